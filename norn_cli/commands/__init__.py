@@ -1,0 +1,1 @@
+"""The commands of `norn`, one per file, loaded when they are used."""

@@ -1,0 +1,1 @@
+"""Where cron runs and function calls live: one file per runtime."""

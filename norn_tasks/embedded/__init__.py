@@ -1,0 +1,1 @@
+"""What `norn up` starts: stores, API, workers, beat and router under one supervisor, in one data directory."""

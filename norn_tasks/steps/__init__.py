@@ -1,0 +1,1 @@
+"""What pipelines are made of: one outside resource per file, making and unmaking side by side."""

@@ -1,0 +1,1 @@
+"""The only SQL and the only Redis: every table, and every question asked of it."""
