@@ -1,1 +1,25 @@
-"""The stories: each a function that returns a tuple of steps; and the runner that plays them."""
+"""The stories: which steps each kind of job takes, in order; `runner` plays them."""
+
+from collections.abc import Callable
+
+from norn_tasks.domain.job import Job, JobKind
+from norn_tasks.pipelines.deploy import deploy, rescale, rollback
+from norn_tasks.pipelines.forge import forge, teardown
+from norn_tasks.pipelines.observe import observe, read_logs
+from norn_tasks.pipelines.run import run
+from norn_tasks.steps.step import Step
+
+Pipeline = Callable[[Job], tuple[Step, ...]]
+
+PIPELINES: dict[JobKind, Pipeline] = {
+    JobKind.FORGE: forge,
+    JobKind.DEPLOY: deploy,
+    JobKind.ROLLBACK: rollback,
+    JobKind.RESTART: rescale,
+    JobKind.SCALE: rescale,
+    JobKind.TEARDOWN: teardown,
+    JobKind.INVOKE: run,
+    JobKind.CRON_RUN: run,
+    JobKind.OBSERVE: observe,
+    JobKind.READ_LOGS: read_logs,
+}

@@ -1,1 +1,15 @@
 """What each role adds to a pipeline: what forge provisions, how a release goes live, how it is dismantled."""
+
+from norn_tasks.domain.infraspec import Role
+from norn_tasks.roles.cron import CRON
+from norn_tasks.roles.function import FUNCTION
+from norn_tasks.roles.role import RoleSteps
+from norn_tasks.roles.webserver import WEBSERVER
+from norn_tasks.roles.worker import WORKER
+
+ROLES: dict[Role, RoleSteps] = {
+    Role.WEBSERVER: WEBSERVER,
+    Role.WORKER: WORKER,
+    Role.CRON: CRON,
+    Role.FUNCTION: FUNCTION,
+}

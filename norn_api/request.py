@@ -1,0 +1,78 @@
+"""Reads a request strictly: a body is JSON of one object or nothing, and nobody guesses what was meant."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from norn_tasks.domain.errors import BadRequest, BodyTooLarge, UnsupportedMedia
+
+
+class StrictRequest(Request):
+    """A Flask request whose JSON and raw bodies are read under limits, with errors that say what was wrong."""
+
+    def read_body(self, limit: int, what: str = "the body") -> bytes:
+        """Reads the whole body; raises BodyTooLarge while reading, before more than `limit` bytes are held."""
+        self.max_content_length = limit
+        try:
+            return self.get_data(cache=True)
+        except RequestEntityTooLarge as error:
+            raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit) from error
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """Answers the body as one JSON object; an absent body is an empty object.
+
+        Raises UnsupportedMedia, BadRequest or BodyTooLarge whatever `silent` says.
+        """
+        body = self.read_body(self.max_content_length or 0)
+        if not body and not self.content_type:
+            return {}
+        if self.mimetype != "application/json":
+            raise self._unsupported("application/json")
+        return _one_object(body)
+
+    def text(self, limit: int, kinds: tuple[str, ...]) -> str:
+        """Answers the body as text of one of these content types; raises as `get_json` does."""
+        if self.mimetype not in kinds:
+            sentence = (
+                f"this endpoint reads {', '.join(kinds)}, not {self.mimetype[:80] or 'a body without a content type'}"
+            )
+            raise UnsupportedMedia(sentence, hint=f"send `Content-Type: {kinds[0]}`")
+        body = self.read_body(limit)
+        try:
+            return body.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"the body is not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from error
+
+    def _unsupported(self, *kinds: str) -> UnsupportedMedia:
+        came = self.mimetype[:80] or "a body without a content type"
+        return UnsupportedMedia(
+            f"this endpoint reads {', '.join(kinds)}, not {came}", hint=f"send `Content-Type: {kinds[0]}`"
+        )
+
+
+def _one_object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise BadRequest("the body is empty", hint="send a JSON object, such as {}")
+    try:
+        found = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadRequest(f"the body is not JSON{where}", hint="send one JSON object in UTF-8") from error
+    if not isinstance(found, dict):
+        raise BadRequest("the body is JSON, but not an object", hint="send a JSON object, such as {}")
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadRequest("the body has the same key twice in one object", hint="send each key once")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    raise BadRequest(f"the body holds {word}, which is not JSON", hint="send a number")

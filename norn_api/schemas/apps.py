@@ -1,0 +1,155 @@
+"""Shapes of apps: what is applied, and what an app's status tells."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from norn_api.schemas.common import Answered, Asked, InQuery, Json, MistakeAnswer, Overridden, Text, Why
+from norn_api.schemas.cron import ScheduleAnswer
+from norn_api.schemas.functions import CallAnswer
+from norn_api.schemas.jobs import DeploymentAnswer
+from norn_tasks.domain.infraspec import Role
+
+INFRASPEC = "app: blog\nrole: webserver\nport: 8080\nhealthcheck: /health\n"
+
+
+class SpecAsked(Asked):
+    """An infraspec in JSON's clothes."""
+
+    infraspec: str = Field(examples=[INFRASPEC], max_length=65_536)
+    """The text of the file."""
+
+
+class AppsQuery(InQuery):
+    """Which apps."""
+
+    limit: int = Field(200, ge=1, le=500)
+    """Items at most."""
+    after: Text | None = None
+    """`next` of the part before."""
+    role: Role | None = None
+    core: bool | None = None
+    """Only the platform's own, or only the others."""
+    all: bool = False
+    """Also apps that say `deploy: false`."""
+
+
+class AppQuery(InQuery):
+    """How to look."""
+
+    fresh: bool = False
+    """Have a worker look at the cluster first (3 s at most)."""
+
+
+class FileQuery(InQuery):
+    """What the text is called in mistakes."""
+
+    file: Text = Field("infraspec.yaml", max_length=255)
+
+
+class Validity(Answered):
+    """What is wrong with an infraspec, and what is only worth knowing."""
+
+    valid: bool
+    mistakes: list[MistakeAnswer]
+    notices: list[str]
+    spec: Json | None
+    """The spec in one spelling (bytes, seconds), null when it is not valid."""
+
+
+class ForgeTold(Answered):
+    """How the infrastructure stands."""
+
+    state: str = Field(examples=["forged"])
+    error: Why | None
+
+
+class ReplicasTold(Overridden):
+    """A number of replicas that was set by hand."""
+
+    replicas: int
+
+
+class LiveTold(Answered):
+    """What is live."""
+
+    deployment: int
+    release: int
+    revision: str | None
+    at: datetime | None
+
+
+class ReplicaAnswer(Answered):
+    """One replica as the last look at the cluster saw it."""
+
+    name: str
+    state: str
+    release: int
+    restarts: int
+    healthy: bool | None
+    message: str
+
+
+class JobTold(Answered):
+    """The job that changes the app now."""
+
+    id: int
+    kind: str
+
+
+class RunTold(Answered):
+    """A recent run of a cron app, in one line."""
+
+    id: int
+    kind: str = "cron"
+    state: str
+    exit_code: int | None
+    trigger: str
+    scheduled_for: datetime | None
+    created_at: datetime
+    duration_ms: int | None
+    first_error_line: str
+    sentence: str
+
+
+class AppAnswer(Answered):
+    """An app and how it stands. `state` is one word for all of it."""
+
+    name: str = Field(examples=["blog"])
+    role: str | None = Field(examples=["webserver"])
+    state: str = Field(examples=["running"])
+    source: str = Field(examples=["git"])
+    """`git`, `directory`, or `none`: nothing can be deployed from."""
+    origin: str | None
+    """The repository's address or the directory."""
+    core: bool
+    forge: ForgeTold
+    ready: int | None
+    wanted: int | None
+    replicas_override: ReplicasTold | None
+    release: int | None
+    revision: str | None
+    live: LiveTold | None
+    last_deployment: DeploymentAnswer | None
+    url: str | None
+    """Where it is reached: the router's address of a webserver, `/fn/…` of a function."""
+    external: str | None
+    schedule: ScheduleAnswer | None
+    notices: list[str]
+    mistakes: list[MistakeAnswer]
+    """What is wrong with its infraspec, when its state is `broken`."""
+    seen_at: datetime | None
+    """When a worker last looked at its replicas."""
+    message: str
+    """What that look had to say."""
+    replicas: list[ReplicaAnswer]
+    running_job: JobTold | None
+
+
+class AppDetail(AppAnswer):
+    """An app with its spec and its last five runs or calls."""
+
+    spec: Json | None
+    recent: list[RunTold | CallAnswer]

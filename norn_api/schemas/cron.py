@@ -1,0 +1,143 @@
+"""Shapes of schedules, ticks and cron runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQuery, Text
+from norn_tasks.domain.schedule import Verdict
+
+
+class RunPath(InPath):
+    """A cron run in a path."""
+
+    app: Text = Field(examples=["daily-report"])
+    """Name of the app."""
+    execution: Id
+    """Id of the run."""
+
+
+class TickAnswer(Answered):
+    """An occurrence and its verdict; with `until`, a range of `how_many` occurrences with one verdict."""
+
+    id: int = Field(examples=[42])
+    scheduled_for: datetime
+    until: datetime | None
+    how_many: int
+    verdict: str = Field(examples=["fired"])
+    reason: str
+    execution: int | None
+    job: int | None
+    state: str | None
+    """How its run stands."""
+    exit_code: int | None
+    duration_ms: int | None
+
+
+class TicksQuery(ListQuery):
+    """Which ticks; `after` is `next` of the part before."""
+
+    verdict: Verdict | None = None
+
+
+class ScheduleOverride(Answered):
+    """A schedule that was set by hand and wins over the spec's."""
+
+    schedule: str
+    by: str
+    at: datetime | None
+
+
+class Pause(Answered):
+    """Who paused the schedule, when and why."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
+class ScheduleAnswer(Answered):
+    """An app's schedule. `state`: waiting for its first deploy, scheduled, paused, none."""
+
+    text: str = Field(examples=["0 9 * * *"])
+    timezone: str = Field(examples=["UTC"])
+    next: datetime | None
+    state: str = Field(examples=["scheduled"])
+    override: ScheduleOverride | None
+    paused: Pause | None
+    last: TickAnswer | None
+
+
+class CronRunAnswer(Answered):
+    """A cron run: how it went and what it printed (head and tail, with the number of bytes dropped between)."""
+
+    id: int = Field(examples=[42])
+    app: str = Field(examples=["daily-report"])
+    kind: str = "cron"
+    job: int
+    release: int | None
+    state: str = Field(examples=["succeeded"])
+    cause: str
+    sentence: str
+    hint: str
+    exit_code: int | None
+    attempt: int
+    trigger: str = Field(examples=["schedule"])
+    scheduled_for: datetime | None
+    created_at: datetime
+    begun_at: datetime | None
+    finished_at: datetime | None
+    duration_ms: int | None
+    stdout: str
+    stdout_dropped: int
+    stderr: str
+    stderr_dropped: int
+
+
+class CronAnswer(Answered):
+    """All about an app's schedule: the next three occurrences, the last five runs."""
+
+    app: str = Field(examples=["daily-report"])
+    schedule: ScheduleAnswer
+    next: list[datetime]
+    last: list[CronRunAnswer]
+
+
+class NextQuery(InQuery):
+    """Which occurrences."""
+
+    n: int = Field(10, ge=1, le=100)
+    """How many."""
+    around: datetime | None = None
+    """Counted from this moment (with a zone); from now when left out."""
+
+
+class NextAnswer(Answered):
+    """When a schedule comes."""
+
+    text: str = Field(examples=["0 9 * * *"])
+    timezone: str = Field(examples=["UTC"])
+    items: list[datetime]
+
+
+class TriggerAsked(Asked):
+    """How to run now."""
+
+    force: bool = False
+    """Even when a run has not ended."""
+
+
+class PauseAsked(Asked):
+    """Why to pause."""
+
+    reason: Text = Field("", examples=["the mail server moves"], max_length=500)
+
+
+class ScheduleAsked(Asked):
+    """A schedule that wins over the spec's until it is cleared."""
+
+    schedule: Text = Field(examples=["*/5 * * * *"], max_length=200)
+    timezone: Text | None = Field(None, examples=["Europe/Berlin"], max_length=100)
+    """The spec's zone when left out."""

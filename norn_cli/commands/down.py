@@ -1,0 +1,12 @@
+"""`norn down`: the end of the server that `norn up` started."""
+
+from __future__ import annotations
+
+from norn_cli import launch
+from norn_cli.options import command as norn_command
+
+
+@norn_command("down")
+def command() -> None:
+    """Stops the server that norn up started on this machine."""
+    launch.embedded(["down"])

@@ -1,0 +1,70 @@
+"""`norn invoke`: calls a function and prints its answer, byte by byte."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from norn_cli.calls import show_answer, show_record
+from norn_cli.errors import CliError, Usage
+from norn_cli.options import app_argument
+from norn_cli.options import command as norn_command
+from norn_cli.output import Format
+from norn_cli.session import Session, pass_session
+
+
+@norn_command("invoke")
+@app_argument
+@click.option("-b", "--body", metavar="STR|@file|-", help="What the function reads: text, a file's content, or stdin.")
+@click.option("-X", "--method", default="POST", show_default=True, help="The request's method.")
+@click.option("--path", default="/", show_default=True, help="The request's path, with ?query if there is one.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header of the request.")
+@click.option("--async", "later", is_flag=True, help="Do not wait: print the call's id.")
+@click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
+@pass_session
+def command(
+    session: Session, app: str | None, body: str | None, method: str, path: str, headers: tuple[str, ...],
+    later: bool, record: bool,
+) -> None:  # fmt: skip
+    """Calls a function: its stdout comes on stdout, its stderr on stderr, both byte by byte on a pipe.
+
+    A call that does not succeed ends with exit status 6.
+    """
+    if not path.startswith("/"):
+        raise Usage(f"the path {path} does not begin with a slash", hint=f"--path /{path}")
+    sent = {**_headers(headers), **({"Prefer": "respond-async"} if later else {})}
+    params = {"method": method.upper(), "path": path}
+    answer = session.client.invoke(session.app(app), params=params, body=_body(body), headers=sent)
+    if "state" not in answer or later:
+        execution = str(answer["execution"])
+        session.output.data(answer, lambda: session.output.line(execution), [execution])
+        session.output.hint(f"norn fn show {execution}")
+    elif record or session.output.form is not Format.TABLE:
+        show_record(session.output, answer)
+    else:
+        show_answer(session.output, answer)
+
+
+def _body(given: str | None) -> bytes:
+    if given is None:
+        return b""
+    if given == "-":
+        return sys.stdin.buffer.read()
+    if not given.startswith("@"):
+        return given.encode("utf-8", "surrogateescape")
+    try:
+        return Path(given[1:]).read_bytes()
+    except OSError as error:
+        raise CliError(f"{given[1:]} cannot be read: {error.strerror}") from error
+
+
+def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    headers = {}
+    for line in given:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip() or not line.isprintable() or not line.isascii():
+            raise Usage(f"{line!r} is not a header", hint="-H 'Content-Type: application/json'")
+        headers[name.strip()] = value.strip()
+    return headers

@@ -1,0 +1,117 @@
+"""`norn jobs`: accepted work: what it does, how far it is, what it wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from norn_cli import work
+from norn_cli.follow import Following, Lost, Wrote
+from norn_cli.options import Waiting, commands, limit_option, work_options
+from norn_cli.output import Output
+from norn_cli.session import Session, pass_session
+from norn_cli.tables import JOBS, STEPS
+from norn_cli.times import ago, between
+
+Json = dict[str, Any]
+
+_JOB = click.argument("job", type=click.IntRange(min=1))
+
+
+@commands("jobs", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Lists jobs, shows, follows and cancels them; alone it lists."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_jobs)
+
+
+@command.command("list")
+@click.option("--state", help="Only those in this state.")
+@click.option("--kind", help="Only those of this kind, such as deploy.")
+@click.option("--class", "job_class", help="Only those of this class: invoke, cron, deploy or observe.")
+@limit_option()
+@pass_session
+def list_jobs(session: Session, state: str | None, kind: str | None, job_class: str | None, limit: int) -> None:
+    """Lists jobs, newest first; --app names an app."""
+    wanted = {"app": session.app_option, "state": state, "kind": kind, "class": job_class}
+    filters = {name: value for name, value in wanted.items() if value}
+    session.output.page(session.client.jobs(limit, **filters), JOBS)
+
+
+@command.command("show")
+@_JOB
+@pass_session
+def show(session: Session, job: int) -> None:
+    """Shows a job with its steps."""
+    found = session.client.job(job)
+    session.output.data(found, lambda: _show(session.output, found), [str(found["id"])])
+
+
+@command.command("watch")
+@_JOB
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+              help="Stop waiting then (exit 7); the job goes on.")  # fmt: skip
+@click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
+@pass_session
+def watch(session: Session, job: int, timeout: float | None, verbose: bool) -> None:
+    """Follows a job to its end, as the command that began it does."""
+    session.client.job(job)  # a number that is wrong is told now
+    work.see_through(session, {"job": job}, Waiting(timeout=timeout, verbose=verbose))
+
+
+@command.command("logs")
+@_JOB
+@click.option("--step", metavar="NAME", help="Only what this step wrote.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as they write.")
+@pass_session
+def logs(session: Session, job: int, step: str | None, follow: bool) -> None:
+    """Prints what a job's steps wrote."""
+    if not follow:
+        for line in session.client.job_log(job, step=step or ""):
+            session.output.stream(line)
+        return
+    session.client.job(job)
+    for change in Following(session.client, job, logs=True).changes(tick=1, until=None, every_line=True):
+        if isinstance(change, Wrote) and step in (None, change.step):
+            session.output.stream(change.line)
+        elif isinstance(change, Lost):
+            raise change.error
+
+
+@command.command("cancel")
+@_JOB
+@work_options
+@pass_session
+def cancel(session: Session, job: int, waiting: Waiting) -> None:
+    """Asks a job to stop, and waits until it has."""
+    asked = session.client.cancel_job(job)
+    ended = asked if waiting.detach else work.wait(session, job, waiting)
+    session.output.record(ended, [("job", ended["id"]), ("state", ended["state"])], ended["id"])
+
+
+def _show(output: Output, job: Json) -> None:
+    error = job.get("error") or {}
+    output.facts(
+        [
+            ("job", job["id"]),
+            ("kind", job["kind"]),
+            ("app", job.get("app")),
+            ("state", job["state"]),
+            ("by", job.get("actor")),
+            ("accepted", ago(job.get("created_at"))),
+            ("began", ago(job.get("started_at"))),
+            ("took", between(job.get("started_at"), job.get("ended_at"))),
+            ("asked to stop", ago(job.get("cancel_requested_at"))),
+            ("deployment", job.get("deployment")),
+            ("release", job.get("release")),
+            ("execution", job.get("execution")),
+            ("claims", job.get("claims")),
+            ("error", error.get("sentence")),
+            ("hint", error.get("hint")),
+        ]
+    )
+    if job.get("steps"):
+        output.line()
+        output.table(job["steps"], STEPS)

@@ -1,0 +1,33 @@
+"""`norn version`: which norn this is, and which one answers."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from norn_cli.errors import CliError
+from norn_cli.options import command as norn_command
+from norn_cli.session import Session, pass_session
+
+
+def own_version() -> str:
+    """Answers the version of the installed norn."""
+    try:
+        return version("norn")
+    except PackageNotFoundError:
+        return "of a checkout, not installed"
+
+
+@norn_command("version")
+@pass_session
+def command(session: Session) -> None:
+    """Prints the versions of this command and of the server.
+
+    A server that does not answer is told, and is no failure.
+    """
+    try:
+        server = session.client.version()
+    except CliError as error:
+        session.output.say(error.sentence)
+        server = {}
+    facts = [("norn", own_version()), ("server", server.get("version")), ("commit", server.get("commit"))]
+    session.output.record({"norn": own_version(), "server": server or None}, facts, own_version())

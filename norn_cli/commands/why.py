@@ -1,0 +1,74 @@
+"""`norn why`: why an app is not as it should be, put together from its status, its last job and that job's logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from norn_cli.client import Client
+from norn_cli.errors import mistake_line
+from norn_cli.options import app_argument
+from norn_cli.options import command as norn_command
+from norn_cli.output import Output, Style, Styled
+from norn_cli.session import Session, pass_session
+from norn_cli.tables import reason
+from norn_cli.times import ago
+from norn_cli.work import failed_step, last_lines
+
+Json = dict[str, Any]
+
+_LINES = 20
+
+
+@norn_command("why")
+@app_argument
+@pass_session
+def command(session: Session, app: str | None) -> None:
+    """Says why an app is not as it should be: what failed last, with its last lines and the way out."""
+    found = session.client.app(session.app(app))
+    job = _last_job(session.client, found["name"])
+    failed = job if job and job["state"] not in ("queued", "running", "succeeded") else None
+    step = failed_step(failed) if failed else None
+    lines = last_lines(session.client, failed["id"], step["name"], _LINES) if failed and step else []
+    answer = {"app": found, "job": failed, "step": step, "lines": lines}
+    session.output.data(answer, lambda: _tell(session.output, found, failed, step, lines), [found["name"]])
+
+
+def _last_job(client: Client, app: str) -> Json | None:
+    newest = client.jobs(1, app=app, **{"class": "deploy"})["items"]
+    return client.job(newest[0]["id"]) if newest else None
+
+
+def _tell(output: Output, app: Json, job: Json | None, step: Json | None, lines: list[str]) -> None:
+    output.line(Styled(app["name"], Style.STRONG), f" is {app['state']}")
+    for mistake in app.get("mistakes") or []:
+        output.line(mistake_line(mistake))
+    for replica in app.get("replicas") or []:
+        if replica.get("message"):
+            output.line(f"{replica['name']}: {replica['message']}")
+    _tell_run(output, (app.get("recent") or [None])[0])
+    if job:
+        _tell_job(output, job, step, lines)
+    elif app.get("state") not in ("broken", "down", "degraded"):
+        output.line("no forge or deploy of it failed last")
+    else:
+        output.hint(f"norn logs {app['name']}")
+
+
+def _tell_run(output: Output, run: Json | None) -> None:
+    if run and run.get("state") not in ("pending", "running", "succeeded"):
+        when = ago(run.get("finished_at") or run.get("created_at"))
+        output.line(f"its last run {run['id']} {run['state']} {when}: {reason(run)}")
+        if run.get("hint"):
+            output.line(Styled("hint: ", Style.FAINT), run["hint"])
+
+
+def _tell_job(output: Output, job: Json, step: Json | None, lines: list[str]) -> None:
+    error = job.get("error") or {}
+    place = f" at {step['name']}" if step else ""
+    output.line(f"{job['kind']} {job['state']} {ago(job.get('ended_at'))}{place} (job {job['id']})")
+    for line in lines:
+        output.stream(f"    {line}")
+    if error.get("sentence"):
+        output.line(Styled("error: ", Style.BAD), error["sentence"])
+    if error.get("hint"):
+        output.line(Styled("hint: ", Style.FAINT), error["hint"])

@@ -1,0 +1,185 @@
+"""Where the server is and which token opens it: by option, environment, config.toml, or the token `norn up` left.
+
+`NORN_URL` (default http://localhost:8800) and `NORN_TOKEN` are read here; `NORN_APP` is read in `project`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from norn_cli.errors import CliError, Usage
+
+DEFAULT_URL = "http://localhost:8800"
+
+_CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Context:
+    """A server under a name of the user's own; `token` is empty when none is kept."""
+
+    url: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """What config.toml holds: the servers by name, and which of them is used when nothing else is said."""
+
+    current: str = ""
+    by_name: Mapping[str, Context] = field(default_factory=dict)
+
+    def get(self, name: str) -> Context:
+        """Answers a context; raises Usage when there is none of that name."""
+        if name not in self.by_name:
+            known = ", ".join(sorted(self.by_name)) or "none yet"
+            raise Usage(f"there is no context {name} (known: {known})", hint=f"norn context set {name} --url URL")
+        return self.by_name[name]
+
+    def with_context(self, name: str, context: Context) -> Contexts:
+        """Answers these contexts with one added or replaced; the first one becomes the current one."""
+        if not _CONTEXT_NAME.fullmatch(name):
+            raise Usage(f"{name!r} is not a context's name: letters, digits, dot, dash and underscore")
+        return replace(self, current=self.current or name, by_name={**self.by_name, name: context})
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the client needs: the server's base URL without a slash at its end, and the token (may be empty)."""
+
+    url: str
+    token: str = field(default="", repr=False)
+
+    @property
+    def loopback(self) -> bool:
+        """True when the server is on this machine."""
+        return is_loopback(self.url)
+
+
+def config_file() -> Path:
+    """Answers where the contexts are kept: `~/.config/norn/config.toml` on Linux."""
+    import platformdirs
+
+    return platformdirs.user_config_path("norn") / "config.toml"
+
+
+def load_contexts(path: Path | None = None) -> Contexts:
+    """Reads the contexts; no file means none."""
+    path = path or config_file()
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+        named = {name: Context(str(at["url"]), str(at.get("token", ""))) for name, at in _tables(content).items()}
+    except FileNotFoundError:
+        return Contexts()
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise CliError(
+            f"{path} cannot be read: {error}", hint="correct it, or remove it and set the contexts again"
+        ) from error
+    return Contexts(str(content.get("current", "")), named)
+
+
+def save_contexts(contexts: Contexts, path: Path | None = None) -> Path:
+    """Writes the contexts, readable by their owner only; answers where."""
+    path = path or config_file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(_toml(contexts))
+    draft.replace(path)
+    return path
+
+
+def find_profile(
+    *, url: str = "", token: str = "", context: str = "", environ: Mapping[str, str] | None = None
+) -> Profile:
+    """Decides server and token; what was typed wins over the environment, that over the current context.
+
+    A context's token goes to that context's server only, the token of `norn up` only to this machine.
+    """
+    environ = os.environ if environ is None else environ
+    contexts = load_contexts()
+    named = contexts.get(context) if context else None
+    current = named or contexts.by_name.get(contexts.current)
+    typed = url or (named.url if named else "") or environ.get("NORN_URL", "")
+    chosen = checked_url(typed or (current.url if current else DEFAULT_URL))
+    kept = current.token if current and checked_url(current.url) == chosen else ""
+    given = token or (kept if named else "") or environ.get("NORN_TOKEN", "") or kept
+    return Profile(chosen, checked_token(given or bootstrap_token(chosen, environ)))
+
+
+def checked_url(url: str) -> str:
+    """Answers a server's URL in the one form it is compared in; raises Usage for what is none."""
+    try:
+        parts = urlsplit(url.strip())
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    if not good or parts.query or parts.fragment:
+        raise Usage(f"{url} is not the URL of a server", hint=f"such as {DEFAULT_URL}; norn context list shows yours")
+    return parts.geturl().rstrip("/")
+
+
+def checked_token(token: str) -> str:
+    """Answers a token that can stand in a header; raises Usage for what cannot, without showing it."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise Usage("the token holds characters that no token has", hint="copy it again: it looks like norn_…")
+    return token
+
+
+def is_loopback(url: str) -> bool:
+    """True when a URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bootstrap_token(url: str, environ: Mapping[str, str]) -> str:
+    """Answers the token that `norn up` left in its data directory, for a server on this machine; else nothing."""
+    if not is_loopback(url):
+        return ""
+    try:
+        return (_data_dir(environ) / "token").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _data_dir(environ: Mapping[str, str]) -> Path:
+    if environ.get("NORN_DATA_DIR"):
+        return Path(environ["NORN_DATA_DIR"])
+    if os.geteuid() == 0:
+        return Path("/var/lib/norn")
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "norn"
+
+
+def _tables(content: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    tables = content.get("contexts", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ValueError("contexts must be tables such as [contexts.home]")
+    return tables
+
+
+def _toml(contexts: Contexts) -> str:
+    lines = [f"current = {_quoted(contexts.current)}", ""]
+    for name, context in sorted(contexts.by_name.items()):
+        lines += [f"[contexts.{_quoted(name)}]", f"url = {_quoted(context.url)}"]
+        lines += [f"token = {_quoted(context.token)}"] if context.token else []
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    # A JSON string of printable characters is a TOML basic string too.
+    return json.dumps(text, ensure_ascii=False)

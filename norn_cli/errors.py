@@ -1,0 +1,138 @@
+"""What can go wrong between a user and a server: each error is a sentence, a way out, and an exit code.
+
+Commands raise these; `main` tells them once, on stderr, and ends with their code. A problem that the server answers
+(RFC 9457) becomes a `Refused` here, so that its sentence and hint reach the user as the server wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the exit status of `norn` means; `docs/cli.md` lists them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    AUTH = 4
+    CONFLICT = 5
+    JOB_FAILED = 6
+    TIMED_OUT = 7
+    INTERRUPTED = 130
+
+
+class CliError(Exception):
+    """Anything that ends a command badly: `sentence` says what happened, `hint` the way out (may be empty)."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+    def __init__(self, sentence: str, *, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+    @property
+    def code(self) -> int:
+        """The exit status that tells this error."""
+        return int(self.exit_code)
+
+    @property
+    def lines(self) -> list[str]:
+        """The mistakes of a spec, one line each; empty for anything else."""
+        return []
+
+
+class Usage(CliError):
+    """What was typed cannot be meant; nothing was asked of the server."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Unreachable(CliError):
+    """The server did not answer, or stopped answering."""
+
+
+class NotNorn(CliError):
+    """Something answered, and it does not speak as a Norn server does."""
+
+
+class Missing(CliError):
+    """What was named is not there."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class JobFailed(CliError):
+    """The job that the command waited for, or the run it started, did not succeed."""
+
+    exit_code = ExitCode.JOB_FAILED
+
+
+class WaitedEnough(CliError):
+    """The job goes on, and `--timeout` is over."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
+class Detached(CliError):
+    """The user pressed Ctrl-C: the job goes on without anybody watching."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+_BY_STATUS = {
+    401: ExitCode.AUTH,
+    403: ExitCode.AUTH,
+    404: ExitCode.NOT_FOUND,
+    409: ExitCode.CONFLICT,
+}
+
+# What is said when the server gives no hint of its own.
+_HINTS = {
+    401: "set NORN_TOKEN or run norn context set; on the server's own machine norn finds the token of norn up",
+    403: "ask an admin for a token with that scope: norn token create",
+    429: "try again in a moment",
+    503: "norn health",
+}
+
+
+class Refused(CliError):
+    """The server said no; `problem` is its answer, `status` the HTTP status."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        sentence = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
+        super().__init__(sentence, hint=str(problem.get("hint") or _HINTS.get(status, "")))
+        self.status = status
+        self.problem = problem
+
+    @property
+    def word(self) -> str:
+        """The problem's stable code, such as `not_forged`."""
+        return str(self.problem.get("code", ""))
+
+    @property
+    def code(self) -> int:
+        """The exit status: by the HTTP status, 1 for what has none of its own."""
+        return int(_BY_STATUS.get(self.status, ExitCode.FAILED))
+
+    @property
+    def temporary(self) -> bool:
+        """True when the same request may be answered in a moment."""
+        return self.status in (429, 502, 503, 504)
+
+    @property
+    def lines(self) -> list[str]:
+        """The mistakes of a spec as `file:line:col: field: message`."""
+        return [mistake_line(mistake) for mistake in self.problem.get("mistakes") or []]
+
+
+def mistake_line(mistake: Mapping[str, Any]) -> str:
+    """Answers one mistake of a spec as `file:line:col: field: message (hint)`."""
+    place = ":".join(str(mistake[key]) for key in ("file", "line", "column") if mistake.get(key) is not None)
+    parts = [part for part in (place, mistake.get("field"), mistake.get("message")) if part]
+    hint = f" ({mistake['hint']})" if mistake.get("hint") else ""
+    return ": ".join(str(part) for part in parts) + hint

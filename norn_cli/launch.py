@@ -1,0 +1,46 @@
+"""The only place that starts processes: `norn up` and its like run the server side by command line, never by import."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import NoReturn
+
+from norn_cli.errors import CliError
+
+# One distribution of each extra that `norn up` needs; looked for, not imported.
+_SERVER_PARTS = ("flask", "celery", "sqlalchemy", "docker", "supervisor")
+
+
+def embedded(arguments: Sequence[str]) -> NoReturn:
+    """Becomes `python -m norn_tasks.embedded …`: start, stop and look at the server on this machine."""
+    missing = [part for part in _SERVER_PARTS if find_spec(part) is None]
+    if missing:
+        raise CliError(
+            f"this installation of norn has no server in it ({', '.join(missing)} missing)",
+            hint="pip install 'norn[server]'",
+        )
+    _become("norn_tasks.embedded", arguments)
+
+
+def domain(arguments: Sequence[str]) -> NoReturn:
+    """Becomes `python -m norn_tasks.domain …`: check and write infraspecs, without a server."""
+    _become("norn_tasks.domain", arguments)
+
+
+def browse(url: str) -> None:
+    """Opens a URL in the user's browser, when there is a desktop to open it on."""
+    import webbrowser
+
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(url)
+
+
+def _become(module: str, arguments: Sequence[str]) -> NoReturn:
+    # In this process's place: signals, terminal and exit status are the new one's own. -P keeps Python from importing
+    # what happens to lie in the current directory.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell is wanted

@@ -1,0 +1,177 @@
+"""The `norn` command: names its commands, loads the one that is used, turns every error into a sentence and a code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn, TextIO
+
+import click
+
+from norn_cli.errors import CliError, ExitCode, Usage
+from norn_cli.options import NornCommand, colour_wanted, global_options
+from norn_cli.output import Format, Output
+from norn_cli.session import Session
+
+# Each name is a module of `commands` (a dash becomes an underscore) with an attribute `command`.
+COMMANDS = {
+    "Apps": {
+        "init": "Write an infraspec.yaml to start from",
+        "validate": "Check an infraspec without a server",
+        "schema": "Print the JSON Schema of infraspec.yaml, for editors",
+        "apply": "Make an infraspec known to the server",
+        "forge": "Make an app's infrastructure",
+        "deploy": "Build, test and roll out a revision",
+        "rollback": "Go back to an earlier release",
+        "restart": "Replace an app's containers by new ones",
+        "scale": "Set how many replicas run",
+        "teardown": "Remove what forge made",
+        "destroy": "Tear an app down and forget it",
+    },
+    "Looking": {
+        "status": "Show the apps, or one app with all its facts",
+        "logs": "Print what an app, or the server, has written",
+        "why": "Say why an app is not as it should be",
+        "open": "Print an app's URL and open it",
+        "deployments": "List an app's deployments",
+        "releases": "List an app's releases",
+        "events": "List what happened, or follow it",
+        "jobs": "List jobs, show, follow and cancel them",
+    },
+    "Functions and cron": {
+        "invoke": "Call a function",
+        "fn": "Look at a function's calls and make them again",
+        "cron": "Look at schedules, run, pause and change them",
+    },
+    "Server": {
+        "up": "Start a whole server on this machine",
+        "down": "Stop the server that up started",
+        "health": "Say how the server is",
+        "doctor": "Say how the server is, and what helps",
+        "worker": "List the workers",
+        "token": "List, make and revoke tokens",
+        "context": "Keep servers under names of your own",
+        "completion": "Print the completion script of a shell",
+        "version": "Print the versions of norn and of the server",
+    },
+}
+SUMMARIES = {name: summary for section in COMMANDS.values() for name, summary in section.items()}
+_NAME_WIDTH = max(map(len, SUMMARIES))
+
+
+class NornGroup(click.Group):
+    """The root: commands come from COMMANDS, errors end here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Answers every command's name, in the order of COMMANDS."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Loads a command; None when there is none of that name."""
+        if cmd_name not in SUMMARIES:
+            return None
+        module = importlib.import_module(f"norn_cli.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that is typed; what is none may be a slip of the finger."""
+        if args[0] not in SUMMARIES and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], SUMMARIES, n=1)
+            hint = f"did you mean norn {close[0]}?" if close else "norn --help lists the commands"
+            raise Usage(f"there is no command {args[0]}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands by section, without loading one."""
+        for title, commands in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(_NAME_WIDTH), summary) for name, summary in commands.items()])
+
+    def main(  # type: ignore[override]  # click's own is overloaded by standalone_mode
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> int:
+        """Runs one command line; ends the process with its exit status, or answers it."""
+        code = self._run(args, **extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, args: Sequence[str] | None, **extra: Any) -> int:
+        args = sys.argv[1:] if args is None else args
+        colour = colour_wanted() and "--no-color" not in args
+        extra.setdefault("color", None if colour else False)
+        try:
+            try:
+                code = super().main(args, "norn", standalone_mode=False, **extra)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _close_quietly(sys.stdout)
+            return int(ExitCode.FAILED)
+        except click.Abort:
+            return int(ExitCode.INTERRUPTED)
+        except click.ClickException as error:
+            return _told(_as_usage(error), colour)
+        except CliError as error:
+            return _told(error, colour)
+        return code if isinstance(code, int) else 0
+
+
+def _told(error: CliError, colour: bool) -> int:
+    Output(Format.TABLE, colour=colour).error(error)
+    return error.code
+
+
+def _as_usage(error: click.ClickException) -> Usage:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    sentence = error.format_message().rstrip(".")
+    return Usage(sentence[:1].lower() + sentence[1:], hint=f"{context.command_path if context else 'norn'} --help")
+
+
+def _close_quietly(stream: TextIO) -> None:
+    # Whoever read us has gone: what is still buffered goes nowhere, without a word at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from norn_cli.commands.version import own_version
+
+        click.echo(f"norn {own_version()}")
+        context.exit()
+
+
+@click.group("norn", cls=NornGroup, params=global_options(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+              help="Print the version of norn.")  # fmt: skip
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Norn runs small apps: webservers, workers, cron jobs and functions.
+
+    Each says what it is in one infraspec.yaml. The app a command works on is the one typed after it, --app, NORN_APP,
+    or the one whose infraspec is in the current directory.
+    """
+    context.obj = context.obj or Session(colour=colour_wanted())
+
+
+def main() -> NoReturn:
+    """Runs `norn`: the entry point of the installed command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets a question mark, not a traceback.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    cli.main()
+    raise AssertionError("cli.main ends the process")
+
+
+__all__ = ["COMMANDS", "NornCommand", "cli", "main"]

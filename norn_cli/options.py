@@ -1,0 +1,152 @@
+"""What commands have in common on the command line: the options they all take, `APP`, and how work is waited for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from norn_cli.output import Format
+from norn_cli.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMPLETION_SECONDS = 0.5
+
+# For commands whose words another program reads: `launch` hands them on as they are.
+PASSED_ON = {"ignore_unknown_options": True}
+
+
+def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(context: click.Context, _: click.Parameter, value: Any) -> Any:
+        if value not in (None, False):
+            session = context.obj or Session(colour=colour_wanted())
+            context.obj = replace(session, **{field: Format(value) if field == "form" else value})
+        return value
+
+    return callback
+
+
+def _no_colour(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj = replace(context.obj or Session(), colour=False)
+
+
+def colour_wanted() -> bool:
+    """False when NO_COLOR is set to anything (https://no-color.org), which click does not look at."""
+    return not os.environ.get("NO_COLOR")
+
+
+def complete_app(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Answers the server's apps that begin so; nothing when it takes too long or says no."""
+    from norn_cli.client import Client
+    from norn_cli.errors import CliError
+
+    session = context.find_object(Session) or Session()
+    try:
+        apps = Client(session.profile, patience=COMPLETION_SECONDS).apps()["items"]
+    except CliError:
+        return []
+    return [CompletionItem(app["name"], help=app.get("role")) for app in apps if app["name"].startswith(incomplete)]
+
+
+def global_options() -> list[click.Option]:
+    """Answers the options that `norn` takes before and after the name of the command."""
+    say = {"expose_value": False}
+    return [
+        click.Option(["--app", "app_option"], metavar="APP", callback=_keep("app_option"), shell_complete=complete_app,
+                     help="The app that is meant.", **say),
+        click.Option(["-o", "--output"], type=click.Choice([str(form) for form in Format]), metavar="FORMAT",
+                     callback=_keep("form"), help="How data is printed: table, json, yaml or name.", **say),
+        click.Option(["--url"], metavar="URL", callback=_keep("url"), help="The server.", **say),
+        click.Option(["--token"], metavar="TOKEN", callback=_keep("token"),
+                     help="The token; NORN_TOKEN keeps it out of the process list.", **say),
+        click.Option(["--context"], metavar="NAME", callback=_keep("context"),
+                     help="A server from norn context list.", **say),
+        click.Option(["--no-color"], is_flag=True, callback=_no_colour, help="Print without colours.", **say),
+    ]  # fmt: skip
+
+
+class _WithGlobals(click.Command):
+    """A command that takes the global options after its name too, and lists them apart from its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shared = global_options()
+        self.params.extend(self._shared)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the command's own options, then the global ones."""
+        own = [param for param in self.get_params(ctx) if param not in self._shared]
+        for title, params in (("Options", own), ("Global options", self._shared)):
+            records = [param.get_help_record(ctx) for param in params if isinstance(param, click.Option)]
+            with formatter.section(title):
+                formatter.write_dl([record for record in records if record])
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+
+class NornCommand(_WithGlobals):
+    """A command of `norn`."""
+
+
+class NornCommands(_WithGlobals, click.Group):
+    """A command of `norn` that has commands of its own."""
+
+    command_class = NornCommand
+
+
+def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Makes a function a command of `norn`; what it returns is the exit status, None is 0."""
+    return click.command(name, cls=NornCommand, **attrs)
+
+
+def commands(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], NornCommands]:
+    """Makes a function a command of `norn` that has commands of its own."""
+    return click.group(name, cls=NornCommands, **attrs)
+
+
+def app_argument(function: F) -> F:
+    """Adds the optional argument APP."""
+    return click.argument("app", required=False, shell_complete=complete_app)(function)
+
+
+def limit_option(default: int = 20) -> Callable[[F], F]:
+    """Adds `-n/--limit`."""
+    return click.option("-n", "--limit", type=click.IntRange(1, 1000), default=default, show_default=True,
+                        help="How many, at most.")  # fmt: skip
+
+
+def confirm_option(function: F) -> F:
+    """Adds `--confirm`."""
+    return click.option("--confirm", "confirm_name", metavar="NAME", help="The name, instead of being asked for it.")(
+        function
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How accepted work is waited for; `timeout` in seconds."""
+
+    detach: bool = False
+    timeout: float | None = None
+    verbose: bool = False
+
+
+def work_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--detach`, `--timeout` and `--verbose`, handed on as one `waiting`."""
+
+    @click.option("--detach", is_flag=True, help="Print the job's id and do not wait for it.")
+    @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+                  help="Stop waiting then (exit 7); the job goes on.")  # fmt: skip
+    @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
+    @wraps(function)
+    def with_waiting(*args: Any, detach: bool, timeout: float | None, verbose: bool, **kwargs: Any) -> Any:
+        return function(*args, waiting=Waiting(detach, timeout, verbose), **kwargs)
+
+    return with_waiting

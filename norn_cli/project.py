@@ -1,0 +1,79 @@
+"""Which app is meant: the one typed, else `NORN_APP`, else the one whose infraspec is in the current directory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from norn_cli.errors import CliError, Usage
+
+SPEC_FILE = "infraspec.yaml"
+SPEC_MAX = 64 * 1024
+
+_APP_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+def checked_name(name: str) -> str:
+    """Answers an app's name as it is; raises Usage for what no app can be called."""
+    if not _APP_NAME.fullmatch(name):
+        raise Usage(
+            f"{name!r} is not an app's name",
+            hint="a letter, then letters, digits and dashes, 40 at most; norn status lists the apps",
+        )
+    return name
+
+
+def find_app(typed: str = "", *, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> str:
+    """Answers the app that is meant; raises Usage when nothing names one."""
+    environ = os.environ if environ is None else environ
+    name = typed or environ.get("NORN_APP", "")
+    if name:
+        return checked_name(name)
+    path = (directory or Path()) / SPEC_FILE
+    if not path.is_file():
+        raise Usage(
+            f"which app? None was named, and there is no {SPEC_FILE} in this directory",
+            hint="name it after the command, by --app or by NORN_APP",
+        )
+    found = app_of(read_spec(path))
+    if not found:
+        raise Usage(f"{path} names no app", hint=f"norn validate {path}")
+    return checked_name(found)
+
+
+def spec_path(given: Path | None) -> Path:
+    """Answers the infraspec that a file, a directory or nothing at all stands for."""
+    path = given or Path()
+    path = path / SPEC_FILE if path.is_dir() else path
+    if not path.exists():
+        raise Usage(f"there is no {path}", hint="norn init writes one")
+    return path
+
+
+def read_spec(path: Path) -> str:
+    """Reads an infraspec; raises CliError when it cannot be read or is too large to be one."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(SPEC_MAX + 1)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CliError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from error
+    if len(content) > SPEC_MAX:
+        raise CliError(f"{path} is over {SPEC_MAX // 1024} KiB, which no infraspec may be")
+    return text
+
+
+def app_of(text: str) -> str:
+    """Answers the name in an infraspec's `app:` line; empty when the text has none or is no YAML."""
+    import yaml
+
+    try:
+        spec = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError):
+        return ""
+    name = spec.get("app") if isinstance(spec, dict) else None
+    return name if isinstance(name, str) else ""

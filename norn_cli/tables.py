@@ -1,0 +1,202 @@
+"""How each noun of the API reads as a table: one tuple of columns a noun, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from norn_cli.output import Column
+from norn_cli.times import ago, between, duration, local
+
+Json = dict[str, Any]
+
+
+def app_state(app: Json) -> str:
+    """Answers an app's state in one word, with the job that is at work on it."""
+    running = app.get("running_job")
+    return f"{app.get('state')}, {running['kind']} in job {running['id']}" if running else str(app.get("state"))
+
+
+def ready_of_wanted(app: Json) -> str:
+    """Answers `2/3`; empty for an app that has no replicas."""
+    return f"{app.get('ready') or 0}/{app['wanted']}" if app.get("wanted") is not None else ""
+
+
+def short(revision: str | None) -> str:
+    """Answers a revision as people write it: the first twelve digits of a SHA, any other in full."""
+    return revision[:12] if revision and len(revision) == 40 else revision or ""
+
+
+def verdict(tick: Json) -> str:
+    """Answers an occurrence's verdict, with the number when one row tells many."""
+    return str(tick["verdict"]) + (f" ×{tick['how_many']}" if (tick.get("how_many") or 1) > 1 else "")
+
+
+def reason(record: Json) -> str:
+    """Answers why a run ended badly: the sentence, else the first line of its stderr."""
+    return str(record.get("sentence") or next(iter((record.get("stderr") or "").splitlines()), ""))
+
+
+def took(record: Json) -> str:
+    """Answers how long a run took."""
+    return duration(record["duration_ms"] / 1000) if record.get("duration_ms") is not None else ""
+
+
+def _where(app: Json) -> str:
+    schedule = app.get("schedule") or {}
+    return str(app.get("url") or (f"next {ago(schedule['next'])}" if schedule.get("next") else ""))
+
+
+def _error(row: Json) -> str:
+    return str((row.get("error") or {}).get("sentence", ""))
+
+
+def _field(name: str) -> Callable[[Json], object]:
+    return lambda row: row.get(name)
+
+
+def _when(name: str) -> Callable[[Json], object]:
+    return lambda row: ago(row.get(name))
+
+
+def _joined(name: str) -> Callable[[Json], object]:
+    return lambda row: ", ".join(row.get(name) or [])
+
+
+def _call(row: Json) -> str:
+    return f"{row.get('method', '')} {row.get('path', '')}" + (f"?{row['query']}" if row.get("query") else "")
+
+
+_ID = Column("ID", _field("id"))
+_APP = Column("APP", _field("app"))
+_STATE = Column("STATE", _field("state"))
+_EXIT = Column("EXIT", _field("exit_code"))
+_TOOK = Column("TOOK", took)
+_WHY = Column("WHY", reason)
+_BY = Column("BY", _field("actor"))
+
+APPS = (
+    Column("APP", _field("name")),
+    Column("ROLE", _field("role")),
+    Column("STATE", app_state),
+    Column("READY", ready_of_wanted),
+    Column("RELEASE", _field("release")),
+    Column("LIVE", lambda app: ago((app.get("live") or {}).get("at"))),
+    Column("WHERE OR WHEN", _where),
+)
+REPLICAS = (
+    Column("REPLICA", _field("name")),
+    _STATE,
+    Column("RELEASE", _field("release")),
+    Column("HEALTHY", lambda row: {True: "yes", False: "no", None: ""}[row.get("healthy")]),
+    Column("RESTARTS", _field("restarts")),
+    Column("MESSAGE", _field("message")),
+)
+JOBS = (
+    _ID,
+    Column("KIND", _field("kind")),
+    _APP,
+    _STATE,
+    Column("ACCEPTED", _when("created_at")),
+    Column("TOOK", lambda job: between(job.get("started_at"), job.get("ended_at"))),
+    _BY,
+    Column("ERROR", _error),
+)
+STEPS = (
+    Column("STEP", _field("name")),
+    _STATE,
+    Column("TOOK", lambda step: duration(step.get("seconds"))),
+    Column("NOTE", lambda step: step.get("note") or _error(step)),
+)
+DEPLOYMENTS = (
+    _ID,
+    Column("KIND", _field("kind")),
+    _STATE,
+    Column("RELEASE", _field("release")),
+    Column("REVISION", lambda row: short(row.get("revision"))),
+    Column("LIVE", lambda row: "live" if row.get("live") else ""),
+    Column("BEGAN", _when("created_at")),
+    Column("JOB", _field("job")),
+    _BY,
+    Column("ERROR", _error),
+)
+RELEASES = (
+    Column("RELEASE", _field("n")),
+    Column("REVISION", lambda row: short(row.get("revision"))),
+    Column("MADE", _when("created_at")),
+    Column("LIVE", lambda row: "live" if row.get("live") else ago(row.get("live_at"))),
+    Column("IMAGE", lambda row: "pruned" if row.get("pruned_at") else row.get("image")),
+)
+RUNS = (
+    _ID,
+    Column("BEGAN", lambda run: ago(run.get("begun_at") or run.get("created_at"))),
+    Column("TRIGGER", _field("trigger")),
+    _STATE,
+    _EXIT,
+    _TOOK,
+    _WHY,
+)
+CALLS = (
+    _ID,
+    Column("CALLED", _when("created_at")),
+    Column("REQUEST", _call),
+    _STATE,
+    _EXIT,
+    _TOOK,
+    _WHY,
+)
+SCHEDULES = (
+    Column("APP", _field("name")),
+    Column("SCHEDULE", lambda app: app["schedule"].get("text")),
+    Column("ZONE", lambda app: app["schedule"].get("timezone")),
+    Column("STATE", lambda app: app["schedule"].get("state")),
+    Column("NEXT", lambda app: ago(app["schedule"].get("next"))),
+    Column("LAST", lambda app: (app["schedule"].get("last") or {}).get("verdict")),
+)
+TICKS = (
+    Column("DUE", lambda tick: local(tick.get("scheduled_for"))),
+    Column("VERDICT", verdict),
+    _STATE,
+    _EXIT,
+    _TOOK,
+    Column("RUN", _field("execution")),
+    Column("REASON", _field("reason")),
+)
+EVENTS = (
+    Column("WHEN", lambda event: local(event.get("at"))),
+    Column("EVENT", _field("kind")),
+    _APP,
+    Column("JOB", _field("job")),
+    Column("WHAT", lambda event: happened(event.get("data") or {})),
+)
+CHECKS = (
+    Column("CHECK", _field("name")),
+    Column("STATUS", _field("status")),
+    Column("MESSAGE", _field("message")),
+)
+TOKENS = (
+    _ID,
+    Column("NAME", _field("name")),
+    Column("SCOPES", _joined("scopes")),
+    Column("APPS", lambda token: ", ".join(token["apps"]) if token.get("apps") else "all"),
+    Column("MADE", _when("created_at")),
+    Column("USED", _when("last_used_at")),
+    Column("REVOKED", _when("revoked_at")),
+)
+WORKERS = (
+    Column("WORKER", _field("name")),
+    Column("CLASS", _field("class")),
+    Column("BUSY", lambda worker: f"{worker.get('busy') or 0}/{worker.get('slots')}"),
+    Column("SEEN", _when("seen_at")),
+    Column("STARTED", _when("started_at")),
+    Column("REMARK", lambda worker: "draining" if worker.get("draining_at") else worker.get("engine_error")),
+)
+
+
+def happened(data: Json) -> str:
+    """Answers what an event tells, in one line."""
+    error = data.get("error") or {}
+    told = [
+        f"{name} {value}" for name, value in data.items() if name != "error" and isinstance(value, str | int | float)
+    ]
+    return ", ".join([*told, *([error.get("sentence", "")] if isinstance(error, dict) and error else [])])

@@ -1,0 +1,141 @@
+"""Sees accepted work through: waits with the step view, tells the end, and says how to come back to what goes on."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from norn_cli.client import Client
+from norn_cli.errors import CliError, Detached, JobFailed, Unreachable, WaitedEnough
+from norn_cli.follow import Away, Following, Lost, Seen, Wrote
+from norn_cli.live import StepView
+from norn_cli.options import Waiting
+from norn_cli.output import Style, Styled
+from norn_cli.session import Session
+from norn_cli.times import between
+
+Json = dict[str, Any]
+
+_TICK_SECONDS = 0.1
+_LAST_LINES = 10
+
+_OUTCOMES = {
+    "forge": "{app} is forged",
+    "deploy": "{app} is live as release {release}",
+    "rollback": "{app} is back on release {release}",
+    "restart": "{app} has been restarted",
+    "scale": "{app} is scaled",
+    "teardown": "{app} is torn down",
+}
+
+
+def see_through(session: Session, accepted: Json, waiting: Waiting) -> None:
+    """Waits for accepted work and tells how it ended; raises JobFailed when it did not succeed.
+
+    With `detach` it prints the job instead: the server's own answer as JSON, else its id.
+    """
+    if waiting.detach:
+        tell_accepted(session, accepted)
+        return
+    job = wait(session, accepted["job"], waiting)
+    session.output.data(job, lambda: _tell_outcome(session, job), [str(job["id"])])
+    raise_if_failed(session.client, job)
+
+
+def tell_accepted(session: Session, accepted: Json) -> None:
+    """Prints the id of a job that nobody waits for, and how to follow it."""
+    job = str(accepted["job"])
+    session.output.data(accepted, lambda: session.output.line(job), [job])
+    session.output.hint(f"norn jobs watch {job}")
+
+
+def wait(session: Session, job: int, waiting: Waiting) -> Json:
+    """Shows a job until it ends and answers it; raises WaitedEnough, Detached, or what the server said."""
+    view = StepView(session.output, lambda step: _tail(session.client, job, step), verbose=waiting.verbose)
+    following = Following(session.client, job, logs=waiting.verbose or session.output.live)
+    until = time.monotonic() + waiting.timeout if waiting.timeout else None
+    try:
+        ended = _show(view, following, until, waiting.verbose)
+    except KeyboardInterrupt:
+        raise Detached(f"detached; job {job} goes on", hint=_ways_back(job)) from None
+    except Unreachable as error:
+        raise Unreachable(f"{error.sentence}; job {job} goes on without it", hint=_ways_back(job)) from error
+    finally:
+        view.close()
+    if not ended:
+        raise WaitedEnough(f"job {job} has not ended within {waiting.timeout:g} s; it goes on", hint=_ways_back(job))
+    return ended
+
+
+def raise_if_failed(client: Client, job: Json) -> None:
+    """Raises JobFailed, with the sentence of the step that failed, unless a job succeeded."""
+    if job["state"] == "succeeded":
+        return
+    error = job.get("error") or {}
+    failed = failed_step(job)
+    place = f"{failed['name']}: " if failed else ""
+    sentence = error.get("sentence") or f"job {job['id']} ended {job['state']}"
+    raise JobFailed(place + sentence, hint=error.get("hint") or f"norn jobs logs {job['id']}")
+
+
+def failed_step(job: Json) -> Json | None:
+    """Answers the step at which a job failed."""
+    return next((step for step in job.get("steps") or [] if step["state"] == "failed"), None)
+
+
+def last_lines(client: Client, job: int, step: str, count: int = _LAST_LINES) -> list[str]:
+    """Answers the last lines that a step wrote."""
+    return list(deque((line for line in client.job_log(job, step=step) if line.strip()), maxlen=count))
+
+
+def _show(view: StepView, following: Following, until: float | None, every_line: bool) -> Json | None:
+    for change in following.changes(tick=_TICK_SECONDS, until=until, every_line=every_line):
+        if isinstance(change, Seen):
+            view.seen(change.job)
+            if change.ended:
+                return change.job
+        elif isinstance(change, Wrote):
+            view.wrote(change.step, change.line)
+        elif isinstance(change, Away):
+            view.away(change.error.sentence)
+        elif isinstance(change, Lost):
+            raise change.error
+        view.tick()
+    return None
+
+
+def _tail(client: Client, job: int, step: str) -> list[str]:
+    try:
+        return last_lines(client, job, step)
+    except CliError:
+        return []  # the step's error is told all the same
+
+
+def _tell_outcome(session: Session, job: Json) -> None:
+    output = session.output
+    if job["state"] != "succeeded":
+        _tell_what_serves(session, job)
+        return
+    outcome = _OUTCOMES.get(job["kind"], "{kind} succeeded").format(**{"release": "", **job})
+    took = between(job.get("started_at") or job.get("created_at"), job.get("ended_at"))
+    output.line(Styled(outcome, Style.GOOD), f" ({took})" if took else "")
+    if job["kind"] in ("deploy", "rollback"):
+        url = session.client.app(job["app"]).get("url")
+        if url:
+            output.line(url)
+
+
+def _tell_what_serves(session: Session, job: Json) -> None:
+    if job["kind"] not in ("deploy", "rollback"):
+        return
+    try:
+        live = session.client.app(job["app"]).get("live")
+    except CliError:
+        return
+    if live:
+        session.output.say(Styled("note: ", Style.CARE), f"release {live['release']} is still live")
+
+
+def _ways_back(job: int) -> str:
+    return f"norn jobs watch {job} follows it again, norn jobs show {job} shows it, norn jobs cancel {job} ends it"

@@ -1,0 +1,37 @@
+"""Keeps the beginning and the end of a stream that may be of any length, in bounded memory."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.execution import Captured
+
+HEAD = 16 * 1024
+TAIL = 48 * 1024
+
+
+class Capture:
+    """Keeps the first `head` and the last `tail` bytes of what it is fed."""
+
+    def __init__(self, head: int = HEAD, tail: int = TAIL) -> None:
+        self._most = (head, tail)
+        self._head = bytearray()
+        self._tail = bytearray()
+        self.size = 0
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the stream."""
+        head, tail = self._most
+        self.size += len(data)
+        room = head - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if tail:
+            self._tail += data
+            # Trimmed in large steps, so that a long stream is not moved about in memory for every piece of it.
+            if len(self._tail) > 4 * tail:
+                del self._tail[:-tail]
+
+    def captured(self) -> Captured:
+        """Answers what is kept, and how much is not."""
+        head, tail = bytes(self._head), bytes(self._tail[-self._most[1] :]) if self._most[1] else b""
+        return Captured(head, tail, self.size - len(head) - len(tail))

@@ -1,0 +1,212 @@
+"""One container of a run, from its start to its end and removal, with an engine that may go away in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as NotYetDone
+from contextlib import closing, contextmanager
+from typing import Any
+
+from docker import APIClient
+
+from norn_tasks.adapters import networks
+from norn_tasks.adapters.engine import Engine, moment
+from norn_tasks.adapters.frames import STDERR, STDOUT
+from norn_tasks.adapters.runtimes import hardening
+from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.streams import Outputs, Streams, attach
+from norn_tasks.domain.errors import Conflict, EngineDown, NornError, NotFound, StepFailed, Stopped
+from norn_tasks.domain.execution import Captured, Ended
+from norn_tasks.ports import Hooks, Run, Stop, Watch
+
+State = dict[str, Any]
+
+_LOOK = 0.25
+_DOUBT = 1.0
+"""A container that ends later than this after its output may have outlived the connection: its log is read instead."""
+
+_INFRASTRUCTURE = 125
+_NOT_RUNNABLE = (126, 127)
+
+
+class Container:
+    """A container that exists on the engine under `id`, for one run of one owner."""
+
+    def __init__(self, engine: Engine, container: str, run: Run, watch: Watch, *, begun: bool) -> None:
+        self.id = container
+        self._engine = engine
+        self._run = run
+        self._watch = watch
+        self._begun = begun
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Sees that the container is gone when its owner is done with it, or left as it is for the next owner."""
+        kept = False
+        try:
+            yield
+        except Stopped:
+            kept = self._begun and self._run.logged and self._watch.stop.reason == "draining"
+            raise
+        finally:
+            if not kept:
+                self.discard()
+
+    def live(self, hooks: Hooks) -> Ended:
+        """Begins, starts, feeds and reads it, and answers its end."""
+        outputs = Outputs(self._run)
+        while True:
+            with closing(self._attached(outputs)) as streams:
+                if not self._begun:
+                    hooks.begun()
+                    self._begun = True
+                refused = self._start()
+                if refused is not None:
+                    return refused
+                deadline = Deadline(self._run.timeout, self._run.grace)
+                self._follow(streams, outputs, deadline)
+            silent = time.monotonic()
+            state = self.await_end(deadline)
+            if state is None or moment(state["StartedAt"]) is not None:
+                return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
+            # The engine went away before it had started it, and is back.
+
+    def look(self) -> State | None:
+        """Answers what the engine says of it; None when it is gone."""
+        try:
+            state: State = self._engine.patiently(lambda client: client.inspect_container(self.id), self._stop)["State"]
+        except NotFound:
+            return None
+        return state
+
+    def await_end(self, deadline: Deadline) -> State | None:
+        """Waits until the engine says that it has ended, and sees to its deadline meanwhile; None when it is gone."""
+        while True:
+            self._until_exit(deadline)
+            state = self.look()
+            if state is None or not state["Running"]:
+                return state
+
+    def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> Ended:
+        """Puts together how it ended."""
+        code = int(state["ExitCode"]) if state is not None else None
+        started = moment(state["StartedAt"]) if state is not None else None
+        finished = moment(state["FinishedAt"]) if state is not None else None
+        return Ended(
+            code,
+            # The engine marks it as well when a child ran out of memory and the run went on and ended well.
+            oom_killed=state is not None and bool(state["OOMKilled"]) and code != 0,
+            timed_out=deadline.passed,
+            too_large=outputs.too_large,
+            stdout=outputs.stdout.captured(),
+            stderr=outputs.stderr.captured(),
+            # The engine notes the start of a very short run a moment after its end (seen: 0.5 ms).
+            started_at=min(started, finished) if started and finished else started,
+            finished_at=finished,
+        )
+
+    def logged(self) -> Outputs:
+        """Answers what the engine's log has of its output."""
+        if not self._run.logged:
+            return Outputs(self._run)
+        try:
+            return self._engine.patiently(self._read_log, self._stop)
+        except (NotFound, StepFailed):
+            return Outputs(self._run)
+
+    def discard(self) -> None:
+        """Ends and removes it; an engine that does not answer keeps it, for the reaper to find by its owner."""
+        try:
+            self._engine.briefly(lambda client: client.remove_container(self.id, v=True, force=True))
+        except (NotFound, Conflict, EngineDown, StepFailed):
+            return
+
+    @property
+    def _stop(self) -> Stop:
+        return self._watch.stop
+
+    def _attached(self, outputs: Outputs) -> Streams:
+        stdin = self._run.stdin
+        connection = self._engine.patiently(lambda client: attach(client, self.id, stdin=stdin is not None), self._stop)
+        streams = Streams(connection, stdin, outputs, self._watch.say if self._run.max_output is None else None)
+        streams.prefeed()
+        return streams
+
+    def _start(self) -> Ended | None:
+        """Lets it go; answers an end at once when it cannot be started."""
+        try:
+            self._started()
+        except EngineDown:
+            # Whether it was started, the engine will say when it is back.
+            return None
+        except NotFound as error:
+            return Ended(None, stderr=_told(error))
+        except StepFailed as error:
+            state = self.look()
+            code = int(state["ExitCode"]) if state is not None else _INFRASTRUCTURE
+            return Ended(code if code in _NOT_RUNNABLE else _INFRASTRUCTURE, stderr=_told(error))
+        return None
+
+    def _started(self) -> None:
+        def start(client: APIClient) -> None:
+            client.start(self.id)
+
+        try:
+            self._engine.promptly(start, self._stop)
+        except NotFound:
+            # Either it was taken away, or its network was: then it starts when that is there again.
+            networks.ensure(self._engine, hardening.NETWORK, talk=False)
+            self._engine.promptly(start, self._stop)
+
+    def _follow(self, streams: Streams, outputs: Outputs, deadline: Deadline) -> None:
+        while streams.read(_LOOK):
+            self._stop.check()
+            if outputs.too_large:
+                deadline.at_once()
+            self._enforce(deadline)
+
+    def _enforce(self, deadline: Deadline) -> None:
+        signal = deadline.due()
+        if signal is None:
+            return
+        try:
+            self._engine.promptly(lambda client: client.kill(self.id, signal), self._stop)
+        except (NotFound, Conflict, StepFailed, EngineDown):
+            # It has ended by itself, or will be asked again at the next look.
+            return
+        deadline.sent(signal)
+
+    def _until_exit(self, deadline: Deadline) -> None:
+        """Waits for one answer to the question whether it has ended; the engine, or the time, may cut that short."""
+        exit_ = self._engine.begin(lambda client: client.wait(self.id))
+        while True:
+            try:
+                exit_.result(_LOOK)
+            except NotYetDone:
+                self._stop.check()
+                self._enforce(deadline)
+                continue
+            except NornError:
+                return
+            return
+
+    def _truest(self, outputs: Outputs, silence: float) -> Outputs:
+        """Answers the output from the log if the connection may have been cut before the end."""
+        if silence < _DOUBT or not self._run.logged:
+            return outputs
+        logged = self.logged()
+        return logged if logged.size > outputs.size else outputs
+
+    def _read_log(self, client: APIClient) -> Outputs:
+        outputs = Outputs(self._run)
+        for stream in (STDOUT, STDERR):
+            for piece in client.logs(
+                self.id, stdout=stream == STDOUT, stderr=stream == STDERR, stream=True, follow=False
+            ):
+                outputs.feed(stream, piece)
+        return outputs
+
+
+def _told(error: NornError) -> Captured:
+    return Captured(head=f"{error.facts.get('said', error.sentence)}\n".encode())

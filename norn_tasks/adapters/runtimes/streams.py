@@ -1,0 +1,125 @@
+"""The connection to a running container's three streams: feeds stdin, keeps stdout and stderr within bounds."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import socket
+from collections.abc import Callable
+
+from docker import APIClient
+
+from norn_tasks.adapters.capture import Capture
+from norn_tasks.adapters.frames import STDERR, STDOUT, Frames
+from norn_tasks.ports import Run, Say
+
+BEFORE_START = 64 * 1024
+"""Bytes of stdin that are given before the container starts; the engine keeps them until it does."""
+
+_PIECE = 256 * 1024
+
+
+def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
+    """Opens the connection to a container that is not started yet, or is running."""
+    params = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin)}
+    response = client.attach_socket(container, params)
+    # The client library owns its socket, and closes it when it likes; this is a handle of our own on the connection.
+    return socket.socket(fileno=os.dup(response.fileno()))
+
+
+class Outputs:
+    """What a run has written so far. With `max_output`, stdout is kept whole up to it; else beginning and end."""
+
+    def __init__(self, run: Run) -> None:
+        self._most = run.max_output
+        self.stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
+        self.stderr = Capture()
+
+    def feed(self, stream: int, data: bytes) -> None:
+        """Takes the next piece of a stream."""
+        (self.stderr if stream == STDERR else self.stdout).feed(data)
+
+    @property
+    def too_large(self) -> bool:
+        """True when stdout is over its limit."""
+        return self._most is not None and self.stdout.size > self._most
+
+    @property
+    def size(self) -> int:
+        """How many bytes were written."""
+        return self.stdout.size + self.stderr.size
+
+
+class Streams:
+    """One attached connection; `outputs` takes what comes, and `say` the same as text while it happens."""
+
+    def __init__(self, connection: socket.socket, stdin: bytes | None, outputs: Outputs, say: Say | None) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._rest = memoryview(stdin) if stdin is not None else None
+        self._outputs = outputs
+        self._frames = Frames()
+        self._tell = _teller(say) if say is not None else None
+
+    def close(self) -> None:
+        """Lets the connection go; the container goes on."""
+        self._connection.close()
+
+    def prefeed(self) -> None:
+        """Gives a small stdin whole, and closes it, before the container starts."""
+        if self._rest is None or len(self._rest) > BEFORE_START:
+            return
+        poll = select.poll()
+        poll.register(self._connection, select.POLLOUT)
+        while self._rest is not None and poll.poll(1000):
+            self._feed()
+
+    def read(self, seconds: float) -> bool:
+        """Waits at most so long for something to move, and moves it; False when the connection has ended."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._rest is not None else 0))
+        for _, events in poll.poll(seconds * 1000):
+            if self._rest is not None and events & select.POLLOUT:
+                self._feed()
+            if events & ~select.POLLOUT:
+                return self._take()
+        return True
+
+    def _feed(self) -> None:
+        assert self._rest is not None
+        try:
+            self._rest = self._rest[self._connection.send(self._rest[:_PIECE]) :] if self._rest else self._rest
+            if not self._rest:
+                self._connection.shutdown(socket.SHUT_WR)
+                self._rest = None
+        except BlockingIOError:
+            return
+        except OSError:
+            # The container has ended, or does not read: what it wrote until then still counts.
+            self._rest = None
+
+    def _take(self) -> bool:
+        try:
+            data = self._connection.recv(_PIECE)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        for stream, piece in self._frames.feed(data):
+            self._outputs.feed(stream, piece)
+            if self._tell is not None:
+                self._tell(stream, piece)
+        return bool(data)
+
+
+def _teller(say: Say) -> Callable[[int, bytes], None]:
+    make = codecs.getincrementaldecoder("utf-8")
+    decoders = {STDOUT: make("replace"), STDERR: make("replace")}
+
+    def tell(stream: int, piece: bytes) -> None:
+        text = decoders[stream].decode(piece).replace("\0", "\ufffd")
+        if text:
+            say(text)
+
+    return tell

@@ -1,0 +1,90 @@
+"""The Celery application and its queues, one per class. It names no task but by string; messages only wake somebody.
+
+A publish is bounded: in the API it has 300 ms and no retry, and after one failure nothing is tried for 5 s
+(the breaker), because the sweeper makes up for every wake-up that was lost.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from celery import Celery
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from norn_tasks.domain.job import JobClass
+from norn_tasks.settings import load
+
+WORK = "norn.work"
+BREAKER_SECONDS = 5.0
+_PUBLISH_SECONDS = 0.3
+
+
+def create(broker_url: str) -> Celery:
+    """Makes the application for a broker; queues hang on the nameless exchange, which needs no keys in Redis."""
+    app = Celery("norn", broker=broker_url, include=["norn_tasks.tasks"], set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(str(c), Exchange(""), routing_key=str(c)) for c in JobClass],
+        task_default_exchange="",
+        task_create_missing_queues=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_timeout": 10, "socket_connect_timeout": 2, "socket_keepalive": True},
+        timezone="UTC",
+        enable_utc=True,
+    )
+    return app
+
+
+class Waker:
+    """Publishes wake-ups. `patient`: for workers and beat; the API is not, and has a breaker."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = create(broker_url)
+        self._app.conf.update(
+            task_publish_retry=False,
+            broker_transport_options={
+                "max_retries": 0,
+                "socket_connect_timeout": _PUBLISH_SECONDS,
+                "socket_timeout": _PUBLISH_SECONDS,
+            },
+        )
+        self._lock = threading.Lock()
+        self._closed_until = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """True while the breaker is open: the broker did not take the last message."""
+        return time.monotonic() < self._closed_until
+
+    def wake(self, job_class: JobClass, times: int = 1) -> bool:
+        """Sends wake-ups for a class; False when the broker did not take them, which loses nothing but time."""
+        if self.broken:
+            return False
+        try:
+            for _ in range(times):
+                self._app.send_task(WORK, args=[str(job_class)], exchange="", routing_key=str(job_class), retry=False)
+        except (OperationalError, OSError):
+            with self._lock:
+                self._closed_until = time.monotonic() + BREAKER_SECONDS
+            return False
+        return True
+
+
+def _from_environment() -> Celery:
+    return create(load().broker_url or os.environ.get("CELERY_BROKER_URL", "memory://"))
+
+
+app = _from_environment()

@@ -1,0 +1,128 @@
+"""`python -m norn_tasks.domain`: what `norn validate`, `norn schema` and `norn init` start; no server, no network.
+
+Results go to stdout. Exit status: 0 good, 1 a mistake in a file or something in the way, 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
+from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json_schema, notices, parse
+from norn_tasks.domain.infraspec.places import FILE_ITSELF, dotted
+from norn_tasks.domain.infraspec.starter import starter_dockerfile, starter_spec
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    chosen = _parser().parse_args(arguments)
+    match chosen.command:
+        case "validate":
+            return _validate(chosen)
+        case "schema":
+            print(json.dumps(json_schema(), indent=2))
+            return 0
+        case _:
+            return _init(chosen)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m norn_tasks.domain", description="Check, describe and begin infraspecs, without a server."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    validate = commands.add_parser("validate", help="say every mistake of these files")
+    validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory that holds one")
+    validate.add_argument("--json", action="store_true", help="one JSON object in place of lines")
+    commands.add_parser("schema", help="print the JSON Schema")
+    init = commands.add_parser("init", help="write a first infraspec and, if there is none, a Dockerfile")
+    init.add_argument("--role", required=True, choices=[role.value for role in Role])
+    init.add_argument("--app", required=True, metavar="NAME")
+    init.add_argument("--dir", default=".", metavar="DIRECTORY")
+    return parser
+
+
+def _validate(chosen: Namespace) -> int:
+    mistakes: list[Mistake] = []
+    remarks: list[str] = []
+    good: list[str] = []
+    for name in map(_file_of, chosen.files):
+        try:
+            remarks += [f"{name}: {notice}" for notice in notices(parse(_text(name), name))]
+            good.append(name)
+        except SpecInvalid as wrong:
+            mistakes += wrong.mistakes
+    if chosen.json:
+        report = {"valid": not mistakes, "mistakes": [asdict(mistake) for mistake in mistakes], "notices": remarks}
+        print(json.dumps(report, indent=2))
+    else:
+        _print_lines(mistakes, remarks, good)
+    return 1 if mistakes else 0
+
+
+def _file_of(name: str) -> str:
+    return str(Path(name) / FILE_NAME) if Path(name).is_dir() else name
+
+
+def _text(name: str) -> str:
+    try:
+        with Path(name).open("rb") as file:
+            return decode(file.read(MAX_BYTES + 1), name)
+    except OSError as wrong:
+        hint = f"norn init writes a first {FILE_NAME}"
+        mistake = Mistake(name, 1, 1, dotted(FILE_ITSELF), f"the file cannot be read: {wrong.strerror}", hint)
+        raise SpecInvalid((mistake,)) from None
+
+
+def _print_lines(mistakes: list[Mistake], remarks: list[str], good: list[str]) -> None:
+    for mistake in mistakes:
+        print(mistake)
+        if mistake.hint:
+            print(f"  hint: {mistake.hint}")
+    for remark in remarks:
+        print(f"note: {remark}")
+    for name in good:
+        print(f"{name}: valid")
+
+
+def _init(chosen: Namespace) -> int:
+    directory, role = Path(chosen.dir), Role(chosen.role)
+    try:
+        spec, dockerfile = starter_spec(chosen.app, role), starter_dockerfile(chosen.app, role)
+        directory.mkdir(parents=True, exist_ok=True)
+        if not _write_new(directory / FILE_NAME, spec):
+            return _complain(
+                f"{directory / FILE_NAME} is there already", "edit it, or choose another directory with --dir"
+            )
+        if not _write_new(directory / "Dockerfile", dockerfile):
+            print(f"kept {directory / 'Dockerfile'}, which was there already")
+    except InvalidRequest as wrong:
+        return _complain(wrong.sentence, wrong.hint)
+    except OSError as wrong:
+        return _complain(f"{directory} cannot be written: {wrong.strerror}", "choose another directory with --dir")
+    return 0
+
+
+def _write_new(path: Path, text: str) -> bool:
+    """Write a file that is not there yet, or return False."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    print(f"wrote {path}")
+    return True
+
+
+def _complain(sentence: str, hint: str) -> int:
+    print(f"{sentence}\n  hint: {hint}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Events: each tells one fact, and is written in the transaction of the fact."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What an event tells. `docs/events.md` lists them all; a test compares."""
+
+    APP_APPLIED = "app.applied"
+    APP_REMOVED = "app.removed"
+    JOB_ACCEPTED = "job.accepted"
+    JOB_CLAIMED = "job.claimed"
+    JOB_REQUEUED = "job.requeued"
+    JOB_HANDED_BACK = "job.handed-back"
+    JOB_CANCEL_REQUESTED = "job.cancel-requested"
+    JOB_ENDED = "job.ended"
+    STEP_STARTED = "step.started"
+    STEP_ENDED = "step.ended"
+    RELEASE_LIVE = "release.live"
+    EXECUTION_BEGUN = "execution.begun"
+    EXECUTION_ENDED = "execution.ended"
+    SCHEDULE_CHANGED = "schedule.changed"
+    SCHEDULE_PAUSED = "schedule.paused"
+    SCHEDULE_RESUMED = "schedule.resumed"
+    TICK_DECIDED = "tick.decided"
+    WORKLOAD_CHANGED = "workload.changed"
+    WORKER_DRAINING = "worker.draining"
+    TOKEN_CREATED = "token.created"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105

@@ -1,0 +1,105 @@
+"""The execution: one container of a cron run, a function call, a test; and how its end is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ExecutionState(StrEnum):
+    """Where a run is in its life."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    OOM_KILLED = "oom_killed"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing more will happen to it."""
+        return self not in (ExecutionState.PENDING, ExecutionState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One bounded stream: its first bytes, its last bytes, and how many between them were dropped."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    dropped: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes the stream had."""
+        return len(self.head) + len(self.tail) + self.dropped
+
+    def text(self) -> str:
+        """Answers the stream for people: invalid UTF-8 replaced, what was dropped told."""
+        gap = f"\n… {self.dropped} bytes dropped …\n".encode() if self.dropped else b""
+        return (self.head + gap + self.tail).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a container ended, as the engine tells it. `too_large`: it was ended because it wrote over its limit."""
+
+    exit_code: int | None
+    oom_killed: bool = False
+    timed_out: bool = False
+    too_large: bool = False
+    stdout: Captured = field(default_factory=Captured)
+    stderr: Captured = field(default_factory=Captured)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The judgement of an end: state, and for a bad one its cause (a stable word), sentence and way out."""
+
+    state: ExecutionState
+    ended: Ended
+    cause: str = ""
+    sentence: str = ""
+    hint: str = ""
+
+
+def judge(ended: Ended, *, timeout: float, memory: int) -> Finished:
+    """Says what an end means. `timeout` in seconds and `memory` in bytes are the limits it ran under.
+
+    125 is our infrastructure's, 126 and 127 are the shell's words for "not runnable" (POSIX 2.8.2).
+    """
+    if ended.too_large:
+        return _bad(ended, ExecutionState.FAILED, "output_too_large", "it wrote more output than its limit",
+                    "raise function.maxOutput or write less")  # fmt: skip
+    if ended.timed_out:
+        return _bad(ended, ExecutionState.TIMED_OUT, "timed_out", f"it did not end within {timeout:g} s",
+                    "raise its timeout or make it quicker")  # fmt: skip
+    if ended.oom_killed:
+        return _bad(ended, ExecutionState.OOM_KILLED, "oom_killed", f"it used more than its {memory // 2**20} MiB",
+                    "raise its memory limit")  # fmt: skip
+    if ended.exit_code == 0:
+        return Finished(ExecutionState.SUCCEEDED, ended)
+    return _by_exit_code(ended)
+
+
+def _by_exit_code(ended: Ended) -> Finished:
+    code = ended.exit_code
+    if code is None or code == 125:
+        return _bad(ended, ExecutionState.ERROR, "infrastructure", "the engine could not run it", "norn health")
+    if code in (126, 127):
+        what = "cannot be executed" if code == 126 else "was not found in the image"
+        return _bad(ended, ExecutionState.FAILED, "not_runnable", f"its command {what} (exit {code})",
+                    "check command in infraspec.yaml and CMD in the Dockerfile")  # fmt: skip
+    if code > 128:
+        return _bad(ended, ExecutionState.FAILED, "signalled", f"it was ended by signal {code - 128}", "")
+    return _bad(ended, ExecutionState.FAILED, "exit", f"it exited {code}", "")
+
+
+def _bad(ended: Ended, state: ExecutionState, cause: str, sentence: str, hint: str) -> Finished:
+    return Finished(state, ended, cause, sentence, hint)

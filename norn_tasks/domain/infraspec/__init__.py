@@ -1,0 +1,76 @@
+"""The spec of one app, `infraspec.yaml`: its fields, its rules, and every mistake with its line and column."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.infraspec.fields import field_paths
+from norn_tasks.domain.infraspec.later import notices
+from norn_tasks.domain.infraspec.model import Infraspec
+from norn_tasks.domain.infraspec.parsing import FILE_NAME, decode, from_json, parse
+from norn_tasks.domain.infraspec.schema import json_schema
+from norn_tasks.domain.infraspec.sections import (
+    Alerts,
+    Artifacts,
+    Build,
+    ContainerOptions,
+    Events,
+    FunctionOptions,
+    Hosts,
+    Kv,
+    Migrations,
+    Postgres,
+    Repo,
+    Resources,
+    Retries,
+    Services,
+    Storage,
+    Volume,
+)
+from norn_tasks.domain.infraspec.words import (
+    Auth,
+    Catchup,
+    Concurrency,
+    Network,
+    Record,
+    Response,
+    Role,
+    Runtime,
+    Trigger,
+)
+from norn_tasks.domain.infraspec.yaml_text import MAX_BYTES
+
+__all__ = [
+    "Infraspec",
+    "parse",
+    "decode",
+    "from_json",
+    "json_schema",
+    "notices",
+    "field_paths",
+    "FILE_NAME",
+    "MAX_BYTES",
+    "Role",
+    "Catchup",
+    "Concurrency",
+    "Runtime",
+    "Network",
+    "Trigger",
+    "Auth",
+    "Response",
+    "Record",
+    "Hosts",
+    "Build",
+    "Repo",
+    "Services",
+    "Postgres",
+    "Kv",
+    "Events",
+    "Storage",
+    "Migrations",
+    "Artifacts",
+    "Volume",
+    "Resources",
+    "ContainerOptions",
+    "Alerts",
+    "Retries",
+    "FunctionOptions",
+]

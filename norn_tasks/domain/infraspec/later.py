@@ -1,0 +1,117 @@
+"""What is designed and not there yet: one row per feature, and the issue that brings the feature deletes its row.
+
+`LATER` holds uses whose silent absence would be wrong: each is a mistake. `SKIPPED` holds uses that do no harm when
+nothing happens: they are accepted, and a notice says what is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from norn_tasks.domain.infraspec.model import Infraspec
+from norn_tasks.domain.infraspec.places import At, Finding, Path
+from norn_tasks.domain.infraspec.words import Auth, Catchup, Concurrency, Record, Response, Runtime
+
+
+@dataclass(frozen=True)
+class Later:
+    """A use that is refused as long as its feature is not there: what is missing, and the way out."""
+
+    path: Path
+    used: Callable[[Infraspec], bool]
+    missing: str
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A use that is accepted and does nothing yet."""
+
+    field: str
+    used: Callable[[Infraspec], bool]
+    because: str
+
+
+LATER: tuple[Later, ...] = (
+    Later(
+        ("secrets",), lambda s: bool(s.secrets), "secrets are", "put what is not secret into env, and leave secrets out"
+    ),
+    Later(
+        ("volumes",),
+        lambda s: bool(s.volumes),
+        "volumes are",
+        "keep what must last outside the app, and leave volumes out",
+    ),
+    Later(
+        ("migrations", "command"),
+        lambda s: s.migrations.command is not None,
+        "migrations are",
+        "let the app migrate when it starts, and leave migrations out",
+    ),
+    Later(
+        ("runtime",),
+        lambda s: s.runtime is Runtime.INCUS,
+        "the runtime incus is",
+        "this server has no Incus; write runtime: docker",
+    ),
+    Later(
+        ("concurrency",),
+        lambda s: s.concurrency in (Concurrency.QUEUE, Concurrency.REPLACE),
+        "queue and replace are",
+        "write concurrency: forbid or concurrency: allow",
+    ),
+    Later(
+        ("catchup",), lambda s: s.catchup is Catchup.ALL, "catchup of all is", "write catchup: last or catchup: none"
+    ),
+    Later(("startDeadline",), lambda s: s.start_deadline is not None, "a start deadline is", "leave startDeadline out"),
+    Later(("jitter",), lambda s: s.jitter > 0, "jitter is", "leave jitter out"),
+    Later(("retries", "max"), lambda s: s.retries.max > 0, "retries are", "leave retries out"),
+    Later(
+        ("function", "response"),
+        lambda s: s.function.response is Response.CGI,
+        "cgi answers are",
+        "write response: raw; standard output is then the body",
+    ),
+    Later(
+        ("function", "auth"),
+        lambda s: s.function.auth is Auth.NONE,
+        "calls without a token are",
+        "write auth: token, and give callers a token of scope invoke",
+    ),
+)
+
+_SERVICES = "shared services are not there yet; its step is skipped"
+_WARM = "warm containers are not there yet; each call starts a container of its own"
+_PUSHES = "webhooks are not there yet; deploy with `norn deploy`"
+
+SKIPPED: tuple[Skipped, ...] = (
+    Skipped("services.postgres", lambda s: s.services.postgres is not None, _SERVICES),
+    Skipped("services.kv", lambda s: s.services.kv is not None, _SERVICES),
+    Skipped("services.events", lambda s: s.services.events is not None, _SERVICES),
+    Skipped("services.storage", lambda s: s.services.storage is not None, _SERVICES),
+    Skipped("hosts.external", lambda s: s.hosts.external is not None, "not routed: no tunnel configured"),
+    Skipped("alerts", lambda s: "alerts" in s.model_fields_set, "alerts are not there yet; none is raised"),
+    Skipped("repo.autoDeploy", lambda s: s.repo.auto_deploy, _PUSHES),
+    Skipped("repo.paths", lambda s: bool(s.repo.paths), _PUSHES),
+    Skipped("function.warm", lambda s: "warm" in s.function.model_fields_set, _WARM),
+    Skipped("function.warmMax", lambda s: "warm_max" in s.function.model_fields_set, _WARM),
+    Skipped("function.idle", lambda s: "idle" in s.function.model_fields_set, _WARM),
+    Skipped(
+        "function.record",
+        lambda s: s.function.record is not Record.FULL,
+        "shorter records are not there yet; calls are recorded in full",
+    ),
+)
+
+
+def not_yet(spec: Infraspec) -> Iterator[Finding]:
+    """Yield a finding for each use of a feature that is not there and must not be missing in silence."""
+    for row in LATER:
+        if row.used(spec):
+            yield Finding(row.path, f"{row.missing} not there yet in this version", row.way_out, At.KEY)
+
+
+def notices(spec: Infraspec) -> tuple[str, ...]:
+    """Return a sentence for each field that is accepted and does nothing yet."""
+    return tuple(f"{row.field}: {row.because}" for row in SKIPPED if row.used(spec))

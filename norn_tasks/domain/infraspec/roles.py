@@ -1,0 +1,73 @@
+"""Which role can use which field, and what each role must say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from norn_tasks.domain.infraspec.fields import field_paths
+from norn_tasks.domain.infraspec.places import At, Finding
+from norn_tasks.domain.infraspec.words import Role
+from norn_tasks.domain.wording import one_of
+
+_WEB = (Role.WEBSERVER,)
+_LONG = (Role.WEBSERVER, Role.WORKER)
+_CRON = (Role.CRON,)
+_RUNS = (Role.CRON, Role.FUNCTION)
+
+
+@dataclass(frozen=True)
+class Use:
+    """Who can use a field, and why no one else."""
+
+    roles: tuple[Role, ...]
+    reason: str
+
+
+USES: dict[str, Use] = {
+    "port": Use(_WEB, "only a webserver is reached on a port"),
+    "healthcheck": Use(_WEB, "only a webserver is probed over HTTP"),
+    "replicas": Use(_LONG, "only a webserver and a worker run all the time"),
+    "hosts": Use(_WEB, "only a webserver is reached by a name"),
+    "volumes": Use(_LONG, "the containers of a cron job and a function are thrown away"),
+    "schedule": Use(_CRON, "only a cron job runs by a schedule"),
+    "timezone": Use(_CRON, "only a cron job runs by a schedule"),
+    "catchup": Use(_CRON, "only a cron job runs by a schedule"),
+    "startDeadline": Use(_CRON, "only a cron job runs by a schedule"),
+    "concurrency": Use(_CRON, "only a cron job has runs that may overlap"),
+    "jitter": Use(_CRON, "only a cron job runs by a schedule"),
+    "retries": Use(_RUNS, "only a cron job and a function have runs that end"),
+    "runtime": Use(_RUNS, "only a cron job and a function have a runtime to choose"),
+    "timeout": Use(_CRON, "only a cron job's run has this limit"),
+    "network": Use(_RUNS, "only a cron job and a function have a network to choose"),
+    "function": Use((Role.FUNCTION,), "only a function is called"),
+}
+
+REQUIRED: dict[Role, tuple[tuple[str, str, str], ...]] = {
+    Role.WEBSERVER: (
+        ("port", "a webserver must say the port that its container listens on", "add a line such as port: 8080"),
+    ),
+    Role.CRON: (("schedule", "a cron job must say when it runs", 'add a line such as schedule: "0 9 * * *"'),),
+}
+
+
+def misplaced(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
+    """Yield a finding for each written field that an app of this role cannot use."""
+    for name in written:
+        use = USES.get(name)
+        if use and role not in use.roles:
+            yield Finding((name,), f"a {role} cannot use it: {use.reason}", _way_out(name, role, use), At.KEY)
+
+
+def missing(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
+    """Yield a finding for each field that an app of this role must have; it points to the role."""
+    for name, sentence, hint in REQUIRED.get(role, ()):
+        if name not in written:
+            yield Finding((name,), sentence, hint, seen_at=("role",))
+
+
+def _way_out(name: str, role: Role, use: Use) -> str:
+    own = f"{role}.{name}"
+    if own in field_paths():
+        return f"write it as {own}"
+    return f"take it out, or make the role {one_of(use.roles)}"

@@ -1,0 +1,99 @@
+"""What fields may not say together, each rule a sentence; asked of a spec whose fields are good one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from norn_tasks.domain.infraspec.model import Infraspec
+from norn_tasks.domain.infraspec.places import At, Finding, Path
+from norn_tasks.domain.infraspec.words import Role
+from norn_tasks.domain.wording import shown
+
+
+def contradictions(spec: Infraspec) -> Iterator[Finding]:
+    """Yield a finding for each rule that is broken."""
+    for rule in _RULES:
+        yield from rule(spec)
+
+
+def _stage_has_a_test(spec: Infraspec) -> Iterator[Finding]:
+    if spec.build.test_stage and spec.build.test is None:
+        yield Finding(
+            ("build", "testStage"),
+            "there is no build.test to run in it",
+            "add build.test, or take it out",
+            At.KEY,
+            given=(("build", "test"),),
+        )
+
+
+def _repo_has_an_address(spec: Infraspec) -> Iterator[Finding]:
+    for attribute, name in (("branch", "branch"), ("auto_deploy", "autoDeploy"), ("paths", "paths")):
+        if spec.repo.url is None and attribute in spec.repo.model_fields_set:
+            yield Finding(
+                ("repo", name),
+                "it has no meaning without repo.url",
+                "add repo.url, or take it out",
+                At.KEY,
+                given=(("repo", "url"),),
+            )
+
+
+def _warm_fits(spec: Infraspec) -> Iterator[Finding]:
+    warm, most = spec.function.warm, spec.function.warm_max
+    if warm > most:
+        field = "warm" if "warm" in spec.function.model_fields_set else "warmMax"
+        yield Finding(
+            ("function", field),
+            f"function.warm {warm} is more than function.warmMax {most}",
+            "raise warmMax, or lower warm",
+            given=(("function", "warm"), ("function", "warmMax")),
+        )
+
+
+def _name_is_free(spec: Infraspec) -> Iterator[Finding]:
+    if spec.role is Role.WEBSERVER and spec.internal_host == "localhost":
+        path: Path = ("hosts", "internal") if spec.hosts.internal else ("app",)
+        message = "localhost is every container's name for itself"
+        yield Finding(path, message, "choose another hosts.internal", given=(("hosts", "internal"),))
+
+
+def _volumes_have_a_place(spec: Infraspec) -> Iterator[Finding]:
+    for place, volume in enumerate(spec.volumes):
+        if (volume.size is None) == (volume.host_path is None):
+            at: Path = ("volumes", place)
+            hint = "write one of the two, such as size: 1g"
+            yield Finding(at, "a volume has either size or hostPath", hint, given=((*at, "size"), (*at, "hostPath")))
+
+
+def _nothing_is_listed_twice(spec: Infraspec) -> Iterator[Finding]:
+    events = spec.services.events
+    yield from _twice(("secrets",), spec.secrets)
+    yield from _twice(("repo", "paths"), spec.repo.paths)
+    yield from _twice(("services", "events", "topics"), events.topics if events else ())
+    yield from _twice(("volumes",), [volume.name for volume in spec.volumes], "name")
+    yield from _twice(("volumes",), [volume.mount_path for volume in spec.volumes], "mountPath")
+
+
+def _twice(path: Path, words: Sequence[str], field: str = "") -> Iterator[Finding]:
+    for place, word in enumerate(words):
+        if word in words[:place]:
+            inner: Path = (*path, place, field) if field else (*path, place)
+            yield Finding(inner, f"{shown(word)} is there already", "take one of the two out")
+
+
+def _one_source_per_variable(spec: Infraspec) -> Iterator[Finding]:
+    for place, name in enumerate(spec.secrets):
+        if name in spec.env:
+            yield Finding(("secrets", place), f"{name} is set in env too", "keep it in one of the two")
+
+
+_RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
+    _stage_has_a_test,
+    _repo_has_an_address,
+    _warm_fits,
+    _name_is_free,
+    _volumes_have_a_place,
+    _nothing_is_listed_twice,
+    _one_source_per_variable,
+)

@@ -1,0 +1,89 @@
+"""From plain values to the model, and from pydantic's complaints to findings in the words of this house.
+
+A value that is refused is taken out and the rest is read again, so that the rules between fields can be asked in the
+same breath: all mistakes at once.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from norn_tasks.domain.infraspec.model import Infraspec
+from norn_tasks.domain.infraspec.places import At, Finding, Path, beneath
+from norn_tasks.domain.infraspec.scalars import told
+
+_STAND_INS = {"app": "app", "role": "worker"}
+
+
+def validate(value: dict[str, Any]) -> tuple[Infraspec, tuple[Finding, ...]]:
+    """Return the spec of whatever fields are good, and a finding for each that is not.
+
+    With findings, the spec is for asking rules only: refused fields have their defaults, `app` and `role` stand-ins.
+    """
+    findings: list[Finding] = []
+    while True:
+        try:
+            return Infraspec.model_validate(value), tuple(findings)
+        except ValidationError as wrong:
+            errors = wrong.errors(include_url=False)
+        known = {finding.path for finding in findings}
+        findings += [finding for finding in map(_finding, errors) if not beneath(finding.path, known)]
+        value = _without(value, errors)
+
+
+def _finding(error: ErrorDetails) -> Finding:
+    path, given = _path(error), error.get("input")
+    match error["type"]:
+        case "refused":
+            said = error["ctx"]
+            at = At.KEY if error["loc"][-1] == "[key]" else At.VALUE
+            return Finding((*path, *said["at"]), said["message"], said["hint"], at)
+        case "missing":
+            return Finding(path, "it is missing", f"add a line {path[-1]}: …", At.KEY, seen_at=path[:-1])
+        case "tuple_type":
+            return Finding(path, f"{told(given)} is not a list", f"write it as {path[-1]}: [a, b]")
+        case "extra_forbidden":
+            return Finding(path, "there is no such field", "take it out", At.KEY)
+        case _:
+            return Finding(
+                path, f"{told(given)} is not a section", "write its fields beneath it, indented, each as name: value"
+            )
+
+
+def _path(error: ErrorDetails) -> Path:
+    location = error["loc"]
+    return location[:-1] if location[-1:] == ("[key]",) else location
+
+
+def take_out(value: dict[str, Any], path: Path) -> None:
+    """Take out what stands at a path; of a list the whole, so that the places of its items stay true."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    *outer, last = path
+    inner: Any = value
+    for part in outer:
+        inner = _step(inner, part)
+    if isinstance(inner, dict):
+        inner.pop(last, None)
+
+
+def _without(value: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
+    """Return a copy without the refused values; what misses something required goes as a whole."""
+    left = deepcopy(value)
+    for error in errors:
+        path = _path(error)
+        if path[0] in _STAND_INS:
+            left[str(path[0])] = _STAND_INS[str(path[0])]
+        else:
+            take_out(left, path[:-1] if error["type"] == "missing" else path)
+    return left if left != value else dict(_STAND_INS)
+
+
+def _step(value: Any, part: str | int) -> Any:
+    if isinstance(value, list) and isinstance(part, int):
+        return value[part]
+    return value.get(part) if isinstance(value, dict) else None

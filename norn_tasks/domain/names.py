@@ -1,0 +1,142 @@
+"""Identifiers by allow-list: the same check serves the spec, the API's paths and bodies, and the CLI's arguments.
+
+Each function returns its argument when it is good, and raises `InvalidRequest` when it is not. Nothing is normalised:
+two spellings of one name would be two identities.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.wording import shown
+
+APP_NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
+ENV_KEY = r"[A-Z_][A-Z0-9_]{0,127}"
+DNS_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+FULL_SHA = r"[0-9a-f]{40}"
+STAGE = r"[A-Za-z][A-Za-z0-9_.-]{0,127}"
+RESERVED_ENV = "NORN_"
+
+_HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
+# What `git check-ref-format` refuses, beside what the control-character class covers.
+_REF_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)")
+_URL_USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_SCP_LIKE = re.compile(rf"{_URL_USER}@{_HOST}:(?P<path>[^-:][^:]*)", re.IGNORECASE)
+# A percent sign may hide a space, never a control character: git once read `%0a` as a second line for its credentials.
+_REPO_PATH = re.compile(r"(?:[A-Za-z0-9_.~/+-]|%[2-7][0-9A-Fa-f])+")
+
+
+def app_name(text: str) -> str:
+    """Accept the name of an app."""
+    rule = "a lower-case letter, then letters, digits and hyphens, 40 at most, no hyphen last"
+    return _matching(APP_NAME, text, f"an app name ({rule})", _slug(text)[:40], "blog")
+
+
+def env_key(text: str) -> str:
+    """Accept the name of an environment variable that an app may set for itself."""
+    rule = "capitals, digits and underscores, no digit first, 128 at most"
+    _matching(ENV_KEY, text, f"an environment name ({rule})", re.sub(r"[^A-Z0-9]+", "_", text.upper()), "LOG_LEVEL")
+    if text.startswith(RESERVED_ENV):
+        raise InvalidRequest(f"{shown(text)} is reserved: NORN_* is set by Norn alone", hint="choose another name")
+    return text
+
+
+def dns_label(text: str) -> str:
+    """Accept one label of a DNS name that may name a Kubernetes Service (RFC 1035)."""
+    rule = "a lower-case letter, then letters, digits and hyphens, 63 at most, no hyphen last"
+    return _matching(DNS_LABEL, text, f"a DNS label ({rule})", _slug(text)[:63], "blog")
+
+
+def hostname(text: str) -> str:
+    """Accept a public host name: at least two labels, lower case, no wildcard, not an address (RFC 1123)."""
+    is_name = re.fullmatch(_HOST, text, re.ASCII) and len(text) <= 253
+    if not is_name or "." not in text or text.rsplit(".", 1)[1].isdigit():
+        raise InvalidRequest(
+            f"{shown(text)} is not a host name (lower-case labels joined by dots)",
+            hint="write one such as blog.example.com",
+        )
+    return text
+
+
+def full_sha(text: str) -> str:
+    """Accept the whole SHA of a commit."""
+    return _matching(
+        FULL_SHA, text, "a commit's SHA (40 hexadecimal digits)", text.lower(), "`git rev-parse HEAD` prints"
+    )
+
+
+def ref(text: str) -> str:
+    """Accept a branch, a tag or a SHA: what `git check-ref-format --branch` takes, printable, 244 bytes at most."""
+    bad = (
+        not text.isprintable()
+        or _REF_REFUSED.search(text)
+        or text.startswith(("-", "/"))
+        or text.endswith(("/", "."))
+        or text in ("", "@", "HEAD")
+        or len(text.encode("utf-8", "surrogatepass")) > 244
+    )
+    if bad:
+        raise InvalidRequest(
+            f"{shown(text)} is not a git branch, tag or commit", hint="write it as `git branch` prints it"
+        )
+    return text
+
+
+def stage_name(text: str) -> str:
+    """Accept the name of a stage in a Dockerfile."""
+    return _matching(STAGE, text, "the name of a stage (a letter, then letters, digits, `_`, `.` and `-`)", "", "test")
+
+
+def repo_url(text: str) -> str:
+    """Accept where git may clone from: https, ssh, or `git@host:path`; never with a password inside."""
+    hint = "write https://host/path.git, ssh://git@host/path.git or git@host:path.git"
+    scp_like = _SCP_LIKE.fullmatch(text)
+    if scp_like:
+        path, good = scp_like["path"], True
+    else:
+        parts = _split(text, ("https", "ssh"), hint)
+        path, good = parts.path.lstrip("/"), not (parts.query or parts.fragment)
+    if not good or not _REPO_PATH.fullmatch(path):
+        raise InvalidRequest(f"{shown(text)} does not name a repository", hint=hint)
+    return text
+
+
+def web_url(text: str) -> str:
+    """Accept an address that a page may link to: http or https, nothing secret in it."""
+    _split(text, ("https", "http"), "write an address that begins with https://")
+    return text
+
+
+def _split(text: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
+    """Take an address apart; it is not echoed before it is known to hold no password."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidRequest("this is not an address", hint=hint) from None
+    user = parts.netloc.rpartition("@")[0]
+    if user and (parts.scheme != "ssh" or not re.fullmatch(_URL_USER, user)):
+        raise InvalidRequest("the address names a user or a password, and a spec shows everywhere", hint=hint)
+    if parts.scheme not in schemes or not text.startswith(f"{parts.scheme}://"):
+        raise InvalidRequest(f"{shown(text)} is not an address of a kind that Norn uses", hint=hint)
+    if port == 0 or not re.fullmatch(rf"{_HOST}|[0-9a-f]*:[0-9a-f:.]*", parts.hostname or ""):
+        raise InvalidRequest(f"{shown(text)} has no good host in it", hint=hint)
+    if not re.fullmatch(r"[\x21-\x7e]{1,2048}", text) or set(text) & set('"<>\\^`{|}'):
+        raise InvalidRequest(f"{shown(text)} has a character that an address may not have", hint=hint)
+    return parts
+
+
+def _matching(pattern: str, text: str, what: str, repaired: str, example: str) -> str:
+    if re.fullmatch(pattern, text, re.ASCII):
+        return text
+    likely = repaired if re.fullmatch(pattern, repaired, re.ASCII) else ""
+    raise InvalidRequest(
+        f"{shown(text)} is not {what}", hint=f"write {likely}" if likely else f"write one such as {example}"
+    )
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text[:200].lower()).strip("-")

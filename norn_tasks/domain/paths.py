@@ -1,0 +1,70 @@
+"""Paths as text: where a spec may point inside its source, inside a container, and inside an app's own address space.
+
+Only the text is judged here; whoever opens a path resolves it beneath its root again, because links can lie.
+"""
+
+from __future__ import annotations
+
+import re
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.wording import shown
+
+_LONGEST = 255
+_NOT_A_VOLUME = ("/proc", "/sys", "/dev", "/etc", "/run", "/var/run", "/tmp")  # noqa: S108
+
+
+def beneath_root(text: str) -> str:
+    """Accept a relative path that stays beneath the source's root whatever the root is."""
+    parts = text.split("/")
+    if text.startswith("/") or ".." in parts:
+        raise InvalidRequest(
+            f"{shown(text)} leads out of the source", hint="write a path beneath the infraspec's directory"
+        )
+    if not _plain(text) or "\\" in text or text.startswith("-") or not parts[-1] or parts[-1] == ".":
+        raise InvalidRequest(
+            f"{shown(text)} is not the path of a file", hint="write it as `ls` prints it, such as docker/Dockerfile"
+        )
+    return text
+
+
+def pattern_beneath_root(text: str) -> str:
+    """Accept a glob over pushed files: relative, no `..`."""
+    if text.startswith(("/", "!")) or ".." in text.split("/") or not _plain(text) or "\\" in text:
+        raise InvalidRequest(f"{shown(text)} is not a pattern of files", hint="write one such as src/** or *.py")
+    return text
+
+
+def http_path(text: str) -> str:
+    """Accept a path that a probe may ask an app for; a query is welcome."""
+    if not text.startswith("/"):
+        raise InvalidRequest(f"{shown(text)} does not begin with a slash", hint="write one such as /health")
+    if text.startswith("//") or not re.fullmatch(r"[\x21-\x7e]{1,1024}", text) or set(text) & set('#"<>\\^`{|}'):
+        raise InvalidRequest(f"{shown(text)} is not a path of an address", hint="write one such as /health")
+    return text
+
+
+def mount_path(text: str) -> str:
+    """Accept where a volume may appear in a container."""
+    absolute_path(text)
+    if any(text == taken or text.startswith(taken + "/") for taken in _NOT_A_VOLUME):
+        raise InvalidRequest(
+            f"{shown(text)} belongs to the system", hint="choose a directory of your own, such as /data"
+        )
+    return text
+
+
+def absolute_path(text: str) -> str:
+    """Accept an absolute path in its shortest spelling, and not the root itself."""
+    parts = text.split("/")[1:]
+    if not text.startswith("/") or not all(parts) or {".", ".."} & set(parts):
+        raise InvalidRequest(
+            f"{shown(text)} is not an absolute path", hint="write one such as /data, without `..` and `//`"
+        )
+    if not _plain(text) or set(text) & set(":,\\"):
+        raise InvalidRequest(f"{shown(text)} has a character that a mount may not have", hint="write one such as /data")
+    return text
+
+
+def _plain(text: str) -> bool:
+    return bool(text) and len(text) <= _LONGEST and text.isprintable()

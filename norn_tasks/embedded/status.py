@@ -1,0 +1,49 @@
+"""`norn_tasks.embedded status`: which processes run on this data directory, and since when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from norn_tasks.embedded.lock import held, holder
+from norn_tasks.embedded.places import places
+from norn_tasks.embedded.progress import duration, say
+from norn_tasks.embedded.supervisor import Control, Process
+from norn_tasks.settings import Settings
+
+
+@dataclass(frozen=True)
+class Status:
+    """Norn on one data directory; without processes when it is not running."""
+
+    running: bool
+    data_dir: str
+    url: str = ""
+    pid: int = 0
+    since: str = ""
+    processes: tuple[Process, ...] = ()
+
+
+def status(settings: Settings) -> Status:
+    """Answers what runs; raises NotRunning while Norn is starting or stopping."""
+    where = places(settings.data_dir)
+    known = holder(where.lock)
+    if not known or not held(where.lock):
+        return Status(False, str(where.data))
+    processes = Control(where.control).processes()
+    return Status(True, str(where.data), known.url, known.pid, known.since, processes)
+
+
+def show(found: Status, *, as_json: bool) -> None:
+    """Prints it, for people or for programs."""
+    if as_json:
+        say(json.dumps(asdict(found), indent=2))
+        return
+    if not found.running:
+        say(f"Norn is not running on {found.data_dir}; start it with norn up.")
+        return
+    say(f"Norn runs at {found.url} (pid {found.pid}); its data are in {found.data_dir}")
+    say(f"{'PROCESS':<16}{'STATE':<10}{'PID':<9}FOR")
+    for process in found.processes:
+        pid, age = (str(process.pid), duration(process.now - process.began)) if process.pid else ("-", "-")
+        say(f"{process.name:<16}{process.state.lower():<10}{pid:<9}{age}")

@@ -1,0 +1,30 @@
+"""Deploy makes a release out of a revision and lets it go live; rollback lets an earlier one go live again."""
+
+from norn_tasks.domain.job import Job
+from norn_tasks.pipelines.forge import role_of
+from norn_tasks.steps.image import BuildImage, PruneImages, PublishImage, TestImage
+from norn_tasks.steps.source import CloneSource, DiscardSource
+from norn_tasks.steps.step import Step
+
+
+def deploy(job: Job) -> tuple[Step, ...]:
+    """Source, image, test, then [release], then tidying."""
+    return (
+        CloneSource(),
+        BuildImage(),
+        TestImage(),
+        PublishImage(),
+        *role_of(job).release,
+        PruneImages(),
+        DiscardSource(),
+    )
+
+
+def rollback(job: Job) -> tuple[Step, ...]:
+    """[release], with the image to return to frozen into the job."""
+    return role_of(job).release
+
+
+def rescale(job: Job) -> tuple[Step, ...]:
+    """[release] of the live release: with fresh containers (restart), or more or fewer of the same (scale)."""
+    return role_of(job).release

@@ -1,0 +1,51 @@
+"""Failpoints: places where a test may let the process die, freeze or fail. Inert outside the test build."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from norn_tasks.domain.errors import StepFailed
+
+
+class Point(StrEnum):
+    """Where in a step: before it begins, after its effect and before the commit, after the commit."""
+
+    BEFORE = "before"
+    EFFECT = "effect"
+    AFTER = "after"
+
+
+Reach = Callable[[str, Point], None]
+
+
+def inert(_step: str, _point: Point) -> None:
+    """Does nothing: what every build but a test's has."""
+
+
+@dataclass(frozen=True)
+class Failpoint:
+    """`step:point:action`; the action is `kill` (SIGKILL to itself), `stop` (SIGSTOP to itself) or `fail`."""
+
+    step: str
+    point: Point
+    action: str
+
+    def __call__(self, step: str, point: Point) -> None:
+        """Acts when this is the place."""
+        if (step, point) != (self.step, self.point):
+            return
+        if self.action == "fail":
+            raise StepFailed(f"failpoint {self.step}:{self.point}")
+        os.kill(os.getpid(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
+
+
+def reach(text: str, *, test_build: bool) -> Reach:
+    """Reads `NORN_FAILPOINT`; without the test build it is not even read."""
+    if not test_build or not text:
+        return inert
+    step, point, action = text.split(":")
+    return Failpoint(step, Point(point), action)

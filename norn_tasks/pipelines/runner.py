@@ -1,0 +1,221 @@
+"""The runner plays a pipeline: skips what is done or not needed, runs the rest, and records all of it through the ledger.
+
+It is the only one who records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
+handed back (draining), or not at all (lease lost: another worker has it).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import structlog
+
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, LeaseLost, NornError, Stopped
+from norn_tasks.domain.infraspec import from_json
+from norn_tasks.domain.job import Fence, Job, JobState, Problem
+from norn_tasks.domain.step import Learned, Resume, StepEnd, StepPlace, StepState
+from norn_tasks.domain.writes import SpecLearned
+from norn_tasks.pipelines import PIPELINES
+from norn_tasks.pipelines.failpoints import Point, Reach, inert
+from norn_tasks.ports import Say, Stop, Tools, Watch
+from norn_tasks.steps.step import Context, Step
+
+log = structlog.get_logger()
+ENGINE_PAUSE = 1.0
+ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure")
+"""Problems that are ours and not the app's: the job ends `error`."""
+
+
+class Ledger(Protocol):
+    """What the runner needs of the ledger (`store.ledger.Ledger`)."""
+
+    def steps(self, fence: Fence) -> dict[str, StepState]: ...
+    def plan(self, fence: Fence, names: list[str]) -> None: ...
+    def begin_step(self, fence: Fence, place: StepPlace, stage: DeploymentState | None) -> None: ...
+    def end_step(self, fence: Fence, place: StepPlace, end: StepEnd) -> Mapping[str, Any]: ...
+    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None) -> None: ...
+    def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
+    def record_container(self, fence: Fence, container: str) -> None: ...
+    def begin_code(self, fence: Fence) -> None: ...
+    def check(self, fence: Fence) -> None: ...
+
+
+class Output(Protocol):
+    """Opens the log of a step; what is said inside the block is written under the job's token."""
+
+    def __call__(self, fence: Fence, step: str) -> AbstractContextManager[Say]: ...
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Plays jobs with the tools of this process."""
+
+    ledger: Ledger
+    tools: Tools
+    output: Output
+    reach: Reach = inert
+
+    def run(self, job: Job, stop: Stop) -> JobState | None:
+        """Plays the job to an end; None when it was handed back or lost."""
+        try:
+            return _Play(self, job, stop).through()
+        except LeaseLost:
+            log.warning("lease lost", job=job.id, token=job.fence.token)
+        except DatabaseDown as error:
+            log.warning("job left to the sweeper", job=job.id, error=error.sentence)
+        return None
+
+
+class _Hooks:
+    """What a container's adapter tells before it goes on (ports.Hooks)."""
+
+    def __init__(self, ledger: Ledger, job: Job) -> None:
+        self._ledger, self._job = ledger, job
+        self.has_begun = False
+
+    def created(self, container: str) -> None:
+        self._ledger.record_container(self._job.fence, container)
+
+    def begun(self) -> None:
+        if self._job.kind.takes_slot:
+            self._ledger.begin_code(self._job.fence)
+        else:
+            self._ledger.check(self._job.fence)
+        self.has_begun = True
+
+
+class _Play:
+    """One job being played."""
+
+    def __init__(self, runner: Runner, job: Job, stop: Stop) -> None:
+        self._runner, self._job, self._stop = runner, job, stop
+        self._ledger = runner.ledger
+        self._hooks = _Hooks(runner.ledger, job)
+        self._steps: tuple[Step, ...] = ()
+
+    def through(self) -> JobState | None:
+        """Plays all steps; an error nobody foresaw ends the job too, with a line in the log that tells where."""
+        try:
+            return self._all_steps()
+        except (LeaseLost, Stopped):
+            return self._stopped()
+        except NornError as error:
+            return self._fail(None, _problem(error))
+        except Exception as error:  # noqa: BLE001 - a job must end, whatever went wrong in us
+            log.exception("job failed by a defect", job=self._job.id)
+            return self._fail(None, Problem("internal", f"a defect of Norn ended it: {error!r}", "norn jobs logs"))
+
+    def _all_steps(self) -> JobState | None:
+        job = self._job
+        self._steps = PIPELINES[job.kind](job)
+        done = self._ledger.steps(job.fence)
+        if job.deployment is not None and not done:
+            self._ledger.plan(job.fence, [step.name for step in self._steps])
+        last = len(self._steps)
+        for n, step in enumerate(self._steps, 1):
+            if step.resume is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
+                continue
+            self._stop.check()
+            state = self._one_step(StepPlace(n, step.name), step, last=n == last)
+            if state is not None:
+                return state
+        self._ledger.finish(job.fence, JobState.SUCCEEDED)
+        return JobState.SUCCEEDED
+
+    def _one_step(self, place: StepPlace, step: Step, *, last: bool) -> JobState | None:
+        """Plays one step; answers the job's state when the job has ended with it."""
+        reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
+        if reason is not None:
+            return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
+        if len(self._steps) > 1:
+            self._ledger.begin_step(self._job.fence, place, step.stage)
+        self._runner.reach(step.name, Point.BEFORE)
+        try:
+            learned = self._run(step) or Learned()
+        except (LeaseLost, Stopped):
+            raise
+        except NornError as error:
+            if step.best_effort:
+                return self._close(place, StepEnd(StepState.NOTED, problem=_problem(error)), last)
+            return self._fail((place, step), _problem(error))
+        self._runner.reach(step.name, Point.EFFECT)
+        ended = self._close(place, _judged(learned), last)
+        self._runner.reach(step.name, Point.AFTER)
+        return ended
+
+    def _run(self, step: Step) -> Learned | None:
+        """Runs the step; while engine or cluster are away it waits with its lease alive, up to the patience."""
+        job, tools = self._job, self._runner.tools
+        end = time.monotonic() + (0.0 if job.sync else tools.limits.engine_patience)
+        with self._runner.output(job.fence, step.name) as say:
+            while True:
+                try:
+                    return step.run(Context(job, tools, Watch(job.fence, say, self._stop), self._hooks))
+                except (EngineDown, ClusterDown) as error:
+                    if time.monotonic() >= end:
+                        raise
+                    say(f"{error.sentence}; trying again\n")
+                    self._stop.wait(ENGINE_PAUSE)
+                    self._stop.check()
+                except NornError as error:
+                    for line in error.facts.get("last_lines", ()):
+                        say(f"{line}\n")
+                    raise
+
+    def _close(self, place: StepPlace, end: StepEnd, last: bool) -> JobState | None:
+        if last and end.ends is None:
+            end = replace(end, ends=JobState.SUCCEEDED)
+        facts = self._ledger.end_step(self._job.fence, place, end)
+        self._job = replace(self._job, facts=facts, spec=_spec_of(self._job, end.learned))
+        return end.ends
+
+    def _fail(self, at: tuple[StepPlace, Step] | None, problem: Problem) -> JobState:
+        """Ends the job as failed, with the step at which it failed; steps that always run are run first."""
+        state = JobState.ERROR if problem.code in ERROR_CODES else JobState.FAILED
+        self._tidy(after=at[0].n if at else 0)
+        if at is None:
+            self._ledger.finish(self._job.fence, state, problem)
+        else:
+            place, step = at
+            end = StepEnd(StepState.FAILED, problem=problem, ends=state, returns=step.returns)
+            self._ledger.end_step(self._job.fence, place, end)
+        return state
+
+    def _tidy(self, after: int) -> None:
+        for n, step in enumerate(self._steps, 1):
+            if step.always and n > after:
+                self._run(step)
+                self._ledger.end_step(self._job.fence, StepPlace(n, step.name), StepEnd(StepState.SUCCEEDED))
+
+    def _stopped(self) -> JobState | None:
+        """Ends a job that was told to stop, by the reason it was given."""
+        if self._stop.reason == "cancelled":
+            self._tidy(after=0)
+            self._ledger.finish(self._job.fence, JobState.CANCELLED, Problem("cancelled", "cancelled while it ran"))
+            return JobState.CANCELLED
+        if self._stop.reason == "draining":
+            self._ledger.hand_back(self._job.fence, adopt=self._hooks.has_begun and self._job.kind.takes_slot)
+        return None
+
+
+def _judged(learned: Learned) -> StepEnd:
+    if learned.failed is None:
+        return StepEnd(StepState.SUCCEEDED, learned)
+    ends = JobState.ERROR if learned.failed.code in ERROR_CODES else JobState.FAILED
+    return StepEnd(StepState.FAILED, learned, learned.failed, ends)
+
+
+def _spec_of(job: Job, learned: Learned) -> Any:
+    specs = [write.spec for write in learned.writes if isinstance(write, SpecLearned)]
+    return from_json(specs[-1]) if specs else job.spec
+
+
+def _problem(error: NornError) -> Problem:
+    return Problem(error.code, error.sentence, error.hint)
+
+

@@ -1,0 +1,20 @@
+"""The webserver: replicas behind a name and an address, gated on their health."""
+
+from norn_tasks.roles.role import RoleSteps
+from norn_tasks.steps.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.tunnel import RouteTunnel, UnrouteTunnel
+from norn_tasks.steps.workload import (
+    AwaitRollout,
+    CreateDeployment,
+    CreateService,
+    DeleteDeployment,
+    DeleteService,
+    RolloutImage,
+)
+
+WEBSERVER = RoleSteps(
+    provision=(ProvisionServices(), CreateDeployment(), CreateService(), RouteTunnel(), CreateDnsRoute()),
+    release=(RolloutImage(), AwaitRollout()),
+    dismantle=(RemoveDnsRoute(), UnrouteTunnel(), DeleteService(), DeleteDeployment()),
+)

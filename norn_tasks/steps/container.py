@@ -1,0 +1,109 @@
+"""The container of a cron run or a function call: run once, or taken over from a worker that died."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.call import environment
+from norn_tasks.domain.errors import NornError, ReleaseGone
+from norn_tasks.domain.execution import Ended, ExecutionState, Finished, judge
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.job import Job, JobKind, Problem
+from norn_tasks.domain.step import Learned
+from norn_tasks.domain.writes import ExecutionFinished
+from norn_tasks.ports import Limits, Run, Runtime
+from norn_tasks.steps.step import Context, Step
+
+ADOPTABLE_STDIN = 64 * 1024
+"""A body up to this size is in the engine's hands before the code begins, so a later owner may wait for the answer."""
+SHORTEST = 0.1
+
+
+class RunContainer(Step):
+    """Runs the code of an execution to its end, and judges it."""
+
+    name = "run-container"
+
+    def run(self, context: Context) -> Learned | None:
+        """Ends the execution; the job fails with it when it ends badly."""
+        run = run_of(context.job, context.spec, context.tools.limits)
+        runtime = context.tools.runtimes[context.spec.runtime]
+        ended = _taken_over(context, run, runtime) or runtime.run(run, context.hooks, context.watch)
+        finished = judge(ended, timeout=run.timeout, memory=run.memory)
+        return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
+
+
+def _taken_over(context: Context, run: Run, runtime: Runtime) -> Ended | None:
+    """Answers how a container of an earlier owner ended; None when the code may (still, or again) be let go.
+
+    Whatever an earlier owner recorded is adopted or removed before anything new is started.
+    """
+    job = context.job
+    if job.container is not None:
+        if job.adopt and (run.stdin is None or len(run.stdin) <= ADOPTABLE_STDIN):
+            ended = runtime.adopt(run, job.container, context.watch)
+            if ended is not None:
+                return ended
+        else:
+            runtime.remove(job.container)
+    if job.runs >= job.max_runs:
+        raise WorkerLost("the worker died while the code ran; whether it ended is not known",
+                         hint="run it again if that is safe")  # fmt: skip
+    return None
+
+
+class WorkerLost(NornError):
+    """The code was begun by a worker that died, its outcome is not known, and it may not run again."""
+
+    code, status = "worker_lost", 502
+
+
+def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
+    """Builds the container of the job's execution."""
+    if job.image_id is None:
+        raise ReleaseGone(f"release {job.release} of {job.app} has no image", hint=f"norn deploy {job.app}")
+    is_call = job.kind is JobKind.INVOKE
+    argv = spec.argv()
+    return Run(
+        name=f"norn-x-{job.execution}-{limits.instance}",
+        app=job.app,
+        owner=f"execution:{job.execution}",
+        image=job.image_id,
+        argv=tuple(argv) if argv is not None else None,
+        env=_env(job, spec),
+        timeout=_timeout(job, spec),
+        memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,
+        cpus=spec.resources.cpu or limits.run_cpus,
+        network=spec.network,
+        writable=spec.container.writable,
+        stdin=job.call.body if job.call is not None else None,
+        max_output=spec.function.max_output if is_call else None,
+        logged=not job.sync,
+    )
+
+
+def _timeout(job: Job, spec: Infraspec) -> float:
+    """One clock: a synchronous call has what is left of its time since it was accepted."""
+    if job.kind is JobKind.CRON_RUN:
+        return float(spec.timeout)
+    if job.sync and job.remaining is not None:
+        return max(SHORTEST, job.remaining)
+    return float(spec.function.timeout)
+
+
+def _env(job: Job, spec: Infraspec) -> dict[str, str]:
+    told = {
+        "NORN_APP": job.app,
+        "NORN_RELEASE": str(job.release),
+        "NORN_EXECUTION_ID": str(job.execution),
+        "NORN_ATTEMPT": str(job.runs + 1),
+    }
+    if job.scheduled_for is not None:
+        told["NORN_SCHEDULED_AT"] = job.scheduled_for.isoformat().replace("+00:00", "Z")
+        told["NORN_CATCHUP"] = "1" if job.args.get("trigger") == "catchup" else "0"
+    call = environment(job.call, invocation=job.execution or 0, deadline=job.deadline) if job.call is not None else {}
+    return {**spec.env, **told, **call}
+
+
+def _problem(finished: Finished) -> Problem | None:
+    if finished.state is ExecutionState.SUCCEEDED:
+        return None
+    return Problem(finished.cause, finished.sentence, finished.hint)

@@ -1,0 +1,34 @@
+"""The function: registered with the number of calls that may run at once, removed by teardown."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.step import Learned
+from norn_tasks.domain.writes import FunctionRegistered, FunctionRemoved, ReleaseLive, TornDown
+from norn_tasks.steps.step import Context, Step
+
+
+class RegisterFunction(Step):
+    """Opens the app for calls; `goes_live`: calls run the release from now on, as a deploy makes it."""
+
+    name = "register-function"
+
+    def __init__(self, *, goes_live: bool = False) -> None:
+        self._goes_live = goes_live
+
+    def run(self, context: Context) -> Learned | None:
+        """Notes how many calls may run at once."""
+        concurrent = context.spec.function.concurrency
+        live = (ReleaseLive(context.job.id),) if self._goes_live else ()
+        return Learned(
+            writes=(FunctionRegistered(context.job.app, concurrent), *live), note=f"{concurrent} calls at once"
+        )
+
+
+class RemoveFunction(Step):
+    """Closes the app for calls; its history stays."""
+
+    name = "remove-function"
+
+    def run(self, context: Context) -> Learned | None:
+        """Nothing takes calls any more."""
+        return Learned(writes=(FunctionRemoved(context.job.app), TornDown()))

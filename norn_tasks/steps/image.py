@@ -1,0 +1,155 @@
+"""The image: built once per source and build spec, tested in a container of itself, pruned when no release needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import TestsFailed, TimedOut
+from norn_tasks.domain.execution import ExecutionState, Finished, judge
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.job import Job
+from norn_tasks.domain.step import Learned
+from norn_tasks.domain.writes import ImageBuilt, ImagesPruned
+from norn_tasks.ports import BuildOrder, Image, Run, Runtime
+from norn_tasks.steps.step import Context, Step
+
+
+def build_key(revision: str, spec: Infraspec) -> str:
+    """Names an image by what it is made of: source and build spec. Two deploys with one key share one image."""
+    made_of = [spec.app, revision, spec.build.dockerfile]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
+
+
+def image_tag(app: str, key: str) -> str:
+    """Answers the tag under which the engine keeps it."""
+    return f"norn/{app}:{key[:12]}"
+
+
+def _order(context: Context, key: str, tag: str, target: str | None) -> BuildOrder:
+    return BuildOrder(
+        context=context.workspace / "source",
+        dockerfile=context.spec.build.dockerfile,
+        tag=tag,
+        labels={"norn.io/app": context.job.app, "norn.io/key": key, "norn.io/instance": context.tools.limits.instance},
+        target=target,
+    )
+
+
+class BuildImage(Step):
+    """Builds the release's image, unless the engine has one of the same source and build spec."""
+
+    name = "build-image"
+    stage = DeploymentState.BUILDING
+
+    def run(self, context: Context) -> Learned | None:
+        """Learns `image_id`."""
+        key = build_key(context.job.facts["revision"], context.spec)
+        tag = image_tag(context.job.app, key)
+        found = context.tools.images.find(tag)
+        image = found or context.tools.images.build(_order(context, key, tag, None), context.watch)
+        if found:
+            context.watch.say(f"{tag} is built already: {found.id}\n")
+        return self._learned(context, image, tag, key, note="built before" if found else "")
+
+    def _learned(self, context: Context, image: Image, tag: str, key: str, note: str) -> Learned:
+        engine = _docker(context).identity()
+        built = ImageBuilt(tag, image.id, engine, key, image.stages)
+        return Learned(facts={"image_id": image.id, "key": key}, writes=(built,), note=note)
+
+
+def _docker(context: Context) -> Runtime:
+    return context.tools.runtimes["docker"]
+
+
+class TestImage(Step):
+    """Runs `build.test` in a hardened container of the built image, or of the stage that `build.testStage` names."""
+
+    __test__ = False
+    name = "test-image"
+    stage = DeploymentState.TESTING
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """An app without a test needs none."""
+        return None if spec.build.test else "no build.test"
+
+    def run(self, context: Context) -> Learned | None:
+        """Raises TestsFailed when the test ends with anything but 0."""
+        if context.job.container is not None:
+            _docker(context).remove(context.job.container)
+        run = self._run(context, self._image(context))
+        ended = _docker(context).run(run, context.hooks, context.watch)
+        context.watch.say(ended.stdout.text())
+        context.watch.say(ended.stderr.text())
+        finished = judge(ended, timeout=run.timeout, memory=run.memory)
+        if finished.state is not ExecutionState.SUCCEEDED:
+            raise self._failure(finished, run)
+        return None
+
+    def _image(self, context: Context) -> str:
+        stage = context.spec.build.test_stage
+        if stage is None:
+            return str(context.job.facts["image_id"])
+        key = str(context.job.facts["key"])
+        tag = f"{image_tag(context.job.app, key)}-test"
+        return context.tools.images.build(_order(context, key, tag, stage), context.watch).id
+
+    def _run(self, context: Context, image: str) -> Run:
+        limits, spec = context.tools.limits, context.spec
+        return Run(
+            name=f"norn-x-t{context.job.id}-{limits.instance}",
+            app=context.job.app,
+            owner=f"execution:t{context.job.id}",
+            image=image,
+            argv=("sh", "-c", str(spec.build.test)),
+            env=dict(spec.env),
+            timeout=limits.test_timeout,
+            memory=spec.resources.memory or limits.run_memory,
+            cpus=spec.resources.cpu or limits.run_cpus,
+            network="bridge",
+            writable=spec.container.writable,
+        )
+
+    def _failure(self, finished: Finished, run: Run) -> TestsFailed | TimedOut:
+        if finished.state is ExecutionState.TIMED_OUT:
+            return TimedOut(f"build.test did not end within {run.timeout:g} s", hint="NORN_TEST_TIMEOUT")
+        hint = finished.hint
+        if finished.ended.exit_code == 127:
+            hint = "the command is not in the image: dev dependencies may be missing; see build.testStage"
+        return TestsFailed(f"build.test failed: {finished.sentence}", hint=hint)
+
+
+class PublishImage(Step):
+    """Pushes the image to the registry that other engines pull from."""
+
+    name = "publish-image"
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """One engine needs no registry."""
+        return "no registry configured: the image stays on this engine"
+
+    def run(self, context: Context) -> Learned | None:
+        """Changes nothing: the image stays where it was built."""
+        return None
+
+
+class PruneImages(Step):
+    """Removes the app's images that no kept release needs; only ones that carry our label."""
+
+    name = "prune-images"
+    best_effort = True
+
+    def run(self, context: Context) -> Learned | None:
+        """Notes how many it removed."""
+        keep = set(context.job.facts.get("keep_images", ()))
+        if not keep:
+            return None
+        stale = [image for image in context.tools.images.of_app(context.job.app) if image.id not in keep]
+        gone = tuple(image.id for image in stale if context.tools.images.remove(image.id))
+        return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
+
+
+def frozen_image(job: Job) -> str:
+    """Answers the image of the job's release: just built, or frozen into the job when it was accepted."""
+    return str(job.facts.get("image_id") or job.args["image_id"])

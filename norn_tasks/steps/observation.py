@@ -1,0 +1,57 @@
+"""Looking: what the cluster and the engine have, which containers lost their owner, what the replicas log."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.step import Learned
+from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
+from norn_tasks.steps.step import Context, Step
+
+
+class LookAtCluster(Step):
+    """Looks at every app's replicas; status lists read only what it leaves behind."""
+
+    name = "look-at-cluster"
+
+    def run(self, context: Context) -> Learned | None:
+        """Writes one status per app."""
+        return Learned(writes=(WorkloadSeen(context.tools.cluster.status(), complete=True),))
+
+
+class LookAtEngine(Step):
+    """Looks at every container of ours; writing it down learns which have no owner any more."""
+
+    name = "look-at-engine"
+
+    def run(self, context: Context) -> Learned | None:
+        """Learns `orphans`."""
+        seen = context.tools.runtimes["docker"].seen()
+        return Learned(writes=(ContainersSeen(tuple((c.id, c.owner, c.age) for c in seen)),))
+
+
+class RemoveOrphans(Step):
+    """Removes containers whose owner is gone: what a killed worker or a frozen one left behind."""
+
+    name = "remove-orphans"
+
+    def run(self, context: Context) -> Learned | None:
+        """Notes how many there were."""
+        orphans = list(context.job.facts.get("orphans", ()))
+        for container in orphans:
+            context.tools.runtimes["docker"].remove(container)
+        return Learned(note=f"{len(orphans)} removed" if orphans else "")
+
+
+class ReadLogs(Step):
+    """Reads an app's logs from its replicas into the job's live stream, as long as somebody reads there."""
+
+    name = "read-logs"
+
+    def run(self, context: Context) -> Learned | None:
+        """Ends when the logs end, or when nobody reads any more."""
+        job, tools = context.job, context.tools
+        emit = tools.live.of_job(job.id, context.watch)
+        try:
+            tools.cluster.logs(job.app, int(job.args["tail"]), bool(job.args["follow"]), emit.line, emit.stop)
+        finally:
+            emit.end()
+        return None

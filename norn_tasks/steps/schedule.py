@@ -1,0 +1,37 @@
+"""The schedule of a cron app: registered by forge and by each release, removed by teardown."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.step import Learned
+from norn_tasks.domain.writes import ReleaseLive, ScheduleRegistered, ScheduleRemoved, TornDown
+from norn_tasks.steps.step import Context, Step
+
+ALLOWED_AT_ONCE = 16
+"""Runs of one app at once with `concurrency: allow`; else one."""
+
+
+class RegisterSchedule(Step):
+    """Writes the schedule that the spec says; `goes_live`: the release counts from now on, as a deploy makes it."""
+
+    name = "register-schedule"
+
+    def __init__(self, *, goes_live: bool = False) -> None:
+        self._goes_live = goes_live
+
+    def run(self, context: Context) -> Learned | None:
+        """Notes the schedule."""
+        spec = context.spec
+        concurrent = ALLOWED_AT_ONCE if spec.concurrency == "allow" else 1
+        registered = ScheduleRegistered(context.job.app, str(spec.schedule), spec.timezone, concurrent)
+        live = (ReleaseLive(context.job.id),) if self._goes_live else ()
+        return Learned(writes=(registered, *live), note=f"{spec.schedule} {spec.timezone}")
+
+
+class RemoveSchedule(Step):
+    """Forgets the schedule; its history stays."""
+
+    name = "remove-schedule"
+
+    def run(self, context: Context) -> Learned | None:
+        """Nothing fires any more."""
+        return Learned(writes=(ScheduleRemoved(context.job.app), TornDown()))

@@ -1,0 +1,61 @@
+"""What every step is, and what it gets: the job, the tools, and the watch that stops it.
+
+A step decides what should be; the ports know how. It returns only what it learned; the runner records that.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.job import Job
+from norn_tasks.domain.step import Learned, Resume
+from norn_tasks.ports import Hooks, Tools, Watch
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step runs with."""
+
+    job: Job
+    tools: Tools
+    watch: Watch
+    hooks: Hooks
+
+    @property
+    def spec(self) -> Infraspec:
+        """The spec that governs the job; every kind of job that has steps about an app carries one."""
+        assert self.job.spec is not None, f"job {self.job.id} carries no spec"
+        return self.job.spec
+
+    @property
+    def workspace(self) -> Path:
+        """This job's private directory on this machine."""
+        return self.tools.limits.workspace / f"job-{self.job.id}"
+
+
+class Step(ABC):
+    """A small idempotent piece of a pipeline: running it on a finished world changes nothing.
+
+    `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing meanwhile.
+    `always`: it runs even after the job has failed. `returns`: its failure asks for a return to the live release.
+    """
+
+    name: ClassVar[str]
+    best_effort: ClassVar[bool] = False
+    resume: ClassVar[Resume] = Resume.KEEP
+    stage: ClassVar[DeploymentState | None] = None
+    always: ClassVar[bool] = False
+    returns: ClassVar[bool] = False
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """Says why this app does not need the step; None when it does."""
+        return None
+
+    @abstractmethod
+    def run(self, context: Context) -> Learned | None:
+        """Does it; raises an error of `domain.errors` when it cannot."""

@@ -1,0 +1,180 @@
+"""Apps as rows and as directories: finding one, applying a spec, removing the row.
+
+An app comes from `norn apply` or from a directory of NORN_APPS_DIR, never from both; its source says from where a
+deploy takes the code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping, delete, exists, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, SpecInvalid
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
+from norn_tasks.domain.names import app_name
+from norn_tasks.store import spec_files
+from norn_tasks.store import tables as t
+from norn_tasks.store.facts import tell
+from norn_tasks.store.session import Tx
+from norn_tasks.store.spec_files import SpecFile
+
+Row = RowMapping
+Source = Literal["git", "directory", "none"]
+
+
+@dataclass(frozen=True)
+class FoundApp:
+    """An app by its name. `origin` is its directory when it comes from one, else its repository's address."""
+
+    name: str
+    spec: Infraspec
+    source: Source
+    origin: str | None
+    from_directory: bool
+    row: Row | None
+
+
+def spec_of(frozen: Mapping[str, Any]) -> Infraspec:
+    """Answers the spec that a row keeps."""
+    return _parsed(json.dumps(frozen, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(frozen: str) -> Infraspec:
+    return from_json(json.loads(frozen))
+
+
+def no_such_app(name: str) -> AppNotFound:
+    """Answers the error for a name that no app has."""
+    return AppNotFound(f"there is no app {name[:80]!r}", hint="norn status lists the apps; norn apply makes one")
+
+
+def find(tx: Tx, apps_dir: Path | None, name: str) -> FoundApp:
+    """Finds an app. Raises AppNotFound, SpecInvalid for a broken one, Conflict for a name that is in both places."""
+    try:
+        app_name(name)
+    except InvalidRequest:
+        raise no_such_app(name) from None
+    row = tx.execute(select(t.App).where(t.App.name == name)).mappings().one_or_none()
+    return combine(name, row, spec_files.find(apps_dir, name))
+
+
+def combine(name: str, row: Row | None, file: SpecFile | None) -> FoundApp:
+    """Makes one app of its row and its directory, where it has them; raises as `find` does."""
+    if file is None and row is None:
+        raise no_such_app(name)
+    if file is None:
+        assert row is not None
+        spec = spec_of(row["spec"])
+        source = _source(spec, has_directory=row["source"] == "directory")
+        return FoundApp(name, spec, source, row["origin"] or spec.repo.url, False, row)
+    if row is not None and row["source"] == "applied":
+        raise Conflict(
+            f"{name} was applied, and is also in {file.directory}",
+            hint=f"remove one of them: norn destroy {name}, or the directory",
+        )
+    if file.spec is None:
+        raise SpecInvalid(file.mistakes)
+    _refuse_new_role(row, file.spec)
+    source = _source(file.spec, has_directory=True)
+    return FoundApp(name, file.spec, source, str(file.directory), True, row)
+
+
+def _source(spec: Infraspec, *, has_directory: bool) -> Source:
+    if spec.repo.url is not None:
+        return "git"
+    return "directory" if has_directory else "none"
+
+
+def _refuse_new_role(row: Row | None, spec: Infraspec) -> None:
+    if row is not None and row["role"] != spec.role and row["forge_state"] != "unforged":
+        raise Conflict(
+            f"role: {spec.app} was forged as a {row['role']} and cannot become a {spec.role}",
+            hint=f"norn teardown {spec.app}, then apply it again",
+        )
+
+
+def role_of(tx: Tx, name: str) -> Role:
+    """Answers the role of an app that has a row; raises AppNotFound."""
+    role = tx.execute(select(t.App.role).where(t.App.name == name)).scalar()
+    if role is None:
+        raise no_such_app(name)
+    return Role(role)
+
+
+def function_options(tx: Tx, name: str) -> FunctionOptions | None:
+    """Answers how the live release of a function is called; None when the app is no function or has no live release."""
+    d, r = t.DeploymentRow, t.Release
+    spec = tx.execute(
+        select(r.spec)
+        .join(d, (d.app == r.app) & (d.release == r.n))
+        .join(t.App, t.App.live_deployment == d.id)
+        .where(t.App.name == name, t.App.role == str(Role.FUNCTION))
+    ).scalar()
+    return None if spec is None else spec_of(spec).function
+
+
+# What changes the row
+
+
+def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool:
+    """Makes a spec the app's; True when the app is new. The same spec again changes nothing.
+
+    Raises Conflict when the name is also a directory's, or when a forged app would change its role.
+    """
+    file = spec_files.find(apps_dir, spec.app)
+    if file is not None:
+        raise Conflict(
+            f"{spec.app} is already in {file.directory}", hint="edit the infraspec.yaml there, or remove the directory"
+        )
+    frozen = spec.to_json()
+    values = {"name": spec.app, "role": str(spec.role), "spec": frozen, "source": "applied", "version": 0}
+    made = tx.execute(insert(t.App).values(values).on_conflict_do_nothing().returning(t.App.name)).first() is not None
+    row = tx.execute(select(t.App).where(t.App.name == spec.app).with_for_update()).mappings().one()
+    _refuse_new_role(row, spec)
+    if row["version"] == 0 or row["spec"] != frozen or row["source"] != "applied":
+        _write_version(tx, spec, row["version"] + 1, actor)
+    return made
+
+
+def _write_version(tx: Tx, spec: Infraspec, version: int, actor: str) -> None:
+    frozen, now = spec.to_json(), text("clock_timestamp()")
+    changed = {
+        "role": str(spec.role), "spec": frozen, "source": "applied", "origin": None, "version": version,
+        "updated_at": now,
+    }  # fmt: skip
+    tx.execute(update(t.App).where(t.App.name == spec.app).values(changed))
+    history = insert(t.AppSpec).values(app=spec.app, version=version, spec=frozen, actor=actor)
+    tx.execute(history.on_conflict_do_nothing())
+    tell(tx, EventKind.APP_APPLIED, app=spec.app, version=version, role=str(spec.role), actor=actor)
+
+
+def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
+    """Forgets an app that has nothing running; its past stays. Raises AppNotFound or Conflict."""
+    row = tx.execute(select(t.App).where(t.App.name == name).with_for_update()).mappings().one_or_none()
+    file = spec_files.find(apps_dir, name)
+    if row is None and file is None:
+        raise no_such_app(name)
+    if row is not None:
+        _refuse_running(tx, row)
+    if file is not None and (row is None or row["source"] == "directory"):
+        raise Conflict(f"{name} comes from {file.directory}", hint="remove the directory, and the app is gone")
+    tx.execute(delete(t.App).where(t.App.name == name))
+    tx.execute(delete(t.AppSpec).where(t.AppSpec.app == name))
+    tell(tx, EventKind.APP_REMOVED, app=name, actor=actor)
+
+
+def _refuse_running(tx: Tx, row: Row) -> None:
+    name, j = row["name"], t.JobRow
+    if row["forge_state"] != "unforged" or row["live_deployment"] is not None:
+        raise Conflict(f"{name} still has infrastructure", hint=f"norn teardown {name} first, or norn destroy {name}")
+    if tx.execute(select(exists().where(j.app == name, j.state.in_(("queued", "running"))))).scalar():
+        raise Conflict(f"{name} still has a job that has not ended", hint=f"norn jobs --app {name}")

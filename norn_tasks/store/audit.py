@@ -1,0 +1,37 @@
+"""Who did what: one row for each mutation that was asked for, accepted or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from norn_tasks.store import tables as t
+from norn_tasks.store.reading import Cut, Page, equal, newest_first
+from norn_tasks.store.session import Tx
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One request that changes something, and the status it was answered with."""
+
+    id: int
+    at: datetime
+    actor: str
+    method: str
+    path: str
+    app: str | None
+    status: int
+
+
+def record(tx: Tx, *, actor: str, method: str, path: str, app: str | None, status: int) -> None:
+    """Writes one row."""
+    tx.execute(insert(t.Audit).values(actor=actor, method=method, path=path, app=app, status=status))
+
+
+def listed(tx: Tx, *, app: str | None = None, actor: str | None = None, cut: Cut) -> Page[Deed]:
+    """Lists what was done, newest first."""
+    a = t.Audit
+    query = select(a.id, a.at, a.actor, a.method, a.path, a.app, a.status)
+    return newest_first(tx, query.where(*equal(app=(a.app, app), actor=(a.actor, actor))), a.id, Deed, cut)

@@ -1,0 +1,84 @@
+"""From a claimed row to the Job that its worker runs: the frozen spec, the facts so far, its execution and its call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, update
+
+from norn_tasks.domain.app_status import ForgeState
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.infraspec import from_json
+from norn_tasks.domain.job import Fence, Job, JobKind
+from norn_tasks.store.facts import tell
+from norn_tasks.store.jobs import Claimer, claim
+from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution
+
+
+def take(database: Database, claimer: Claimer) -> Job | None:
+    """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready."""
+    with database.transaction() as tx:
+        row = claim(tx, claimer)
+        if row is None:
+            return None
+        if not JobKind(row["kind"]).takes_slot:
+            tell(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
+        _mark_forge(tx, row)
+        return _job(tx, row)
+
+
+def _mark_forge(tx: Tx, row: Mapping[str, Any]) -> None:
+    states = {JobKind.FORGE: ForgeState.FORGING, JobKind.TEARDOWN: ForgeState.TEARING_DOWN}
+    state = states.get(JobKind(row["kind"]))
+    if state is not None:
+        tx.execute(update(App).where(App.name == row["app"]).values(forge_state=str(state), forge_error=None))
+
+
+def _job(tx: Tx, row: Mapping[str, Any]) -> Job:
+    kind = JobKind(row["kind"])
+    return Job(
+        id=row["id"],
+        kind=kind,
+        app=row["app"],
+        spec=from_json(row["spec"]) if row["spec"] is not None else None,
+        fence=Fence(row["id"], row["lease_token"]),
+        args=row["args"],
+        facts=row["facts"],
+        claims=row["claims"],
+        runs=row["runs"],
+        max_runs=row["max_runs"],
+        begun=row["begun_at"] is not None,
+        adopt=row["adopt"],
+        sync=row["sync"],
+        release=row["release"],
+        deployment=row["deployment"],
+        execution=row["execution"],
+        engine=row["engine"],
+        container=row["container"],
+        deadline=row["deadline"],
+        remaining=row["remaining"],
+        actor=row["actor"],
+        **_execution(tx, kind, row["execution"]),
+    )
+
+
+def _execution(tx: Tx, kind: JobKind, execution: int | None) -> dict[str, Any]:
+    if kind is JobKind.CRON_RUN:
+        found = tx.execute(
+            select(CronExecution.image_id, CronExecution.scheduled_for).where(CronExecution.id == execution)
+        )
+        return dict(found.mappings().one())
+    if kind is not JobKind.INVOKE:
+        return {}
+    row = tx.execute(
+        select(FuncExecution, ExecutionIO.request)
+        .join(ExecutionIO, ExecutionIO.execution == FuncExecution.id)
+        .where(FuncExecution.id == execution)
+    ).one()
+    call = Call(row.method, row.path, row.query, row.headers, row.content_type, row.request or b"")
+    return {"image_id": row.image_id, "call": call}
+
+

@@ -1,0 +1,101 @@
+"""Deployments and releases as their readers see them; the ledger and the pipelines' writes change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.store import tables as t
+from norn_tasks.store.reading import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
+from norn_tasks.store.session import Tx
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One try to make a release live."""
+
+    id: int
+    app: str
+    job: int
+    kind: str
+    state: str
+    ref: str | None
+    revision: str | None
+    release: int
+    actor: str
+    error: dict[str, Any] | None
+    returned_to: int | None
+    created_at: datetime
+    ended_at: datetime | None
+    live: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """Image, source revision and spec under a number of the app's; `pruned_at`: its image is gone since then."""
+
+    n: int
+    app: str
+    image: str | None
+    image_id: str | None
+    revision: str | None
+    created_at: datetime
+    live_at: datetime | None
+    pruned_at: datetime | None
+    live: bool
+
+
+def _deployments() -> AnySelect:
+    d = t.DeploymentRow
+    live = func.coalesce(t.App.live_deployment == d.id, False).label("live")
+    return select(
+        d.id, d.app, d.job_id.label("job"), d.kind, d.state, d.ref, d.revision, d.release, d.actor, d.error,
+        d.returned_to, d.created_at, d.ended_at, live,
+    ).outerjoin(t.App, t.App.name == d.app)  # fmt: skip
+
+
+def listed(
+    tx: Tx, *, app: str | None = None, state: str | None = None, reach: Reach = None, cut: Cut
+) -> Page[Deployment]:
+    """Lists deployments, newest first."""
+    d = t.DeploymentRow
+    wanted = [*equal(app=(d.app, app), state=(d.state, state)), *within(d.app, reach)]
+    return newest_first(tx, _deployments().where(*wanted), d.id, Deployment, cut)
+
+
+def get(tx: Tx, deployment: int) -> Deployment:
+    """Answers one deployment; raises NotFound."""
+    row = tx.execute(_deployments().where(t.DeploymentRow.id == deployment)).first()
+    if row is None:
+        raise NotFound(f"there is no deployment {deployment}", hint="norn jobs")
+    return value(Deployment, row)
+
+
+def newest_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
+    """Answers the newest deployment of each app that has one."""
+    d = t.DeploymentRow
+    query = _deployments().where(d.app.in_(apps)).distinct(d.app).order_by(d.app, d.id.desc())
+    return {row.app: value(Deployment, row) for row in tx.execute(query)}
+
+
+def live_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
+    """Answers the live deployment of each app that has one."""
+    query = _deployments().where(t.DeploymentRow.app.in_(apps), t.App.live_deployment == t.DeploymentRow.id)
+    return {row.app: value(Deployment, row) for row in tx.execute(query)}
+
+
+def releases(tx: Tx, app: str, cut: Cut) -> Page[Release]:
+    """Lists an app's releases, newest first."""
+    r, d = t.Release, t.DeploymentRow
+    live = func.coalesce(d.release == r.n, False).label("live")
+    query = (
+        select(r.n, r.app, r.image, r.image_id, r.revision, r.created_at, r.live_at, r.pruned_at, live)
+        .outerjoin(t.App, t.App.name == r.app)
+        .outerjoin(d, d.id == t.App.live_deployment)
+        .where(r.app == app)
+    )
+    return newest_first(tx, query, r.n, Release, cut)

@@ -1,0 +1,139 @@
+"""How a job ends, whoever ends it: its row, its slot, its deployment, its execution, its app and the event, at once.
+
+The runner ends what it holds, the sweeper what is stuck, an acceptance what it supersedes; all come through `end()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, text, update
+
+from norn_tasks.domain.app_status import ForgeState
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.execution import ExecutionState
+from norn_tasks.domain.job import JobKind, JobState, Problem
+from norn_tasks.domain.schedule import Verdict
+from norn_tasks.store import slots
+from norn_tasks.store.facts import tell
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import App, CronExecution, CronTick, DeploymentRow, FuncExecution, JobRow
+
+_DEPLOYMENT = {
+    JobState.FAILED: DeploymentState.FAILED,
+    JobState.CANCELLED: DeploymentState.CANCELLED,
+    JobState.SUPERSEDED: DeploymentState.SUPERSEDED,
+}
+_EXECUTION = {JobState.CANCELLED: ExecutionState.CANCELLED, JobState.SUPERSEDED: ExecutionState.CANCELLED}
+EXECUTION_TABLES = {JobKind.INVOKE: FuncExecution, JobKind.CRON_RUN: CronExecution}
+
+
+def end(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None = None) -> None:
+    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it."""
+    ended = update(JobRow).where(JobRow.id == row["id"])
+    tx.execute(
+        ended.values(
+            state=str(state),
+            ended_at=text("clock_timestamp()"),
+            lease_until=None,
+            error=problem.to_json() if problem else None,
+        )
+    )
+    if row["kind"] in (JobKind.INVOKE, JobKind.CRON_RUN):
+        slots.release(tx, row["id"])
+        _end_execution(tx, row, state, problem)
+    elif row["deployment"] is not None:
+        _end_deployment(tx, row["deployment"], state, problem)
+    elif row["kind"] in (JobKind.FORGE, JobKind.TEARDOWN):
+        _settle_forge(tx, row, state, problem)
+    data = {"state": str(state), "error": problem.to_json() if problem else None, "kind": row["kind"]}
+    tell(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
+
+
+def _end_execution(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None) -> None:
+    """Ends an execution that did not end by itself; one that did keeps what it told."""
+    table = EXECUTION_TABLES[JobKind(row["kind"])]
+    told = problem or Problem(str(state), f"the job was {state}")
+    tx.execute(
+        update(table)
+        .where(table.id == row["execution"], table.state.in_(("pending", "running")))
+        .values(
+            state=str(_EXECUTION.get(state, ExecutionState.ERROR)),
+            cause=told.code,
+            sentence=told.sentence,
+            hint=told.hint,
+            finished_at=text("clock_timestamp()"),
+        )
+    )
+    if row["kind"] == JobKind.CRON_RUN and row["begun_at"] is None and state is not JobState.SUCCEEDED:
+        tx.execute(
+            update(CronTick)
+            .where(CronTick.job_id == row["id"])
+            .values(verdict=str(Verdict.FAILED_TO_START), reason=told.sentence)
+        )
+
+
+def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem | None) -> None:
+    """Gives a deployment its last state; one that is live stays `deployed` whatever became of the tidying after it."""
+    if state is JobState.SUCCEEDED:
+        return
+    tx.execute(
+        update(DeploymentRow)
+        .where(DeploymentRow.id == deployment, DeploymentRow.state != str(DeploymentState.DEPLOYED))
+        .values(
+            state=str(_DEPLOYMENT.get(state, DeploymentState.FAILED)),
+            error=problem.to_json() if problem else None,
+            ended_at=text("clock_timestamp()"),
+        )
+    )
+
+
+def _settle_forge(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None) -> None:
+    if state is JobState.SUCCEEDED:
+        after = ForgeState.FORGED if row["kind"] == JobKind.FORGE else ForgeState.UNFORGED
+    elif row["first_claimed_at"] is None:
+        return
+    else:
+        after = ForgeState.FORGE_FAILED
+    tx.execute(
+        update(App)
+        .where(App.name == row["app"])
+        .values(forge_state=str(after), forge_error=problem.to_json() if problem else None)
+    )
+
+
+def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str) -> list[int]:
+    """Ends the app's queued deploys as superseded and, if asked, requests that a running one cancels.
+
+    Answers the ids of the jobs it ended or asked. The caller holds the app's row.
+    """
+    waiting = tx.execute(
+        select(JobRow)
+        .where(JobRow.app == app, JobRow.kind == str(JobKind.DEPLOY), JobRow.state.in_(("queued", "running")))
+        .order_by(JobRow.id)
+        .with_for_update()
+    ).mappings()
+    touched = []
+    for row in waiting.all():
+        if row["state"] == "queued":
+            end(tx, row, JobState.SUPERSEDED, Problem("superseded", sentence))
+        elif also_running:
+            request_cancel(tx, row, actor)
+        else:
+            continue
+        touched.append(int(row["id"]))
+    return touched
+
+
+def request_cancel(tx: Tx, row: Mapping[str, Any], actor: str) -> None:
+    """Marks a job that is not ended to be cancelled; its owner sees it with the next heartbeat, the sweeper else."""
+    if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
+        return
+    tx.execute(
+        update(JobRow)
+        .where(JobRow.id == row["id"])
+        .values(cancel_requested_at=text("clock_timestamp()"), cancel_by=actor)
+    )
+    tell(tx, EventKind.JOB_CANCEL_REQUESTED, app=row["app"], job=row["id"], actor=actor)

@@ -1,0 +1,90 @@
+"""Reads the events in their one order, (transaction, id), and only as far as nothing can still be written before.
+
+An id alone would lose rows: a transaction that took a lower id may commit later. A transaction below `pg_snapshot_xmin`
+has ended, so what is read up to there is complete, and a reader's place is the last pair it read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.store.reading import Reach
+from norn_tasks.store.session import Tx
+
+_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where a reader is in the stream; written `<xact>-<id>`."""
+
+    xact: int = 0
+    id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.xact}-{self.id}"
+
+    @staticmethod
+    def parse(written: str) -> Place:
+        """Reads `<xact>-<id>`; raises InvalidRequest."""
+        xact, dash, number = written.partition("-")
+        if not (dash and xact.isascii() and xact.isdecimal() and number.isascii() and number.isdecimal()):
+            raise InvalidRequest(f"after: {written[:40]!r} is not the id of an event", hint="an id looks like 812-4711")
+        if max(len(xact), len(number)) > 19 or max(int(xact), int(number)) > _MAX:
+            raise InvalidRequest("after: there is no such event", hint="take an id as the event stream gave it")
+        return Place(int(xact), int(number))
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event as its readers see it; `seq` counts the events of its job without gaps."""
+
+    place: Place
+    at: datetime
+    kind: str
+    app: str | None
+    job: int | None
+    seq: int | None
+    data: dict[str, Any]
+
+
+_READ = """
+SELECT xact::text AS xact, id, at, kind, app, job_id, seq, data FROM events
+ WHERE (xact, id) > (CAST(:xact AS xid8), :id) AND xact < pg_snapshot_xmin(pg_current_snapshot()) {more}
+ ORDER BY events.xact, id LIMIT :limit
+"""
+_END = """
+SELECT xact::text AS xact, id FROM events WHERE xact < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY events.xact DESC, id DESC LIMIT 1
+"""
+_BEHIND = "SELECT EXISTS (SELECT 1 FROM events WHERE xact >= pg_snapshot_xmin(pg_current_snapshot()))"
+
+
+def after(
+    tx: Tx, place: Place, *, app: str | None = None, job: int | None = None, reach: Reach = None, limit: int = 500
+) -> tuple[Told, ...]:
+    """Answers the events behind a place, in order, at most `limit`."""
+    given = {"app": app, "job": job, "reach": None if reach is None else sorted(reach)}
+    more = {"app": "AND app = :app", "job": "AND job_id = :job", "reach": "AND app = ANY(:reach)"}
+    wanted = {name: thing for name, thing in given.items() if thing is not None}
+    query = text(_READ.format(more=" ".join(more[name] for name in wanted)))
+    rows = tx.execute(query, {"xact": str(place.xact), "id": place.id, "limit": limit, **wanted})
+    return tuple(
+        Told(Place(int(row.xact), row.id), row.at, row.kind, row.app, row.job_id, row.seq, row.data) for row in rows
+    )
+
+
+def end(tx: Tx) -> Place:
+    """Answers the place behind everything that can be read now."""
+    row = tx.execute(text(_END)).first()
+    return Place() if row is None else Place(int(row.xact), row.id)
+
+
+def behind(tx: Tx) -> bool:
+    """True when events are there that cannot be read yet, because an older transaction is still open."""
+    return bool(tx.execute(text(_BEHIND)).scalar())

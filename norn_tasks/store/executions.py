@@ -1,0 +1,135 @@
+"""Cron runs and function calls as their readers see them: the records, and a call's bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.store import tables as t
+from norn_tasks.store.reading import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
+from norn_tasks.store.session import Tx
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a cron run and a function call have in common. `cause` is a stable word for a bad end."""
+
+    id: int
+    app: str
+    job: int
+    release: int | None
+    state: str
+    cause: str
+    sentence: str
+    hint: str
+    exit_code: int | None
+    attempt: int
+    actor: str
+    created_at: datetime
+    begun_at: datetime | None
+    finished_at: datetime | None
+    duration_ms: int | None
+
+
+@dataclass(frozen=True)
+class CronRun(Execution):
+    """A cron run with its output."""
+
+    trigger: str
+    scheduled_for: datetime | None
+    stdout: str
+    stdout_dropped: int
+    stderr: str
+    stderr_dropped: int
+
+
+@dataclass(frozen=True)
+class FunctionCall(Execution):
+    """A function call without its bytes."""
+
+    sync: bool
+    method: str
+    path: str
+    query: str
+    headers: dict[str, Any]
+    content_type: str
+    request_size: int
+    response_size: int | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The bytes of a call: what came in, what came out; None: not recorded, or not there yet."""
+
+    request: bytes | None
+    response: bytes | None
+    stderr: bytes | None
+
+
+def _shared(x: type[t.CronExecution] | type[t.FuncExecution]) -> tuple[Any, ...]:
+    return (
+        x.id, x.app, x.job_id.label("job"), x.release, x.state, x.cause, x.sentence, x.hint, x.exit_code, x.attempt,
+        x.actor, x.created_at, x.begun_at, x.finished_at, x.duration_ms,
+    )  # fmt: skip
+
+
+def _runs() -> AnySelect:
+    x = t.CronExecution
+    return select(
+        *_shared(x), x.trigger, x.scheduled_for, x.stdout, x.stdout_dropped, x.stderr, x.stderr_dropped
+    )  # fmt: skip
+
+
+def _calls() -> AnySelect:
+    x = t.FuncExecution
+    return select(
+        *_shared(x), x.sync, x.method, x.path, x.query, x.headers, x.content_type, x.request_size, x.response_size
+    )  # fmt: skip
+
+
+def cron_runs(tx: Tx, app: str, cut: Cut) -> Page[CronRun]:
+    """Lists an app's cron runs, newest first."""
+    return newest_first(tx, _runs().where(t.CronExecution.app == app), t.CronExecution.id, CronRun, cut)
+
+
+def cron_run(tx: Tx, app: str, execution: int) -> CronRun:
+    """Answers one cron run of an app; raises NotFound."""
+    row = tx.execute(_runs().where(t.CronExecution.app == app, t.CronExecution.id == execution)).first()
+    if row is None:
+        raise NotFound(f"{app} has no cron run {execution}", hint=f"norn cron history {app}")
+    return value(CronRun, row)
+
+
+def calls(
+    tx: Tx, *, app: str | None = None, state: str | None = None, reach: Reach = None, cut: Cut
+) -> Page[FunctionCall]:
+    """Lists function calls, newest first."""
+    x = t.FuncExecution
+    wanted = [*equal(app=(x.app, app), state=(x.state, state)), *within(x.app, reach)]
+    return newest_first(tx, _calls().where(*wanted), x.id, FunctionCall, cut)
+
+
+def call(tx: Tx, execution: int) -> FunctionCall:
+    """Answers one function call; raises NotFound."""
+    row = tx.execute(_calls().where(t.FuncExecution.id == execution)).first()
+    if row is None:
+        raise NotFound(f"there is no invocation {execution}", hint="norn fn history")
+    return value(FunctionCall, row)
+
+
+def answer(tx: Tx, execution: int) -> Answer:
+    """Answers the bytes of a call."""
+    io = t.ExecutionIO
+    row = tx.execute(select(io.request, io.response, io.stderr).where(io.execution == execution)).first()
+    if row is None:
+        return Answer(None, None, None)
+    return Answer(*(None if part is None else bytes(part) for part in row))
+
+
+def call_state(tx: Tx, execution: int) -> str | None:
+    """Answers the state of a function call, None when there is no such call: the cheapest look a waiter can take."""
+    return tx.execute(select(t.FuncExecution.state).where(t.FuncExecution.id == execution)).scalar()

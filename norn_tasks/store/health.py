@@ -1,0 +1,113 @@
+"""How Norn itself is, told from rows: who spoke lately, who is stuck, what the workers say of the engine.
+
+The database and the broker are asked by whoever calls (an answer from here means that the database answers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Float, cast, extract, func, select, text
+
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store import routes, workers_read
+from norn_tasks.store import tables as t
+from norn_tasks.store.session import Tx
+from norn_tasks.store.workers_read import Worker
+
+WORKER_SILENCE = 60.0
+BEAT_SILENCE = 15.0
+ROUTER_SILENCE = 60.0
+STUCK = 30.0
+"""Seconds that ready work may wait while a worker of its class has free slots."""
+
+
+class CheckStatus(StrEnum):
+    """How one thing is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that Norn needs: how it is, in a sentence, and what to do about it."""
+
+    name: str
+    status: CheckStatus
+    message: str
+    hint: str = ""
+
+
+_READY_SINCE = text("""
+SELECT c.class, extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS waited
+  FROM jobs c
+ WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL
+   AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
+        WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
+   AND (c.class NOT IN ('invoke', 'cron') OR EXISTS (SELECT 1 FROM slots s
+        WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id)))
+ GROUP BY c.class""")
+
+
+def checks(tx: Tx) -> tuple[Check, ...]:
+    """Answers everything but database and broker."""
+    workers = workers_read.listed(tx, seen_within=WORKER_SILENCE)
+    waited = {row[0]: row.waited for row in tx.execute(_READY_SINCE)}
+    now = tx.execute(select(cast(extract("epoch", func.clock_timestamp()), Float))).scalar_one()
+    classes = [_class(c, [w for w in workers if w.class_ == c], waited.get(str(c), 0.0), now) for c in JobClass]
+    return (*classes, _beat(tx), _engine(workers), _router(tx))
+
+
+def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
+    name = f"worker:{job_class}"
+    if not workers:
+        return Check(name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs")
+    busy, slots = sum(w.busy for w in workers), sum(w.slots for w in workers)
+    told = f"{len(workers)} there, {busy} of {slots} slots busy"
+    if all(w.draining_at is not None for w in workers):
+        return Check(name, CheckStatus.WARN, f"all {job_class} workers are draining", "norn worker list")
+    stuck = [w.name for w in workers if waited > STUCK and w.busy < w.slots and _idle(w, now) > STUCK]
+    if len(stuck) == len(workers):
+        sentence = f"work has waited {waited:.0f} s and {', '.join(stuck)} claims nothing"
+        return Check(name, CheckStatus.FAIL, sentence, "norn worker list; norn logs")
+    return Check(name, CheckStatus.WARN if stuck else CheckStatus.OK, told, "norn worker list" if stuck else "")
+
+
+def _idle(worker: Worker, now: float) -> float:
+    return now - (worker.last_claim_at or worker.started_at).timestamp()
+
+
+def _beat(tx: Tx) -> Check:
+    b = t.Beat
+    age = cast(extract("epoch", func.clock_timestamp() - b.seen_at), Float)
+    row = tx.execute(select(age.label("age"), b.lag_seconds).order_by(age).limit(1)).first()
+    if row is None or row.age > BEAT_SILENCE:
+        since = "no scheduler was ever seen" if row is None else f"the scheduler was last seen {row.age:.0f} s ago"
+        return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs beat")
+    if row.lag_seconds > 5:
+        return Check("beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs beat")
+    return Check("beat", CheckStatus.OK, "schedules are on time")
+
+
+def _engine(workers: tuple[Worker, ...]) -> Check:
+    if not workers:
+        return Check("engine", CheckStatus.WARN, "no worker is there to ask the container engine", "norn up")
+    trouble = next((w.engine_error for w in workers if w.engine_error), None)
+    if trouble is not None:
+        return Check("engine", CheckStatus.FAIL, f"the container engine does not answer: {trouble}", "start Docker")
+    return Check("engine", CheckStatus.OK, "the container engine answers")
+
+
+def _router(tx: Tx) -> Check:
+    rows = routes.addresses(tx)
+    for row in rows:
+        if row.error is not None:
+            sentence = f"the router cannot listen on port {row.port} for {row.app}: {row.error}"
+            return Check("router", CheckStatus.FAIL, sentence, f"free port {row.port}, or norn teardown {row.app}")
+    deaf = [row.app for row in rows if row.silent is None or row.silent > ROUTER_SILENCE]
+    if deaf:
+        return Check("router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs router")
+    return Check("router", CheckStatus.OK, f"{len(rows)} addresses" if rows else "no webserver has an address")

@@ -1,0 +1,71 @@
+"""Idempotency keys: the same key and body give the same job and answer for a day; another body is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select, text
+
+from norn_tasks.domain.errors import KeyReused
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import Idempotency
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """Who used which key where, and the SHA-256 of the request body."""
+
+    actor: str
+    method: str
+    path: str
+    key: str
+    request_sha256: str
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the first use of a key came to."""
+
+    job: int | None
+    status: int
+
+
+def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
+    """Answers what this key was used for, None for a first use; a second use waits here until the first commits.
+
+    Raises KeyReused when it was used with another body.
+    """
+    if key is None:
+        return None
+    lock = f"{key.actor}\n{key.method}\n{key.path}\n{key.key}"
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+    row = tx.execute(select(Idempotency).where(*_same(key))).one_or_none()
+    if row is None:
+        return None
+    if row.request_sha256 != key.request_sha256:
+        raise KeyReused(
+            f"Idempotency-Key {key.key!r} was used here with another body", hint="use a new key for a new request"
+        )
+    return Remembered(row.job_id, row.status)
+
+
+def remember(tx: Tx, key: IdempotencyKey | None, job: int | None, status: int) -> None:
+    """Keeps what the key was used for, in the transaction that accepts."""
+    if key is None:
+        return
+    tx.execute(
+        insert(Idempotency).values(
+            actor=key.actor, method=key.method, path=key.path, key=key.key, request_sha256=key.request_sha256,
+            job_id=job, status=status,
+        )
+    )  # fmt: skip
+
+
+def forget_old(tx: Tx) -> None:
+    """Forgets keys that are a day old."""
+    tx.execute(delete(Idempotency).where(Idempotency.created_at < text("clock_timestamp() - interval '1 day'")))
+
+
+def _same(key: IdempotencyKey) -> tuple[bool, ...]:
+    row = Idempotency
+    return (row.actor == key.actor, row.method == key.method, row.path == key.path, row.key == key.key)  # type: ignore[return-value]

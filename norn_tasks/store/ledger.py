@@ -1,0 +1,218 @@
+"""What a worker may write about a job it holds: every write is fenced by the token of its claim.
+
+No row for the fence means that another worker owns the job (or that it has ended): LeaseLost, and the caller kills
+what it started and touches nothing else. Each method is one transaction; while PostgreSQL is away it is tried again
+until the job's own stop says that the lease must be taken for lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import select, text, update
+
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import DatabaseDown, LeaseLost
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.store import endings, slots
+from norn_tasks.store.facts import tell
+from norn_tasks.store.recording import record
+from norn_tasks.store.returns import request_return
+from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+
+Row = Mapping[str, Any]
+
+
+def hold(tx: Tx, fence: Fence) -> Row:
+    """Locks and answers the job's row; raises LeaseLost when the fence has fallen."""
+    row = (
+        tx.execute(
+            select(JobRow)
+            .where(JobRow.id == fence.job, JobRow.lease_token == fence.token, JobRow.state == "running")
+            .with_for_update()
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise LeaseLost(f"job {fence.job} is not held under token {fence.token} any more")
+    return row
+
+
+class Ledger:
+    """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away."""
+
+    def __init__(self, database: Database, *, patience: float) -> None:
+        self._database = database
+        self._patience = patience
+
+    def _write(self, write: Callable[[Tx], Any]) -> Any:
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                with self._database.transaction() as tx:
+                    return write(tx)
+            except DatabaseDown:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+
+    def steps(self, fence: Fence) -> dict[str, StepState]:
+        """Answers how the job's steps stand, by name."""
+
+        def read(tx: Tx) -> dict[str, StepState]:
+            hold(tx, fence)
+            rows = tx.execute(select(StepRow.name, StepRow.state).where(StepRow.job_id == fence.job))
+            return {row.name: StepState(row.state) for row in rows}
+
+        return dict(self._write(read))
+
+    def plan(self, fence: Fence, names: list[str]) -> None:
+        """Writes the names of the pipeline's steps into the job's facts, for those who watch it."""
+        self._write(lambda tx: _merge_facts(tx, hold(tx, fence), {"plan": names}))
+
+    def begin_step(self, fence: Fence, place: StepPlace, stage: DeploymentState | None) -> None:
+        """Records that a step begins, and what the job's deployment is doing with it."""
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            tx.execute(_BEGIN_STEP, {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name})
+            if stage is not None and row["deployment"] is not None:
+                tx.execute(
+                    update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(state=str(stage))
+                )
+            tell(tx, EventKind.STEP_STARTED, app=row["app"], job=fence.job, n=place.n, name=place.name)
+
+        self._write(write)
+
+    def end_step(self, fence: Fence, place: StepPlace, end: StepEnd) -> Mapping[str, Any]:
+        """Records how a step ended with all that it learned, and ends the job with it if so told.
+
+        Answers the job's facts as they are now.
+        """
+
+        def write(tx: Tx) -> Mapping[str, Any]:
+            row = hold(tx, fence)
+            learned = record(tx, row, end.learned.writes)
+            facts = _merge_facts(tx, row, {**end.learned.facts, **learned})
+            _close_step(tx, fence, place, end)
+            _step_event(tx, row, place, end)
+            if end.ends is not None:
+                self._end(tx, hold(tx, fence), end)
+            return facts
+
+        return dict(self._write(write))
+
+    def _end(self, tx: Tx, row: Row, end: StepEnd) -> None:
+        assert end.ends is not None
+        endings.end(tx, row, end.ends, end.problem)
+        if end.returns and end.ends is JobState.FAILED:
+            request_return(tx, row)
+
+    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None) -> None:
+        """Ends the job."""
+        self._write(lambda tx: endings.end(tx, hold(tx, fence), state, problem))
+
+    def hand_back(self, fence: Fence, *, adopt: bool) -> None:
+        """Puts a job that this worker must leave back into the queue; that costs no claim.
+
+        `adopt`: its container goes on, and the next owner waits for it; its slot stays with it.
+        """
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            if not adopt:
+                slots.release(tx, fence.job)
+            tx.execute(
+                update(JobRow)
+                .where(JobRow.id == fence.job)
+                .values(state="queued", claims=JobRow.claims - 1, lease_until=None, adopt=adopt)
+            )
+            tell(tx, EventKind.JOB_HANDED_BACK, app=row["app"], job=fence.job, worker=row["lease_owner"])
+
+        self._write(write)
+
+    def record_container(self, fence: Fence, container: str) -> None:
+        """Records a created container before it is started; commits or raises."""
+
+        def write(tx: Tx) -> None:
+            hold(tx, fence)
+            tx.execute(update(JobRow).where(JobRow.id == fence.job).values(container=container))
+
+        self._write(write)
+
+    def check(self, fence: Fence) -> None:
+        """Raises LeaseLost when the fence has fallen."""
+        self._write(lambda tx: hold(tx, fence))
+
+    def begin_code(self, fence: Fence) -> None:
+        """Records that the user's code is let go next: one run is used up; commits or raises."""
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            tx.execute(
+                update(JobRow)
+                .where(JobRow.id == fence.job)
+                .values(begun_at=text("clock_timestamp()"), runs=JobRow.runs + 1)
+            )
+            table = endings.EXECUTION_TABLES.get(JobKind(row["kind"]))
+            if table is not None:
+                tx.execute(
+                    update(table)
+                    .where(table.id == row["execution"])
+                    .values(state="running", begun_at=text("clock_timestamp()"), attempt=row["runs"] + 1)
+                )
+                tell(tx, EventKind.EXECUTION_BEGUN, app=row["app"], job=fence.job, execution=row["execution"])
+
+        self._write(write)
+
+
+_BEGIN_STEP = text("""
+INSERT INTO steps(job_id, n, name, state, token) VALUES (:job, :n, :name, 'running', :token)
+ON CONFLICT (job_id, n) DO UPDATE SET state = 'running', attempts = steps.attempts + 1, token = :token,
+   started_at = clock_timestamp(), ended_at = NULL, note = '', error = NULL""")
+
+_CLOSE_STEP = text("""
+INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
+VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
+ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
+   error = CAST(:error AS jsonb)""")
+
+
+def _merge_facts(tx: Tx, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**row["facts"], **facts}
+    if facts:
+        tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(facts=merged))
+    return merged
+
+
+def _close_step(tx: Tx, fence: Fence, place: StepPlace, end: StepEnd) -> None:
+    error = json.dumps(end.problem.to_json()) if end.problem and end.state is not StepState.SKIPPED else None
+    tx.execute(
+        _CLOSE_STEP,
+        {
+            "job": fence.job, "n": place.n, "name": place.name, "state": str(end.state), "token": fence.token,
+            "note": end.learned.note, "error": error,
+        },
+    )  # fmt: skip
+
+
+def _step_event(tx: Tx, row: Row, place: StepPlace, end: StepEnd) -> None:
+    seconds = float(
+        tx.scalar(
+            text("SELECT extract(epoch FROM ended_at - started_at)::float8 FROM steps WHERE job_id = :job AND n = :n"),
+            {"job": row["id"], "n": place.n},
+        )
+        or 0.0
+    )
+    problem = end.problem.to_json() if end.problem else None
+    tell(
+        tx, EventKind.STEP_ENDED, app=row["app"], job=row["id"],
+        n=place.n, name=place.name, state=str(end.state), note=end.learned.note, seconds=seconds, error=problem,
+    )  # fmt: skip

@@ -1,0 +1,43 @@
+"""Brings a database to the newest schema: `upgrade()`, or `python -m norn_tasks.store.migrate`.
+
+An advisory lock lets any number of processes call it at once: one migrates, the others wait and find it done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from norn_tasks.settings import load
+from norn_tasks.store.session import full_url
+
+_LOCK = 0x6E6F726E
+
+
+def configuration(url: str) -> Config:
+    """Answers alembic's configuration for our migrations against the database at `url`."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = full_url(url)
+    return config
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Migrates the database at `url` up to `revision`."""
+    engine = create_engine(full_url(url), connect_args={"connect_timeout": 5})
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        connection.commit()
+        try:
+            command.upgrade(configuration(url), revision)
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+            connection.commit()
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    upgrade(load().database_url)

@@ -1,0 +1,67 @@
+"""Releases: which one is live, which may be rolled back to, which images must be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, text
+
+from norn_tasks.domain.errors import NotDeployed, NotFound, ReleaseGone
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import App, DeploymentRow, Release
+
+
+def live(tx: Tx, app: str) -> Mapping[str, Any] | None:
+    """Answers the live release's row, with `generation`; None when nothing was ever deployed."""
+    found = tx.execute(
+        select(Release, App.live_generation.label("generation"))
+        .join(DeploymentRow, (DeploymentRow.app == Release.app) & (DeploymentRow.release == Release.n))
+        .join(App, App.live_deployment == DeploymentRow.id)
+        .where(App.name == app)
+    )
+    return found.mappings().one_or_none()
+
+
+def require_live(tx: Tx, app: str) -> Mapping[str, Any]:
+    """Answers the live release's row; raises NotDeployed."""
+    row = live(tx, app)
+    if row is None:
+        raise NotDeployed(f"{app} has no succeeded release yet", hint=f"norn deploy {app}")
+    return row
+
+
+def rollback_target(tx: Tx, app: str, n: int | None) -> Mapping[str, Any]:
+    """Answers the release to go back to: the one asked for, else the newest that was live before the live one.
+
+    Raises NotDeployed, NotFound, or ReleaseGone when its image was pruned.
+    """
+    current = require_live(tx, app)
+    candidates = select(Release).where(Release.app == app, Release.live_at.is_not(None))
+    if n is None:
+        candidates = candidates.where(Release.n < current["n"], Release.pruned_at.is_(None))
+    else:
+        candidates = candidates.where(Release.n == n)
+    row = tx.execute(candidates.order_by(Release.n.desc()).limit(1)).mappings().one_or_none()
+    if row is None:
+        what = f"release {n} that was ever live" if n is not None else "earlier release to go back to"
+        raise NotFound(f"{app} has no {what}", hint=f"norn releases {app}")
+    if row["pruned_at"] is not None:
+        raise ReleaseGone(f"the image of release {n} of {app} was pruned", hint=f"norn releases {app}")
+    return row
+
+
+def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
+    """Answers the image ids that must stay: of the newest `retain` succeeded releases, the live one, and of any queued
+    or running job of the app.
+    """
+    rows = tx.execute(
+        text("""
+        (SELECT image_id FROM releases WHERE app = :app AND live_at IS NOT NULL ORDER BY n DESC LIMIT :retain)
+        UNION SELECT r.image_id FROM apps a JOIN deployments d ON d.id = a.live_deployment
+                JOIN releases r ON r.app = d.app AND r.n = d.release WHERE a.name = :app
+        UNION SELECT r.image_id FROM jobs j JOIN releases r ON r.app = j.app AND r.n = j.release
+               WHERE j.app = :app AND j.state IN ('queued', 'running')"""),
+        {"app": app, "retain": retain},
+    )
+    return [row.image_id for row in rows if row.image_id is not None]

@@ -1,0 +1,51 @@
+"""The one return: after a failed rollout the last succeeded release is rolled out again, as a deployment of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select, update
+
+from norn_tasks.domain.deployment import DeploymentKind
+from norn_tasks.domain.job import JobKind
+from norn_tasks.store.deploying import accept_deployment
+from norn_tasks.store.jobs import NewJob
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import App, DeploymentRow, Release
+
+PATIENCE = 86_400.0
+
+
+def request_return(tx: Tx, row: Mapping[str, Any]) -> int | None:
+    """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live."""
+    if row["args"].get("returned_from") is not None:
+        return None
+    live = tx.execute(
+        select(Release, App.live_generation)
+        .join(DeploymentRow, (DeploymentRow.app == Release.app) & (DeploymentRow.release == Release.n))
+        .join(App, App.live_deployment == DeploymentRow.id)
+        .where(App.name == row["app"])
+    ).one_or_none()
+    if live is None:
+        return None
+    new = NewJob(
+        kind=JobKind.ROLLBACK,
+        app=row["app"],
+        actor="norn",
+        patience=PATIENCE,
+        spec=live.spec,
+        engine=live.engine,
+        release=live.n,
+        args={
+            "returned_from": row["deployment"],
+            "generation": live.live_generation,
+            "image_id": live.image_id,
+            "override": row["args"].get("override"),
+        },
+    )
+    accepted = accept_deployment(tx, new, DeploymentKind.RETURN, revision=live.revision)
+    tx.execute(
+        update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(returned_to=accepted.deployment)
+    )
+    return accepted.job

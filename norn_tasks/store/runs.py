@@ -1,0 +1,82 @@
+"""Accepting runs: the job and the execution of a cron run or a function call, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, insert, select, text, update
+
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.job import JobKind
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store.jobs import NewJob, accept
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution, JobRow
+
+
+@dataclass(frozen=True)
+class AcceptedRun:
+    """The ids of a run that was accepted."""
+
+    job: int
+    execution: int
+
+
+def _accept(tx: Tx, new: NewJob, release: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    execution = int(tx.scalar(text("SELECT nextval('executions')")) or 0)
+    job = accept(tx, new)
+    tx.execute(update(JobRow).where(JobRow.id == job).values(execution=execution))
+    common = {
+        "id": execution, "app": new.app, "job_id": job, "release": release["n"], "image_id": release["image_id"],
+        "actor": new.actor,
+    }  # fmt: skip
+    return job, common
+
+
+def accept_cron_run(
+    tx: Tx,
+    release: Mapping[str, Any],
+    *,
+    trigger: Trigger,
+    scheduled_for: datetime | None,
+    actor: str,
+    patience: float,
+) -> AcceptedRun:
+    """Accepts a run of the cron app whose live release this is."""
+    new = NewJob(
+        kind=JobKind.CRON_RUN, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
+        engine=release["engine"], release=release["n"], args={"trigger": str(trigger)},
+    )  # fmt: skip
+    job, common = _accept(tx, new, release)
+    tx.execute(insert(CronExecution).values(**common, trigger=str(trigger), scheduled_for=scheduled_for))
+    return AcceptedRun(job, common["id"])
+
+
+def accept_call(
+    tx: Tx, release: Mapping[str, Any], call: Call, *, sync: bool, actor: str, patience: float
+) -> AcceptedRun:
+    """Accepts a call of the function whose release this is; its body is kept in this transaction."""
+    new = NewJob(
+        kind=JobKind.INVOKE, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
+        engine=release["engine"], release=release["n"], sync=sync,
+    )  # fmt: skip
+    job, common = _accept(tx, new, release)
+    tx.execute(
+        insert(FuncExecution).values(
+            **common, sync=sync, method=call.method, path=call.path, query=call.query, headers=dict(call.headers),
+            content_type=call.content_type, request_size=len(call.body),
+        )
+    )  # fmt: skip
+    tx.execute(insert(ExecutionIO).values(execution=common["id"], request=call.body))
+    return AcceptedRun(job, common["id"])
+
+
+def cron_is_running(tx: Tx, app: str) -> bool:
+    """True while a run of the app waits or runs; its lease or the sweeper ends that state for sure."""
+    busy = exists().where(
+        JobRow.app == app, JobRow.kind == str(JobKind.CRON_RUN), JobRow.state.in_(("queued", "running"))
+    )
+    return bool(tx.scalar(select(busy)))

@@ -1,0 +1,135 @@
+"""Schedules: the spec's and the override apart, pause and resume, and the moment an app's schedule is due next.
+
+Every change first decides, under the old schedule and in its own transaction, what was already due (`ticks.decide`);
+then it computes the next moment from now. The NOTIFY makes every beat look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.errors import Conflict, WrongRole
+from norn_tasks.domain.event import EventKind
+from norn_tasks.store import ticks
+from norn_tasks.store.facts import notify, tell
+from norn_tasks.store.session import SCHEDULES, Tx
+from norn_tasks.store.tables import App, CronState, CronTick
+
+NOW = text("clock_timestamp()")
+
+
+def get(tx: Tx, app: str) -> Mapping[str, Any]:
+    """Answers and locks the app's schedule; raises WrongRole or Conflict when it has none."""
+    row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
+    if row is not None:
+        return row
+    role = tx.scalar(select(App.role).where(App.name == app))
+    if role is not None and role != "cron":
+        raise WrongRole(f"{app} is a {role}: it has no schedule", hint=f"norn status {app}")
+    raise Conflict(f"{app} has no schedule yet", hint=f"norn forge {app}")
+
+
+def _now(tx: Tx) -> datetime:
+    now = tx.scalar(select(NOW))
+    assert isinstance(now, datetime)
+    return now
+
+
+def _restart(tx: Tx, app: str, changes: Mapping[str, Any]) -> None:
+    """Applies a change and computes the next due moment from now on; nothing is due before the first release."""
+    now = _now(tx)
+    tx.execute(update(CronState).where(CronState.app == app).values(decided_until=now, **changes))
+    row = tx.execute(select(CronState).where(CronState.app == app)).mappings().one()
+    live = tx.scalar(select(App.live_deployment).where(App.name == app))
+    due = ticks.effective(row).next_after(now, row["anchor"]) if live is not None else None
+    tx.execute(update(CronState).where(CronState.app == app).values(next_due=due))
+    notify(tx, SCHEDULES, app)
+
+
+def register(tx: Tx, app: str, schedule: str, timezone: str, concurrent: int) -> None:
+    """Sets what the spec says; an unchanged schedule keeps its anchor and its next moment."""
+    values = {"app": app, "schedule": schedule, "timezone": timezone, "concurrent": concurrent}
+    new = tx.execute(insert(CronState).values(values).on_conflict_do_nothing().returning(CronState.app)).one_or_none()
+    if new is not None:
+        return
+    row = get(tx, app)
+    if (row["schedule"], row["timezone"]) == (schedule, timezone):
+        tx.execute(update(CronState).where(CronState.app == app).values(concurrent=concurrent))
+        return
+    ticks.decide(tx, row, "register")
+    anchor = {} if row["override_schedule"] is not None else {"anchor": NOW}
+    _restart(tx, app, {"schedule": schedule, "timezone": timezone, "concurrent": concurrent} | anchor)
+    tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone)
+
+
+def awaken(tx: Tx, app: str) -> None:
+    """The first release is live: from now on the schedule counts. Nothing happens to one that counts already."""
+    row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
+    if row is not None and row["next_due"] is None:
+        _restart(tx, app, {})
+
+
+def remove(tx: Tx, app: str) -> None:
+    """Forgets the schedule; its history stays."""
+    row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return
+    ticks.decide(tx, row, "remove")
+    _close_range(tx, app)
+    tx.execute(delete(CronState).where(CronState.app == app))
+    notify(tx, SCHEDULES, app)
+    tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=None, timezone=None)
+
+
+def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) -> None:
+    """Lets another schedule win until it is cleared; raises InvalidRequest for one that cannot be read."""
+    row = get(tx, app)
+    parse_schedule(schedule, timezone or row["timezone"])
+    ticks.decide(tx, row, actor)
+    _close_range(tx, app)
+    changes = {"override_schedule": schedule, "override_by": actor, "override_at": NOW, "anchor": NOW}
+    _restart(tx, app, changes | {"override_timezone": timezone})
+    tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone, actor=actor)
+
+
+def clear_override(tx: Tx, app: str, actor: str) -> None:
+    """Goes back to the spec's schedule; fine when there is no override."""
+    row = get(tx, app)
+    if row["override_schedule"] is None:
+        return
+    ticks.decide(tx, row, actor)
+    _close_range(tx, app)
+    cleared = dict.fromkeys(("override_schedule", "override_timezone", "override_by", "override_at"))
+    _restart(tx, app, cleared | {"anchor": NOW})
+    tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=row["schedule"], timezone=row["timezone"], actor=actor)
+
+
+def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
+    """Stops firing, kills nothing; fine when it is paused already (who paused first stays)."""
+    row = get(tx, app)
+    if row["paused_at"] is not None:
+        return
+    ticks.decide(tx, row, actor)
+    _restart(tx, app, {"paused_at": NOW, "paused_by": actor, "paused_reason": reason})
+    tell(tx, EventKind.SCHEDULE_PAUSED, app=app, actor=actor, reason=reason)
+
+
+def resume(tx: Tx, app: str, actor: str) -> None:
+    """Fires again from now on, without making up; fine when it is not paused."""
+    row = get(tx, app)
+    if row["paused_at"] is None:
+        return
+    ticks.decide(tx, row, actor)
+    _close_range(tx, app)
+    _restart(tx, app, dict.fromkeys(("paused_at", "paused_by", "paused_reason")))
+    tell(tx, EventKind.SCHEDULE_RESUMED, app=app, actor=actor)
+
+
+def _close_range(tx: Tx, app: str) -> None:
+    tx.execute(update(CronTick).where(CronTick.app == app, CronTick.open).values(open=False))

@@ -1,0 +1,96 @@
+"""Schedules and their ticks as readers see them; `store.schedules` changes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, cast, extract, select
+
+from norn_tasks.store import tables as t
+from norn_tasks.store.reading import AnySelect, Cut, Page, equal, newest_first, value
+from norn_tasks.store.session import Tx
+
+
+@dataclass(frozen=True)
+class CronSchedule:
+    """An app's schedule: the spec's and the override apart, whether it is paused, and when it comes next."""
+
+    app: str
+    schedule: str
+    timezone: str
+    override_schedule: str | None
+    override_timezone: str | None
+    override_by: str | None
+    override_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str | None
+    paused_reason: str | None
+    anchor: datetime
+    next_due: datetime | None
+
+    @property
+    def text(self) -> str:
+        """The schedule that counts."""
+        return self.override_schedule or self.schedule
+
+    @property
+    def zone(self) -> str:
+        """The zone in which it is meant."""
+        return (self.override_schedule and self.override_timezone) or self.timezone
+
+
+@dataclass(frozen=True)
+class Tick:
+    """An occurrence (with `until`: a range of `how_many`), its verdict, and how the run that it started stands."""
+
+    id: int
+    app: str
+    scheduled_for: datetime
+    until: datetime | None
+    how_many: int
+    verdict: str
+    reason: str
+    execution: int | None
+    job: int | None
+    decided_at: datetime
+    state: str | None
+    exit_code: int | None
+    duration_ms: int | None
+
+
+def of(tx: Tx, apps: tuple[str, ...]) -> dict[str, CronSchedule]:
+    """Answers the schedules of these apps, of those that have one."""
+    c = t.CronState
+    query = select(
+        c.app, c.schedule, c.timezone, c.override_schedule, c.override_timezone, c.override_by, c.override_at,
+        c.paused_at, c.paused_by, c.paused_reason, c.anchor, c.next_due,
+    ).where(c.app.in_(apps))  # fmt: skip
+    return {row.app: value(CronSchedule, row) for row in tx.execute(query)}
+
+
+def get(tx: Tx, app: str) -> CronSchedule | None:
+    """Answers an app's schedule, None when it has none."""
+    return of(tx, (app,)).get(app)
+
+
+def _ticks() -> AnySelect:
+    k, x = t.CronTick, t.CronExecution
+    return select(
+        k.id, k.app, k.scheduled_for, k.until, k.how_many, k.verdict, k.reason, k.execution, k.job_id.label("job"),
+        k.decided_at, x.state, x.exit_code, x.duration_ms,
+    ).outerjoin(x, x.id == k.execution)  # fmt: skip
+
+
+def ticks(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[Tick]:
+    """Lists an app's ticks, latest occurrence first; the part behind one begins before its second."""
+    k = t.CronTick
+    query = _ticks().where(k.app == app, *equal(verdict=(k.verdict, verdict)))
+    return newest_first(tx, query, cast(extract("epoch", k.scheduled_for), BigInteger), Tick, cut)
+
+
+def last_ticks(tx: Tx, apps: tuple[str, ...]) -> dict[str, Tick]:
+    """Answers the latest tick of each of these apps that has one."""
+    k = t.CronTick
+    query = _ticks().where(k.app.in_(apps)).distinct(k.app).order_by(k.app, k.scheduled_for.desc())
+    return {row.app: value(Tick, row) for row in tx.execute(query)}

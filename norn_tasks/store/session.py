@@ -1,0 +1,113 @@
+"""The door to PostgreSQL: one engine per process, transactions that say clearly when the database is away, and LISTEN.
+
+Every function of the store takes a `Tx` that `Database.transaction()` gave; nobody outside the store names SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from norn_tasks.domain.errors import DatabaseDown
+
+Tx = Connection
+"""A transaction in progress; what is done with it is committed or rolled back as one."""
+
+EVENTS, ROUTES, SCHEDULES = "norn_events", "norn_routes", "norn_schedules"
+"""The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed."""
+
+_OPTIONS = "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+
+
+def full_url(url: str) -> str:
+    """Names the driver: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def plain_url(url: str) -> str:
+    """Answers the URL as libpq reads it."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+def _down(error: Exception) -> DatabaseDown:
+    first_line = (str(getattr(error, "orig", None) or error).strip() or type(error).__name__).splitlines()[0]
+    return DatabaseDown(f"the database does not answer: {first_line}", hint="norn health", retry_after=2)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL; safe to use from many threads, to be disposed of in a forked child."""
+
+    def __init__(self, url: str, *, pool: int = 10, overflow: int = 20, pool_timeout: float = 3.0) -> None:
+        self.url = full_url(url)
+        self._engine = create_engine(
+            self.url,
+            pool_size=pool,
+            max_overflow=overflow,
+            pool_timeout=pool_timeout,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 2, "options": _OPTIONS, "application_name": "norn"},
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Gives a transaction that commits at the end of the block, and rolls back when the block raises.
+
+        Raises DatabaseDown when PostgreSQL cannot be reached or went away; then it may have committed or not.
+        """
+        try:
+            with self._engine.begin() as tx:
+                yield tx
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise _down(error) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _down(error) from error
+            raise
+
+    def listen(self, *channels: str, url: str = "") -> Listener:
+        """Opens a connection that hears NOTIFY on the channels; raises DatabaseDown."""
+        return Listener(url or self.url, channels)
+
+    def dispose(self, *, close: bool = True) -> None:
+        """Lets go of every pooled connection; `close=False` in a forked child, whose parent still uses them."""
+        self._engine.dispose(close=close)
+
+
+class Listener:
+    """One connection that waits for NOTIFY; after DatabaseDown it is of no more use."""
+
+    def __init__(self, url: str, channels: tuple[str, ...]) -> None:
+        try:
+            self._connection = psycopg2.connect(plain_url(url), connect_timeout=2, application_name="norn-listen")
+            self._connection.set_session(autocommit=True)
+            with self._connection.cursor() as cursor:
+                for channel in channels:
+                    cursor.execute(f"LISTEN {channel}")
+        except psycopg2.Error as error:
+            raise _down(error) from error
+
+    def wait(self, seconds: float, *also: int) -> list[str]:
+        """Answers the payloads heard within so many seconds: at once when there are some; `also`: more descriptors
+        whose readiness ends the wait. Raises DatabaseDown when the connection is gone.
+        """
+        try:
+            ready, _, _ = select.select([self._connection, *also], [], [], max(0.0, seconds))
+            if self._connection in ready:
+                self._connection.poll()
+            heard = [note.payload for note in self._connection.notifies]
+            self._connection.notifies.clear()
+        except (psycopg2.Error, OSError, ValueError) as error:
+            raise _down(error) from error
+        return heard
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()

@@ -1,0 +1,38 @@
+"""Concurrency as rows: an app has so many slots of a class; a job runs only while it holds one."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store.session import Tx
+
+EXTRA = 1_000_000
+"""Slots above this number are made for one forced run, and go with it."""
+
+
+def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
+    """Gives the app `count` slots; a held one above that goes when its job gives it back."""
+    bound = {"class": str(job_class), "app": app, "count": count}
+    tx.execute(
+        text("""INSERT INTO slots(class, app, n) SELECT :class, :app, n FROM generate_series(1, :count) n
+                ON CONFLICT DO NOTHING"""),
+        bound,
+    )
+    tx.execute(
+        text("DELETE FROM slots WHERE class = :class AND app = :app AND n > :count AND job_id IS NULL"), bound
+    )
+
+
+def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
+    """Gives a job a slot of its own beyond the app's number: it was forced."""
+    tx.execute(
+        text("INSERT INTO slots(class, app, n, job_id) VALUES (:class, :app, :n, :job)"),
+        {"class": str(job_class), "app": app, "n": EXTRA + job, "job": job},
+    )
+
+
+def release(tx: Tx, job: int) -> None:
+    """Frees the slot that a job holds, if any."""
+    tx.execute(text("DELETE FROM slots WHERE job_id = :job AND n > :extra"), {"job": job, "extra": EXTRA})
+    tx.execute(text("UPDATE slots SET job_id = NULL WHERE job_id = :job"), {"job": job})

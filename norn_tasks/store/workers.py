@@ -1,0 +1,110 @@
+"""The workers' own rows: who is there, for which class and engine, how busy, and who is draining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.errors import EngineDown, NotFound, Unavailable
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store.facts import tell
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import Beat, Worker
+
+_NOW = text("clock_timestamp()")
+_FORGET = text("clock_timestamp() - interval '1 hour'")
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What a worker process says of itself. `engine` None: it does not answer, and `engine_error` says why."""
+
+    name: str
+    job_class: JobClass
+    host: str
+    pid: int
+    slots: int
+    engine: str | None
+    engine_error: str | None
+
+
+def say(tx: Tx, presence: Presence) -> None:
+    """Writes the worker's row; a new process under an old name (another pid) is a new worker, and not draining."""
+    busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
+        owner=presence.name
+    )
+    claimed = text("(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who)").bindparams(
+        who=presence.name
+    )
+    now = {
+        "class": str(presence.job_class), "host": presence.host, "slots": presence.slots, "engine": presence.engine,
+        "engine_error": presence.engine_error, "busy": busy, "seen_at": _NOW,
+    }  # fmt: skip
+    row = insert(Worker).values(name=presence.name, pid=presence.pid, last_claim_at=claimed, **now)
+    tx.execute(
+        row.on_conflict_do_update(
+            index_elements=["name"],
+            set_=now
+            | {
+                "pid": presence.pid,
+                "last_claim_at": text("coalesce(excluded.last_claim_at, workers.last_claim_at)"),
+                "draining_at": text("CASE WHEN excluded.pid = workers.pid THEN workers.draining_at END"),
+                "started_at": text(
+                    "CASE WHEN excluded.pid = workers.pid THEN workers.started_at ELSE clock_timestamp() END"
+                ),
+            },
+        )
+    )
+    tx.execute(delete(Worker).where(Worker.seen_at < _FORGET))
+
+
+def drain(tx: Tx, name: str) -> None:
+    """Marks a worker as draining: it claims nothing more, and its jobs learn it with their heartbeat."""
+    marked = tx.execute(
+        update(Worker).where(Worker.name == name, Worker.draining_at.is_(None)).values(draining_at=_NOW)
+    )
+    if marked.rowcount:
+        tell(tx, EventKind.WORKER_DRAINING, worker=name)
+    elif tx.scalar(select(Worker.name).where(Worker.name == name)) is None:
+        raise NotFound(f"there is no worker {name}", hint="norn worker list")
+
+
+def is_draining(tx: Tx, name: str) -> bool:
+    """True once the worker was told to drain."""
+    return tx.scalar(select(Worker.draining_at).where(Worker.name == name)) is not None
+
+
+def leave(tx: Tx, name: str) -> None:
+    """Removes the row of a worker that ends in an orderly way."""
+    tx.execute(delete(Worker).where(Worker.name == name))
+
+
+def require(tx: Tx, job_class: JobClass, within: float) -> None:
+    """Raises Unavailable unless a worker of the class spoke within so many seconds, EngineDown when none has an engine."""
+    seen = text("""SELECT engine, engine_error FROM workers WHERE class = :class AND draining_at IS NULL
+        AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine IS NULL LIMIT 1""")
+    row = tx.execute(seen, {"class": str(job_class), "within": within}).one_or_none()
+    if row is None:
+        raise Unavailable(f"no {job_class} worker is there right now", hint="norn worker list", retry_after=5)
+    if row.engine is None:
+        raise EngineDown(str(row.engine_error), hint="norn health", retry_after=5)
+
+
+def all_of(tx: Tx) -> list[Mapping[str, Any]]:
+    """Lists the workers by class and name, with the seconds since each spoke as `silent`."""
+    silent = text("extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent")
+    return list(tx.execute(select(Worker, silent).order_by(Worker.class_, Worker.name)).mappings())
+
+
+def beat(tx: Tx, name: str, lag: float) -> None:
+    """Writes a beat's row: it is alive, and its last tick was so many seconds late."""
+    row = insert(Beat).values(name=name, lag_seconds=lag)
+    tx.execute(
+        row.on_conflict_do_update(index_elements=["name"], set_={"seen_at": _NOW, "lag_seconds": lag})
+    )
+    tx.execute(delete(Beat).where(Beat.seen_at < _FORGET))

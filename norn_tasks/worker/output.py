@@ -1,0 +1,121 @@
+"""The log of a step on its way into rows: written at least twice a second, head and tail kept, the middle dropped."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.job import Fence
+from norn_tasks.ports import Say
+from norn_tasks.store import step_logs
+from norn_tasks.store.session import Database
+
+HEAD, TAIL = 64 * 1024, 192 * 1024
+FLUSH_SECONDS = 0.5
+CHUNK = 16 * 1024
+
+
+class StepOutput:
+    """Opens step logs (runner.Output)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def __call__(self, fence: Fence, step: str) -> Iterator[Say]:
+        """Gives where to say the step's output; the rest of it is written when the block ends."""
+        sink = _Sink(self._database, fence, step)
+        try:
+            yield sink.say
+        finally:
+            sink.close()
+
+
+class _Sink:
+    """One step's output. Its thread starts with the first word."""
+
+    def __init__(self, database: Database, fence: Fence, step: str) -> None:
+        self._database, self._fence, self._step = database, fence, step
+        self._lock = threading.Lock()
+        self._words: deque[str] = deque()
+        self._waiting = 0
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seq = 0
+        self._head = 0
+        self._tail: deque[tuple[int, int]] = deque()
+        self._tail_size = 0
+        self._lost = 0
+
+    def say(self, text: str) -> None:
+        """Takes text; more than a tail's worth that waits is dropped from its beginning, told by a line."""
+        if not text:
+            return
+        with self._lock:
+            self._words.append(text)
+            self._waiting += len(text)
+            while self._waiting > 2 * TAIL and len(self._words) > 1:
+                gone = len(self._words.popleft())
+                self._waiting -= gone
+                self._lost += gone
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._flush_often, name="norn-step-log", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def _flush_often(self) -> None:
+        while not self._closed.wait(FLUSH_SECONDS):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            text = "".join(self._words)
+            if self._lost:
+                text = f"… {self._lost} characters dropped …\n{text}"
+            self._words.clear()
+            self._waiting, self._lost = 0, 0
+        if not text:
+            return
+        try:
+            self._write(text)
+        except DatabaseDown:
+            with self._lock:
+                self._words.appendleft(text)
+                self._waiting += len(text)
+
+    def _write(self, text: str) -> None:
+        with self._database.transaction() as tx:
+            if self._seq == 0:
+                self._seq = step_logs.last_seq(tx, self._fence.job, self._step)
+            for start in range(0, len(text), CHUNK):
+                chunk = text[start : start + CHUNK]
+                self._seq += 1
+                step_logs.append(tx, self._fence, self._step, self._seq, chunk)
+                self._count(self._seq, len(chunk))
+            gone = self._overflow()
+            if gone:
+                step_logs.drop(tx, self._fence.job, self._step, gone[0], gone[-1])
+
+    def _count(self, seq: int, size: int) -> None:
+        if self._head < HEAD:
+            self._head += size
+        else:
+            self._tail.append((seq, size))
+            self._tail_size += size
+
+    def _overflow(self) -> list[int]:
+        gone = []
+        while self._tail_size > TAIL:
+            seq, size = self._tail.popleft()
+            self._tail_size -= size
+            gone.append(seq)
+        return gone

@@ -1,0 +1,118 @@
+"""The presence of a worker: its row, written every few seconds, with the engine it speaks for; and its last word."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from norn_tasks.domain.errors import DatabaseDown, NotFound, NornError
+from norn_tasks.domain.job import JobClass, JobState
+from norn_tasks.settings import Settings
+from norn_tasks.store import jobs, workers
+from norn_tasks.store.session import Database
+
+log = structlog.get_logger()
+SPEAK_SECONDS = 5.0
+
+
+class EngineIdentity:
+    """The id of this worker's engine, asked again as long as it is not known or the engine is away."""
+
+    def __init__(self, ask: Callable[[], str]) -> None:
+        self._ask = ask
+        self.id: str | None = None
+        self.error: str | None = "not asked yet"
+
+    def look(self) -> None:
+        """Asks the engine; an engine that does not answer has no id meanwhile."""
+        try:
+            self.id, self.error = self._ask(), None
+        except NornError as error:
+            self.id, self.error = None, error.sentence
+
+
+class PresenceThread:
+    """Speaks for the worker until it leaves."""
+
+    def __init__(self, database: Database, settings: Settings, name: str, job_class: JobClass, engine: EngineIdentity):
+        self._database, self._settings = database, settings
+        self._name, self._class, self._engine = name, job_class, engine
+        self._gone = threading.Event()
+        self._thread = threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
+
+    def start(self) -> None:
+        """Speaks at once, and from then on every few seconds."""
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Marks the worker as draining; its jobs read that with their heartbeat."""
+        self._quietly(self._marked)
+
+    def leave(self) -> None:
+        """Takes the row away: the worker ends in an orderly way."""
+        self._gone.set()
+        self._quietly(self._left)
+
+    def _marked(self) -> None:
+        with self._database.transaction() as tx:
+            workers.drain(tx, self._name)
+
+    def _left(self) -> None:
+        with self._database.transaction() as tx:
+            workers.leave(tx, self._name)
+
+    def _quietly(self, say: Callable[[], None]) -> None:
+        try:
+            say()
+        except (DatabaseDown, NotFound) as error:
+            log.warning("presence not written", worker=self._name, error=error.sentence)
+
+    def _speak_often(self) -> None:
+        while not self._gone.is_set():
+            self._engine.look()
+            self._quietly(self._speak)
+            self._quietly(self._tidy)
+            self._gone.wait(SPEAK_SECONDS)
+
+    def _speak(self) -> None:
+        with self._database.transaction() as tx:
+            workers.say(tx, self.presence())
+
+    def presence(self) -> workers.Presence:
+        """Answers what the worker says of itself."""
+        return workers.Presence(
+            name=self._name,
+            job_class=self._class,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=self._settings.slots(self._class),
+            engine=self._engine.id,
+            engine_error=self._engine.error,
+        )
+
+    def _tidy(self) -> None:
+        """Throws away what killed workers left in this machine's workspace: directories of jobs that have ended."""
+        if self._class is not JobClass.DEPLOY:
+            return
+        for directory in workspace(self._settings).glob("job-*"):
+            job = directory.name.removeprefix("job-")
+            if job.isdigit() and self._ended(int(job)):
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _ended(self, job: int) -> bool:
+        with self._database.transaction() as tx:
+            try:
+                return JobState(jobs.get(tx, job)["state"]).terminal
+            except NotFound:
+                return True
+
+
+def workspace(settings: Settings) -> Path:
+    """Answers where jobs have their private directories on this machine."""
+    return settings.data_dir / "work"

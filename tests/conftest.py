@@ -1,0 +1,62 @@
+"""What every test may ask for: a PostgreSQL and a broker of the session's own, and a fresh migrated database per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.store import migrate
+from norn_tasks.store.session import Database
+from tests.servers import Broker, Postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def private_dir() -> Iterator[Path]:
+    """A directory of the session's own with a short path, which other users may enter."""
+    path = Path(tempfile.mkdtemp(prefix="norn-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(private_dir: Path) -> Iterator[Postgres]:
+    """A PostgreSQL server with a migrated database `template` to copy from."""
+    server = Postgres(private_dir / "pg")
+    server.execute("CREATE DATABASE template")
+    migrate.upgrade(server.url("template"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(private_dir: Path) -> Iterator[Broker]:
+    """A broker."""
+    server = Broker(private_dir / "broker")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh database with Norn's schema, dropped after the test."""
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    yield postgres.url(name)
+    postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database with Norn's schema."""
+    database = Database(database_url, pool=20, overflow=40)
+    yield database
+    database.dispose()

@@ -1,0 +1,278 @@
+"""What every runtime promises, tried on the fake and on a real engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.domain.errors import Conflict, LeaseLost, NornError, ReleaseGone, Stopped
+from norn_tasks.domain.execution import Ended
+from norn_tasks.ports import Run, Runtime
+from tests.contract.conftest import IMAGE
+from tests.fakes.runtime import Does, FakeRuntime
+from tests.fakes.stop import FakeWatch
+
+
+def sh(text: str) -> tuple[str, ...]:
+    return ("sh", "-c", text)
+
+
+BOTH = sh("echo out; echo err >&2; exit 3")
+CAT = ("cat",)
+SLEEP = ("sleep", "60")
+SLOW = sh("echo early; echo trouble >&2; sleep 1.5; echo late; exit 4")
+LOUD = sh("head -c 200000 /dev/zero | tr '\\0' a")
+GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
+MISSING = ("nosuchprogram",)
+PROGRAMS = {
+    BOTH: Does(3, b"out\n", b"err\n"),
+    CAT: Does(echo=True),
+    SLEEP: Does(seconds=60),
+    SLOW: Does(4, b"early\nlate\n", b"trouble\n", seconds=1.5),
+    LOUD: Does(stdout=b"a" * 200_000),
+    GREEDY: Does(out_of_memory=True),
+    MISSING: Does(127),
+}
+
+
+@dataclass
+class Owner:
+    """Hooks that remember what they were told, and refuse what `refuses` names."""
+
+    runtime: Runtime
+    refuses: str = ""
+    told: list[str] = field(default_factory=list)
+    container: str = ""
+    running_when_created: bool | None = None
+    on_begun: Callable[[], object] = lambda: None
+
+    def created(self, container: str) -> None:
+        self.container = container
+        self.told.append("created")
+        self.running_when_created = next(each.running for each in self.runtime.seen() if each.id == container)
+        self._refuse("created")
+
+    def begun(self) -> None:
+        self.told.append("begun")
+        self.on_begun()
+        self._refuse("begun")
+
+    def _refuse(self, word: str) -> None:
+        if self.refuses == word:
+            raise LeaseLost("another worker owns the job now")
+
+
+@pytest.fixture(params=["fake", "docker"])
+def runtime(request: pytest.FixtureRequest) -> Runtime:
+    if request.param == "fake":
+        return FakeRuntime(PROGRAMS, images={IMAGE})
+    engine: Engine = request.getfixturevalue("clean_engine")
+    return DockerRuntime(engine)
+
+
+@pytest.fixture
+def owner(runtime: Runtime) -> Owner:
+    return Owner(runtime)
+
+
+@pytest.fixture
+def base(app: str) -> Run:
+    return Run(
+        name=f"norn-x-{app}",
+        app=app,
+        owner=f"execution:{app}",
+        image=IMAGE,
+        argv=BOTH,
+        env={"GREETING": "hello"},
+        timeout=30,
+        memory=32 * 2**20,
+        cpus=1,
+        network="none",
+        grace=0.3,
+    )
+
+
+def of(runtime: Runtime, run: Run) -> list[str]:
+    return [each.id for each in runtime.seen() if each.owner == run.owner]
+
+
+def left_running(runtime: Runtime, run: Run) -> str:
+    """Runs it for an owner that drains as soon as the code is let go; answers the container that it leaves."""
+    watch = FakeWatch()
+    owner = Owner(runtime, on_begun=lambda: threading.Timer(0.8, watch.stop.set, ["draining"]).start())
+    with pytest.raises(Stopped):
+        runtime.run(run, owner, watch.watch)
+    return owner.container
+
+
+def stopped(runtime: Runtime, run: Run, reason: str) -> float:
+    """Runs it and stops it as soon as the code is let go; answers how long it took to give up."""
+    watch = FakeWatch()
+    at: list[float] = []
+
+    def stop() -> None:
+        at.append(time.monotonic())
+        watch.stop.set(reason)
+
+    owner = Owner(runtime, on_begun=lambda: threading.Timer(0.8, stop).start())
+    with pytest.raises(Stopped):
+        runtime.run(run, owner, watch.watch)
+    return time.monotonic() - at[0]
+
+
+def test_both_streams_and_the_exit_code_are_answered(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(base, owner, FakeWatch().watch)
+    assert (ended.exit_code, ended.stdout.head, ended.stderr.head) == (3, b"out\n", b"err\n")
+
+
+def test_nothing_is_left_after_the_end(runtime: Runtime, base: Run, owner: Owner) -> None:
+    runtime.run(base, owner, FakeWatch().watch)
+    assert of(runtime, base) == []
+
+
+def test_its_times_are_told(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(base, owner, FakeWatch().watch)
+    assert ended.started_at and ended.finished_at and ended.started_at <= ended.finished_at
+
+
+def test_it_is_recorded_before_it_is_begun_and_begun_before_it_runs(runtime: Runtime, base: Run, owner: Owner) -> None:
+    runtime.run(base, owner, FakeWatch().watch)
+    assert (owner.told, owner.running_when_created) == (["created", "begun"], False)
+
+
+@pytest.mark.parametrize("word", ["created", "begun"])
+def test_a_fallen_fence_leaves_nothing(runtime: Runtime, base: Run, word: str) -> None:
+    with pytest.raises(LeaseLost):
+        runtime.run(base, Owner(runtime, refuses=word), FakeWatch().watch)
+    assert of(runtime, base) == []
+
+
+@pytest.mark.parametrize("size", [0, 5, 65_536, 1_000_000])
+def test_stdin_is_exactly_the_given_bytes(runtime: Runtime, base: Run, owner: Owner, size: int) -> None:
+    given = bytes(range(256)) * (size // 256 + 1)
+    run = replace(base, argv=CAT, stdin=given[:size], max_output=2_000_000, logged=False)
+    assert runtime.run(run, owner, FakeWatch().watch).stdout.head == given[:size]
+
+
+def test_without_stdin_it_is_closed(runtime: Runtime, base: Run, owner: Owner) -> None:
+    assert runtime.run(replace(base, argv=CAT), owner, FakeWatch().watch).exit_code == 0
+
+
+def test_long_output_keeps_its_head_and_tail(runtime: Runtime, base: Run, owner: Owner) -> None:
+    out = runtime.run(replace(base, argv=LOUD), owner, FakeWatch().watch).stdout
+    assert (len(out.head), len(out.tail), out.size) == (16 * 1024, 48 * 1024, 200_000)
+
+
+def test_output_over_its_limit_ends_the_run(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(replace(base, argv=LOUD, max_output=1000, logged=False), owner, FakeWatch().watch)
+    assert (ended.too_large, len(ended.stdout.head)) == (True, 1000)
+
+
+def test_output_at_its_limit_is_whole(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(replace(base, argv=LOUD, max_output=200_000, logged=False), owner, FakeWatch().watch)
+    assert (ended.too_large, ended.stdout.size, ended.stdout.dropped) == (False, 200_000, 0)
+
+
+def test_past_its_timeout_it_is_ended(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(replace(base, argv=SLEEP, timeout=0.5), owner, FakeWatch().watch)
+    assert (ended.timed_out, ended.exit_code) == (True, 137)
+
+
+def test_out_of_memory_is_told(runtime: Runtime, base: Run, owner: Owner) -> None:
+    ended = runtime.run(replace(base, argv=GREEDY, memory=16 * 2**20), owner, FakeWatch().watch)
+    assert ended.oom_killed
+
+
+def test_a_program_that_is_not_in_the_image_ends_with_127(runtime: Runtime, base: Run, owner: Owner) -> None:
+    assert runtime.run(replace(base, argv=MISSING), owner, FakeWatch().watch).exit_code == 127
+
+
+def test_an_image_that_is_gone_is_told_before_anything_is_made(runtime: Runtime, base: Run, owner: Owner) -> None:
+    with pytest.raises(ReleaseGone):
+        runtime.run(replace(base, image=f"norn/{base.app}:nosuch"), owner, FakeWatch().watch)
+    assert owner.told == []
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "lease_lost"])
+def test_a_cancelled_run_is_gone_within_two_seconds(runtime: Runtime, base: Run, reason: str) -> None:
+    took = stopped(runtime, replace(base, argv=SLEEP), reason)
+    assert (of(runtime, base), took < 2) == ([], True)
+
+
+def test_a_draining_worker_leaves_a_logged_run(runtime: Runtime, base: Run) -> None:
+    run = replace(base, argv=SLOW)
+    assert of(runtime, run) == [] and left_running(runtime, run) in of(runtime, run)
+
+
+def test_a_draining_worker_ends_a_run_that_is_not_logged(runtime: Runtime, base: Run) -> None:
+    stopped(runtime, replace(base, argv=SLEEP, logged=False), "draining")
+    assert of(runtime, base) == []
+
+
+def test_a_later_owner_gets_the_end_and_the_output(runtime: Runtime, base: Run) -> None:
+    run = replace(base, argv=SLOW)
+    ended = runtime.adopt(run, left_running(runtime, run), FakeWatch(token=2).watch)
+    assert isinstance(ended, Ended)
+    assert (ended.exit_code, ended.stdout.head, ended.stderr.head) == (4, b"early\nlate\n", b"trouble\n")
+
+
+def test_an_adopted_run_is_gone_after_its_end(runtime: Runtime, base: Run) -> None:
+    run = replace(base, argv=SLOW)
+    runtime.adopt(run, left_running(runtime, run), FakeWatch(token=2).watch)
+    assert of(runtime, run) == []
+
+
+def test_the_timeout_of_an_adopted_run_counts_from_its_start(runtime: Runtime, base: Run) -> None:
+    run = replace(base, argv=SLEEP, timeout=2.5)
+    container = left_running(runtime, run)
+    begun = time.monotonic()
+    ended = runtime.adopt(run, container, FakeWatch(token=2).watch)
+    assert ended is not None and ended.timed_out and time.monotonic() - begun < 2.4
+
+
+def test_what_is_gone_has_no_known_end(runtime: Runtime, base: Run) -> None:
+    run = replace(base, argv=SLEEP)
+    container = left_running(runtime, run)
+    runtime.remove(container)
+    assert runtime.adopt(run, container, FakeWatch(token=2).watch) is None
+
+
+def test_removing_what_is_not_there_is_fine(runtime: Runtime, base: Run) -> None:
+    runtime.remove(base.name)
+
+
+def test_a_container_is_removed_by_its_name(runtime: Runtime, base: Run) -> None:
+    left_running(runtime, replace(base, argv=SLEEP))
+    runtime.remove(base.name)
+    assert of(runtime, base) == []
+
+
+def test_a_leftover_of_the_same_owner_gives_way(runtime: Runtime, base: Run, owner: Owner) -> None:
+    left_running(runtime, replace(base, argv=SLEEP))
+    assert runtime.run(base, owner, FakeWatch(token=2).watch).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("fence", "execution", "refusal"), [(5, "", LeaseLost), (1, "-of-another", Conflict)], ids=["later", "another"]
+)
+def test_anothers_container_never_gives_way(
+    runtime: Runtime, base: Run, owner: Owner, fence: int, execution: str, refusal: type[NornError]
+) -> None:
+    watch = FakeWatch(token=fence)
+    theirs = replace(base, argv=SLEEP, owner=base.owner + execution)
+    first = Owner(runtime, on_begun=lambda: threading.Timer(0.5, watch.stop.set, ["draining"]).start())
+    with pytest.raises(Stopped):
+        runtime.run(theirs, first, watch.watch)
+    with pytest.raises(refusal):
+        runtime.run(base, owner, FakeWatch(token=4).watch)
+    assert of(runtime, theirs) == [first.container]
+
+
+def test_the_engine_tells_the_same_identity_each_time(runtime: Runtime) -> None:
+    assert runtime.identity() == runtime.identity() != ""

@@ -1,0 +1,233 @@
+"""What only a real engine can show: the policy it was given, an engine that goes away, memory under much output."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.domain.errors import EngineDown, Stopped
+from norn_tasks.domain.execution import Ended
+from norn_tasks.ports import Run
+from tests.contract.conftest import IMAGE
+from tests.contract.cuttable import CuttableEngine
+from tests.fakes.stop import FakeWatch
+
+
+@dataclass
+class Owner:
+    """Hooks that call `on_created` and `on_begun`."""
+
+    on_created: Callable[[str], object] = lambda _: None
+    on_begun: Callable[[], object] = lambda: None
+    begun_times: list[float] = field(default_factory=list)
+
+    def created(self, container: str) -> None:
+        self.on_created(container)
+
+    def begun(self) -> None:
+        self.begun_times.append(time.monotonic())
+        self.on_begun()
+
+
+@pytest.fixture
+def base(app: str) -> Run:
+    return Run(
+        name=f"norn-x-{app}",
+        app=app,
+        owner=f"execution:{app}",
+        image=IMAGE,
+        argv=("true",),
+        env={},
+        timeout=30,
+        memory=32 * 2**20,
+        cpus=0.5,
+        grace=0.3,
+    )
+
+
+@pytest.fixture
+def cuttable(clean_engine: Engine, tmp_path: Path) -> Iterator[CuttableEngine]:
+    door = CuttableEngine(tmp_path / "engine.sock", clean_engine.address)
+    yield door
+    door.thaw()
+    door.cut()
+
+
+def sh(text: str) -> tuple[str, ...]:
+    return ("sh", "-c", text)
+
+
+def inspected(engine: Engine, run: Run) -> dict[str, Any]:
+    """Runs it, and answers what the engine knew of the container before it started."""
+    seen: list[dict[str, Any]] = []
+    owner = Owner(on_created=lambda it: seen.append(engine.ask(lambda client: client.inspect_container(it))))
+    DockerRuntime(engine).run(run, owner, FakeWatch().watch)
+    return seen[0]
+
+
+def policy(container: dict[str, Any]) -> dict[str, Any]:
+    host = container["HostConfig"]
+    keys = (
+        "Privileged CapAdd CapDrop SecurityOpt PidsLimit Memory MemorySwap NanoCpus NetworkMode ReadonlyRootfs Tmpfs "
+        "Binds Mounts Devices DeviceRequests PidMode IpcMode UTSMode UsernsMode PortBindings RestartPolicy AutoRemove "
+        "LogConfig OomScoreAdj VolumesFrom ExtraHosts"
+    )
+    return {key: host[key] for key in keys.split() if host.get(key)}
+
+
+HARDENED = {
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges:true"],
+    "PidsLimit": 256,
+    "Memory": 32 * 2**20,
+    "MemorySwap": 32 * 2**20,
+    "NanoCpus": 500_000_000,
+    "NetworkMode": "norn-runs",
+    "ReadonlyRootfs": True,
+    "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={32 * 2**20}"},
+    "IpcMode": "private",
+    "RestartPolicy": {"Name": "", "MaximumRetryCount": 0},
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+}
+
+
+def test_a_run_has_the_policy_and_nothing_more(clean_engine: Engine, base: Run) -> None:
+    assert policy(inspected(clean_engine, base)) == HARDENED
+
+
+def test_a_writable_run_differs_in_its_file_system_only(clean_engine: Engine, base: Run) -> None:
+    expected = {key: value for key, value in HARDENED.items() if key not in ("ReadonlyRootfs", "Tmpfs")}
+    assert policy(inspected(clean_engine, replace(base, writable=True))) == expected
+
+
+def test_a_run_that_is_not_logged_has_no_log(clean_engine: Engine, base: Run) -> None:
+    found = policy(inspected(clean_engine, replace(base, logged=False)))
+    assert found == HARDENED | {"LogConfig": {"Type": "none", "Config": {}}}
+
+
+def test_a_run_without_network_has_none(clean_engine: Engine, base: Run) -> None:
+    found = policy(inspected(clean_engine, replace(base, network="none")))
+    assert found == HARDENED | {"NetworkMode": "none"}
+
+
+def test_a_run_carries_our_labels(clean_engine: Engine, base: Run) -> None:
+    labels = inspected(clean_engine, base)["Config"]["Labels"]
+    expected = {"norn.io/app": base.app, "norn.io/owner": base.owner, "norn.io/job": "1", "norn.io/fence": "1"}
+    assert labels == expected
+
+
+def test_runs_do_not_reach_one_another(clean_engine: Engine) -> None:
+    network = clean_engine.ask(lambda client: client.inspect_network("norn-runs"))
+    assert network["Options"]["com.docker.network.bridge.enable_icc"] == "false"
+
+
+def test_a_run_cannot_write_outside_tmp(clean_engine: Engine, base: Run) -> None:
+    run = replace(base, argv=sh("touch /tmp/a && touch /a"))
+    ended = DockerRuntime(clean_engine).run(run, Owner(), FakeWatch().watch)
+    assert b"Read-only file system" in ended.stderr.head
+
+
+def test_output_is_told_while_it_comes(clean_engine: Engine, base: Run) -> None:
+    watch = FakeWatch()
+    DockerRuntime(clean_engine).run(replace(base, argv=sh("echo one; echo two >&2")), Owner(), watch.watch)
+    assert sorted("".join(watch.said).split()) == ["one", "two"]
+
+
+def test_a_child_out_of_memory_does_not_fail_a_run_that_ends_well(clean_engine: Engine, base: Run) -> None:
+    greedy = sh("(x=$(head -c 100000000 /dev/zero | tr '\\0' a)) 2>/dev/null; exit 0")
+    ended = DockerRuntime(clean_engine).run(replace(base, argv=greedy), Owner(), FakeWatch().watch)
+    assert (ended.exit_code, ended.oom_killed) == (0, False)
+
+
+def test_much_output_does_not_grow_the_worker(clean_engine: Engine, base: Run) -> None:
+    run = replace(base, argv=sh("head -c 400000000 /dev/zero"), max_output=1000, logged=False, timeout=60)
+    quiet = replace(run, argv=sh("head -c 400000000 /dev/zero >&2"))
+    DockerRuntime(clean_engine).run(run, Owner(), FakeWatch().watch)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ended = DockerRuntime(clean_engine).run(quiet, Owner(), FakeWatch().watch)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert (ended.stderr.size, grown < 20 * 1024) == (400_000_000, True)
+
+
+def test_without_an_engine_nothing_is_made(base: Run, tmp_path: Path) -> None:
+    runtime = DockerRuntime(Engine(f"unix://{tmp_path}/none.sock"))
+    with pytest.raises(EngineDown, match="does not answer"):
+        runtime.run(replace(base, network="none"), Owner(), FakeWatch().watch)
+
+
+def test_a_container_taken_away_under_a_run_has_no_exit_code(clean_engine: Engine, base: Run) -> None:
+    runtime = DockerRuntime(clean_engine)
+    owner = Owner(on_begun=lambda: threading.Timer(0.8, runtime.remove, [base.name]).start())
+    ended = runtime.run(replace(base, argv=("sleep", "60")), owner, FakeWatch().watch)
+    assert ended.exit_code in (None, 137)
+
+
+def test_a_late_start_of_a_removed_container_runs_nothing(clean_engine: Engine, base: Run) -> None:
+    runtime = DockerRuntime(clean_engine)
+    owner = Owner(on_begun=lambda: runtime.remove(base.name))
+    assert runtime.run(base, owner, FakeWatch().watch).exit_code is None
+
+
+def test_the_end_of_the_connection_is_not_taken_for_the_end(cuttable: CuttableEngine, base: Run) -> None:
+    def away() -> None:
+        cuttable.cut()
+        time.sleep(1.5)
+        cuttable.restore()
+
+    runtime = DockerRuntime(Engine(cuttable.address))
+    owner = Owner(on_begun=lambda: threading.Timer(0.8, away).start())
+    run = replace(base, argv=sh("echo early; sleep 3; echo late; exit 5"))
+    ended = runtime.run(run, owner, FakeWatch().watch)
+    assert (ended.exit_code, ended.stdout.head) == (5, b"early\nlate\n")
+
+
+def test_an_engine_that_goes_away_before_the_start_is_waited_for(cuttable: CuttableEngine, base: Run) -> None:
+    def away() -> None:
+        cuttable.cut()
+        threading.Timer(1, cuttable.restore).start()
+
+    owner = Owner(on_begun=away)
+    run = replace(base, argv=sh("cat; exit 6"), stdin=b"once", logged=False, max_output=100)
+    ended = DockerRuntime(Engine(cuttable.address)).run(run, owner, FakeWatch().watch)
+    assert (ended.exit_code, ended.stdout.head, len(owner.begun_times)) == (6, b"once", 1)
+
+
+def test_a_silent_engine_does_not_hold_a_stopped_job(cuttable: CuttableEngine, base: Run) -> None:
+    watch = FakeWatch()
+    at: list[float] = []
+
+    def silence() -> None:
+        cuttable.freeze()
+        watch.stop.set("draining")
+        at.append(time.monotonic())
+
+    owner = Owner(on_begun=lambda: threading.Timer(0.8, silence).start())
+    run = replace(base, argv=("sleep", "5"))
+    with pytest.raises(Stopped):
+        DockerRuntime(Engine(cuttable.address)).run(run, owner, watch.watch)
+    assert time.monotonic() - at[0] < 1
+
+
+def test_many_runs_at_once_all_end(clean_engine: Engine, base: Run) -> None:
+    runtime = DockerRuntime(clean_engine)
+    ends: list[Ended] = []
+
+    def one(n: int) -> None:
+        run = replace(base, name=f"{base.name}-{n}", argv=sh(f"cat; exit {n}"), stdin=b"x", logged=False)
+        ends.append(runtime.run(run, Owner(), FakeWatch().watch))
+
+    threads = [threading.Thread(target=one, args=[n]) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(end.exit_code for end in ends if end.exit_code is not None) == list(range(12))

@@ -1,0 +1,3 @@
+module queue-processor
+
+go 1.19

@@ -1,0 +1,3 @@
+module thumbnail-gen
+
+go 1.19

@@ -1,0 +1,171 @@
+"""A runtime in memory: programs are values that say what they would do; time is real."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from norn_tasks.adapters.capture import HEAD, TAIL
+from norn_tasks.domain.errors import Conflict, EngineDown, LeaseLost, ReleaseGone, Stopped
+from norn_tasks.domain.execution import Captured, Ended
+from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
+
+
+@dataclass(frozen=True)
+class Does:
+    """What a program does: after `seconds` it has written this and ends. `echo`: stdout is its stdin."""
+
+    exit_code: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    seconds: float = 0
+    echo: bool = False
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class FakeContainer:
+    """A container of the fake engine; `started` is the time of its start, None before."""
+
+    id: str
+    run: Run
+    fence: int
+    created: float
+    started: float | None = None
+
+
+@dataclass
+class FakeRuntime:
+    """Keeps `ports.Runtime`. Arrange `programs` (by argv) or `default`; look at `containers` and `ran`.
+
+    `images`: those that exist; None: all do. `down`: the engine does not answer.
+    """
+
+    programs: Mapping[tuple[str, ...], Does] = field(default_factory=dict)
+    default: Does = field(default_factory=Does)
+    images: set[str] | None = None
+    down: bool = False
+    engine: str = "fake-engine"
+    name: str = "docker"
+    containers: dict[str, FakeContainer] = field(default_factory=dict)
+    ran: list[Run] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
+        """Creates, records, begins, starts, waits, removes."""
+        container = self._create(run, watch)
+        begun = False
+        try:
+            hooks.created(container.id)
+            watch.stop.check()
+            hooks.begun()
+            begun = True
+            self.ran.append(run)
+            self.containers[container.id] = replace(container, started=time.monotonic())
+            ended = self._wait(container.id, run, watch)
+        except Stopped:
+            if not (begun and run.logged and watch.stop.reason == "draining"):
+                self.remove(container.id)
+            raise
+        except BaseException:
+            self.remove(container.id)
+            raise
+        self.remove(container.id)
+        return ended if ended is not None else Ended(None)
+
+    def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
+        """Waits for a container that an earlier owner started."""
+        found = self.containers.get(container)
+        if found is None or found.started is None:
+            self.remove(container)
+            return None
+        ended = self._wait(container, run, watch)
+        self.remove(container)
+        return ended
+
+    def remove(self, container: str) -> None:
+        """Takes a container away."""
+        for each in list(self.containers.values()):
+            if container in (each.id, each.run.name):
+                del self.containers[each.id]
+
+    def identity(self) -> str:
+        """Answers the engine's id."""
+        self._answer()
+        return self.engine
+
+    def seen(self) -> tuple[SeenContainer, ...]:
+        """Lists the containers."""
+        self._answer()
+        return tuple(
+            SeenContainer(each.id, each.run.name, each.run.owner, self._running(each), time.monotonic() - each.created)
+            for each in self.containers.values()
+        )
+
+    def _answer(self) -> None:
+        if self.down:
+            raise EngineDown("the fake engine does not answer")
+
+    def _create(self, run: Run, watch: Watch) -> FakeContainer:
+        self._answer()
+        if self.images is not None and run.image not in self.images:
+            raise ReleaseGone(f"the image {run.image} of {run.app} is not on this engine any more")
+        with self._lock:
+            for each in [each for each in self.containers.values() if each.run.name == run.name]:
+                if each.run.owner != run.owner:
+                    raise Conflict(f"a container that is not of {run.owner} has the name {run.name}")
+                if each.fence > watch.fence.token:
+                    raise LeaseLost(f"a later owner of job {watch.fence.job} has made {run.name}")
+                del self.containers[each.id]
+            made = FakeContainer(f"c{next(self._numbers)}", run, watch.fence.token, time.monotonic())
+            self.containers[made.id] = made
+        return made
+
+    def _does(self, run: Run) -> Does:
+        return self.programs.get(run.argv or (), self.default)
+
+    def _running(self, container: FakeContainer) -> bool:
+        if container.started is None:
+            return False
+        return time.monotonic() < container.started + self._does(container.run).seconds
+
+    def _wait(self, container: str, run: Run, watch: Watch) -> Ended | None:
+        started = self.containers[container].started
+        assert started is not None
+        does = self._does(run)
+        late = does.seconds > run.timeout
+        until = started + min(does.seconds, run.timeout)
+        while time.monotonic() < until:
+            watch.stop.wait(max(0.0, min(0.05, until - time.monotonic())))
+            watch.stop.check()
+            if container not in self.containers:
+                return None
+        return _ended(run, does, late=late, took=until - started)
+
+
+def _ended(run: Run, does: Does, *, late: bool, took: float) -> Ended:
+    out = b"" if late else (run.stdin or b"") if does.echo else does.stdout
+    too_large = run.max_output is not None and len(out) > run.max_output
+    killed = late or too_large or does.out_of_memory
+    finished = datetime.now(UTC)
+    return Ended(
+        137 if killed else does.exit_code,
+        oom_killed=does.out_of_memory,
+        timed_out=late,
+        too_large=too_large,
+        stdout=_kept(out) if run.max_output is None else _kept(out, run.max_output, 0),
+        stderr=_kept(b"" if late else does.stderr),
+        started_at=finished - timedelta(seconds=took),
+        finished_at=finished,
+    )
+
+
+def _kept(data: bytes, head: int = HEAD, tail: int = TAIL) -> Captured:
+    rest = data[head:]
+    end = rest[-tail:] if tail else b""
+    return Captured(data[:head], end, len(rest) - len(end))

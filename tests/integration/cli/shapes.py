@@ -1,0 +1,83 @@
+"""Objects as the API answers them, with only what differs given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def app(name: str = "blog", **more: Any) -> Json:
+    """Answers a webserver that runs."""
+    return {
+        "name": name, "role": "webserver", "state": "running", "source": "git", "origin": "https://git.example/blog.git",
+        "core": False, "forge": {"state": "forged", "error": None}, "ready": 2, "wanted": 2, "replicas_override": None,
+        "release": 4, "revision": "a" * 40,
+        "live": {"deployment": 12, "release": 4, "revision": "a" * 40, "at": "2026-11-23T10:00:00Z"},
+        "last_deployment": None, "url": "http://127.0.0.1:18800", "external": None, "schedule": None, "notices": [],
+        "mistakes": [], "seen_at": "2026-11-23T10:00:00Z", "replicas": [], "running_job": None, **more,
+    }  # fmt: skip
+
+
+def cron_app(name: str = "report", **schedule: Any) -> Json:
+    """Answers a cron app that is scheduled."""
+    about = {
+        "text": "0 9 * * *", "timezone": "Europe/Berlin", "next": "2026-11-24T08:00:00Z", "state": "scheduled",
+        "override": None, "paused": None, "last": None, **schedule,
+    }  # fmt: skip
+    return app(name, role="cron", state="scheduled", ready=None, wanted=None, url=None, schedule=about)
+
+
+def schedule(**more: Any) -> Json:
+    """Answers what `GET …/cron` does."""
+    return {**cron_app()["schedule"], "next": ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"], "last": [], **more}
+
+
+def step(n: int, name: str, state: str = "succeeded", **more: Any) -> Json:
+    """Answers a step of a job."""
+    return {"n": n, "name": name, "state": state, "attempts": 1, "started_at": None, "ended_at": None, "seconds": 1.5,
+            "note": "", "error": None, **more}  # fmt: skip
+
+
+def job(state: str = "succeeded", *steps: Json, **more: Any) -> Json:
+    """Answers a job."""
+    ended = state not in ("queued", "running")
+    return {
+        "id": 7, "kind": "deploy", "class": "deploy", "app": "blog", "state": state, "actor": "ann",
+        "created_at": "2026-11-23T10:00:00Z", "started_at": "2026-11-23T10:00:01Z",
+        "ended_at": "2026-11-23T10:00:43Z" if ended else None, "deadline": None, "claims": 1, "runs": 1,
+        "cancel_requested_at": None, "error": None, "deployment": 12, "execution": None, "release": 4, "args": {},
+        "steps": list(steps), **more,
+    }  # fmt: skip
+
+
+def accepted(**more: Any) -> Json:
+    """Answers what work is accepted with."""
+    return {"job": 7, "app": "blog", "kind": "deploy", "state": "queued", "deployment": 12, "execution": None,
+            "href": "/api/jobs/7", **more}  # fmt: skip
+
+
+def run(**more: Any) -> Json:
+    """Answers a cron run."""
+    return {
+        "id": 31, "app": "report", "kind": "cron", "job": 7, "release": 2, "state": "succeeded", "cause": "",
+        "sentence": "", "hint": "", "exit_code": 0, "attempt": 1, "trigger": "manual", "scheduled_for": None,
+        "created_at": "2026-11-23T10:00:00Z", "begun_at": "2026-11-23T10:00:01Z", "finished_at": "2026-11-23T10:00:02Z",
+        "duration_ms": 1000, "stdout": "sold 3\n", "stdout_dropped": 0, "stderr": "", "stderr_dropped": 0, **more,
+    }  # fmt: skip
+
+
+def call(**more: Any) -> Json:
+    """Answers a function call."""
+    return {
+        "id": 41, "app": "thumb", "kind": "function", "job": 8, "release": 1, "state": "succeeded", "cause": "",
+        "sentence": "", "hint": "", "exit_code": 0, "sync": True, "method": "POST", "path": "/", "query": "",
+        "content_type": "text/plain", "request_size": 2, "response_size": 6, "created_at": "2026-11-23T10:00:00Z",
+        "begun_at": "2026-11-23T10:00:00Z", "finished_at": "2026-11-23T10:00:01Z", "duration_ms": 420,
+        "stdout": "hello\n", "stderr": "", **more,
+    }  # fmt: skip
+
+
+def page(*items: Json, after: Any = None) -> Json:
+    """Answers a list."""
+    return {"items": list(items), "next": after}

@@ -1,0 +1,76 @@
+"""An embedded PostgreSQL and broker under their supervisor, without the rest of Norn, and the command that starts all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from norn_tasks.embedded import supervisor
+from norn_tasks.embedded.configuration import STORES, configure
+from norn_tasks.embedded.down import stop
+from norn_tasks.embedded.lock import Lock
+from norn_tasks.embedded.places import Places, make, places
+from norn_tasks.embedded.processes import environment
+from norn_tasks.embedded.stores import Store, prepare
+from norn_tasks.embedded.supervisor import Control, Process
+from norn_tasks.embedded.up import await_stores
+from norn_tasks.embedded.watch import Watch
+from norn_tasks.settings import load
+
+AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+"""Before a command: the tests' user under an ordinary number, and for root: without its powers."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Stores that answer, and their supervisor's pid."""
+
+    where: Places
+    database: Store
+    broker: Store
+    pid: int
+
+    def process(self, name: str) -> Process:
+        """Answers one of the processes."""
+        return next(process for process in Control(self.where.control).processes() if process.name == name)
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[Running]:
+    """Starts the stores as `norn up` does, and stops them as `norn down` does."""
+    settings, where = load({"NORN_DATA_DIR": str(data_dir)}), places(data_dir)
+    make(where)
+    with closing(Lock(where.lock)) as lock:
+        stores = prepare(settings, where)
+        configure(where, {STORES: [store.program for store in stores if store.program]})
+        process = supervisor.launch(where, environment(settings, os.environ), lock.fd)
+        lock.tell(process.pid, "http://127.0.0.1:1")
+    try:
+        await_stores(stores, Watch(where, Control(where.control)))
+        yield Running(where, *stores, process.pid)
+    finally:
+        stop(where, process.pid)
+        process.wait()
+
+
+def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs `norn up|down|status|logs` as the CLI does, to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "norn_tasks.embedded", *words],
+        env=given(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def given(variables: Mapping[str, str]) -> dict[str, str]:
+    """Answers our environment without settings of Norn's, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
+    return kept | variables

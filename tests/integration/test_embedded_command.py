@@ -1,0 +1,108 @@
+"""`python -m norn_tasks.embedded`, the command behind `norn up` and `norn down`: what it says and how it ends."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.embedded.leftovers import leftovers
+from norn_tasks.embedded.places import places
+from tests.integration.embedded_kit import norn, running
+from tests.servers import free_port
+
+
+def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = norn("up", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_PORT=str(port))
+    assert ended.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ended.stderr
+    assert "hint: choose another port: NORN_PORT=" in ended.stderr
+    assert not (tmp_path / "norn" / "postgres").exists()
+
+
+def test_a_second_start_is_refused_with_pid_and_hint(tmp_path: Path) -> None:
+    with running(tmp_path / "norn") as started:
+        ended = norn("up", NORN_DATA_DIR=str(tmp_path / "norn"))
+    assert ended.returncode == 5
+    assert f"Norn is already running here (pid {started.pid}, since 2" in ended.stderr
+    assert "hint: norn status, norn down" in ended.stderr
+
+
+def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path: Path) -> None:
+    ended = norn(
+        "up",
+        NORN_DATA_DIR=str(tmp_path / "norn"),
+        NORN_PORT=str(free_port()),
+        GUNICORN_CMD_ARGS="--certfile /nowhere",
+    )
+    assert ended.returncode == 1
+    assert "norn: api ends as soon as it is started; its log ends:" in ended.stderr
+    assert "/nowhere" in ended.stderr
+    assert "stopping what was started" in ended.stdout
+    assert list(leftovers(places(tmp_path / "norn"))) == []
+
+
+def test_a_database_that_does_not_answer_ends_the_start(tmp_path: Path) -> None:
+    nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
+    ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+    assert ended.returncode == 1
+    assert "the database of NORN_DATABASE_URL does not answer" in ended.stderr
+
+
+def test_a_given_database_is_used_and_none_is_started(tmp_path: Path) -> None:
+    nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
+    norn("up", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+    assert not (tmp_path / "norn" / "postgres").exists()
+    assert "[program:postgres]" not in (tmp_path / "norn" / "supervisord.conf").read_text()
+
+
+def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_PORT="many")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("norn: NORN_PORT: ")
+
+
+def test_status_tells_the_processes(tmp_path: Path) -> None:
+    with running(tmp_path / "norn") as started:
+        told = json.loads(norn("status", "--json", NORN_DATA_DIR=str(tmp_path / "norn")).stdout)
+        shown = norn("status", NORN_DATA_DIR=str(tmp_path / "norn")).stdout
+    assert (told["running"], told["pid"]) == (True, started.pid)
+    assert {process["name"] for process in told["processes"]} == {"postgres", "broker"}
+    assert f"(pid {started.pid})" in shown
+
+
+def test_status_of_a_stopped_norn_says_how_to_start_it(tmp_path: Path) -> None:
+    ended = norn("status", NORN_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, "start it with norn up" in ended.stdout) == (1, True)
+
+
+def test_down_stops_it_and_says_what_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path / "norn") as started:
+        ended = norn("down", NORN_DATA_DIR=str(tmp_path / "norn"))
+        assert list(leftovers(started.where)) == []
+    assert ended.returncode == 0
+    assert "Norn has stopped." in ended.stdout
+    assert "Containers of apps run on" in ended.stdout
+
+
+def test_down_without_a_running_norn_is_fine(tmp_path: Path) -> None:
+    ended = norn("down", NORN_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, "is not running" in ended.stdout) == (0, True)
+
+
+def test_logs_show_what_the_stores_print(tmp_path: Path) -> None:
+    with running(tmp_path / "norn"):
+        shown = norn("logs", "postgres", NORN_DATA_DIR=str(tmp_path / "norn")).stdout
+    assert "database system is ready to accept connections" in shown
+
+
+@pytest.mark.parametrize("words", [("logs", "web"), ("logs",)])
+def test_logs_that_are_not_there_are_a_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    ended = norn(*words, NORN_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stderr.startswith("norn: no log")) == (3, True)

@@ -1,0 +1,181 @@
+"""The router's rows: fenced changes of replicas, stable addresses, and one look that shows both sides consistently."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks.domain.errors import LeaseLost, NotFound, Unavailable
+from norn_tasks.domain.job import Fence
+from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.store import routes
+from norn_tasks.store.session import ROUTES, Database
+
+BLOG_1 = Replica("c1", "blog", 1, 7, ReplicaState.STARTING)
+
+
+def running_job(database: Database, token: int = 5, state: str = "running") -> Fence:
+    with database.transaction() as tx:
+        job = tx.scalar(
+            text(
+                "INSERT INTO jobs (kind, class, app, exclusive, state, actor, lease_token)"
+                " VALUES ('deploy', 'deploy', 'blog', true, :state, 'test', :token) RETURNING id"
+            ),
+            {"state": state, "token": token},
+        )
+    return Fence(int(job), token)
+
+
+@pytest.fixture
+def table(database: Database) -> routes.ReplicaTable:
+    return routes.ReplicaTable(database)
+
+
+@pytest.fixture
+def fence(database: Database) -> Fence:
+    return running_job(database)
+
+
+def look(database: Database) -> routes.Routes:
+    with database.transaction() as tx:
+        return routes.live_routes(tx)
+
+
+def reserve(database: Database, app: str, first: int = 18800, last: int = 18801) -> int:
+    with database.transaction() as tx:
+        return routes.reserve_address(tx, app, first, last)
+
+
+def test_a_replica_goes_through_its_three_states(table: routes.ReplicaTable, fence: Fence) -> None:
+    table.starting(BLOG_1, fence)
+    table.live("c1", "10.0.0.2:80", fence)
+    assert [(r.state, r.address) for r in table.of_app("blog")] == [("live", "10.0.0.2:80")]
+    table.leaving("c1", fence)
+    assert [r.state for r in table.of_app("blog")] == ["leaving"]
+    table.gone("c1", fence)
+    assert table.of_app("blog") == ()
+
+
+@pytest.mark.parametrize("other", [{"token": 6}, {"state": "queued"}])
+def test_a_fallen_fence_changes_nothing(
+    database: Database, table: routes.ReplicaTable, other: dict[str, object]
+) -> None:
+    fence = running_job(database, **other)
+    with pytest.raises(LeaseLost):
+        table.starting(BLOG_1, Fence(fence.job, 5))
+    assert table.of_app("blog") == ()
+
+
+def test_live_of_an_unrecorded_container_is_an_error(table: routes.ReplicaTable, fence: Fence) -> None:
+    with pytest.raises(NotFound):
+        table.live("c9", "10.0.0.9:80", fence)
+
+
+def test_leaving_and_gone_twice_are_fine(table: routes.ReplicaTable, fence: Fence) -> None:
+    table.starting(BLOG_1, fence)
+    for _ in range(2):
+        table.leaving("c1", fence)
+    for _ in range(2):
+        table.gone("c1", fence)
+    assert table.drained("c1")
+
+
+def test_drained_is_what_the_router_marked(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+    table.starting(BLOG_1, fence)
+    table.live("c1", "10.0.0.2:80", fence)
+    mark(database, "c1")
+    assert not table.drained("c1")
+    table.leaving("c1", fence)
+    assert not table.drained("c1")
+    mark(database, "c1")
+    assert table.drained("c1")
+    table.leaving("c1", fence)
+    assert table.drained("c1")
+
+
+def mark(database: Database, container: str) -> None:
+    with database.transaction() as tx:
+        routes.mark_drained(tx, container)
+
+
+def test_the_look_tells_live_from_leaving(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+    reserve(database, "blog")
+    for name in ("c1", "c2", "c3"):
+        table.starting(Replica(name, "blog", 1, 7, ReplicaState.STARTING), fence)
+    table.live("c1", "10.0.0.2:80", fence)
+    table.live("c2", "10.0.0.3:80", fence)
+    table.leaving("c2", fence)
+    seen = look(database)
+    assert seen.routes[0].targets == (routes.Target("c1", "10.0.0.2:80"),)
+    assert seen.leaving == {"c2"}
+    mark(database, "c2")
+    assert look(database).leaving == frozenset()
+
+
+def test_the_look_tells_the_apps_state(database: Database) -> None:
+    reserve(database, "blog")
+    with database.transaction() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO apps (name, role, spec, source, forge_state, live_deployment)"
+                " VALUES ('blog', 'webserver', '{\"replicas\": 3}', 'applied', 'forged', 4)"
+            )
+        )
+        tx.execute(
+            text(
+                "INSERT INTO deployments (id, app, job_id, kind, release, actor)"
+                " VALUES (4, 'blog', 1, 'deploy', 2, 't')"
+            )
+        )
+    assert look(database).routes == (routes.Route("blog", 18800, (), "forged", release=2, wanted=3),)
+
+
+def test_an_address_is_kept_and_lowest(database: Database) -> None:
+    assert [reserve(database, app) for app in ("blog", "shop", "blog")] == [18800, 18801, 18800]
+
+
+def test_no_address_left_is_a_sentence(database: Database) -> None:
+    reserve(database, "blog")
+    reserve(database, "shop")
+    with pytest.raises(Unavailable, match="every port from 18800 to 18801"):
+        reserve(database, "wiki")
+
+
+def test_a_released_address_is_given_again(database: Database) -> None:
+    reserve(database, "blog")
+    with database.transaction() as tx:
+        routes.release_address(tx, "blog")
+        routes.release_address(tx, "blog")
+    assert reserve(database, "shop") == 18800
+
+
+def test_a_port_that_never_worked_is_changed_by_the_next_reservation(database: Database) -> None:
+    reserve(database, "blog")
+    with database.transaction() as tx:
+        routes.mark_listening(tx, "blog", "port 18800 is taken by another program")
+    assert reserve(database, "blog") == 18801
+
+
+def test_a_port_that_worked_once_is_kept(database: Database) -> None:
+    reserve(database, "blog")
+    with database.transaction() as tx:
+        routes.mark_listening(tx, "blog", None)
+        routes.mark_listening(tx, "blog", "port 18800 is taken by another program")
+        seen = routes.addresses(tx)[0]
+    assert seen.error == "port 18800 is taken by another program"
+    assert seen.silent is not None
+    assert seen.silent < 5
+    assert reserve(database, "blog") == 18800
+
+
+def test_each_change_is_told_on_the_channel(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+    listener = database.listen(ROUTES)
+    table.starting(BLOG_1, fence)
+    assert listener.wait(2) == ["blog"]
+    table.leaving("c1", fence)
+    assert listener.wait(2) == ["blog"]
+    table.gone("c1", fence)
+    assert listener.wait(2) == ["blog"]
+    reserve(database, "shop")
+    assert listener.wait(2) == ["shop"]
+    listener.close()
