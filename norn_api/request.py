@@ -37,10 +37,7 @@ class StrictRequest(Request):
     def text(self, limit: int, kinds: tuple[str, ...]) -> str:
         """Answers the body as text of one of these content types; raises as `get_json` does."""
         if self.mimetype not in kinds:
-            sentence = (
-                f"this endpoint reads {', '.join(kinds)}, not {self.mimetype[:80] or 'a body without a content type'}"
-            )
-            raise UnsupportedMedia(sentence, hint=f"send `Content-Type: {kinds[0]}`")
+            raise self._unsupported(*kinds)
         body = self.read_body(limit)
         try:
             return body.decode("utf-8-sig")
@@ -58,7 +55,7 @@ def _one_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise BadRequest("the body is empty", hint="send a JSON object, such as {}")
     try:
-        found = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number)
+        found = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise BadRequest(f"the body is not JSON{where}", hint="send one JSON object in UTF-8") from error

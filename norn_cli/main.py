@@ -121,6 +121,9 @@ class NornGroup(click.Group):
             return int(ExitCode.FAILED)
         except click.Abort:
             return int(ExitCode.INTERRUPTED)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            return int(ExitCode.USAGE)
         except click.ClickException as error:
             return _told(_as_usage(error), colour)
         except CliError as error:

@@ -218,11 +218,11 @@ class Output:
 
 def dumped(answer: Any, form: Format) -> str:
     """Answers an object as JSON or YAML text that is safe to show."""
+    text = json.dumps(answer, indent=2, ensure_ascii=False)
     if form is Format.YAML:
         import yaml
 
-        return str(yaml.safe_dump(answer, sort_keys=False, allow_unicode=True))
-    text = json.dumps(answer, indent=2, ensure_ascii=False)
+        return str(yaml.safe_dump(answer, sort_keys=False, allow_unicode=not _RAW_CONTROLS.search(text)))
     return _RAW_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 

@@ -120,21 +120,23 @@ def _tell_outcome(session: Session, job: Json) -> None:
     outcome = _OUTCOMES.get(job["kind"], "{kind} succeeded").format(**{"release": "", **job})
     took = between(job.get("started_at") or job.get("created_at"), job.get("ended_at"))
     output.line(Styled(outcome, Style.GOOD), f" ({took})" if took else "")
-    if job["kind"] in ("deploy", "rollback"):
-        url = session.client.app(job["app"]).get("url")
-        if url:
-            output.line(url)
+    if url := _app_of(session, job).get("url"):
+        output.line(url)
 
 
 def _tell_what_serves(session: Session, job: Json) -> None:
-    if job["kind"] not in ("deploy", "rollback"):
-        return
-    try:
-        live = session.client.app(job["app"]).get("live")
-    except CliError:
-        return
-    if live:
+    if live := _app_of(session, job).get("live"):
         session.output.say(Styled("note: ", Style.CARE), f"release {live['release']} is still live")
+
+
+def _app_of(session: Session, job: Json) -> Json:
+    """Answers the app that a rollout was of, for a remark on it; nothing for other jobs, or when it cannot be had."""
+    if job["kind"] not in ("deploy", "rollback"):
+        return {}
+    try:
+        return session.client.app(job["app"])
+    except CliError:
+        return {}
 
 
 def _ways_back(job: int) -> str:

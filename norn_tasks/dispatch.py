@@ -6,7 +6,7 @@ moment a request is accepted, its job is a row that ends in a terminal state wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,8 @@ from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.idempotency import IdempotencyKey, recall, remember
 from norn_tasks.store.jobs import NewJob
 from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.session import Database, Row, Tx
 
-Row = Mapping[str, Any]
 LONG_RUNNING = (Role.WEBSERVER, Role.WORKER)
 WORKER_SILENCE = 15.0
 """Seconds without any invoke worker after which a synchronous call is refused at once."""
@@ -89,9 +88,7 @@ def _only(found: apps.FoundApp, roles: tuple[Role, ...], verb: str) -> None:
         raise WrongRole(f"{found.name} is a {found.spec.role}: {verb}", hint=f"norn status {found.name}")
 
 
-def request_forge(
-    intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None
-) -> Accepted:
+def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None) -> Accepted:
     """Asks for the app's infrastructure; `force` tears down first and supersedes its deploys."""
 
     def write(tx: Tx) -> Accepted:

@@ -1,6 +1,6 @@
-"""The outside world on one page: what steps may ask of it, in the domain's words; and Tools, the frozen bundle they get.
+"""The outside world on one page: what steps may ask of it, in the domain's words; and Tools, the bundle they get.
 
-Each Protocol has its adapters in `adapters/`, an in-memory fake in `tests/fakes/`, and one contract test that runs on both.
+Each Protocol has its adapters in `adapters/`, an in-memory fake in `tests/fakes/`, and one contract test for both.
 Adapters raise only errors of `domain.errors`. Everything that may take long takes a `Stop` and gives up within a second
 of it being set, raising `Stopped`, with what it started ended.
 """
@@ -80,7 +80,7 @@ class Directories(Protocol):
 
 @dataclass(frozen=True)
 class BuildOrder:
-    """An image to build: `context` is a private copy of the source; `target` a stage or None; labels go on the image."""
+    """An image to build: `context` is a private copy of the source, `target` a stage or None."""
 
     context: Path
     dockerfile: str

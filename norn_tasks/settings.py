@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     # Where things are
     data_dir: Path = Field(default_factory=default_data_dir, description="directory of everything Norn keeps")
-    database_url: str = Field("", description="PostgreSQL 15 or later; empty: the embedded server of the data directory")
+    database_url: str = Field("", description="PostgreSQL 15 or later; empty: the embedded server")
     database_listen_url: str = Field("", description="where LISTEN goes; empty: the database URL")
     broker_url: str = Field("", description="Redis-protocol broker; empty: the embedded one of the data directory")
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")

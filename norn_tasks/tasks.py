@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class _Fleet:
-    """What this Celery worker is: set when it starts, read by its tasks; one WorkerProcess per operating-system process."""
+    """What this Celery worker is: set when it starts, read by its tasks; one WorkerProcess per process."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -78,7 +78,7 @@ class _Fleet:
 fleet = _Fleet()
 
 
-@app.task(name=WORK)  # type: ignore[untyped-decorator]
+@app.task(name=WORK)
 def work(_job_class: str) -> None:
     """A class has work: takes what is ready until there is none."""
     fleet.process().work()
@@ -100,7 +100,7 @@ def _when_closed(pipe: tuple[int, int], heart: Heart) -> None:
 _parent = os.getpid()
 
 
-@signals.celeryd_after_setup.connect  # type: ignore[untyped-decorator]
+@signals.celeryd_after_setup.connect
 def _set_up(sender: str, instance: Any, **_: Any) -> None:
     """Learns name and class from Celery's own options, before the pool forks."""
     global _parent
@@ -110,7 +110,7 @@ def _set_up(sender: str, instance: Any, **_: Any) -> None:
     fleet.drain_pipe = os.pipe()
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+@signals.worker_ready.connect
 def _ready(**_: Any) -> None:
     settings = load()
     database = Database(settings.database_url, pool=2)
@@ -119,13 +119,13 @@ def _ready(**_: Any) -> None:
     fleet.presence.start()
 
 
-@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
+@signals.worker_process_init.connect
 def _forked(**_: Any) -> None:
     """A pool's child ends with its parent: a killed worker leaves nothing running that could not be fenced."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
+@signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
     """SIGTERM: nothing is claimed any more, and every job hears of it at once."""
     if fleet.drain_pipe is not None:
@@ -134,12 +134,12 @@ def _shutting_down(**_: Any) -> None:
         threading.Thread(target=fleet.presence.drain, daemon=True).start()
 
 
-@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
+@signals.worker_shutdown.connect
 def _shut_down(**_: Any) -> None:
     if fleet.presence is not None:
         fleet.presence.leave()
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect
 def _logging(**_: Any) -> None:
     configure(load())

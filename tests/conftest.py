@@ -1,4 +1,4 @@
-"""What every test may ask for: a PostgreSQL and a broker of the session's own, and a fresh migrated database per test."""
+"""What every test may ask for: a PostgreSQL and a broker of the session's own, a fresh migrated database per test."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
@@ -116,6 +117,35 @@ class Engine:
             except EngineDown:
                 stop.wait(_AGAIN)
                 stop.check()
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """Answers what the engine knows of an image, by tag or id; None when it is not there."""
+
+        def inspect(client: docker.APIClient) -> dict[str, Any]:
+            found: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call]
+            return found
+
+        try:
+            return self.ask(inspect)
+        except NotFound:
+            return None
+
+    def take_away(self, container: str, within: float = 60) -> None:
+        """Ends and removes a container, by id or name, and returns when it is gone; none is fine.
+
+        Raises EngineDown when it is still there after so many seconds.
+        """
+        until = time.monotonic() + within
+        while (left := until - time.monotonic()) > 0:
+            try:
+                self.briefly(lambda client: client.remove_container(container, v=True, force=True), min(left, 10))
+                return
+            except NotFound:
+                return
+            except Conflict:
+                # Somebody else is removing it at this moment.
+                time.sleep(0.1)
+        raise EngineDown(f"the engine has not removed the container {container} in {within:g} s", hint=_HINT)
 
     def now(self) -> datetime:
         """Answers what time the engine has."""

@@ -10,7 +10,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.wording import shown
+from norn_tasks.domain.wording import one_of, shown
 
 APP_NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 ENV_KEY = r"[A-Z_][A-Z0-9_]{0,127}"
@@ -100,7 +100,7 @@ def repo_url(text: str) -> str:
         parts = _split(text, ("https", "ssh"), hint)
         path, good = parts.path.lstrip("/"), not (parts.query or parts.fragment)
     if not good or not _REPO_PATH.fullmatch(path):
-        raise InvalidRequest(f"{shown(text)} does not name a repository", hint=hint)
+        raise InvalidRequest("the address does not name a repository", hint=hint)
     return text
 
 
@@ -111,21 +111,21 @@ def web_url(text: str) -> str:
 
 
 def _split(text: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
-    """Take an address apart; it is not echoed before it is known to hold no password."""
+    """Take an address apart; no sentence repeats it, because it may hold a password in a place nobody expects."""
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         raise InvalidRequest("this is not an address", hint=hint) from None
-    user = parts.netloc.rpartition("@")[0]
-    if user and (parts.scheme != "ssh" or not re.fullmatch(_URL_USER, user)):
+    user, at, _ = parts.netloc.rpartition("@")
+    if at and (parts.scheme != "ssh" or not re.fullmatch(_URL_USER, user)):
         raise InvalidRequest("the address names a user or a password, and a spec shows everywhere", hint=hint)
     if parts.scheme not in schemes or not text.startswith(f"{parts.scheme}://"):
-        raise InvalidRequest(f"{shown(text)} is not an address of a kind that Norn uses", hint=hint)
+        raise InvalidRequest(f"the address does not begin with {one_of(f'{s}://' for s in schemes)}", hint=hint)
     if port == 0 or not re.fullmatch(rf"{_HOST}|[0-9a-f]*:[0-9a-f:.]*", parts.hostname or ""):
-        raise InvalidRequest(f"{shown(text)} has no good host in it", hint=hint)
+        raise InvalidRequest("the address has no good host in it", hint=hint)
     if not re.fullmatch(r"[\x21-\x7e]{1,2048}", text) or set(text) & set('"<>\\^`{|}'):
-        raise InvalidRequest(f"{shown(text)} has a character that an address may not have", hint=hint)
+        raise InvalidRequest("the address has a character that it may not have", hint=hint)
     return parts
 
 

@@ -28,6 +28,7 @@ save ""
 appendonly no
 maxmemory 256mb
 maxmemory-policy noeviction
+set-proc-title no
 """
 
 
@@ -73,11 +74,12 @@ def program(binary: Path, door: Door, where: Places, account: Account) -> Progra
     return Program("broker", (*account.prefix, str(binary), str(where.broker)), Path("/"), account.name)
 
 
-def answers(door: Door) -> bool:
-    """Answers whether the broker lets us in and is ready."""
+def trouble(door: Door) -> str:
+    """Answers why the broker does not let us in, nothing when it does."""
     try:
         with socket.create_connection(("127.0.0.1", door.port), timeout=1) as connection:
             connection.sendall(f"AUTH {door.password}\r\nPING\r\nQUIT\r\n".encode())
-            return b"+PONG" in connection.makefile("rb").read()
-    except OSError:
-        return False
+            said = connection.makefile("rb").read()
+    except OSError as error:
+        return f"the broker does not answer: {error.strerror or error}"
+    return "" if b"+PONG" in said else f"the broker does not let us in: {said.decode(errors='replace').strip()}"

@@ -50,21 +50,21 @@ def _head(where: Places) -> dict[str, dict[str, object]]:
             "nocleanup": "true",
             "minfds": 4096 if most == resource.RLIM_INFINITY else min(4096, most),
             "minprocs": 1,
-            "pidfile": _plain(where.run / "supervisor.pid"),
+            "pidfile": where.run / "supervisor.pid",
             **_log(where, "supervisor", ""),
         },
-        "unix_http_server": {"file": _plain(where.control), "chmod": "0700"},
+        "unix_http_server": {"file": where.control, "chmod": "0700"},
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
-        "supervisorctl": {"serverurl": _plain(f"unix://{where.control}")},
+        "supervisorctl": {"serverurl": f"unix://{where.control}"},
     }
 
 
 def _program(program: Program, where: Places, group: str) -> dict[str, object]:
     return {
-        "command": _plain(shlex.join((*_leash(program), *program.argv))),
-        "directory": _plain(program.directory),
+        "command": shlex.join((*_leash(program), *program.argv)),
+        "directory": program.directory,
         "autostart": str(group == STORES).lower(),
         "autorestart": "true",
         "startsecs": 2,
@@ -82,7 +82,7 @@ def _program(program: Program, where: Places, group: str) -> dict[str, object]:
 
 def _log(where: Places, name: str, prefix: str) -> dict[str, object]:
     rotated = {"logfile_maxbytes": "10MB", "logfile_backups": 3}
-    options = {"logfile": _plain(where.log / f"{name}.log"), **rotated}
+    options = {"logfile": where.log / f"{name}.log", **rotated}
     return {prefix + option: value for option, value in options.items()}
 
 
@@ -90,8 +90,3 @@ def _leash(program: Program) -> tuple[str, ...]:
     """Answers what goes before a command so that the kernel stops it when the supervisor dies."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", program.stop_signal, "--") if setpriv else ()
-
-
-def _plain(value: object) -> str:
-    """Answers a value in which the supervisor expands nothing."""
-    return str(value).replace("%", "%%")

@@ -20,11 +20,14 @@ from norn_tasks.store.session import Database
 
 @dataclass(frozen=True)
 class Store:
-    """One store: what to call it, its URL, how to ask whether it answers, and its process when it is ours to start."""
+    """One store: what to call it, its URL, its process when it is ours to start, and how to ask what is wrong with it.
+
+    `trouble` answers a sentence, empty when the store answers.
+    """
 
     title: str
     url: str
-    answers: Callable[[], bool]
+    trouble: Callable[[], str]
     program: Program | None = None
 
 
@@ -50,14 +53,14 @@ def opened(url: str) -> Iterator[Database]:
         database.dispose()
 
 
-def database_answers(url: str) -> bool:
-    """Answers whether a transaction can be had from the database."""
+def database_trouble(url: str) -> str:
+    """Answers why no transaction can be had from the database, nothing when one can."""
     with opened(url) as database:
         try:
             with database.transaction():
-                return True
-        except DatabaseDown:
-            return False
+                return ""
+        except DatabaseDown as error:
+            return error.sentence
 
 
 def _database(server: Server, where: Places, account: Account) -> Store:
@@ -66,19 +69,19 @@ def _database(server: Server, where: Places, account: Account) -> Store:
         with step(f"making a database cluster with {server.bin}"):
             postgres.initialise(server, where, account)
     url = postgres.url(where)
-    return Store(title, url, lambda: database_answers(url), postgres.program(server, where, account))
+    return Store(title, url, lambda: database_trouble(url), postgres.program(server, where, account))
 
 
 def _given_database(url: str) -> Store:
-    return Store("the database of NORN_DATABASE_URL", url, lambda: database_answers(url))
+    return Store("the database of NORN_DATABASE_URL", url, lambda: database_trouble(url))
 
 
 def _broker(binary: Path, where: Places, account: Account) -> Store:
     door = broker.new_door()
     title = f"the broker ({binary.name})"
-    return Store(title, door.url, lambda: broker.answers(door), broker.program(binary, door, where, account))
+    return Store(title, door.url, lambda: broker.trouble(door), broker.program(binary, door, where, account))
 
 
 def _given_broker(url: str) -> Store:
     """Answers the operator's broker, which is not waited for: Norn can do without one for a while."""
-    return Store("the broker of NORN_BROKER_URL", url, lambda: True)
+    return Store("the broker of NORN_BROKER_URL", url, lambda: "")

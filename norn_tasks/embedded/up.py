@@ -25,8 +25,8 @@ from norn_tasks.embedded.watch import Watch
 from norn_tasks.settings import Settings
 from norn_tasks.store import migrate, tokens
 
-STORE_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 60.0, 30.0
-"""How long the stores, the API and then the workers may take until they answer."""
+STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 60.0, 30.0
+"""How long may pass until our stores, the operator's, the API and then the workers answer."""
 
 
 def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> None:
@@ -74,10 +74,22 @@ def begin(settings: Settings, where: Places, stores: Sequence[Store]) -> None:
 
 
 def await_stores(stores: Sequence[Store], watch: Watch) -> None:
-    """Returns when every store answers; raises NotStarted with the log of the one that does not."""
+    """Returns when every store answers; raises NotStarted with what is wrong with the one that does not."""
     for store in stores:
         with step(f"{'starting' if store.program else 'reaching'} {store.title}"):
-            watch.until(store.answers, store.program.name if store.program else store.title, STORE_SECONDS)
+            if store.program:
+                watch.until(lambda asked=store: not asked.trouble(), store.program.name, STORE_SECONDS)
+            else:
+                reach(store)
+
+
+def reach(store: Store, seconds: float = GIVEN_SECONDS) -> None:
+    """Returns when the operator's store answers; raises NotStarted."""
+    deadline = time.monotonic() + seconds
+    while trouble := store.trouble():
+        if time.monotonic() > deadline:
+            raise NotStarted(f"{store.title}: {trouble}", hint="start it, or unset the variable to use an embedded one")
+        time.sleep(0.2)
 
 
 def first_token(settings: Settings, where: Places) -> None:

@@ -1,4 +1,4 @@
-"""The runner plays a pipeline: skips what is done or not needed, runs the rest, and records all of it through the ledger.
+"""The runner plays a pipeline: skips what is done or not needed, runs the rest, records all of it in the ledger.
 
 It is the only one who records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
 handed back (draining), or not at all (lease lost: another worker has it).
@@ -106,7 +106,7 @@ class _Play:
             return self._stopped()
         except NornError as error:
             return self._fail(None, _problem(error))
-        except Exception as error:  # noqa: BLE001 - a job must end, whatever went wrong in us
+        except Exception as error:
             log.exception("job failed by a defect", job=self._job.id)
             return self._fail(None, Problem("internal", f"a defect of Norn ended it: {error!r}", "norn jobs logs"))
 
@@ -217,5 +217,3 @@ def _spec_of(job: Job, learned: Learned) -> Any:
 
 def _problem(error: NornError) -> Problem:
     return Problem(error.code, error.sentence, error.hint)
-
-

@@ -3,7 +3,7 @@
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.roles.cron import CRON
 from norn_tasks.roles.function import FUNCTION
-from norn_tasks.roles.role import RoleSteps
+from norn_tasks.roles.role import RoleSteps as RoleSteps
 from norn_tasks.roles.webserver import WEBSERVER
 from norn_tasks.roles.worker import WORKER
 

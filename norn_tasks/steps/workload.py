@@ -16,7 +16,7 @@ NO_IMAGE = "norn.invalid/{app}:none"
 
 
 def replicas_of(job: Job, spec: Infraspec) -> int:
-    """Answers how many should run: the override's number while the spec still says what it said then, else the spec's."""
+    """Answers how many should run: the override's number while the spec's has not changed since, else the spec's."""
     override = job.args.get("override")
     if override is not None and override["spec"] == spec.replicas:
         return int(override["replicas"])

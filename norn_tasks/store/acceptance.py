@@ -11,10 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.domain.errors import AlreadyRunning, NotForged
 from norn_tasks.domain.job import JobKind, JobState, Problem
 from norn_tasks.store import endings, jobs
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, JobRow
-
-Row = Mapping[str, Any]
 
 
 def enrol(tx: Tx, name: str, spec: Mapping[str, Any], origin: str | None) -> Row:

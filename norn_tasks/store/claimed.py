@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select, update
@@ -14,7 +13,7 @@ from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind
 from norn_tasks.store.facts import tell
 from norn_tasks.store.jobs import Claimer, claim
-from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution
 
 
@@ -30,14 +29,14 @@ def take(database: Database, claimer: Claimer) -> Job | None:
         return _job(tx, row)
 
 
-def _mark_forge(tx: Tx, row: Mapping[str, Any]) -> None:
+def _mark_forge(tx: Tx, row: Row) -> None:
     states = {JobKind.FORGE: ForgeState.FORGING, JobKind.TEARDOWN: ForgeState.TEARING_DOWN}
     state = states.get(JobKind(row["kind"]))
     if state is not None:
         tx.execute(update(App).where(App.name == row["app"]).values(forge_state=str(state), forge_error=None))
 
 
-def _job(tx: Tx, row: Mapping[str, Any]) -> Job:
+def _job(tx: Tx, row: Row) -> Job:
     kind = JobKind(row["kind"])
     return Job(
         id=row["id"],
@@ -80,5 +79,3 @@ def _execution(tx: Tx, kind: JobKind, execution: int | None) -> dict[str, Any]:
     ).one()
     call = Call(row.method, row.path, row.query, row.headers, row.content_type, row.request or b"")
     return {"image_id": row.image_id, "call": call}
-
-

@@ -5,9 +5,6 @@ The runner ends what it holds, the sweeper what is stuck, an acceptance what it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import select, text, update
 
 from norn_tasks.domain.app_status import ForgeState
@@ -18,7 +15,7 @@ from norn_tasks.domain.job import JobKind, JobState, Problem
 from norn_tasks.domain.schedule import Verdict
 from norn_tasks.store import slots
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, CronTick, DeploymentRow, FuncExecution, JobRow
 
 _DEPLOYMENT = {
@@ -27,10 +24,13 @@ _DEPLOYMENT = {
     JobState.SUPERSEDED: DeploymentState.SUPERSEDED,
 }
 _EXECUTION = {JobState.CANCELLED: ExecutionState.CANCELLED, JobState.SUPERSEDED: ExecutionState.CANCELLED}
-EXECUTION_TABLES = {JobKind.INVOKE: FuncExecution, JobKind.CRON_RUN: CronExecution}
+EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution]] = {
+    JobKind.INVOKE: FuncExecution,
+    JobKind.CRON_RUN: CronExecution,
+}
 
 
-def end(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None = None) -> None:
+def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None) -> None:
     """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it."""
     ended = update(JobRow).where(JobRow.id == row["id"])
     tx.execute(
@@ -52,7 +52,7 @@ def end(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None
     tell(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
 
 
-def _end_execution(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None) -> None:
+def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
     """Ends an execution that did not end by itself; one that did keeps what it told."""
     table = EXECUTION_TABLES[JobKind(row["kind"])]
     told = problem or Problem(str(state), f"the job was {state}")
@@ -90,7 +90,7 @@ def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem |
     )
 
 
-def _settle_forge(tx: Tx, row: Mapping[str, Any], state: JobState, problem: Problem | None) -> None:
+def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
     if state is JobState.SUCCEEDED:
         after = ForgeState.FORGED if row["kind"] == JobKind.FORGE else ForgeState.UNFORGED
     elif row["first_claimed_at"] is None:
@@ -127,7 +127,7 @@ def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str
     return touched
 
 
-def request_cancel(tx: Tx, row: Mapping[str, Any], actor: str) -> None:
+def request_cancel(tx: Tx, row: Row, actor: str) -> None:
     """Marks a job that is not ended to be cancelled; its owner sees it with the next heartbeat, the sweeper else."""
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
         return

@@ -12,11 +12,11 @@ from norn_tasks.domain.execution import Finished
 from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import ExecutionFinished
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution
 
 
-def execution_finished(tx: Tx, row: Mapping[str, Any], write: ExecutionFinished) -> Mapping[str, Any]:
+def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> Mapping[str, Any]:
     """Ends the execution of the job of `row`."""
     finished = write.finished
     common = _common(finished)
@@ -24,9 +24,7 @@ def execution_finished(tx: Tx, row: Mapping[str, Any], write: ExecutionFinished)
         out = finished.ended.stdout
         answer = out.head + out.tail
         tx.execute(
-            update(FuncExecution)
-            .where(FuncExecution.id == row["execution"])
-            .values(**common, response_size=out.size)
+            update(FuncExecution).where(FuncExecution.id == row["execution"]).values(**common, response_size=out.size)
         )
         tx.execute(
             update(ExecutionIO)

@@ -11,7 +11,7 @@ from norn_tasks.store.session import EVENTS, Tx
 from norn_tasks.store.tables import Event, JobRow
 
 
-def tell(tx: Tx, kind: EventKind, *, app: str | None = None, job: int | None = None, **data: Any) -> None:
+def tell(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | None = None, **data: Any) -> None:
     """Records an event; one of a job gets the job's next sequence number, gap-free because it locks the job's row."""
     seq = _next_seq(tx, job) if job is not None else None
     tx.execute(insert(Event).values(kind=str(kind), app=app, job_id=job, seq=seq, data=data))

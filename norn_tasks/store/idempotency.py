@@ -39,7 +39,14 @@ def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
         return None
     lock = f"{key.actor}\n{key.method}\n{key.path}\n{key.key}"
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
-    row = tx.execute(select(Idempotency).where(*_same(key))).one_or_none()
+    row = tx.execute(
+        select(Idempotency).where(
+            Idempotency.actor == key.actor,
+            Idempotency.method == key.method,
+            Idempotency.path == key.path,
+            Idempotency.key == key.key,
+        )
+    ).one_or_none()
     if row is None:
         return None
     if row.request_sha256 != key.request_sha256:
@@ -64,8 +71,3 @@ def remember(tx: Tx, key: IdempotencyKey | None, job: int | None, status: int) -
 def forget_old(tx: Tx) -> None:
     """Forgets keys that are a day old."""
     tx.execute(delete(Idempotency).where(Idempotency.created_at < text("clock_timestamp() - interval '1 day'")))
-
-
-def _same(key: IdempotencyKey) -> tuple[bool, ...]:
-    row = Idempotency
-    return (row.actor == key.actor, row.method == key.method, row.path == key.path, row.key == key.key)  # type: ignore[return-value]

@@ -16,7 +16,7 @@ from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import JobRow
 
 
@@ -87,7 +87,7 @@ _CLAIM_PLAIN = text(f"""
      AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
           WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
    ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
-{_BACK}""")
+{_BACK}""")  # noqa: S608 - built from constants
 
 _CLAIM_KEPT_SLOT = text(f"""
 {_TAKE}
@@ -95,7 +95,7 @@ _CLAIM_KEPT_SLOT = text(f"""
   SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
    WHERE s.class = :class AND {_READY.format(c="c")}
    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
-{_BACK}""")
+{_BACK}""")  # noqa: S608 - built from constants
 
 _CLAIM_SLOT = text(f"""
 WITH RECURSIVE head AS (
@@ -115,7 +115,7 @@ held AS (
   UPDATE slots s SET job_id = job.id FROM job WHERE s.class = :class AND s.app = job.app AND s.n = job.n)
 {_TAKE}
   FROM job WHERE j.id = job.id AND j.state = 'queued'
-{_BACK}""")
+{_BACK}""")  # noqa: S608 - built from constants
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Claimer:
     max_claims: int
 
 
-def claim(tx: Tx, claimer: Claimer) -> Mapping[str, Any] | None:
+def claim(tx: Tx, claimer: Claimer) -> Row | None:
     """Takes the next ready job of the class for this worker, and answers its row; None when there is none."""
     bound = {
         "class": str(claimer.job_class),
@@ -146,7 +146,7 @@ def claim(tx: Tx, claimer: Claimer) -> Mapping[str, Any] | None:
     return None
 
 
-def get(tx: Tx, job: int) -> Mapping[str, Any]:
+def get(tx: Tx, job: int) -> Row:
     """Answers a job's row; raises NotFound."""
     row = tx.execute(select(JobRow).where(JobRow.id == job)).mappings().one_or_none()
     if row is None:

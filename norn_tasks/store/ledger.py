@@ -23,10 +23,8 @@ from norn_tasks.store import endings, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
-from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
-
-Row = Mapping[str, Any]
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
@@ -84,9 +82,7 @@ class Ledger:
             row = hold(tx, fence)
             tx.execute(_BEGIN_STEP, {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name})
             if stage is not None and row["deployment"] is not None:
-                tx.execute(
-                    update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(state=str(stage))
-                )
+                tx.execute(update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(state=str(stage)))
             tell(tx, EventKind.STEP_STARTED, app=row["app"], job=fence.job, n=place.n, name=place.name)
 
         self._write(write)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -88,11 +89,12 @@ class Live:
         """Answers the lines after a place (`0` is the beginning), waiting at most so many seconds (up to 4)."""
         self.watch(job)
         try:
-            found = self._reader.xread({f"norn:live:{job}": after}, count=500, block=max(1, int(min(seconds, 4) * 1000)))
+            block = max(1, int(min(seconds, 4) * 1000))
+            found: Any = self._reader.xread({f"norn:live:{job}": after}, count=500, block=block)
         except redis.RedisError:
             time.sleep(min(seconds, 0.5))
             return []
-        lines = found[0][1] if found else []  # type: ignore[index]
+        lines = found[0][1] if found else []
         return [LiveLine(place, row["source"], row["line"], bool(row["last"])) for place, row in lines]
 
 
@@ -128,7 +130,7 @@ class Ends:
                 self._closed.wait(0.5)
 
     def _hear(self) -> None:
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         pubsub.subscribe(_ENDED)
         try:
             while not self._closed.is_set():

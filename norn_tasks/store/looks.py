@@ -14,14 +14,14 @@ from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobState
 from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, FuncExecution, JobRow, ReplicaRow, WorkloadRow
 
 NEW_CONTAINER = 60.0
 """Seconds in which a container may not have its row yet: it is created first and recorded next."""
 
 
-def workload_seen(tx: Tx, _row: Mapping[str, Any], write: WorkloadSeen) -> Mapping[str, Any]:
+def workload_seen(tx: Tx, _row: Row, write: WorkloadSeen) -> Mapping[str, Any]:
     """Keeps the statuses, and tells of each whose ready or wanted changed."""
     known = {row.name for row in tx.execute(select(App.name))}
     seen = [status for status in write.statuses if status.app in known]
@@ -47,7 +47,7 @@ def _keep(tx: Tx, status: WorkloadStatus) -> None:
         tell(tx, EventKind.WORKLOAD_CHANGED, app=status.app, ready=status.ready, wanted=status.wanted)
 
 
-def containers_seen(tx: Tx, _row: Mapping[str, Any], write: ContainersSeen) -> Mapping[str, Any]:
+def containers_seen(tx: Tx, _row: Row, write: ContainersSeen) -> Mapping[str, Any]:
     """Learns `orphans`: containers whose execution is terminal, or whose replica has no row."""
     orphans = [container for container, owner, age in write.containers if not _owned(tx, container, owner, age)]
     return {"orphans": orphans}

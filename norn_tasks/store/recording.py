@@ -12,11 +12,10 @@ from sqlalchemy import update
 
 from norn_tasks.domain import writes
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import executions_end, looks, routes, rollouts, schedules, slots
-from norn_tasks.store.session import Tx
+from norn_tasks.store import executions_end, looks, rollouts, routes, schedules, slots
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, Release
 
-Row = Mapping[str, Any]
 Facts = Mapping[str, Any]
 _NOTHING: Facts = {}
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import select, text
 
 from norn_tasks.domain.errors import NotDeployed, NotFound, ReleaseGone
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, Release
 
 
-def live(tx: Tx, app: str) -> Mapping[str, Any] | None:
+def live(tx: Tx, app: str) -> Row | None:
     """Answers the live release's row, with `generation`; None when nothing was ever deployed."""
     found = tx.execute(
         select(Release, App.live_generation.label("generation"))
@@ -23,7 +20,7 @@ def live(tx: Tx, app: str) -> Mapping[str, Any] | None:
     return found.mappings().one_or_none()
 
 
-def require_live(tx: Tx, app: str) -> Mapping[str, Any]:
+def require_live(tx: Tx, app: str) -> Row:
     """Answers the live release's row; raises NotDeployed."""
     row = live(tx, app)
     if row is None:
@@ -31,7 +28,7 @@ def require_live(tx: Tx, app: str) -> Mapping[str, Any]:
     return row
 
 
-def rollback_target(tx: Tx, app: str, n: int | None) -> Mapping[str, Any]:
+def rollback_target(tx: Tx, app: str, n: int | None) -> Row:
     """Answers the release to go back to: the one asked for, else the newest that was live before the live one.
 
     Raises NotDeployed, NotFound, or ReleaseGone when its image was pruned.

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import select, update
 
 from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.job import JobKind
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, Release
 
 PATIENCE = 86_400.0
 
 
-def request_return(tx: Tx, row: Mapping[str, Any]) -> int | None:
+def request_return(tx: Tx, row: Row) -> int | None:
     """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live."""
     if row["args"].get("returned_from") is not None:
         return None

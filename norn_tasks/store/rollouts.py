@@ -13,13 +13,13 @@ from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import ReleaseLive, TornDown
 from norn_tasks.store import releases, schedules
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, JobRow, Release, WorkloadRow
 
 NOW = text("clock_timestamp()")
 
 
-def release_live(tx: Tx, row: Mapping[str, Any], write: ReleaseLive) -> Mapping[str, Any]:
+def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
     """Makes the job's release the live one; learns `keep_images`, what pruning must leave."""
     app = tx.execute(select(App).where(App.name == row["app"]).with_for_update()).one()
     spec = tx.scalar(select(JobRow.spec).where(JobRow.id == row["id"])) or {}
@@ -36,12 +36,10 @@ def release_live(tx: Tx, row: Mapping[str, Any], write: ReleaseLive) -> Mapping[
     return {"keep_images": releases.kept_images(tx, row["app"], retain)}
 
 
-def _mark_deployed(tx: Tx, row: Mapping[str, Any], before: int | None) -> None:
+def _mark_deployed(tx: Tx, row: Row, before: int | None) -> None:
     this = update(DeploymentRow).where(DeploymentRow.id == row["deployment"])
     tx.execute(this.values(state=str(DeploymentState.DEPLOYED), ended_at=NOW, error=None))
-    tx.execute(
-        update(Release).where(Release.app == row["app"], Release.n == row["release"]).values(live_at=NOW)
-    )
+    tx.execute(update(Release).where(Release.app == row["app"], Release.n == row["release"]).values(live_at=NOW))
     left_by_rollback = row["kind"] == JobKind.ROLLBACK and row["args"].get("returned_from") is None
     if left_by_rollback and before is not None and before != row["deployment"]:
         tx.execute(
@@ -51,7 +49,7 @@ def _mark_deployed(tx: Tx, row: Mapping[str, Any], before: int | None) -> None:
         )
 
 
-def torn_down(tx: Tx, row: Mapping[str, Any], _write: TornDown) -> Mapping[str, Any]:
+def torn_down(tx: Tx, row: Row, _write: TornDown) -> Mapping[str, Any]:
     """Nothing of the app runs any more: no live release, no status, no override."""
     tx.execute(
         update(App)

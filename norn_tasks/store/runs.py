@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.schedule import Trigger
 from norn_tasks.store.jobs import NewJob, accept
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution, JobRow
 
 
@@ -25,7 +24,7 @@ class AcceptedRun:
     execution: int
 
 
-def _accept(tx: Tx, new: NewJob, release: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def _accept(tx: Tx, new: NewJob, release: Row) -> tuple[int, dict[str, Any]]:
     execution = int(tx.scalar(text("SELECT nextval('executions')")) or 0)
     job = accept(tx, new)
     tx.execute(update(JobRow).where(JobRow.id == job).values(execution=execution))
@@ -38,7 +37,7 @@ def _accept(tx: Tx, new: NewJob, release: Mapping[str, Any]) -> tuple[int, dict[
 
 def accept_cron_run(
     tx: Tx,
-    release: Mapping[str, Any],
+    release: Row,
     *,
     trigger: Trigger,
     scheduled_for: datetime | None,
@@ -55,9 +54,7 @@ def accept_cron_run(
     return AcceptedRun(job, common["id"])
 
 
-def accept_call(
-    tx: Tx, release: Mapping[str, Any], call: Call, *, sync: bool, actor: str, patience: float
-) -> AcceptedRun:
+def accept_call(tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float) -> AcceptedRun:
     """Accepts a call of the function whose release this is; its body is kept in this transaction."""
     new = NewJob(
         kind=JobKind.INVOKE, app=release["app"], actor=actor, patience=patience, spec=release["spec"],

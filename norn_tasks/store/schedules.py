@@ -18,13 +18,13 @@ from norn_tasks.domain.errors import Conflict, WrongRole
 from norn_tasks.domain.event import EventKind
 from norn_tasks.store import ticks
 from norn_tasks.store.facts import notify, tell
-from norn_tasks.store.session import SCHEDULES, Tx
+from norn_tasks.store.session import SCHEDULES, Row, Tx
 from norn_tasks.store.tables import App, CronState, CronTick
 
 NOW = text("clock_timestamp()")
 
 
-def get(tx: Tx, app: str) -> Mapping[str, Any]:
+def get(tx: Tx, app: str) -> Row:
     """Answers and locks the app's schedule; raises WrongRole or Conflict when it has none."""
     row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
     if row is not None:

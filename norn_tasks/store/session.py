@@ -8,10 +8,11 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, RowMapping, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -20,10 +21,15 @@ from norn_tasks.domain.errors import DatabaseDown
 Tx = Connection
 """A transaction in progress; what is done with it is committed or rolled back as one."""
 
+Row = RowMapping
+"""A row by the names of its columns."""
+
 EVENTS, ROUTES, SCHEDULES = "norn_events", "norn_routes", "norn_schedules"
 """The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed."""
 
-_OPTIONS = "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+_OPTIONS = (
+    "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+)
 
 
 def full_url(url: str) -> str:
@@ -99,7 +105,8 @@ class Listener:
         whose readiness ends the wait. Raises DatabaseDown when the connection is gone.
         """
         try:
-            ready, _, _ = select.select([self._connection, *also], [], [], max(0.0, seconds))
+            watched: list[Any] = [self._connection, *also]
+            ready, _, _ = select.select(watched, [], [], max(0.0, seconds))
             if self._connection in ready:
                 self._connection.poll()
             heard = [note.payload for note in self._connection.notifies]

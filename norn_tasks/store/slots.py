@@ -19,9 +19,7 @@ def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
                 ON CONFLICT DO NOTHING"""),
         bound,
     )
-    tx.execute(
-        text("DELETE FROM slots WHERE class = :class AND app = :app AND n > :count AND job_id IS NULL"), bound
-    )
+    tx.execute(text("DELETE FROM slots WHERE class = :class AND app = :app AND n > :count AND job_id IS NULL"), bound)
 
 
 def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import select, text
 
 from norn_tasks.domain.job import Fence
 from norn_tasks.store.facts import notify
-from norn_tasks.store.session import EVENTS, Tx
+from norn_tasks.store.session import EVENTS, Row, Tx
 from norn_tasks.store.tables import StepLog
 
 _APPEND = text("""
@@ -38,12 +35,13 @@ def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
     tx.execute(gone, {"job": job, "step": step, "first": first, "last": last})
 
 
-def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Mapping[str, Any]]:
+def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Row]:
     """Answers pieces in the order of the steps, after the place (step number, seq), each with `n`, `step`, `seq`,
     `chunk` and `at`.
     """
     rows = text("""
-        SELECT s.n, l.step, l.seq, l.chunk, l.at FROM step_logs l JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
+        SELECT s.n, l.step, l.seq, l.chunk, l.at
+          FROM step_logs l JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
          WHERE l.job_id = :job AND (CAST(:step AS text) IS NULL OR l.step = :step) AND (s.n, l.seq) > (:n, :seq)
          ORDER BY s.n, l.seq LIMIT 500""")
     bound = {"job": job, "step": step, "n": after[0], "seq": after[1]}

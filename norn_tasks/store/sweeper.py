@@ -5,9 +5,7 @@ It is SQL over the ledger, run every few seconds by every beat: rows are locked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text, update
 
@@ -16,10 +14,9 @@ from norn_tasks.domain.job import JobClass, JobKind, JobState, Problem
 from norn_tasks.store import slots
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import JobRow
 
-Row = Mapping[str, Any]
 BATCH = 200
 ENGINE_SILENCE = 120.0
 """Seconds after which a job pinned to an engine that no worker speaks for is given up."""
@@ -119,9 +116,7 @@ def _requeue(tx: Tx, row: Row, *, adopt: bool) -> None:
     """A slot stays with a job whose container may still run, so that the cap holds; else it is given back."""
     if row["container"] is None:
         slots.release(tx, row["id"])
-    tx.execute(
-        update(JobRow).where(JobRow.id == row["id"]).values(state="queued", lease_until=None, adopt=adopt)
-    )
+    tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(state="queued", lease_until=None, adopt=adopt))
     tell(tx, EventKind.JOB_REQUEUED, app=row["app"], job=row["id"], worker=row["lease_owner"], adopt=adopt)
 
 

@@ -6,7 +6,6 @@ The caller holds the schedule's row; the unique `(app, scheduled_for)` is a net 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,13 +18,11 @@ from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.schedule import Trigger, Verdict
 from norn_tasks.store import releases, runs
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import CronState, CronTick
 
 ON_TIME = 60.0
 """Seconds after which a run that starts late is told as caught up, and subject to the app's `catchup`."""
-
-Row = Mapping[str, Any]
 
 
 def effective(row: Row) -> Schedule:
@@ -156,6 +153,5 @@ def due_apps(tx: Tx, limit: int) -> list[Row]:
 
 def seconds_to_next(tx: Tx) -> float | None:
     """Answers how far away the next due moment is (negative: how late we are); None without any schedule."""
-    return tx.scalar(
-        select(text("extract(epoch FROM min(next_due) - clock_timestamp())::float8")).select_from(CronState)
-    )
+    away = tx.scalar(text("SELECT extract(epoch FROM min(next_due) - clock_timestamp())::float8 FROM cron_states"))
+    return None if away is None else float(away)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,7 +11,7 @@ from norn_tasks.domain.errors import EngineDown, NotFound, Unavailable
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass
 from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Tx
+from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import Beat, Worker
 
 _NOW = text("clock_timestamp()")
@@ -38,9 +36,9 @@ def say(tx: Tx, presence: Presence) -> None:
     busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
         owner=presence.name
     )
-    claimed = text("(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who)").bindparams(
-        who=presence.name
-    )
+    claimed = text(
+        "(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who)"
+    ).bindparams(who=presence.name)
     now = {
         "class": str(presence.job_class), "host": presence.host, "slots": presence.slots, "engine": presence.engine,
         "engine_error": presence.engine_error, "busy": busy, "seen_at": _NOW,
@@ -85,7 +83,7 @@ def leave(tx: Tx, name: str) -> None:
 
 
 def require(tx: Tx, job_class: JobClass, within: float) -> None:
-    """Raises Unavailable unless a worker of the class spoke within so many seconds, EngineDown when none has an engine."""
+    """Raises Unavailable unless a worker of the class spoke within so many seconds; EngineDown without an engine."""
     seen = text("""SELECT engine, engine_error FROM workers WHERE class = :class AND draining_at IS NULL
         AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine IS NULL LIMIT 1""")
     row = tx.execute(seen, {"class": str(job_class), "within": within}).one_or_none()
@@ -95,7 +93,7 @@ def require(tx: Tx, job_class: JobClass, within: float) -> None:
         raise EngineDown(str(row.engine_error), hint="norn health", retry_after=5)
 
 
-def all_of(tx: Tx) -> list[Mapping[str, Any]]:
+def all_of(tx: Tx) -> list[Row]:
     """Lists the workers by class and name, with the seconds since each spoke as `silent`."""
     silent = text("extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent")
     return list(tx.execute(select(Worker, silent).order_by(Worker.class_, Worker.name)).mappings())
@@ -104,7 +102,14 @@ def all_of(tx: Tx) -> list[Mapping[str, Any]]:
 def beat(tx: Tx, name: str, lag: float) -> None:
     """Writes a beat's row: it is alive, and its last tick was so many seconds late."""
     row = insert(Beat).values(name=name, lag_seconds=lag)
-    tx.execute(
-        row.on_conflict_do_update(index_elements=["name"], set_={"seen_at": _NOW, "lag_seconds": lag})
-    )
+    tx.execute(row.on_conflict_do_update(index_elements=["name"], set_={"seen_at": _NOW, "lag_seconds": lag}))
     tx.execute(delete(Beat).where(Beat.seen_at < _FORGET))
+
+
+def free_slots(tx: Tx) -> dict[JobClass, int]:
+    """Answers how many more jobs of each class the workers that spoke in the last minute could take."""
+    rows = tx.execute(
+        text("""SELECT class, sum(greatest(slots - busy, 0))::int AS free FROM workers
+                 WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
+    )
+    return {JobClass(row._mapping["class"]): row.free for row in rows}

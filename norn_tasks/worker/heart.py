@@ -1,4 +1,4 @@
-"""The heart of a worker process: one thread renews the lease of every job that runs in it, and hears what they must know.
+"""The heart of a worker process: one thread renews the lease of every job in it, and hears what they must know.
 
 A job whose lease could not be renewed for `self_stop` seconds stops itself, well before anyone may take it over.
 The database's clock decides about leases; the monotonic clock of this machine only decides when to give up on oneself.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from norn_tasks.domain.errors import DatabaseDown, NotFound, NornError
+from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
 from norn_tasks.domain.job import JobClass, JobState
 from norn_tasks.settings import Settings
 from norn_tasks.store import jobs, workers

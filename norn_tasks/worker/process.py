@@ -1,4 +1,4 @@
-"""A worker process: claims jobs of its class one after the other, runs each under a heartbeat, tells when it is done."""
+"""A worker process: claims jobs of its class one after the other, and runs each under a heartbeat."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from docker import APIClient
 
 from norn_tasks.adapters.engine import APP, Engine
-from norn_tasks.domain.errors import EngineDown, NotFound
+from norn_tasks.domain.errors import EngineDown
 
 IMAGE = "busybox:stable"
 
@@ -20,11 +20,10 @@ def engine() -> Engine:
     """The real engine of this machine, with the image that the tests run."""
     engine = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     try:
-        engine.ask(lambda client: client.inspect_image(IMAGE))
+        if engine.image(IMAGE) is None:
+            pytest.fail(f"these tests need the image {IMAGE}: docker pull {IMAGE}", pytrace=False)
     except EngineDown as error:
         pytest.fail(f"these tests need a container engine: {error.sentence}", pytrace=False)
-    except NotFound:
-        pytest.fail(f"these tests need the image {IMAGE}: docker pull {IMAGE}", pytrace=False)
     return engine
 
 

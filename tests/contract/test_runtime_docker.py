@@ -190,15 +190,26 @@ def test_the_end_of_the_connection_is_not_taken_for_the_end(cuttable: CuttableEn
     assert (ended.exit_code, ended.stdout.head) == (5, b"early\nlate\n")
 
 
-def test_an_engine_that_goes_away_before_the_start_is_waited_for(cuttable: CuttableEngine, base: Run) -> None:
+def away_before_the_start(cuttable: CuttableEngine) -> Owner:
     def away() -> None:
         cuttable.cut()
         threading.Timer(1, cuttable.restore).start()
 
-    owner = Owner(on_begun=away)
-    run = replace(base, argv=sh("cat; exit 6"), stdin=b"once", logged=False, max_output=100)
-    ended = DockerRuntime(Engine(cuttable.address)).run(run, owner, FakeWatch().watch)
-    assert (ended.exit_code, ended.stdout.head, len(owner.begun_times)) == (6, b"once", 1)
+    return Owner(on_begun=away)
+
+
+def test_an_engine_that_goes_away_before_the_start_is_waited_for(cuttable: CuttableEngine, base: Run) -> None:
+    owner = away_before_the_start(cuttable)
+    ended = DockerRuntime(Engine(cuttable.address)).run(
+        replace(base, argv=sh("echo hi; exit 6")), owner, FakeWatch().watch
+    )
+    assert (ended.exit_code, ended.stdout.head, len(owner.begun_times)) == (6, b"hi\n", 1)
+
+
+def test_a_call_whose_body_may_be_lost_with_the_engine_is_not_run(cuttable: CuttableEngine, base: Run) -> None:
+    run = replace(base, argv=("cat",), stdin=b"once", logged=False, max_output=100)
+    ended = DockerRuntime(Engine(cuttable.address)).run(run, away_before_the_start(cuttable), FakeWatch().watch)
+    assert (ended.exit_code, ended.stdout.size) == (None, 0)
 
 
 def test_a_silent_engine_does_not_hold_a_stopped_job(cuttable: CuttableEngine, base: Run) -> None:

@@ -1,11 +1,11 @@
-"""An embedded PostgreSQL and broker under their supervisor, without the rest of Norn, and the command that starts all."""
+"""Embedded stores under their supervisor, without the rest of Norn, and the command that starts all of it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
     """Runs `norn up|down|status|logs` as the CLI does, to its end."""
     return subprocess.run(
         [*prefix, sys.executable, "-m", "norn_tasks.embedded", *words],
-        env=given(variables),
+        env=_environment(variables),
         capture_output=True,
         text=True,
         check=False,
@@ -70,7 +70,6 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
     )
 
 
-def given(variables: Mapping[str, str]) -> dict[str, str]:
+def _environment(variables: dict[str, str]) -> dict[str, str]:
     """Answers our environment without settings of Norn's, and with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
-    return kept | variables
+    return {name: value for name, value in os.environ.items() if not name.startswith("NORN_")} | variables

@@ -52,7 +52,7 @@ def test_a_database_that_does_not_answer_ends_the_start(tmp_path: Path) -> None:
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
     ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
     assert ended.returncode == 1
-    assert "the database of NORN_DATABASE_URL does not answer" in ended.stderr
+    assert "the database of NORN_DATABASE_URL: the database does not answer: connection to server at" in ended.stderr
 
 
 def test_a_given_database_is_used_and_none_is_started(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 
 import pytest
@@ -99,7 +100,7 @@ async def test_a_clients_connection_outlives_the_replicas_behind_it() -> None:
     servers = [Server() for _ in range(5)]
     async with stage(servers[0], others=tuple(servers[1:])) as router:
         reader, writer = await router.connect()
-        for before, after in zip(servers, servers[1:], strict=False):
+        for before, after in itertools.pairwise(servers):
             assert (await ask(reader, writer, "POST / HTTP/1.1", body=b"x")).status == 200
             await router.show(after, leaving=(before,))
         assert (await ask(reader, writer, "GET / HTTP/1.1")).status == 200

@@ -68,3 +68,8 @@ def test_a_data_directory_behind_a_link_is_the_one_it_leads_to(tmp_path: Path) -
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk")
     assert places(tmp_path / "link") == places(tmp_path / "disk")
+
+
+def test_a_path_that_the_supervisor_cannot_write_down_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotStarted, match="has a % or a line break"):
+        make(places(tmp_path / "100%"))

@@ -38,9 +38,7 @@ def test_upgrade_needs_both_fields() -> None:
 
 
 def test_http2_settings_do_not_pass_so_that_no_replica_speaks_http2_here() -> None:
-    fields = dict(
-        passed(("Upgrade", "h2c"), ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABk"))
-    )
+    fields = dict(passed(("Upgrade", "h2c"), ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABk")))
     assert "HTTP2-Settings" not in fields
 
 

@@ -70,7 +70,9 @@ class Container:
             state = self.await_end(deadline)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started it, and is back.
+            # The engine went away before it had started it, and is back. What it had taken of stdin then is not known.
+            if self._run.stdin is not None:
+                return Ended(None)
 
     def look(self) -> State | None:
         """Answers what the engine says of it; None when it is gone."""
@@ -118,8 +120,8 @@ class Container:
     def discard(self) -> None:
         """Ends and removes it; an engine that does not answer keeps it, for the reaper to find by its owner."""
         try:
-            self._engine.briefly(lambda client: client.remove_container(self.id, v=True, force=True))
-        except (NotFound, Conflict, EngineDown, StepFailed):
+            self._engine.take_away(self.id, within=10)
+        except (EngineDown, StepFailed):
             return
 
     @property

@@ -7,7 +7,6 @@ word is.
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import UTC, datetime
 
@@ -23,7 +22,6 @@ from norn_tasks.domain.execution import Ended
 from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
 
 IDENTITY = "norn-engine"
-_GONE_WITHIN = 60.0
 
 
 class DockerRuntime:
@@ -60,16 +58,7 @@ class DockerRuntime:
 
     def remove(self, container: str) -> None:
         """Ends and removes a container, and returns when the engine says it is gone."""
-        until = time.monotonic() + _GONE_WITHIN
-        while time.monotonic() < until:
-            try:
-                self._engine.briefly(lambda client: client.remove_container(container, v=True, force=True))
-            except NotFound:
-                return
-            except Conflict:
-                # Somebody else is removing it at this moment.
-                time.sleep(0.1)
-        raise EngineDown(f"the engine has not removed the container {container} in {_GONE_WITHIN:g} s")
+        self._engine.take_away(container)
 
     def identity(self) -> str:
         """Answers the engine's id, which Norn leaves in it."""

@@ -74,8 +74,8 @@ def _examine(document: Document, value: dict[str, Any]) -> tuple[Infraspec, list
     written = tuple(value)
     for path in (*(finding.path for finding in findings), *document.broken):
         take_out(value, path)
-    spec, refused = validate(value)
-    findings += [finding for finding in refused if not beneath(finding.path, document.broken)]
+    spec, refused = validate(value, document.broken)
+    findings += refused
     wrong = {*document.broken, *(finding.path for finding in refused)}
     if ("role",) not in wrong:
         out_of_place = list(misplaced(written, spec.role))

@@ -6,6 +6,7 @@ same breath: all mistakes at once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from typing import Any
 
@@ -19,10 +20,11 @@ from norn_tasks.domain.infraspec.scalars import told
 _STAND_INS = {"app": "app", "role": "worker"}
 
 
-def validate(value: dict[str, Any]) -> tuple[Infraspec, tuple[Finding, ...]]:
+def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infraspec, tuple[Finding, ...]]:
     """Return the spec of whatever fields are good, and a finding for each that is not.
 
-    With findings, the spec is for asking rules only: refused fields have their defaults, `app` and `role` stand-ins.
+    `known` are paths that were taken out because their mistake is told already. With findings, the spec is for asking
+    rules only: refused fields have their defaults, `app` and `role` stand-ins.
     """
     findings: list[Finding] = []
     while True:
@@ -30,9 +32,16 @@ def validate(value: dict[str, Any]) -> tuple[Infraspec, tuple[Finding, ...]]:
             return Infraspec.model_validate(value), tuple(findings)
         except ValidationError as wrong:
             errors = wrong.errors(include_url=False)
-        known = {finding.path for finding in findings}
-        findings += [finding for finding in map(_finding, errors) if not beneath(finding.path, known)]
+        before = {*known, *(finding.path for finding in findings)}
+        findings += [_finding(error) for error in errors if not _follows(error, before)]
         value = _without(value, errors)
+
+
+def _follows(error: ErrorDetails, known: Collection[Path]) -> bool:
+    """Tell whether a complaint follows from a known one: inside a refused value, or missing what was taken out."""
+    path = _path(error)
+    taken_out = error["type"] == "missing" and any(other[: len(path)] == path for other in known)
+    return taken_out or beneath(path, known)
 
 
 def _finding(error: ErrorDetails) -> Finding:

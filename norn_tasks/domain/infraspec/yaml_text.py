@@ -121,7 +121,7 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent, path: Path) -> str:
         if event.style:
             return str(event.value)
-        if not event.value:
+        if not event.value and path not in self.broken:
             hint = 'write one ("" is an empty text), or leave the line out'
             self._tell(_spot(event), path, "it has no value", hint)
             self.broken.add(path)
@@ -155,6 +155,7 @@ class _Reader:
     def _refuse_extras(self, event: yaml.Event, path: Path) -> None:
         if getattr(event, "tag", None):
             self._tell(_spot(event), path, "a tag (!…) is not allowed", "put a text that begins with ! in quotes")
+            self.broken.add(path)
         if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
             self._tell(_spot(event), path, "an anchor (&…) is not allowed", "write the value out where it is used")
 

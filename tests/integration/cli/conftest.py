@@ -16,7 +16,7 @@ from norn_cli.main import cli
 from tests.integration.cli.server import Norn
 
 ROOT = Path(__file__).parents[3]
-NORN = [sys.executable, "-c", "from norn_cli.main import main; main()"]
+NORN = [sys.executable, "-P", "-c", "from norn_cli.main import main; main()"]
 
 
 @pytest.fixture
@@ -70,6 +70,8 @@ def process(process_environ: dict[str, str]) -> Callable[..., subprocess.Complet
     """Runs norn as a process of its own, with stdout and stderr as pipes."""
 
     def run(*args: str, env: dict[str, str] | None = None, **more: Any) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run([*NORN, *args], capture_output=True, env={**process_environ, **(env or {})}, timeout=30, **more)
+        return subprocess.run(
+            [*NORN, *args], capture_output=True, env={**process_environ, **(env or {})}, timeout=30, **more
+        )
 
     return run

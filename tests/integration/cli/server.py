@@ -42,7 +42,15 @@ class Answer:
 
 def problem(status: int, code: str, detail: str, hint: str = "", **more: Any) -> Answer:
     """Answers an RFC 9457 problem as the API does."""
-    body = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail, "hint": hint, **more}
+    body = {
+        "type": "about:blank",
+        "title": code,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "hint": hint,
+        **more,
+    }
     return Answer(body, status, "application/problem+json")
 
 

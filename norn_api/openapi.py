@@ -1,0 +1,80 @@
+"""How nouns become part of the OpenAPI document: ids, tags, the problems that every operation may answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_openapi import APIBlueprint, OpenAPI
+from flask_openapi.models import Info, Tag
+from pydantic import BaseModel
+
+from norn_api.schemas.common import Problem
+
+VERSION = "3.1.0"
+PROBLEM = {
+    "description": "A problem (RFC 9457): `code` is stable, `detail` says what is wrong, `hint` the way out",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+Answers = dict[str | int, Any]
+
+
+
+def noun(name: str, about: str) -> APIBlueprint:
+    """Makes the blueprint of a noun; each operation's id is its function's name, its summary the docstring's first line."""
+    return APIBlueprint(
+        name,
+        __name__,
+        abp_tags=[Tag(name=name, description=about)],
+        abp_security=[{"token": []}],
+        abp_responses={"default": dict(PROBLEM), "422": dict(PROBLEM)},
+        operation_id_callback=lambda *, name, path, method: name,
+    )
+
+
+def answers(model: type[BaseModel] | None, status: int = 200, **more: Any) -> Answers:
+    """Documents what an operation answers with when all is well."""
+    return {status: model, **{str(code).lstrip("_"): what for code, what in more.items()}}
+
+
+def text_answer(about: str, content_type: str = "text/plain") -> Answers:
+    """Documents an answer that is not JSON."""
+    return {"200": {"description": about, "content": {content_type: {"schema": {"type": "string"}}}}}
+
+
+def text_body(about: str, *content_types: str, required: bool = True) -> dict[str, Any]:
+    """Documents a body that is not one JSON object."""
+    kinds = {kind: {"schema": {"type": "string"}} for kind in content_types}
+    return {"description": about, "required": required, "content": kinds}
+
+
+def document(version: str) -> dict[str, Any]:
+    """Answers what an application is made with to have our document and no pages of the library's."""
+    return {
+        "info": Info(title="Norn", version=version, description="Runs small apps from their infraspec.yaml."),
+        "security_schemes": {"token": {"type": "http", "scheme": "bearer"}},
+        "doc_ui": False,
+        "validation_error_status": 422,
+    }
+
+
+def finish(app: OpenAPI) -> None:
+    """Puts the shared shapes into the document, and lets a body be absent whose fields all have defaults."""
+    app.openapi_version = VERSION
+    app.components_schemas.update(_shapes(Problem))
+    spec = app.api_doc
+    spec["components"]["schemas"].pop("ValidationErrorModel", None)
+    for operation in (o for item in spec["paths"].values() for o in item.values() if isinstance(o, dict)):
+        _optional_body(operation, spec["components"]["schemas"])
+
+
+def _shapes(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    inner = schema.pop("$defs", {})
+    return {model.__name__: schema, **inner}
+
+
+def _optional_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    reference = content.get("schema", {}).get("$ref", "")
+    if reference and not schemas[reference.rsplit("/", 1)[1]].get("required"):
+        operation["requestBody"]["required"] = False

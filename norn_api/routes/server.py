@@ -1,0 +1,76 @@
+"""Health, version, figures: what the server tells of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.metadata import PackageNotFoundError, version
+
+from flask import Response
+
+from norn_api.openapi import answers, noun
+from norn_api.replies import reply
+from norn_api.schemas.server import CheckAnswer, HealthAnswer, QueueAnswer, StatsAnswer, VersionAnswer
+from norn_api.services import actor, norn
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.store import apps_read, health, stats
+from norn_tasks.store.health import Check, CheckStatus
+
+api = noun("server", "The server itself")
+
+
+def server_version() -> str:
+    """Answers the version of the installed package."""
+    try:
+        return version("norn")
+    except PackageNotFoundError:
+        return "0+source"
+
+
+@api.get("/api/health", responses=answers(HealthAnswer, _503=HealthAnswer), security=[])
+def get_health() -> Response:
+    """Tells whether everything that Norn needs is there; 503 when the database is not."""
+    checks, status = [_broker()], "ok"
+    try:
+        with norn().database.transaction() as tx:
+            checks = [Check("database", CheckStatus.OK, "the database answers"), *checks, *health.checks(tx)]
+    except DatabaseDown as error:
+        checks = [Check("database", CheckStatus.FAIL, error.sentence, "start PostgreSQL; norn logs postgres"), *checks]
+        status = "down"
+    if status == "ok" and any(check.status is not CheckStatus.OK for check in checks):
+        status = "degraded"
+    told = [CheckAnswer.model_validate(check) for check in checks]
+    return reply(HealthAnswer(status=status, checks=told, version=server_version()), 503 if status == "down" else 200)
+
+
+def _broker() -> Check:
+    if norn().live.answers():
+        return Check("broker", CheckStatus.OK, "the broker answers")
+    hint = "start it; accepted work is kept meanwhile, and taken up within seconds"
+    return Check("broker", CheckStatus.FAIL, "the broker does not answer", hint)
+
+
+@api.get("/api/version", responses=answers(VersionAnswer), security=[])
+def get_version() -> Response:
+    """Tells which Norn this is."""
+    return reply(VersionAnswer(version=server_version(), commit=None))
+
+
+@api.get("/api/stats", responses=answers(StatsAnswer))
+def get_stats() -> Response:
+    """Counts apps, jobs, executions and what waits."""
+    with norn().database.transaction() as tx:
+        figures = stats.figures(tx)
+        chosen = apps_read.Chosen(reach=actor().apps)
+        seen = apps_read.seen(tx, apps_read.known(tx, norn().settings.apps_dir, chosen))
+    apps: dict[str, Counter[str]] = {}
+    for app in seen:
+        apps.setdefault(str(app.role or "unknown"), Counter())[app.state] += 1
+    return reply(
+        StatsAnswer(
+            apps={role: dict(states) for role, states in apps.items()},
+            jobs=figures.jobs,
+            cron_runs=figures.cron_runs,
+            calls=figures.calls,
+            queues={name: QueueAnswer.model_validate(queue) for name, queue in figures.queues.items()},
+        )
+    )

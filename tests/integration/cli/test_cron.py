@@ -1,0 +1,125 @@
+"""Schedules: listed, run, paused and changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.cli import shapes
+from tests.integration.cli.server import Answer, JobScript, problem
+
+CRON = "/api/apps/report/cron"
+
+
+@pytest.fixture
+def running(norn):
+    """A run that the server accepts and that ends well."""
+    norn.on("POST", f"{CRON}/trigger", Answer(shapes.accepted(kind="cron-run", app="report", execution=31), 202))
+    norn.on("GET", f"{CRON}/executions/31", shapes.run())
+    ended = shapes.job("succeeded", shapes.step(1, "run-container"), kind="cron-run", app="report", execution=31)
+    return JobScript(norn, shapes.job("running", kind="cron-run", app="report"), ended)
+
+
+def test_list_shows_only_apps_with_a_schedule(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(shapes.app(), shapes.cron_app()))
+    assert run("cron", "list", "-o", "name").stdout == "report\n"
+
+
+def test_next_times_are_told_in_the_schedules_zone(norn, run):
+    norn.on("GET", CRON, shapes.schedule())
+    norn.on("GET", f"{CRON}/next", shapes.page("2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"))
+    printed = run("cron", "next", "report", "-n", "2").stdout
+    assert "2026-11-24 09:00:00 Europe/Berlin" in printed
+    assert norn.last("GET", f"{CRON}/next").query == {"n": "2"}
+
+
+def test_run_waits_and_prints_the_run_with_its_output(running, run):
+    result = run("cron", "run", "report")
+    assert "exit code  0" in result.stdout
+    assert "stdout:\n  sold 3\n" in result.stdout
+    assert result.stderr == "✔ run-container 1.5 s\n"
+
+
+def test_run_as_json_is_the_run(running, run):
+    assert json.loads(run("cron", "run", "report", "-o", "json").stdout) == shapes.run()
+
+
+def test_a_run_that_failed_is_six(norn, running, run):
+    norn.on("GET", f"{CRON}/executions/31", shapes.run(state="failed", exit_code=3, sentence="it exited 3"))
+    result = run("cron", "run", "report")
+    assert result.exit_code == 6
+    assert "error: execution 31 failed: it exited 3" in result.stderr
+
+
+def test_a_run_beside_another_is_a_conflict(norn, run):
+    norn.on(
+        "POST", f"{CRON}/trigger", problem(409, "already_running", "report is running", "norn cron run report --force")
+    )
+    assert run("cron", "run", "report").exit_code == 5
+
+
+def test_force_and_detach(norn, running, run):
+    assert run("cron", "run", "report", "--force", "--detach").stdout == "7\n"
+    assert norn.last("POST", f"{CRON}/trigger").json == {"force": True}
+
+
+def test_pause_carries_the_reason(norn, run):
+    norn.on("POST", f"{CRON}/pause", shapes.schedule(state="paused"))
+    assert "paused" in run("cron", "pause", "report", "--reason", "holidays").stdout
+    assert norn.last("POST", f"{CRON}/pause").json == {"reason": "holidays"}
+
+
+def test_resume(norn, run):
+    norn.on("POST", f"{CRON}/resume", shapes.schedule())
+    assert "scheduled" in run("cron", "resume", "report").stdout
+
+
+@pytest.mark.parametrize("words", [["report", "*/5 * * * *"], ["--app", "report", "*/5 * * * *"]])
+def test_set_schedule(norn, run, words):
+    norn.on("PUT", f"{CRON}/schedule", shapes.schedule(text="*/5 * * * *"))
+    printed = run("cron", "set-schedule", *words, "--timezone", "Europe/Berlin").stdout
+    assert norn.last("PUT", f"{CRON}/schedule").json == {"schedule": "*/5 * * * *", "timezone": "Europe/Berlin"}
+    assert "*/5 * * * * Europe/Berlin" in printed
+
+
+def test_clear_takes_the_override_away(norn, run):
+    norn.on("DELETE", f"{CRON}/schedule", Answer(status=204))
+    norn.on("GET", CRON, shapes.schedule())
+    assert "0 9 * * * Europe/Berlin" in run("cron", "set-schedule", "report", "--clear").stdout
+
+
+def test_a_schedule_without_quotes_is_usage(norn, run):
+    result = run("cron", "set-schedule", "report", "*/5", "*", "*", "*", "*")
+    assert result.exit_code == 2
+    assert "put it in quotes" in result.stderr
+
+
+def test_a_bad_schedule_is_told_as_the_server_tells_it(norn, run):
+    norn.on(
+        "PUT", f"{CRON}/schedule", problem(422, "invalid_request", "schedule: minute 61 is not 0-59", "five fields")
+    )
+    result = run("cron", "set-schedule", "report", "61 * * * *")
+    assert (result.exit_code, result.stderr) == (1, "error: schedule: minute 61 is not 0-59\nhint: five fields\n")
+
+
+def test_history_tells_ranges_with_their_number(norn, run):
+    tick = {"id": 1, "scheduled_for": "2026-11-23T08:00:00Z", "until": "2026-11-23T09:00:00Z", "how_many": 60,
+            "verdict": "missed", "reason": "no beat ran", "execution": None, "job": None, "state": None,
+            "exit_code": None, "duration_ms": None}  # fmt: skip
+    norn.on("GET", f"{CRON}/history", shapes.page(tick))
+    printed = run("cron", "history", "report").stdout
+    assert "missed ×60" in printed
+    assert "no beat ran" in printed
+
+
+def test_logs_are_those_of_the_last_run(norn, run):
+    norn.on("GET", CRON, shapes.schedule(last=[{"id": 31}, {"id": 30}]))
+    norn.on("GET", f"{CRON}/executions/31", shapes.run(stdout_dropped=9))
+    printed = run("cron", "logs", "report").stdout
+    assert "stdout: (9 bytes dropped)\n  sold 3\n" in printed
+
+
+def test_logs_of_one_run(norn, run):
+    norn.on("GET", f"{CRON}/executions/30", shapes.run(id=30))
+    assert run("cron", "logs", "30", "--app", "report", "-o", "name").stdout == "30\n"

@@ -1,0 +1,130 @@
+"""Calling functions: bytes in, bytes out, and the truth about calls that went wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from tests.integration.cli import shapes
+from tests.integration.cli.server import Answer, problem
+
+INVOKE = "/api/apps/thumb/invoke"
+BINARY = bytes(range(256))
+FAILED = shapes.call(state="failed", exit_code=3, sentence="it exited 3", hint="read its stderr", stderr="boom\n")
+
+
+def test_stdout_and_stderr_come_as_they_are(norn, run):
+    norn.on("POST", INVOKE, shapes.call(stdout="\x1b]0;x\x07héllo", stderr="warn"))
+    result = run("invoke", "thumb")
+    assert (result.stdout_bytes, result.stderr_bytes) == ("\x1b]0;x\x07héllo".encode(), b"warn")
+
+
+def test_binary_answers_are_exact_on_a_pipe(norn, process):
+    norn.on("POST", INVOKE, shapes.call(stdout=None, stdout_base64=base64.b64encode(BINARY).decode()))
+    result = process("invoke", "thumb")
+    assert (result.stdout, result.stderr, result.returncode) == (BINARY, b"", 0)
+
+
+def test_the_body_from_stdin_is_exact(norn, process):
+    norn.on("POST", INVOKE, shapes.call())
+    process("invoke", "thumb", "--body", "-", input=BINARY)
+    assert norn.last("POST", INVOKE).body == BINARY
+
+
+def test_the_body_from_a_file_is_exact(norn, run, home):
+    (home / "picture").write_bytes(BINARY)
+    norn.on("POST", INVOKE, shapes.call())
+    run("invoke", "thumb", "--body", f"@{home}/picture")
+    assert norn.last("POST", INVOKE).body == BINARY
+
+
+def test_a_body_file_that_is_not_there_is_a_sentence(run):
+    result = run("invoke", "thumb", "--body", "@/nowhere/picture")
+    assert result.exit_code == 1
+    assert result.stderr == "error: /nowhere/picture cannot be read: No such file or directory\n"
+
+
+def test_method_path_and_headers_reach_the_server(norn, run):
+    norn.on("POST", INVOKE, shapes.call())
+    run("invoke", "thumb", "-X", "put", "--path", "/a b?c=d", "-H", "X-Kind: small", "--body", "hi")
+    asked = norn.last("POST", INVOKE)
+    assert asked.query == {"method": "PUT", "path": "/a b?c=d"}
+    assert asked.headers["x-kind"] == "small"
+    assert asked.body == b"hi"
+
+
+def test_a_failed_call_is_six_with_its_reason(norn, run):
+    norn.on("POST", INVOKE, FAILED)
+    result = run("invoke", "thumb")
+    assert result.exit_code == 6
+    assert result.stderr == "boom\nerror: execution 41 failed: it exited 3\nhint: read its stderr\n"
+
+
+def test_a_busy_function_is_told_as_the_server_tells_it(norn, run):
+    norn.on("POST", INVOKE, problem(429, "too_many_requests", "thumb runs 4 calls at once already", "try again in 2 s"))
+    result = run("invoke", "thumb")
+    assert result.exit_code == 1
+    assert result.stderr == "error: thumb runs 4 calls at once already\nhint: try again in 2 s\n"
+
+
+def test_json_is_the_record(norn, run):
+    norn.on("POST", INVOKE, shapes.call())
+    assert json.loads(run("invoke", "thumb", "-o", "json").stdout) == shapes.call()
+
+
+def test_record_shows_what_is_known(norn, run):
+    norn.on("POST", INVOKE, FAILED)
+    result = run("invoke", "thumb", "--record")
+    assert "exit code  3" in result.stdout
+    assert "stderr:\n  boom\n" in result.stdout
+    assert result.exit_code == 6
+
+
+def test_an_asynchronous_call_prints_its_id(norn, run):
+    norn.on("POST", INVOKE, Answer(shapes.accepted(kind="invoke", execution=41), 202))
+    result = run("invoke", "thumb", "--async")
+    assert result.stdout == "41\n"
+    assert norn.last("POST", INVOKE).headers["prefer"] == "respond-async"
+
+
+@pytest.mark.parametrize("header", ["no colon", "X-A: b\r\nX-C: d", "Ä: b"])
+def test_what_is_no_header_is_usage(norn, run, header):
+    assert run("invoke", "thumb", "-H", header).exit_code == 2
+    assert norn.asked == []
+
+
+def test_history_lists_calls(norn, run):
+    norn.on("GET", "/api/apps/thumb/function/history", shapes.page(shapes.call(), FAILED))
+    printed = run("fn", "history", "thumb").stdout.splitlines()
+    assert printed[1].split()[-4:] == ["succeeded", "0", "0.4", "s"]
+    assert printed[2].endswith("it exited 3")
+
+
+def test_show_of_a_failed_call_is_no_failure(norn, run):
+    norn.on("GET", "/api/invocations/41", FAILED)
+    assert run("fn", "show", "41").exit_code == 0
+
+
+def test_show_answer_is_what_invoke_would_have_printed(norn, run):
+    norn.on("GET", "/api/invocations/41", FAILED)
+    result = run("fn", "show", "41", "--answer")
+    assert result.stdout == "hello\n"
+    assert result.exit_code == 6
+
+
+def test_replay_names_the_release(norn, run):
+    norn.on("POST", "/api/invocations/41/replay", shapes.call(id=42))
+    assert run("fn", "replay", "41", "--release", "2").stdout == "hello\n"
+    assert norn.last("POST", "/api/invocations/41/replay").json == {"release": 2}
+
+
+def test_replay_that_is_only_accepted_prints_the_new_id(norn, run):
+    norn.on("POST", "/api/invocations/41/replay", Answer(shapes.accepted(kind="invoke", execution=43), 202))
+    assert run("fn", "replay", "41").stdout == "43\n"
+
+
+def test_a_call_is_cancelled(norn, run):
+    norn.on("DELETE", "/api/invocations/41", Answer(status=204))
+    assert run("fn", "cancel", "41").exit_code == 0

@@ -1,0 +1,61 @@
+"""Commands that run the server's own programs: what they start, and what they say when it is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import NORN, ROOT
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """Programs in the server's place that print what they were started with and end with 42."""
+    for package in ("embedded", "domain"):
+        place = tmp_path / "norn_tasks" / package
+        place.mkdir(parents=True)
+        (place / "__init__.py").write_text("")
+        (place / "__main__.py").write_text("import sys\nprint(__package__, *sys.argv[1:])\nsys.exit(42)\n")
+    (tmp_path / "norn_tasks" / "__init__.py").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "started"),
+    [
+        (["up"], "embedded up --detach"),
+        (["up", "--foreground"], "embedded up"),
+        (["down"], "embedded down"),
+        (["logs", "--server"], "embedded logs"),
+        (["logs", "--server", "api", "-f"], "embedded logs api -f"),
+        (["logs", "--server", "-f"], "embedded logs -f"),
+        (["validate", "my dir/infraspec.yaml"], "domain validate my dir/infraspec.yaml"),
+        (["validate"], "domain validate"),
+        (["init", "shop", "--role", "worker"], "domain init shop --role worker"),
+        (["schema"], "domain schema"),
+    ],
+)
+def test_what_is_started_and_its_exit_status(programs, process_environ, words, started):
+    env = {**process_environ, "PYTHONPATH": f"{programs}:{ROOT}"}
+    result = subprocess.run([*NORN, *words], capture_output=True, text=True, env=env, timeout=30)
+    assert (result.stdout, result.returncode) == (f"norn_tasks.{started}\n", 42)
+
+
+def test_without_the_server_extra_the_sentence_says_what_to_install(process_environ):
+    # None in sys.modules is Python's own way to say that a module is not to be had.
+    without = "import sys; sys.modules['supervisor'] = None; from norn_cli.main import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", without, "up"], capture_output=True, text=True, env=process_environ, timeout=30
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[1] == "hint: pip install 'norn[server]'"
+
+
+def test_what_lies_in_the_current_directory_is_not_imported(programs, process_environ):
+    (programs / "json.py").write_text("raise SystemExit('imported from the current directory')\n")
+    env = {**process_environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([*NORN, "schema"], capture_output=True, text=True, env=env, cwd=programs, timeout=30)
+    assert "imported from the current directory" not in result.stdout + result.stderr

@@ -1,0 +1,256 @@
+"""What `norn` prints of what the server knows: tables, facts, JSON unchanged, names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from tests.integration.cli import shapes
+from tests.integration.cli.server import Answer, Asked, text
+
+
+def rows(output: str) -> list[list[str]]:
+    return [line.split() for line in output.splitlines()]
+
+
+def test_status_lists_every_app_in_a_line(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(shapes.app(), shapes.app("shop", state="degraded", ready=1)))
+    printed = rows(run("status").stdout)
+    assert printed[0][:5] == ["APP", "ROLE", "STATE", "READY", "RELEASE"]
+    assert printed[1][:5] == ["blog", "webserver", "running", "2/2", "4"]
+    assert printed[2][:4] == ["shop", "webserver", "degraded", "1/2"]
+
+
+def test_status_reads_every_page(norn, run):
+    def paged(asked: Asked) -> Answer:
+        after = asked.query.get("after")
+        return Answer(shapes.page(shapes.app("two")) if after == "one" else shapes.page(shapes.app("one"), after="one"))
+
+    norn.on("GET", "/api/apps", paged)
+    assert run("status", "-o", "name").stdout == "one\ntwo\n"
+
+
+def test_a_job_at_work_stands_beside_the_state(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(shapes.app(running_job={"id": 9, "kind": "deploy"})))
+    assert "running, deploy in job 9" in run("status").stdout
+
+
+def test_json_is_the_servers_object_unchanged(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app(extra={"unknown": ["to", "the", 'cli\x9b"']}))
+    assert json.loads(run("status", "blog", "-o", "json").stdout) == shapes.app(
+        extra={"unknown": ["to", "the", 'cli\x9b"']}
+    )
+
+
+def test_yaml_is_the_same_object(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    assert yaml.safe_load(run("status", "blog", "-o", "yaml").stdout) == shapes.app()
+
+
+def test_global_options_stand_before_or_after_the_command(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(shapes.app()))
+    assert run("-o", "name", "status").stdout == run("status", "-o", "name").stdout == "blog\n"
+
+
+def test_an_empty_server_says_what_to_type(norn, run):
+    norn.on("GET", "/api/apps", shapes.page())
+    result = run("status")
+    assert result.stdout == ""
+    assert [line.strip() for line in result.stderr.splitlines()[2:]] == ["norn apply", "norn forge", "norn deploy"]
+
+
+def test_an_empty_server_has_no_names(norn, run):
+    norn.on("GET", "/api/apps", shapes.page())
+    assert run("status", "-o", "name").output == ""
+
+
+def test_status_of_one_app_tells_its_facts(norn, run):
+    override = {"replicas": 3, "by": "ann", "at": "2026-11-23T10:00:00Z"}
+    replica = {
+        "name": "norn-blog-r4-g1-0",
+        "state": "running",
+        "release": 4,
+        "restarts": 2,
+        "healthy": False,
+        "message": "m",
+    }
+    found = shapes.app(replicas_override=override, external="not routed: no tunnel configured", replicas=[replica])
+    norn.on("GET", "/api/apps/blog", found)
+    printed = run("status", "blog").stdout
+    assert "set to 3 by ann" in printed
+    assert "not routed: no tunnel configured" in printed
+    assert ["norn-blog-r4-g1-0", "running", "4", "no", "2", "m"] in rows(printed)
+
+
+def test_status_of_a_cron_app_tells_schedule_and_runs(norn, run):
+    bad = shapes.run(state="failed", exit_code=3, stderr="no sales file\nmore")
+    norn.on("GET", "/api/apps/report", {**shapes.cron_app(), "recent": [bad]})
+    printed = run("status", "report").stdout
+    assert "0 9 * * * Europe/Berlin, scheduled" in printed
+    assert "2026-11-24 09:00:00 Europe/Berlin" in printed
+    assert rows(printed)[-1][-6:] == ["3", "1.0", "s", "no", "sales", "file"]
+
+
+def test_status_of_a_broken_app_tells_its_mistakes(norn, run):
+    mistake = {
+        "file": "infraspec.yaml",
+        "line": 3,
+        "column": 7,
+        "field": "port",
+        "message": "must be a number",
+        "hint": "",
+    }
+    norn.on("GET", "/api/apps/blog", shapes.app(state="broken", mistakes=[mistake]))
+    assert "infraspec.yaml:3:7: port: must be a number" in run("status", "blog").stdout
+
+
+def test_fresh_is_asked_of_the_server(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    run("status", "blog", "--fresh")
+    assert norn.last("GET", "/api/apps/blog").query == {"fresh": "1"}
+
+
+def test_the_token_goes_with_every_request(norn, run):
+    norn.on("GET", "/api/apps", shapes.page())
+    run("status")
+    assert norn.last("GET", "/api/apps").headers["authorization"] == "Bearer norn_secret"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [(["logs", "blog"], {}), (["--app", "blog", "logs"], {}), (["logs"], {"NORN_APP": "blog"})],
+)
+def test_the_app_comes_from_argument_option_or_environment(norn, run, words, environment):
+    norn.on("GET", "/api/apps/blog/logs", text("hello"))
+    assert run(*words, env=environment).stdout == "hello\n"
+
+
+def test_the_app_comes_from_the_infraspec_in_the_directory(norn, process, home):
+    (home / "infraspec.yaml").write_text("app: blog\nrole: worker\n")
+    norn.on("GET", "/api/apps/blog/logs", text("hello"))
+    assert process("logs", cwd=home).stdout == b"hello\n"
+
+
+def test_logs_ask_for_so_many_lines(norn, run):
+    norn.on("GET", "/api/apps/blog/logs", text())
+    run("logs", "blog", "--tail", "7")
+    assert norn.last("GET", "/api/apps/blog/logs").query == {"tail": "7"}
+
+
+def test_followed_logs_end_when_the_server_ends_them(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("GET", "/api/apps/blog/logs", text("r-0 | one", "r-0 | two"))
+    assert run("logs", "blog", "-f").stdout == "r-0 | one\nr-0 | two\n"
+    assert norn.last("GET", "/api/apps/blog/logs").query["follow"] == "1"
+
+
+def test_open_prints_the_url(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    assert run("open", "blog").stdout == "http://127.0.0.1:18800\n"
+
+
+def test_an_app_without_a_url_cannot_be_opened(norn, run):
+    norn.on("GET", "/api/apps/queue", shapes.app("queue", role="worker", url=None))
+    result = run("open", "queue")
+    assert result.exit_code == 1
+    assert "queue has no URL" in result.stderr
+
+
+def test_a_url_that_is_no_web_address_is_not_opened(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app(url="file:///etc/passwd"))
+    assert run("open", "blog").exit_code == 1
+
+
+def test_deployments_are_listed(norn, run):
+    failed = {
+        "id": 12, "app": "blog", "job": 7, "kind": "deploy", "state": "failed", "ref": None, "revision": "b" * 40,
+        "release": 5, "actor": "ann", "error": {"sentence": "its tests exited 1"}, "returned_to": 4,
+        "created_at": "2026-11-23T10:00:00Z", "ended_at": None, "live": False,
+    }  # fmt: skip
+    norn.on("GET", "/api/apps/blog/deployments", shapes.page(failed))
+    printed = run("deployments", "blog").stdout
+    assert rows(printed)[1][:5] == ["12", "deploy", "failed", "5", "b" * 12]
+    assert printed.endswith("its tests exited 1\n")
+
+
+def test_releases_are_named_by_their_number(norn, run):
+    release = {
+        "app": "blog",
+        "n": 4,
+        "image": "norn/blog:1",
+        "revision": None,
+        "created_at": None,
+        "live_at": None,
+        "live": True,
+    }
+    norn.on("GET", "/api/apps/blog/releases", shapes.page(release))
+    assert run("releases", "blog", "-o", "name").stdout == "4\n"
+
+
+def test_jobs_alone_lists_them(norn, run):
+    norn.on("GET", "/api/jobs", shapes.page(shapes.job()))
+    assert rows(run("jobs").stdout)[1][:4] == ["7", "deploy", "blog", "succeeded"]
+
+
+def test_jobs_are_filtered_by_the_server(norn, run):
+    norn.on("GET", "/api/jobs", shapes.page())
+    run("jobs", "list", "--app", "blog", "--state", "failed", "--kind", "deploy", "--class", "deploy", "-n", "5")
+    asked = norn.last("GET", "/api/jobs").query
+    assert asked == {"app": "blog", "state": "failed", "kind": "deploy", "class": "deploy", "limit": "5"}
+
+
+def test_jobs_show_tells_the_steps(norn, run):
+    norn.on(
+        "GET",
+        "/api/jobs/7",
+        shapes.job("running", shapes.step(1, "clone-source"), shapes.step(2, "build-image", "running")),
+    )
+    assert rows(run("jobs", "show", "7").stdout)[-2:] == [
+        ["clone-source", "succeeded", "1.5", "s"],
+        ["build-image", "running", "1.5", "s"],
+    ]
+
+
+def test_job_logs_of_one_step(norn, run):
+    norn.on("GET", "/api/jobs/7/logs", text("built"))
+    assert run("jobs", "logs", "7", "--step", "build-image").stdout == "built\n"
+    assert norn.last("GET", "/api/jobs/7/logs").query == {"step": "build-image"}
+
+
+def test_why_tells_what_failed_last_with_its_last_lines(norn, run):
+    error = {"code": "tests_failed", "sentence": "its tests exited 1", "hint": "run them at home"}
+    failed = shapes.job("failed", shapes.step(1, "test-image", "failed"), error=error)
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("GET", "/api/jobs", shapes.page(failed))
+    norn.on("GET", "/api/jobs/7", failed)
+    norn.on("GET", "/api/jobs/7/logs", text(*(f"line {n}" for n in range(30))))
+    printed = run("why", "blog").stdout
+    assert "deploy failed" in printed
+    assert "at test-image (job 7)" in printed
+    assert "line 10\n" in printed
+    assert "line 9\n" not in printed
+    assert printed.endswith("error: its tests exited 1\nhint: run them at home\n")
+
+
+def test_why_of_a_healthy_app_finds_nothing(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("GET", "/api/jobs", shapes.page(shapes.job()))
+    norn.on("GET", "/api/jobs/7", shapes.job())
+    assert "no forge or deploy of it failed last" in run("why", "blog").stdout
+
+
+def test_why_tells_the_last_bad_run(norn, run):
+    norn.on(
+        "GET", "/api/apps/report", {**shapes.cron_app(), "recent": [shapes.run(state="failed", sentence="it exited 3")]}
+    )
+    norn.on("GET", "/api/jobs", shapes.page())
+    assert "its last run 31 failed" in run("why", "report").stdout
+
+
+def test_events_are_listed(norn, run):
+    event = {"id": "9-1", "at": "2026-11-23T10:00:00Z", "kind": "job.ended", "app": "blog", "job": 7, "seq": 3,
+             "data": {"state": "failed", "error": {"sentence": "no"}}}  # fmt: skip
+    norn.on("GET", "/api/events", shapes.page(event))
+    assert rows(run("events").stdout)[1][3:] == ["job.ended", "blog", "7", "state", "failed,", "no"]
