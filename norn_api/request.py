@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
+import flask
 from flask import Request
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from norn_api.errors import fields_invalid
 from norn_tasks.domain.errors import BadRequest, BodyTooLarge, UnsupportedMedia
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class StrictRequest(Request):
@@ -34,21 +39,29 @@ class StrictRequest(Request):
             raise self._unsupported("application/json")
         return _one_object(body)
 
-    def text(self, limit: int, kinds: tuple[str, ...]) -> str:
-        """Answers the body as text of one of these content types; raises as `get_json` does."""
+    def raw(self, limit: int, kinds: tuple[str, ...]) -> bytes:
+        """Answers a body of one of these content types; raises UnsupportedMedia or BodyTooLarge."""
         if self.mimetype not in kinds:
             raise self._unsupported(*kinds)
-        body = self.read_body(limit)
+        return self.read_body(limit)
+
+    def asked(self, model: type[M]) -> M:
+        """Answers the JSON body as a model; raises FieldsInvalid."""
         try:
-            return body.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise BadRequest(f"the body is not UTF-8 (byte {error.start})", hint="save the file as UTF-8") from error
+            return model.model_validate(self.get_json())
+        except ValidationError as error:
+            raise fields_invalid(error) from error
 
     def _unsupported(self, *kinds: str) -> UnsupportedMedia:
         came = self.mimetype[:80] or "a body without a content type"
         return UnsupportedMedia(
             f"this endpoint reads {', '.join(kinds)}, not {came}", hint=f"send `Content-Type: {kinds[0]}`"
         )
+
+
+def current() -> StrictRequest:
+    """Answers the request that is being handled."""
+    return cast(StrictRequest, flask.request)
 
 
 def _one_object(body: bytes) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response
 
 from norn_api.openapi import answers, noun, text_body
 from norn_api.replies import reply
-from norn_api.request import StrictRequest
+from norn_api.request import current
 from norn_api.schemas.apps import FileQuery, SpecAsked, Validity
 from norn_api.schemas.common import AppPath, Json, MistakeAnswer
-from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
-from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Infraspec, decode, json_schema, notices, parse
+from norn_tasks.domain.errors import Mistake, SpecInvalid
+from norn_tasks.domain.infraspec import MAX_BYTES, Infraspec, decode, json_schema, notices, parse
 
 YAML = ("text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml", "text/plain")
 SPEC_BODY = text_body("The text of an infraspec.yaml", "text/yaml", "application/yaml", "text/plain")
@@ -18,16 +18,11 @@ api = noun("specs", "Infraspecs: checking one, and their schema")
 
 
 def read_spec(file: str) -> str:
-    """Answers the infraspec's text in the request's body, sent as YAML or as JSON; raises SpecInvalid for bytes that are none."""
-    asked = _strict()
+    """Answers the infraspec's text in the request's body, sent as YAML or in JSON; raises SpecInvalid."""
+    asked = current()
     if asked.mimetype == "application/json":
-        return SpecAsked.model_validate(asked.get_json()).infraspec
-    return decode(asked.raw(MAX_BYTES + 1, YAML, "an infraspec"), file)
-
-
-def _strict() -> StrictRequest:
-    assert isinstance(request, StrictRequest) or request._get_current_object()
-    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+        return asked.asked(SpecAsked).infraspec
+    return decode(asked.raw(MAX_BYTES, YAML), file)
 
 
 def _validity(file: str, name: str | None) -> Validity:
@@ -68,5 +63,3 @@ def get_schema() -> Json:
     """Answers the JSON Schema of infraspec.yaml, for editors."""
     return json_schema()
 
-
-__all__ = ["FILE_NAME", "api", "named", "read_spec"]

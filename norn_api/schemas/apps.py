@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, InQuery, Json, MistakeAnswer, Overridden, Text, Why
+from norn_api.schemas.common import Answered, Asked, InQuery, Json, LongText, MistakeAnswer, Overridden, Text, Why
 from norn_api.schemas.cron import ScheduleAnswer
 from norn_api.schemas.functions import CallAnswer
 from norn_api.schemas.jobs import DeploymentAnswer
@@ -18,7 +18,7 @@ INFRASPEC = "app: blog\nrole: webserver\nport: 8080\nhealthcheck: /health\n"
 class SpecAsked(Asked):
     """An infraspec in JSON's clothes."""
 
-    infraspec: str = Field(examples=[INFRASPEC], max_length=65_536)
+    infraspec: LongText = Field(examples=[INFRASPEC], max_length=65_536)
     """The text of the file."""
 
 

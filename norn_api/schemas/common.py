@@ -21,6 +21,9 @@ def _storable(text: str) -> str:
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
 """Any text from outside: PostgreSQL can keep it, JSON can carry it."""
 
+LongText = Annotated[str, AfterValidator(_storable)]
+"""The same, of any length."""
+
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 
 

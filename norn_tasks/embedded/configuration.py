@@ -63,7 +63,7 @@ def _head(where: Places) -> dict[str, dict[str, object]]:
 
 def _program(program: Program, where: Places, group: str) -> dict[str, object]:
     return {
-        "command": shlex.join((*_leash(program), *program.argv)),
+        "command": shlex.join((*_leash(program), *program.argv)).replace("%", "%%"),
         "directory": program.directory,
         "autostart": str(group == STORES).lower(),
         "autorestart": "true",

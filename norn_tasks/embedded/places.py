@@ -80,8 +80,8 @@ def places(data_dir: Path) -> Places:
 
 def make(where: Places) -> None:
     """Makes the directories that are Norn's alone; raises NotStarted when one cannot be."""
-    if set("%\n") & set(str(where.data)):
-        raise NotStarted(f"the data directory {where.data} has a % or a line break in its path", hint=_ELSEWHERE)
+    if re.search(r"[%\n]|\s[;#]", str(where.data)):
+        raise NotStarted(f"the supervisor cannot write down the path {str(where.data)!r}", hint=_ELSEWHERE)
     try:
         where.data.parent.mkdir(parents=True, exist_ok=True)
         for directory in (where.data, where.run, where.log):

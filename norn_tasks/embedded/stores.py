@@ -30,6 +30,10 @@ class Store:
     trouble: Callable[[], str]
     program: Program | None = None
 
+    def answers(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.trouble()
+
 
 def prepare(settings: Settings, where: Places) -> tuple[Store, Store]:
     """Answers database and broker, making what they need on disk; starts nothing. Raises NotStarted."""

@@ -76,10 +76,11 @@ def begin(settings: Settings, where: Places, stores: Sequence[Store]) -> None:
 def await_stores(stores: Sequence[Store], watch: Watch) -> None:
     """Returns when every store answers; raises NotStarted with what is wrong with the one that does not."""
     for store in stores:
-        with step(f"{'starting' if store.program else 'reaching'} {store.title}"):
-            if store.program:
-                watch.until(lambda asked=store: not asked.trouble(), store.program.name, STORE_SECONDS)
-            else:
+        if store.program:
+            with step(f"starting {store.title}"):
+                watch.until(store.answers, store.program.name, STORE_SECONDS)
+        else:
+            with step(f"reaching {store.title}"):
                 reach(store)
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from norn_tasks import settings
-from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.router.service import Router
 from norn_tasks.store.session import Database
 
@@ -17,6 +17,8 @@ def main() -> int:
     """Runs the router; answers its exit code."""
     try:
         read = settings.load()
+        if not read.database_url:
+            raise InvalidRequest("the router needs a database", hint="set NORN_DATABASE_URL, or start it with norn up")
     except NornError as error:
         print(f"{error.sentence}\n{error.hint}", file=sys.stderr)
         return 2

@@ -98,8 +98,9 @@ class Exchange:
         def look(before: int) -> None:
             nonlocal timer
             if wire.received == before:
-                return abandon()
-            timer = loop.call_later(HALF_CLOSED_SECONDS, look, wire.received)
+                abandon()
+            else:
+                timer = loop.call_later(HALF_CLOSED_SECONDS, look, wire.received)
 
         def ended() -> None:
             if client.lost:

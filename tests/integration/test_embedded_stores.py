@@ -84,7 +84,7 @@ def test_a_killed_store_is_started_again(stores: Running, name: str) -> None:
     killed = stores.process(name).pid
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: stores.process(name).pid not in (0, killed), 10, f"{name} has another pid")
-    wait_until(lambda: not store.trouble(), 20, f"{name} answers again")
+    wait_until(store.answers, 20, f"{name} answers again")
 
 
 def test_a_second_start_on_the_same_directory_is_refused(stores: Running) -> None:
@@ -99,7 +99,7 @@ def test_stores_work_in_a_directory_that_only_we_can_enter(tmp_path: Path) -> No
 
 
 def test_stores_work_in_a_directory_with_a_long_and_unusual_name(private_dir: Path) -> None:
-    with running(private_dir / ("a ; long, näme " + "x" * 90)) as started:
+    with running(private_dir / ("a long; näme, 'quoted' " + "x" * 90)) as started:
         assert ask(started, "SELECT 1") == 1
     started.where.stores.rmdir()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import signal
 import subprocess
@@ -49,8 +50,12 @@ class World:
         """Starts the router and waits until it listens."""
         environ = {**os.environ, "NORN_DATABASE_URL": self._url}
         self.process = subprocess.Popen([sys.executable, "-m", "norn_tasks.router"], env=environ)
-        wait_until(lambda: self.address().silent is not None and self.address().silent < 5, 15, "the router listens")
+        wait_until(self._listens, 15, "the router listens")
         return self.process
+
+    def _listens(self) -> bool:
+        silent = self.address().silent
+        return silent is not None and silent < 5
 
     def address(self) -> routes.Listening:
         """What the rows say of the app's address."""
@@ -124,24 +129,30 @@ class Client:
         writer.close()
 
 
+def busy(server: Server) -> bool:
+    return len(server.heard) > 20
+
+
 async def echo(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
     writer.write(answer(request.body))
 
 
 @story
-async def test_thousands_of_requests_and_none_fails_while_replicas_come_and_go(world: World) -> None:
-    """Each replica ends at once, connections and all, when its third move comes."""
-    live = [Server(echo), Server(echo)]
+async def test_of_thousands_of_requests_none_fails_and_none_is_sent_twice_while_replicas_come_and_go(
+    world: World,
+) -> None:
+    """Each replica ends at once, connections and all, when its third move comes: what it still held would be lost."""
+    servers = [Server(echo) for _ in range(22)]
+    live = servers[:2]
     await serving(world, *live)
     stop = asyncio.Event()
-    clients = [Client(world.port, keep=n % 2 == 0) for n in range(8)]
+    clients = [Client(world.port, keep=n % 2 == 0) for n in range(16)]
     running = [asyncio.create_task(client.run(stop)) for client in clients]
-    for _ in range(20):
-        new = Server(echo)
+    for new in servers[2:]:
         await new.__aenter__()
         await asyncio.to_thread(world.bring, new)
-        await until(lambda new=new: len(new.heard) > 5, "the new replica has requests")
+        await until(functools.partial(busy, new), "the new replica has requests")
         old = live.pop(0)
         await asyncio.to_thread(world.take, old)
         await old.__aexit__()
@@ -152,6 +163,8 @@ async def test_thousands_of_requests_and_none_fails_while_replicas_come_and_go(w
     )
     stop.set()
     await asyncio.gather(*running)
+    posts = [request for server in servers for request in server.heard if request.start.startswith("POST")]
+    assert len(posts) == sum(client.answered for client in clients)
     for server in live:
         await server.__aexit__()
 
@@ -290,3 +303,11 @@ async def test_large_bodies_both_ways_take_little_memory(world: World) -> None:
     await asyncio.gather(*(one() for _ in range(4)))
     assert peak_memory(world.process) - before < 20 * MIB
     await server.__aexit__()
+
+
+def test_without_a_database_it_says_what_to_set() -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "norn_tasks.router"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "the router needs a database")

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from norn_tasks.domain.errors import LeaseLost, NotFound, Unavailable
 from norn_tasks.domain.job import Fence
 from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.ports import Replicas
 from norn_tasks.store import routes
 from norn_tasks.store.session import ROUTES, Database
 
@@ -27,7 +28,7 @@ def running_job(database: Database, token: int = 5, state: str = "running") -> F
 
 
 @pytest.fixture
-def table(database: Database) -> routes.ReplicaTable:
+def table(database: Database) -> Replicas:
     return routes.ReplicaTable(database)
 
 
@@ -46,7 +47,7 @@ def reserve(database: Database, app: str, first: int = 18800, last: int = 18801)
         return routes.reserve_address(tx, app, first, last)
 
 
-def test_a_replica_goes_through_its_three_states(table: routes.ReplicaTable, fence: Fence) -> None:
+def test_a_replica_goes_through_its_three_states(table: Replicas, fence: Fence) -> None:
     table.starting(BLOG_1, fence)
     table.live("c1", "10.0.0.2:80", fence)
     assert [(r.state, r.address) for r in table.of_app("blog")] == [("live", "10.0.0.2:80")]
@@ -56,22 +57,20 @@ def test_a_replica_goes_through_its_three_states(table: routes.ReplicaTable, fen
     assert table.of_app("blog") == ()
 
 
-@pytest.mark.parametrize("other", [{"token": 6}, {"state": "queued"}])
-def test_a_fallen_fence_changes_nothing(
-    database: Database, table: routes.ReplicaTable, other: dict[str, object]
-) -> None:
-    fence = running_job(database, **other)
+@pytest.mark.parametrize(("token", "state"), [(6, "running"), (5, "queued")])
+def test_a_fallen_fence_changes_nothing(database: Database, table: Replicas, token: int, state: str) -> None:
+    fence = running_job(database, token, state)
     with pytest.raises(LeaseLost):
         table.starting(BLOG_1, Fence(fence.job, 5))
     assert table.of_app("blog") == ()
 
 
-def test_live_of_an_unrecorded_container_is_an_error(table: routes.ReplicaTable, fence: Fence) -> None:
+def test_live_of_an_unrecorded_container_is_an_error(table: Replicas, fence: Fence) -> None:
     with pytest.raises(NotFound):
         table.live("c9", "10.0.0.9:80", fence)
 
 
-def test_leaving_and_gone_twice_are_fine(table: routes.ReplicaTable, fence: Fence) -> None:
+def test_leaving_and_gone_twice_are_fine(table: Replicas, fence: Fence) -> None:
     table.starting(BLOG_1, fence)
     for _ in range(2):
         table.leaving("c1", fence)
@@ -80,7 +79,7 @@ def test_leaving_and_gone_twice_are_fine(table: routes.ReplicaTable, fence: Fenc
     assert table.drained("c1")
 
 
-def test_drained_is_what_the_router_marked(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+def test_drained_is_what_the_router_marked(database: Database, table: Replicas, fence: Fence) -> None:
     table.starting(BLOG_1, fence)
     table.live("c1", "10.0.0.2:80", fence)
     mark(database, "c1")
@@ -98,7 +97,7 @@ def mark(database: Database, container: str) -> None:
         routes.mark_drained(tx, container)
 
 
-def test_the_look_tells_live_from_leaving(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+def test_the_look_tells_live_from_leaving(database: Database, table: Replicas, fence: Fence) -> None:
     reserve(database, "blog")
     for name in ("c1", "c2", "c3"):
         table.starting(Replica(name, "blog", 1, 7, ReplicaState.STARTING), fence)
@@ -168,7 +167,7 @@ def test_a_port_that_worked_once_is_kept(database: Database) -> None:
     assert reserve(database, "blog") == 18800
 
 
-def test_each_change_is_told_on_the_channel(database: Database, table: routes.ReplicaTable, fence: Fence) -> None:
+def test_each_change_is_told_on_the_channel(database: Database, table: Replicas, fence: Fence) -> None:
     listener = database.listen(ROUTES)
     table.starting(BLOG_1, fence)
     assert listener.wait(2) == ["blog"]

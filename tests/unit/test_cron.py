@@ -133,12 +133,10 @@ def test_a_period_takes_no_notice_of_clocks() -> None:
 
 def _field(low: int, high: int) -> st.SearchStrategy[str]:
     number = st.integers(low, high)
-    span = st.tuples(number, number).map(sorted)
+    # Of a span that ends where it begins croniter makes a star; cron makes one number.
+    span = st.tuples(number, number).map(sorted).filter(lambda ends: ends[0] < ends[1])
     plain = span.map(lambda ends: f"{ends[0]}-{ends[1]}")
-    # A step of a span that begins at its end: croniter refuses it, cron takes it.
-    stepped = st.tuples(span.filter(lambda ends: ends[0] < ends[1]), st.integers(1, 5)).map(
-        lambda drawn: f"{drawn[0][0]}-{drawn[0][1]}/{drawn[1]}"
-    )
+    stepped = st.tuples(plain, st.integers(1, 5)).map(lambda drawn: f"{drawn[0]}/{drawn[1]}")
     return st.lists(st.one_of(number.map(str), plain, stepped), min_size=1, max_size=3).map(",".join)
 
 

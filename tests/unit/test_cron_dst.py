@@ -71,7 +71,7 @@ def _shows(text: str, wall: datetime) -> bool:
 
 def _expected(text: str, walls: tuple[Wall, ...]) -> list[datetime]:
     if any(field.startswith("*") for field in text.split()[:2]):
-        return [moment for moment, wall in walls if _shows(text, wall)]
+        return [moment for moment, wall in walls[1:] if _shows(text, wall)]
     first_shown: dict[datetime, datetime] = {}
     for (_, before), (moment, wall) in zip(walls, walls[1:], strict=False):
         # What the clock steps over is shown, so to speak, when the gap ends.

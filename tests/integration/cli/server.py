@@ -110,7 +110,7 @@ class Norn:
                     answering = problem(404, "not_found", f"nothing at {asked.method} {asked.path}")
                 _write(self, answering(asked) if callable(answering) else answering)
 
-            do_GET = do_POST = do_PUT = do_DELETE = handle_request
+            do_GET = do_POST = do_PUT = do_DELETE = handle_request  # noqa: N815 - the names are http.server's
 
             def log_message(self, *_: Any) -> None:
                 """Keeps quiet."""

@@ -21,8 +21,14 @@ def at_terminal(process_environ):
 
     def run(*args: str, typed: bytes = b"", env: dict[str, str] | None = None) -> tuple[int, str]:
         ours, theirs = pty.openpty()
-        running = subprocess.Popen([*NORN, *args], stdin=theirs, stdout=theirs, stderr=theirs,
-                                   env={"TERM": "xterm", **process_environ, **(env or {})}, start_new_session=True)  # fmt: skip
+        running = subprocess.Popen(
+            [*NORN, *args],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={"TERM": "xterm", **process_environ, **(env or {})},
+            start_new_session=True,
+        )
         os.close(theirs)
         if typed:
             os.write(ours, typed)

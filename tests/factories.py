@@ -1,0 +1,103 @@
+"""Arranges what tests start from: apps with a live release, accepted jobs, claims; through the store's own functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import insert, text, update
+
+from norn_tasks.celery_app import Waker
+from norn_tasks.dispatch import Intake
+from norn_tasks.domain.infraspec import Infraspec, parse
+from norn_tasks.domain.job import Job, JobClass, JobKind
+from norn_tasks.settings import Settings
+from norn_tasks.store import jobs, schedules, slots
+from norn_tasks.store.claimed import take
+from norn_tasks.store.jobs import Claimer, NewJob
+from norn_tasks.store.live import Live
+from norn_tasks.store.session import Database, Tx
+from norn_tasks.store.tables import App, CronState, DeploymentRow, Release
+
+ENGINE = "engine-1"
+NOWHERE = "redis://127.0.0.1:1/0"
+"""A broker that refuses: wake-ups are lost, which must change nothing but timing."""
+
+SPECS = {
+    "webserver": "port: 8080\n",
+    "worker": "",
+    "cron": "schedule: '0 9 * * *'\n",
+    "function": "",
+}
+
+
+def spec(app: str, role: str = "function", more: str = "") -> Infraspec:
+    """Answers a small valid spec."""
+    return parse(f"app: {app}\nrole: {role}\n{SPECS[role]}{more}")
+
+
+def intake(database: Database, broker_url: str = NOWHERE, **settings: Any) -> Intake:
+    """Answers an intake over this database."""
+    chosen = Settings(database_url=database.url, broker_url=broker_url, **settings)
+    return Intake(database, chosen, Waker(broker_url), Live(broker_url))
+
+
+def add_app(tx: Tx, wanted: Infraspec, *, forged: bool = True) -> None:
+    """Makes the app's row, forged."""
+    state = "forged" if forged else "unforged"
+    row = {"name": wanted.app, "role": str(wanted.role), "spec": wanted.to_json(), "source": "applied"}
+    tx.execute(insert(App).values(**row, forge_state=state))
+
+
+def add_release(tx: Tx, wanted: Infraspec, n: int = 1, *, image: str | None = None, live: bool = True) -> int:
+    """Makes a release of the app, with its deployment; answers the deployment's id."""
+    app = wanted.app
+    deployment = tx.execute(
+        insert(DeploymentRow)
+        .values(app=app, job_id=0, kind="deploy", state="deployed", release=n, actor="test")
+        .returning(DeploymentRow.id)
+    ).scalar_one()
+    made = {"app": app, "n": n, "image": f"norn/{app}:{n}", "image_id": image or f"sha256:{n}", "engine": ENGINE}
+    tx.execute(insert(Release).values(**made, revision=f"dir-{n}", spec=wanted.to_json(), live_at=schedules.NOW))
+    if live:
+        tx.execute(update(App).where(App.name == app).values(live_deployment=deployment, live_generation=n))
+    return int(deployment)
+
+
+def add_live(database: Database, app: str, role: str = "function", more: str = "", *, at_once: int = 4) -> Infraspec:
+    """Makes an app with a live release and its slots; a cron app's schedule counts from now."""
+    wanted = spec(app, role, more)
+    with database.transaction() as tx:
+        add_app(tx, wanted)
+        add_release(tx, wanted)
+        if role == "function":
+            slots.resize(tx, JobClass.INVOKE, app, at_once)
+        if role == "cron":
+            schedules.register(tx, app, str(wanted.schedule), wanted.timezone, at_once if at_once != 4 else 1)
+            slots.resize(tx, JobClass.CRON, app, at_once if at_once != 4 else 1)
+            schedules.awaken(tx, app)
+    return wanted
+
+
+def add_job(tx: Tx, kind: JobKind = JobKind.FORGE, app: str = "blog", **more: Any) -> int:
+    """Accepts a job."""
+    return jobs.accept(tx, NewJob(kind=kind, app=app, actor="test", patience=3600, **more))
+
+
+def claimer(worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Claimer:
+    """Answers somebody who claims."""
+    return Claimer(worker, job_class, ENGINE, lease, 5)
+
+
+def claim(database: Database, worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Job:
+    """Claims the next job, which must be there."""
+    job = take(database, claimer(worker, job_class, lease))
+    assert job is not None, "nothing was ready"
+    return job
+
+
+def make_due(tx: Tx, app: str, ago: str) -> None:
+    """Sets a schedule back, as if beat had last decided `ago` (an interval)."""
+    moment = text(f"clock_timestamp() - interval '{ago}'")
+    tx.execute(
+        update(CronState).where(CronState.app == app).values(decided_until=moment, next_due=moment, anchor=moment)
+    )

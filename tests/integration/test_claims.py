@@ -1,0 +1,124 @@
+"""Claiming: every job goes to exactly one worker, exclusive ones in order, slotted ones within their caps and fairly."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import func, select
+
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.job import Job, JobClass, JobKind, JobState
+from norn_tasks.store import releases, runs
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import JobRow, Slot
+from tests import factories
+
+THREADS = 16
+
+
+def _work_off(database: Database, job_class: JobClass, seen: list[Job], count: int) -> None:
+    """Claims and ends jobs from many threads until all are ended."""
+    ledger = Ledger(database, patience=5)
+    lock = threading.Lock()
+
+    def worker(name: str) -> None:
+        while len(seen) < count:
+            job = take(database, factories.claimer(name, job_class))
+            if job is None:
+                continue
+            with lock:
+                seen.append(job)
+            ledger.finish(job.fence, JobState.SUCCEEDED)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(worker, [f"w{n}" for n in range(THREADS)]))
+
+
+def test_exclusive_jobs_are_claimed_once_and_in_order_of_acceptance(database: Database) -> None:
+    with database.transaction() as tx:
+        for n in range(200):
+            factories.add_job(tx, app=f"app-{n % 20}")
+    seen: list[Job] = []
+    _work_off(database, JobClass.DEPLOY, seen, 200)
+    assert max(Counter(job.id for job in seen).values()) == 1
+    by_app = defaultdict(list)
+    for job in seen:
+        by_app[job.app].append(job.id)
+    assert all(ids == sorted(ids) for ids in by_app.values())
+
+
+def test_a_later_claim_has_the_higher_token_whatever_the_job(database: Database) -> None:
+    with database.transaction() as tx:
+        for n in range(10):
+            factories.add_job(tx, app=f"app-{n}")
+    tokens = [factories.claim(database).fence.token for _ in range(10)]
+    assert tokens == sorted(set(tokens))
+
+
+def _add_calls(database: Database, app: str, count: int) -> None:
+    with database.transaction() as tx:
+        release = releases.require_live(tx, app)
+        for _ in range(count):
+            runs.accept_call(tx, release, Call(), sync=False, actor="test", patience=60)
+
+
+def test_slotted_jobs_are_claimed_once_and_all(database: Database) -> None:
+    for n in range(10):
+        factories.add_live(database, f"fn-{n}", at_once=2)
+        _add_calls(database, f"fn-{n}", 30)
+    seen: list[Job] = []
+    _work_off(database, JobClass.INVOKE, seen, 300)
+    assert max(Counter(job.id for job in seen).values()) == 1
+
+
+def test_an_app_never_runs_more_than_its_slots(database: Database) -> None:
+    factories.add_live(database, "fn", at_once=3)
+    _add_calls(database, "fn", 10)
+    with ThreadPoolExecutor(10) as pool:
+        taken = list(pool.map(lambda n: take(database, factories.claimer(f"w{n}", JobClass.INVOKE)), range(10)))
+    assert len([job for job in taken if job is not None]) == 3
+
+
+def test_the_app_with_the_fewest_running_goes_first(database: Database) -> None:
+    factories.add_live(database, "busy", at_once=4)
+    factories.add_live(database, "quiet", at_once=4)
+    _add_calls(database, "busy", 8)
+    _add_calls(database, "quiet", 1)
+    order = [factories.claim(database, job_class=JobClass.INVOKE).app for _ in range(3)]
+    assert order == ["busy", "quiet", "busy"]
+
+
+def test_a_slot_is_free_again_when_its_job_has_ended(database: Database) -> None:
+    factories.add_live(database, "fn", at_once=1)
+    _add_calls(database, "fn", 2)
+    first = factories.claim(database, job_class=JobClass.INVOKE)
+    assert take(database, factories.claimer(job_class=JobClass.INVOKE)) is None
+    Ledger(database, patience=1).finish(first.fence, JobState.SUCCEEDED)
+    assert factories.claim(database, job_class=JobClass.INVOKE).id != first.id
+
+
+def test_a_worker_of_another_engine_leaves_pinned_jobs(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, engine="engine-2")
+    assert take(database, factories.claimer()) is None
+
+
+def test_no_slot_is_held_when_nothing_runs(database: Database) -> None:
+    factories.add_live(database, "fn", at_once=2)
+    _add_calls(database, "fn", 20)
+    _work_off(database, JobClass.INVOKE, [], 20)
+    with database.transaction() as tx:
+        held = tx.scalar(select(func.count()).select_from(Slot).where(Slot.job_id.is_not(None)))
+        left = tx.scalar(select(func.count()).select_from(JobRow).where(JobRow.state != "succeeded"))
+    assert (held, left) == (0, 0)
+
+
+def test_kinds_wait_in_their_own_class(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, kind=JobKind.OBSERVE, app="")
+    assert take(database, factories.claimer()) is None
+    assert factories.claim(database, job_class=JobClass.OBSERVE).kind is JobKind.OBSERVE

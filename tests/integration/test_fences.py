@@ -1,0 +1,110 @@
+"""Fencing: who lost the lease writes nothing more, whatever it still believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, text
+
+from norn_tasks.domain.errors import LeaseLost
+from norn_tasks.domain.job import Fence, Job, JobState
+from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.store import step_logs
+from norn_tasks.store.heartbeats import renew
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.sweeper import sweep
+from norn_tasks.store.tables import Event, JobRow, StepLog
+from tests import factories
+
+PLACE = StepPlace(1, "clone-source")
+
+
+def _stolen(database: Database) -> tuple[Job, Job]:
+    """Answers one job as its first owner knows it, and as the second does who took it over."""
+    with database.transaction() as tx:
+        factories.add_job(tx)
+    first = factories.claim(database, "w1", lease=0.001)
+    sweep(database, max_claims=5)
+    return first, factories.claim(database, "w2")
+
+
+WRITES: list[Callable[[Ledger, Fence], object]] = [
+    lambda ledger, fence: ledger.begin_step(fence, PLACE, None),
+    lambda ledger, fence: ledger.end_step(fence, PLACE, StepEnd(StepState.SUCCEEDED)),
+    lambda ledger, fence: ledger.record_container(fence, "c1"),
+    lambda ledger, fence: ledger.begin_code(fence),
+    lambda ledger, fence: ledger.finish(fence, JobState.SUCCEEDED),
+    lambda ledger, fence: ledger.hand_back(fence, adopt=False),
+    lambda ledger, fence: ledger.check(fence),
+    lambda ledger, fence: ledger.plan(fence, []),
+]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=range(len(WRITES)))
+def test_a_fallen_fence_lets_nothing_through(database: Database, write: Callable[[Ledger, Fence], object]) -> None:
+    first, second = _stolen(database)
+    with pytest.raises(LeaseLost):
+        write(Ledger(database, patience=0), first.fence)
+    Ledger(database, patience=0).check(second.fence)
+
+
+def test_every_write_of_the_ledger_is_covered_here() -> None:
+    public = {name for name in vars(Ledger) if not name.startswith("_")} - {"steps"}
+    assert len(WRITES) == len(public)
+
+
+def test_a_fallen_fence_adds_no_output(database: Database) -> None:
+    first, _ = _stolen(database)
+    with database.transaction() as tx:
+        step_logs.append(tx, first.fence, "clone-source", 1, "from the dead")
+        assert tx.scalars(select(StepLog.chunk)).all() == []
+
+
+def test_a_heartbeat_renews_only_what_is_still_held(database: Database) -> None:
+    first, second = _stolen(database)
+    with database.transaction() as tx:
+        beats = renew(tx, [first.fence, second.fence], 30)
+    assert list(beats) == [second.fence]
+
+
+def test_a_heartbeat_does_not_outlive_its_job(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx)
+    job = factories.claim(database)
+    Ledger(database, patience=0).finish(job.fence, JobState.SUCCEEDED)
+    with database.transaction() as tx:
+        assert renew(tx, [job.fence], 30) == {}
+
+
+def test_an_ended_job_is_not_ended_again(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx)
+    job = factories.claim(database)
+    ledger = Ledger(database, patience=0)
+    ledger.finish(job.fence, JobState.SUCCEEDED)
+    with pytest.raises(LeaseLost):
+        ledger.finish(job.fence, JobState.FAILED)
+    with database.transaction() as tx:
+        assert tx.scalar(select(JobRow.state)) == "succeeded"
+
+
+def test_leases_follow_the_clock_of_the_database(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx)
+    factories.claim(database, lease=30)
+    with database.transaction() as tx:
+        left = tx.scalar(text("SELECT extract(epoch FROM lease_until - clock_timestamp())::float8 FROM jobs"))
+    assert left is not None
+    assert 25 < left <= 30
+
+
+def test_events_of_a_job_are_numbered_without_gaps(database: Database) -> None:
+    _, second = _stolen(database)
+    ledger = Ledger(database, patience=0)
+    ledger.begin_step(second.fence, PLACE, None)
+    ledger.end_step(second.fence, PLACE, StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED))
+    with database.transaction() as tx:
+        numbers = tx.scalars(select(Event.seq).where(Event.job_id == second.id).order_by(Event.id)).all()
+    assert list(numbers) == list(range(1, len(numbers) + 1))

@@ -1,0 +1,168 @@
+"""The sweeper: every stuck state has a way out, and only the sweeper takes a job from running back to queued."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.store import releases, runs
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.sweeper import sweep
+from norn_tasks.store.tables import FuncExecution, JobRow, Slot
+from tests import factories
+
+
+def _state(database: Database, job: int) -> Any:
+    with database.transaction() as tx:
+        return tx.execute(select(JobRow).where(JobRow.id == job)).one()
+
+
+def _set(database: Database, job: int, **values: Any) -> None:
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).where(JobRow.id == job).values(**values))
+
+
+def _call(database: Database, *, sync: bool = False) -> int:
+    factories.add_live(database, "fn", at_once=1)
+    with database.transaction() as tx:
+        release = releases.require_live(tx, "fn")
+        return runs.accept_call(tx, release, Call(), sync=sync, actor="test", patience=60).job
+
+
+PAST = text("clock_timestamp() - interval '1 s'")
+AHEAD = text("clock_timestamp() + interval '1 h'")
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "cancel", "deadline", "claims", "begun", "lease"),
+    list(
+        product(
+            [JobKind.FORGE, JobKind.INVOKE],
+            ["queued", "running"],
+            [False, True],
+            ["past", "ahead"],
+            [1, 5],
+            [False, True],
+            ["expired", "fresh"],
+        )
+    ),
+)
+def test_every_state_leads_to_an_end(
+    database: Database, kind: JobKind, state: str, cancel: bool, deadline: str, claims: int, begun: bool, lease: str
+) -> None:
+    """Whatever the state, a job that a worker could not end itself comes to a terminal state in a few rounds."""
+    if kind is JobKind.INVOKE:
+        job = _call(database)
+    else:
+        with database.transaction() as tx:
+            job = factories.add_job(tx)
+    _set(
+        database, job, state=state, claims=claims, lease_token=1, lease_owner="dead",
+        cancel_requested_at=PAST if cancel else None, deadline=PAST if deadline == "past" else AHEAD,
+        begun_at=PAST if begun else None, runs=int(begun),
+        lease_until=PAST if lease == "expired" else AHEAD,
+    )  # fmt: skip
+    for _ in range(20):
+        sweep(database, max_claims=5)
+        row = _state(database, job)
+        if JobState(row.state).terminal:
+            return
+        if row.state == "running" and row.lease_until is not None:
+            _set(database, job, lease_until=PAST)
+        elif row.state == "queued":
+            take(database, factories.claimer("w", JobClass(row._mapping["class"]), lease=0.001))
+    pytest.fail(f"still {row.state} after 20 rounds")
+
+
+def test_a_cancelled_queued_job_ends_cancelled(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, cancel_requested_at=PAST)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == "cancelled"
+
+
+def test_a_job_past_its_deadline_expires_with_the_time_it_waited(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, deadline=PAST, created_at=text("clock_timestamp() - interval '31 s'"))
+    sweep(database, max_claims=5)
+    row = _state(database, job)
+    assert (row.state, row.error["sentence"]) == ("expired", "waited 30 s, and no worker was free to begin it")
+
+
+def test_a_poison_job_is_dead_after_five_workers(database: Database) -> None:
+    with database.transaction() as tx:
+        job = factories.add_job(tx)
+    for n in range(5):
+        factories.claim(database, f"w{n}", lease=0.001)
+        sweep(database, max_claims=5)
+    assert take(database, factories.claimer()) is None
+    sweep(database, max_claims=5)
+    row = _state(database, job)
+    assert (row.state, row.error["sentence"]) == ("dead", "5 workers took it and none ended it")
+
+
+def test_a_lost_synchronous_call_is_never_run_again(database: Database) -> None:
+    job = _call(database, sync=True)
+    held = factories.claim(database, job_class=JobClass.INVOKE, lease=0.001)
+    _set(database, job, lease_until=AHEAD)
+    ledger = Ledger(database, patience=0)
+    ledger.record_container(held.fence, "c1")
+    ledger.begin_code(held.fence)
+    _set(database, job, lease_until=PAST)
+    sweep(database, max_claims=5)
+    row = _state(database, job)
+    assert (row.state, row.error["code"]) == ("error", "worker_lost")
+
+
+def test_a_lost_asynchronous_call_is_adopted_at_no_cost_of_a_run_and_keeps_its_slot(database: Database) -> None:
+    job = _call(database)
+    held = factories.claim(database, job_class=JobClass.INVOKE)
+    ledger = Ledger(database, patience=0)
+    ledger.record_container(held.fence, "c1")
+    ledger.begin_code(held.fence)
+    _set(database, job, lease_until=PAST)
+    sweep(database, max_claims=5)
+    row = _state(database, job)
+    with database.transaction() as tx:
+        holder = tx.scalar(select(Slot.job_id))
+    assert (row.state, row.adopt, row.runs, holder) == ("queued", True, 1, job)
+    again = factories.claim(database, "w2", JobClass.INVOKE)
+    assert (again.id, again.container, again.adopt) == (job, "c1", True)
+
+
+def test_a_lost_job_that_had_not_begun_is_simply_queued(database: Database) -> None:
+    job = _call(database)
+    factories.claim(database, job_class=JobClass.INVOKE, lease=0.001)
+    sweep(database, max_claims=5)
+    row = _state(database, job)
+    assert (row.state, row.adopt, row.runs) == ("queued", False, 0)
+
+
+def test_a_job_of_an_engine_that_nobody_speaks_for_is_given_up(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, created_at=text("clock_timestamp() - interval '121 s'"))
+    sweep(database, max_claims=5)
+    assert _state(database, job).error["code"] == "engine_gone"
+
+
+def test_ending_a_call_ends_its_execution(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, cancel_requested_at=PAST)
+    sweep(database, max_claims=5)
+    with database.transaction() as tx:
+        assert tx.scalar(select(FuncExecution.state).where(FuncExecution.job_id == job)) == "cancelled"
+
+
+def test_a_fresh_lease_is_left_alone(database: Database) -> None:
+    with database.transaction() as tx:
+        job = factories.add_job(tx)
+    factories.claim(database)
+    assert sweep(database, max_claims=5).moved == 0
+    assert _state(database, job).state == "running"
