@@ -32,7 +32,7 @@ _log = structlog.get_logger("norn.api")
 Wants = Callable[[Told], bool]
 
 
-class Dropped(Exception):  # noqa: N818 - told to one caller, never to a user
+class Dropped(Exception):
     """This follower was too slow."""
 
 
@@ -176,4 +176,3 @@ class Hub:
     def _all(self) -> tuple[Follower, ...]:
         with self._lock:
             return tuple(self._followers)
-

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from flask_openapi import APIBlueprint, OpenAPI
-from flask_openapi.models import Info, Tag
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.info import Info
+from flask_openapi.models.tag import Tag
+from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel
 
+from norn_api.permissions import ANYONE, TABLE
 from norn_api.schemas.common import Problem
 
 VERSION = "3.1.0"
@@ -18,9 +22,8 @@ PROBLEM = {
 Answers = dict[str | int, Any]
 
 
-
 def noun(name: str, about: str) -> APIBlueprint:
-    """Makes the blueprint of a noun; each operation's id is its function's name, its summary the docstring's first line."""
+    """Makes the blueprint of a noun: an operation's id is its function's name, its summary the docstring's first line."""
     return APIBlueprint(
         name,
         __name__,
@@ -63,8 +66,22 @@ def finish(app: OpenAPI) -> None:
     app.components_schemas.update(_shapes(Problem))
     spec = app.api_doc
     spec["components"]["schemas"].pop("ValidationErrorModel", None)
-    for operation in (o for item in spec["paths"].values() for o in item.values() if isinstance(o, dict)):
-        _optional_body(operation, spec["components"]["schemas"])
+    for address, item in spec["paths"].items():
+        for method, operation in item.items():
+            _optional_body(operation, spec["components"]["schemas"])
+            _tell_scope(operation, method, address)
+
+
+def _tell_scope(operation: dict[str, Any], method: str, address: str) -> None:
+    """Says what a token needs; nothing where nobody is asked for one."""
+    needed = next(what for (verb, rule), what in TABLE.items() if (verb, _written(rule)) == (method.upper(), address))
+    operation["security"] = [] if needed is ANYONE else [{"token": []}]
+    if needed.scope is not None:
+        operation["x-norn-scope"] = str(needed.scope)
+
+
+def _written(rule: str) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
 def _shapes(model: type[BaseModel]) -> dict[str, Any]:

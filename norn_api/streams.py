@@ -1,4 +1,4 @@
-"""Server-sent events and growing logs: generators of text that hold a thread each, and no database connection while they wait."""
+"""Server-sent events and growing logs: each holds a thread, and no database connection while it waits."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def source() -> Source:
 
 
 def follow_events(source: Source, wanted: Wanted, place: Place | None) -> Iterator[str]:
-    """Yields the wanted events behind a place (None: from now on), each once and in order, then new ones as they come."""
+    """Yields the wanted events behind a place (None: from now on), each once and in order, then what comes."""
     yield "retry: 2000\n\n"
     with source.hub.follow(wanted, drop=source.connection.cut) as follower:
         for event in _all_events(source, wanted, place, follower):
@@ -145,6 +145,7 @@ def answer(event: Told) -> EventAnswer:
 
 def grow(source: Source, job: int, read: Callable[[], tuple[list[str], bool]]) -> Iterator[str]:
     """Yields what `read` answers (new text, and whether that was the end) whenever the job's output grows."""
+    yield ""  # sends the headers: the first line may be long in coming
     with source.hub.follow(_of_job(job), nudge=job, drop=source.connection.cut) as follower:
         while True:
             texts, ended = read()

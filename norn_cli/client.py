@@ -21,7 +21,6 @@ from norn_cli.sse import ServerEvent, events, lines
 
 Json = dict[str, Any]
 
-PAGE = 200
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
 # Heartbeats come every 10 s: a stream that is silent for three of them is dead.
@@ -51,9 +50,9 @@ class Client:
 
     # Apps
 
-    def apps(self) -> Json:
-        """Lists all apps."""
-        return self._all("/api/apps")
+    def apps(self, *, hidden: bool = False) -> Json:
+        """Lists all apps; `hidden` adds those that say `deploy: false`."""
+        return self._all("/api/apps", {"all": 1} if hidden else {})
 
     def app(self, app: str, *, fresh: bool = False) -> Json:
         """Reads one app; `fresh` has the server look at the cluster first."""
@@ -189,7 +188,7 @@ class Client:
 
     def tokens(self) -> Json:
         """Lists the tokens, without their secrets."""
-        return self._all("/api/tokens")
+        return self._all("/api/tokens", {})
 
     def create_token(self, body: Json) -> Json:
         """Makes a token; this answer is the only one that shows it."""
@@ -203,19 +202,19 @@ class Client:
         """Lists events; filters are app and job."""
         return self._get("/api/events", {"limit": limit, **filters})
 
-    def follow_events(self, after: str = "", **filters: str) -> Iterator[ServerEvent]:
-        """Follows events from after an id on."""
-        return self._events("/api/events/stream", filters, after)
+    def follow_events(self, app: str, after: str = "") -> Iterator[ServerEvent]:
+        """Follows events, of one app or of all, from after an id on, else from now on."""
+        return self._events("/api/events/stream", {"app": app} if app else {}, after)
 
     # How
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
         return self._answer(self._exchange("GET", path, params=params or {}))
 
-    def _all(self, path: str) -> Json:
-        answer = self._get(path, {"limit": PAGE})
+    def _all(self, path: str, params: Mapping[str, Any]) -> Json:
+        answer = self._get(path, params)
         while answer.get("next") is not None:
-            further = self._get(path, {"limit": PAGE, "after": answer["next"]})
+            further = self._get(path, {**params, "after": answer["next"]})
             answer = {**further, "items": [*answer["items"], *further["items"]]}
         return answer
 

@@ -33,7 +33,7 @@ class StepView:
         self._turn = cycle(_SPINNER)
         self._told: set[tuple[object, ...]] = set()
         self._doing, self._since = "", time.monotonic()
-        self._last_line = ""
+        self._last_lines: dict[str, str] = {}
 
     def seen(self, job: Json) -> None:
         """Tells the steps that have ended since the last look, and keeps what is running."""
@@ -53,7 +53,7 @@ class StepView:
             self.close()
             self._output.mutter(f"{step} │ {line}")
         elif line.strip():
-            self._last_line = one_line(line)
+            self._last_lines[step] = one_line(line)
 
     def away(self, sentence: str) -> None:
         """Says that the server does not answer, once for each time."""
@@ -65,8 +65,8 @@ class StepView:
     def tick(self) -> None:
         """Paints the line that says what is going on."""
         if self._output.live and self._doing:
-            tail = f"  {self._last_line}" if self._last_line else ""
-            text = f"{next(self._turn)} {self._doing} {duration(time.monotonic() - self._since)}{tail}"
+            since = duration(time.monotonic() - self._since)
+            text = f"{next(self._turn)} {self._doing} {since}  {self._last_lines.get(self._doing, '')}"
             self._output.paint(clip(text, self._output.columns - 1))
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class StepView:
 
     def _now(self, doing: str) -> None:
         if doing != self._doing:
-            self._doing, self._since, self._last_line = doing, time.monotonic(), ""
+            self._doing, self._since = doing, time.monotonic()
 
     def _tell_once(self, key: tuple[object, ...], *parts: str | Styled) -> bool:
         if key in self._told:

@@ -18,9 +18,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETION_SECONDS = 0.5
 
-# For commands whose words another program reads: `launch` hands them on as they are.
-PASSED_ON = {"ignore_unknown_options": True}
-
 
 def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def callback(context: click.Context, _: click.Parameter, value: Any) -> Any:
@@ -118,7 +115,7 @@ def app_argument(function: F) -> F:
 
 def limit_option(default: int = 20) -> Callable[[F], F]:
     """Adds `-n/--limit`."""
-    return click.option("-n", "--limit", type=click.IntRange(1, 1000), default=default, show_default=True,
+    return click.option("-n", "--limit", type=click.IntRange(1, 200), default=default, show_default=True,
                         help="How many, at most.")  # fmt: skip
 
 

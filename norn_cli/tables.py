@@ -33,8 +33,9 @@ def verdict(tick: Json) -> str:
 
 
 def reason(record: Json) -> str:
-    """Answers why a run ended badly: the sentence, else the first line of its stderr."""
-    return str(record.get("sentence") or next(iter((record.get("stderr") or "").splitlines()), ""))
+    """Answers why a run ended badly: the sentence, and the first line of its stderr."""
+    said = record.get("first_error_line") or next(iter((record.get("stderr") or "").splitlines()), "")
+    return ": ".join(part for part in (record.get("sentence"), said) if part)
 
 
 def took(record: Json) -> str:
@@ -180,8 +181,8 @@ TOKENS = (
     Column("SCOPES", _joined("scopes")),
     Column("APPS", lambda token: ", ".join(token["apps"]) if token.get("apps") else "all"),
     Column("MADE", _when("created_at")),
+    Column("BY", _field("created_by")),
     Column("USED", _when("last_used_at")),
-    Column("REVOKED", _when("revoked_at")),
 )
 WORKERS = (
     Column("WORKER", _field("name")),

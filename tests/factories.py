@@ -22,6 +22,8 @@ ENGINE = "engine-1"
 NOWHERE = "redis://127.0.0.1:1/0"
 """A broker that refuses: wake-ups are lost, which must change nothing but timing."""
 
+LONG_AGO = text("clock_timestamp() - interval '1 day'")
+
 SPECS = {
     "webserver": "port: 8080\n",
     "worker": "",

@@ -20,9 +20,7 @@ def list_deployments(query: DeploymentsQuery) -> Response:
     """Lists deployments, newest first."""
     app = None if query.app is None else reach(query.app)
     with norn().database.transaction() as tx:
-        page = deployments.listed(
-            tx, app=app, state=query.state, reach=actor().apps, cut=Cut(query.limit, query.after)
-        )
+        page = deployments.listed(tx, app=app, state=query.state, reach=actor().apps, cut=Cut(query.limit, query.after))
     return listed(DeploymentAnswer, page)
 
 

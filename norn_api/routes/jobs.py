@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -25,6 +25,7 @@ from norn_tasks.store.reading import Cut
 
 NDJSON = "application/x-ndjson"
 TEXT = "text/plain; charset=utf-8"
+Shape = Callable[[Any], str]
 api = noun("jobs", "Jobs: accepted work, its steps and their output")
 
 
@@ -90,7 +91,10 @@ def follow_job(path: JobPath) -> Response:
 
 @api.get("/api/jobs/<id:job>/logs", responses=text_answer("What the steps printed"))
 def get_job_logs(path: JobPath, query: LogQuery) -> Response:
-    """Answers what a job's steps printed, as text or (Accept: application/x-ndjson) as JSON lines; `follow` until its end."""
+    """Answers what a job's steps printed, as text or (Accept: application/x-ndjson) as JSON lines.
+
+    With `follow` it goes on until the job has ended.
+    """
     with norn().database.transaction() as tx:
         found = jobs_read.get(tx, path.job)
     may_see(found, Scope.READ)
@@ -100,7 +104,9 @@ def get_job_logs(path: JobPath, query: LogQuery) -> Response:
     return streamed(grow(here, path.job, read), NDJSON if lines else TEXT, here.connection)
 
 
-def _reader(job: int, query: LogQuery, shape: Callable[[Mapping[str, Any]], str]) -> Callable[[], tuple[list[str], bool]]:
+def _reader(
+    job: int, query: LogQuery, shape: Callable[[Mapping[str, Any]], str]
+) -> Callable[[], tuple[list[str], bool]]:
     """Answers what reads on from where it was: new text, and whether nothing more will come."""
     database, place = norn().database, [(0, -1)]
 
@@ -115,11 +121,11 @@ def _reader(job: int, query: LogQuery, shape: Callable[[Mapping[str, Any]], str]
     return read
 
 
-def _plain(piece: Mapping[str, Any]) -> str:
+def _plain(piece: Any) -> str:
     return str(piece["chunk"])
 
 
-def _json_line(piece: Mapping[str, Any]) -> str:
+def _json_line(piece: Any) -> str:
     at = piece["at"].isoformat().replace("+00:00", "Z")
     told = {"step": piece["step"], "seq": piece["seq"], "at": at, "text": piece["chunk"]}
     return json.dumps(told, ensure_ascii=False) + "\n"

@@ -58,8 +58,7 @@ def validate_for_app(path: AppPath, query: FileQuery) -> Response:
     return reply(_validity(query.file, path.app))
 
 
-@api.get("/api/schema/infraspec", responses={"200": {"description": "A JSON Schema (2020-12)"}}, security=[])
+@api.get("/api/schema/infraspec", responses={"200": {"description": "A JSON Schema (2020-12)"}})
 def get_schema() -> Json:
     """Answers the JSON Schema of infraspec.yaml, for editors."""
     return json_schema()
-

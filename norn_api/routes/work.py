@@ -93,8 +93,6 @@ def restart(path: AppPath, body: NothingAsked) -> Response:
 def scale(path: AppPath, body: ScaleAsked) -> Response:
     """Keeps so many replicas whatever the spec says, until reset."""
     if body.reset == (body.replicas is not None):
-        raise InvalidRequest(
-            "replicas: give either replicas or reset", hint='send {"replicas": 3} or {"reset": true}'
-        )
+        raise InvalidRequest("replicas: give either replicas or reset", hint='send {"replicas": 3} or {"reset": true}')
     work = dispatch.request_scale(norn().intake, path.app, replicas=body.replicas, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.SCALE)

@@ -153,3 +153,12 @@ class AppDetail(AppAnswer):
 
     spec: Json | None
     recent: list[RunTold | CallAnswer]
+
+
+class LogsQuery(InQuery):
+    """Which lines."""
+
+    tail: int = Field(100, ge=0, le=10_000)
+    """So many of the last lines of each replica."""
+    follow: bool = False
+    """Go on with new lines as they come."""

@@ -29,7 +29,7 @@ def command(session: Session, path: Path | None) -> None:
     output = session.output
     output.data(app, lambda: output.line(f"{app['name']} is applied: {app['role']}, {app['state']}"), [app["name"]])
     for notice in app.get("notices") or []:
-        output.say(f"note: {notice.get('message', notice) if isinstance(notice, dict) else notice}")
+        output.say(f"note: {notice}")
     if (app.get("forge") or {}).get("state") == "unforged":
         output.hint(f"norn forge {app['name']}")
 

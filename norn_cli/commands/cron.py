@@ -40,10 +40,8 @@ def list_schedules(session: Session) -> None:
 @pass_session
 def next_times(session: Session, app: str | None, limit: int) -> None:
     """Lists when a schedule is due next."""
-    name = session.app(app)
-    zone = session.client.cron(name).get("timezone") or "UTC"
-    answer = session.client.cron_next(name, limit)
-    times = [item if isinstance(item, str) else item["at"] for item in answer["items"]]
+    answer = session.client.cron_next(session.app(app), limit)
+    zone, times = answer["timezone"], answer["items"]
     columns = (Column("DUE", lambda row: local(row["at"], zone)), Column("", lambda row: ago(row["at"])))
     session.output.data(answer, lambda: session.output.table([{"at": at} for at in times], columns), times)
 
@@ -76,8 +74,7 @@ def run(session: Session, app: str | None, force: bool, waiting: Waiting) -> Non
 @pass_session
 def pause(session: Session, app: str | None, reason: str) -> None:
     """Stops a schedule from firing; each occurrence is still accounted for."""
-    name = session.app(app)
-    _show_schedule(session.output, name, session.client.cron_do(name, "pause", {"reason": reason}))
+    _show(session.output, session.client.cron_do(session.app(app), "pause", {"reason": reason}))
 
 
 @command.command("resume")
@@ -85,8 +82,7 @@ def pause(session: Session, app: str | None, reason: str) -> None:
 @pass_session
 def resume(session: Session, app: str | None) -> None:
     """Lets a paused schedule fire again; what was skipped is not made up for."""
-    name = session.app(app)
-    _show_schedule(session.output, name, session.client.cron_do(name, "resume", {}))
+    _show(session.output, session.client.cron_do(session.app(app), "resume", {}))
 
 
 @command.command("set-schedule")
@@ -99,11 +95,11 @@ def set_schedule(session: Session, words: tuple[str, ...], timezone: str | None,
     app, schedule = _app_and_schedule(words, clear)
     name = session.app(app)
     if clear:
-        changed = session.client.clear_schedule(name) or session.client.cron(name)
+        changed = session.client.clear_schedule(name)
     else:
         zone = {"timezone": timezone} if timezone else {}
         changed = session.client.set_schedule(name, {"schedule": schedule, **zone})
-    _show_schedule(session.output, name, changed)
+    _show(session.output, changed)
 
 
 @command.command("history")
@@ -153,20 +149,22 @@ def _last_run(session: Session, app: str) -> int:
     return int(last[0]["id"])
 
 
-def _show_schedule(output: Output, app: str, schedule: Json) -> None:
-    output.record(schedule, _schedule_facts(app, schedule), app)
+def _show(output: Output, cron: Json) -> None:
+    output.record(cron, _facts(cron), cron["app"])
 
 
-def _schedule_facts(app: str, schedule: Json) -> Iterator[Fact]:
-    zone = schedule.get("timezone") or "UTC"
-    times = schedule.get("next") or []
-    first = times if isinstance(times, str) else next(iter(times), None)
-    override = schedule.get("override") or {}
-    yield "app", app
-    yield "schedule", f"{schedule.get('text')} {zone}"
-    yield "state", schedule.get("state")
-    yield "next run", f"{local(first, zone)} ({ago(first)})" if first else ""
-    yield "override", f"by {override.get('by')} {ago(override.get('at'))}, over {SPEC_FILE}" if override else ""
+def _facts(cron: Json) -> Iterator[Fact]:
+    schedule = cron["schedule"]
+    zone, override, paused = schedule["timezone"], schedule.get("override"), schedule.get("paused")
+    yield "app", cron["app"]
+    yield "schedule", f"{schedule['text']} {zone}"
+    yield "state", schedule["state"]
+    if override:
+        yield "override", f"by {override['by']} {ago(override['at'])}, over {SPEC_FILE}"
+    if paused:
+        yield "paused", f"by {paused['by']} {ago(paused['at'])} {paused['reason']}"
+    for due in cron["next"][:1]:
+        yield "next run", f"{local(due, zone)} ({ago(due)})"
 
 
 def _show_run(output: Output, found: Json) -> None:

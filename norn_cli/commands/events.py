@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-from norn_cli.errors import CliError, NotNorn, Refused, Unreachable
+from norn_cli.client import Client
+from norn_cli.errors import NotNorn, Refused, Unreachable
 from norn_cli.follow import AWAY_SECONDS
 from norn_cli.options import command as norn_command
 from norn_cli.options import limit_option
 from norn_cli.output import Format, Output, Style, Styled, dumped
 from norn_cli.session import Session, pass_session
+from norn_cli.sse import ServerEvent
 from norn_cli.tables import EVENTS, happened
 from norn_cli.times import local
 
 Json = dict[str, Any]
 
+_BEGINNING = "0-0"
+
 
 @norn_command("events")
-@click.option("-f", "--follow", is_flag=True, help="Go on as they happen.")
+@click.option("-f", "--follow", is_flag=True, help="Go on as they happen; with --job until it has ended.")
 @click.option("--job", type=click.IntRange(min=1), help="Only those of this job.")
 @limit_option(50)
 @pass_session
@@ -31,36 +35,44 @@ def command(session: Session, follow: bool, job: int | None, limit: int) -> None
 
     While following, -o json prints one object a line.
     """
-    wanted = {"app": session.app_option, "job": str(job or "")}
-    filters = {name: value for name, value in wanted.items() if value}
-    if not follow:
-        session.output.page(session.client.events(limit, **filters), EVENTS)
+    client, app = session.client, session.app_option
+    if follow:
+        _follow(session, client, app, job)
         return
-    for event in _followed(session, filters):
+    wanted = {"app": app, "job": str(job or "")}
+    session.output.page(client.events(limit, **{name: value for name, value in wanted.items() if value}), EVENTS)
+
+
+def _follow(session: Session, client: Client, app: str, job: int | None) -> None:
+    if job:
+        for event in _followed(lambda after: client.job_events(job, after), ""):
+            _tell(session.output, event)
+            if event["kind"] == "job.ended":
+                return
+    # From the newest one on, by its id: nothing is missed when the first stream breaks before its first event.
+    newest = client.events(1, **({"app": app} if app else {}))["items"]
+    begin = str(newest[-1]["id"]) if newest else _BEGINNING
+    for event in _followed(lambda after: client.follow_events(app, after), begin):
         _tell(session.output, event)
 
 
-def _followed(session: Session, filters: dict[str, str]) -> Iterator[Json]:
+def _followed(stream: Callable[[str], Iterator[ServerEvent]], after: str) -> Iterator[Json]:
     """Answers events, each once; resumes after the last one for a minute when the stream breaks."""
-    after, away_since = "", None
+    begun, away_since = False, None
     while True:
         try:
-            for event in session.client.follow_events(after, **filters):
-                after, away_since = event.id or after, None
+            for event in stream(after):
+                begun, after, away_since = True, event.id or after, None
                 if event.kind and isinstance(event.payload, dict):
                     yield event.payload
         except (Unreachable, NotNorn, Refused) as error:
-            _raise_if_final(error, after or away_since)
+            # Trying again mends neither a refusal nor a server that was never there.
+            if not begun or (isinstance(error, Refused) and not error.temporary):
+                raise
             away_since = away_since or time.monotonic()
             if time.monotonic() - away_since > AWAY_SECONDS:
                 raise
         time.sleep(1)
-
-
-def _raise_if_final(error: CliError, begun: object) -> None:
-    """Raises what trying again does not mend: a refusal, or a server that was never there."""
-    if not begun or (isinstance(error, Refused) and not error.temporary):
-        raise error
 
 
 def _tell(output: Output, event: Json) -> None:

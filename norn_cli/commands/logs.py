@@ -14,6 +14,8 @@ from norn_cli.options import app_argument
 from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
+_LONG_RUNNING = ("webserver", "worker")
+
 
 @norn_command("logs")
 @app_argument
@@ -27,22 +29,24 @@ def command(session: Session, app: str | None, follow: bool, tail: int, server: 
     if server is not None:
         if app:
             raise Usage(f"--server prints the server's own logs, not those of {app}", hint=f"norn logs {app}")
-        launch.embedded(["logs", *([server] if server else []), *(["-f"] if follow else [])])
+        launch.embedded(["logs", *([server] if server else []), "-n", str(tail), *(["-f"] if follow else [])])
     name = session.app(app)
     lines = _followed(session, name, tail) if follow else session.client.app_logs(name, tail=tail, follow=False)
     for line in lines:
         session.output.stream(line)
 
 
-def _followed(session: Session, app: str, tail: int) -> Iterator[str]:
+def _followed(session: Session, name: str, tail: int) -> Iterator[str]:
     """Answers lines for as long as the server has them; comes back for a minute when the connection breaks."""
-    session.client.app(app)  # what is wrong from the start is told now, not tried again
+    app = session.client.app(name)  # what is wrong from the start is told now, not tried again
     away_since = None
     while True:
         try:
-            for line in session.client.app_logs(app, tail=tail, follow=True):
+            for line in session.client.app_logs(name, tail=tail, follow=True):
                 away_since = None
                 yield line
+            if app["role"] in _LONG_RUNNING:
+                session.output.say("the server has ended the stream")
             return
         except Unreachable as error:
             if away_since is None:

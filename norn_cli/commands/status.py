@@ -26,9 +26,10 @@ _FIRST_STEPS = """No apps yet. Where an infraspec.yaml is (norn init writes one)
 
 @norn_command("status")
 @app_argument
+@click.option("-a", "--all", "hidden", is_flag=True, help="Also the apps that say deploy: false.")
 @click.option("--fresh", is_flag=True, help="Have the server look at the cluster first.")
 @pass_session
-def command(session: Session, app: str | None, fresh: bool) -> None:
+def command(session: Session, app: str | None, fresh: bool, hidden: bool) -> None:
     """Shows the apps, or one app with all its facts.
 
     Only an app that is typed, or named by --app, is shown alone.
@@ -37,7 +38,7 @@ def command(session: Session, app: str | None, fresh: bool) -> None:
         found = session.client.app(session.app(app), fresh=fresh)
         session.output.data(found, lambda: _show(session.output, found), [found["name"]])
         return
-    answer = session.client.apps()
+    answer = session.client.apps(hidden=hidden)
     session.output.page(answer, APPS, "name")
     if not answer["items"] and session.output.for_people:
         for line in _FIRST_STEPS.split("\n"):
@@ -48,7 +49,7 @@ def _show(output: Output, app: Json) -> None:
     output.facts([*_facts(app), *_schedule_facts(app.get("schedule") or {}), *_troubles(app)])
     for rows, columns in (
         (app.get("replicas"), REPLICAS),
-        (app.get("recent"), RUNS if app["role"] == "cron" else CALLS),
+        (app.get("recent"), RUNS if app.get("role") == "cron" else CALLS),
     ):
         if rows:
             output.line()
@@ -58,13 +59,17 @@ def _show(output: Output, app: Json) -> None:
 def _facts(app: Json) -> Iterator[Fact]:
     live = app.get("live") or {}
     yield "app", app["name"]
-    yield "role", app["role"] + (", core" if app.get("core") else "")
+    yield "role", (app.get("role") or "") + (", core" if app.get("core") else "")
     yield "state", app["state"]
     yield "at work", app_state(app).partition(", ")[2]
     yield "ready", ready_of_wanted(app)
     yield "scale", _override(app.get("replicas_override"))
     if live:
-        yield "release", f"{live['release']} {short(live.get('revision'))}".strip() + f", live since {ago(live['at'])}"
+        yield (
+            "release",
+            f"{live['release']} {short(live.get('revision'))}".strip()
+            + (f", live since {ago(live['at'])}" if live.get("at") else ""),
+        )
     yield "url", app.get("url")
     yield "external", app.get("external")
     yield "source", " ".join(part for part in (app.get("source"), app.get("origin")) if part and part != "none")
@@ -93,9 +98,10 @@ def _troubles(app: Json) -> Iterator[Fact]:
     for mistake in app.get("mistakes") or []:
         yield "mistake", mistake_line(mistake)
     error = (app.get("forge") or {}).get("error") or {}
-    yield "forge error", error.get("detail") or error.get("sentence")
+    yield "forge error", error.get("sentence")
+    yield "remark", app.get("message")
     for notice in app.get("notices") or []:
-        yield "notice", mistake_line(notice) if isinstance(notice, dict) else notice
+        yield "notice", notice
 
 
 def _override(override: Json | None) -> str:

@@ -9,11 +9,10 @@ from norn_cli.options import command as norn_command
 
 
 @norn_command("up")
-@click.option("--detach/--foreground", "detach", default=True, show_default=True,
-              help="Return when the server is healthy, or stay with it until Ctrl-C.")  # fmt: skip
-def command(detach: bool) -> None:
-    """Starts a whole server on this machine: stores, API, workers, schedules, router.
+@click.option("--foreground", is_flag=True, help="Stay with it until it is stopped, for systemd or a container.")
+def command(foreground: bool) -> None:
+    """Starts a whole server on this machine and returns when it is healthy: stores, API, workers, schedules, router.
 
     What the server reads from the environment is in docs/settings.md.
     """
-    launch.embedded(["up", *(["--detach"] if detach else [])])
+    launch.embedded(["up", *(["--foreground"] if foreground else [])])

@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from norn_cli import launch
-from norn_cli.options import PASSED_ON
 from norn_cli.options import command as norn_command
+from norn_cli.output import Format
+from norn_cli.session import Session, pass_session
 
 
-@norn_command("validate", context_settings=PASSED_ON)
-@click.argument("arguments", nargs=-1, metavar="[FILE|DIR]")
-def command(arguments: tuple[str, ...]) -> None:
-    """Checks an infraspec and prints its mistakes as file:line:col; no server is asked."""
-    launch.domain(["validate", *arguments])
+@norn_command("validate")
+@click.argument("paths", nargs=-1, metavar="[FILE|DIR]...")
+@pass_session
+def command(session: Session, paths: tuple[str, ...]) -> None:
+    """Checks infraspecs and prints every mistake as file:line:col; no server is asked."""
+    as_json = ["--json"] if session.form is Format.JSON else []
+    launch.domain(["validate", *as_json, "--", *(paths or (".",))])

@@ -45,6 +45,8 @@ def _tell(output: Output, app: Json, job: Json | None, step: Json | None, lines:
     for replica in app.get("replicas") or []:
         if replica.get("message"):
             output.line(f"{replica['name']}: {replica['message']}")
+    if app.get("message"):
+        output.line(app["message"])
     _tell_run(output, (app.get("recent") or [None])[0])
     if job:
         _tell_job(output, job, step, lines)

@@ -31,7 +31,18 @@ _LOOK = 0.2
 """Seconds between two looks at the stop, the time and the `check` while a program says nothing."""
 
 _KEPT = 20
-_INHERITED = ("PATH", "HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_INHERITED = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES)
+    "PATH",
+    "HOME",
+    "DOCKER_CONFIG",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Command:
     """A program to run: what it is for (`the build`, in sentences), and its limits.
 
     `say` takes every line of both streams; `hear`, when given, takes stdout's lines instead. `check` is called a few
-    times a second and may raise to end the program.
+    times a second and may raise to end the program. `hint` is the way out when it takes too long.
     """
 
     what: str
@@ -51,6 +62,7 @@ class Command:
     cwd: Path | None = None
     hear: Say | None = None
     check: Callable[[], None] | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,8 @@ class _Reading:
     def _look(self) -> None:
         self._command.stop.check()
         if time.monotonic() > self._until:
-            raise TimedOut(f"{self._command.what} took longer than its limit of {self._command.timeout:g} s")
+            sentence = f"{self._command.what} took longer than its limit of {self._command.timeout:g} s"
+            raise TimedOut(sentence, hint=self._command.hint)
         if self._command.check is not None:
             self._command.check()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import structlog
@@ -17,10 +17,10 @@ import structlog
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, LeaseLost, NornError, Stopped
 from norn_tasks.domain.infraspec import from_json
-from norn_tasks.domain.job import Fence, Job, JobState, Problem
+from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
 from norn_tasks.domain.step import Learned, Resume, StepEnd, StepPlace, StepState
 from norn_tasks.domain.writes import SpecLearned
-from norn_tasks.pipelines import PIPELINES
+from norn_tasks.pipelines import PIPELINES, Pipeline
 from norn_tasks.pipelines.failpoints import Point, Reach, inert
 from norn_tasks.ports import Say, Stop, Tools, Watch
 from norn_tasks.steps.step import Context, Step
@@ -59,6 +59,7 @@ class Runner:
     tools: Tools
     output: Output
     reach: Reach = inert
+    pipelines: Mapping[JobKind, Pipeline] = field(default_factory=lambda: PIPELINES)
 
     def run(self, job: Job, stop: Stop) -> JobState | None:
         """Plays the job to an end; None when it was handed back or lost."""
@@ -112,7 +113,7 @@ class _Play:
 
     def _all_steps(self) -> JobState | None:
         job = self._job
-        self._steps = PIPELINES[job.kind](job)
+        self._steps = self._runner.pipelines[job.kind](job)
         done = self._ledger.steps(job.fence)
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])

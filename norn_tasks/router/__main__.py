@@ -9,6 +9,7 @@ import sys
 
 from norn_tasks import settings
 from norn_tasks.domain.errors import InvalidRequest, NornError
+from norn_tasks.logs import configure
 from norn_tasks.router.service import Router
 from norn_tasks.store.session import Database
 
@@ -22,6 +23,7 @@ def main() -> int:
     except NornError as error:
         print(f"{error.sentence}\n{error.hint}", file=sys.stderr)
         return 2
+    configure(read)
     _allow_many_connections()
     database = Database(read.database_url, pool=2, overflow=2)
     asyncio.run(_serve(Router(database, read.listen_url, read.router_host)))

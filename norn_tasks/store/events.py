@@ -53,11 +53,17 @@ class Told:
     data: dict[str, Any]
 
 
-_READ = """
+_AFTER = """
 SELECT xact::text AS xact, id, at, kind, app, job_id, seq, data FROM events
  WHERE (xact, id) > (CAST(:xact AS xid8), :id) AND xact < pg_snapshot_xmin(pg_current_snapshot()) {more}
  ORDER BY events.xact, id LIMIT :limit
 """
+_NEWEST = """
+SELECT xact::text AS xact, id, at, kind, app, job_id, seq, data FROM events
+ WHERE xact < pg_snapshot_xmin(pg_current_snapshot()) {more}
+ ORDER BY events.xact DESC, id DESC LIMIT :limit
+"""
+_MORE = {"app": "AND app = :app", "job": "AND job_id = :job", "reach": "AND app = ANY(:reach)"}
 _END = """
 SELECT xact::text AS xact, id FROM events WHERE xact < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY events.xact DESC, id DESC LIMIT 1
@@ -69,11 +75,15 @@ def after(
     tx: Tx, place: Place, *, app: str | None = None, job: int | None = None, reach: Reach = None, limit: int = 500
 ) -> tuple[Told, ...]:
     """Answers the events behind a place, in order, at most `limit`."""
-    given = {"app": app, "job": job, "reach": None if reach is None else sorted(reach)}
-    more = {"app": "AND app = :app", "job": "AND job_id = :job", "reach": "AND app = ANY(:reach)"}
-    wanted = {name: thing for name, thing in given.items() if thing is not None}
-    query = text(_READ.format(more=" ".join(more[name] for name in wanted)))
-    rows = tx.execute(query, {"xact": str(place.xact), "id": place.id, "limit": limit, **wanted})
+    bound = {"xact": str(place.xact), "id": place.id, "limit": limit}
+    return _read(tx, _AFTER, {"app": app, "job": job, "reach": reach}, bound)
+
+
+def _read(tx: Tx, query: str, filters: dict[str, Any], bound: dict[str, Any]) -> tuple[Told, ...]:
+    wanted = {name: thing for name, thing in filters.items() if thing is not None}
+    if "reach" in wanted:
+        wanted["reach"] = sorted(wanted["reach"])
+    rows = tx.execute(text(query.format(more=" ".join(_MORE[name] for name in wanted))), bound | wanted)
     return tuple(
         Told(Place(int(row.xact), row.id), row.at, row.kind, row.app, row.job_id, row.seq, row.data) for row in rows
     )
@@ -88,3 +98,10 @@ def end(tx: Tx) -> Place:
 def behind(tx: Tx) -> bool:
     """True when events are there that cannot be read yet, because an older transaction is still open."""
     return bool(tx.execute(text(_BEHIND)).scalar())
+
+
+def newest(
+    tx: Tx, *, app: str | None = None, job: int | None = None, reach: Reach = None, limit: int = 100
+) -> tuple[Told, ...]:
+    """Answers the last events that can be read now, in order."""
+    return tuple(reversed(_read(tx, _NEWEST, {"app": app, "job": job, "reach": reach}, {"limit": limit})))

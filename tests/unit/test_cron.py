@@ -71,13 +71,17 @@ def test_a_misspelt_macro_is_guessed() -> None:
     assert refused.value.hint == "did you mean @daily?"
 
 
-@pytest.mark.parametrize("text", ["@every", "@every 90", "@every 0s", "@every 367d", "@every -5s", "@every 1.5h", "@everyday"])
+@pytest.mark.parametrize(
+    "text", ["@every", "@every 90", "@every 0s", "@every 367d", "@every -5s", "@every 1.5h", "@everyday"]
+)
 def test_a_period_has_a_unit_and_lies_between_a_second_and_a_year(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse_schedule(text)
 
 
-@pytest.mark.parametrize("zone", ["", "Nowhere/City", "../etc/passwd", "localtime", "right/UTC", "europe/berlin", "+02:00"])
+@pytest.mark.parametrize(
+    "zone", ["", "Nowhere/City", "../etc/passwd", "localtime", "right/UTC", "europe/berlin", "+02:00"]
+)
 def test_a_zone_is_a_name_of_the_database(zone: str) -> None:
     with pytest.raises(InvalidRequest, match="not a time zone"):
         parse_schedule("@daily", zone)
@@ -145,7 +149,9 @@ def _starred(low: int, high: int) -> st.SearchStrategy[str]:
 
 
 # Days by one field or by neither: what both together mean is where croniter and Debian's cron differ.
-_DAYS = st.one_of(st.just(("*", "*")), _field(1, 28).map(lambda day: (day, "*")), _field(0, 6).map(lambda day: ("*", day)))
+_DAYS = st.one_of(
+    st.just(("*", "*")), _field(1, 28).map(lambda day: (day, "*")), _field(0, 6).map(lambda day: ("*", day))
+)
 EXPRESSIONS = st.tuples(_starred(0, 59), _starred(0, 23), _DAYS, _starred(1, 12)).map(
     lambda drawn: f"{drawn[0]} {drawn[1]} {drawn[2][0]} {drawn[3]} {drawn[2][1]}"
 )
@@ -160,7 +166,9 @@ def test_the_next_occurrence_is_the_one_that_croniter_finds(text: str, moment: d
 
 
 @settings(max_examples=40, deadline=None)
-@given(EXPRESSIONS, st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "America/Havana"]), MOMENTS)
+@given(
+    EXPRESSIONS, st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "America/Havana"]), MOMENTS
+)
 def test_occurrences_only_ever_go_forward(text: str, zone: str, moment: datetime) -> None:
     schedule = parse_schedule(text, zone)
     found = [moment]

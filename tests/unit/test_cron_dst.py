@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -73,7 +74,7 @@ def _expected(text: str, walls: tuple[Wall, ...]) -> list[datetime]:
     if any(field.startswith("*") for field in text.split()[:2]):
         return [moment for moment, wall in walls[1:] if _shows(text, wall)]
     first_shown: dict[datetime, datetime] = {}
-    for (_, before), (moment, wall) in zip(walls, walls[1:], strict=False):
+    for (_, before), (moment, wall) in pairwise(walls):
         # What the clock steps over is shown, so to speak, when the gap ends.
         for skipped in range(int((wall - before) / MINUTE)):
             first_shown.setdefault(wall - skipped * MINUTE, moment)
@@ -91,8 +92,8 @@ def test_every_occurrence_around_a_change_is_the_brute_force_one(zone: str, day:
 @pytest.mark.parametrize(("zone", "forward", "back"), CHANGES)
 def test_the_days_chosen_here_are_days_of_change(zone: str, forward: date, back: date) -> None:
     forward_walls, back_walls = ([wall for _, wall in _walls(zone, day)] for day in (forward, back))
-    assert any(later - earlier > MINUTE for earlier, later in zip(forward_walls, forward_walls[1:], strict=False))
-    assert any(later < earlier for earlier, later in zip(back_walls, back_walls[1:], strict=False))
+    assert any(later - earlier > MINUTE for earlier, later in pairwise(forward_walls))
+    assert any(later < earlier for earlier, later in pairwise(back_walls))
 
 
 def _berlin(text: str, start: datetime, hours: int) -> list[str]:

@@ -44,7 +44,10 @@ def test_several_files_are_one_answer(tmp_path: Path, capsys: Captured) -> None:
     assert main(["validate", "--json", *(str(tmp_path / name) for name in "abc")]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["valid"] is False
-    assert [(Path(mistake["file"]).name, mistake["field"]) for mistake in answer["mistakes"]] == [("a", "app"), ("b", "app")]
+    assert [(Path(mistake["file"]).name, mistake["field"]) for mistake in answer["mistakes"]] == [
+        ("a", "app"),
+        ("b", "app"),
+    ]
     assert set(answer["mistakes"][0]) == {"file", "line", "column", "field", "message", "hint"}
 
 

@@ -61,7 +61,7 @@ def test_a_mistake_reads_as_file_line_column_field_and_sentence() -> None:
 
 
 def test_columns_count_characters_and_not_bytes() -> None:
-    assert places_of('{"app": "x", "command": "ü😀", "role": "wörker"}\n') == ["1:40 role"]
+    assert places_of('{"app": "x", "command": "ü😀", "role": "wörker"}\n') == ["1:39 role"]
 
 
 def test_an_item_of_a_list_has_a_place_of_its_own() -> None:
@@ -174,7 +174,9 @@ def test_bytes_that_are_no_utf_8_are_refused_at_their_place() -> None:
 
 LINES = st.one_of(
     st.sampled_from([path.split(".")[-1] for path in field_paths()]).map(lambda name: f"{name}: 1"),
-    st.sampled_from(["app: x", "role: cron", "  a: [b, {c: d}]", "- x", "env:", "  A: *b", "&c d: !!e f", "---", "\t", "'", "}"]),
+    st.sampled_from(
+        ["app: x", "role: cron", "  a: [b, {c: d}]", "- x", "env:", "  A: *b", "&c d: !!e f", "---", "\t", "'", "}"]
+    ),
     st.text(max_size=12),
 )
 
@@ -186,4 +188,6 @@ def test_any_text_is_a_spec_or_a_list_of_mistakes(text: str) -> None:
         parse(text)
     except SpecInvalid as refused:
         assert refused.mistakes
-        assert all(str(mistake).isprintable() and mistake.line > 0 and mistake.column > 0 for mistake in refused.mistakes)
+        assert all(
+            str(mistake).isprintable() and mistake.line > 0 and mistake.column > 0 for mistake in refused.mistakes
+        )

@@ -109,7 +109,9 @@ def test_numbers_in_quotes_are_no_numbers_in_a_frozen_spec() -> None:
         from_json({"app": "x", "role": "webserver", "port": "80"})
 
 
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=20)
+TEXTS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=20
+)
 SPECS = st.builds(
     Infraspec,
     app=st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True),

@@ -50,7 +50,10 @@ BAD: list[tuple[Callable[[str], str], str]] = [
     *((names.app_name, text) for text in ("", "A", "1a", "a-", "-a", "a_b", "a.b", "a\n", "a" * 41, "ａ", "a\0")),
     *((names.env_key, text) for text in ("", "a", "1A", "A-B", "A=B", "A\n", "A" * 129, "NORN_X", "NORN_", "Ä")),
     *((names.dns_label, text) for text in ("", "a.b", "1a", "a-", "a" * 64)),
-    *((names.hostname, text) for text in ("", "localhost", "10.0.0.1", "*.a.b", "a..b", "a.b.", "-a.b", "A.b", "a_b.c")),
+    *(
+        (names.hostname, text)
+        for text in ("", "localhost", "10.0.0.1", "*.a.b", "a..b", "a.b.", "-a.b", "A.b", "a_b.c")
+    ),
     (names.hostname, ".".join(["a" * 60] * 5)),
     *((names.full_sha, text) for text in ("", SHA[:-1], SHA + "0", SHA.upper(), SHA[:-1] + "\n")),
     *((names.ref, text) for text in ("", "-x", "--upload-pack=x", "@", "HEAD", "a b", "a..b", "a.lock", "a@{1}")),
@@ -58,12 +61,18 @@ BAD: list[tuple[Callable[[str], str], str]] = [
     *((names.stage_name, text) for text in ("", "-a", "1", "a b", "a:b")),
     *((names.repo_url, text) for text in ("", "host:path", "http://h/a", "file:///a", "ext::sh -c x", "/srv/x")),
     *((names.repo_url, text) for text in ("https://u:p@h/a", "https://u@h/a", "https://@h/a", "ssh://u:p@h/a")),
-    *((names.repo_url, text) for text in ("https://h/", "https://h/a b", "https://h/%0a", "https://h/a?b", "https://h/a#b")),
+    *(
+        (names.repo_url, text)
+        for text in ("https://h/", "https://h/a b", "https://h/%0a", "https://h/a?b", "https://h/a#b")
+    ),
     *((names.repo_url, text) for text in ("ssh://-oX/a", "ssh://-oX@h/a", "git@-oX:a", "git@h:-a", "https://h:0/a")),
     *((names.web_url, text) for text in ("javascript:alert(1)", "//h/a", "https://u:p@h/", "https://h/<", "https:h")),
     *((paths.beneath_root, text) for text in ("", "/a", "..", "a/../b", "a/", ".", "-a", "a\\b", "a\n", "a" * 256)),
     *((paths.http_path, text) for text in ("", "a", "//h/a", "/a b", "/a#b", "/a\r\n", "/é", "/" + "a" * 1024)),
-    *((paths.mount_path, text) for text in ("", "a", "/", "/proc", "/dev/shm", "/run/x", "/a/", "/a//b", "/a/../b", "/a:b")),
+    *(
+        (paths.mount_path, text)
+        for text in ("", "a", "/", "/proc", "/dev/shm", "/run/x", "/a/", "/a//b", "/a/../b", "/a:b")
+    ),
     *((paths.pattern_beneath_root, text) for text in ("", "/a", "!a", "../a", "a\\b")),
 ]
 

@@ -33,7 +33,9 @@ def test_a_size_means_bytes_and_its_units_are_binary(text: str, size: int) -> No
     assert parse_memory(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1m", "1.m", "1..5g", "5x", "1 g b", "512bi", "1e3", "٣m", " 1m", "1m\n", "1p"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-1m", "1.m", "1..5g", "5x", "1 g b", "512bi", "1e3", "٣m", " 1m", "1m\n", "1p"]
+)
 def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidRequest, match="is not a size") as refused:
         parse_memory(text)

@@ -43,8 +43,8 @@ def read_document(text: str, file: str, loader: Any = LOADER) -> Document:
     return Document(value, reader.places, tuple(reader.mistakes), frozenset(reader.broken))
 
 
-class _Stop(Exception):  # noqa: N818 - no error of its own: the mistake is told already
-    """Nothing after this can be read."""
+class _Stop(Exception):
+    """Nothing after this can be read, and the reason is told already."""
 
 
 @dataclass

@@ -29,8 +29,10 @@ def cron_app(name: str = "report", **schedule: Any) -> Json:
 
 
 def schedule(**more: Any) -> Json:
-    """Answers what `GET …/cron` does."""
-    return {**cron_app()["schedule"], "next": ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"], "last": [], **more}
+    """Answers what `GET …/cron` does; `last` are runs, the rest is of the schedule."""
+    last = more.pop("last", [])
+    times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
+    return {"app": "report", "schedule": {**cron_app()["schedule"], **more}, "next": times, "last": last}
 
 
 def step(n: int, name: str, state: str = "succeeded", **more: Any) -> Json:

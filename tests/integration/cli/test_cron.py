@@ -27,8 +27,8 @@ def test_list_shows_only_apps_with_a_schedule(norn, run):
 
 
 def test_next_times_are_told_in_the_schedules_zone(norn, run):
-    norn.on("GET", CRON, shapes.schedule())
-    norn.on("GET", f"{CRON}/next", shapes.page("2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"))
+    times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
+    norn.on("GET", f"{CRON}/next", {"text": "0 9 * * *", "timezone": "Europe/Berlin", "items": times})
     printed = run("cron", "next", "report", "-n", "2").stdout
     assert "2026-11-24 09:00:00 Europe/Berlin" in printed
     assert norn.last("GET", f"{CRON}/next").query == {"n": "2"}
@@ -65,8 +65,12 @@ def test_force_and_detach(norn, running, run):
 
 
 def test_pause_carries_the_reason(norn, run):
-    norn.on("POST", f"{CRON}/pause", shapes.schedule(state="paused"))
-    assert "paused" in run("cron", "pause", "report", "--reason", "holidays").stdout
+    norn.on(
+        "POST",
+        f"{CRON}/pause",
+        shapes.schedule(state="paused", paused={"by": "ann", "at": "2026-11-23T10:00:00Z", "reason": "holidays"}),
+    )
+    assert "holidays" in run("cron", "pause", "report", "--reason", "holidays").stdout
     assert norn.last("POST", f"{CRON}/pause").json == {"reason": "holidays"}
 
 
@@ -84,8 +88,7 @@ def test_set_schedule(norn, run, words):
 
 
 def test_clear_takes_the_override_away(norn, run):
-    norn.on("DELETE", f"{CRON}/schedule", Answer(status=204))
-    norn.on("GET", CRON, shapes.schedule())
+    norn.on("DELETE", f"{CRON}/schedule", shapes.schedule())
     assert "0 9 * * * Europe/Berlin" in run("cron", "set-schedule", "report", "--clear").stdout
 
 

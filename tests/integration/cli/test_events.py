@@ -22,6 +22,7 @@ def test_events_are_resumed_after_the_last_one(norn, process_environ):
         pieces = [b": heartbeat\n\n", *(sse(f"9-{n}", "job.accepted", event(n)) for n in (begin, begin + 1))]
         return Answer(content_type="text/event-stream", pieces=pieces)
 
+    norn.on("GET", "/api/events", {"items": [event(0)], "next": None})
     norn.on("GET", "/api/events/stream", two_a_stream)
     running = subprocess.Popen(
         [*NORN, "events", "-f", "-o", "json", "--app", "blog"], stdout=subprocess.PIPE, env=process_environ
@@ -31,8 +32,14 @@ def test_events_are_resumed_after_the_last_one(norn, process_environ):
     running.terminate()
     running.communicate(timeout=10)
     assert seen == [event(n) for n in (1, 2, 3, 4)]
-    assert after[:2] == ["", "9-2"]
+    assert after[:2] == ["9-0", "9-2"]
     assert norn.last("GET", "/api/events/stream").query == {"app": "blog"}
+
+
+def test_events_of_a_job_end_with_it(norn, run):
+    pieces = [sse("9-1", "job.accepted", event(1)), sse("9-2", "job.ended", {**event(2), "kind": "job.ended"})]
+    norn.on("GET", "/api/jobs/7/events", Answer(content_type="text/event-stream", pieces=pieces))
+    assert run("events", "-f", "--job", "7", "-o", "name").stdout == "9-1\n9-2\n"
 
 
 def test_a_refused_stream_is_told_at_once(norn, run):

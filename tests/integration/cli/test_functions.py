@@ -99,7 +99,7 @@ def test_history_lists_calls(norn, run):
     norn.on("GET", "/api/apps/thumb/function/history", shapes.page(shapes.call(), FAILED))
     printed = run("fn", "history", "thumb").stdout.splitlines()
     assert printed[1].split()[-4:] == ["succeeded", "0", "0.4", "s"]
-    assert printed[2].endswith("it exited 3")
+    assert printed[2].endswith("it exited 3: boom")
 
 
 def test_show_of_a_failed_call_is_no_failure(norn, run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -26,15 +27,17 @@ def programs(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "started"),
     [
-        (["up"], "embedded up --detach"),
-        (["up", "--foreground"], "embedded up"),
+        (["up"], "embedded up"),
+        (["up", "--foreground"], "embedded up --foreground"),
         (["down"], "embedded down"),
-        (["logs", "--server"], "embedded logs"),
-        (["logs", "--server", "api", "-f"], "embedded logs api -f"),
-        (["logs", "--server", "-f"], "embedded logs -f"),
-        (["validate", "my dir/infraspec.yaml"], "domain validate my dir/infraspec.yaml"),
-        (["validate"], "domain validate"),
-        (["init", "shop", "--role", "worker"], "domain init shop --role worker"),
+        (["logs", "--server"], "embedded logs -n 100"),
+        (["logs", "--server", "api", "-f"], "embedded logs api -n 100 -f"),
+        (["logs", "--server", "-f", "--tail", "5"], "embedded logs -n 5 -f"),
+        (["validate", "my dir/infraspec.yaml", "b"], "domain validate -- my dir/infraspec.yaml b"),
+        (["validate"], "domain validate -- ."),
+        (["validate", "-o", "json", "--", "-x"], "domain validate --json -- -x"),
+        (["init", "shop", "--role", "worker"], "domain init --role worker --app shop --dir=shop"),
+        (["init", "--app", "blog"], "domain init --role webserver --app blog --dir=."),
         (["schema"], "domain schema"),
     ],
 )
@@ -42,6 +45,28 @@ def test_what_is_started_and_its_exit_status(programs, process_environ, words, s
     env = {**process_environ, "PYTHONPATH": f"{programs}:{ROOT}"}
     result = subprocess.run([*NORN, *words], capture_output=True, text=True, env=env, timeout=30)
     assert (result.stdout, result.returncode) == (f"norn_tasks.{started}\n", 42)
+
+
+def test_init_writes_what_validate_accepts(process, home):
+    home = home / "shop"
+    assert process("init", str(home), "--role", "function").returncode == 0
+    assert process("validate", cwd=home).stdout == b"infraspec.yaml: valid\n"
+
+
+def test_validate_tells_where_each_mistake_is(process, home):
+    (home / "infraspec.yaml").write_text("app: blog\nrole: worker\nport: 80\n")
+    result = process("validate", str(home))
+    assert result.returncode == 1
+    assert result.stdout.startswith(f"{home}/infraspec.yaml:3:1: port: ".encode())
+
+
+def test_schema_is_json(process):
+    assert json.loads(process("schema").stdout)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_directory_that_no_app_can_be_called_like(run, home):
+    result = run("init", str(home / "My App"))
+    assert (result.exit_code, "hint: --app NAME" in result.stderr) == (2, True)
 
 
 def test_without_the_server_extra_the_sentence_says_what_to_install(process_environ):

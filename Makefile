@@ -1,0 +1,36 @@
+# What a person types. Everything else is in deploy/ and docs/.
+# Norn's data are in .norn, unless NORN_DATA_DIR says otherwise; its apps are those in the directory apps there.
+
+export NORN_DATA_DIR ?= $(CURDIR)/.norn
+export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help up down demo test check bench
+
+help:          ## what each word does
+	@sed -n 's/^\([a-z]*\): *## /  make \1  /p' Makefile | expand -t 4
+
+up:            ## install what is missing, and start Norn
+	@deploy/up
+
+down:          ## stop Norn; containers of apps run on
+	@test -x .venv/bin/norn || { echo 'Nothing runs: Norn was not installed here yet (make up).' >&2; exit 1; }
+	@norn down
+
+demo:          ## deploy the four apps of examples/, use them, break one
+	@deploy/demo
+
+test:          ## all checks and all tests
+	@deploy/prepare test
+	@$(MAKE) --no-print-directory check
+	pytest -q
+
+check:         ## format, lint, types, layers
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+bench:         ## the measurements of tests/benchmarks
+	@echo 'Running what is in tests/benchmarks; each prints what it measures and the number to hold.'
+	pytest -q -s tests/benchmarks

@@ -1,0 +1,127 @@
+"""Makes the Flask application: every noun, the checks before a view, and what every answer carries."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Response, g, request
+from flask_openapi.openapi import OpenAPI
+
+from norn_api import errors, openapi
+from norn_api.auth import ANONYMOUS, refuse_open_door
+from norn_api.converters import CONVERTERS
+from norn_api.permissions import ANYONE, Permission, permission, require
+from norn_api.request import StrictRequest
+from norn_api.routes import (
+    apps,
+    audit,
+    cron,
+    deployments,
+    docs,
+    events,
+    fn,
+    functions,
+    jobs,
+    logs,
+    server,
+    specs,
+    tokens,
+    work,
+    workers,
+)
+from norn_api.services import Services, install, norn
+from norn_tasks.dispatch import Intake
+from norn_tasks.domain.access import Actor
+from norn_tasks.domain.errors import InvalidRequest, NornError
+from norn_tasks.store import audit as audit_table
+
+NOUNS = (server, specs, apps, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit)
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_log = structlog.get_logger("norn.api")
+
+
+class NornApp(OpenAPI):
+    """Our Flask application: strict requests, addresses taken literally."""
+
+    request_class = StrictRequest
+
+
+def create_app(intake: Intake) -> NornApp:
+    """Makes the application that accepts work through `intake`; raises InvalidRequest for a door left open."""
+    settings = intake.settings
+    refuse_open_door(settings)
+    app = NornApp("norn_api", static_folder=None, **openapi.document(server.server_version()))
+    app.config.update(MAX_CONTENT_LENGTH=settings.json_max, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.converters.update(CONVERTERS)
+    app.url_map.merge_slashes = False
+    install(app.extensions, Services.of(intake))
+    _add_nouns(app)
+    app.before_request(_admit)
+    app.after_request(_finish)
+    errors.register(app)
+    openapi.finish(app)
+    return app
+
+
+def _add_nouns(app: NornApp) -> None:
+    app.validation_error_callback = errors.refused_fields
+    for module in NOUNS:
+        app.register_api(module.api)
+    app.register_blueprint(docs.pages)
+    app.register_blueprint(fn.pages)
+
+
+# Before a view
+
+
+def _admit() -> None:
+    """Lets a request to its view when it can be read and its sender may do it."""
+    g.actor = ANONYMOUS
+    if "\0" in request.path or "%00" in request.query_string.decode("latin-1"):
+        raise InvalidRequest("the address holds a NUL character", hint="leave it out")
+    if request.url_rule is None:
+        return
+    needed = permission(request.method, request.url_rule.rule)
+    g.permission = needed
+    if needed is ANYONE:
+        return
+    header = request.headers.get("Authorization")
+    g.actor = norn().authenticator.actor(header, request.remote_addr or "")
+    require(needed, g.actor, (request.view_args or {}).get("app"))
+
+
+# After a view
+
+
+def _finish(response: Response) -> Response:
+    """Writes the audit, and puts on an answer what every answer has."""
+    if request.path.startswith("/fn/"):
+        fn.shield(response)
+        response.headers["X-Norn-Duration-Ms"] = str(g.get("duration_ms") or 0)
+    else:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    if g.get("invocation") is not None:
+        response.headers["X-Norn-Invocation-Id"] = str(g.invocation)
+    needed: Permission | None = g.get("permission")
+    if needed is not None and _to_audit(needed, response.status_code):
+        _audit(g.actor, response.status_code)
+    return response
+
+
+def _to_audit(needed: Permission, status: int) -> bool:
+    """A mutation leaves a row; a call has its own, unless it was refused. What is refused in masses leaves none."""
+    if request.method in _SAFE or status == 429:
+        return False
+    return needed.audited or status in (401, 403)
+
+
+def _audit(actor: Actor, status: int) -> None:
+    app = (request.view_args or {}).get("app")
+    try:
+        with norn().database.transaction() as tx:
+            audit_table.record(
+                tx, actor=actor.name, method=request.method, path=request.path[:500], app=app, status=status
+            )
+    except NornError as error:
+        _log.warning("a request is missing in the audit", actor=actor.name, path=request.path, says=error.sentence)

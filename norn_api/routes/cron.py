@@ -1,0 +1,156 @@
+"""Schedules: what ran and why not, when it comes next, run now, pause, override."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+
+from flask import Response
+
+from norn_api.openapi import answers, noun
+from norn_api.replies import accepted, key, listed, once, reply
+from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
+from norn_api.schemas.cron import (
+    CronAnswer,
+    CronRunAnswer,
+    NextAnswer,
+    NextQuery,
+    PauseAsked,
+    RunPath,
+    ScheduleAnswer,
+    ScheduleAsked,
+    TickAnswer,
+    TicksQuery,
+    TriggerAsked,
+)
+from norn_api.schemas.jobs import NothingAsked
+from norn_api.services import actor, norn
+from norn_api.statuses import schedule_answer
+from norn_tasks.dispatch import request_cron_run
+from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.errors import Conflict, InvalidRequest, WrongRole
+from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.job import JobKind
+from norn_tasks.store import apps_read, executions, schedules, schedules_read
+from norn_tasks.store.apps_read import SeenApp
+from norn_tasks.store.reading import Cut
+from norn_tasks.store.session import Tx
+
+RECENT = Cut(limit=5)
+api = noun("cron", "Schedules of cron apps, their ticks and runs")
+
+
+def _cron_app(tx: Tx, name: str) -> SeenApp:
+    """Answers a cron app; raises AppNotFound or WrongRole."""
+    app = apps_read.one(tx, norn().settings.apps_dir, name)
+    if app.role is not Role.CRON:
+        raise WrongRole(f"{name} is a {app.role or 'broken app'}: it has no schedule", hint=f"norn status {name}")
+    return app
+
+
+def _schedule(app: SeenApp) -> ScheduleAnswer:
+    told = schedule_answer(app)
+    if told is None:
+        raise Conflict(f"{app.name} has no schedule: its infraspec cannot be read", hint=f"norn status {app.name}")
+    return told
+
+
+@api.get("/api/apps/<app>/cron", responses=answers(CronAnswer))
+def get_cron(path: AppPath) -> Response:
+    """Tells an app's schedule, its next three occurrences and its last five runs."""
+    return reply(_cron(path.app))
+
+
+def _cron(name: str) -> CronAnswer:
+    with norn().database.transaction() as tx:
+        app = _cron_app(tx, name)
+        runs = executions.cron_runs(tx, name, RECENT).items
+    told = _schedule(app)
+    coming = [] if told.state == "none" else _next(app, told, 3, datetime.now(UTC))
+    last = [CronRunAnswer.model_validate(run) for run in runs]
+    return CronAnswer(app=name, schedule=told, next=coming, last=last)
+
+
+def _next(app: SeenApp, told: ScheduleAnswer, count: int, start: datetime) -> list[datetime]:
+    anchor = app.schedule.anchor if app.schedule is not None else start
+    far = datetime.max.replace(tzinfo=UTC)
+    return list(islice(parse_schedule(told.text, told.timezone).between(start, far, anchor), count))
+
+
+@api.get("/api/apps/<app>/cron/history", responses=answers(ListOf[TickAnswer]))
+def list_ticks(path: AppPath, query: TicksQuery) -> Response:
+    """Lists an app's occurrences with their verdicts, latest first."""
+    with norn().database.transaction() as tx:
+        _cron_app(tx, path.app)
+        page = schedules_read.ticks(tx, path.app, verdict=query.verdict, cut=Cut(query.limit, query.after))
+    return listed(TickAnswer, page)
+
+
+@api.get("/api/apps/<app>/cron/next", responses=answers(NextAnswer))
+def list_next(path: AppPath, query: NextQuery) -> Response:
+    """Tells when an app's schedule comes, from now or from a given moment."""
+    start = query.around or datetime.now(UTC)
+    if start.tzinfo is None:
+        raise InvalidRequest("around: it has no zone", hint="write one such as 2026-11-23T09:00:00Z")
+    if not 1971 <= start.year <= 2999:
+        raise InvalidRequest("around: it is not between the years 1971 and 2999", hint="choose a nearer moment")
+    with norn().database.transaction() as tx:
+        app = _cron_app(tx, path.app)
+    told = _schedule(app)
+    return reply(NextAnswer(text=told.text, timezone=told.timezone, items=_next(app, told, query.n, start)))
+
+
+@api.get("/api/apps/<app>/cron/executions/<id:execution>", responses=answers(CronRunAnswer))
+def get_cron_run(path: RunPath) -> Response:
+    """Tells how a run went and what it printed."""
+    with norn().database.transaction() as tx:
+        run = executions.cron_run(tx, path.app, path.execution)
+    return reply(CronRunAnswer.model_validate(run))
+
+
+@api.post("/api/apps/<app>/cron/trigger", responses=answers(WorkAccepted, 202))
+def trigger(path: AppPath, body: TriggerAsked) -> Response:
+    """Runs the app now, paused or not; its schedule does not move."""
+    work = request_cron_run(norn().intake, path.app, force=body.force, actor=actor().name, key=key())
+    return accepted(work, path.app, JobKind.CRON_RUN)
+
+
+# Changes of the schedule
+
+
+def _change(name: str, change: Callable[[Tx], None]) -> Response:
+    """Changes a schedule, and answers how it is then."""
+
+    def act(tx: Tx) -> int:
+        _cron_app(tx, name)
+        change(tx)
+        return 200
+
+    once(act)
+    return reply(_cron(name))
+
+
+@api.post("/api/apps/<app>/cron/pause", responses=answers(CronAnswer))
+def pause(path: AppPath, body: PauseAsked) -> Response:
+    """Stops firing until resumed; what runs goes on, and every skipped occurrence is accounted for."""
+    return _change(path.app, lambda tx: schedules.pause(tx, path.app, actor().name, body.reason))
+
+
+@api.post("/api/apps/<app>/cron/resume", responses=answers(CronAnswer))
+def resume(path: AppPath, body: NothingAsked) -> Response:
+    """Fires again from now on; nothing is made up for."""
+    return _change(path.app, lambda tx: schedules.resume(tx, path.app, actor().name))
+
+
+@api.put("/api/apps/<app>/cron/schedule", responses=answers(CronAnswer))
+def set_schedule(path: AppPath, body: ScheduleAsked) -> Response:
+    """Lets another schedule win over the spec's until it is cleared."""
+    parse_schedule(body.schedule, body.timezone or "UTC")
+    return _change(path.app, lambda tx: schedules.override(tx, path.app, body.schedule, body.timezone, actor().name))
+
+
+@api.delete("/api/apps/<app>/cron/schedule", responses=answers(CronAnswer))
+def clear_schedule(path: AppPath) -> Response:
+    """Goes back to the spec's schedule."""
+    return _change(path.app, lambda tx: schedules.clear_override(tx, path.app, actor().name))

@@ -1,0 +1,60 @@
+"""The API process: `gunicorn norn_api.wsgi:application` loads this module, and with it the settings and the stores."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from norn_api import logs
+from norn_api.app import NornApp, create_app
+from norn_tasks.dispatch import open_intake
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.settings import Settings, load
+from norn_tasks.store.brief import BriefDatabase
+from norn_tasks.store.tokens import ensure_bootstrap
+
+TOKEN_FILE = "token"  # noqa: S105 - a file's name
+
+
+def make(settings: Settings) -> NornApp:
+    """Makes the process's application: its database, its intake, the bootstrap token."""
+    database = BriefDatabase(settings.database_url)
+    if settings.auth == "on":
+        threading.Thread(target=_let_in, args=(database, settings), name="norn-bootstrap", daemon=True).start()
+    return create_app(open_intake(database, settings))
+
+
+def _let_in(database: BriefDatabase, settings: Settings) -> None:
+    """Sees to the bootstrap token, as soon as the database answers: the API starts without it."""
+    pause = threading.Event()
+    while True:
+        try:
+            ensure_bootstrap(database, settings.data_dir / TOKEN_FILE)
+        except DatabaseDown:
+            pause.wait(1.0)
+        else:
+            return
+
+
+def _tell_on_term(closing: threading.Event) -> None:
+    """Ends streams and waits at SIGTERM; gunicorn's own handler still runs."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def close(number: int, frame: FrameType | None) -> None:
+        closing.set()
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, close)
+
+
+def _application() -> NornApp:
+    settings = load()
+    logs.configure(settings)
+    app = make(settings)
+    _tell_on_term(app.extensions["norn"].closing)
+    return app
+
+
+application = _application()

@@ -1,0 +1,65 @@
+"""Follows the output of `docker build`, of both builders: which stages it made, where it failed, what it said last."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from norn_tasks.ports import Say
+
+_STEP = re.compile(r"Step (\d+)/\d+ : (.+)")
+_MADE = re.compile(r" ---> ([0-9a-f]{12,64})")
+_LEGACY_NOTICE = re.compile(
+    r"DEPRECATED: The legacy builder|\s+(BuildKit is currently disabled|environment-variable\.)"
+)
+
+
+class BuildProgress:
+    """Takes the lines of both streams, hands them on to `say`, and remembers what is needed afterwards."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._step = ""
+        self._reason = ""
+        self._base: str | None = None
+        self._last: str | None = None
+        self._stages: list[str] = []
+        self.last_lines: deque[str] = deque(maxlen=20)
+
+    def out(self, line: str) -> None:
+        """Takes a line of stdout: of the classic builder, its steps and the images they made."""
+        self._tell(line)
+        if step := _STEP.match(line):
+            self._step = line
+            if step[2].upper().startswith("FROM "):
+                self._close_stage()
+        elif made := _MADE.fullmatch(line):
+            self._base = self._base or made[1]
+            self._last = made[1]
+
+    def err(self, line: str) -> None:
+        """Takes a line of stderr: of BuildKit all, of the classic builder the reason why it failed."""
+        if _LEGACY_NOTICE.match(line):
+            return
+        self._tell(line)
+        self._reason = line
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The images that the finished stages were left as (the classic builder's; BuildKit leaves none)."""
+        return tuple(self._stages)
+
+    @property
+    def failure(self) -> str:
+        """Where and why it failed, as far as the builder told."""
+        return f"{self._step}: {self._reason}" if self._step else self._reason or "it gave no reason"
+
+    def _close_stage(self) -> None:
+        # A stage without a step of its own is its base, which is not ours.
+        if self._last is not None and self._last != self._base and self._last not in self._stages:
+            self._stages.append(self._last)
+        self._base = self._last = None
+
+    def _tell(self, line: str) -> None:
+        self.last_lines.append(line)
+        self._say(line)

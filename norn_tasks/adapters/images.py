@@ -1,0 +1,210 @@
+"""Builds images through the `docker` CLI, and keeps those that are ours, by label.
+
+BuildKit where the CLI has it, the classic builder else; either way the build ends when the CLI does, and the CLI ends
+with the worker (`process`). BuildKit takes no limits of memory and CPU for a build; the classic builder does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters import dockerfile
+from norn_tasks.adapters.build_progress import BuildProgress
+from norn_tasks.adapters.engine import APP, Engine
+from norn_tasks.adapters.process import Command, base_environment, run
+from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceError
+from norn_tasks.ports import BuildOrder, Image, Stop, Watch
+
+_PERIOD = 100_000
+_HINTS = (
+    (r"(code|exit code): 137\b", "it was killed, likely for its memory: raise NORN_BUILD_MEMORY, or build with less"),
+    (r"no space left on device", "the engine's disk is full: `docker system df` tells by what"),
+    (r"pull access denied|manifest unknown|not found", "check the name in FROM; a private image needs `docker login`"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """What one build may take: seconds, bytes, cores."""
+
+    timeout: float
+    memory: int
+    cpus: float
+
+
+class DockerImages:
+    """Keeps `ports.Images` on an engine. `workspace` is where its builds queue up: one at a time."""
+
+    def __init__(self, engine: Engine, workspace: Path, limits: BuildLimits, docker: str = "docker") -> None:
+        self._engine = engine
+        self._workspace = workspace
+        self._limits = limits
+        self._docker = docker
+        self._buildkit: bool | None = None
+
+    def build(self, order: BuildOrder, watch: Watch) -> Image:
+        """Builds with live output and limits."""
+        text = dockerfile.without_frontend(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
+        self._check(order, text)
+        self._workspace.mkdir(parents=True, exist_ok=True)
+        with _alone(self._workspace / "build.lock", watch), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
+            recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
+            recipe.write_text(text, "utf-8")
+            progress = BuildProgress(watch.say)
+            self._run(self._argv(order, recipe, made, watch), progress, watch)
+            built = self.find(made.read_text().strip())
+        if built is None:
+            raise BuildFailed(f"the image {order.tag} was built and is not on the engine any more")
+        return replace(built, stages=progress.stages)
+
+    def find(self, reference: str) -> Image | None:
+        """Answers the image of a tag or id."""
+        found = self._engine.image(reference)
+        return _image(found) if found is not None else None
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists the images that carry our label for the app."""
+        mine = {"label": f"{APP}={app}"}
+        listed = self._engine.ask(lambda client: client.images(filters=mine))
+        found = (self.find(each["Id"]) for each in listed)
+        return tuple(image for image in found if image is not None)
+
+    def remove(self, image_id: str) -> bool:
+        """Removes an image of ours with all its tags; False when something still uses it, or it is not ours."""
+        image = self.find(image_id)
+        if image is None:
+            return True
+        ours = APP in image.labels or not image.tags
+        return ours and not self._used(image) and all(map(self._untag, (*image.tags, image.id)))
+
+    def _used(self, image: Image) -> bool:
+        by = {"ancestor": image.id}
+        return bool(self._engine.ask(lambda client: client.containers(all=True, filters=by)))
+
+    def _untag(self, reference: str) -> bool:
+        try:
+            self._engine.ask(lambda client: client.remove_image(reference))
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        return True
+
+    def _check(self, order: BuildOrder, text: str) -> None:
+        """Refuses what a build could reach that is not the app's."""
+        ignore = order.context / ".dockerignore"
+        if not ignore.resolve().is_relative_to(order.context.resolve()):
+            raise SourceError(".dockerignore leads out of the source", hint="make it a file of the source")
+        app = order.labels.get(APP, "")
+        for reference in dockerfile.outside_images(text, order.dockerfile, self._platform()):
+            named = re.match(r"(?:(?:index\.)?docker\.io/)?norn/([^:@/]+)", reference)
+            found = self.find(reference)
+            owner = found.labels.get(APP, app) if found is not None else app
+            if (named is not None and named[1] != app) or owner != app:
+                raise SourceError(
+                    f"{order.dockerfile} takes from {reference}, an image of another app",
+                    hint="build on a public image, or on one from a registry",
+                )
+
+    def _platform(self) -> dict[str, str]:
+        told: dict[str, Any] = self._engine.ask(lambda client: client.version())
+        values = {"PLATFORM": f"{told['Os']}/{told['Arch']}", "OS": told["Os"], "ARCH": told["Arch"], "VARIANT": ""}
+        return {side + key: value for side in ("TARGET", "BUILD") for key, value in values.items()}
+
+    def _argv(self, order: BuildOrder, recipe: Path, made: Path, watch: Watch) -> list[str]:
+        argv = [self._docker, "build", "--force-rm", f"--file={recipe}", f"--iidfile={made}", f"--tag={order.tag}"]
+        argv += [f"--label={key}={value}" for key, value in order.labels.items()]
+        argv += [f"--target={order.target}"] if order.target is not None else []
+        argv += ["--progress=plain"] if self._has_buildkit(watch) else self._classic_limits()
+        return [*argv, "--", str(order.context)]
+
+    def _classic_limits(self) -> list[str]:
+        memory, quota = self._limits.memory, int(self._limits.cpus * _PERIOD)
+        return [f"--memory={memory}", f"--memory-swap={memory}", f"--cpu-period={_PERIOD}", f"--cpu-quota={quota}"]
+
+    def _run(self, argv: list[str], progress: BuildProgress, watch: Watch) -> None:
+        command = Command(
+            "the build",
+            argv,
+            self._environment(buildkit=self._has_buildkit(watch)),
+            self._limits.timeout,
+            progress.err,
+            watch.stop,
+            hear=progress.out,
+            hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
+        )
+        if run(command).code == 0:
+            return
+        # A build that failed because the engine went away is not the app's failure: this raises EngineDown then.
+        self._engine.briefly(lambda client: client.ping())
+        failure = progress.failure
+        hint = next((hint for sign, hint in _HINTS if re.search(sign, failure)), "the output of the step tells more")
+        raise BuildFailed(f"the build failed: {failure}", hint=hint, last_lines=list(progress.last_lines))
+
+    def _environment(self, *, buildkit: bool) -> dict[str, str]:
+        return base_environment() | {
+            "DOCKER_HOST": self._engine.address,
+            "DOCKER_BUILDKIT": "1" if buildkit else "0",
+            "BUILDX_BUILDER": "default",
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        }  # fmt: skip
+
+    def _has_buildkit(self, watch: Watch) -> bool:
+        """True when this CLI can: by its plugin buildx, or, before version 23, by itself."""
+        if self._buildkit is None:
+            version: list[str] = []
+            self._tried(["--version"], version, watch)
+            major = re.search(r"version (\d+)\.", "".join(version))
+            old = major is not None and int(major[1]) < 23
+            self._buildkit = old or self._tried(["buildx", "version"], [], watch)
+        return self._buildkit
+
+    def _tried(self, words: list[str], said: list[str], watch: Watch) -> bool:
+        env = self._environment(buildkit=True)
+        ignored: list[str] = []
+        command = Command("docker", [self._docker, *words], env, 60, ignored.append, watch.stop, hear=said.append)
+        return run(command).code == 0
+
+
+@contextmanager
+def _alone(lock: Path, watch: Watch) -> Iterator[None]:
+    """Waits until no other worker of this machine builds."""
+    with lock.open("a") as held:
+        told = False
+        while not _locked(held.fileno()):
+            if not told:
+                watch.say("waiting for another build to end: one at a time")
+            told = True
+            _pause(watch.stop)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pause(stop: Stop) -> None:
+    stop.wait(0.25)
+    stop.check()
+
+
+def _image(found: dict[str, Any]) -> Image:
+    config = found.get("Config") or {}
+    return Image(
+        id=found["Id"],
+        tags=tuple(found.get("RepoTags") or ()),
+        labels=config.get("Labels") or {},
+        user=config.get("User") or "",
+        size=int(found.get("Size") or 0),
+    )

@@ -1,0 +1,189 @@
+"""Deciding occurrences: one row and one verdict each, whoever decides and however late."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from norn_tasks.domain.errors import Conflict, WrongRole
+from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store import releases, runs, schedules, slots, ticks
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import App, CronExecution, CronState, CronTick, JobRow
+from tests import factories
+
+
+def _app(database: Database, name: str = "report", schedule: str = "'* * * * *'", more: str = "") -> None:
+    wanted = factories.spec(name, "cron").model_copy(update={"schedule": schedule.strip("'")})
+    if more:
+        wanted = wanted.model_copy(update=dict([more.split("=")]))
+    with database.transaction() as tx:
+        factories.add_app(tx, wanted)
+        factories.add_release(tx, wanted)
+        schedules.register(tx, name, str(wanted.schedule), "UTC", 1)
+        slots.resize(tx, JobClass.CRON, name, 1)
+        schedules.awaken(tx, name)
+
+
+def _decide(database: Database, decider: str = "beat") -> int:
+    with database.transaction() as tx:
+        return sum(ticks.decide(tx, row, decider) for row in ticks.due_apps(tx, 100))
+
+
+def _ticks(database: Database) -> list[Any]:
+    with database.transaction() as tx:
+        return list(tx.execute(select(CronTick).order_by(CronTick.scheduled_for)))
+
+
+def _due(database: Database, ago: str, app: str = "report") -> None:
+    with database.transaction() as tx:
+        factories.make_due(tx, app, ago)
+
+
+def test_a_due_occurrence_is_fired_with_its_run(database: Database) -> None:
+    _app(database)
+    _due(database, "60 s")
+    assert _decide(database) == 1
+    (tick,) = _ticks(database)
+    with database.transaction() as tx:
+        run = tx.execute(select(CronExecution)).one()
+    assert (tick.verdict, tick.execution, run.scheduled_for) == ("fired", run.id, tick.scheduled_for)
+
+
+def test_nothing_is_decided_before_it_is_due(database: Database) -> None:
+    _app(database, schedule="'0 0 29 2 *'")
+    assert _decide(database) == 0
+    assert _ticks(database) == []
+
+
+def test_two_deciders_at_once_fire_one_run(database: Database) -> None:
+    for n in range(10):
+        _app(database, f"report-{n}")
+        _due(database, "60 s", f"report-{n}")
+    with ThreadPoolExecutor(8) as pool:
+        fired = list(pool.map(lambda n: _decide(database, f"beat-{n}"), range(8)))
+    with database.transaction() as tx:
+        jobs = tx.scalar(select(func.count()).select_from(JobRow))
+    assert (sum(fired), jobs, len(_ticks(database))) == (10, 10, 10)
+
+
+def test_an_occurrence_that_has_its_row_is_not_fired_again(database: Database) -> None:
+    """The unique tick is the net: a schedule set back by hand decides nothing twice."""
+    _app(database)
+    _due(database, "60 s")
+    _decide(database)
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(state="succeeded"))
+    _due(database, "60 s")
+    assert _decide(database) == 0
+    assert len(_ticks(database)) == 1
+
+
+def test_an_outage_is_one_row_and_one_run(database: Database) -> None:
+    _app(database)
+    _due(database, "180 minutes")
+    assert _decide(database) == 1
+    missed, newest = _ticks(database)
+    assert (missed.verdict, missed.how_many) == ("missed", 179)
+    assert newest.verdict == "fired"
+
+
+def test_a_late_daily_run_is_caught_up(database: Database) -> None:
+    _app(database, schedule="'@every 12h'")
+    _due(database, "13 h")
+    assert _decide(database) == 1
+    (tick,) = _ticks(database)
+    assert tick.verdict == "caught_up"
+
+
+def test_a_late_run_of_catchup_none_is_missed(database: Database) -> None:
+    _app(database, schedule="'@every 12h'", more="catchup=none")
+    _due(database, "13 h")
+    assert _decide(database) == 0
+    (tick,) = _ticks(database)
+    assert tick.verdict == "missed"
+
+
+def test_a_run_still_under_way_makes_the_next_skipped(database: Database) -> None:
+    _app(database)
+    with database.transaction() as tx:
+        release = releases.require_live(tx, "report")
+        runs.accept_cron_run(
+            tx, release, trigger=Trigger.MANUAL, scheduled_for=None, actor="ann", patience=60
+        )
+    _due(database, "60 s")
+    assert _decide(database) == 0
+    assert [tick.verdict for tick in _ticks(database)] == ["skipped_overlap"]
+
+
+def test_a_pause_is_one_open_row_that_counts(database: Database) -> None:
+    _app(database)
+    with database.transaction() as tx:
+        schedules.pause(tx, "report", "ann", "tax season")
+    for ago in ("240 s", "120 s"):
+        with database.transaction() as tx:
+            tx.execute(update(CronState).values(paused_at=schedules.NOW))
+        _due(database, ago)
+        _decide(database)
+    (tick,) = _ticks(database)
+    assert (tick.verdict, tick.reason, tick.open) == ("skipped_paused", "paused by ann: tax season", True)
+    assert tick.how_many == 6
+    with database.transaction() as tx:
+        schedules.resume(tx, "report", "ann")
+    assert [tick.open for tick in _ticks(database)] == [False]
+
+
+def test_resume_never_makes_up(database: Database) -> None:
+    _app(database)
+    with database.transaction() as tx:
+        schedules.pause(tx, "report", "ann", "")
+    _due(database, "180 s")
+    with database.transaction() as tx:
+        schedules.resume(tx, "report", "ann")
+    assert _decide(database) == 0
+
+
+def test_an_edit_first_decides_what_was_due_under_the_old_schedule(database: Database) -> None:
+    _app(database)
+    _due(database, "60 s")
+    with database.transaction() as tx:
+        schedules.override(tx, "report", "0 0 1 1 *", None, "ann")
+    assert [tick.verdict for tick in _ticks(database)] == ["fired"]
+    assert _decide(database) == 0
+
+
+def test_an_unchanged_every_keeps_its_anchor_over_deploys(database: Database) -> None:
+    _app(database, schedule="'@every 90s'")
+    with database.transaction() as tx:
+        before = tx.scalar(select(CronState.anchor))
+        schedules.register(tx, "report", "@every 90s", "UTC", 1)
+        assert tx.scalar(select(CronState.anchor)) == before
+
+
+def test_a_schedule_without_a_release_decides_nothing(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("report", "cron"))
+        schedules.register(tx, "report", "* * * * *", "UTC", 1)
+        assert tx.scalar(select(CronState.next_due)) is None
+    _due(database, "60 s")
+    with database.transaction() as tx:
+        tx.execute(update(App).values(live_deployment=None))
+    assert _decide(database) == 0
+    assert _ticks(database) == []
+
+
+def test_a_function_has_no_schedule_to_pause(database: Database) -> None:
+    factories.add_live(database, "fn")
+    with database.transaction() as tx, pytest.raises(WrongRole, match="fn is a function"):
+        schedules.pause(tx, "fn", "ann", "")
+
+
+def test_an_unforged_cron_app_has_no_schedule_yet(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("report", "cron"), forged=False)
+        with pytest.raises(Conflict, match="no schedule yet"):
+            schedules.pause(tx, "report", "ann", "")
