@@ -23,7 +23,7 @@ Answers = dict[str | int, Any]
 
 
 def noun(name: str, about: str) -> APIBlueprint:
-    """Makes the blueprint of a noun: an operation's id is its function's name, its summary the docstring's first line."""
+    """Makes a noun's blueprint: an operation's id is its function's name, its summary the docstring's first line."""
     return APIBlueprint(
         name,
         __name__,

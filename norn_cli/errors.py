@@ -126,8 +126,9 @@ class Refused(CliError):
 
     @property
     def lines(self) -> list[str]:
-        """The mistakes of a spec as `file:line:col: field: message`."""
-        return [mistake_line(mistake) for mistake in self.problem.get("mistakes") or []]
+        """The mistakes of a spec as `file:line:col: field: message`; those of a request are in its sentence."""
+        mistakes = self.problem.get("mistakes") or [] if self.word == "spec_invalid" else []
+        return [mistake_line(mistake) for mistake in mistakes]
 
 
 def mistake_line(mistake: Mapping[str, Any]) -> str:

@@ -75,7 +75,7 @@ class Waker:
             return False
         try:
             for _ in range(times):
-                self._app.send_task(WORK, args=[str(job_class)], exchange="", routing_key=str(job_class), retry=False)
+                self._app.send_task(WORK, args=[str(job_class)], queue=str(job_class), retry=False)
         except (OperationalError, OSError):
             with self._lock:
                 self._closed_until = time.monotonic() + BREAKER_SECONDS

@@ -1,3 +1,111 @@
 """From settings to Tools: the only module that knows every adapter."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+from norn_tasks.adapters.directories import LocalDirectories
+from norn_tasks.adapters.docker_cluster import DockerCluster
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.git import GitCommand
+from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.runtimes import runtimes
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.domain.errors import Stopped
+from norn_tasks.ports import Limits, Tools, Watch
+from norn_tasks.settings import Settings
+from norn_tasks.store import instance
+from norn_tasks.store.live import Live
+from norn_tasks.store.routes import ReplicaTable
+from norn_tasks.store.session import Database
+
+RUN_MEMORY = 512 * 1024**2
+RUN_CPUS = 1.0
+"""What a cron run or a test gets when its spec says nothing (behaviour.md §1, `resources`)."""
+
+
+def engine_identity(settings: Settings) -> Callable[[], str]:
+    """Answers a function that asks the engine for its id."""
+    return DockerRuntime(Engine(settings.engine_address, timeout=5)).identity
+
+
+def tools(settings: Settings, database: Database, live: Live) -> Tools:
+    """Builds the outside world as the settings describe it; raises DatabaseDown."""
+    engine = Engine(settings.engine_address)
+    name = instance.name(database)
+    workspace = settings.data_dir / "work"
+    return Tools(
+        git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
+        directories=LocalDirectories(most=settings.source_max),
+        images=DockerImages(
+            engine,
+            workspace,
+            BuildLimits(settings.build_timeout, settings.build_memory, settings.build_cpus),
+        ),
+        cluster=DockerCluster(
+            engine,
+            ReplicaTable(database),
+            instance=name,
+            rollout_timeout=settings.rollout_timeout,
+            drain_timeout=settings.drain_timeout,
+        ),
+        runtimes=runtimes(engine, name),
+        limits=Limits(
+            test_timeout=settings.test_timeout,
+            run_memory=RUN_MEMORY,
+            run_cpus=RUN_CPUS,
+            engine_patience=settings.engine_patience,
+            workspace=workspace,
+            router_ports=(settings.router_port_first, settings.router_port_last),
+            instance=name,
+        ),
+        live=_LiveStreams(live),
+    )
+
+
+class _LiveStreams:
+    """The live side of the broker as steps see it (ports.LiveStreams)."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def of_job(self, job: int, watch: Watch) -> _LiveStream:
+        """Opens a job's stream."""
+        return _LiveStream(self._live, job, watch)
+
+
+class _LiveStream:
+    """One job's stream (ports.LiveStream)."""
+
+    def __init__(self, live: Live, job: int, watch: Watch) -> None:
+        self._live, self._job = live, job
+        self.stop = _NobodyReads(live, job, watch)
+
+    def line(self, source: str, text: str) -> None:
+        """Sends one line."""
+        self._live.emit(self._job, source, text)
+
+    def end(self) -> None:
+        """Tells the readers that no more will come."""
+        self._live.emit(self._job, "", "", last=True)
+
+
+class _NobodyReads:
+    """Set with the job's own stop, or when nobody reads the stream any more (ports.Stop)."""
+
+    def __init__(self, live: Live, job: int, watch: Watch) -> None:
+        self._live, self._job, self._outer = live, job, watch.stop
+
+    @property
+    def reason(self) -> str | None:
+        """`cancelled` when nobody reads."""
+        return self._outer.reason or (None if self._live.watched(self._job) else "cancelled")
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps at most so long; True when the stop is set."""
+        return self._outer.wait(seconds) or self.reason is not None
+
+    def check(self) -> None:
+        """Raises Stopped when the stop is set."""
+        if self.reason is not None:
+            raise Stopped(f"the reading was stopped: {self.reason}", reason=self.reason)

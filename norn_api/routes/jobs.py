@@ -104,9 +104,7 @@ def get_job_logs(path: JobPath, query: LogQuery) -> Response:
     return streamed(grow(here, path.job, read), NDJSON if lines else TEXT, here.connection)
 
 
-def _reader(
-    job: int, query: LogQuery, shape: Callable[[Mapping[str, Any]], str]
-) -> Callable[[], tuple[list[str], bool]]:
+def _reader(job: int, query: LogQuery, shape: Shape) -> Callable[[], tuple[list[str], bool]]:
     """Answers what reads on from where it was: new text, and whether nothing more will come."""
     database, place = norn().database, [(0, -1)]
 

@@ -39,7 +39,7 @@ def _name(session: Session, file: Path, spec: str) -> str:
     if not name:
         # Without a name there is no address to put it to; the server says what is wrong with it all the same.
         answer = session.client.validate(spec, str(file))
-        raise _with_file(Refused(422, {"detail": f"{file} names no app", **answer}), file)
+        raise _with_file(Refused(422, {"code": "spec_invalid", "detail": f"{file} names no app", **answer}), file)
     if session.app_option and session.app_option != name:
         raise Usage(f"{file} is the infraspec of {name}, not of {session.app_option}", hint="leave --app away")
     return checked_name(name)

@@ -10,11 +10,11 @@ from norn_cli.session import Session, pass_session
 
 
 def own_version() -> str:
-    """Answers the version of the installed norn."""
+    """Answers the version of the installed norn; `0+source` when it runs from a checkout."""
     try:
         return version("norn")
     except PackageNotFoundError:
-        return "of a checkout, not installed"
+        return "0+source"
 
 
 @norn_command("version")

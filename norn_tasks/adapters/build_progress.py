@@ -1,10 +1,10 @@
-"""Follows the output of `docker build`, of both builders: which stages it made, where it failed, what it said last."""
+"""Follows the output of `docker build`, of both builders: which stages it made, and where and why it failed."""
 
 from __future__ import annotations
 
 import re
-from collections import deque
 
+from norn_tasks.adapters.lines import with_ends
 from norn_tasks.ports import Say
 
 _STEP = re.compile(r"Step (\d+)/\d+ : (.+)")
@@ -18,17 +18,16 @@ class BuildProgress:
     """Takes the lines of both streams, hands them on to `say`, and remembers what is needed afterwards."""
 
     def __init__(self, say: Say) -> None:
-        self._say = say
+        self._say = with_ends(say)
         self._step = ""
         self._reason = ""
         self._base: str | None = None
         self._last: str | None = None
         self._stages: list[str] = []
-        self.last_lines: deque[str] = deque(maxlen=20)
 
     def out(self, line: str) -> None:
         """Takes a line of stdout: of the classic builder, its steps and the images they made."""
-        self._tell(line)
+        self._say(line)
         if step := _STEP.match(line):
             self._step = line
             if step[2].upper().startswith("FROM "):
@@ -41,7 +40,7 @@ class BuildProgress:
         """Takes a line of stderr: of BuildKit all, of the classic builder the reason why it failed."""
         if _LEGACY_NOTICE.match(line):
             return
-        self._tell(line)
+        self._say(line)
         self._reason = line
 
     @property
@@ -59,7 +58,3 @@ class BuildProgress:
         if self._last is not None and self._last != self._base and self._last not in self._stages:
             self._stages.append(self._last)
         self._base = self._last = None
-
-    def _tell(self, line: str) -> None:
-        self.last_lines.append(line)
-        self._say(line)

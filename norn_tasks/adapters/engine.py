@@ -33,6 +33,7 @@ OWNER = "norn.io/owner"
 JOB = "norn.io/job"
 FENCE = "norn.io/fence"
 ENGINE = "norn.io/engine"
+INSTANCE = "norn.io/instance"
 
 _LOOK = 0.25
 """Seconds between two looks at the stop while a call is under way."""

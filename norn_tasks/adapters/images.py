@@ -146,7 +146,7 @@ class DockerImages:
         self._engine.briefly(lambda client: client.ping())
         failure = progress.failure
         hint = next((hint for sign, hint in _HINTS if re.search(sign, failure)), "the output of the step tells more")
-        raise BuildFailed(f"the build failed: {failure}", hint=hint, last_lines=list(progress.last_lines))
+        raise BuildFailed(f"the build failed: {failure}", hint=hint)
 
     def _environment(self, *, buildkit: bool) -> dict[str, str]:
         return base_environment() | {
@@ -180,7 +180,7 @@ def _alone(lock: Path, watch: Watch) -> Iterator[None]:
         told = False
         while not _locked(held.fileno()):
             if not told:
-                watch.say("waiting for another build to end: one at a time")
+                watch.say("waiting for another build to end: one at a time\n")
             told = True
             _pause(watch.stop)
         yield

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from norn_tasks.ports import Say
+
 LONGEST = 8192
 """Bytes after which a line without an end is cut, so that a program cannot make us hold its output."""
 
@@ -34,6 +36,11 @@ class Lines:
         rest, self._rest = self._rest, b""
         if rest:
             yield decode(rest)
+
+
+def with_ends(say: Say) -> Say:
+    """Answers what takes bare lines and hands them to `say` as lines of a log."""
+    return lambda line: say(f"{line}\n")
 
 
 def _pieces(line: bytes) -> list[bytes]:

@@ -33,23 +33,13 @@ _LOOK = 0.2
 _KEPT = 20
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _INHERITED = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES)
-    "PATH",
-    "HOME",
-    "DOCKER_CONFIG",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
 
 
 @dataclass(frozen=True)
 class Command:
     """A program to run: what it is for (`the build`, in sentences), and its limits.
 
-    `say` takes every line of both streams; `hear`, when given, takes stdout's lines instead. `check` is called a few
+    `say` takes every line of both streams, without its end; `hear`, when given, takes stdout's lines instead. `check` is called a few
     times a second and may raise to end the program. `hint` is the way out when it takes too long.
     """
 

@@ -15,15 +15,15 @@ from norn_tasks.embedded import health, leftovers, supervisor
 from norn_tasks.embedded.configuration import NORN, STORES, configure
 from norn_tasks.embedded.down import stop
 from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.first import prepare_database
 from norn_tasks.embedded.lock import Lock
 from norn_tasks.embedded.places import Places, make, places
 from norn_tasks.embedded.processes import environment, processes
 from norn_tasks.embedded.progress import say, step
-from norn_tasks.embedded.stores import Store, opened, prepare
+from norn_tasks.embedded.stores import Store, prepare
 from norn_tasks.embedded.supervisor import Control
 from norn_tasks.embedded.watch import Watch
 from norn_tasks.settings import Settings
-from norn_tasks.store import migrate, tokens
 
 STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 60.0, 30.0
 """How long may pass until our stores, the operator's, the API and then the workers answer."""
@@ -63,9 +63,7 @@ def begin(settings: Settings, where: Places, stores: Sequence[Store]) -> None:
     control = Control(where.control)
     watch = Watch(where, control)
     await_stores(stores, watch)
-    with step("bringing the database to this version's schema"):
-        migrate.upgrade(settings.database_url)
-    first_token(settings, where)
+    prepare_database(settings)
     control.start(NORN)
     with step(f"starting the API at {health.url(settings)}"):
         watch.until(lambda: health.ask(settings) is not None, "api", API_SECONDS)
@@ -91,13 +89,6 @@ def reach(store: Store, seconds: float = GIVEN_SECONDS) -> None:
         if time.monotonic() > deadline:
             raise NotStarted(f"{store.title}: {trouble}", hint="start it, or unset the variable to use an embedded one")
         time.sleep(0.2)
-
-
-def first_token(settings: Settings, where: Places) -> None:
-    """Makes the token by which the CLI on this machine gets in, the first time."""
-    with opened(settings.database_url) as database:
-        if tokens.ensure_bootstrap(database, where.token):
-            say(f"  the first token, which norn finds by itself, is in {where.token}")
 
 
 def undo_start(where: Places, pid: int) -> None:

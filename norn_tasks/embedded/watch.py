@@ -12,7 +12,7 @@ from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.places import Places
 from norn_tasks.embedded.supervisor import Process
 
-STARTS = 3
+STARTS = 2
 """A process that was started more often than this while we wait will not come up."""
 
 LINES = 15

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.infraspec import Infraspec, parse
+from norn_tasks.domain.infraspec import Infraspec, decode, parse
 from norn_tasks.domain.step import Learned, Resume
 from norn_tasks.domain.writes import SpecLearned
 from norn_tasks.ports import Checkout
@@ -51,7 +51,7 @@ class CloneSource(Step):
         path = source / SPEC_FILE
         if path.is_symlink() or not path.is_file():
             return context.spec
-        spec = parse(path.read_text("utf-8", "surrogateescape"), SPEC_FILE)
+        spec = parse(decode(path.read_bytes(), SPEC_FILE), SPEC_FILE)
         for field, mine, theirs in (("app", context.spec.app, spec.app), ("role", context.spec.role, spec.role)):
             if mine != theirs:
                 raise InvalidRequest(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.store import tables as t
@@ -78,7 +79,7 @@ def get(tx: Tx, deployment: int) -> Deployment:
 def newest_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
     """Answers the newest deployment of each app that has one."""
     d = t.DeploymentRow
-    query = _deployments().where(d.app.in_(apps)).distinct(d.app).order_by(d.app, d.id.desc())
+    query = _deployments().where(d.app.in_(apps)).ext(distinct_on(d.app)).order_by(d.app, d.id.desc())
     return {row.app: value(Deployment, row) for row in tx.execute(query)}
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.job import JobState
@@ -126,5 +127,5 @@ def running_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[int, str]]:
     """Answers the oldest job that forges, deploys or changes each of these apps now: its id and kind."""
     j = t.JobRow
     active = (j.exclusive, j.state.in_(("queued", "running")))
-    query = select(j.app, j.id, j.kind).where(j.app.in_(apps), *active).distinct(j.app).order_by(j.app, j.id)
+    query = select(j.app, j.id, j.kind).where(j.app.in_(apps), *active).ext(distinct_on(j.app)).order_by(j.app, j.id)
     return {row.app: (row.id, row.kind) for row in tx.execute(query)}

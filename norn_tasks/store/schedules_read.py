@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, cast, extract, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import AnySelect, Cut, Page, equal, newest_first, value
@@ -92,5 +93,5 @@ def ticks(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[Tic
 def last_ticks(tx: Tx, apps: tuple[str, ...]) -> dict[str, Tick]:
     """Answers the latest tick of each of these apps that has one."""
     k = t.CronTick
-    query = _ticks().where(k.app.in_(apps)).distinct(k.app).order_by(k.app, k.scheduled_for.desc())
+    query = _ticks().where(k.app.in_(apps)).ext(distinct_on(k.app)).order_by(k.app, k.scheduled_for.desc())
     return {row.app: value(Tick, row) for row in tx.execute(query)}

@@ -121,7 +121,9 @@ def test_a_run_without_network_has_none(clean_engine: Engine, base: Run) -> None
 
 def test_a_run_carries_our_labels(clean_engine: Engine, base: Run) -> None:
     labels = inspected(clean_engine, base)["Config"]["Labels"]
-    expected = {"norn.io/app": base.app, "norn.io/owner": base.owner, "norn.io/job": "1", "norn.io/fence": "1"}
+    expected = {"norn.io/app": base.app, "norn.io/owner": base.owner, "norn.io/job": "1", "norn.io/fence": "1"} | {
+        "norn.io/instance": ""
+    }
     assert labels == expected
 
 

@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from norn_tasks.store.session import Database
-from norn_tasks.store.tables import Base
+from norn_tasks.store.columns import Base
 
 
 def test_migrations_make_what_tables_describes(database: Database) -> None:

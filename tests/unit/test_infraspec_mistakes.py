@@ -156,6 +156,12 @@ def test_a_file_over_64_kib_is_refused() -> None:
     assert places_of(text + "#" * (64 * 1024 - len(text) + 1)) == ["1:1 yaml"]
 
 
+def test_more_bytes_than_a_spec_may_have_are_refused_unread() -> None:
+    with pytest.raises(SpecInvalid) as refused:
+        decode(b"\xff" * (64 * 1024 + 1), "big.yaml")
+    assert str(refused.value.mistakes[0]) == "big.yaml:1:1: yaml: the file is over 65536 bytes"
+
+
 def test_brackets_without_end_are_answered_at_once() -> None:
     begun = time.monotonic()
     assert mistakes_of("a: " + "[" * 60_000)[0].message == "it is nested deeper than 20 levels"
@@ -175,7 +181,21 @@ def test_bytes_that_are_no_utf_8_are_refused_at_their_place() -> None:
 LINES = st.one_of(
     st.sampled_from([path.split(".")[-1] for path in field_paths()]).map(lambda name: f"{name}: 1"),
     st.sampled_from(
-        ["app: x", "role: cron", "  a: [b, {c: d}]", "- x", "env:", "  A: *b", "&c d: !!e f", "---", "\t", "'", "}"]
+        [
+            "app: x",
+            "role: cron",
+            "  a: [b, {c: d}]",
+            "- x",
+            "env:",
+            "  A: *b",
+            "&c d: !!e f",
+            "--- !!map",
+            "--- &a",
+            "---",
+            "\t",
+            "'",
+            "}",
+        ]
     ),
     st.text(max_size=12),
 )

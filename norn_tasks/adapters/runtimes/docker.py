@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from docker import APIClient
 
 from norn_tasks.adapters import networks
-from norn_tasks.adapters.engine import ENGINE, FENCE, OWNER, Engine, moment
+from norn_tasks.adapters.engine import ENGINE, FENCE, INSTANCE, OWNER, Engine, moment
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.container import Container
 from norn_tasks.adapters.runtimes.deadline import Deadline
@@ -29,8 +29,10 @@ class DockerRuntime:
 
     name = "docker"
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, instance: str = "") -> None:
+        """`instance` names the control plane: several may share an engine, and each sees only its own."""
         self._engine = engine
+        self._instance = instance
         self._network_made = False
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
@@ -79,7 +81,9 @@ class DockerRuntime:
     def seen(self) -> tuple[SeenContainer, ...]:
         """Lists all containers that carry an owner of ours."""
         now = self._engine.now()
-        found = self._engine.briefly(lambda client: client.containers(all=True, filters={"label": OWNER}))
+        found = self._engine.briefly(
+            lambda client: client.containers(all=True, filters={"label": [OWNER, f"{INSTANCE}={self._instance}"]})
+        )
         return tuple(
             SeenContainer(
                 id=each["Id"],
@@ -103,7 +107,7 @@ class DockerRuntime:
 
     def _created(self, run: Run, watch: Watch) -> str:
         def create(client: APIClient) -> str:
-            made: str = client.create_container(**hardening.container(client, run, watch.fence))["Id"]
+            made: str = client.create_container(**hardening.container(client, run, watch.fence, self._instance))["Id"]
             return made
 
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from docker import APIClient
 from docker.types import LogConfig
 
-from norn_tasks.adapters.engine import labels
+from norn_tasks.adapters.engine import INSTANCE, labels
 from norn_tasks.domain.job import Fence
 from norn_tasks.ports import Run
 
@@ -21,7 +21,7 @@ _LOGGED = LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}
 _UNLOGGED = LogConfig(type="none")
 
 
-def container(client: APIClient, run: Run, fence: Fence) -> dict[str, Any]:
+def container(client: APIClient, run: Run, fence: Fence, instance: str) -> dict[str, Any]:
     """Answers the arguments of `create_container` for a run."""
     return {
         "name": run.name,
@@ -29,7 +29,7 @@ def container(client: APIClient, run: Run, fence: Fence) -> dict[str, Any]:
         # As the entrypoint: a spec's command replaces the image's, whatever the image has.
         "entrypoint": list(run.argv) if run.argv is not None else None,
         "environment": dict(run.env),
-        "labels": labels(run.app, run.owner, fence),
+        "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
         "stdin_open": run.stdin is not None,
         # An image's own HEALTHCHECK would start processes beside the run.
         "healthcheck": {"test": ["NONE"]},

@@ -10,7 +10,7 @@ from norn_tasks.domain.errors import Mistake, SpecInvalid
 from norn_tasks.domain.infraspec.fields import unknown_keys
 from norn_tasks.domain.infraspec.later import not_yet
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import FILE_ITSELF, Finding, Places, beneath, dotted
+from norn_tasks.domain.infraspec.places import FILE_ITSELF, Finding, Places, Spot, beneath
 from norn_tasks.domain.infraspec.roles import misplaced, missing
 from norn_tasks.domain.infraspec.rules import contradictions
 from norn_tasks.domain.infraspec.validation import take_out, validate
@@ -37,22 +37,18 @@ def parse(text: str, file: str = FILE_NAME) -> Infraspec:
 
 def decode(content: bytes, file: str = FILE_NAME) -> str:
     """Return the text of a file's bytes; raises `SpecInvalid` when they are no UTF-8, or too many."""
+    places = Places(file)
     if len(content) > MAX_BYTES:
         _refuse(
-            [
-                Mistake(
-                    file, 1, 1, dotted(FILE_ITSELF), f"the file is over {MAX_BYTES} bytes", "keep data out of the spec"
-                )
-            ]
+            [places.mistake(Finding(FILE_ITSELF, f"the file is over {MAX_BYTES} bytes", "keep data out of the spec"))]
         )
     try:
         return content.decode()
     except UnicodeDecodeError as wrong:
         before = content[: wrong.start].decode().split("\n")
+        places.values[FILE_ITSELF] = Spot(len(before), len(before[-1]) + 1)
         message = f"the byte 0x{content[wrong.start]:02x} is not UTF-8"
-        _refuse(
-            [Mistake(file, len(before), len(before[-1]) + 1, dotted(FILE_ITSELF), message, "save the file as UTF-8")]
-        )
+        _refuse([places.mistake(Finding(FILE_ITSELF, message, "save the file as UTF-8"))])
 
 
 def from_json(value: Mapping[str, Any]) -> Infraspec:

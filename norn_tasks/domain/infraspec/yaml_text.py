@@ -155,7 +155,8 @@ class _Reader:
     def _refuse_extras(self, event: yaml.Event, path: Path) -> None:
         if getattr(event, "tag", None):
             self._tell(_spot(event), path, "a tag (!…) is not allowed", "put a text that begins with ! in quotes")
-            self.broken.add(path)
+            # What the whole file holds is still worth reading; one value that a tag would change is not.
+            self.broken |= {path} - {()}
         if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
             self._tell(_spot(event), path, "an anchor (&…) is not allowed", "write the value out where it is used")
 

@@ -1,0 +1,71 @@
+"""What the source must not contain: shells on the host, hidden exceptions, debug, our machines."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+from tests.architecture.source import ROOT, modules, tree
+
+
+def _calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+
+
+def _shells(path: Path) -> list[int]:
+    lines = []
+    for call in _calls(path):
+        shell = any(k.arg == "shell" and getattr(k.value, "value", True) for k in call.keywords)
+        name = ast.unparse(call.func)
+        if shell or name in (
+            "os.system",
+            "os.popen",
+            "subprocess.getoutput",
+            "eval",
+            "exec",
+            "pickle.loads",
+            "yaml.load",
+        ):
+            lines.append(call.lineno)
+    return lines
+
+
+def test_no_shell_runs_on_the_host() -> None:
+    assert {str(path): _shells(path) for path in modules() if _shells(path)} == {}
+
+
+def test_a_shell_is_caught(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("import os, subprocess\nos.system('x')\nsubprocess.run('x', shell=True)\n")
+    assert _shells(bad) == [2, 3]
+
+
+def test_broad_excepts_are_fewer_than_one_in_a_thousand_lines() -> None:
+    broad = 0
+    lines = 0
+    for path in modules():
+        lines += len(path.read_text().splitlines())
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type else "everything"
+                broad += caught in ("everything", "Exception", "BaseException")
+    assert broad <= lines // 1000
+
+
+def test_no_type_is_ignored_without_saying_which() -> None:
+    silent = [str(path) for path in modules() if re.search(r"# type: ignore(?!\[)", path.read_text())]
+    assert silent == []
+
+
+def test_no_file_names_a_machine_of_ours() -> None:
+    """Lockfiles and docs too: a clone must work where nothing of ours is."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    forbidden = re.compile(r"/wor[k]/|\.librar[y]|pypi\.or[g]|registry\.npmj[s]|deb\.debian\.or[g]|/tmp/nor[n]/")
+    named = [
+        name
+        for name in listed
+        if (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text("utf-8", "replace"))
+    ]
+    assert named == []

@@ -1,0 +1,196 @@
+"""What only a real builder can show: ends, limits, and what a hostile source tries."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.domain.errors import BuildFailed, EngineDown, SourceError, Stopped, TimedOut
+from norn_tasks.ports import BuildOrder
+from tests.contract.conftest import IMAGE
+from tests.contract.test_images import LIMITS, docker_clis
+from tests.fakes.stop import FakeWatch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=docker_clis())
+def cli(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def images(clean_engine: Engine, tmp_path: Path, cli: str) -> DockerImages:
+    return DockerImages(clean_engine, tmp_path / "workspace", LIMITS, docker=cli)
+
+
+@pytest.fixture
+def order(tmp_path: Path, app: str) -> BuildOrder:
+    context = tmp_path / "source"
+    context.mkdir()
+    return BuildOrder(context, "Dockerfile", f"norn/{app}:1", {"norn.io/app": app})
+
+
+def says(order: BuildOrder, *lines: str) -> BuildOrder:
+    (order.context / "Dockerfile").write_text("\n".join([f"FROM {IMAGE}", *lines, ""]))
+    return order
+
+
+def until(fact: Callable[[], bool], seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return fact()
+
+
+def sleeping(mark: str) -> bool:
+    """True while a process of this machine sleeps for `mark` seconds: the build's, in whatever container."""
+    wanted = f"sleep\0{mark}\0".encode()
+    return any(_argv(path) == wanted for path in Path("/proc").glob("[0-9]*/cmdline"))
+
+
+def _argv(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_output_is_told_while_the_build_runs(images: DockerImages, order: BuildOrder) -> None:
+    watch = FakeWatch()
+
+    def stop_when_told() -> None:
+        until(lambda: any("one-sign" in line for line in watch.said))
+        watch.stop.set("cancelled")
+
+    stopper = threading.Thread(target=stop_when_told)
+    stopper.start()
+    with pytest.raises(Stopped):
+        images.build(says(order, "RUN echo one-$(echo sign); sleep 61.3"), watch.watch)
+    stopper.join()
+    assert until(lambda: not sleeping("61.3"))
+
+
+def test_a_build_past_its_limit_is_ended(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+    images = DockerImages(clean_engine, tmp_path / "w", BuildLimits(3, 2**28, 1), docker=cli)
+    with pytest.raises(TimedOut, match="the build took longer than its limit of 3 s"):
+        images.build(says(order, "RUN sleep 62.3"), FakeWatch().watch)
+    assert until(lambda: not sleeping("62.3"))
+
+
+def test_a_build_ends_with_its_worker(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+    says(order, "RUN sleep 63.3")
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, clean_engine.address, str(order.context), order.tag, str(tmp_path / "w"), cli],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    assert until(lambda: sleeping("63.3"))
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert until(lambda: not sleeping("63.3"))
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.ports import BuildOrder
+from tests.fakes.stop import FakeWatch
+address, context, tag, workspace, cli = sys.argv[1:]
+images = DockerImages(Engine(address), Path(workspace), BuildLimits(120, 2**28, 1), docker=cli)
+images.build(BuildOrder(Path(context), 'Dockerfile', tag, {}), FakeWatch().watch)
+"""
+
+
+def test_a_build_leaves_no_container(images: DockerImages, order: BuildOrder, clean_engine: Engine) -> None:
+    before = len(clean_engine.ask(lambda client: client.containers(all=True, filters={"ancestor": IMAGE})))
+    with pytest.raises(BuildFailed):
+        images.build(says(order, "RUN exit 9"), FakeWatch().watch)
+    after = len(clean_engine.ask(lambda client: client.containers(all=True, filters={"ancestor": IMAGE})))
+    assert after <= before
+
+
+def test_a_failed_build_tells_its_exit_code_and_what_it_said(images: DockerImages, order: BuildOrder) -> None:
+    watch = FakeWatch()
+    with pytest.raises(BuildFailed, match=r"exit 7.*code: 7"):
+        images.build(says(order, "RUN echo what-went-$(echo wrong); exit 7"), watch.watch)
+    assert "what-went-wrong\n" in "".join(watch.said)
+
+
+def test_an_unknown_base_is_told_with_a_way_out(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text("FROM localhost:1/nosuch/image:1\n")
+    with pytest.raises(BuildFailed):
+        images.build(order, FakeWatch().watch)
+
+
+def test_builds_wait_for_one_another(images: DockerImages, order: BuildOrder, tmp_path: Path) -> None:
+    watch = FakeWatch()
+    (tmp_path / "workspace").mkdir()
+    with (tmp_path / "workspace" / "build.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        threading.Timer(0.5, watch.stop.set, ["cancelled"]).start()
+        with pytest.raises(Stopped):
+            images.build(says(order), watch.watch)
+    assert watch.said == ["waiting for another build to end: one at a time\n"]
+
+
+def test_without_an_engine_the_engine_is_to_blame(order: BuildOrder, tmp_path: Path, cli: str) -> None:
+    images = DockerImages(Engine(f"unix://{tmp_path}/none.sock"), tmp_path / "w", LIMITS, docker=cli)
+    with pytest.raises(EngineDown):
+        images.build(says(order), FakeWatch().watch)
+
+
+@pytest.mark.parametrize("by", ["tag", "id"])
+def test_an_image_of_another_app_is_no_base(images: DockerImages, order: BuildOrder, app: str, by: str) -> None:
+    theirs = images.build(says(order), FakeWatch().watch)
+    base = theirs.tags[0] if by == "tag" else theirs.id
+    other = replace(order, tag=f"norn/{app}x:1", labels={"norn.io/app": f"{app}x"})
+    (order.context / "Dockerfile").write_text(f"FROM {base}\n")
+    with pytest.raises(SourceError, match="an image of another app"):
+        images.build(other, FakeWatch().watch)
+
+
+def test_a_link_out_of_the_source_stays_a_link(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "out").symlink_to("/etc/hostname")
+    with pytest.raises(BuildFailed):
+        images.build(says(order, "COPY out /out", "RUN test -f /out && test ! -L /out"), FakeWatch().watch)
+
+
+def test_an_ignore_file_that_leads_out_is_refused(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / ".dockerignore").symlink_to("/etc/hostname")
+    with pytest.raises(SourceError, match="leads out of the source"):
+        images.build(says(order), FakeWatch().watch)
+
+
+def test_an_image_in_use_stays(images: DockerImages, order: BuildOrder, clean_engine: Engine) -> None:
+    built = images.build(says(order), FakeWatch().watch)
+    made = clean_engine.ask(lambda client: client.create_container(built.id, labels={"norn.io/app": "x"})["Id"])
+    try:
+        assert (images.remove(built.id), images.find(order.tag) is not None) == (False, True)
+    finally:
+        DockerRuntime(clean_engine).remove(made)
+
+
+def test_the_stages_that_a_build_leaves_can_be_removed(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text(
+        f"FROM {IMAGE} AS bare\nFROM {IMAGE} AS one\nRUN echo {order.tag} > /x\nFROM {IMAGE}\nCOPY --from=one /x /x\n"
+    )
+    built = images.build(order, FakeWatch().watch)
+    images.remove(built.id)
+    assert all(images.remove(stage) for stage in built.stages)
+    assert [images.find(stage) for stage in built.stages] == [None for _ in built.stages]
+    assert images.find(IMAGE) is not None

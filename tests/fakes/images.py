@@ -1,0 +1,76 @@
+"""Images in memory: a build reads the Dockerfile for its USER lines and stages, and runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from norn_tasks.adapters import dockerfile
+from norn_tasks.adapters.engine import APP
+from norn_tasks.domain.errors import BuildFailed, EngineDown
+from norn_tasks.ports import BuildOrder, Image, Watch
+
+
+@dataclass
+class FakeImages:
+    """Keeps `ports.Images`. A line `RUN false` fails a build. Look at `there` (by id), `built`; `used`: ids in use."""
+
+    there: dict[str, Image] = field(default_factory=dict)
+    built: list[BuildOrder] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    down: bool = False
+
+    def build(self, order: BuildOrder, watch: Watch) -> Image:
+        """Builds."""
+        text = dockerfile.without_frontend(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
+        watch.stop.check()
+        if self.down:
+            raise EngineDown("the fake engine does not answer")
+        self.built.append(order)
+        wanted = _stage(text, order.target)
+        for line in wanted:
+            watch.say(f"{line}\n")
+            if line == "RUN false":
+                raise BuildFailed(f"the build failed: {line}")
+        users = [line.split()[1] for line in wanted if line.startswith("USER ")]
+        made = Image(_id(order), (order.tag,), dict(order.labels), user=users[-1] if users else "", size=1)
+        for image in list(self.there.values()):
+            self.there[image.id] = replace(image, tags=tuple(tag for tag in image.tags if tag != order.tag))
+        self.there[made.id] = made
+        return made
+
+    def find(self, reference: str) -> Image | None:
+        """Answers an image by tag or id."""
+        return next((each for each in self.there.values() if reference in (each.id, *each.tags)), None)
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists an app's images."""
+        return tuple(each for each in self.there.values() if each.labels.get(APP) == app)
+
+    def remove(self, image_id: str) -> bool:
+        """Removes an image of ours that nothing uses."""
+        image = self.find(image_id)
+        if image is None:
+            return True
+        if (APP not in image.labels and image.tags) or image.id in self.used:
+            return False
+        del self.there[image.id]
+        return True
+
+
+def _stage(text: str, target: str | None) -> list[str]:
+    """Answers the lines of the stage that is asked for; the last one, else."""
+    stages = re.split(r"(?mi)^(?=FROM )", text)
+    wanted = [stage for stage in stages if target is None or re.match(rf"(?i)FROM \S+ AS {re.escape(target)}\s", stage)]
+    if not wanted:
+        raise BuildFailed(f"the build failed: there is no stage {target}")
+    return wanted[-1].splitlines()
+
+
+def _id(order: BuildOrder) -> str:
+    known = hashlib.sha256(repr((order.dockerfile, order.target, sorted(order.labels.items()))).encode())
+    for path in sorted(Path(order.context).rglob("*")):
+        known.update(path.name.encode() + (path.read_bytes() if path.is_file() else b""))
+    return f"sha256:{known.hexdigest()}"

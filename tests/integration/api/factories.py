@@ -1,0 +1,102 @@
+"""Arranges what the API's tests start from: an application over a database, clients with tokens of each scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+from sqlalchemy import insert, update
+from werkzeug.test import TestResponse
+
+from norn_api.app import NornApp, create_app
+from norn_tasks.domain.access import Scope
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store import tables as t
+from norn_tasks.store import tokens, workers
+from norn_tasks.store.session import Database
+from norn_tasks.store.workers import Presence
+from tests import factories
+
+HELLO = "app: hello\nrole: webserver\nport: 8080\n"
+
+
+@dataclass(frozen=True)
+class Api:
+    """An application over a fresh database, asked as somebody."""
+
+    app: NornApp
+    database: Database
+    token: str | None = None
+
+    def asked_as(self, *scopes: Scope, apps: tuple[str, ...] | None = None) -> Api:
+        """Answers the same application, asked with a new token."""
+        secret = tokens.fresh()
+        name = "-".join(scopes) + ("-of-" + "-".join(apps) if apps else "")
+        with self.database.transaction() as tx:
+            tokens.create(tx, secret, name=name, scopes=scopes, apps=apps, actor="test")
+        return Api(self.app, self.database, secret)
+
+    def anonymous(self) -> Api:
+        """Answers the same application, asked without a token."""
+        return Api(self.app, self.database)
+
+    def ask(self, method: str, path: str, **more: Any) -> TestResponse:
+        """Sends a request."""
+        headers = dict(more.pop("headers", {}))
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        client: FlaskClient = self.app.test_client()
+        return client.open(path, method=method, headers=headers, **more)
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        """Sends a GET."""
+        return self.ask("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> TestResponse:
+        """Sends a POST."""
+        return self.ask("POST", path, **more)
+
+    def put_spec(self, app: str, text: str, **headers: str) -> TestResponse:
+        """Applies an infraspec."""
+        kind = {"Content-Type": "text/yaml"}
+        return self.ask("PUT", f"/api/apps/{app}", data=text, headers=kind | headers)
+
+    @property
+    def services(self) -> Any:
+        """What the application keeps in memory."""
+        return self.app.extensions["norn"]
+
+
+def api(database: Database, broker_url: str = factories.NOWHERE, **settings: Any) -> Api:
+    """Answers an application over this database, asked as admin."""
+    app = create_app(factories.intake(database, broker_url, **settings))
+    return Api(app, database).asked_as(Scope.ADMIN)
+
+
+def add_worker(database: Database, job_class: JobClass = JobClass.INVOKE, *, slots: int = 4) -> None:
+    """Makes a worker of the class that has just spoken."""
+    with database.transaction() as tx:
+        workers.say(tx, Presence(f"{job_class}@test", job_class, "test", 1, slots, factories.ENGINE, None))
+
+
+def add_cron_run(database: Database, app: str, id: int = 1, **values: Any) -> None:
+    """Makes a cron run that has ended well."""
+    given: dict[str, Any] = {
+        "id": id, "app": app, "job_id": 1, "actor": "test", "trigger": "manual", "state": "succeeded", "exit_code": 0,
+        "stdout": "hello\n", "duration_ms": 12, **values,
+    }  # fmt: skip
+    with database.transaction() as tx:
+        tx.execute(insert(t.CronExecution).values(given))
+
+
+def end_call(database: Database, execution: int, state: str, response: bytes = b"", **values: Any) -> None:
+    """Ends a call as a worker would: the bytes, the record and the job."""
+    with database.transaction() as tx:
+        x, io = t.FuncExecution, t.ExecutionIO
+        job = tx.execute(
+            update(x).where(x.id == execution).values(state=state, duration_ms=7, **values).returning(x.job_id)
+        ).scalar_one()
+        tx.execute(update(io).where(io.execution == execution).values(response=response, stderr=b"said\n"))
+        done = "succeeded" if state == "succeeded" else "failed"
+        tx.execute(update(t.JobRow).where(t.JobRow.id == job).values(state=done))

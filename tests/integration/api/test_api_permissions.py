@@ -1,0 +1,123 @@
+"""Default-deny: every address of the application is in the table, and every one is tried by five kinds of people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from norn_api.permissions import (
+    ANYONE,
+    CALL,
+    CANCEL_OWN,
+    INVOKE,
+    READ,
+    READ_OWN,
+    TABLE,
+    permission,
+)
+from norn_tasks.domain.access import Scope
+from norn_tasks.domain.errors import Forbidden
+from norn_tasks.domain.job import JobKind
+from norn_tasks.store.jobs import NewJob, accept
+from tests import factories as shared
+from tests.integration.api.factories import Api, add_cron_run
+
+Route = tuple[str, str]
+ENDLESS = ("GET", "/api/events/stream")
+ROUTES = [route for route in sorted(TABLE) if route != ENDLESS]
+FILLED = {"app": "hello", "file": "start.js", "rest": "x/y", "token": "999"}
+
+
+def address(rule: str) -> str:
+    """Fills a rule in: the app `hello`, and ids that are there where the test made them."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILLED.get(part[1], "1"), rule)
+
+
+def tried(asked: Api, method: str, rule: str) -> int:
+    """Answers the status of a request with an empty object as its body."""
+    body = {"json": {}} if method in ("POST", "PUT") else {}
+    elsewhere = {"REMOTE_ADDR": f"10.0.0.{ROUTES.index((method, rule))}"}  # failures are slowed by address
+    return asked.ask(method, address(rule), environ_overrides=elsewhere, **body).status_code
+
+
+def answered(asked: Api, status: int, routes: Iterable[Route] = ROUTES) -> set[Route]:
+    """Answers the routes that answer with this status."""
+    return {route for route in routes if tried(asked, *route) == status}
+
+
+@pytest.fixture
+def furnished(api: Api) -> Api:
+    """An application where the app `hello` has a job 1, a deployment 1 and a run 1 of somebody else."""
+    shared.add_live(api.database, "hello", "webserver")
+    with api.database.transaction() as tx:
+        accept(tx, NewJob(JobKind.FORGE, "hello", "somebody", patience=60))
+    add_cron_run(api.database, "hello")
+    return api
+
+
+def test_every_route_is_in_the_table(api: Api) -> None:
+    routes = {
+        (method, rule.rule)
+        for rule in api.app.url_map.iter_rules()
+        for method in (rule.methods or set())
+        if method != "HEAD" or rule.rule.startswith("/fn/")
+    }
+    assert routes == set(TABLE)
+
+
+def test_route_outside_the_table_is_refused_to_admins_too() -> None:
+    with pytest.raises(Forbidden):
+        permission("POST", "/api/forgotten")
+
+
+def test_anonymous_is_asked_for_a_token_wherever_one_is_needed(furnished: Api) -> None:
+    refused = answered(furnished.anonymous(), 401)
+    assert refused == {route for route in ROUTES if TABLE[route] is not ANYONE}
+
+
+def test_reader_is_refused_what_is_not_reading(furnished: Api) -> None:
+    refused = answered(furnished.asked_as(Scope.READ), 403)
+    assert refused == {route for route in ROUTES if TABLE[route] not in (ANYONE, READ, READ_OWN)}
+
+
+def test_deployer_of_another_app_is_refused_this_app(furnished: Api) -> None:
+    routes = {route for route in ROUTES if re.search("<app>|<id:job>|<id:deployment>", route[1])}
+    assert answered(furnished.asked_as(Scope.DEPLOY, apps=("other",)), 403, routes) == routes
+
+
+def test_invoker_may_call_and_see_its_own_and_nothing_else(furnished: Api) -> None:
+    refused = answered(furnished.asked_as(Scope.INVOKE), 403)
+    perhaps = {route for route in ROUTES if TABLE[route] in (READ_OWN, CANCEL_OWN)}
+    assert refused - perhaps == {route for route in ROUTES if TABLE[route] not in (ANYONE, CALL, INVOKE)} - perhaps
+
+
+def test_invoker_does_not_see_the_job_of_somebody_else(furnished: Api) -> None:
+    assert furnished.asked_as(Scope.INVOKE).get("/api/jobs/1").status_code == 403
+
+
+def test_admin_is_refused_nothing(furnished: Api) -> None:
+    statuses = {route: tried(furnished, *route) for route in ROUTES}
+    assert {route: status for route, status in statuses.items() if status in (401, 403, 500)} == {}
+
+
+def test_refused_mutation_leaves_an_audit_row(furnished: Api) -> None:
+    furnished.anonymous().post("/api/apps/hello/deploy", json={})
+    newest = furnished.get("/api/audit?limit=1").json["items"][0]
+    assert (newest["actor"], newest["path"], newest["app"], newest["status"]) == (
+        "anonymous", "/api/apps/hello/deploy", "hello", 401,
+    )  # fmt: skip
+
+
+def test_accepted_mutation_leaves_an_audit_row_with_its_actor(furnished: Api) -> None:
+    furnished.asked_as(Scope.DEPLOY).post("/api/apps/hello/restart", json={})
+    newest = furnished.get("/api/audit?limit=1").json["items"][0]
+    assert (newest["actor"], newest["method"], newest["status"]) == ("deploy", "POST", 202)
+
+
+def test_lists_show_only_the_apps_that_a_token_reaches(api: Api) -> None:
+    for name in ("hello", "other"):
+        shared.add_live(api.database, name, "webserver")
+    seen = api.asked_as(Scope.READ, apps=("other",)).get("/api/apps").json["items"]
+    assert [app["name"] for app in seen] == ["other"]
