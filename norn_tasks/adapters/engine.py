@@ -22,6 +22,7 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 
+from norn_tasks.adapters import patience
 from norn_tasks.domain.errors import Conflict, EngineDown, InvalidRequest, NotFound, StepFailed
 from norn_tasks.domain.job import Fence
 from norn_tasks.ports import Stop
@@ -34,9 +35,6 @@ JOB = "norn.io/job"
 FENCE = "norn.io/fence"
 ENGINE = "norn.io/engine"
 INSTANCE = "norn.io/instance"
-
-_LOOK = 0.25
-"""Seconds between two looks at the stop while a call is under way."""
 
 _AGAIN = 1.0
 """Seconds before an engine that did not answer is asked again."""
@@ -76,16 +74,7 @@ class Engine:
 
     def begin(self, call: Callable[[docker.APIClient], T]) -> Future[T]:
         """Makes one call on a thread of its own; the future raises what `ask` would."""
-        future: Future[T] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(self.ask(call))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the future is asked
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="engine-call", daemon=True).start()
-        return future
+        return patience.begin(lambda: self.ask(call))
 
     def briefly(self, call: Callable[[docker.APIClient], T], seconds: float = 10) -> T:
         """Makes one call, and raises EngineDown when it is not answered within so many seconds."""
@@ -99,16 +88,7 @@ class Engine:
 
         `late` is given the answer that comes after that: to undo it.
         """
-        future = self.begin(call)
-        while True:
-            try:
-                return future.result(_LOOK)
-            except NotYetDone:
-                if stop.reason is None:
-                    continue
-                if late is not None:
-                    future.add_done_callback(lambda done: _undo(done, late))
-                stop.check()
+        return patience.wait(self.begin(call), stop, late)
 
     def patiently(self, call: Callable[[docker.APIClient], T], stop: Stop) -> T:
         """Makes one call, again and again while the engine is away; raises Stopped when the stop is set meanwhile."""
@@ -188,8 +168,3 @@ def _refusal(error: APIError) -> NotFound | Conflict | StepFailed:
     if error.status_code == 409:
         return Conflict(f"the engine says: {said}", said=said)
     return StepFailed(f"the engine refused: {said}", said=said)
-
-
-def _undo(done: Future[Any], late: Callable[[Any], None]) -> None:
-    if done.exception() is None:
-        late(done.result())

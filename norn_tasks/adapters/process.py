@@ -39,8 +39,8 @@ _INHERITED = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES)
 class Command:
     """A program to run: what it is for (`the build`, in sentences), and its limits.
 
-    `say` takes every line of both streams, without its end; `hear`, when given, takes stdout's lines instead. `check` is called a few
-    times a second and may raise to end the program. `hint` is the way out when it takes too long.
+    `say` takes every line of both streams, without its end; `hear`, when given, takes stdout's lines instead. `check`
+    is called a few times a second and may raise to end the program. `hint` is the way out when it takes too long.
     """
 
     what: str

@@ -66,11 +66,11 @@ def sh(text: str) -> tuple[str, ...]:
     return ("sh", "-c", text)
 
 
-def inspected(engine: Engine, run: Run) -> dict[str, Any]:
+def inspected(engine: Engine, run: Run, instance: str = "") -> dict[str, Any]:
     """Runs it, and answers what the engine knew of the container before it started."""
     seen: list[dict[str, Any]] = []
     owner = Owner(on_created=lambda it: seen.append(engine.ask(lambda client: client.inspect_container(it))))
-    DockerRuntime(engine).run(run, owner, FakeWatch().watch)
+    DockerRuntime(engine, instance).run(run, owner, FakeWatch().watch)
     return seen[0]
 
 
@@ -120,11 +120,9 @@ def test_a_run_without_network_has_none(clean_engine: Engine, base: Run) -> None
 
 
 def test_a_run_carries_our_labels(clean_engine: Engine, base: Run) -> None:
-    labels = inspected(clean_engine, base)["Config"]["Labels"]
-    expected = {"norn.io/app": base.app, "norn.io/owner": base.owner, "norn.io/job": "1", "norn.io/fence": "1"} | {
-        "norn.io/instance": ""
-    }
-    assert labels == expected
+    expected = {"app": base.app, "owner": base.owner, "job": "1", "fence": "1", "instance": "one"}
+    labels = inspected(clean_engine, base, "one")["Config"]["Labels"]
+    assert labels == {f"norn.io/{key}": value for key, value in expected.items()}
 
 
 def test_runs_do_not_reach_one_another(clean_engine: Engine) -> None:

@@ -1,31 +1,114 @@
-"""The OpenAPI document: valid, complete, and the same as what the application does."""
+"""The OpenAPI document: valid, complete, and the same as what the application does and docs/api.md says."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 
-from norn_api.permissions import TABLE
+from norn_api.permissions import ANYONE, TABLE
+from norn_tasks.domain.event import EventKind
 from tests.integration.api.factories import Api
 
-ENDPOINTS = Path(__file__).parents[3] / "docs" / "api.md"
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = ("/api/docs", "/api/docs/<path:file>", "/api/openapi.json")
 
 
 def operations(api: Api) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Answers every operation of the document."""
     for path, item in api.get("/api/openapi.json").json["paths"].items():
         for method, operation in item.items():
             yield method.upper(), path, operation
 
 
 def written(rule: str) -> str:
+    """Writes a rule as documents do."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def test_document_is_valid_openapi_3_1(api: Api) -> None:
-    document = api.get("/api/openapi.json").json
-    assert document["openapi"] == "3.1.0"
-    schemathesis.openapi.from_dict(document).validate()
+def test_document_is_openapi_3_1(api: Api) -> None:
+    assert api.get("/api/openapi.json").json["openapi"] == "3.1.0"
+
+
+def test_document_is_valid(api: Api) -> None:
+    schemathesis.openapi.from_dict(api.get("/api/openapi.json").json).validate()
+
+
+def test_document_has_every_api_route_and_no_other(api: Api) -> None:
+    routes = {
+        (method, written(rule)) for method, rule in TABLE if rule.startswith("/api/") and rule not in PAGES
+    }
+    assert {(method, path) for method, path, _ in operations(api)} == routes
+
+
+def test_every_operation_has_an_id_of_its_own(api: Api) -> None:
+    ids = Counter(operation["operationId"] for _, _, operation in operations(api))
+    assert [name for name, times in ids.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("member", ["operationId", "summary", "tags", "responses"])
+def test_every_operation_has(api: Api, member: str) -> None:
+    assert [path for _, path, operation in operations(api) if not operation.get(member)] == []
+
+
+def test_every_operation_documents_its_problems(api: Api) -> None:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    silent = [
+        path
+        for _, path, operation in operations(api)
+        if operation["responses"]["default"]["content"]["application/problem+json"] != problem
+    ]
+    assert silent == []
+
+
+def test_every_id_in_a_path_has_an_example(api: Api) -> None:
+    bare = [
+        (path, parameter["name"])
+        for _, path, operation in operations(api)
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path" and not parameter["schema"].get("examples")
+    ]
+    assert bare == []
+
+
+def test_every_reference_leads_somewhere(api: Api) -> None:
+    text = api.get("/api/openapi.json").text
+    shapes = api.get("/api/openapi.json").json["components"]["schemas"]
+    wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert wanted - shapes.keys() == set()
+
+
+def test_operations_open_to_anyone_ask_for_no_token(api: Api) -> None:
+    open_ones = {path for _, path, operation in operations(api) if operation["security"] == []}
+    assert open_ones == {rule for (_, rule), needed in TABLE.items() if needed is ANYONE} - set(PAGES)
+
+
+def test_pages_of_the_document_name_no_other_machine(api: Api) -> None:
+    for path in ("/api/docs", "/api/docs/start.js"):
+        assert "//" not in api.get(path).text
+
+
+@pytest.mark.parametrize("file", ["swagger-ui.css", "swagger-ui-bundle.js", "start.js", "swagger.svg"])
+def test_pages_have_their_files(api: Api, file: str) -> None:
+    assert api.get(f"/api/docs/{file}").status_code == 200
+
+
+def test_docs_list_every_endpoint() -> None:
+    rows = re.findall(r"^\| `([A-Z]+)` \| `([^`]+)` \| ([^|]+) \|", (DOCS / "api.md").read_text(), re.MULTILINE)
+    listed = {(method, path): scope.strip() for method, path, scope in rows}
+    told = {
+        (method, written(rule)): str(needed.scope or "–")
+        for (method, rule), needed in TABLE.items()
+        if not rule.startswith("/fn/")
+    }
+    assert listed == told
+
+
+def test_docs_list_every_event() -> None:
+    listed = re.findall(r"^\| `([a-z.-]+)` \|", (DOCS / "events.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(EventKind)

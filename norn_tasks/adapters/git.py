@@ -1,0 +1,177 @@
+"""Fetches commits from git repositories that other people own: one commit, bounded, and nothing of theirs is run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from norn_tasks.adapters.git_address import reach
+from norn_tasks.adapters.hardened_git import HardenedGit
+from norn_tasks.adapters.process import Completed
+from norn_tasks.adapters.redaction import without_credentials
+from norn_tasks.domain import names
+from norn_tasks.domain.errors import InvalidRequest, SourceError, TimedOut
+from norn_tasks.ports import Checkout, Say, Watch
+
+MOST_FILES = 50_000
+_HISTORY = 16
+"""A fetch may take so many times the largest source: when a server gives no single commit, all of its history comes."""
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+_MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
+
+
+class GitCommand:
+    """Keeps `ports.Git` with the git program. `timeout` seconds and `most` bytes bound a checkout."""
+
+    def __init__(self, *, allow_private: bool, timeout: float, most: int) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._most = most
+
+    def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
+        """Checks out exactly the commit that `ref` names, into the directory `into`, without .git."""
+        try:
+            names.ref(ref)
+        except InvalidRequest as error:
+            raise SourceError(error.sentence, hint=error.hint) from error
+        way = reach(url, allow_private=self._allow_private, stop=watch.stop)
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(parents=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=into.parent, prefix="git-") as scratch:
+                git = HardenedGit(Path(scratch), watch, way.config, way.ssh)
+                return _Fetch(git, url, self._most, time.monotonic() + self._timeout).checkout(ref, into)
+        except TimedOut as error:
+            raise TimedOut(
+                f"fetching {without_credentials(url)} took longer than {self._timeout:g} s",
+                hint="make the repository smaller, or raise NORN_CLONE_TIMEOUT",
+            ) from error
+
+
+class _Fetch:
+    """One checkout, in a repository of its own that is thrown away afterwards."""
+
+    def __init__(self, git: HardenedGit, url: str, most: int, until: float) -> None:
+        self._git = git
+        self._url = url
+        self._shown = without_credentials(url)
+        self._most = most
+        self._until = until
+
+    def checkout(self, ref: str, into: Path) -> Checkout:
+        """Fetches, checks the size, writes the files."""
+        self._git.make(self._left())
+        sha = self._commit(ref)
+        self._weigh_tree(sha)
+        done = self._call(["checkout", "--quiet", "--force", "--detach", sha], work_tree=into)
+        if done.code != 0:
+            raise self._failed(done)
+        self._tell_of_what_is_left_out(into)
+        return Checkout(into, sha)
+
+    def _commit(self, ref: str) -> str:
+        """Fetches what the ref names and answers its commit."""
+        if _SHA.fullmatch(ref):
+            fetched = self._fetch(ref)
+        else:
+            found = self._advertised(ref)
+            if found is None and not _MAYBE_SHA.fullmatch(ref):
+                raise self._unknown(ref)
+            fetched = found is not None and self._fetch(found)
+        if fetched:
+            return self._resolved("FETCH_HEAD") or self._must(ref, None)
+        # A server that gives no single commit, or only a part of its name is known: all branches and tags, then.
+        everything = self._call(["fetch", "--quiet", "--no-tags", "--", self._url, *_EVERYTHING])
+        if everything.code != 0:
+            raise self._failed(everything)
+        return self._must(ref, self._first_resolved(ref))
+
+    def _advertised(self, ref: str) -> str | None:
+        """Answers the full name of a branch or, second, a tag of that name."""
+        wanted = [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        heard: list[str] = []
+        listed = self._call(["ls-remote", "--", self._url, *wanted], hear=heard.append)
+        if listed.code != 0:
+            raise self._failed(listed)
+        there = {line.partition("\t")[2] for line in heard}
+        return next((name for name in wanted if name in there), None)
+
+    def _fetch(self, name: str) -> bool:
+        return self._call(["fetch", "--quiet", "--no-tags", "--depth=1", "--", self._url, name]).code == 0
+
+    def _first_resolved(self, ref: str) -> str | None:
+        candidates = (f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref)
+        return next((sha for sha in map(self._resolved, candidates) if sha is not None), None)
+
+    def _resolved(self, name: str) -> str | None:
+        heard: list[str] = []
+        asked = self._call(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], hear=heard.append)
+        return heard[0] if asked.code == 0 and heard else None
+
+    def _must(self, ref: str, sha: str | None) -> str:
+        if sha is None:
+            raise self._unknown(ref)
+        return sha
+
+    def _weigh_tree(self, sha: str) -> None:
+        """Raises SourceError when the files of the commit are over the limits, before one of them is written."""
+        size = files = 0
+
+        def weigh(line: str) -> None:
+            nonlocal size, files
+            told = line.split("\t", 1)[0].split()[-1]
+            files += 1
+            size += int(told) if told.isdigit() else 0
+
+        listed = self._call(["ls-tree", "-r", "-l", "--full-tree", sha], hear=weigh)
+        if listed.code != 0:
+            raise self._failed(listed)
+        if size > self._most or files > MOST_FILES:
+            raise self._too_large()
+
+    def _weigh_packs(self) -> None:
+        packs = self._git.git_dir / "objects" / "pack"
+        # A pack is renamed when it is complete: one that is gone meanwhile is weighed at the next look.
+        size = sum(path.stat().st_size for path in packs.glob("*") if path.exists())
+        if size > _HISTORY * self._most:
+            raise self._too_large()
+
+    def _tell_of_what_is_left_out(self, into: Path) -> None:
+        if (into / ".gitmodules").is_file():
+            self._git.watch.say("the repository has submodules, which are not fetched\n")
+        attributes = into / ".gitattributes"
+        if attributes.is_file() and not attributes.is_symlink() and b"filter=lfs" in attributes.read_bytes():
+            self._git.watch.say("the repository keeps files in LFS, which are not fetched: their pointers are here\n")
+
+    def _call(self, words: Sequence[str], *, hear: Say | None = None, work_tree: Path | None = None) -> Completed:
+        return self._git.call(words, self._left(), hear=hear, work_tree=work_tree, check=self._weigh_packs)
+
+    def _left(self) -> float:
+        return max(0.0, self._until - time.monotonic())
+
+    def _unknown(self, ref: str) -> SourceError:
+        return SourceError(
+            f"{self._shown} has no branch, tag or commit {ref}", hint="push it first, or name another one"
+        )
+
+    def _too_large(self) -> SourceError:
+        return SourceError(
+            f"the source of {self._shown} is larger than {self._most // 2**20} MiB or {MOST_FILES} files",
+            hint="keep large files elsewhere, or raise NORN_SOURCE_MAX",
+        )
+
+    def _failed(self, done: Completed) -> SourceError:
+        said = next((line for line in done.last_lines if line.startswith(("fatal:", "error:"))), "")
+        said = said or "".join(done.last_lines[-1:]) or f"it ended with {done.code}"
+        hint = "the worker has no right to read it: check the address, and the worker's ssh key for a private one"
+        if "redirect" in said:
+            hint = "write the address that it redirects to in repo.url, likely the same with .git at its end"
+        return SourceError(f"git could not read {self._shown}: {said}", hint=hint)
+
+
+_EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")

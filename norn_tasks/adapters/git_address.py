@@ -1,0 +1,103 @@
+"""Where git may fetch from: https and ssh, at addresses of the public internet, unless more is allowed (security.md 3)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from norn_tasks.adapters import patience
+from norn_tasks.adapters.redaction import without_credentials
+from norn_tasks.domain.errors import SourceError
+from norn_tasks.ports import Stop
+
+_SCP_LIKE = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?!/?/)[^-\s].*")
+_CLEAN = re.compile(r"[\x21-\x7e]{1,2048}")
+_PORTS = {"https": 443, "ssh": 22}
+_SSH = "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new -oConnectTimeout=10"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How git is to reach an address: configuration and ssh command that hold it to what was checked."""
+
+    config: tuple[str, ...]
+    ssh: str = _SSH
+
+
+def reach(url: str, *, allow_private: bool, stop: Stop) -> Reach:
+    """Checks an address and answers how to reach it; raises SourceError when Norn does not fetch from there.
+
+    The host is resolved here, and git connects to what was resolved: a name cannot mean another machine a moment later.
+    """
+    scheme, host, port = _parts(url)
+    allowed = ("https", "ssh", "file") if allow_private else ("https", "ssh")
+    if scheme not in allowed:
+        raise SourceError(
+            f"Norn does not fetch from {without_credentials(url)}: https and ssh only",
+            hint="write https://host/path.git or git@host:path.git in repo.url",
+        )
+    config = (f"protocol.{scheme}.allow=always",)
+    if allow_private:
+        return Reach(config)
+    addresses = _public_addresses(host, port, stop)
+    if scheme == "ssh":
+        return Reach(config, f"{_SSH} -oHostName={addresses[0]} -oHostKeyAlias={host} -oCheckHostIP=no")
+    pinned = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
+    # A redirect could lead anywhere.
+    return Reach((*config, f"http.curloptResolve={host}:{port}:{pinned}", "http.followRedirects=false"))
+
+
+def _parts(url: str) -> tuple[str, str, int]:
+    refused = SourceError(
+        f"{without_credentials(url)!r} is not an address of a repository",
+        hint="write https://host/path.git or git@host:path.git in repo.url",
+    )
+    if not _CLEAN.fullmatch(url) or url.startswith("-"):
+        raise refused
+    scp_like = _SCP_LIKE.fullmatch(url)
+    if scp_like is not None:
+        return "ssh", scp_like["host"], _PORTS["ssh"]
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise refused from error
+    if "://" not in url or (parts.scheme != "file" and not re.fullmatch(r"[a-z0-9_.:-]+", host)) or host[:1] == "-":
+        raise refused
+    return parts.scheme, host, port or _PORTS.get(parts.scheme, 0)
+
+
+def _public_addresses(host: str, port: int, stop: Stop) -> list[str]:
+    def resolve() -> list[str]:
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+
+    try:
+        addresses = patience.wait(patience.begin(resolve), stop)
+    except (OSError, UnicodeError) as error:
+        raise SourceError(f"the host {host} is not known", hint="check repo.url") from error
+    for address in addresses:
+        if not _public(address):
+            raise SourceError(
+                f"{host} is at {address}, which is not an address of the public internet",
+                hint="an operator may allow it: NORN_GIT_PRIVATE=true",
+            )
+    return addresses
+
+
+def _public(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or _nat64(address)
+        if inner is not None:
+            address = inner
+    return address.is_global and not address.is_multicast
+
+
+def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    # RFC 6052: 64:ff9b::/96 carries an IPv4 address in its last 32 bits.
+    if address in ipaddress.ip_network("64:ff9b::/96"):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

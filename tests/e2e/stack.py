@@ -1,0 +1,155 @@
+"""A whole Norn as its parts, for tests that kill them: every process by hand, over the tests' own stores."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg2.extras
+
+from tests.servers import free_port, wait_until
+
+BIN = Path(sys.executable).parent
+CLASSES = ("invoke", "cron", "deploy", "observe")
+
+
+class Stack:
+    """API, a worker per class, beat and router; `home` is the data directory, `apps` the directory of apps."""
+
+    def __init__(self, home: Path, database_url: str, broker_url: str, **environment: str) -> None:
+        self.home, self.apps = home, home / "apps"
+        self.apps.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        first = free_port()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "NORN_DATA_DIR": str(home), "NORN_APPS_DIR": str(self.apps), "NORN_DATABASE_URL": database_url,
+            "NORN_BROKER_URL": broker_url, "NORN_PORT": str(self.port), "NORN_URL": self.url,
+            "NORN_ROUTER_PORT_FIRST": str(first), "NORN_ROUTER_PORT_LAST": str(first + 50), "NO_COLOR": "1",
+            **environment,
+        }  # fmt: skip
+        self.database_url = database_url
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> None:
+        """Starts processes by name: api, invoke, cron, deploy, observe, beat, router; all of them by default."""
+        for name in names or ("api", *CLASSES, "beat", "router"):
+            self.spawn(name)
+        if not names or "api" in names:
+            wait_until(self._answers, 30, "the API answers")
+
+    def spawn(self, name: str, known_as: str = "", **environment: str) -> subprocess.Popen[bytes]:
+        """Starts one process; a second one of a kind is known under another name."""
+        known_as = known_as or name
+        log = (self.home / f"{known_as}.log").open("ab")
+        process = subprocess.Popen(
+            self._argv(name, known_as), env={**self.environment, **environment}, stdout=log, stderr=log,
+            cwd=self.home, start_new_session=True,
+        )  # fmt: skip
+        self.processes[known_as] = process
+        return process
+
+    def _argv(self, name: str, known_as: str) -> list[str]:
+        if name == "api":
+            return [str(BIN / "gunicorn"), "norn_api.wsgi:application", "-k", "gthread", "--workers", "1", "--threads",
+                    "600", "--bind", f"127.0.0.1:{self.port}", "--graceful-timeout", "5"]  # fmt: skip
+        if name == "beat":
+            scheduler = "norn_tasks.scheduler.beat:NornScheduler"
+            return [str(BIN / "celery"), "-A", "norn_tasks.celery_app", "beat", "-S", scheduler, "--pidfile="]
+        if name == "router":
+            return [sys.executable, "-m", "norn_tasks.router"]
+        pool = "prefork" if name == "deploy" else "threads"
+        slots = self.environment.get(f"NORN_WORKERS_{name.upper()}", "2" if name == "deploy" else "8")
+        return [str(BIN / "celery"), "-A", "norn_tasks.tasks", "worker", "-Q", name, "-n", f"{known_as}@test",
+                "-P", pool, "-c", slots]  # fmt: skip
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/api/version", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Sends a process a signal, SIGKILL by default, and waits when it is one that ends it."""
+        process = self.processes[name]
+        process.send_signal(number)
+        if number == signal.SIGKILL:
+            process.wait(10)
+
+    def kill_group(self, name: str) -> None:
+        """Kills a process and its children at once."""
+        process = self.processes[name]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def stop(self) -> None:
+        """Ends everything that was started."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGCONT)
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self.processes.values():
+            process.wait(10)
+
+    # What a person does
+
+    def norn(self, *argv: str, check: bool = True, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Runs the installed `norn`; fails with what it printed when it should have succeeded."""
+        done = subprocess.run(
+            [str(BIN / "norn"), *argv], env=self.environment, input=stdin, capture_output=True, timeout=180, check=False
+        )
+        if check:
+            assert done.returncode == 0, f"norn {argv} exited {done.returncode}\n{done.stdout!r}\n{done.stderr!r}"
+        return done
+
+    def json(self, *argv: str) -> Any:
+        """Runs `norn … -o json` and reads its answer."""
+        return json.loads(self.norn("-o", "json", *argv).stdout)
+
+    def add_app(self, name: str, spec: str, files: Mapping[str, str]) -> Path:
+        """Writes an app's directory."""
+        directory = self.apps / name
+        for path, text in {"infraspec.yaml": spec, **files}.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_text(text)
+        return directory
+
+    # What the rows say
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """Answers the rows of a query."""
+        connection = psycopg2.connect(self.database_url, cursor_factory=psycopg2.extras.RealDictCursor)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query, values)
+                return [dict(row) for row in cursor.fetchall()]
+        finally:
+            connection.close()
+
+    def job(self, job: int) -> dict[str, Any]:
+        """Answers a job's row."""
+        return self.rows("SELECT * FROM jobs WHERE id = %s", job)[0]
+
+    def await_state(self, job: int, states: Sequence[str], seconds: float) -> dict[str, Any]:
+        """Waits until the job is in one of the states, and answers its row."""
+        wait_until(lambda: self.job(job)["state"] in states, seconds, f"job {job} is {'/'.join(states)}")
+        return self.job(job)
+
+    def log(self, name: str) -> str:
+        """Answers what a process has logged."""
+        return (self.home / f"{name}.log").read_text("utf-8", "replace")
+
+
+def seconds_since(start: float) -> float:
+    """Answers how long ago a moment of `time.monotonic()` was."""
+    return time.monotonic() - start
