@@ -33,6 +33,12 @@ class Services:
     hub: Hub
     streams: Places
     closing: threading.Event
+    ends: Ends
+
+    def close(self) -> None:
+        """Ends every stream and wait, and the threads behind them, within two seconds."""
+        self.closing.set()
+        self.ends.close()
 
     @property
     def database(self) -> Database:
@@ -57,6 +63,7 @@ class Services:
             Hub(database, settings.database_listen_url, closing),
             Places(settings.max_streams, "streams"),
             closing,
+            ends,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from norn_api import logs
@@ -37,12 +38,12 @@ def _let_in(database: BriefDatabase, settings: Settings) -> None:
             return
 
 
-def _tell_on_term(closing: threading.Event) -> None:
+def _tell_on_term(close_all: Callable[[], None]) -> None:
     """Ends streams and waits at SIGTERM; gunicorn's own handler still runs."""
     before = signal.getsignal(signal.SIGTERM)
 
     def close(number: int, frame: FrameType | None) -> None:
-        closing.set()
+        close_all()
         if callable(before):
             before(number, frame)
 
@@ -53,7 +54,7 @@ def _application() -> NornApp:
     settings = load()
     logs.configure(settings)
     app = make(settings)
-    _tell_on_term(app.extensions["norn"].closing)
+    _tell_on_term(app.extensions["norn"].close)
     return app
 
 

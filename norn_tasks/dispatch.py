@@ -47,6 +47,11 @@ class Intake:
     live: Live
 
 
+def open_intake(database: Database, settings: Settings) -> Intake:
+    """Makes the intake of a process, over the broker that the settings name."""
+    return Intake(database, settings, Waker(settings.broker_url), Live(settings.broker_url))
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What was accepted. `replayed`: the same Idempotency-Key came before, and this is what it made."""

@@ -1,4 +1,4 @@
-"""Arranges what tests start from: apps with a live release, accepted jobs, claims; through the store's own functions."""
+"""Arranges what tests start from: apps with a live release, accepted jobs, claims; by the store's own functions."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ MOST_FILES = 50_000
 _HISTORY = 16
 """A fetch may take so many times the largest source: when a server gives no single commit, all of its history comes."""
 
+_EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+
 _SHA = re.compile(r"[0-9a-f]{40}")
 _MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
 
@@ -136,9 +138,7 @@ class _Fetch:
 
     def _weigh_packs(self) -> None:
         packs = self._git.git_dir / "objects" / "pack"
-        # A pack is renamed when it is complete: one that is gone meanwhile is weighed at the next look.
-        size = sum(path.stat().st_size for path in packs.glob("*") if path.exists())
-        if size > _HISTORY * self._most:
+        if sum(map(_size, packs.glob("*"))) > _HISTORY * self._most:
             raise self._too_large()
 
     def _tell_of_what_is_left_out(self, into: Path) -> None:
@@ -174,4 +174,9 @@ class _Fetch:
         return SourceError(f"git could not read {self._shown}: {said}", hint=hint)
 
 
-_EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        # A pack is renamed when it is complete; it is weighed under its new name at the next look.
+        return 0

@@ -1,4 +1,4 @@
-"""Where git may fetch from: https and ssh, at addresses of the public internet, unless more is allowed (security.md 3)."""
+"""Where git may fetch from: https and ssh, at public addresses, unless an operator allows more (security.md 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Norn calls git: no configuration but ours, no hooks, no prompts, no protocols but the given ones (security.md 3)."""
+"""How Norn calls git: no configuration but ours, no hooks, no prompts, no protocols but given ones (security.md 3)."""
 
 from __future__ import annotations
 

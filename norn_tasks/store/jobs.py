@@ -1,7 +1,8 @@
 """The job table as a queue: accepting a job, and the two claims that hand it to exactly one worker.
 
 The claims are the design's (reliability.md): the query chooses, oldest first; exclusive jobs of an app in order of
-acceptance; classes with slots the app with the fewest running first. Row locks with SKIP LOCKED keep claimers apart.
+acceptance; classes with slots the app with the fewest running first, and of it a call that somebody waits for. Row
+locks with SKIP LOCKED keep claimers apart.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ slot AS (
 job AS (
   SELECT c.id, slot.app, slot.n FROM slot JOIN jobs c ON c.app = slot.app AND {_READY.format(c="c")}
      AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
-   ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
+   ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
 held AS (
   UPDATE slots s SET job_id = job.id FROM job WHERE s.class = :class AND s.app = job.app AND s.n = job.n)
 {_TAKE}

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psycopg2.extras
 
-from tests.servers import free_port, wait_until
+from tests.servers import Broker, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 CLASSES = ("invoke", "cron", "deploy", "observe")
@@ -39,6 +39,7 @@ class Stack:
             **environment,
         }  # fmt: skip
         self.database_url = database_url
+        self.broker: Broker | None = None
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, *names: str) -> None:
@@ -46,7 +47,10 @@ class Stack:
         for name in names or ("api", *CLASSES, "beat", "router"):
             self.spawn(name)
         if not names or "api" in names:
-            wait_until(self._answers, 30, "the API answers")
+            try:
+                wait_until(self._answers, 30, "the API answers")
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self.log('api')[-3000:]}") from error
 
     def spawn(self, name: str, known_as: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Starts one process; a second one of a kind is known under another name."""

@@ -1,4 +1,4 @@
-"""Claiming: every job goes to exactly one worker, exclusive ones in order, slotted ones within their caps and fairly."""
+"""Claiming: every job goes to exactly one worker, exclusive ones in order, slotted ones within their caps, fairly."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from norn_tasks.store.session import Database
@@ -11,12 +13,16 @@ from tests.servers import Broker
 
 
 @pytest.fixture
-def api(database: Database) -> Api:
+def api(database: Database) -> Iterator[Api]:
     """An application over a fresh database, asked as admin; its broker is away."""
-    return factories.api(database)
+    api = factories.api(database)
+    yield api
+    api.services.close()
 
 
 @pytest.fixture
-def connected(database: Database, broker: Broker) -> Api:
+def connected(database: Database, broker: Broker) -> Iterator[Api]:
     """An application with a broker, asked as admin."""
-    return factories.api(database, broker.url)
+    api = factories.api(database, broker.url)
+    yield api
+    api.services.close()

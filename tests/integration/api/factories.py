@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask.testing import FlaskClient
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
 from norn_api.app import NornApp, create_app
@@ -88,15 +88,3 @@ def add_cron_run(database: Database, app: str, id: int = 1, **values: Any) -> No
     }  # fmt: skip
     with database.transaction() as tx:
         tx.execute(insert(t.CronExecution).values(given))
-
-
-def end_call(database: Database, execution: int, state: str, response: bytes = b"", **values: Any) -> None:
-    """Ends a call as a worker would: the bytes, the record and the job."""
-    with database.transaction() as tx:
-        x, io = t.FuncExecution, t.ExecutionIO
-        job = tx.execute(
-            update(x).where(x.id == execution).values(state=state, duration_ms=7, **values).returning(x.job_id)
-        ).scalar_one()
-        tx.execute(update(io).where(io.execution == execution).values(response=response, stderr=b"said\n"))
-        done = "succeeded" if state == "succeeded" else "failed"
-        tx.execute(update(t.JobRow).where(t.JobRow.id == job).values(state=done))

@@ -139,6 +139,8 @@ CREATE UNIQUE INDEX jobs_coalesced ON jobs(kind, app, dedupe_key) NULLS NOT DIST
     WHERE dedupe_key IS NOT NULL AND state IN ('queued', 'running');
 CREATE INDEX jobs_ready ON jobs(class, id) WHERE state = 'queued';
 CREATE INDEX jobs_ready_by_app ON jobs(class, app, id) WHERE state = 'queued';
+-- of one app, a call that somebody waits for goes first
+CREATE INDEX jobs_waited_for ON jobs(class, app, sync DESC, id) WHERE state = 'queued';
 CREATE INDEX jobs_exclusive_order ON jobs(app, id) WHERE exclusive AND state IN ('queued', 'running');
 CREATE INDEX jobs_leased ON jobs(lease_until) WHERE state = 'running';
 CREATE INDEX jobs_by_app ON jobs(app, id);

@@ -1,0 +1,86 @@
+"""Reads apps from directories that this machine sees: a private copy, and a name for what was copied."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from norn_tasks.adapters.hardened_git import HardenedGit
+from norn_tasks.adapters.tree_copy import LEFT_OUT, TreeCopy
+from norn_tasks.domain.errors import SourceError, StepFailed
+from norn_tasks.ports import Checkout, Watch
+
+MOST_FILES = 50_000
+_GIT_TIMEOUT = 60.0
+_SHA = re.compile(r"[0-9a-f]{40}")
+_BRANCH = re.compile(r"ref: (refs/heads/[^\s\0]+)")
+_PACKED = re.compile(r"^([0-9a-f]{40}) (\S+)$", re.MULTILINE)
+
+
+class LocalDirectories:
+    """Keeps `ports.Directories`; `most` bytes bound a source."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+
+    def checkout(self, origin: Path, into: Path, watch: Watch) -> Checkout:
+        """Copies the tree into `into` and names its revision.
+
+        That is the commit when the directory itself holds a `.git` and the copy is what is committed; else `dir-` and
+        the beginning of a hash of the copy. A repository around the directory is never asked.
+        """
+        if not origin.is_dir():
+            raise SourceError(
+                f"this worker does not see the directory {origin}",
+                hint="run the worker on the machine that has it, or set repo.url",
+            )
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(parents=True)
+        content = TreeCopy(origin, into, self._most, MOST_FILES, watch).copy()
+        head = _head(origin / LEFT_OUT)
+        if head is not None and _is_commit(origin / LEFT_OUT, head, into, watch):
+            return Checkout(into, head)
+        return Checkout(into, f"dir-{content[:12]}")
+
+
+def _head(repository: Path) -> str | None:
+    """Answers the commit that is checked out, read by us: git would read the repository's own configuration too."""
+    if repository.is_symlink() or not repository.is_dir():
+        return None
+    head = _text(repository / "HEAD").strip()
+    branch = _BRANCH.fullmatch(head)
+    if branch is not None and ".." not in branch[1]:
+        packed = {name: sha for sha, name in _PACKED.findall(_text(repository / "packed-refs"))}
+        head = _text(repository / branch[1]).strip() or packed.get(branch[1], "")
+    return head if _SHA.fullmatch(head) else None
+
+
+def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
+    """True when the copy holds what the commit does, and besides only what it ignores.
+
+    Asked in a repository of our own that borrows the objects: configuration and hooks of theirs are never read.
+    """
+    untold: list[str] = []
+    quiet = Watch(watch.fence, untold.append, watch.stop)
+    with tempfile.TemporaryDirectory(dir=copy.parent, prefix="git-") as scratch:
+        git = HardenedGit(Path(scratch), quiet)
+        changed: list[str] = []
+        try:
+            git.make(_GIT_TIMEOUT)
+            (git.git_dir / "objects" / "info" / "alternates").write_text(f"{repository.resolve() / 'objects'}\n")
+            (git.git_dir / "HEAD").write_text(f"{head}\n")
+            read = git.call(["read-tree", head], _GIT_TIMEOUT)
+            status = git.call(["status", "--porcelain"], _GIT_TIMEOUT, work_tree=copy, hear=changed.append)
+        except StepFailed:
+            # Without git, or with one that takes too long, the tree is named by its content.
+            return False
+    return read.code == 0 and status.code == 0 and not changed
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""

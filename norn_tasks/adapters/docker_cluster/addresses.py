@@ -1,0 +1,58 @@
+"""The network `norn`, and the fixed address that each replica has on it.
+
+An engine gives a restarted container any free address, so a row would point at another app's replica after a crash or a
+restart of the engine. A fixed one is kept for as long as the container exists. They are drawn at random from the whole
+subnet, so that one is not given again soon after its replica went.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from ipaddress import IPv4Network
+from typing import Any
+
+from docker import APIClient
+
+from norn_tasks.adapters import networks
+from norn_tasks.adapters.docker_cluster.policy import NETWORK
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
+
+TAKEN = "Address already in use"
+"""The engine's word when a container starts with an address that another one has."""
+
+_TRIES = 10
+_PAUSE = 0.2
+_DRAWS = 1000
+
+
+def ensure(engine: Engine, name: str = NETWORK) -> IPv4Network:
+    """Makes the network if it is missing and answers its subnet; several workers may do so at once."""
+    for left in reversed(range(_TRIES)):
+        try:
+            found = networks.ensure(engine, name, talk=True, own_subnet=True)
+            return IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
+        except (NotFound, Conflict, StepFailed):
+            # Another worker makes it, and removes and makes it again with its subnet fixed, at this moment.
+            if not left:
+                raise
+            time.sleep(_PAUSE)
+    raise AssertionError("the last try answers or raises")
+
+
+def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
+    """Answers an address of the network that no container has, running or not."""
+    containers = client.containers(all=True, filters={"network": name})
+    taken = {address for each in containers for address in _addresses(each["NetworkSettings"]["Networks"].get(name))}
+    for _ in range(_DRAWS):
+        # The network's own address and the first, the engine's, are left out at one end, broadcast at the other.
+        address = str(subnet[2 + secrets.randbelow(subnet.num_addresses - 3)])
+        if address not in taken:
+            return address
+    raise Unavailable(f"the network {name} has no free address", hint="scale down an app that is not needed")
+
+
+def _addresses(endpoint: dict[str, Any] | None) -> tuple[str, str]:
+    known = endpoint or {}
+    return known.get("IPAddress") or "", (known.get("IPAMConfig") or {}).get("IPv4Address") or ""

@@ -1,0 +1,120 @@
+"""Knocks at a new replica: does its port accept, does its healthcheck answer well; bounded, and stopped within a moment."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import time
+from dataclasses import dataclass
+
+from norn_tasks.ports import Stop
+
+SECONDS = 2.0
+"""How long one try may take."""
+
+_LOOK = 0.25
+_LONGEST = 1024
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
+
+
+@dataclass(frozen=True)
+class Knock:
+    """What came of one try: `well`, or what was wrong, as the end of a sentence about the path; None: nobody listens."""
+
+    well: bool
+    word: str | None = None
+
+
+def accepts(ip: str, port: int, stop: Stop) -> Knock:
+    """Tries whether the port accepts a connection."""
+    try:
+        with _Connection(ip, port, stop):
+            return Knock(True)
+    except OSError:
+        return Knock(False)
+
+
+def answers(ip: str, port: int, path: str, host: str, stop: Stop) -> Knock:
+    """Tries whether `GET path` answers 2xx or 3xx."""
+    try:
+        connection = _Connection(ip, port, stop)
+    except OSError:
+        return Knock(False)
+    with connection:
+        try:
+            return _judged(connection.ask(_request(path, f"{host or ip}:{port}")))
+        except TimeoutError:
+            return Knock(False, f"gave no answer within {SECONDS:g} s")
+        except OSError:
+            return Knock(False, "broke the connection off")
+
+
+def _request(path: str, host: str) -> bytes:
+    lines = (f"GET {path} HTTP/1.1", f"Host: {host}", "User-Agent: norn-healthcheck", "Accept: */*")
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
+
+
+def _judged(begin: bytes) -> Knock:
+    if not begin:
+        return Knock(False, "closed the connection without an answer")
+    status = _STATUS.match(begin)
+    if status is None:
+        return Knock(False, "answered something that is not HTTP")
+    code = int(status[1])
+    return Knock(200 <= code < 400, f"answered {code}")
+
+
+class _Connection:
+    """One connection for one try; raises OSError when it cannot be had, TimeoutError when the time is up."""
+
+    def __init__(self, ip: str, port: int, stop: Stop) -> None:
+        self._until = time.monotonic() + SECONDS
+        self._stop = stop
+        self._socket = socket.socket()
+        self._socket.setblocking(False)
+        try:
+            self._connect(ip, port)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> _Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, request: bytes) -> bytes:
+        """Sends the request, and answers the first line of what comes back."""
+        while request:
+            self._wait(select.POLLOUT)
+            request = request[self._socket.send(request) :]
+        begin = b""
+        while b"\n" not in begin and len(begin) < _LONGEST:
+            self._wait(select.POLLIN)
+            data = self._socket.recv(_LONGEST)
+            if not data:
+                break
+            begin += data
+        return begin
+
+    def _connect(self, ip: str, port: int) -> None:
+        try:
+            self._socket.connect((ip, port))
+        except BlockingIOError:
+            self._wait(select.POLLOUT)
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, "not connected")
+
+    def _wait(self, event: int) -> None:
+        poll = select.poll()
+        poll.register(self._socket, event)
+        ready = False
+        while not ready:
+            self._stop.check()
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            ready = bool(poll.poll(min(left, _LOOK) * 1000))

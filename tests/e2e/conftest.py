@@ -1,0 +1,70 @@
+"""A running Norn for a module of tests, with an engine that is really there."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.errors import EngineDown
+from norn_tasks.store import tokens
+from norn_tasks.store.session import Database
+from tests.e2e.stack import Stack
+from tests.servers import Broker, Postgres
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def engine_address() -> str:
+    """The address of a container engine that answers; without one these tests fail, and say so."""
+    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        Engine(address, timeout=5).now()
+    except EngineDown as error:
+        pytest.fail(f"these tests need a Docker engine at {address}: {error}. `make test` starts one")
+    return address
+
+
+def clean_up(stack: Stack) -> None:
+    """Removes the containers and images of this control plane from the engine, and nothing else."""
+    client = docker.DockerClient(base_url=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    name = stack.rows("SELECT name FROM instance")[0]["name"]
+    for container in client.containers.list(all=True, filters={"label": f"norn.io/instance={name}"}):
+        container.remove(force=True)
+    for image in client.images.list(filters={"label": f"norn.io/instance={name}"}):
+        client.images.remove(image.id, force=True)
+    client.close()
+
+
+def new_stack(postgres: Postgres, broker_url: str, home: Path, **environment: str) -> Stack:
+    """Makes a stack over a fresh database, with its bootstrap token; nothing runs yet."""
+    name = f"e2e{os.getpid()}_{next(_numbers)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    stack = Stack(home, postgres.url(name), broker_url, **environment)
+    database = Database(postgres.url(name), pool=1)
+    tokens.ensure_bootstrap(database, home / "token")
+    database.dispose()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def stack(
+    postgres: Postgres, private_dir: Path, engine_address: str, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
+    """A whole Norn: API, a worker per class, beat and router, on a broker of its own."""
+    home = private_dir / f"s{next(_numbers)}"
+    home.mkdir()
+    broker = Broker(home / "broker")
+    stack = new_stack(postgres, broker.url, home, **getattr(request.module, "ENVIRONMENT", {}))
+    stack.broker = broker
+    stack.start()
+    yield stack
+    stack.stop()
+    clean_up(stack)
+    broker.stop()

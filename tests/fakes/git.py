@@ -1,0 +1,51 @@
+"""Git in memory: repositories are refs and commits, commits are files."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from norn_tasks.domain.errors import SourceError
+from norn_tasks.ports import Checkout, Watch
+from tests.fakes.directories import written
+
+Files = Mapping[str, bytes]
+
+
+@dataclass
+class FakeGit:
+    """Keeps `ports.Git`. Arrange with `commit` and `point`; `refs[url][name]` is a SHA, `commits[sha]` its files."""
+
+    refs: dict[str, dict[str, str]] = field(default_factory=dict)
+    commits: dict[str, Files] = field(default_factory=dict)
+    most: int = 64 * 2**20
+
+    def commit(self, url: str, files: Files, branch: str = "main") -> str:
+        """Adds a commit on a branch, and answers its SHA."""
+        known = repr((url, sorted(files.items()), len(self.commits))).encode()
+        sha = hashlib.sha1(known, usedforsecurity=False).hexdigest()
+        self.commits[sha] = dict(files)
+        self.point(url, branch, sha)
+        return sha
+
+    def point(self, url: str, ref: str, sha: str) -> None:
+        """Makes a branch or tag name a commit."""
+        self.refs.setdefault(url, {})[ref] = sha
+
+    def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
+        """Writes the files of the commit that the ref names."""
+        watch.stop.check()
+        if url not in self.refs:
+            raise SourceError(f"git could not read {url}: it is not there")
+        named = [sha for sha in self.commits if len(ref) >= 7 and sha.startswith(ref)]
+        sha = self.refs[url].get(ref) or (named[0] if named else None)
+        if sha is None:
+            raise SourceError(f"{url} has no branch, tag or commit {ref}")
+        if sum(map(len, self.commits[sha].values())) > self.most:
+            raise SourceError(f"the source of {url} is larger than {self.most // 2**20} MiB")
+        shutil.rmtree(into, ignore_errors=True)
+        written(self.commits[sha], into)
+        return Checkout(into, sha)

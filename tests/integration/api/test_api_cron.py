@@ -1,0 +1,150 @@
+"""Schedules through the API: told, predicted, run now, paused, overridden."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, text
+
+from norn_tasks.store import tables as t
+from tests import factories as shared
+from tests.integration.api.factories import Api, add_cron_run
+
+CRON = "/api/apps/tick/cron"
+
+
+@pytest.fixture
+def tick(api: Api) -> Api:
+    """An application with a live cron app `tick`, every day at nine."""
+    shared.add_live(api.database, "tick", "cron")
+    return api
+
+
+def test_schedule_is_told_with_its_next_three_occurrences(tick: Api) -> None:
+    answer = tick.get(CRON).json
+    assert [moment[11:] for moment in answer["next"]] == ["09:00:00Z"] * 3
+    assert answer["schedule"]["next"] == answer["next"][0]
+
+
+def test_next_occurrences_can_be_asked_from_a_moment(tick: Api) -> None:
+    answer = tick.get(f"{CRON}/next?n=2&around=2026-12-31T08:00:00%2B01:00").json
+    assert answer["items"] == ["2026-12-31T09:00:00Z", "2027-01-01T09:00:00Z"]
+
+
+@pytest.mark.parametrize("around", ["2026-12-31T08:00:00", "1000-01-01T00:00:00Z", "9999-12-31T23:00:00Z", "soon"])
+def test_moment_that_cannot_be_counted_from_is_refused(tick: Api, around: str) -> None:
+    assert tick.get(f"{CRON}/next?around={around}").status_code == 422
+
+
+def test_last_runs_are_told_newest_first(tick: Api) -> None:
+    for number in range(1, 8):
+        add_cron_run(tick.database, "tick", id=number)
+    assert [run["id"] for run in tick.get(CRON).json["last"]] == [7, 6, 5, 4, 3]
+
+
+def test_run_is_told_with_its_output(tick: Api) -> None:
+    add_cron_run(tick.database, "tick", id=5, stdout="rows: 3\n", stderr_dropped=9)
+    run = tick.get(f"{CRON}/executions/5").json
+    assert (run["kind"], run["stdout"], run["stderr_dropped"]) == ("cron", "rows: 3\n", 9)
+
+
+def test_run_of_another_app_is_not_found_here(tick: Api) -> None:
+    add_cron_run(tick.database, "other", id=5)
+    assert tick.get(f"{CRON}/executions/5").status_code == 404
+
+
+def test_history_tells_ranges_and_verdicts_latest_first(tick: Api) -> None:
+    with tick.database.transaction() as tx:
+        for day, verdict in (("01", "missed"), ("03", "fired")):
+            tx.execute(insert(t.CronTick).values(
+                app="tick", scheduled_for=text(f"timestamptz '2026-11-{day} 09:00Z'"), verdict=verdict,
+                how_many=2 if verdict == "missed" else 1, decided_by="beat"))  # fmt: skip
+    ticks = tick.get(f"{CRON}/history").json["items"]
+    assert [(one["verdict"], one["how_many"]) for one in ticks] == [("fired", 1), ("missed", 2)]
+
+
+def test_history_comes_in_parts(tick: Api) -> None:
+    with tick.database.transaction() as tx:
+        for day in ("01", "02", "03"):
+            tx.execute(insert(t.CronTick).values(
+                app="tick", scheduled_for=text(f"timestamptz '2026-11-{day} 09:00Z'"), verdict="fired",
+                decided_by="beat"))  # fmt: skip
+    first = tick.get(f"{CRON}/history?limit=2").json
+    rest = tick.get(f"{CRON}/history?limit=2&after={first['next']}").json
+    assert [one["scheduled_for"][8:10] for one in first["items"] + rest["items"]] == ["03", "02", "01"]
+
+
+# Run now
+
+
+def test_run_now_answers_its_execution(tick: Api) -> None:
+    answer = tick.post(f"{CRON}/trigger", json={})
+    run = tick.get(f"{CRON}/executions/{answer.json['execution']}").json
+    assert (answer.status_code, run["state"], run["trigger"]) == (202, "pending", "manual")
+
+
+def test_second_run_is_refused_unless_forced(tick: Api) -> None:
+    tick.post(f"{CRON}/trigger", json={})
+    answers = [tick.post(f"{CRON}/trigger", json={"force": force}) for force in (False, True)]
+    assert [answer.status_code for answer in answers] == [409, 202]
+
+
+def test_refusal_names_the_run_that_is_in_the_way(tick: Api) -> None:
+    execution = tick.post(f"{CRON}/trigger", json={}).json["execution"]
+    answer = tick.post(f"{CRON}/trigger", json={}).json
+    assert (answer["code"], answer["execution"]) == ("already_running", execution)
+
+
+def test_app_that_was_never_deployed_does_not_run(api: Api) -> None:
+    with api.database.transaction() as tx:
+        shared.add_app(tx, shared.spec("tick", "cron"))
+    answer = api.post(f"{CRON}/trigger", json={})
+    assert (answer.status_code, answer.json["code"]) == (409, "not_deployed")
+
+
+# Pause, resume, override
+
+
+def test_pause_is_told_with_who_when_and_why(tick: Api) -> None:
+    tick.post(f"{CRON}/pause", json={"reason": "the server moves"})
+    schedule = tick.get(CRON).json["schedule"]
+    assert (schedule["state"], schedule["next"]) == ("paused", None)
+    assert (schedule["paused"]["by"], schedule["paused"]["reason"]) == ("admin", "the server moves")
+
+
+def test_resume_ends_a_pause(tick: Api) -> None:
+    tick.post(f"{CRON}/pause", json={})
+    assert tick.post(f"{CRON}/resume", json={}).json["schedule"]["state"] == "scheduled"
+
+
+def test_override_wins_until_it_is_cleared(tick: Api) -> None:
+    tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "*/5 * * * *"})
+    told = tick.get(CRON).json["schedule"]
+    cleared = tick.ask("DELETE", f"{CRON}/schedule").json["schedule"]
+    assert (told["text"], told["override"]["by"], cleared["text"], cleared["override"]) == (
+        "*/5 * * * *", "admin", "0 9 * * *", None,
+    )  # fmt: skip
+
+
+def test_override_may_have_a_zone_of_its_own(tick: Api) -> None:
+    answer = tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "0 9 * * *", "timezone": "Asia/Tokyo"})
+    assert (answer.json["schedule"]["timezone"], answer.json["next"][0][11:]) == ("Asia/Tokyo", "00:00:00Z")
+
+
+@pytest.mark.parametrize("body", [{"schedule": "61 * * * *"}, {"schedule": "@daily", "timezone": "Mars/Base"}])
+def test_schedule_that_cannot_be_read_is_refused(tick: Api, body: dict[str, str]) -> None:
+    assert tick.ask("PUT", f"{CRON}/schedule", json=body).status_code == 422
+
+
+def test_repeated_key_changes_nothing_again(tick: Api) -> None:
+    key = {"Idempotency-Key": "one"}
+    tick.post(f"{CRON}/pause", json={}, headers=key)
+    tick.post(f"{CRON}/resume", json={})
+    again = tick.post(f"{CRON}/pause", json={}, headers=key)
+    assert (again.status_code, again.json["schedule"]["state"]) == (200, "scheduled")
+
+
+@pytest.mark.parametrize("verb", ["trigger", "pause", "resume"])
+def test_webserver_has_no_schedule(api: Api, verb: str) -> None:
+    shared.add_live(api.database, "tick", "webserver")
+    answer = api.post(f"{CRON}/{verb}", json={})
+    assert (answer.status_code, answer.json["code"]) == (409, "wrong_role")
