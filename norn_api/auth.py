@@ -52,7 +52,7 @@ class Authenticator:
         self._off = off
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[Actor | None, float]] = {}
+        self._known: dict[str, tuple[Actor, float]] = {}
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
 
     def actor(self, header: str | None, address: str) -> Actor:
@@ -80,15 +80,16 @@ class Authenticator:
             return None
         hashed = tokens.digest(token)
         with self._lock:
-            found, until = self._known.get(hashed, (None, 0.0))
+            known, until = self._known.get(hashed, (None, 0.0))
         if self._clock() < until:
-            return found
+            return known
         with self._database.transaction() as tx:
             found = tokens.lookup(tx, hashed)
-        self._remember(hashed, found)
+        if found is not None:
+            self._remember(hashed, found)
         return found
 
-    def _remember(self, hashed: str, found: Actor | None) -> None:
+    def _remember(self, hashed: str, found: Actor) -> None:
         with self._lock:
             if len(self._known) >= _MANY_TOKENS:
                 self._known.clear()

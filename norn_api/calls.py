@@ -84,6 +84,12 @@ class EngineTrouble(Unavailable):
     code = "engine_trouble"
 
 
+class OutcomeUnknown(NornError):
+    """The worker died while the code ran: it may have done its work or not, so nothing repeats it by itself."""
+
+    code, status = "worker_lost", 502
+
+
 class NoCapacity(TooManyRequests):
     """Nobody was free to run the call in time."""
 
@@ -100,6 +106,7 @@ _BY_CAUSE: Mapping[str, type[NornError]] = {
     "output_too_large": OutputTooLarge,
     "not_runnable": NotRunnable,
     "expired": NoCapacity,
+    "worker_lost": OutcomeUnknown,
 }
 _BY_STATE: Mapping[str, type[NornError]] = {
     ExecutionState.FAILED: FunctionFailed,

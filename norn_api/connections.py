@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,9 +31,9 @@ class Connection:
         if self._socket is None:
             return False
         try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
+            ready = select.poll()
+            ready.register(self._socket, select.POLLIN)
+            return bool(ready.poll(0)) and self._socket.recv(1, socket.MSG_PEEK) == b""
         except OSError:
             return True
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from flask import Response, request, url_for
 from pydantic import BaseModel
 
+from norn_api.request import current
 from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.services import actor, norn
 from norn_tasks.dispatch import Accepted
@@ -74,7 +75,8 @@ def key() -> IdempotencyKey | None:
         raise InvalidRequest(
             "Idempotency-Key: it is not 1 to 200 visible ASCII characters", hint="a UUID makes a good key"
         )
-    asked = hashlib.sha256(request.query_string + b"\0" + request.get_data(cache=True)).hexdigest()
+    body = current().read_body(current().json_limit)
+    asked = hashlib.sha256(request.query_string + b"\0" + body).hexdigest()
     return IdempotencyKey(actor().name, request.method, request.path, given, asked)
 
 

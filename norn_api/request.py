@@ -19,20 +19,37 @@ M = TypeVar("M", bound=BaseModel)
 class StrictRequest(Request):
     """A Flask request whose JSON and raw bodies are read under limits, with errors that say what was wrong."""
 
+    _body: bytes | None = None
+
     def read_body(self, limit: int, what: str = "the body") -> bytes:
-        """Reads the whole body; raises BodyTooLarge while reading, before more than `limit` bytes are held."""
-        self.max_content_length = limit
-        try:
-            return self.get_data(cache=True)
-        except RequestEntityTooLarge as error:
-            raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit) from error
+        """Reads the whole body, once; raises BodyTooLarge while reading, before more than `limit` bytes are held.
+
+        werkzeug cuts a body without a length off at its maximum and says nothing: so we allow one byte more, and look.
+        """
+        if self._body is None:
+            self.max_content_length = limit + 1
+            try:
+                body = self.get_data(cache=True)
+            except RequestEntityTooLarge as error:
+                raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit) from error
+            if len(body) > limit:
+                raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit)
+            if self.content_length is not None and len(body) < self.content_length:
+                raise BadRequest("the body ended before its length", hint="send it again")
+            self._body = body
+        return self._body
+
+    @property
+    def json_limit(self) -> int:
+        """The largest body of requests that are not a function's."""
+        return int(flask.current_app.config["MAX_CONTENT_LENGTH"])
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """Answers the body as one JSON object; an absent body is an empty object.
 
         Raises UnsupportedMedia, BadRequest or BodyTooLarge whatever `silent` says.
         """
-        body = self.read_body(self.max_content_length or 0)
+        body = self.read_body(self.json_limit)
         if not body and not self.content_type:
             return {}
         if self.mimetype != "application/json":

@@ -13,6 +13,7 @@ from norn_api.connections import Connection
 from norn_api.hub import Dropped, Follower, Hub
 from norn_api.schemas.server import EventAnswer
 from norn_api.services import norn
+from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.domain.event import EventKind
 from norn_tasks.store import events
 from norn_tasks.store.events import Place, Told
@@ -79,14 +80,14 @@ def source() -> Source:
 def follow_events(source: Source, wanted: Wanted, place: Place | None) -> Iterator[str]:
     """Yields the wanted events behind a place (None: from now on), each once and in order, then what comes."""
     yield "retry: 2000\n\n"
-    with source.hub.follow(wanted, drop=source.connection.cut) as follower:
-        for event in _all_events(source, wanted, place, follower):
-            if event is None:
-                yield ": heartbeat\n\n"
-                continue
-            yield _sse(event)
-            if event.kind == wanted.last:
-                return
+    try:
+        with source.hub.follow(wanted, drop=source.connection.cut) as follower:
+            for event in _all_events(source, wanted, place, follower):
+                yield ": heartbeat\n\n" if event is None else _sse(event)
+                if event is not None and event.kind == wanted.last:
+                    return
+    except DatabaseDown:
+        return  # the client comes again with the id of its last event
 
 
 def _all_events(source: Source, wanted: Wanted, place: Place | None, follower: Follower) -> Iterator[Told | None]:
@@ -147,10 +148,14 @@ def grow(source: Source, job: int, read: Callable[[], tuple[list[str], bool]]) -
     """Yields what `read` answers (new text, and whether that was the end) whenever the job's output grows."""
     yield ""  # sends the headers: the first line may be long in coming
     with source.hub.follow(_of_job(job), nudge=job, drop=source.connection.cut) as follower:
-        while True:
-            texts, ended = read()
+        while not (source.closing.is_set() or source.connection.gone()):
+            try:
+                texts, ended = read()
+            except DatabaseDown:
+                source.closing.wait(1.0)
+                continue
             yield from texts
-            if ended or source.closing.is_set() or source.connection.gone():
+            if ended:
                 return
             if not texts:
                 follower.wait(1.0)

@@ -21,21 +21,25 @@ TOKEN_FILE = "token"  # noqa: S105 - a file's name
 def make(settings: Settings) -> NornApp:
     """Makes the process's application: its database, its intake, the bootstrap token."""
     database = BriefDatabase(settings.database_url)
-    if settings.auth == "on":
-        threading.Thread(target=_let_in, args=(database, settings), name="norn-bootstrap", daemon=True).start()
+    if settings.auth == "on" and not _let_in(database, settings):
+        threading.Thread(target=_keep_trying, args=(database, settings), name="norn-bootstrap", daemon=True).start()
     return create_app(open_intake(database, settings))
 
 
-def _let_in(database: BriefDatabase, settings: Settings) -> None:
-    """Sees to the bootstrap token, as soon as the database answers: the API starts without it."""
+def _let_in(database: BriefDatabase, settings: Settings) -> bool:
+    """Sees to the bootstrap token; False when the database does not answer."""
+    try:
+        ensure_bootstrap(database, settings.data_dir / TOKEN_FILE)
+    except DatabaseDown:
+        return False
+    return True
+
+
+def _keep_trying(database: BriefDatabase, settings: Settings) -> None:
+    """The API starts without its database; the token follows as soon as that answers."""
     pause = threading.Event()
-    while True:
-        try:
-            ensure_bootstrap(database, settings.data_dir / TOKEN_FILE)
-        except DatabaseDown:
-            pause.wait(1.0)
-        else:
-            return
+    while not _let_in(database, settings):
+        pause.wait(1.0)
 
 
 def _tell_on_term(close_all: Callable[[], None]) -> None:

@@ -98,9 +98,14 @@ class Output:
 
     # Data
 
-    def page(self, answer: Json, columns: Sequence[Column], name: str = "id") -> None:
-        """Prints a list that the server answered; `name` is the field that identifies an item."""
+    def page(self, answer: Json, columns: Sequence[Column], name: str = "id", *, none: str = "none yet") -> None:
+        """Prints a list that the server answered; `name` is the field that identifies an item.
+
+        People are told `none` when the list is empty.
+        """
         items = answer.get("items", [])
+        if not items and self.for_people:
+            self.say(none)
         self.data(answer, lambda: self.table(items, columns), [str(item.get(name, "")) for item in items])
 
     def record(self, answer: Any, facts: Iterable[Fact], name: object) -> None:

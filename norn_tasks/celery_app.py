@@ -24,7 +24,7 @@ _PUBLISH_SECONDS = 0.3
 
 def create(broker_url: str) -> Celery:
     """Makes the application for a broker; queues hang on the nameless exchange, which needs no keys in Redis."""
-    app = Celery("norn", broker=broker_url, include=["norn_tasks.tasks"], set_as_current=False)
+    app = Celery("norn", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(str(c), Exchange(""), routing_key=str(c)) for c in JobClass],
         task_default_exchange="",

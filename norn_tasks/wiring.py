@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from norn_tasks.adapters.directories import LocalDirectories
-try:
-    from norn_tasks.adapters.docker_cluster import DockerCluster
-except ImportError:
-    class DockerCluster:
-        def __init__(self,*a,**k): pass
-        def status(self): return ()
+from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages

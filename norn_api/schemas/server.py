@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -97,7 +98,7 @@ class TokenAsked(Asked):
     """A new token."""
 
     name: Text = Field(pattern="^[a-z0-9][a-z0-9._-]{0,62}$", examples=["ci"])
-    scopes: list[Scope] = Field(min_length=1, max_length=4, examples=[["deploy"]], strict=False)
+    scopes: list[Annotated[Scope, Field(strict=False)]] = Field(min_length=1, max_length=4, examples=[["deploy"]])
     apps: list[Text] | None = Field(None, min_length=1, max_length=200, examples=[["blog"]])
     """Only these apps; every app when left out."""
 

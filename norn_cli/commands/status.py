@@ -38,11 +38,7 @@ def command(session: Session, app: str | None, fresh: bool, hidden: bool) -> Non
         found = session.client.app(session.app(app), fresh=fresh)
         session.output.data(found, lambda: _show(session.output, found), [found["name"]])
         return
-    answer = session.client.apps(hidden=hidden)
-    session.output.page(answer, APPS, "name")
-    if not answer["items"] and session.output.for_people:
-        for line in _FIRST_STEPS.split("\n"):
-            session.output.say(line)
+    session.output.page(session.client.apps(hidden=hidden), APPS, "name", none=_FIRST_STEPS)
 
 
 def _show(output: Output, app: Json) -> None:

@@ -18,6 +18,17 @@ Json = dict[str, Any]
 
 _LINES = 20
 
+# What helps where nothing failed: the state itself says what is missing.
+_NEXT = {
+    "broken": "norn validate",
+    "unforged": "norn forge {name}",
+    "never deployed": "norn deploy {name}",
+    "stopped": "norn scale {name} --reset",
+    "paused": "norn cron resume {name}",
+    "degraded": "norn logs {name}",
+    "down": "norn logs {name}",
+}
+
 
 @norn_command("why")
 @app_argument
@@ -50,10 +61,8 @@ def _tell(output: Output, app: Json, job: Json | None, step: Json | None, lines:
     _tell_run(output, (app.get("recent") or [None])[0])
     if job:
         _tell_job(output, job, step, lines)
-    elif app.get("state") not in ("broken", "down", "degraded"):
-        output.line("no forge or deploy of it failed last")
     else:
-        output.hint(f"norn logs {app['name']}")
+        output.hint(_NEXT.get(app["state"], "no forge or deploy of it failed last").format(**app))
 
 
 def _tell_run(output: Output, run: Json | None) -> None:

@@ -128,10 +128,14 @@ class Engine:
                 time.sleep(0.1)
         raise EngineDown(f"the engine has not removed the container {container} in {within:g} s", hint=_HINT)
 
-    def now(self) -> datetime:
-        """Answers what time the engine has."""
-        told: str = self.briefly(lambda client: client.info())["SystemTime"]
-        return datetime.fromisoformat(told)
+    def now(self, stop: Stop | None = None) -> datetime:
+        """Answers what time the engine has; with a stop, an engine that is away is waited for."""
+
+        def told(client: docker.APIClient) -> str:
+            time_there: str = client.info()["SystemTime"]
+            return time_there
+
+        return datetime.fromisoformat(self.briefly(told) if stop is None else self.patiently(told, stop))
 
     def _connected(self) -> docker.APIClient:
         with self._lock:

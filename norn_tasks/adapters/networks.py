@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
+from docker import APIClient
 from docker.types import IPAMConfig, IPAMPool
 
 from norn_tasks.adapters.engine import OWNER, Engine
-from norn_tasks.domain.errors import Conflict, NotFound
+from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
+_TRIES = 5
 _NO_TALK = {"com.docker.network.bridge.enable_icc": "false"}
 
 
@@ -17,39 +21,48 @@ def ensure(engine: Engine, name: str, *, talk: bool, own_subnet: bool = False) -
     """Makes a bridge network if it is missing, and answers what the engine knows of it.
 
     `talk`: its containers may reach one another. `own_subnet`: its subnet is fixed, which the engine asks for before
-    it lets containers have fixed addresses; the engine chooses a free one, and the network is made again with it.
+    it lets containers have fixed addresses.
     """
-    try:
-        return _inspect(engine, name)
-    except NotFound:
-        options = {} if talk else _NO_TALK
-        _create(engine, name, options)
-    if own_subnet:
-        subnet = _inspect(engine, name)["IPAM"]["Config"][0]["Subnet"]
-        engine.briefly(lambda client: client.remove_network(name))
-        _create(engine, name, options, IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]))
-    return _inspect(engine, name)
+    for _ in range(_TRIES):
+        same = _named(engine, name)
+        if same:
+            # The engine lets two workers make the same network in the same moment: the older one stays.
+            _remove(engine, same[1:])
+            return same[0]
+        _create(engine, name, {} if talk else _NO_TALK, _free_subnet(engine, name) if own_subnet else None)
+    raise EngineDown(f"the engine does not keep the network {name}", hint="`docker network ls` on its machine tells")
 
 
-def _inspect(engine: Engine, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = engine.briefly(lambda client: client.inspect_network(name))
-    return found
+def _free_subnet(engine: Engine, name: str) -> IPAMConfig:
+    """Lets the engine choose a free subnet, for a network under another name: ours is never there without its own."""
+    scratch = f"{name}-{uuid.uuid4().hex[:8]}"
+    _create(engine, scratch, {})
+    made = _named(engine, scratch)
+    _remove(engine, made)
+    subnet = made[0]["IPAM"]["Config"][0]["Subnet"]
+    return IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)])
+
+
+def _named(engine: Engine, name: str) -> list[dict[str, Any]]:
+    found = engine.briefly(lambda client: client.networks(names=[name]))
+    return sorted((each for each in found if each["Name"] == name), key=lambda each: (each["Created"], each["Id"]))
 
 
 def _create(engine: Engine, name: str, options: Mapping[str, str], ipam: IPAMConfig | None = None) -> None:
     try:
-        mine = engine.briefly(
+        engine.briefly(
             lambda client: client.create_network(
                 name, "bridge", dict(options), ipam, check_duplicate=True, labels={OWNER: "norn"}
-            )["Id"]
+            )
         )
     except Conflict:
         return
-    _keep_one(engine, name, mine)
 
 
-def _keep_one(engine: Engine, name: str, mine: str) -> None:
-    """Takes ours away again if another worker made the same network in the same moment: the engine allows both."""
-    same = engine.briefly(lambda client: client.networks(names=[name]))
-    if mine != min(network["Id"] for network in same if network["Name"] == name):
-        engine.briefly(lambda client: client.remove_network(mine))
+def _remove(engine: Engine, networks: Iterable[Mapping[str, Any]]) -> None:
+    for each in networks:
+        try:
+            engine.briefly(partial(APIClient.remove_network, net_id=each["Id"]))
+        except (NotFound, StepFailed):
+            # Somebody else was quicker, or a container is in it already: then it goes at a later look.
+            continue

@@ -35,7 +35,7 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.verb == "up":
         from norn_tasks.embedded.up import up  # late: it needs SQLAlchemy and alembic, which take a second to import
 
-        up(settings, os.environ, foreground=not asked.detach)
+        up(settings, os.environ, foreground=asked.foreground)
     elif asked.verb == "down":
         down(settings)
     elif asked.verb == "logs":
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="norn", description="Norn and its stores on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     begin = verbs.add_parser("up", help="start PostgreSQL, broker, API, workers, beat and router")
-    begin.add_argument("--detach", action="store_true", help="return when it answers; else stay with it until Ctrl-C")
+    begin.add_argument("--foreground", action="store_true", help="stay with it until it is stopped")
     verbs.add_parser("down", help="stop all of it")
     shown = verbs.add_parser("status", help="which processes run")
     shown.add_argument("--json", action="store_true", help="for programs")

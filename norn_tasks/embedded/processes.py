@@ -21,7 +21,7 @@ def processes(settings: Settings, directory: Path) -> tuple[Program, ...]:
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
         *(_worker(name, pool, settings, directory) for name, pool in POOLS.items()),
-        _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER),
+        _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
         _program("router", directory, "norn_tasks.router", stop_seconds=20),
     )
 

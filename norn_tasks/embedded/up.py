@@ -53,6 +53,7 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
         tell(settings, where, time.monotonic() - began)
         lock.tell(process.pid, health.url(settings))
         if foreground:
+            say("Ctrl-C stops it.")
             process.wait()
         else:
             undo.pop_all()

@@ -56,7 +56,7 @@ def _wait(connection: extensions.connection) -> None:
     until = getattr(_waits, "until", None)
     while (state := connection.poll()) != extensions.POLL_OK:
         left = None if until is None else max(0.0, until - time.monotonic())
-        reading = [connection] if state == extensions.POLL_READ else []
-        writing = [connection] if state == extensions.POLL_WRITE else []
-        if not any(select.select(reading, writing, [], left)):
+        ready = select.poll()
+        ready.register(connection, select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+        if not ready.poll(None if left is None else left * 1000):
             raise psycopg2.OperationalError("it took too long to answer")

@@ -212,6 +212,20 @@ def test_a_call_whose_body_may_be_lost_with_the_engine_is_not_run(cuttable: Cutt
     assert (ended.exit_code, ended.stdout.size) == (None, 0)
 
 
+def test_an_engine_that_is_away_does_not_cost_an_adopted_run(cuttable: CuttableEngine, base: Run) -> None:
+    watch = FakeWatch()
+    left: list[str] = []
+    run = replace(base, argv=sh("sleep 3; echo done; exit 7"))
+    owner = Owner(on_created=left.append, on_begun=lambda: threading.Timer(0.8, watch.stop.set, ["draining"]).start())
+    runtime = DockerRuntime(Engine(cuttable.address))
+    with pytest.raises(Stopped):
+        runtime.run(run, owner, watch.watch)
+    cuttable.cut()
+    threading.Timer(0.7, cuttable.restore).start()
+    ended = runtime.adopt(run, left[0], FakeWatch(token=2).watch)
+    assert ended is not None and (ended.exit_code, ended.stdout.head) == (7, b"done\n")
+
+
 def test_a_silent_engine_does_not_hold_a_stopped_job(cuttable: CuttableEngine, base: Run) -> None:
     watch = FakeWatch()
     at: list[float] = []

@@ -63,8 +63,10 @@ def stack(
     broker = Broker(home / "broker")
     stack = new_stack(postgres, broker.url, home, **getattr(request.module, "ENVIRONMENT", {}))
     stack.broker = broker
-    stack.start()
-    yield stack
-    stack.stop()
-    clean_up(stack)
-    broker.stop()
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+        clean_up(stack)
+        broker.stop()

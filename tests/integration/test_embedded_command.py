@@ -19,7 +19,7 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = norn("up", "--detach", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_PORT=str(port))
+        ended = norn("up", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_PORT=str(port))
     assert ended.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ended.stderr
     assert "hint: choose another port: NORN_PORT=" in ended.stderr
@@ -28,7 +28,7 @@ def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
 
 def test_a_second_start_is_refused_with_pid_and_hint(tmp_path: Path) -> None:
     with running(tmp_path / "norn") as started:
-        ended = norn("up", "--detach", NORN_DATA_DIR=str(tmp_path / "norn"))
+        ended = norn("up", NORN_DATA_DIR=str(tmp_path / "norn"))
     assert ended.returncode == 5
     assert f"Norn is already running here (pid {started.pid}, since 2" in ended.stderr
     assert "hint: norn status, norn down" in ended.stderr
@@ -37,7 +37,6 @@ def test_a_second_start_is_refused_with_pid_and_hint(tmp_path: Path) -> None:
 def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path: Path) -> None:
     ended = norn(
         "up",
-        "--detach",
         NORN_DATA_DIR=str(tmp_path / "norn"),
         NORN_PORT=str(free_port()),
         GUNICORN_CMD_ARGS="--certfile /nowhere",
@@ -51,20 +50,20 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
 
 def test_a_database_that_does_not_answer_ends_the_start(tmp_path: Path) -> None:
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
-    ended = norn("up", "--detach", NORN_DATA_DIR=str(tmp_path), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+    ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
     assert ended.returncode == 1
     assert "the database of NORN_DATABASE_URL: the database does not answer: connection to server at" in ended.stderr
 
 
 def test_a_given_database_is_used_and_none_is_started(tmp_path: Path) -> None:
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
-    norn("up", "--detach", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+    norn("up", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
     assert not (tmp_path / "norn" / "postgres").exists()
     assert "[program:postgres]" not in (tmp_path / "norn" / "supervisord.conf").read_text()
 
 
 def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    ended = norn("up", "--detach", NORN_DATA_DIR=str(tmp_path), NORN_PORT="many")
+    ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_PORT="many")
     assert ended.returncode == 2
     assert ended.stderr.startswith("norn: NORN_PORT: ")
 

@@ -19,8 +19,8 @@ from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
 
-TAKEN = "Address already in use"
-"""The engine's word when a container starts with an address that another one has."""
+NOT_ITS_FAULT = ("Address already in use", "user configured subnets")
+"""What the engine says at a start when another has the address, or another worker is making the network again."""
 
 _TRIES = 10
 _PAUSE = 0.2

@@ -1,25 +1,33 @@
-"""Keeps `ports.Cluster` on a docker engine; the rows of `Replicas` are its memory, which the router follows."""
+"""The docker cluster's door: what steps ask of it, each a few words of the pieces beside this one.
+
+Names inside: a container on the network `norn` finds a webserver under its internal host. The engine's DNS answers with
+every replica that runs, also one that is still being gated or is leaving; the router, which the world outside comes
+through, sends to gated ones only. Control planes that share an engine share this network and its names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from norn_tasks.adapters.docker_cluster.containers import Containers, Found
-from norn_tasks.adapters.docker_cluster.gate import Gate
-from norn_tasks.adapters.docker_cluster.logs import LogReader
+from norn_tasks.adapters.docker_cluster import addresses
+from norn_tasks.adapters.docker_cluster.containers import Containers, gone, look
+from norn_tasks.adapters.docker_cluster.gate import Gate, Gates
+from norn_tasks.adapters.docker_cluster.logs import Logs
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
 from norn_tasks.adapters.docker_cluster.rollout import Rollout
+from norn_tasks.adapters.docker_cluster.status import status
+from norn_tasks.adapters.docker_cluster.world import joined
 from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.app_status import ReplicaStatus, WorkloadStatus
-from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, ReleaseGone
-from norn_tasks.domain.replica import ReplicaState
+from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.domain.errors import ClusterDown, EngineDown
 from norn_tasks.ports import Replicas, Stop, Watch, Workload
 
 
 class DockerCluster:
-    """Webservers and workers as containers. Seconds: `rollout_timeout` for a new replica to become healthy,
-    `drain_timeout` for the open requests of a leaving one, `stay_up` without an end that admit a worker.
+    """Keeps `ports.Cluster` on a docker engine, for the control plane `instance`.
+
+    `rollout_timeout`: seconds that a new replica may take to become healthy; `drain_timeout`: seconds that the open
+    requests of a leaving one may take; `stay_up`: seconds that a worker must run to count as healthy.
     """
 
     name = "docker"
@@ -29,91 +37,74 @@ class DockerCluster:
         engine: Engine,
         replicas: Replicas,
         *,
-        instance: str = "",
+        instance: str,
         rollout_timeout: float,
         drain_timeout: float,
         stay_up: float = 10.0,
     ) -> None:
         self._engine = engine
         self._replicas = replicas
-        self._containers = Containers(engine, instance)
-        self._retirement = Retirement(engine, replicas, drain_timeout)
-        self._rollout_timeout = rollout_timeout
-        self._stay_up = stay_up
+        self._instance = instance
+        self._gates = Gates(rollout_timeout, stay_up)
+        self._drain = drain_timeout
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the network of the replicas."""
-        self._containers.prepare()
+        """Makes the network if it is missing."""
+        self._ensure_network(watch)
 
     def expose(self, workload: Workload, watch: Watch) -> None:
-        """Makes the network in which each replica answers to the internal host name from its start."""
-        self._containers.prepare()
+        """Makes the network if it is missing: a replica brings its internal name with it when it starts there."""
+        self._ensure_network(watch)
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Sees that the image is there; the rollout makes the rest so."""
-        if self._engine.image(workload.image) is None:
-            raise ReleaseGone(
-                f"the image {workload.image} of {workload.app} is not on this engine any more",
-                hint=f"norn deploy {workload.app}",
-            )
+        """Checks that what should run can run; raises ReleaseGone when the image is not there."""
+        if self._engine.promptly(lambda _: self._engine.image(workload.image), watch.stop) is None:
+            raise gone(workload)
+        self._ensure_network(watch)
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Brings the world to what was applied."""
-        gate = Gate(self._engine, workload, timeout=self._rollout_timeout, stay_up=self._stay_up)
-        Rollout(self._containers, self._replicas, gate, self._retirement, workload).run(watch)
-        return self._status(workload.app, self._containers.of_app(workload.app), workload.replicas)
+        """Replaces one replica after the other, and answers when exactly what is wanted serves.
+
+        Raises EngineDown when the engine does not answer at the beginning; later it is waited for.
+        """
+        containers = self._containers(watch)
+        gate = Gate(containers, workload, self._gates, watch.stop)
+        retirement = Retirement(containers, self._replicas, watch, self._drain)
+        world = Rollout(workload, containers, self._replicas, gate, retirement).through(watch)
+        return status(workload.app, world, workload.replicas)
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Does nothing: a replica's internal name goes with its container."""
+        """Takes nothing away: an internal name is gone with the replicas that carry it."""
+        watch.stop.check()
 
     def dismantle(self, app: str, watch: Watch) -> None:
-        """Retires all replicas together, and takes away what has no row."""
-        rows = self._replicas.of_app(app)
-        self._retirement.retire(rows, watch)
-        for left in self._containers.of_app(app):
-            self._engine.take_away(left.id)
+        """Stops and removes everything of the app that runs, and its rows."""
+        containers = self._containers(watch)
+        world = joined(containers.first_look(app), self._replicas.of_app(app))
+        Retirement(containers, self._replicas, watch, self._drain).take(world.replicas)
+        for row in world.lost:
+            self._replicas.gone(row.container, watch.fence)
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Looks at all apps. `wanted` is how many there are: what should be is the ledger's to say."""
+        """Looks at all apps of this control plane that have a container; raises ClusterDown."""
         try:
-            by_app: dict[str, list[Found]] = {}
-            for each in self._containers.of_app():
-                by_app.setdefault(each.app, []).append(each)
-            return tuple(self._status(app, found, len(found)) for app, found in sorted(by_app.items()))
+            seen = look(self._engine.briefly, self._instance)
         except EngineDown as error:
             raise ClusterDown(error.sentence, hint=error.hint) from error
-
-    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
-        """Emits (replica, line)."""
-        reader = LogReader(self._containers, emit, stop)
-        if follow:
-            reader.follow(app, tail)
-        else:
-            reader.read(app, tail)
-
-    def _status(self, app: str, found: list[Found] | tuple[Found, ...], wanted: int) -> WorkloadStatus:
-        states = {row.container: row.state for row in self._replicas.of_app(app)}
-        seen = [(each, self._inspected(each)) for each in found]
-        replicas = tuple(_replica(each, state, states.get(each.id)) for each, state in seen if state is not None)
-        ready = sum(each.healthy is True for each in replicas)
-        return WorkloadStatus(
-            app, wanted, ready, replicas, next((each.message for each in replicas if each.message), "")
+        apps = sorted({each.app for each in seen})
+        return tuple(
+            status(app, joined((each for each in seen if each.app == app), self._replicas.of_app(app))) for app in apps
         )
 
-    def _inspected(self, replica: Found) -> dict[str, Any] | None:
-        try:
-            told: dict[str, Any] = self._engine.briefly(lambda client: client.inspect_container(replica.id))
-        except NotFound:
-            return None
-        return told
+    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
+        """Emits the last lines of all replicas by time, then, following, new ones until the stop is set."""
+        logs = Logs(self._engine, self._instance, app, emit, stop)
+        logs.tail(tail)
+        if follow:
+            logs.follow()
 
+    def _containers(self, watch: Watch) -> Containers:
+        return Containers(self._engine, self._instance, watch.stop, self._gates.timeout)
 
-def _replica(found: Found, told: dict[str, Any], row: str | None) -> ReplicaStatus:
-    state = told["State"]
-    running = state["Status"] == "running"
-    healthy = (running and not state["Restarting"]) if row == ReplicaState.LIVE else None
-    message = ""
-    if not running and state["Status"] != "created":
-        why = "was out of memory" if state["OOMKilled"] else f"exited {state['ExitCode']}"
-        message = f"{found.name} {why}"
-    return ReplicaStatus(found.name, state["Status"], found.release, int(told["RestartCount"]), healthy, message)
+    def _ensure_network(self, watch: Watch) -> None:
+        self._engine.promptly(lambda _: addresses.ensure(self._engine), watch.stop)

@@ -1,136 +1,213 @@
-"""The containers of replicas: what they are made of, and what the engine has of them."""
+"""An app's containers in the verbs that a rollout needs; each waits for an engine that is away, until stopped."""
 
 from __future__ import annotations
 
-import ipaddress
-import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 from docker import APIClient
-from docker.types import LogConfig
 
-from norn_tasks.adapters import networks
-from norn_tasks.adapters.engine import APP, INSTANCE, Engine, labels
+from norn_tasks.adapters.docker_cluster import addresses, policy
+from norn_tasks.adapters.docker_cluster.world import Seen
+from norn_tasks.adapters.engine import APP, Engine, moment
+from norn_tasks.adapters.lines import decode
+from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone, StepFailed
 from norn_tasks.domain.job import Fence
-from norn_tasks.ports import Workload
+from norn_tasks.ports import Stop, Workload
 
-NETWORK = "norn"
-RELEASE = "norn.io/release"
-GENERATION = "norn.io/generation"
+T = TypeVar("T")
 
-_LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
-_STAYS: Any = {"Name": "unless-stopped"}
+LAST_LINES = 20
+GRACE = 10
+"""Seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
 
-
-@dataclass(frozen=True)
-class Found:
-    """A replica's container as the engine lists it; `address` is its fixed one in our network."""
-
-    id: str
-    name: str
-    app: str
-    release: int
-    generation: int
-    state: str
-    address: str
+_AGAIN = 0.5
+_LONGEST = 1000
 
 
-class Containers:
-    """All replicas' containers of one control plane on one engine."""
+class Ask(Protocol):
+    """Makes one call to the engine and answers what it says."""
 
-    def __init__(self, engine: Engine, instance: str) -> None:
-        self.engine = engine
-        self._instance = instance
-
-    def prepare(self) -> dict[str, Any]:
-        """Makes the network if it is missing, and answers what the engine knows of it."""
-        return networks.ensure(self.engine, NETWORK, talk=True, own_subnet=True)
-
-    def of_app(self, app: str | None = None) -> tuple[Found, ...]:
-        """Lists the replicas' containers of an app, or of all, by name."""
-        wanted = [GENERATION, f"{INSTANCE}={self._instance}", *([f"{APP}={app}"] if app is not None else [])]
-        listed = self.engine.briefly(lambda client: client.containers(all=True, filters={"label": wanted}))
-        return tuple(sorted(map(_found, listed), key=lambda each: each.name))
-
-    def create(self, workload: Workload, fence: Fence, taken: Iterable[str]) -> Found:
-        """Creates the next replica's container, not started; `taken` are the names that its kind has."""
-        name = self._free_name(workload, set(taken))
-        address = self._free_address()
-
-        def create(client: APIClient) -> str:
-            made: str = client.create_container(**self._policy(client, workload, fence, name, address))["Id"]
-            return made
-
-        made = self.engine.briefly(create, 60)
-        return Found(made, name, workload.app, workload.release, workload.generation, "created", address)
-
-    def keep_up(self, container: str) -> None:
-        """Lets the engine restart it from now on: it has passed its gate."""
-        self.engine.briefly(lambda client: client.update_container(container, restart_policy=_STAYS))
-
-    def _free_name(self, workload: Workload, taken: set[str]) -> str:
-        end = f"-{self._instance}" if self._instance else ""
-        name = f"norn-{workload.app}-r{workload.release}-g{workload.generation}"
-        return next(free for n in range(1, 10_000) if (free := f"{name}-{n}{end}") not in taken)
-
-    def _free_address(self) -> str:
-        """Answers an address for a container to keep: a restart must not move it away from its row.
-
-        Chosen at random: two workers that choose in the same moment, before either's container is listed, would meet.
-        """
-        network = ipaddress.ip_network(self.prepare()["IPAM"]["Config"][0]["Subnet"])
-        listed = self.engine.briefly(lambda client: client.containers(all=True, filters={"network": NETWORK}))
-        taken = {_address(each) for each in listed}
-        while True:
-            # The first ones are the engine's own: the network, its gateway, and what it gives to guests.
-            address = str(network[2 + secrets.randbelow(network.num_addresses - 3)])
-            if address not in taken:
-                return address
-
-    def _policy(self, client: APIClient, workload: Workload, fence: Fence, name: str, address: str) -> dict[str, Any]:
-        """Answers the arguments of `create_container` for a replica.
-
-        It keeps the capabilities that ordinary images need, and can gain no others. Only after its gate does the
-        engine restart it, so that an end before is seen as one.
-        """
-        aliases = [workload.internal_host] if workload.port is not None and workload.internal_host else []
-        mine = labels(workload.app, f"release:{workload.app}:{workload.release}", fence)
-        return {
-            "name": name,
-            "image": workload.image,
-            "entrypoint": list(workload.argv) if workload.argv is not None else None,
-            "environment": dict(workload.env),
-            "labels": mine | {INSTANCE: self._instance}
-            | {RELEASE: str(workload.release), GENERATION: str(workload.generation)},
-            "networking_config": {
-                "EndpointsConfig": {NETWORK: {"Aliases": aliases, "IPAMConfig": {"IPv4Address": address}}}
-            },
-            "host_config": client.create_host_config(
-                network_mode=NETWORK,
-                security_opt=["no-new-privileges:true"],
-                mem_limit=workload.memory,
-                memswap_limit=workload.memory,
-                nano_cpus=int(workload.cpus * 1_000_000_000) if workload.cpus is not None else None,
-                log_config=_LOG,
-            ),
-        }  # fmt: skip
+    def __call__(self, call: Callable[[APIClient], T], /) -> T: ...
 
 
-def _found(listed: dict[str, Any]) -> Found:
-    marks = listed["Labels"]
-    return Found(
-        id=listed["Id"],
-        name=listed["Names"][0].lstrip("/") if listed["Names"] else listed["Id"][:12],
+def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
+    """Lists this control plane's replicas as the engine sums them up; of one app or of all."""
+    labels = [f"{policy.INSTANCE}={instance}", policy.GENERATION, *([f"{APP}={app}"] if app is not None else [])]
+
+    def ours(client: APIClient) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.containers(all=True, filters={"label": labels})
+        return found
+
+    return ask(ours)
+
+
+def look(ask: Ask, instance: str, app: str | None = None) -> tuple[Seen, ...]:
+    """Looks closely at this control plane's replicas."""
+    closely = [see(ask, each["Id"]) for each in listed(ask, instance, app)]
+    return tuple(each for each in closely if each is not None)
+
+
+def see(ask: Ask, container: str) -> Seen | None:
+    """Looks closely at one replica; None when it is gone."""
+    try:
+        found: dict[str, Any] = ask(lambda client: client.inspect_container(container))
+    except NotFound:
+        return None
+    return _seen(found)
+
+
+def _seen(found: dict[str, Any]) -> Seen:
+    state, marks = found["State"], found["Config"]["Labels"]
+    return Seen(
+        id=found["Id"],
         app=marks[APP],
-        release=int(marks.get(RELEASE, 0)),
-        generation=int(marks[GENERATION]),
-        state=listed["State"],
-        address=_address(listed),
+        index=int(marks[policy.INDEX]),
+        release=int(marks[policy.RELEASE]),
+        generation=int(marks[policy.GENERATION]),
+        state=state["Status"],
+        ip=(found["NetworkSettings"]["Networks"].get(policy.NETWORK) or {}).get("IPAddress", ""),
+        restarts=found["RestartCount"],
+        exit_code=state["ExitCode"],
+        oom_killed=state["OOMKilled"],
+        started_at=moment(state["StartedAt"]),
+        finished_at=moment(state["FinishedAt"]),
     )
 
 
-def _address(listed: dict[str, Any]) -> str:
-    endpoint = listed["NetworkSettings"]["Networks"].get(NETWORK) or {}
-    return str((endpoint.get("IPAMConfig") or {}).get("IPv4Address") or endpoint.get("IPAddress") or "")
+class Containers:
+    """The engine's side of one piece of work; `patience`: seconds for which an engine that is away is waited for.
+
+    `outages` counts the calls that it did not answer.
+    """
+
+    def __init__(self, engine: Engine, instance: str, stop: Stop, patience: float) -> None:
+        self._engine = engine
+        self._instance = instance
+        self._stop = stop
+        self._patience = patience
+        self.outages = 0
+
+    def first_look(self, app: str) -> tuple[Seen, ...]:
+        """Looks at all of the app's containers; raises EngineDown at once when the engine does not answer."""
+        return look(self.at_once, self._instance, app)
+
+    def look(self, app: str) -> tuple[Seen, ...]:
+        """Looks at all of the app's containers."""
+        return look(self.patiently, self._instance, app)
+
+    def see(self, container: str) -> Seen | None:
+        """Looks at one."""
+        return see(self.patiently, container)
+
+    def create(self, workload: Workload, index: int, fence: Fence) -> str | None:
+        """Makes a container that is not started; None when there is one of its name, to be seen at the next look."""
+        subnet = self.patiently(lambda _: addresses.ensure(self._engine))
+        name = policy.name(workload, index, self._instance)
+        marks = policy.marks(workload, index, fence, self._instance)
+
+        def make(client: APIClient) -> str:
+            rest = policy.container(client, workload, addresses.draw(client, subnet))
+            made: str = client.create_container(name=name, labels=marks, **rest)["Id"]
+            return made
+
+        try:
+            return self.patiently(make, self._undo)
+        except NotFound as error:
+            raise gone(workload) from error
+        except Conflict as error:
+            self._expect_ours(name, error)
+            return None
+
+    def start(self, container: str) -> None:
+        """Starts it; one that runs is fine."""
+        self.patiently(lambda client: client.start(container))
+
+    def keep_up(self, container: str) -> bool:
+        """Has the engine restart it from now on, whenever it ends; false when it is gone."""
+
+        def change(client: APIClient) -> None:
+            # The type stubs know two of the engine's four policies.
+            client.update_container(container, restart_policy={"Name": "unless-stopped"})  # type: ignore[arg-type]
+
+        try:
+            self.patiently(change)
+        except NotFound:
+            return False
+        return True
+
+    def end(self, containers: Iterable[str]) -> None:
+        """Ends them all at once, gently at first, and answers when none runs any more."""
+        ids = list(containers)
+        with ThreadPoolExecutor(max(1, len(ids))) as pool:
+            list(pool.map(self._end, ids))
+
+    def remove(self, container: str) -> None:
+        """Removes it, and answers when it is gone; none is fine."""
+        self.patiently(lambda _: self._engine.take_away(container))
+
+    def discard(self, container: str) -> bool:
+        """Removes it even when this work was told to stop; false when the engine does not answer soon."""
+        try:
+            self._engine.take_away(container, within=10)
+        except (EngineDown, StepFailed):
+            return False
+        return True
+
+    def last_lines(self, container: str) -> list[str]:
+        """Answers the last lines that it wrote, on either stream, in order; none when they cannot be had."""
+        try:
+            data: bytes = self.patiently(lambda client: client.logs(container, tail=LAST_LINES))
+        except (NotFound, StepFailed, Conflict):
+            return []
+        return [line[:_LONGEST] for line in decode(data).splitlines()][-LAST_LINES:]
+
+    def at_once(self, call: Callable[[APIClient], T], /) -> T:
+        """Makes one call; raises EngineDown when it is not answered."""
+        return self._engine.promptly(call, self._stop)
+
+    def patiently(self, call: Callable[[APIClient], T], late: Callable[[T], None] | None = None, /) -> T:
+        """Makes one call, again and again while the engine is away and patience lasts."""
+        until: float | None = None
+        while True:
+            try:
+                return self._engine.promptly(call, self._stop, late)
+            except EngineDown:
+                self.outages += 1
+                until = until or time.monotonic() + self._patience
+                if time.monotonic() >= until:
+                    raise
+                self._stop.wait(_AGAIN)
+                self._stop.check()
+
+    def _end(self, container: str) -> None:
+        try:
+            self.patiently(lambda client: client.stop(container, timeout=GRACE))
+        except (NotFound, Conflict, StepFailed):
+            # It is gone, or on its way; else its removal, by force, comes next and says what is wrong.
+            return
+
+    def _undo(self, container: str) -> None:
+        """Takes away a container whose creation was answered too late; what a next owner may have adopted is left."""
+        if self._stop.reason == "cancelled":
+            self.discard(container)
+
+    def _expect_ours(self, name: str, error: Conflict) -> None:
+        try:
+            found = self.patiently(lambda client: client.inspect_container(name))
+        except NotFound:
+            return
+        if (found["Config"]["Labels"] or {}).get(policy.INSTANCE) != self._instance:
+            raise Conflict(f"a container that is not ours has the name {name}", hint=f"docker rm -f {name}") from error
+        self._stop.wait(0.1)
+        self._stop.check()
+
+
+def gone(workload: Workload) -> ReleaseGone:
+    """Answers the error that says that the release cannot run any more."""
+    return ReleaseGone(
+        f"the image {workload.image} of {workload.app} is not on this engine any more",
+        hint=f"norn deploy {workload.app}",
+    )

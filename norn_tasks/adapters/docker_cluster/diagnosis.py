@@ -11,7 +11,7 @@ from norn_tasks.domain.quantities import memory_text
 from norn_tasks.domain.wording import shown
 from norn_tasks.ports import Workload
 
-_OWN_LOGS = "the last lines above are the container's own"
+_OWN_LOGS = "`norn jobs logs` shows its last lines"
 _BY_SIGNAL = {137: "killed by SIGKILL", 139: "it crashed (SIGSEGV)", 143: "ended by SIGTERM"}
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _EXEC = re.compile(r'exec: "([^"]*)"')
@@ -23,9 +23,7 @@ def ended(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed
     """It ended before it was healthy."""
     if seen.oom_killed:
         return _out_of_memory(workload, lines)
-    after = _lifetime(seen)
-    sentence = f"the new container exited {seen.exit_code}{f' after {after}' if after else ''}"
-    return _failed(sentence, _hint_for(seen.exit_code), lines)
+    return _failed(f"the new container exited {seen.exit_code}{_lifetime(seen)}", _hint_for(seen.exit_code), lines)
 
 
 def ended_again(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed:
@@ -42,7 +40,7 @@ def removed() -> RolloutFailed:
     return _failed("the new container was removed from the engine while it started", "norn events tells who did what")
 
 
-def not_started(workload: Workload, said: str) -> RolloutFailed:
+def not_started(said: str) -> RolloutFailed:
     """The engine could not start it."""
     program = _EXEC.search(said)
     named = shown(program[1]) if program else "its program"
@@ -91,7 +89,9 @@ def _lifetime(seen: Seen) -> str:
     if seen.started_at is None or seen.finished_at is None or seen.finished_at < seen.started_at:
         return ""
     seconds = (seen.finished_at - seen.started_at).total_seconds()
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 0.1:
+        return " at once"
+    return f" after {seconds:.1f} s" if seconds < 10 else f" after {seconds:.0f} s"
 
 
 def _size(memory: int) -> str:

@@ -1,128 +1,74 @@
-"""The gate: a new replica passes when it works, and fails as soon as it is clear that it will not, with the reason."""
+"""The gate that a new replica passes before a request is sent to it or an old one goes."""
 
 from __future__ import annotations
 
-import http.client
-import socket
 import time
-from typing import Any
+from dataclasses import dataclass
 
-from norn_tasks.adapters import patience
-from norn_tasks.adapters.docker_cluster.containers import Found
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.lines import Lines
-from norn_tasks.domain.errors import NornError, NotFound, RolloutFailed, StepFailed
-from norn_tasks.ports import Watch, Workload
+from norn_tasks.adapters.docker_cluster import diagnosis, probe
+from norn_tasks.adapters.docker_cluster.containers import Containers
+from norn_tasks.adapters.docker_cluster.world import Seen
+from norn_tasks.domain.errors import RolloutFailed
+from norn_tasks.ports import Stop, Workload
 
-_PAUSE = 0.25
-_PROBE = 5.0
-"""Seconds that one health check may take."""
+_FIRST, _AGAIN = 0.05, 0.25
+"""Seconds until the second look, and between the later ones."""
 
-LAST_LINES = 20
+
+@dataclass(frozen=True)
+class Gates:
+    """How long a gate may take, and how long (seconds) a worker must stay up to pass it."""
+
+    timeout: float
+    stay_up: float
 
 
 class Gate:
-    """The gate of one workload. `timeout` seconds to become healthy; a worker has to stay up `stay_up` seconds."""
+    """The gate of one workload's replicas."""
 
-    def __init__(self, engine: Engine, workload: Workload, *, timeout: float, stay_up: float) -> None:
-        self._engine = engine
+    def __init__(self, containers: Containers, workload: Workload, gates: Gates, stop: Stop) -> None:
+        self._containers = containers
         self._workload = workload
-        self._timeout = timeout
-        self._stay_up = stay_up
+        self._gates = gates
+        self._stop = stop
 
-    def pass_(self, replica: Found, watch: Watch) -> None:
-        """Starts the replica if it is not, and waits until it works; raises RolloutFailed when it does not."""
-        self._start(replica)
-        begun = time.monotonic()
-        missing = "it has not answered yet"
-        while time.monotonic() < begun + self._timeout:
-            self._must_run(replica)
+    def passed(self, container: str) -> str:
+        """Waits until it has passed, and answers its address ('' without a port).
+
+        Raises RolloutFailed as soon as it cannot pass any more, or when the time is up.
+        """
+        begun, pause = time.monotonic(), _FIRST
+        while True:
+            seen = self._seen(container)
+            since = time.monotonic() - begun
             if self._workload.port is None:
-                if time.monotonic() >= begun + self._stay_up:
-                    return
+                if since >= self._gates.stay_up:
+                    return ""
             else:
-                missing = patience.wait(patience.begin(lambda: self._missing(replica)), watch.stop)
-                if not missing:
-                    return
-            watch.stop.wait(_PAUSE)
-            watch.stop.check()
-        raise self._failed(replica, f"was not healthy within {self._timeout:g} s: {missing}", self._way_to_health())
+                knock = self._knock(seen, self._workload.port)
+                if knock.well:
+                    return f"{seen.ip}:{self._workload.port}"
+                if since >= self._gates.timeout:
+                    raise self._late(container, knock)
+            self._stop.wait(pause)
+            self._stop.check()
+            pause = min(2 * pause, _AGAIN)
 
-    def _start(self, replica: Found) -> None:
-        try:
-            self._engine.briefly(lambda client: client.start(replica.id), 60)
-        except NotFound as error:
-            raise self._failed(replica, "was taken away before it started", "deploy again") from error
-        except StepFailed as error:
-            said = error.facts["said"]
-            raise self._failed(replica, f"could not be started: {said}", _START_HINT) from error
+    def _seen(self, container: str) -> Seen:
+        seen = self._containers.see(container)
+        if seen is None:
+            raise diagnosis.removed()
+        if not seen.running:
+            raise diagnosis.ended(self._workload, seen, self._containers.last_lines(container))
+        return seen
 
-    def _must_run(self, replica: Found) -> None:
-        try:
-            told = self._engine.briefly(lambda client: client.inspect_container(replica.id))
-        except NotFound as error:
-            raise self._failed(replica, "was taken away while it started", "deploy again") from error
-        state: dict[str, Any] = told["State"]
-        if state["Status"] == "running":
-            return
-        code = int(state["ExitCode"])
-        if state["OOMKilled"]:
-            memory = f"its {self._workload.memory // 2**20} MiB" if self._workload.memory else "the machine has"
-            raise self._failed(replica, f"used more memory than {memory} (exit {code})", "raise resources.memory")
-        raise self._failed(replica, f"exited {code} right after its start", _exit_hint(code))
-
-    def _missing(self, replica: Found) -> str:
-        """Probes once; answers what is missing, '' when nothing is."""
-        port = self._workload.port
-        assert port is not None
+    def _knock(self, seen: Seen, port: int) -> probe.Knock:
         if self._workload.healthcheck is None:
-            return _accepting(replica.address, port)
-        return _answering(replica.address, port, self._workload.healthcheck)
+            return probe.accepts(seen.ip, port, self._stop)
+        return probe.answers(seen.ip, port, self._workload.healthcheck, self._workload.internal_host, self._stop)
 
-    def _way_to_health(self) -> str:
-        port = self._workload.port
-        listen = f"it must listen on 0.0.0.0:{port}, not on 127.0.0.1"
-        return listen if self._workload.healthcheck is None else f"{listen}, and answer healthcheck with 2xx or 3xx"
-
-    def _failed(self, replica: Found, what: str, hint: str) -> RolloutFailed:
-        return RolloutFailed(f"the new replica {replica.name} {what}", hint=hint, last_lines=self._said(replica))
-
-    def _said(self, replica: Found) -> list[str]:
-        """Answers the last lines that the replica wrote."""
-        try:
-            log = self._engine.briefly(lambda client: client.logs(replica.id, tail=LAST_LINES))
-        except NornError:
-            return []
-        lines = Lines()
-        return [*lines.feed(log), *lines.end()][-LAST_LINES:]
-
-
-_START_HINT = "check command in infraspec.yaml and CMD in the Dockerfile"
-
-
-def _exit_hint(code: int) -> str:
-    if code in (126, 127):
-        return _START_HINT
-    if code == 0:
-        return "its command has to stay in the foreground"
-    return "its last lines tell why"
-
-
-def _accepting(address: str, port: int) -> str:
-    try:
-        socket.create_connection((address, port), _PROBE).close()
-    except OSError as error:
-        return f"nothing accepts on port {port} ({error})"
-    return ""
-
-
-def _answering(address: str, port: int, path: str) -> str:
-    connection = http.client.HTTPConnection(address, port, timeout=_PROBE)
-    try:
-        connection.request("GET", path, headers={"User-Agent": "norn-healthcheck", "Connection": "close"})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"GET {path} on port {port} gets no answer ({error or type(error).__name__})"
-    finally:
-        connection.close()
-    return "" if 200 <= status < 400 else f"GET {path} on port {port} answers {status}"
+    def _late(self, container: str, knock: probe.Knock) -> RolloutFailed:
+        lines = self._containers.last_lines(container)
+        if knock.word is None:
+            return diagnosis.not_listening(self._workload, self._gates.timeout, lines)
+        return diagnosis.not_healthy(self._workload, knock.word, self._gates.timeout, lines)

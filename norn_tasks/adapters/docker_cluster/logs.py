@@ -1,115 +1,170 @@
-"""What an app's replicas say, merged: of those that run, and, while following, of those that a later rollout brings."""
+"""Reads what an app's replicas write: the last lines by time, then new ones as they come, of new replicas too."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import struct
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
-from norn_tasks.adapters.docker_cluster.containers import Containers, Found
+from docker import APIClient
+from docker.types.daemon import CancellableStream
+
+from norn_tasks.adapters.docker_cluster import policy
+from norn_tasks.adapters.docker_cluster.containers import listed
+from norn_tasks.adapters.docker_cluster.entries import Entries, Line
 from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.lines import Lines
-from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.errors import EngineDown, NornError
 from norn_tasks.ports import Stop
 
-_LOOK = 1.0
-_HELD = 1000
-"""Lines that wait for a slow reader; the replicas' connections wait behind them."""
+Emit = Callable[[str, str], None]
+
+_WAIT = 0.25
+_LOOK = 0.5
+_WRITING = ("running", "restarting")
+_REST = 2.0
+"""Seconds between two readings of a replica: one that ends again and again has its whole log gone through each time."""
+
+_AHEAD = 1000
+"""Lines that are read before anybody has taken them; then the engine, and at last the program, waits."""
 
 
-class LogReader:
-    """Reads the logs of one app for one reader."""
+class Logs:
+    """The logs of one app's replicas, for one reader."""
 
-    def __init__(self, containers: Containers, emit: Callable[[str, str], None], stop: Stop) -> None:
-        self._containers = containers
+    def __init__(self, engine: Engine, instance: str, app: str, emit: Emit, stop: Stop) -> None:
+        self._engine = engine
+        self._instance = instance
+        self._app = app
         self._emit = emit
         self._stop = stop
-        self._lines: queue.Queue[tuple[str, str]] = queue.Queue(_HELD)
-        self._sources: dict[str, _Source] = {}
+        self._last: dict[str, str] = {}
+        self._readers: dict[str, _Reader] = {}
+        self._lines: queue.Queue[Line] = queue.Queue(_AHEAD)
 
-    def read(self, app: str, tail: int) -> None:
-        """Emits the last lines of each replica."""
-        for replica in self._containers.of_app(app):
-            log = self._containers.engine.promptly(
-                lambda client, it=replica.id: client.logs(it, tail=tail),  # type: ignore[misc]
-                self._stop,
-            )
-            lines = Lines()
-            for line in (*lines.feed(log), *lines.end()):
-                self._emit(replica.name, line)
+    def tail(self, count: int) -> None:
+        """Emits the last lines of each replica, by time."""
+        lines = [line for each in self._replicas() for line in self._history(each, count)]
+        for line in sorted(lines):
+            if self._stop.reason is not None:
+                return
+            self._emit(line.replica, line.text)
 
-    def follow(self, app: str, tail: int) -> None:
-        """Emits the last lines of each replica, then all that come, of new replicas too, until it is stopped."""
+    def follow(self) -> None:
+        """Emits new lines until the stop is set."""
+        looked = 0.0
         try:
-            while True:
-                self._attend(app, tail)
-                self._pass_on()
-                self._stop.check()
+            while self._stop.reason is None:
+                if time.monotonic() - looked > _LOOK:
+                    self._attend()
+                    looked = time.monotonic()
+                with contextlib.suppress(queue.Empty):
+                    line = self._lines.get(timeout=_WAIT)
+                    self._emit(line.replica, line.text)
         finally:
-            for source in self._sources.values():
-                source.close()
+            for reader in self._readers.values():
+                reader.close()
 
-    def _attend(self, app: str, tail: int) -> None:
+    def _replicas(self) -> list[dict[str, Any]]:
+        return listed(self._engine.briefly, self._instance, self._app)
+
+    def _history(self, replica: dict[str, Any], count: int) -> list[Line]:
+        """Answers its last lines, and remembers where they end; one is read for that when none is asked for."""
+        entries = Entries(_name(replica))
+
+        def read(client: APIClient) -> list[Line]:
+            stream = client.logs(replica["Id"], stream=True, follow=False, timestamps=True, tail=max(count, 1))
+            return [line for entry in stream for line in entries.feed(entry)] + list(entries.end())
+
         try:
-            replicas = self._containers.of_app(app)
+            lines = self._engine.briefly(read, 60)
+        except EngineDown:
+            raise
         except NornError:
-            # The engine is away: its replicas are looked for again at the next look.
+            # It was removed a moment ago.
+            return []
+        if lines:
+            self._last[replica["Id"]] = lines[-1].at
+        return lines[-count:] if count else []
+
+    def _attend(self) -> None:
+        """Sees that everything that writes is read; a replica that was restarted is read on."""
+        try:
+            replicas = self._replicas()
+        except EngineDown:
             return
-        known = set(self._sources)
-        self._sources = {each: source for each, source in self._sources.items() if source.alive}
-        for replica in replicas:
-            if replica.id not in self._sources and replica.state == "running":
-                # Of one that was followed before only what comes now is new: it was restarted.
-                held = tail if replica.id not in known else 0
-                self._sources[replica.id] = _Source(self._containers.engine, replica, held, self._lines)
-
-    def _pass_on(self) -> None:
-        """Emits what comes until it is time for the next look."""
-        timer = threading.Event()
-        clock = threading.Timer(_LOOK, timer.set)
-        clock.daemon = True
-        clock.start()
-        while not timer.is_set() and self._stop.reason is None:
-            try:
-                self._emit(*self._lines.get(timeout=0.2))
-            except queue.Empty:
-                continue
+        for each in replicas:
+            reader = self._readers.get(each["Id"])
+            if reader is None or (reader.ended and each["State"] in _WRITING):
+                after = reader.last if reader is not None else self._last.get(each["Id"], "")
+                self._readers[each["Id"]] = _Reader(self._engine, each, after, self._lines)
 
 
-class _Source:
-    """One replica's log, read on a thread of its own."""
+class _Reader:
+    """Reads one replica's log on a thread of its own, from after `last`, until it ends or is closed."""
 
-    def __init__(self, engine: Engine, replica: Found, tail: int, lines: queue.Queue[tuple[str, str]]) -> None:
-        self._replica = replica
-        self._queue = lines
+    def __init__(self, engine: Engine, replica: dict[str, Any], last: str, into: queue.Queue[Line]) -> None:
+        self.last = last
+        self._engine = engine
+        self._id: str = replica["Id"]
+        self._name = _name(replica)
+        self._into = into
         self._closed = threading.Event()
-        self._stream: Any = engine.briefly(lambda client: client.logs(replica.id, stream=True, follow=True, tail=tail))
-        self._thread = threading.Thread(target=self._read, name="norn-log", daemon=True)
+        self._begun = time.monotonic()
+        self._stream: CancellableStream[bytes] | None = None
+        self._thread = threading.Thread(target=self._read, name=f"logs-{self._name}", daemon=True)
         self._thread.start()
 
     @property
-    def alive(self) -> bool:
-        """True while more may come."""
-        return self._thread.is_alive()
+    def ended(self) -> bool:
+        """True when nothing more comes from here, and it was begun a while ago."""
+        return not self._thread.is_alive() and time.monotonic() - self._begun > _REST
 
     def close(self) -> None:
-        """Lets the connection go."""
+        """Ends the reading."""
         self._closed.set()
-        self._stream.close()
+        # The stream may be ending by itself at this moment, and then has no socket any more.
+        with contextlib.suppress(OSError, AttributeError):
+            if self._stream is not None:
+                self._stream.close()
 
     def _read(self) -> None:
-        lines = Lines()
-        for piece in self._stream:
-            for line in lines.feed(piece):
-                self._put(line)
-        for line in lines.end():
-            self._put(line)
+        # Whatever cuts the stream, the replica is read on from `last` at the next look if it still runs.
+        with contextlib.suppress(NornError, OSError, struct.error):
+            for line in self._new_lines():
+                while not self._closed.is_set():
+                    try:
+                        self._into.put(line, timeout=_WAIT)
+                        break
+                    except queue.Full:
+                        continue
 
-    def _put(self, line: str) -> None:
-        while not self._closed.is_set():
-            try:
-                self._queue.put((self._replica.name, line), timeout=0.2)
-            except queue.Full:
-                continue
-            return
+    def _new_lines(self) -> Iterator[Line]:
+        entries = Entries(self._name)
+        after = self.last
+        for entry in self._opened():
+            for line in entries.feed(entry):
+                if line.at > after:
+                    self.last = line.at
+                    yield line
+        yield from entries.end()
+
+    def _opened(self) -> Iterator[bytes]:
+        since = int(datetime.fromisoformat(self.last).timestamp()) if self.last else None
+
+        def open_(client: APIClient) -> CancellableStream[bytes]:
+            return client.logs(self._id, stream=True, follow=True, timestamps=True, since=since)
+
+        self._stream = self._engine.ask(open_)
+        if self._closed.is_set():
+            self.close()
+        yield from self._stream
+
+
+def _name(replica: dict[str, Any]) -> str:
+    marks = replica["Labels"]
+    return f"r{marks[policy.RELEASE]}-{marks[policy.INDEX]}"

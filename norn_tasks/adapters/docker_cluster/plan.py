@@ -1,8 +1,8 @@
-"""Decides what a rollout does next, from what there is and what is wanted; pure, so that every order of things is tried.
+"""Decides what a rollout does next, from what there is and what is wanted; pure, so that every order can be tried.
 
-The rules, in their order: rows follow the engine; what serves nobody goes; what is too many goes, but nothing old before
-the first new one serves; then one more is made and gated. So there is at most one more than wanted, and never fewer
-live than before or than wanted. The plan is made anew after every move: it does not matter who made the last one.
+The rules, in their order: rows follow the engine; what serves nobody goes; what is too many goes, but nothing old
+before the first new one serves; then one more is made and gated. So there is at most one more than wanted or than
+before, and never fewer live than wanted and before. The plan is made anew after every move, whoever made the last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a replica's container is called, carries and may do: the whole policy, compared by a test with the engine's word.
+"""What a replica's container is called, carries and may do: all of it, compared by a test with the engine's word.
 
 An ordinary image must run as it does under `docker run`, so a replica keeps the engine's default capabilities and a
 writable root; it gets no way to more of them, bounded memory, processes and log, and nothing of the host. It starts
@@ -22,7 +22,6 @@ RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
 
-RESTART = {"Name": "unless-stopped"}
 PIDS = 1024
 
 _LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
@@ -54,7 +53,7 @@ def container(client: APIClient, workload: Workload, address: str) -> dict[str, 
         "environment": dict(workload.env),
         # The spec's healthcheck is the only gate.
         "healthcheck": {"test": ["NONE"]},
-        "networking_config": client.create_networking_config({NETWORK: endpoint}),
+        "networking_config": client.create_networking_config({NETWORK: endpoint}),  # type: ignore[arg-type]
         "host_config": _host(client, workload),
     }
 

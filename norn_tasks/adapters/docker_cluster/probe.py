@@ -1,4 +1,4 @@
-"""Knocks at a new replica: does its port accept, does its healthcheck answer well; bounded, and stopped within a moment."""
+"""Knocks at a new replica: does its port accept, does its healthcheck answer well; bounded, and stopped at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 @dataclass(frozen=True)
 class Knock:
-    """What came of one try: `well`, or what was wrong, as the end of a sentence about the path; None: nobody listens."""
+    """What came of one try: `well`, or what was wrong, as the end of a sentence; None: nobody listens."""
 
     well: bool
     word: str | None = None

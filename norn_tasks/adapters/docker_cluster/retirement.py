@@ -1,50 +1,46 @@
-"""How replicas leave, in three moves: out of the routes, their open requests end, SIGTERM (architecture.md, router)."""
+"""The last moves of a replica: out of the routes, its requests end, its program ends, container and row are gone."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from norn_tasks.adapters import patience
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.errors import NotFound
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.adapters.docker_cluster.containers import Containers
+from norn_tasks.adapters.docker_cluster.world import Seen
 from norn_tasks.ports import Replicas, Watch
 
-_GRACE = 10
-_PAUSE = 0.1
+_AGAIN = 0.1
 
 
 class Retirement:
-    """Retires replicas of the docker cluster; `drain` seconds are what open requests get to end."""
+    """Takes replicas away; `drain`: seconds for which open requests are waited for. Any owner may finish another's."""
 
-    def __init__(self, engine: Engine, replicas: Replicas, drain: float) -> None:
-        self._engine = engine
+    def __init__(self, containers: Containers, replicas: Replicas, watch: Watch, drain: float) -> None:
+        self._containers = containers
         self._replicas = replicas
+        self._watch = watch
         self._drain = drain
 
-    def retire(self, leaving: Iterable[Replica], watch: Watch) -> None:
-        """Takes all of them out together, and returns when they are gone."""
-        rows = list(leaving)
-        routed = [row for row in rows if row.state != ReplicaState.STARTING and row.address]
-        for row in rows:
-            self._replicas.leaving(row.container, watch.fence)
-        self._until_drained(routed, watch)
-        stops = [patience.begin(lambda it=row.container: self._stop(it)) for row in rows]  # type: ignore[misc]
-        for stop in stops:
-            patience.wait(stop, watch.stop)
-        for row in rows:
-            self._engine.take_away(row.container)
-            self._replicas.gone(row.container, watch.fence)
+    def take(self, leaving: Sequence[Seen]) -> None:
+        """Takes these away, all at once."""
+        self._out(leaving)
+        self._drained(leaving)
+        # Written again, so that a worker that was frozen meanwhile and lost its lease ends nothing.
+        self._out(leaving)
+        self._containers.end(each.id for each in leaving)
+        for each in leaving:
+            self._containers.remove(each.id)
+            self._replicas.gone(each.id, self._watch.fence)
 
-    def _until_drained(self, rows: Sequence[Replica], watch: Watch) -> None:
+    def _out(self, leaving: Sequence[Seen]) -> None:
+        for each in leaving:
+            self._replicas.leaving(each.id, self._watch.fence)
+
+    def _drained(self, leaving: Sequence[Seen]) -> None:
         until = time.monotonic() + self._drain
-        while time.monotonic() < until and not all(self._replicas.drained(row.container) for row in rows):
-            watch.stop.wait(_PAUSE)
-            watch.stop.check()
-
-    def _stop(self, container: str) -> None:
-        try:
-            self._engine.ask(lambda client: client.stop(container, timeout=_GRACE))
-        except NotFound:
-            return
+        busy = [each.id for each in leaving if each.routed]
+        while busy and time.monotonic() < until:
+            busy = [container for container in busy if not self._replicas.drained(container)]
+            if busy:
+                self._watch.stop.wait(_AGAIN)
+                self._watch.stop.check()

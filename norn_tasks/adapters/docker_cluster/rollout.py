@@ -1,136 +1,151 @@
-"""The rollout: looks at the world, makes the one change that brings it nearer to what is wanted, and looks again.
+"""Brings an app's containers to what is wanted, one planned move after the other, until nothing is left to do.
 
-It keeps no plan of its own, so that whoever comes after a killed worker goes on where the world stands. Surge 1,
-unavailable 0: one replica more than wanted at most, and an old one goes only when a gated new one is there.
+Every move looks at the world first and may be the first after a crash: what an earlier owner left is adopted by its
+labels and rows. A lost lease ends everything at once, with nothing more touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
 
-from norn_tasks.adapters.docker_cluster.containers import Containers, Found
+from norn_tasks.adapters.docker_cluster import addresses, diagnosis
+from norn_tasks.adapters.docker_cluster.containers import Containers
 from norn_tasks.adapters.docker_cluster.gate import Gate
+from norn_tasks.adapters.docker_cluster.plan import Admit, Create, Forget, Move, Readdress, Retire, Wanted, next_move
+from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
-from norn_tasks.domain.errors import LeaseLost, NotFound, RolloutFailed, StepFailed, Stopped
+from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
+from norn_tasks.domain.errors import Conflict, NotFound, RolloutFailed, StepFailed, Stopped
 from norn_tasks.domain.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas, Watch, Workload
 
-_ENDED = ("exited", "dead", "created")
-_ADDRESS_TAKEN = "Address already in use"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A replica: its row, and its container."""
-
-    row: Replica
-    found: Found
-
-    @property
-    def serves(self) -> bool:
-        """True when it passed its gate and is up."""
-        return self.row.state == ReplicaState.LIVE and self.found.state not in _ENDED
+_MOST_FALSE_STARTS = 5
 
 
 class Rollout:
-    """One workload on its way to what is wanted of it."""
+    """One call's work on one workload."""
 
     def __init__(
-        self, containers: Containers, replicas: Replicas, gate: Gate, retirement: Retirement, workload: Workload
+        self, workload: Workload, containers: Containers, replicas: Replicas, gate: Gate, retirement: Retirement
     ) -> None:
+        self._workload = workload
         self._containers = containers
         self._replicas = replicas
         self._gate = gate
         self._retirement = retirement
-        self._workload = workload
+        self._started: set[str] = set()
+        self._admitted: set[str] = set()
+        self._false_starts = 0
 
-    def run(self, watch: Watch) -> None:
-        """Returns when exactly the wanted replicas are live and no others are left."""
+    def through(self, watch: Watch) -> World:
+        """Moves until everything is as wanted, and answers what there is then."""
         try:
-            while self._advance(watch):
-                watch.stop.check()
+            return self._moves(watch)
+        except RolloutFailed:
+            self._discard_unready(watch)
+            raise
         except Stopped:
             if watch.stop.reason == "cancelled":
-                self._drop([each for each in self._tidied(watch) if each.row.state == ReplicaState.STARTING], watch)
+                self._discard_unready(watch)
             raise
 
-    def _advance(self, watch: Watch) -> bool:
-        """Makes one change; False when there is none to make."""
-        members = self._tidied(watch)
-        going = [each.row for each in members if self._is_done_with(each)]
-        if going:
-            self._retirement.retire(going, watch)
-            return True
-        mine = [each for each in members if each.row.generation == self._workload.generation]
-        others = [each for each in members if each not in mine]
-        new = [each for each in mine if each.row.state == ReplicaState.STARTING]
-        wanted = self._workload.replicas
-        if new and len(mine) <= wanted:
-            self._admit(new[0], watch)
-        elif len(mine) < wanted and len(members) <= wanted:
-            self._admit(self._made([each.found.name for each in members], watch), watch)
-        elif others or len(mine) > wanted:
-            self._retirement.retire([self._dispensable(others or mine).row], watch)
-        else:
-            return False
-        return True
+    def _moves(self, watch: Watch) -> World:
+        world = self._world(self._containers.first_look(self._workload.app))
+        while True:
+            self._check_admitted(world)
+            wanted = Wanted(self._workload.generation, self._workload.replicas, frozenset(self._started))
+            move = next_move(world, wanted)
+            if move is None:
+                return world
+            self._make(move, watch)
+            watch.stop.check()
+            world = self._world(self._containers.look(self._workload.app))
 
-    def _is_done_with(self, member: Member) -> bool:
-        """True for what no decision is left about: on its way out, fallen over, or the half-made of another rollout."""
-        starting = member.row.state == ReplicaState.STARTING
-        foreign = member.row.generation != self._workload.generation
-        return member.row.state == ReplicaState.LEAVING or (foreign if starting else not member.serves and not foreign)
+    def _world(self, containers: tuple[Seen, ...]) -> World:
+        return joined(containers, self._replicas.of_app(self._workload.app))
 
-    def _dispensable(self, members: Sequence[Member]) -> Member:
-        """Answers who goes first: who does not serve, else the newest of the surplus or the last of the old."""
-        return min(members, key=lambda each: (each.serves, each.row.state == ReplicaState.LIVE))
+    def _make(self, move: Move, watch: Watch) -> None:
+        match move:
+            case Forget(rows):
+                for row in rows:
+                    self._replicas.gone(row.container, watch.fence)
+            case Readdress(replica):
+                self._replicas.live(replica.id, replica.address, watch.fence)
+            case Retire(replicas):
+                watch.say(f"taking away {', '.join(each.name for each in replicas)}\n")
+                self._retirement.take(replicas)
+            case Admit(replica):
+                self._admit(replica, watch)
+            case Create(index):
+                self._create(index, watch)
 
-    def _tidied(self, watch: Watch) -> list[Member]:
-        """Looks at rows and containers, and takes away either that lacks the other: it was never run, or is gone."""
-        rows = {row.container: row for row in self._replicas.of_app(self._workload.app)}
-        found = {each.id: each for each in self._containers.of_app(self._workload.app)}
-        for container in found.keys() - rows.keys():
-            self._containers.engine.take_away(container)
-        for container in rows.keys() - found.keys():
-            self._replicas.gone(container, watch.fence)
-        return [Member(rows[each], found[each]) for each in found if each in rows]
+    def _create(self, index: int, watch: Watch) -> None:
+        container = self._containers.create(self._workload, index, watch.fence)
+        if container is not None:
+            self._record(container, watch)
 
-    def _made(self, names: list[str], watch: Watch) -> Member:
-        """Creates a replica and records it; its container never outlives a fallen fence."""
+    def _record(self, container: str, watch: Watch) -> None:
+        workload = self._workload
+        row = Replica(container, workload.app, workload.release, workload.generation, ReplicaState.STARTING)
+        self._replicas.starting(row, watch.fence)
+
+    def _admit(self, replica: Seen, watch: Watch) -> None:
+        if replica.row is None:
+            self._record(replica.id, watch)
+        outages, begun = self._containers.outages, time.monotonic()
+        watch.say(f"{'starting' if replica.fresh else 'waiting for'} {replica.name}\n")
         try:
-            found = self._containers.create(self._workload, watch.fence, names)
-        except NotFound as error:
-            raise RolloutFailed(
-                f"the image {self._workload.image} of {self._workload.app} is not on this engine any more",
-                hint=f"norn deploy {self._workload.app}",
-            ) from error
-        row = Replica(found.id, found.app, found.release, found.generation, ReplicaState.STARTING)
-        try:
-            self._replicas.starting(row, watch.fence)
-        except LeaseLost:
-            self._containers.engine.take_away(found.id, within=10)
-            raise
-        watch.say(f"{found.name} is made\n")
-        return Member(row, found)
-
-    def _admit(self, member: Member, watch: Watch) -> None:
-        """Brings a replica through its gate into the routes; one that does not pass is taken away."""
-        found = member.found
-        try:
-            self._gate.pass_(found, watch)
-        except RolloutFailed as failure:
-            self._drop([member], watch)
-            if _ADDRESS_TAKEN in failure.sentence:
-                # Another worker's replica has just taken its address: it gets another at the next look.
+            if replica.fresh and not self._start(replica):
                 return
-            raise
-        self._containers.keep_up(found.id)
-        address = f"{found.address}:{self._workload.port}" if self._workload.port is not None else ""
-        self._replicas.live(found.id, address, watch.fence)
-        watch.say(f"{found.name} is live\n")
+            self._started.add(replica.id)
+            address = self._gate.passed(replica.id)
+        except RolloutFailed:
+            if self._containers.outages == outages:
+                raise
+            # It may have ended with the engine and not by itself: it gets a new chance.
+            self._started.discard(replica.id)
+            return
+        if not self._containers.keep_up(replica.id):
+            return
+        self._replicas.live(replica.id, address, watch.fence)
+        self._admitted.add(replica.id)
+        watch.say(f"{replica.name} is healthy after {time.monotonic() - begun:.1f} s\n")
 
-    def _drop(self, members: Sequence[Member], watch: Watch) -> None:
-        for member in members:
-            self._containers.engine.take_away(member.found.id, within=10)
-            self._replicas.gone(member.row.container, watch.fence)
+    def _start(self, replica: Seen) -> bool:
+        """Starts it; false when it has to be made anew, with another address or on another network."""
+        try:
+            self._containers.start(replica.id)
+            return True
+        except (NotFound, Conflict):
+            # It or its network was taken away a moment ago.
+            self._again(replica)
+        except StepFailed as error:
+            said = str(error.facts.get("said", error.sentence))
+            if not any(word in said for word in addresses.NOT_ITS_FAULT):
+                raise diagnosis.not_started(said) from error
+            self._again(replica)
+        return False
+
+    def _again(self, replica: Seen) -> None:
+        self._false_starts += 1
+        if self._false_starts > _MOST_FALSE_STARTS:
+            raise StepFailed(
+                f"the network {NETWORK} of the engine takes no container in",
+                hint=f"docker network rm {NETWORK} while nothing runs on it; Norn makes it again",
+            )
+        self._retirement.take((replica,))
+
+    def _check_admitted(self, world: World) -> None:
+        """Sees that what this rollout has made live still is."""
+        for each in world.replicas:
+            if each.id in self._admitted and each.live and (each.restarts or not each.running):
+                lines = self._containers.last_lines(each.id)
+                raise diagnosis.ended_again(self._workload, each, lines)
+
+    def _discard_unready(self, watch: Watch) -> None:
+        """Takes away what this generation has that never served; the rows decide, whoever made it."""
+        for row in self._replicas.of_app(self._workload.app):
+            if row.generation == self._workload.generation and row.state == ReplicaState.STARTING:
+                self._replicas.leaving(row.container, watch.fence)
+                if self._containers.discard(row.container):
+                    self._replicas.gone(row.container, watch.fence)

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from norn_tasks.domain.errors import LeaseLost
-from norn_tasks.domain.job import Fence
 from norn_tasks.domain.replica import Replica, ReplicaState
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A container of ours: `state` is the engine's word, `ip` empty while it does not run, `fence` its maker's token.
+    """A container of ours: `state` is the engine's word, `ip` empty while it does not run.
 
     `row` is what the memory of the cluster has of it, None before it is recorded.
     """
@@ -23,7 +21,6 @@ class Seen:
     index: int
     release: int
     generation: int
-    fence: int
     state: str
     ip: str = ""
     restarts: int = 0
@@ -87,9 +84,3 @@ def joined(containers: Iterable[Seen], rows: Iterable[Replica]) -> World:
     known = {row.container: row for row in rows}
     replicas = tuple(replace(each, row=known.pop(each.id, None)) for each in containers)
     return World(replicas, tuple(known.values()))
-
-
-def hold(world: World, fence: Fence) -> None:
-    """Raises LeaseLost when a later owner has made containers here: tokens rise with every claim, whatever the job."""
-    if any(each.fence > fence.token for each in world.replicas):
-        raise LeaseLost(f"a later job has made replicas here; job {fence.job} is not this worker's any more")

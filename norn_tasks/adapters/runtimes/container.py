@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from contextlib import closing, contextmanager
 from typing import Any
 
 from docker import APIClient
 
-from norn_tasks.adapters import networks
+from norn_tasks.adapters import networks, patience
 from norn_tasks.adapters.engine import Engine, moment
 from norn_tasks.adapters.frames import STDERR, STDOUT
 from norn_tasks.adapters.runtimes import hardening
@@ -39,6 +40,8 @@ class Container:
         self._run = run
         self._watch = watch
         self._begun = begun
+        self._signal = ""
+        self._signalling: Future[None] | None = None
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -88,6 +91,7 @@ class Container:
             self._until_exit(deadline)
             state = self.look()
             if state is None or not state["Running"]:
+                self._settle(deadline)
                 return state
 
     def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> Ended:
@@ -169,15 +173,30 @@ class Container:
             self._enforce(deadline)
 
     def _enforce(self, deadline: Deadline) -> None:
+        """Sends the signal that is due, without waiting for the answer.
+
+        The engine answers a SIGKILL when the container has ended, and it ends when its last output was read: by us.
+        """
+        if self._signalling is not None and not self._signalling.done():
+            return
+        self._settle(deadline)
         signal = deadline.due()
-        if signal is None:
+        if signal is not None:
+            self._signal = signal
+            self._signalling = self._engine.begin(lambda client: client.kill(self.id, signal))
+
+    def _settle(self, deadline: Deadline) -> None:
+        """Notes whether the last signal reached the container; one that did not is sent again while it is due."""
+        if self._signalling is None:
             return
         try:
-            self._engine.promptly(lambda client: client.kill(self.id, signal), self._stop)
+            patience.wait(self._signalling, self._stop)
+            deadline.sent(self._signal)
         except (NotFound, Conflict, StepFailed, EngineDown):
-            # It has ended by itself, or will be asked again at the next look.
+            # It has ended by itself, or the engine is away.
             return
-        deadline.sent(signal)
+        finally:
+            self._signalling = None
 
     def _until_exit(self, deadline: Deadline) -> None:
         """Waits for one answer to the question whether it has ended; the engine, or the time, may cut that short."""

@@ -53,7 +53,7 @@ class DockerRuntime:
             started = moment(state["StartedAt"])
             if started is None:
                 return None
-            age = (self._engine.now() - started).total_seconds() if state["Running"] else 0
+            age = (self._engine.now(watch.stop) - started).total_seconds() if state["Running"] else 0
             deadline = Deadline(run.timeout - age, run.grace)
             last = adopted.await_end(deadline)
             return adopted.ended(last, adopted.logged(), deadline) if last is not None else None

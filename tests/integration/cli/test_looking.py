@@ -238,7 +238,19 @@ def test_why_of_a_healthy_app_finds_nothing(norn, run):
     norn.on("GET", "/api/apps/blog", shapes.app())
     norn.on("GET", "/api/jobs", shapes.page(shapes.job()))
     norn.on("GET", "/api/jobs/7", shapes.job())
-    assert "no forge or deploy of it failed last" in run("why", "blog").stdout
+    assert "no forge or deploy of it failed last" in run("why", "blog").stderr
+
+
+def test_why_of_an_app_that_never_stood_says_what_comes_next(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app(state="unforged"))
+    norn.on("GET", "/api/jobs", shapes.page())
+    assert "hint: norn forge blog" in run("why", "blog").stderr
+
+
+def test_an_empty_list_says_so_beside_the_data(norn, run):
+    norn.on("GET", "/api/jobs", shapes.page())
+    result = run("jobs")
+    assert (result.stdout, result.stderr) == ("", "none yet\n")
 
 
 def test_why_tells_the_last_bad_run(norn, run):

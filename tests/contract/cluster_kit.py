@@ -1,0 +1,192 @@
+"""What the cluster's contract tests are built from: programs that behave as told, and a world of one app."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from norn_tasks.adapters.docker_cluster import DockerCluster
+from norn_tasks.adapters.docker_cluster.gate import Gates
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.domain.errors import NornError
+from norn_tasks.ports import Cluster, Replicas, Workload
+from tests.contract.conftest import IMAGE
+from tests.fakes.docker_cluster import Acts, FakeCluster
+from tests.fakes.replicas import FakeReplicas
+from tests.fakes.stop import FakeWatch
+from tests.servers import wait_until
+
+INSTANCE = "abc123"
+MIB = 2**20
+PATIENCE = 20.0
+HASTE = 1.0
+STAY_UP = 0.6
+
+
+def sh(text: str) -> tuple[str, ...]:
+    """A program that ends at SIGTERM, as good ones do: what the shell's first process does not catch, it ignores."""
+    return ("sh", "-c", f"trap 'exit 0' TERM; {text}")
+
+
+FOREVER = "while :; do sleep 0.1; done"
+SERVES = sh("echo serving; mkdir /www; echo ok > /www/health; httpd -f -p 8080 -h /www & wait")
+UNWELL = sh("echo unwell; httpd -f -p 8080 -h /etc & wait")
+DEAF = sh(f"echo deaf; {FOREVER}")
+CRASHES = sh("echo oops; echo trouble >&2; exit 1")
+GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
+MISSING = ("nosuchprogram",)
+WORKS = sh(f"echo working; {FOREVER}")
+QUITS = sh("echo early; sleep 0.2; exit 4")
+PROGRAMS = {
+    SERVES: Acts(lines=("serving",)),
+    UNWELL: Acts(lines=("unwell",), answers=404),
+    DEAF: Acts(lines=("deaf",), listens=False),
+    CRASHES: Acts(exits=1, lines=("oops", "trouble")),
+    GREEDY: Acts(exits=137, out_of_memory=True),
+    MISSING: Acts(exits=127),
+    WORKS: Acts(lines=("working",)),
+    QUITS: Acts(exits=4, seconds=0.2, lines=("early",)),
+}
+
+
+@dataclass
+class World:
+    """One app on one cluster, with its memory, and a door behind the cluster's back.
+
+    `hasty` is the same cluster with little patience for a new replica; `neighbour` makes another control plane's.
+    """
+
+    cluster: Cluster
+    hasty: Cluster
+    replicas: FakeReplicas
+    web: Workload
+    remove_by_hand: Callable[[str], None]
+    containers: Callable[[], list[str]]
+    neighbour: Callable[[], tuple[Cluster, FakeReplicas]]
+    watch: FakeWatch = field(default_factory=FakeWatch)
+
+    @property
+    def worker(self) -> Workload:
+        """The app as a worker."""
+        return replace(self.web, argv=WORKS, port=None, healthcheck=None)
+
+    def roll(self, workload: Workload, *, token: int = 1) -> WorkloadStatus:
+        """Applies a workload and waits for its rollout, as the job with that token."""
+        self.watch = FakeWatch(token=token)
+        self.cluster.apply(workload, self.watch.watch)
+        return self.cluster.await_rollout(workload, self.watch.watch)
+
+    def refused(self, workload: Workload) -> NornError:
+        """Rolls what must fail, with little patience; answers how it did."""
+        self.watch = FakeWatch()
+        with pytest.raises(NornError) as refusal:
+            self.hasty.apply(workload, self.watch.watch)
+            self.hasty.await_rollout(workload, self.watch.watch)
+        return refusal.value
+
+    def rolling(self, workload: Workload, *, until: str) -> Rolling:
+        """Rolls on a thread, and answers when its memory has heard that verb from it."""
+        before = len(self.replicas.changes)
+        rolling = Rolling(self, workload)
+        wait_until(lambda: any(verb == until for verb, _ in self.replicas.changes[before:]), 10, until)
+        return rolling
+
+    def status(self) -> WorkloadStatus:
+        """What a look says of the app."""
+        return next(each for each in self.cluster.status() if each.app == self.web.app)
+
+
+class Rolling:
+    """A rollout on a thread of its own."""
+
+    def __init__(self, world: World, workload: Workload) -> None:
+        self.watch = FakeWatch()
+        self.error: NornError | None = None
+        self._thread = threading.Thread(target=self._run, args=[world.cluster, workload])
+        self._thread.start()
+
+    def _run(self, cluster: Cluster, workload: Workload) -> None:
+        try:
+            cluster.await_rollout(workload, self.watch.watch)
+        except NornError as error:
+            self.error = error
+
+    def end(self, seconds: float = 20) -> float:
+        """Waits for its end; answers how long that took."""
+        begun = time.monotonic()
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"the rollout did not end in {seconds:g} s"
+        return time.monotonic() - begun
+
+    def stop(self, reason: str) -> float:
+        """Stops it; answers how long it took to give up."""
+        self.watch.stop.set(reason)
+        return self.end()
+
+
+def webserver(app: str) -> Workload:
+    """Release 1 of a small webserver, one replica."""
+    return Workload(
+        app=app,
+        release=1,
+        generation=1,
+        image=IMAGE,
+        replicas=1,
+        env={"GREETING": "hello"},
+        argv=SERVES,
+        port=8080,
+        healthcheck="/health",
+        internal_host=app,
+        memory=32 * MIB,
+        cpus=0.5,
+    )
+
+
+def next_release(workload: Workload, **changes: object) -> Workload:
+    """The same, rolled once more."""
+    later = {"release": workload.release + 1, "generation": workload.generation + 1, **changes}
+    return replace(workload, **later)  # type: ignore[arg-type]
+
+
+def fake_world(app: str) -> World:
+    """A world in memory."""
+    replicas = FakeReplicas()
+    cluster = FakeCluster(replicas, PROGRAMS, images={IMAGE}, gates=Gates(PATIENCE, STAY_UP), instance=INSTANCE)
+
+    def neighbour() -> tuple[Cluster, FakeReplicas]:
+        theirs = FakeReplicas()
+        return replace(cluster, replicas=theirs, instance="xyz789"), theirs
+
+    def remove(container: str) -> None:
+        del cluster.containers[container]
+
+    hasty = replace(cluster, gates=Gates(HASTE, STAY_UP))
+    return World(cluster, hasty, replicas, webserver(app), remove, lambda: list(cluster.containers), neighbour)
+
+
+def docker_world(app: str, engine: Engine) -> World:
+    """A world on a real engine."""
+    replicas = FakeReplicas()
+
+    def containers() -> list[str]:
+        found = engine.ask(lambda client: client.containers(all=True, filters={"label": f"norn.io/app={app}"}))
+        return [each["Id"] for each in found]
+
+    def neighbour() -> tuple[Cluster, FakeReplicas]:
+        theirs = FakeReplicas()
+        return docker_cluster(engine, theirs, "xyz789"), theirs
+
+    cluster, hasty = docker_cluster(engine, replicas), docker_cluster(engine, replicas, timeout=HASTE)
+    return World(cluster, hasty, replicas, webserver(app), engine.take_away, containers, neighbour)
+
+
+def docker_cluster(
+    engine: Engine, replicas: Replicas, instance: str = INSTANCE, timeout: float = PATIENCE
+) -> DockerCluster:
+    """A cluster with the tests' short times."""
+    return DockerCluster(engine, replicas, instance=instance, rollout_timeout=timeout, drain_timeout=1, stay_up=STAY_UP)

@@ -1,0 +1,231 @@
+"""A cluster in memory: programs are values that say what they would do; rollouts follow the real plan; time is real."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from norn_tasks.adapters.docker_cluster import diagnosis
+from norn_tasks.adapters.docker_cluster.gate import Gates
+from norn_tasks.adapters.docker_cluster.plan import Admit, Create, Forget, Move, Readdress, Retire, Wanted, next_move
+from norn_tasks.adapters.docker_cluster.status import status
+from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
+from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.domain.errors import ClusterDown, EngineDown, ReleaseGone, RolloutFailed, Stopped
+from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.ports import Replicas, Stop, Watch, Workload
+from tests.fakes.replicas import FakeReplicas
+
+_LOOK = 0.02
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What a program does: writes `lines`, listens and answers so, and ends with `exits` after `seconds`, if at all."""
+
+    exits: int | None = None
+    seconds: float = 0
+    out_of_memory: bool = False
+    listens: bool = True
+    answers: int = 200
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FakeContainer:
+    """A container of the fake engine; `started` is the time of its start, None before."""
+
+    id: str
+    instance: str
+    index: int
+    workload: Workload
+    started: float | None = None
+
+
+@dataclass
+class FakeCluster:
+    """Keeps `ports.Cluster`. Arrange `programs` (by argv) or `default`, `images` (None: all exist), `down`.
+
+    Look at `containers`, which a `replace`d one, such as another control plane's, shares, and at `replicas`.
+    """
+
+    replicas: Replicas = field(default_factory=FakeReplicas)
+    programs: Mapping[tuple[str, ...], Acts] = field(default_factory=dict)
+    default: Acts = field(default_factory=Acts)
+    images: set[str] | None = None
+    down: bool = False
+    gates: Gates = field(default_factory=lambda: Gates(timeout=1, stay_up=0))
+    drain: float = 1
+    instance: str = "fake01"
+    name: str = "docker"
+    containers: dict[str, FakeContainer] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def prepare(self, workload: Workload, watch: Watch) -> None:
+        """Needs nothing."""
+        self._answer()
+
+    def expose(self, workload: Workload, watch: Watch) -> None:
+        """Needs nothing."""
+        self._answer()
+
+    def apply(self, workload: Workload, watch: Watch) -> None:
+        """Checks the image."""
+        self._answer()
+        if self.images is not None and workload.image not in self.images:
+            raise ReleaseGone(f"the image {workload.image} of {workload.app} is not on this engine any more")
+
+    def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
+        """Moves until everything is as wanted."""
+        self._answer()
+        try:
+            return status(workload.app, self._moves(workload, watch), workload.replicas)
+        except RolloutFailed:
+            self._discard_unready(workload, watch)
+            raise
+        except Stopped:
+            if watch.stop.reason == "cancelled":
+                self._discard_unready(workload, watch)
+            raise
+
+    def unexpose(self, app: str, watch: Watch) -> None:
+        """Has nothing to take away."""
+
+    def dismantle(self, app: str, watch: Watch) -> None:
+        """Removes everything of the app."""
+        self._answer()
+        world = self._world(app)
+        self._retire(world.replicas, watch)
+        for row in world.lost:
+            self.replicas.gone(row.container, watch.fence)
+
+    def status(self) -> tuple[WorkloadStatus, ...]:
+        """Looks at all apps."""
+        if self.down:
+            raise ClusterDown("the fake engine does not answer")
+        return tuple(status(app, self._world(app)) for app in sorted({each.workload.app for each in self._ours()}))
+
+    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
+        """Emits each program's lines once."""
+        told: set[str] = set()
+        while True:
+            for each in [each for each in self._ours() if each.workload.app == app and each.id not in told]:
+                lines = self._acts(each).lines
+                for line in lines if told else lines[max(0, len(lines) - tail) :]:
+                    emit(self._seen(each).name, line)
+                told.add(each.id)
+            if not follow or stop.wait(_LOOK):
+                return
+
+    def _answer(self) -> None:
+        if self.down:
+            raise EngineDown("the fake engine does not answer")
+
+    def _ours(self) -> list[FakeContainer]:
+        return [each for each in self.containers.values() if each.instance == self.instance]
+
+    def _acts(self, container: FakeContainer) -> Acts:
+        return self.programs.get(container.workload.argv or (), self.default)
+
+    def _world(self, app: str) -> World:
+        seen = [self._seen(each) for each in self._ours() if each.workload.app == app]
+        return joined(seen, self.replicas.of_app(app))
+
+    def _seen(self, container: FakeContainer) -> Seen:
+        workload, acts = container.workload, self._acts(container)
+        state = "created"
+        if container.started is not None:
+            ended = acts.exits is not None and time.monotonic() >= container.started + acts.seconds
+            state = "exited" if ended else "running"
+        return Seen(
+            id=container.id,
+            app=workload.app,
+            index=container.index,
+            release=workload.release,
+            generation=workload.generation,
+            state=state,
+            ip=f"10.0.0.{container.id.removeprefix('c')}" if state == "running" else "",
+            exit_code=acts.exits or 0,
+            oom_killed=acts.out_of_memory,
+        )
+
+    def _moves(self, workload: Workload, watch: Watch) -> World:
+        started: set[str] = set()
+        while True:
+            world = self._world(workload.app)
+            move = next_move(world, Wanted(workload.generation, workload.replicas, frozenset(started)))
+            if move is None:
+                return world
+            self._make(move, workload, watch, started)
+            watch.stop.check()
+
+    def _make(self, move: Move, workload: Workload, watch: Watch, started: set[str]) -> None:
+        match move:
+            case Forget(rows):
+                for row in rows:
+                    self.replicas.gone(row.container, watch.fence)
+            case Readdress(replica):
+                self.replicas.live(replica.id, replica.address, watch.fence)
+            case Retire(replicas):
+                self._retire(replicas, watch)
+            case Admit(replica):
+                self._admit(replica, workload, watch, started)
+            case Create(index):
+                made = FakeContainer(f"c{next(self.numbers)}", self.instance, index, workload)
+                self.containers[made.id] = made
+                self._record(made.id, workload, watch)
+
+    def _record(self, container: str, workload: Workload, watch: Watch) -> None:
+        row = Replica(container, workload.app, workload.release, workload.generation, ReplicaState.STARTING)
+        self.replicas.starting(row, watch.fence)
+
+    def _admit(self, replica: Seen, workload: Workload, watch: Watch, started: set[str]) -> None:
+        if replica.row is None:
+            self._record(replica.id, workload, watch)
+        if replica.fresh:
+            self.containers[replica.id] = replace(self.containers[replica.id], started=time.monotonic())
+        started.add(replica.id)
+        address = self._gate(replica.id, workload, watch)
+        self.replicas.live(replica.id, address, watch.fence)
+
+    def _gate(self, container: str, workload: Workload, watch: Watch) -> str:
+        begun, acts = time.monotonic(), self._acts(self.containers[container])
+        well = acts.listens and (workload.healthcheck is None or 200 <= acts.answers < 400)
+        while True:
+            seen = self._seen(self.containers[container])
+            since = time.monotonic() - begun
+            if not seen.running:
+                raise diagnosis.ended(workload, seen, acts.lines)
+            if workload.port is None and since >= self.gates.stay_up:
+                return ""
+            if workload.port is not None and well:
+                return f"{seen.ip}:{workload.port}"
+            if workload.port is not None and since >= self.gates.timeout:
+                raise self._late(workload, acts)
+            watch.stop.wait(_LOOK)
+            watch.stop.check()
+
+    def _late(self, workload: Workload, acts: Acts) -> RolloutFailed:
+        if not acts.listens:
+            return diagnosis.not_listening(workload, self.gates.timeout, acts.lines)
+        return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, acts.lines)
+
+    def _retire(self, leaving: tuple[Seen, ...], watch: Watch) -> None:
+        for each in leaving:
+            self.replicas.leaving(each.id, watch.fence)
+        until = time.monotonic() + self.drain
+        while time.monotonic() < until and not all(self.replicas.drained(each.id) for each in leaving if each.routed):
+            watch.stop.wait(_LOOK)
+            watch.stop.check()
+        for each in leaving:
+            self.containers.pop(each.id, None)
+            self.replicas.gone(each.id, watch.fence)
+
+    def _discard_unready(self, workload: Workload, watch: Watch) -> None:
+        for row in self.replicas.of_app(workload.app):
+            if row.generation == workload.generation and row.state == ReplicaState.STARTING:
+                self.replicas.leaving(row.container, watch.fence)
+                self.containers.pop(row.container, None)
+                self.replicas.gone(row.container, watch.fence)

@@ -1,0 +1,75 @@
+"""The cluster's memory in memory: rows, who held which fence, and how many were live after every change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from norn_tasks.domain.errors import LeaseLost, NotFound
+from norn_tasks.domain.job import Fence
+from norn_tasks.domain.replica import Replica, ReplicaState
+
+
+@dataclass
+class FakeReplicas:
+    """Keeps `ports.Replicas`. Arrange `fallen` (tokens that hold no more), `falls_at` (the change at which the next one
+    to make it loses its lease) and `drains` (whether requests end by themselves). Look at `rows`, `changes`, `counts`.
+
+    `changes`: (verb, container); `counts`: (live, all) after each.
+    """
+
+    rows: dict[str, Replica] = field(default_factory=dict)
+    fallen: set[int] = field(default_factory=set)
+    falls_at: str = ""
+    drains: bool = True
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    counts: list[tuple[int, int]] = field(default_factory=list)
+
+    def of_app(self, app: str) -> tuple[Replica, ...]:
+        """Lists an app's rows, oldest first."""
+        return tuple(row for row in self.rows.values() if row.app == app)
+
+    def starting(self, replica: Replica, fence: Fence) -> None:
+        """Records one."""
+        self._hold("starting", fence)
+        self.rows[replica.container] = replica
+        self._changed("starting", replica.container)
+
+    def live(self, container: str, address: str, fence: Fence) -> None:
+        """It passed its gate."""
+        self._hold("live", fence)
+        if container not in self.rows:
+            raise NotFound(f"container {container} was never recorded as a replica")
+        self.rows[container] = replace(self.rows[container], state=ReplicaState.LIVE, address=address)
+        self._changed("live", container)
+
+    def leaving(self, container: str, fence: Fence) -> None:
+        """It takes no new requests."""
+        self._hold("leaving", fence)
+        if container in self.rows and self.rows[container].state != ReplicaState.LEAVING:
+            self.rows[container] = replace(self.rows[container], state=ReplicaState.LEAVING)
+            self._changed("leaving", container)
+
+    def drained(self, container: str) -> bool:
+        """True when its requests have ended, or it has no row."""
+        return self.drains or container not in self.rows
+
+    def gone(self, container: str, fence: Fence) -> None:
+        """It is removed."""
+        self._hold("gone", fence)
+        if self.rows.pop(container, None) is not None:
+            self._changed("gone", container)
+
+    def lived(self) -> list[str]:
+        """Answers the containers that are live."""
+        return [row.container for row in self.rows.values() if row.state == ReplicaState.LIVE]
+
+    def _hold(self, verb: str, fence: Fence) -> None:
+        if verb == self.falls_at:
+            self.fallen.add(fence.token)
+            self.falls_at = ""
+        if fence.token in self.fallen:
+            raise LeaseLost(f"job {fence.job} is not this worker's any more")
+
+    def _changed(self, verb: str, container: str) -> None:
+        self.changes.append((verb, container))
+        self.counts.append((len(self.lived()), len(self.rows)))

@@ -1,0 +1,51 @@
+"""A real API process of a test's own: gunicorn with its threads, over the test's database and broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.servers import free_port, wait_until
+
+
+class ApiProcess:
+    """Gunicorn on a loopback port, with a data directory of its own."""
+
+    def __init__(self, home: Path, database_url: str, broker_url: str, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.token_file = home / "token"
+        self._log = home / "api.log"
+        given = {"NORN_DATA_DIR": str(home), "NORN_DATABASE_URL": database_url, "NORN_BROKER_URL": broker_url}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")} | given
+        environment |= {f"NORN_{name.upper()}": value for name, value in settings.items()}
+        argv = [
+            sys.executable, "-m", "gunicorn", "norn_api.wsgi:application", "-k", "gthread", "--workers", "1",
+            "--threads", "600", "--graceful-timeout", "5", "--bind", f"127.0.0.1:{self.port}",
+        ]  # fmt: skip
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
+        wait_until(self._ready, 30, "the API answers")
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, self._log.read_text()
+        try:
+            return httpx.get(f"{self.url}/api/version").status_code == 200 and self.token_file.exists()
+        except httpx.TransportError:
+            return False
+
+    def client(self, seconds: float = 30) -> httpx.Client:
+        """Answers an HTTP client with the bootstrap token."""
+        headers = {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=seconds)
+
+    def stop(self) -> None:
+        """Asks it to end, and waits until it has."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)

@@ -1,0 +1,307 @@
+"""The API as a process: streams, ends, and what it does while the stores below it are away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.step import StepPlace
+from norn_tasks.store import migrate, step_logs
+from norn_tasks.store.facts import tell
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from tests import factories as shared
+from tests.integration.api.factories import add_worker
+from tests.integration.api.process import ApiProcess
+from tests.servers import Broker, Postgres, wait_until
+
+FUNCTION = "function:\n  timeout: 3\n  maxBody: 1KiB\n"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory with a short path, which other users may enter."""
+    path = Path(tempfile.mkdtemp(prefix="norn-api-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def served(home: Path, database: Database, broker: Broker) -> Iterator[ApiProcess]:
+    """An API process over the session's stores, for two streams at once."""
+    process = ApiProcess(home, database.url, broker.url, max_streams="2")
+    yield process
+    process.stop()
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stops a process, and lets it go on."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def took(act: object, *args: object, **more: object) -> tuple[httpx.Response, float]:
+    """Answers what a request came to, and in how many seconds."""
+    begin = time.monotonic()
+    answer = act(*args, **more)  # type: ignore[operator]
+    return answer, time.monotonic() - begin
+
+
+def test_first_start_leaves_a_token_for_its_owner_that_lets_in(served: ApiProcess) -> None:
+    assert stat.S_IMODE(served.token_file.stat().st_mode) == 0o600
+    with served.client() as client:
+        assert client.get("/api/tokens").json()["items"][0]["name"] == "bootstrap"
+
+
+def test_event_arrives_within_a_second(served: ApiProcess, database: Database) -> None:
+    with served.client() as client, client.stream("GET", "/api/events/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
+        begin = time.monotonic()
+        with database.transaction() as tx:
+            tell(tx, EventKind.APP_APPLIED, app="hello")
+        kind = next(line for line in lines if line.startswith("event:"))
+        assert (kind, time.monotonic() - begin < 1) == ("event: app.applied", True)
+
+
+def test_stream_beats_and_ends_with_the_process(served: ApiProcess) -> None:
+    with served.client() as client, client.stream("GET", "/api/events/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(line for line in lines if line.startswith(":")) == ": heartbeat"
+        begin = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        assert list(lines) == [""]
+        served.process.wait(10)
+        assert time.monotonic() - begin < 6
+
+
+def test_streams_beyond_the_limit_are_429_and_a_closed_one_makes_room(served: ApiProcess) -> None:
+    with served.client() as client:
+        with (
+            client.stream("GET", "/api/events/stream"),
+            client.stream("GET", "/api/events/stream"),
+        ):
+            refused = client.get("/api/events/stream")
+        assert (refused.status_code, "Retry-After" in refused.headers) == (429, True)
+        wait_until(lambda: _opens(client), 5, "there is room again")
+
+
+def _opens(client: httpx.Client) -> bool:
+    with client.stream("GET", "/api/events/stream") as stream:
+        return stream.status_code == 200
+
+
+def test_growing_log_arrives_while_the_job_runs(served: ApiProcess, database: Database) -> None:
+    with database.transaction() as tx:
+        shared.add_app(tx, shared.spec("blog", "webserver"))
+        shared.add_job(tx)
+    job = shared.claim(database)
+    Ledger(database, patience=5).begin_step(job.fence, StepPlace(0, "build-image"), None)
+    with served.client() as client, client.stream("GET", f"/api/jobs/{job.id}/logs?follow=1") as stream:
+        lines = stream.iter_lines()
+        with database.transaction() as tx:
+            step_logs.append(tx, job.fence, "build-image", 1, "Step 1/3\n")
+        begin = time.monotonic()
+        assert next(lines) == "Step 1/3"
+        assert time.monotonic() - begin < 2
+
+
+def test_many_waiting_calls_hold_no_connection_and_keep_health_quick(
+    served: ApiProcess, database: Database, postgres: Postgres
+) -> None:
+    shared.add_live(database, "fn", "function", FUNCTION)
+    add_worker(database)
+
+    def call() -> None:
+        with served.client() as client:
+            client.post("/fn/fn")
+
+    callers = [threading.Thread(target=call) for _ in range(100)]
+    for caller in callers:
+        caller.start()
+    with served.client() as client:
+        wait_until(lambda: len(client.get("/api/jobs?limit=200").json()["items"]) == 100, 20, "all calls wait")
+        _, seconds = took(client.get, "/api/health")
+    with database.transaction() as tx:
+        busy = tx.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        ).scalar_one()
+    for caller in callers:
+        caller.join()
+    assert seconds < 1
+    assert busy <= 45
+
+
+def send(process: ApiProcess, framing: str, body: bytes) -> bytes:
+    """Sends a call of `fn` by hand, and answers what comes back."""
+    token = process.token_file.read_text().strip()
+    lines = ["POST /fn/fn HTTP/1.1", "Host: x", "Prefer: respond-async", f"Authorization: Bearer {token}", framing]
+    head = "\r\n".join([*lines, "", ""])
+    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+        connection.sendall(head.encode() + body)
+        connection.settimeout(10)
+        return connection.recv(4000)
+
+
+@pytest.mark.parametrize(("size", "status"), [(0x400, b"202"), (0x401, b"413"), (0x4000, b"413")])
+def test_chunked_body_is_held_to_its_limit_and_never_cut(
+    served: ApiProcess, database: Database, size: int, status: bytes
+) -> None:
+    shared.add_live(database, "fn", "function", FUNCTION)
+    body = f"{size:x}\r\n".encode() + b"x" * size + b"\r\n0\r\n\r\n"
+    assert send(served, "Transfer-Encoding: chunked", body)[9:12] == status
+
+
+def test_body_over_its_limit_is_refused_while_it_is_read(served: ApiProcess, database: Database) -> None:
+    shared.add_live(database, "fn", "function", FUNCTION)
+    assert send(served, "Transfer-Encoding: chunked", b"800\r\n" + b"x" * 0x800 + b"\r\n")[9:12] == b"413"
+
+
+def test_body_that_breaks_off_makes_no_call(served: ApiProcess, database: Database) -> None:
+    shared.add_live(database, "fn", "function", FUNCTION)
+    token = served.token_file.read_text().strip()
+    head = f"POST /fn/fn HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nPrefer: respond-async\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"Content-Length: 100\r\n\r\nonly this")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(4000)[9:12] in (b"400", b"")
+    with served.client() as client:
+        assert client.get("/api/jobs").json()["items"] == []
+
+
+def test_waiting_call_is_told_where_to_ask_when_the_process_ends(served: ApiProcess, database: Database) -> None:
+    shared.add_live(database, "fn", "function", "function:\n  timeout: 30\n")
+    add_worker(database)
+    answers: list[httpx.Response] = []
+
+    def call() -> None:
+        with served.client() as client:
+            answers.append(client.post("/fn/fn"))
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    with served.client() as client:
+        wait_until(lambda: client.get("/api/jobs").json()["items"], 10, "the call waits")
+    served.stop()
+    caller.join()
+    assert (answers[0].status_code, "/api/invocations/" in answers[0].json()["hint"]) == (503, True)
+
+
+# While a store is away
+
+
+@pytest.fixture
+def own_postgres(home: Path) -> Iterator[Postgres]:
+    """A PostgreSQL that the test may harm."""
+    server = Postgres(home / "pg")
+    server.execute("CREATE DATABASE norn")
+    migrate.upgrade(server.url("norn"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def apart(home: Path, own_postgres: Postgres, broker: Broker) -> Iterator[ApiProcess]:
+    """An API process over that PostgreSQL."""
+    process = ApiProcess(home, own_postgres.url("norn"), broker.url)
+    yield process
+    process.stop()
+
+
+def test_frozen_database_is_503_in_three_seconds_and_comes_back(apart: ApiProcess, own_postgres: Postgres) -> None:
+    with apart.client() as client:
+        client.get("/api/apps")
+        with frozen_cluster(own_postgres):
+            for path in ("/api/apps", "/api/jobs", "/api/health"):
+                answer, seconds = took(client.get, path)
+                assert (answer.status_code, seconds < 3) == (503, True)
+        wait_until(lambda: client.get("/api/apps").status_code == 200, 10, "the API is back")
+
+
+@contextmanager
+def frozen_cluster(server: Postgres) -> Iterator[None]:
+    """Stops PostgreSQL with all its backends."""
+    pids = [server.process.pid, *_children(server.process.pid)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_killed_database_is_503_in_three_seconds_and_comes_back(apart: ApiProcess, own_postgres: Postgres) -> None:
+    with apart.client() as client:
+        client.get("/api/apps")
+        own_postgres.stop()
+        answer, seconds = took(client.get, "/api/apps")
+        assert (answer.status_code, answer.json()["code"], seconds < 3) == (503, "database_down", True)
+        health = client.get("/api/health")
+        assert (health.status_code, health.json()["status"]) == (503, "down")
+        own_postgres.start()
+        wait_until(lambda: client.get("/api/apps").status_code == 200, 10, "the API is back")
+
+
+def test_event_stream_survives_an_outage_of_the_database(apart: ApiProcess, own_postgres: Postgres) -> None:
+    database = Database(own_postgres.url("norn"))
+    with apart.client() as client, client.stream("GET", "/api/events/stream?after=0-0") as stream:
+        with database.transaction() as tx:
+            tell(tx, EventKind.APP_APPLIED, app="first")
+        lines = stream.iter_lines()
+        next(line for line in lines if '"first"' in line)
+        own_postgres.stop()
+        own_postgres.start()
+        database.dispose()
+        with database.transaction() as tx:
+            tell(tx, EventKind.APP_APPLIED, app="later")
+        assert next(line for line in lines if '"later"' in line).startswith("data:")
+    database.dispose()
+
+
+def test_frozen_broker_lets_asynchronous_work_in_within_a_second(home: Path, database: Database) -> None:
+    broker = Broker(home / "broker")
+    process = ApiProcess(home, database.url, broker.url)
+    shared.add_live(database, "fn")
+    try:
+        with process.client() as client, frozen(broker.process.pid):
+            for _ in range(3):
+                answer, seconds = took(client.post, "/fn/fn", headers={"Prefer": "respond-async"})
+                assert (answer.status_code, seconds < 1) == (202, True)
+    finally:
+        process.stop()
+        broker.stop()
+
+
+def test_killed_broker_makes_health_degraded(home: Path, database: Database) -> None:
+    broker = Broker(home / "broker")
+    process = ApiProcess(home, database.url, broker.url)
+    try:
+        broker.stop()
+        health = httpx.get(f"{process.url}/api/health")
+        told = {check["name"]: check["status"] for check in health.json()["checks"]}
+        assert (health.status_code, told["broker"], told["database"]) == (200, "fail", "ok")
+    finally:
+        process.stop()

@@ -1,0 +1,146 @@
+"""What the server tells of itself: health from rows, figures, workers, version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
+
+from norn_tasks.domain.job import JobClass, JobKind
+from norn_tasks.store import routes, workers
+from norn_tasks.store import tables as t
+from norn_tasks.store.workers import Presence
+from tests import factories as shared
+from tests.integration.api.factories import HELLO, Api, add_worker
+
+AGO = "clock_timestamp() - interval '{}'"
+
+
+def check(api: Api, name: str) -> Any:
+    """Answers one check of the health."""
+    return next(one for one in api.anonymous().get("/api/health").json["checks"] if one["name"] == name)
+
+
+def change(api: Api, table: Any, **values: Any) -> None:
+    """Changes every row of a table."""
+    with api.database.transaction() as tx:
+        tx.execute(update(table).values(values))
+
+
+def test_health_names_everything_that_norn_needs(api: Api) -> None:
+    names = [one["name"] for one in api.anonymous().get("/api/health").json["checks"]]
+    assert sorted(names) == sorted([
+        "database", "broker", "worker:invoke", "worker:cron", "worker:deploy", "worker:observe", "beat", "engine",
+        "router",
+    ])  # fmt: skip
+
+
+def test_health_is_ok_when_everything_is(connected: Api) -> None:
+    for job_class in JobClass:
+        add_worker(connected.database, job_class)
+    with connected.database.transaction() as tx:
+        workers.beat(tx, "beat", 0.0)
+    health = connected.get("/api/health")
+    assert (health.status_code, health.json["status"], health.json["version"] != "") == (200, "ok", True)
+
+
+def test_health_is_degraded_and_still_200_without_workers(connected: Api) -> None:
+    health = connected.get("/api/health")
+    assert (health.status_code, health.json["status"]) == (200, "degraded")
+
+
+def test_absent_broker_fails_with_what_to_do(api: Api) -> None:
+    told = check(api, "broker")
+    assert (told["status"], told["hint"] != "") == ("fail", True)
+
+
+def test_worker_that_spoke_lately_is_ok(api: Api) -> None:
+    add_worker(api.database)
+    assert check(api, "worker:invoke")["message"] == "1 there, 0 of 4 slots busy"
+
+
+def test_worker_that_fell_silent_is_as_good_as_none(api: Api) -> None:
+    add_worker(api.database)
+    change(api, t.Worker, seen_at=text(AGO.format("61 seconds")))
+    assert check(api, "worker:invoke")["status"] == "fail"
+
+
+def test_draining_worker_is_a_warning(api: Api) -> None:
+    add_worker(api.database)
+    change(api, t.Worker, draining_at=shared.schedules.NOW)
+    assert check(api, "worker:invoke")["status"] == "warn"
+
+
+def idle_worker_and_waiting_job(api: Api, kind: JobKind = JobKind.FORGE) -> None:
+    """Makes a worker that took nothing for a minute, and a job that has waited as long."""
+    add_worker(api.database, JobClass.DEPLOY)
+    change(api, t.Worker, started_at=text(AGO.format("1 minute")))
+    with api.database.transaction() as tx:
+        shared.add_job(tx, kind)
+    change(api, t.JobRow, created_at=text(AGO.format("1 minute")), run_after=text(AGO.format("1 minute")))
+
+
+def test_worker_that_leaves_ready_work_is_sick(api: Api) -> None:
+    idle_worker_and_waiting_job(api)
+    told = check(api, "worker:deploy")
+    assert (told["status"], "claims nothing" in told["message"]) == ("fail", True)
+
+
+def test_busy_worker_is_never_sick(api: Api) -> None:
+    idle_worker_and_waiting_job(api)
+    change(api, t.Worker, busy=4)
+    assert check(api, "worker:deploy")["status"] == "ok"
+
+
+def test_worker_is_not_blamed_for_work_that_must_wait_its_turn(api: Api) -> None:
+    idle_worker_and_waiting_job(api)
+    shared.claim(api.database)
+    with api.database.transaction() as tx:
+        shared.add_job(tx)
+    change(api, t.JobRow, created_at=text(AGO.format("1 minute")), run_after=text(AGO.format("1 minute")))
+    change(api, t.Worker, last_claim_at=text(AGO.format("1 minute")))
+    assert check(api, "worker:deploy")["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("ago", "lag", "status"), [("1 second", 0, "ok"), ("16 seconds", 0, "fail"), ("1 second", 9, "warn")]
+)
+def test_beat_is_judged_by_when_it_spoke_and_how_late_it_is(api: Api, ago: str, lag: float, status: str) -> None:
+    with api.database.transaction() as tx:
+        workers.beat(tx, "beat", lag)
+    change(api, t.Beat, seen_at=text(AGO.format(ago)))
+    assert check(api, "beat")["status"] == status
+
+
+def test_dead_engine_is_told_in_the_workers_words(api: Api) -> None:
+    with api.database.transaction() as tx:
+        workers.say(tx, Presence("deploy@x", JobClass.DEPLOY, "x", 1, 2, None, "no such socket"))
+    told = check(api, "engine")
+    assert (told["status"], "no such socket" in told["message"]) == ("fail", True)
+
+
+def test_port_that_the_router_cannot_have_is_told(api: Api) -> None:
+    with api.database.transaction() as tx:
+        routes.reserve_address(tx, "hello", 18800, 18810)
+        routes.mark_listening(tx, "hello", "address already in use")
+    told = check(api, "router")
+    assert (told["status"], "18800" in told["message"]) == ("fail", True)
+
+
+def test_version_tells_the_apis_own(api: Api) -> None:
+    assert api.anonymous().get("/api/version").json["api"] == "1"
+
+
+def test_workers_are_listed_with_their_class(api: Api) -> None:
+    add_worker(api.database)
+    worker = api.get("/api/workers").json["items"][0]
+    assert (worker["name"], worker["class"], worker["slots"]) == ("invoke@test", "invoke", 4)
+
+
+def test_figures_count_apps_jobs_and_what_waits(api: Api) -> None:
+    api.put_spec("hello", HELLO)
+    api.post("/api/apps/hello/forge", json={})
+    stats = api.get("/api/stats").json
+    assert (stats["apps"], stats["jobs"]) == ({"webserver": {"unforged": 1}}, {"deploy": {"queued": 1}})
+    assert stats["queues"]["deploy"]["depth"] == 1

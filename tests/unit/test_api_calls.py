@@ -1,0 +1,47 @@
+"""What of a request's headers may reach a function."""
+
+from __future__ import annotations
+
+import pytest
+
+from norn_api.calls import HEADERS_MAX, HeadersTooLarge, passed_on
+from norn_tasks.domain.errors import BadRequest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Authorization", "Cookie",
+        "Proxy-Authorization", "Proxy-Connection", "Cf-Connecting-Ip", "X-Forwarded-For", "X-Norn-Anything",
+        "Idempotency-Key", "AUTHORIZATION", "cookie",
+    ],
+)  # fmt: skip
+def test_dropped(name: str) -> None:
+    assert passed_on([(name, "x")]) == {}
+
+
+@pytest.mark.parametrize("name", ["Accept", "Content-Type", "Host", "User-Agent", "X-Custom", "Prefer"])
+def test_kept(name: str) -> None:
+    assert passed_on([(name, "x")]) == {name.lower(): "x"}
+
+
+def test_what_connection_names_is_dropped() -> None:
+    assert passed_on([("Connection", "close, X-Hop"), ("X-Hop", "x"), ("X-Kept", "y")]) == {"x-kept": "y"}
+
+
+def test_repeated_headers_are_joined() -> None:
+    assert passed_on([("X-A", "1"), ("x-a", "2")]) == {"x-a": "1, 2"}
+
+
+def test_headers_of_just_the_limit_are_taken() -> None:
+    assert passed_on([("x", "y" * (HEADERS_MAX - 1))])
+
+
+def test_headers_over_the_limit_are_refused() -> None:
+    with pytest.raises(HeadersTooLarge):
+        passed_on([("x", "y" * HEADERS_MAX)])
+
+
+def test_nul_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        passed_on([("X-A", "a\0b")])

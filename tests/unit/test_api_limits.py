@@ -1,0 +1,63 @@
+"""Buckets and places: how much at once, and what is told to those beyond."""
+
+from __future__ import annotations
+
+import pytest
+
+from norn_api.limits import Buckets
+from norn_api.places import Places
+from norn_tasks.domain.errors import TooManyRequests
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_burst_passes_and_the_next_one_waits() -> None:
+    buckets = Buckets(burst=2, per_second=0.5, clock=Clock())
+    assert [buckets.take("a") for _ in range(3)] == [0, 0, 2]
+
+
+def test_waiting_long_enough_is_enough() -> None:
+    clock = Clock()
+    buckets = Buckets(burst=1, per_second=0.5, clock=clock)
+    buckets.take("a")
+    clock.now += buckets.take("a")
+    assert buckets.take("a") == 0
+
+
+def test_keys_do_not_share_a_bucket() -> None:
+    buckets = Buckets(burst=1, per_second=1, clock=Clock())
+    buckets.take("a")
+    assert buckets.take("b") == 0
+
+
+def test_memory_stays_bounded_whoever_comes() -> None:
+    buckets = Buckets(burst=1, per_second=1, clock=Clock())
+    for number in range(30_000):
+        buckets.take(str(number))
+    assert len(buckets._levels) <= 10_000
+
+
+def test_place_beyond_the_last_is_refused_with_a_time() -> None:
+    places = Places(1, "streams")
+    places.take()
+    with pytest.raises(TooManyRequests) as refused:
+        places.take()
+    assert refused.value.facts["retry_after"] > 0
+
+
+def test_place_given_back_twice_is_one_place() -> None:
+    places = Places(1, "streams")
+    give_back = places.take()
+    give_back()
+    give_back()
+    places.take()
+    with pytest.raises(TooManyRequests):
+        places.take()
