@@ -150,7 +150,7 @@ class Client:
         return self._get(_app(app, "cron/next"), {"n": count})
 
     def cron_history(self, app: str, limit: int) -> Json:
-        """Lists what became of a schedule's occurrences, newest first."""
+        """Lists what became of a schedule's occurrences, and the runs by hand, newest first."""
         return self._get(_app(app, "cron/history"), {"limit": limit})
 
     def cron_do(self, app: str, verb: str, body: Json) -> Json:

@@ -80,10 +80,10 @@ def _next(app: SeenApp, told: ScheduleAnswer, count: int, start: datetime) -> li
 
 @api.get("/api/apps/<app>/cron/history", responses=answers(ListOf[TickAnswer]))
 def list_ticks(path: AppPath, query: TicksQuery) -> Response:
-    """Lists an app's occurrences with their verdicts, latest first."""
+    """Lists an app's occurrences with their verdicts, and its runs by hand, latest first."""
     with norn().database.transaction() as tx:
         _cron_app(tx, path.app)
-        page = schedules_read.ticks(tx, path.app, verdict=query.verdict, cut=Cut(query.limit, query.after))
+        page = schedules_read.history(tx, path.app, verdict=query.verdict, cut=Cut(query.limit, query.after))
     return listed(TickAnswer, page)
 
 

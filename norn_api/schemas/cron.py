@@ -20,13 +20,19 @@ class RunPath(InPath):
 
 
 class TickAnswer(Answered):
-    """An occurrence and its verdict; with `until`, a range of `how_many` occurrences with one verdict."""
+    """An occurrence and its verdict; with `until`, a range of `how_many` occurrences with one verdict.
 
-    id: int = Field(examples=[42])
+    In a history also a run by hand: no occurrence, so `id` and `verdict` are null, and `scheduled_for` is when it was
+    asked for.
+    """
+
+    id: int | None = Field(examples=[42])
     scheduled_for: datetime
     until: datetime | None
     how_many: int
-    verdict: str = Field(examples=["fired"])
+    verdict: str | None = Field(examples=["fired"])
+    trigger: str | None = Field(examples=["schedule"])
+    """What made it run: schedule, catchup, manual; null when nothing ran."""
     reason: str
     execution: int | None
     job: int | None
@@ -37,9 +43,10 @@ class TickAnswer(Answered):
 
 
 class TicksQuery(ListQuery):
-    """Which ticks; `after` is `next` of the part before."""
+    """Which part of a history; `after` is `next` of the part before."""
 
     verdict: Verdict | None = None
+    """Only occurrences with this verdict, and so no runs by hand."""
 
 
 class ScheduleOverride(Answered):

@@ -107,8 +107,8 @@ def set_schedule(session: Session, words: tuple[str, ...], timezone: str | None,
 @limit_option()
 @pass_session
 def history(session: Session, app: str | None, limit: int) -> None:
-    """Lists what became of a schedule's occurrences, newest first."""
-    session.output.page(session.client.cron_history(session.app(app), limit), TICKS)
+    """Lists what became of a schedule's occurrences, and the runs by hand, newest first."""
+    session.output.page(session.client.cron_history(session.app(app), limit), TICKS, "scheduled_for")
 
 
 @command.command("logs")

@@ -17,6 +17,7 @@ from norn_cli.work import failed_step, last_lines
 Json = dict[str, Any]
 
 _LINES = 20
+_BACK = 10
 
 # What helps where nothing failed: the state itself says what is missing.
 _NEXT = {
@@ -45,8 +46,10 @@ def command(session: Session, app: str | None) -> None:
 
 
 def _last_job(client: Client, app: str) -> Json | None:
-    newest = client.jobs(1, app=app, **{"class": "deploy"})["items"]
-    return client.job(newest[0]["id"]) if newest else None
+    """The return after a failed deploy is Norn's own doing: why it was needed is told by the deploy before it."""
+    newest = client.jobs(_BACK, app=app, **{"class": "deploy"})["items"]
+    asked = [job for job in newest if (job.get("args") or {}).get("returned_from") is None]
+    return client.job(asked[0]["id"]) if asked else None
 
 
 def _tell(output: Output, app: Json, job: Json | None, step: Json | None, lines: list[str]) -> None:

@@ -111,7 +111,8 @@ class Job:
 
     `args` are what was asked (`ref`, `release`, `replicas`, …), `facts` what its steps have learned so far,
     `container` the engine's id of a container recorded for its execution by an earlier owner, `remaining` the seconds
-    that its deadline is away at the claim. `call`, `image_id` and `scheduled_for` are its execution's.
+    that its deadline is away at the claim. `call`, `image_id` and `scheduled_for` are its execution's; a run by hand
+    is scheduled for the moment it was asked for.
     """
 
     id: int

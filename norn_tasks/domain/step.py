@@ -61,10 +61,9 @@ class StepPlace:
 
 @dataclass(frozen=True)
 class StepEnd:
-    """How a step ended; `ends` ends the job with it, and `returns` asks for the return if that is a failure."""
+    """How a step ended; `ends` ends the job with it."""
 
     state: StepState
     learned: Learned = field(default_factory=Learned)
     problem: Problem | None = None
     ends: JobState | None = None
-    returns: bool = False

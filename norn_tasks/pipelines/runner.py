@@ -38,7 +38,9 @@ class Ledger(Protocol):
     def plan(self, fence: Fence, names: list[str]) -> None: ...
     def begin_step(self, fence: Fence, place: StepPlace, stage: DeploymentState | None) -> None: ...
     def end_step(self, fence: Fence, place: StepPlace, end: StepEnd) -> Mapping[str, Any]: ...
-    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None) -> None: ...
+    def finish(
+        self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False
+    ) -> None: ...
     def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
     def record_container(self, fence: Fence, container: str) -> None: ...
     def begin_code(self, fence: Fence) -> None: ...
@@ -178,13 +180,10 @@ class _Play:
     def _fail(self, at: tuple[StepPlace, Step] | None, problem: Problem) -> JobState:
         """Ends the job as failed, with the step at which it failed; steps that always run are run first."""
         state = JobState.ERROR if problem.code in ERROR_CODES else JobState.FAILED
+        if at is not None:
+            self._ledger.end_step(self._job.fence, at[0], StepEnd(StepState.FAILED, problem=problem))
         self._tidy(after=at[0].n if at else 0)
-        if at is None:
-            self._ledger.finish(self._job.fence, state, problem)
-        else:
-            place, step = at
-            end = StepEnd(StepState.FAILED, problem=problem, ends=state, returns=step.returns)
-            self._ledger.end_step(self._job.fence, place, end)
+        self._ledger.finish(self._job.fence, state, problem, returns=at is not None and at[1].returns)
         return state
 
     def _tidy(self, after: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from norn_tasks.domain.app_status import ForgeState
 from norn_tasks.domain.call import Call
@@ -66,9 +66,8 @@ def _job(tx: Tx, row: Row) -> Job:
 
 def _execution(tx: Tx, kind: JobKind, execution: int | None) -> dict[str, Any]:
     if kind is JobKind.CRON_RUN:
-        found = tx.execute(
-            select(CronExecution.image_id, CronExecution.scheduled_for).where(CronExecution.id == execution)
-        )
+        moment = func.coalesce(CronExecution.scheduled_for, CronExecution.created_at).label("scheduled_for")
+        found = tx.execute(select(CronExecution.image_id, moment).where(CronExecution.id == execution))
         return dict(found.mappings().one())
     if kind is not JobKind.INVOKE:
         return {}

@@ -100,20 +100,21 @@ class Ledger:
             _close_step(tx, fence, place, end)
             _step_event(tx, row, place, end)
             if end.ends is not None:
-                self._end(tx, hold(tx, fence), end)
+                endings.end(tx, hold(tx, fence), end.ends, end.problem)
             return facts
 
         return dict(self._write(write))
 
-    def _end(self, tx: Tx, row: Row, end: StepEnd) -> None:
-        assert end.ends is not None
-        endings.end(tx, row, end.ends, end.problem)
-        if end.returns and end.ends is JobState.FAILED:
-            request_return(tx, row)
+    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False) -> None:
+        """Ends the job; `returns`: a failed one is followed by the return to the live release."""
 
-    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None) -> None:
-        """Ends the job."""
-        self._write(lambda tx: endings.end(tx, hold(tx, fence), state, problem))
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            endings.end(tx, row, state, problem)
+            if returns and state is JobState.FAILED:
+                request_return(tx, row)
+
+        self._write(write)
 
     def hand_back(self, fence: Fence, *, adopt: bool) -> None:
         """Puts a job that this worker must leave back into the queue; that costs no claim.

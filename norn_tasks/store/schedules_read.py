@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, cast, extract, select
+from sqlalchemy import BigInteger, Integer, Text, cast, extract, literal, null, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from norn_tasks.domain.schedule import Trigger
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import AnySelect, Cut, Page, equal, newest_first, value
 from norn_tasks.store.session import Tx
@@ -43,14 +44,19 @@ class CronSchedule:
 
 @dataclass(frozen=True)
 class Tick:
-    """An occurrence (with `until`: a range of `how_many`), its verdict, and how the run that it started stands."""
+    """An occurrence (with `until`: a range of `how_many`), its verdict, and how the run that it started stands.
 
-    id: int
+    In a history also a run by hand: it was no occurrence, and so has neither `id` nor `verdict`. `trigger` is the
+    run's, None where nothing ran.
+    """
+
+    id: int | None
     app: str
     scheduled_for: datetime
     until: datetime | None
     how_many: int
-    verdict: str
+    verdict: str | None
+    trigger: str | None
     reason: str
     execution: int | None
     job: int | None
@@ -78,16 +84,34 @@ def get(tx: Tx, app: str) -> CronSchedule | None:
 def _ticks() -> AnySelect:
     k, x = t.CronTick, t.CronExecution
     return select(
-        k.id, k.app, k.scheduled_for, k.until, k.how_many, k.verdict, k.reason, k.execution, k.job_id.label("job"),
-        k.decided_at, x.state, x.exit_code, x.duration_ms,
+        k.id, k.app, k.scheduled_for, k.until, k.how_many, k.verdict, x.trigger, k.reason, k.execution,
+        k.job_id.label("job"), k.decided_at, x.state, x.exit_code, x.duration_ms,
     ).outerjoin(x, x.id == k.execution)  # fmt: skip
 
 
-def ticks(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[Tick]:
-    """Lists an app's ticks, latest occurrence first; the part behind one begins before its second."""
-    k = t.CronTick
-    query = _ticks().where(k.app == app, *equal(verdict=(k.verdict, verdict)))
-    return newest_first(tx, query, cast(extract("epoch", k.scheduled_for), BigInteger), Tick, cut)
+def _by_hand() -> AnySelect:
+    """Runs that somebody asked for, in the columns of ticks."""
+    x = t.CronExecution
+    return select(
+        cast(null(), BigInteger).label("id"), x.app, x.created_at.label("scheduled_for"), null().label("until"),
+        literal(1, Integer).label("how_many"), cast(null(), Text).label("verdict"), x.trigger,
+        literal("by ", Text).concat(x.actor).label("reason"), x.id.label("execution"), x.job_id.label("job"),
+        x.created_at.label("decided_at"), x.state, x.exit_code, x.duration_ms,
+    ).where(x.trigger == str(Trigger.MANUAL))  # fmt: skip
+
+
+def history(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[Tick]:
+    """Lists an app's occurrences and its runs by hand, latest first; with a verdict, the occurrences that have it.
+
+    The part behind one begins before its microsecond.
+    """
+    k, x = t.CronTick, t.CronExecution
+    parts = [_ticks().where(k.app == app, *equal(verdict=(k.verdict, verdict)))]
+    if verdict is None:
+        parts.append(_by_hand().where(x.app == app))
+    both = union_all(*parts).subquery()
+    moment = cast(extract("epoch", both.c.scheduled_for) * 1_000_000, BigInteger)
+    return newest_first(tx, select(*both.c), moment, Tick, cut)
 
 
 def last_ticks(tx: Tx, apps: tuple[str, ...]) -> dict[str, Tick]:

@@ -143,7 +143,6 @@ def webserver(app: str) -> Workload:
         healthcheck="/health",
         internal_host=app,
         memory=32 * MIB,
-        cpus=0.5,
     )
 
 

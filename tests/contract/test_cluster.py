@@ -121,7 +121,7 @@ def test_a_worker_is_not_waited_for_when_it_leaves(world: World) -> None:
 
 def failing(web: Workload, case: str) -> Workload:
     """Release 2, which does not become healthy in that way."""
-    cases = {
+    cases: dict[str, dict[str, object]] = {
         "exits": {"argv": CRASHES},
         "is unwell": {"argv": UNWELL},
         "does not listen": {"argv": DEAF},

@@ -102,10 +102,10 @@ def of(runtime: Runtime, run: Run) -> list[str]:
     return [each.id for each in runtime.seen() if each.owner == run.owner]
 
 
-def left_running(runtime: Runtime, run: Run) -> str:
-    """Runs it for an owner that drains as soon as the code is let go; answers the container that it leaves."""
+def left_running(runtime: Runtime, run: Run, after: float = 0.8) -> str:
+    """Runs it for an owner that drains soon after the code is let go; answers the container that it leaves."""
     watch = FakeWatch()
-    owner = Owner(runtime, on_begun=lambda: threading.Timer(0.8, watch.stop.set, ["draining"]).start())
+    owner = Owner(runtime, on_begun=lambda: threading.Timer(after, watch.stop.set, ["draining"]).start())
     with pytest.raises(Stopped):
         runtime.run(run, owner, watch.watch)
     return owner.container
@@ -229,11 +229,10 @@ def test_an_adopted_run_is_gone_after_its_end(runtime: Runtime, base: Run) -> No
 
 
 def test_the_timeout_of_an_adopted_run_counts_from_its_start(runtime: Runtime, base: Run) -> None:
-    run = replace(base, argv=SLEEP, timeout=2.5)
-    container = left_running(runtime, run)
-    begun = time.monotonic()
-    ended = runtime.adopt(run, container, FakeWatch(token=2).watch)
-    assert ended is not None and ended.timed_out and time.monotonic() - begun < 2.4
+    run = replace(base, argv=SLEEP, timeout=3)
+    ended = runtime.adopt(run, left_running(runtime, run, after=2.5), FakeWatch(token=2).watch)
+    assert ended is not None and ended.timed_out and ended.started_at is not None and ended.finished_at is not None
+    assert 3 <= (ended.finished_at - ended.started_at).total_seconds() < 4.8
 
 
 def test_what_is_gone_has_no_known_end(runtime: Runtime, base: Run) -> None:

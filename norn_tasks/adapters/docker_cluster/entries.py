@@ -11,7 +11,7 @@ LONGEST = 64 * 1024
 """Bytes after which a line is cut."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Line:
     """A line of a replica; `at` is the engine's time as text, which sorts as time does."""
 

@@ -49,7 +49,7 @@ class Logs:
     def tail(self, count: int) -> None:
         """Emits the last lines of each replica, by time."""
         lines = [line for each in self._replicas() for line in self._history(each, count)]
-        for line in sorted(lines):
+        for line in sorted(lines, key=lambda line: line.at):
             if self._stop.reason is not None:
                 return
             self._emit(line.replica, line.text)

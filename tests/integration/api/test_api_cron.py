@@ -73,6 +73,53 @@ def test_history_comes_in_parts(tick: Api) -> None:
     assert [one["scheduled_for"][8:10] for one in first["items"] + rest["items"]] == ["03", "02", "01"]
 
 
+@pytest.fixture
+def mixed(tick: Api) -> Api:
+    """The same with, in the order of time, an occurrence that fired run 1, a run by hand, one that fired run 3."""
+    for number, (trigger, moment) in enumerate((("schedule", "09:00:01"), ("manual", "11:00"), ("schedule", "13:00:01"))):
+        created = text(f"timestamptz '2026-11-01 {moment}Z'")
+        add_cron_run(tick.database, "tick", id=number + 1, trigger=trigger, created_at=created, actor="ann")
+    with tick.database.transaction() as tx:
+        for hour, execution in (("09", 1), ("13", 3)):
+            tx.execute(insert(t.CronTick).values(
+                app="tick", scheduled_for=text(f"timestamptz '2026-11-01 {hour}:00Z'"), verdict="fired",
+                execution=execution, decided_by="beat"))  # fmt: skip
+    return tick
+
+
+def test_history_has_runs_by_hand_between_the_occurrences(mixed: Api) -> None:
+    told = mixed.get(f"{CRON}/history").json["items"]
+    assert [(one["verdict"], one["trigger"], one["execution"]) for one in told] == [
+        ("fired", "schedule", 3), (None, "manual", 2), ("fired", "schedule", 1),
+    ]  # fmt: skip
+
+
+def test_run_by_hand_is_told_by_its_moment_and_by_whom(mixed: Api) -> None:
+    by_hand = mixed.get(f"{CRON}/history").json["items"][1]
+    assert (by_hand["id"], by_hand["scheduled_for"], by_hand["reason"]) == (None, "2026-11-01T11:00:00Z", "by ann")
+    assert (by_hand["state"], by_hand["exit_code"], by_hand["how_many"]) == ("succeeded", 0, 1)
+
+
+def test_parts_of_a_history_miss_no_run_by_hand(mixed: Api) -> None:
+    add_cron_run(mixed.database, "tick", id=4, created_at=text("timestamptz '2026-11-01 11:00:00.000001Z'"))
+    after, seen = "", []
+    for _ in range(4):
+        part = mixed.get(f"{CRON}/history?limit=1{after}").json
+        seen += [one["execution"] for one in part["items"]]
+        after = f"&after={part['next']}"
+    assert (seen, part["next"]) == ([3, 4, 2, 1], None)
+
+
+def test_history_of_one_verdict_has_no_runs_by_hand(mixed: Api) -> None:
+    told = mixed.get(f"{CRON}/history?verdict=fired").json["items"]
+    assert [one["execution"] for one in told] == [3, 1]
+
+
+def test_history_has_no_run_of_another_app(mixed: Api) -> None:
+    add_cron_run(mixed.database, "other", id=9)
+    assert 9 not in [one["execution"] for one in mixed.get(f"{CRON}/history").json["items"]]
+
+
 # Run now
 
 

@@ -108,12 +108,26 @@ def test_a_bad_schedule_is_told_as_the_server_tells_it(norn, run):
 
 def test_history_tells_ranges_with_their_number(norn, run):
     tick = {"id": 1, "scheduled_for": "2026-11-23T08:00:00Z", "until": "2026-11-23T09:00:00Z", "how_many": 60,
-            "verdict": "missed", "reason": "no beat ran", "execution": None, "job": None, "state": None,
+            "verdict": "missed", "trigger": None, "reason": "no beat ran", "execution": None, "job": None, "state": None,
             "exit_code": None, "duration_ms": None}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(tick))
     printed = run("cron", "history", "report").stdout
     assert "missed ×60" in printed
     assert "no beat ran" in printed
+
+
+def test_history_tells_a_run_by_hand_in_the_column_of_verdicts(norn, run):
+    by_hand = {"id": None, "scheduled_for": "2026-11-23T08:00:00Z", "until": None, "how_many": 1, "verdict": None,
+               "trigger": "manual", "reason": "by ann", "execution": 31, "job": 7, "state": "succeeded",
+               "exit_code": 0, "duration_ms": 1500}  # fmt: skip
+    norn.on("GET", f"{CRON}/history", shapes.page(by_hand))
+    line = run("cron", "history", "report").stdout.splitlines()[1]
+    assert line.split()[3:] == ["manual", "succeeded", "0", "1.5", "s", "31", "by", "ann"]
+
+
+def test_names_of_a_history_are_its_moments(norn, run):
+    norn.on("GET", f"{CRON}/history", shapes.page({"id": None, "scheduled_for": "2026-11-23T08:00:00Z"}))
+    assert run("cron", "history", "report", "-o", "name").stdout == "2026-11-23T08:00:00Z\n"
 
 
 def test_logs_are_those_of_the_last_run(norn, run):

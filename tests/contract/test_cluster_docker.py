@@ -1,0 +1,302 @@
+"""What only a real engine can show of the docker cluster: the policy it was given, names, restarts, an engine away."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker import APIClient
+
+from norn_tasks.adapters.docker_cluster import addresses
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, RolloutFailed, Stopped
+from norn_tasks.domain.job import Fence
+from norn_tasks.domain.replica import Replica
+from norn_tasks.ports import Workload
+from tests.contract import cluster_kit
+from tests.contract.cluster_kit import INSTANCE, MIB, World, docker_cluster, sh
+from tests.contract.conftest import IMAGE
+from tests.contract.cuttable import CuttableEngine
+from tests.fakes.replicas import FakeReplicas
+from tests.fakes.stop import FakeStop, FakeWatch
+from tests.servers import wait_until
+
+
+@pytest.fixture
+def world(app: str, clean_engine: Engine) -> World:
+    return cluster_kit.docker_world(app, clean_engine)
+
+
+@pytest.fixture
+def cuttable(clean_engine: Engine, tmp_path: Path) -> Iterator[CuttableEngine]:
+    door = CuttableEngine(tmp_path / "engine.sock", clean_engine.address)
+    yield door
+    door.thaw()
+    door.cut()
+
+
+def inspected(engine: Engine, world: World) -> dict[str, Any]:
+    """What the engine knows of the app's one container."""
+    [container] = world.containers()
+    found: dict[str, Any] = engine.ask(lambda client: client.inspect_container(container))
+    return found
+
+
+# The policy
+
+
+def policy(container: dict[str, Any]) -> dict[str, Any]:
+    host = container["HostConfig"]
+    keys = (
+        "Privileged CapAdd CapDrop SecurityOpt PidsLimit Memory MemorySwap NanoCpus NetworkMode ReadonlyRootfs Tmpfs "
+        "Binds Mounts Devices DeviceRequests PidMode IpcMode UTSMode UsernsMode PortBindings PublishAllPorts "
+        "RestartPolicy AutoRemove LogConfig OomScoreAdj VolumesFrom ExtraHosts"
+    )
+    return {key: host[key] for key in keys.split() if host.get(key)}
+
+
+HARDENED = {
+    "SecurityOpt": ["no-new-privileges:true"],
+    "PidsLimit": 1024,
+    "Memory": 32 * MIB,
+    "MemorySwap": 32 * MIB,
+    "NanoCpus": 500_000_000,
+    "NetworkMode": "norn",
+    "IpcMode": "private",
+    "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+}
+
+
+def test_a_live_replica_has_the_policy_and_nothing_more(clean_engine: Engine, world: World) -> None:
+    world.roll(replace(world.web, cpus=0.5))
+    assert policy(inspected(clean_engine, world)) == HARDENED
+
+
+def test_without_limits_it_has_the_rest_of_the_policy(clean_engine: Engine, world: World) -> None:
+    world.roll(replace(world.web, memory=None))
+    expected = {key: value for key, value in HARDENED.items() if key not in ("Memory", "MemorySwap", "NanoCpus")}
+    assert policy(inspected(clean_engine, world)) == expected
+
+
+def test_name_and_labels_say_whose_it_is(clean_engine: Engine, world: World) -> None:
+    world.roll(replace(world.web, release=3, generation=12))
+    found = inspected(clean_engine, world)
+    assert found["Name"] == f"/norn-{world.web.app}-r3-g12-1-{INSTANCE}"
+    assert found["Config"]["Labels"] == {
+        "norn.io/app": world.web.app,
+        "norn.io/owner": f"release:{world.web.app}:3",
+        "norn.io/release": "3",
+        "norn.io/generation": "12",
+        "norn.io/replica": "1",
+        "norn.io/job": "1",
+        "norn.io/fence": "1",
+        "norn.io/instance": INSTANCE,
+    }
+
+
+def test_its_environment_is_the_workloads(clean_engine: Engine, world: World) -> None:
+    world.roll(world.web)
+    assert "GREETING=hello" in inspected(clean_engine, world)["Config"]["Env"]
+
+
+@pytest.fixture
+def image(clean_engine: Engine, app: str) -> Iterator[str]:
+    """An image with a program and a stop signal of its own."""
+    tag = f"norn-test/{app}:1"
+    lines = [f"FROM {IMAGE}", "STOPSIGNAL SIGUSR1", f'CMD ["sh", "-c", "trap \'exit 0\' USR1; {cluster_kit.FOREVER}"]']
+
+    def build(client: APIClient) -> None:
+        context = io.BytesIO("\n".join(lines).encode())
+        list(client.build(fileobj=context, tag=tag, rm=True, labels={"norn.io/app": app}))
+
+    clean_engine.ask(build)
+    yield tag
+
+
+def test_an_images_own_program_and_stop_signal_are_used(world: World, image: str) -> None:
+    world.roll(replace(world.worker, image=image, argv=None))
+    begun = time.monotonic()
+    world.cluster.dismantle(world.web.app, FakeWatch().watch)
+    assert time.monotonic() - begun < 5
+
+
+# The network
+
+
+def asked(engine: Engine, app: str, *argv: str) -> str:
+    """What a program in a container on the network says."""
+
+    def ask(client: APIClient) -> str:
+        host = client.create_host_config(network_mode="norn")
+        made = client.create_container(IMAGE, list(argv), host_config=host, labels={"norn.io/app": app})
+        client.start(made["Id"])
+        client.wait(made["Id"])
+        return bytes(client.logs(made["Id"])).decode()
+
+    return engine.ask(ask)
+
+
+def test_a_webserver_is_found_under_its_internal_name(clean_engine: Engine, world: World) -> None:
+    world.roll(replace(world.web, internal_host=f"inside-{world.web.app}"))
+    [row] = world.replicas.rows.values()
+    told = asked(clean_engine, world.web.app, "nslookup", f"inside-{world.web.app}")
+    assert f"Address: {row.address.removesuffix(':8080')}" in told
+
+
+def test_a_replica_is_reached_from_inside(clean_engine: Engine, world: World) -> None:
+    world.roll(world.web)
+    [row] = world.replicas.rows.values()
+    assert asked(clean_engine, world.web.app, "wget", "-qO-", f"http://{row.address}/health") == "ok\n"
+
+
+def test_a_restarted_replica_keeps_its_address(clean_engine: Engine, world: World) -> None:
+    falls = sh("mkdir -p /www; echo > /www/health; httpd -f -p 8080 -h /www & sleep 1.5; exit 3")
+    world.roll(replace(world.web, argv=falls))
+    wait_until(lambda: [each.restarts for each in world.status().replicas] != [0], 10, "it is restarted")
+    wait_until(lambda: [each.healthy for each in world.status().replicas] == [True], 10, "it is there again")
+
+
+@dataclass
+class Squatted(FakeReplicas):
+    """Puts somebody else at the address of the first container that is recorded, before it starts."""
+
+    engine: Engine | None = None
+    squatter: list[str] = field(default_factory=list)
+
+    def starting(self, replica: Replica, fence: Fence) -> None:
+        super().starting(replica, fence)
+        if self.engine is not None and not self.squatter:
+            self.squatter.append(self.engine.ask(lambda client: squat(client, replica)))
+
+
+def squat(client: APIClient, replica: Replica) -> str:
+    found = client.inspect_container(replica.container)["NetworkSettings"]["Networks"]["norn"]
+    endpoint = client.create_endpoint_config(ipv4_address=found["IPAMConfig"]["IPv4Address"])
+    made: str = client.create_container(
+        IMAGE,
+        ["sleep", "60"],
+        host_config=client.create_host_config(network_mode="norn"),
+        networking_config=client.create_networking_config({"norn": endpoint}),  # type: ignore[arg-type]
+        labels={"norn.io/app": replica.app},
+    )["Id"]
+    client.start(made)
+    return made
+
+
+def test_a_replica_whose_address_was_taken_gets_another(clean_engine: Engine, world: World) -> None:
+    replicas = Squatted(engine=clean_engine)
+    status = docker_cluster(clean_engine, replicas).await_rollout(world.web, FakeWatch().watch)
+    assert (status.ready, len(replicas.squatter), [verb for verb, _ in replicas.changes].count("starting")) == (1, 1, 2)
+
+
+def test_several_workers_may_make_the_network_at_once(clean_engine: Engine, app: str) -> None:
+    name = f"norn-test-{app}"
+    subnets: list[object] = []
+    makers = [threading.Thread(target=lambda: subnets.append(addresses.ensure(clean_engine, name))) for _ in range(4)]
+    try:
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join(30)
+        settled = addresses.ensure(clean_engine, name)
+        found = clean_engine.ask(lambda client: client.networks(names=[f"^{name}$"]))
+        assert (len(subnets), subnets[-1], len(found)) == (4, settled, 1)
+    finally:
+        for each in clean_engine.ask(lambda client: client.networks(names=[name])):
+            clean_engine.ask(lambda client, network=each["Id"]: client.remove_network(network))  # type: ignore[misc]
+
+
+# What goes wrong
+
+
+def test_a_worker_that_ends_soon_after_its_gate_fails_the_rollout(world: World) -> None:
+    with pytest.raises(RolloutFailed, match="healthy"):
+        world.roll(replace(world.worker, argv=sh("sleep 1.1; exit 4"), replicas=3))
+
+
+def test_another_ones_container_with_our_name_is_left(clean_engine: Engine, world: World) -> None:
+    name = f"norn-{world.web.app}-r1-g1-1-{INSTANCE}"
+    clean_engine.ask(
+        lambda client: client.create_container(IMAGE, ["true"], name=name, labels={"norn.io/app": world.web.app})
+    )
+    with pytest.raises(Conflict, match="not ours"):
+        world.roll(world.web)
+    assert len(world.containers()) == 1
+
+
+def test_an_engine_that_is_away_at_the_beginning_is_told_at_once(cuttable: CuttableEngine, world: World) -> None:
+    cluster = docker_cluster(Engine(cuttable.address), FakeReplicas())
+    cuttable.cut()
+    with pytest.raises(EngineDown):
+        cluster.await_rollout(world.web, FakeWatch().watch)
+    with pytest.raises(ClusterDown):
+        cluster.status()
+
+
+def test_an_engine_that_goes_away_in_the_middle_is_waited_for(cuttable: CuttableEngine, world: World) -> None:
+    slow = sh("sleep 1; mkdir /www; echo > /www/health; httpd -f -p 8080 -h /www & wait")
+    away = replace(world, cluster=docker_cluster(Engine(cuttable.address), world.replicas))
+    rolling = away.rolling(replace(world.web, argv=slow), until="starting")
+    cuttable.cut()
+    time.sleep(0.7)
+    cuttable.restore()
+    rolling.end()
+    assert rolling.error is None and len(world.replicas.lived()) == 1
+
+
+@pytest.mark.parametrize("reason", ["draining", "lease_lost"])
+def test_a_stop_is_noticed_while_the_engine_is_silent(cuttable: CuttableEngine, world: World, reason: str) -> None:
+    away = replace(world, cluster=docker_cluster(Engine(cuttable.address), world.replicas))
+    rolling = away.rolling(replace(world.web, argv=cluster_kit.DEAF), until="starting")
+    cuttable.freeze()
+    took = rolling.stop(reason)
+    assert isinstance(rolling.error, Stopped) and took < 1
+
+
+# Logs
+
+
+def read(world: World, workload: Workload, count: int = 10) -> list[str]:
+    """The last lines of a workload that writes and then stays."""
+    world.roll(workload)
+    lines: list[str] = []
+    world.cluster.logs(world.web.app, count, False, lambda _, line: lines.append(line), FakeStop())
+    return lines
+
+
+def test_a_very_long_line_is_cut(world: World) -> None:
+    writes = sh(f"head -c 100000 /dev/zero | tr '\\0' a; echo; echo next; {cluster_kit.FOREVER}")
+    lines = read(world, replace(world.worker, argv=writes))
+    assert [len(line) for line in lines] == [65_536, 100_000 - 65_536, 4]
+
+
+def test_what_is_not_text_is_replaced(world: World) -> None:
+    writes = sh(f"printf 'a\\377b\\000c\\n'; {cluster_kit.FOREVER}")
+    assert read(world, replace(world.worker, argv=writes)) == ["a\ufffdb\ufffdc"]
+
+
+def test_both_streams_are_read_in_order_and_only_the_last_lines(world: World) -> None:
+    writes = sh(f"for n in 1 2 3 4; do echo $n; sleep 0.05; echo $n >&2; sleep 0.05; done; {cluster_kit.FOREVER}")
+    assert read(world, replace(world.worker, argv=writes), 3) == ["3", "4", "4"][-3:]
+
+
+def test_who_follows_hears_a_restarted_replica_once(world: World) -> None:
+    world.roll(replace(world.worker, argv=sh("echo begun; sleep 1.2; exit 3")))
+    heard: list[str] = []
+    stop = FakeStop()
+    args = (world.web.app, 10, True, lambda _, line: heard.append(line), stop)
+    reader = threading.Thread(target=world.cluster.logs, args=args)
+    reader.start()
+    wait_until(lambda: heard.count("begun") >= 3, 15, "it is heard again")
+    [container] = world.containers()
+    stop.set("cancelled")
+    reader.join(5)
+    restarts = next(each.restarts for each in world.status().replicas)
+    assert heard.count("begun") <= restarts + 1 and container in world.containers()

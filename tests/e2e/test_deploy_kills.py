@@ -1,0 +1,95 @@
+"""Deploys whose worker dies, drains or is slow: the job resumes, ends `deployed`, leaves one image and no orphan."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import docker
+import httpx
+import pytest
+
+from tests.e2e import apps
+from tests.e2e.stack import Stack, seconds_since
+from tests.servers import wait_until
+
+ENVIRONMENT = {"NORN_WORKERS_DEPLOY": "2"}
+SECOND = "deploy-2"
+
+
+def _client(stack: Stack) -> docker.DockerClient:
+    return docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+
+
+def _images(stack: Stack, app: str) -> int:
+    return len(_client(stack).images.list(filters={"label": f"norn.io/app={app}"}))
+
+
+def _build_containers(stack: Stack, app: str) -> list[str]:
+    """Containers of builds under way: what the engine runs that carries no name of ours and comes of our base."""
+    listed = _client(stack).containers.list(all=True)
+    return [c.id for c in listed if f"i -lt {_SECONDS[app]}" in str(c.attrs["Config"]["Cmd"])]
+
+
+_SECONDS = {"killed": 21, "killed-group": 22, "drained": 41, "patient": 240}
+
+
+def _deploy(stack: Stack, app: str) -> int:
+    apps.add_function(stack, app, apps.slow_build(_SECONDS[app]))
+    stack.norn("forge", app)
+    return int(stack.json("deploy", app, "--detach")["job"])
+
+
+def _building(stack: Stack, job: int) -> bool:
+    query = "SELECT 1 FROM step_logs WHERE job_id = %s AND step = 'build-image' AND chunk LIKE %s"
+    return bool(stack.rows(query, job, "%building 3%"))
+
+
+def _deployed(stack: Stack, app: str, job: int, seconds: float) -> None:
+    row = stack.await_state(job, ["succeeded", "failed", "dead", "error", "superseded"], seconds)
+    assert (row["state"], row["error"]) == ("succeeded", None)
+    states = stack.rows("SELECT state FROM deployments WHERE app = %s", app)
+    assert [each["state"] for each in states] == ["deployed"]
+
+
+@pytest.mark.parametrize(("app", "group"), [("killed", False), ("killed-group", True)])
+def test_kill_9_of_the_deploy_worker_in_the_middle_of_a_build(stack: Stack, app: str, group: bool) -> None:
+    job = _deploy(stack, app)
+    wait_until(lambda: _building(stack, job), 40, "the build is under way")
+    killed = time.monotonic()
+    if group:
+        stack.kill_group("deploy")
+    else:
+        stack.kill("deploy")
+    stack.spawn("deploy", "deploy")
+    _deployed(stack, app, job, 75 - seconds_since(killed))
+    assert _images(stack, app) == 1
+    wait_until(lambda: not _build_containers(stack, app), 10, "no build goes on")
+    assert stack.norn("invoke", app, "--body", "x").stdout == b"x"
+
+
+def test_sigterm_in_the_middle_of_a_build_hands_it_back(stack: Stack) -> None:
+    """The worker is gone in 40 s, another one ends the deploy, and being handed back cost no claim."""
+    job = _deploy(stack, "drained")
+    wait_until(lambda: _building(stack, job), 40, "the build is under way")
+    stack.spawn("deploy", SECOND)
+    termed = time.monotonic()
+    stack.kill("deploy", signal.SIGTERM)
+    wait_until(lambda: stack.processes["deploy"].poll() is not None, 40, "the worker is gone")
+    gone = seconds_since(termed)
+    stack.spawn("deploy", "deploy")
+    _deployed(stack, "drained", job, 120)
+    row = stack.job(job)
+    assert (row["claims"], gone < 40) == (1, True)
+    stack.kill(SECOND)
+
+
+@pytest.mark.timeout(420)
+def test_a_build_of_four_minutes_is_never_restarted(stack: Stack) -> None:
+    """Busy is never sick: one claim, one build, however long it takes."""
+    job = _deploy(stack, "patient")
+    _deployed(stack, "patient", job, 330)
+    said = stack.rows("SELECT string_agg(chunk, '' ORDER BY seq) AS said FROM step_logs WHERE job_id = %s", job)
+    assert (stack.job(job)["claims"], said[0]["said"].count("building 240\n")) == (1, 1)
+    answer = httpx.get(f"{stack.url}/api/health", timeout=5).json()
+    assert {check["name"]: check["status"] for check in answer["checks"]}["worker:deploy"] == "ok"

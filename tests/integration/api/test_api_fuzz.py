@@ -1,0 +1,66 @@
+"""Requests made up from the OpenAPI document: no answer is a 5xx, and none is other than documented.
+
+A few per operation on every run; NORN_FUZZ_EXAMPLES asks for more.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from norn_tasks.store.session import Database
+from tests import factories as shared
+from tests.integration.api import factories
+from tests.integration.api.factories import Api, add_cron_run
+
+EXAMPLES = int(os.environ.get("NORN_FUZZ_EXAMPLES", "4"))
+SLOW = ("stream_events", "follow_job", "invoke", "get_logs")
+"""Operations that wait for events, workers or replicas."""
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def furnish(database: Database) -> None:
+    """Makes one app of each role under the names that the document shows."""
+    for name, role in (("blog", "webserver"), ("daily-report", "cron"), ("thumbnail-gen", "function")):
+        shared.add_live(database, name, role)
+    add_cron_run(database, "daily-report", id=42)
+
+
+def complaints(operation: Any, mode: GenerationMode) -> str:
+    """Tries an operation with made-up requests; answers what is wrong with an answer, if anything."""
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    def tried(case: Case) -> None:
+        case.query.pop("fresh", None) if case.query else None
+        case.call_and_validate(checks=CHECKS)
+
+    try:
+        tried()
+    except Unsatisfiable:
+        return ""  # nothing can be wrong about a request without parts
+    except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
+        return f"{operation.label}: {error}"
+    return ""
+
+
+def test_no_made_up_request_is_answered_other_than_documented(database: Database) -> None:
+    api: Api = factories.api(database, auth="off")
+    furnish(database)
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", api.app)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    tried = [one for one in operations if one.definition.raw["operationId"] not in SLOW]
+    found = [complaint for one in tried for mode in GenerationMode if (complaint := complaints(one, mode))]
+    api.services.close()
+    assert found == []
