@@ -29,7 +29,8 @@ def short(revision: str | None) -> str:
 
 def verdict(tick: Json) -> str:
     """Answers an occurrence's verdict, with the number when one row tells many; a run by hand has none: `manual`."""
-    return str(tick["verdict"] or tick.get("trigger") or "") + (f" ×{tick['how_many']}" if (tick.get("how_many") or 1) > 1 else "")
+    word = str(tick["verdict"] or tick.get("trigger") or "")
+    return word + (f" ×{tick['how_many']}" if (tick.get("how_many") or 1) > 1 else "")
 
 
 def reason(record: Json) -> str:

@@ -289,8 +289,9 @@ class Replicas(Protocol):
 class LiveStream(Protocol):
     """Where a job's live lines go; nothing depends on their arriving."""
 
-    stop: Stop
-    """Set when nobody reads any more."""
+    @property
+    def stop(self) -> Stop:
+        """Set when nobody reads any more."""
 
     def line(self, source: str, text: str) -> None:
         """Sends one line."""

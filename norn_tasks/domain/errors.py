@@ -58,7 +58,7 @@ class BodyTooLarge(NornError):
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake in an infraspec: where (1-based line and column), which field, what is wrong and what would be right."""
+    """One mistake in an infraspec: where (1-based line and column), which field, what is wrong, what would be right."""
 
     file: str
     line: int

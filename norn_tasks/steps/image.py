@@ -9,7 +9,6 @@ from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import TestsFailed, TimedOut
 from norn_tasks.domain.execution import ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.job import Job
 from norn_tasks.domain.step import Learned
 from norn_tasks.domain.writes import ImageBuilt, ImagesPruned
 from norn_tasks.ports import BuildOrder, Image, Run, Runtime
@@ -148,8 +147,3 @@ class PruneImages(Step):
         stale = [image for image in context.tools.images.of_app(context.job.app) if image.id not in keep]
         gone = tuple(image.id for image in stale if context.tools.images.remove(image.id))
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
-
-
-def frozen_image(job: Job) -> str:
-    """Answers the image of the job's release: just built, or frozen into the job when it was accepted."""
-    return str(job.facts.get("image_id") or job.args["image_id"])

@@ -8,7 +8,6 @@ from norn_tasks.domain.job import Job
 from norn_tasks.domain.step import Learned, Resume
 from norn_tasks.domain.writes import AddressReleased, AddressReserved, ReleaseLive, TornDown, WorkloadSeen
 from norn_tasks.ports import Workload
-from norn_tasks.steps.image import frozen_image
 from norn_tasks.steps.step import Context, Step
 
 NO_IMAGE = "norn.invalid/{app}:none"
@@ -49,6 +48,11 @@ def workload_of(context: Context, image: str, replicas: int) -> Workload:
 def generation_of(job: Job) -> int:
     """Answers which containers this job wants: its own, or (scale, return) those of the rollout it continues."""
     return int(job.args.get("generation") or job.id)
+
+
+def frozen_image(job: Job) -> str:
+    """Answers the image of the job's release: just built, or frozen into the job when it was accepted."""
+    return str(job.facts.get("image_id") or job.args["image_id"])
 
 
 def _live_workload(context: Context) -> Workload:

@@ -1,4 +1,4 @@
-"""The docker cluster with its real neighbours: replicas as rows in PostgreSQL, the router process before them, users."""
+"""The docker cluster with its real neighbours: replicas as rows in PostgreSQL, the router before them, and users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.servers import free_port, wait_until
 SLOW = "printf 'Content-Type: text/plain\\r\\n\\r\\n'; sleep 0.3; echo slow"
 SERVES = sh(
     "mkdir -p /www/cgi-bin; echo ok > /www/health; "
-    f'printf "%s\\n" "#!/bin/sh" "$SLOW" > /www/cgi-bin/slow; chmod +x /www/cgi-bin/slow; '
+    'printf "%s\\n" "#!/bin/sh" "$SLOW" > /www/cgi-bin/slow; chmod +x /www/cgi-bin/slow; '
     "httpd -f -p 8080 -h /www & wait"
 )
 

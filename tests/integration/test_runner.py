@@ -53,9 +53,7 @@ def _fail(_: Context) -> Learned | None:
 
 @pytest.fixture
 def play(database: Database, tmp_path: Path) -> Callable[..., JobState | None]:
-    limits = Limits(
-        test_timeout=1, run_memory=1, run_cpus=1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t"
-    )  # fmt: skip
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
 
     def run(*steps: Step, job: Job | None = None, stop: JobStop | None = None) -> JobState | None:
         if job is None:

@@ -4,8 +4,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from norn_tasks.store.session import Database
 from norn_tasks.store.columns import Base
+from norn_tasks.store.session import Database
 
 
 def test_migrations_make_what_tables_describes(database: Database) -> None:

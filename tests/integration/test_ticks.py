@@ -112,9 +112,7 @@ def test_a_run_still_under_way_makes_the_next_skipped(database: Database) -> Non
     _app(database)
     with database.transaction() as tx:
         release = releases.require_live(tx, "report")
-        runs.accept_cron_run(
-            tx, release, trigger=Trigger.MANUAL, scheduled_for=None, actor="ann", patience=60
-        )
+        runs.accept_cron_run(tx, release, trigger=Trigger.MANUAL, scheduled_for=None, actor="ann", patience=60)
     _due(database, "60 s")
     assert _decide(database) == 0
     assert [tick.verdict for tick in _ticks(database)] == ["skipped_overlap"]

@@ -79,10 +79,10 @@ def _useless(each: Seen, wanted: Wanted) -> bool:
         return True
     if each.generation != wanted.generation:
         return not each.live
-    if each.running or each.fresh:
+    if each.running:
         return False
     # One that this rollout has started is the gate's to judge; another's is replaced by one with a fresh chance.
-    return each.live or each.id not in wanted.started
+    return each.live or not (each.fresh or each.id in wanted.started)
 
 
 def _towards(world: World, wanted: Wanted) -> Move | None:

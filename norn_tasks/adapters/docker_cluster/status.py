@@ -1,10 +1,13 @@
 """What a look at an app's containers and rows says of it: how many there should be, how many serve, and each one.
 
 The engine does not know how many are wanted, the rows do: a replica keeps its row until it is meant to go, so the rows
-of the newest live generation are the wanted number, also when a container was taken away by hand.
+of a live generation are the wanted number, also when a container was taken away by hand. While one generation takes
+over from another it is the number of the larger one.
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from norn_tasks.adapters.docker_cluster.world import Seen, World
 from norn_tasks.domain.app_status import ReplicaStatus, WorkloadStatus
@@ -27,10 +30,9 @@ def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
 
 
 def _wanted(rows: list[Replica]) -> int:
-    there = [row for row in rows if row.state != ReplicaState.LEAVING]
-    live = [row.generation for row in there if row.state == ReplicaState.LIVE]
-    newest = max(live or [row.generation for row in there], default=0)
-    return sum(row.generation == newest for row in there)
+    there = Counter(row.generation for row in rows if row.state != ReplicaState.LEAVING)
+    live = {row.generation for row in rows if row.state == ReplicaState.LIVE}
+    return max((there[generation] for generation in live or there), default=0)
 
 
 def _order(each: Seen) -> tuple[int, int]:

@@ -76,9 +76,9 @@ def test_history_comes_in_parts(tick: Api) -> None:
 @pytest.fixture
 def mixed(tick: Api) -> Api:
     """The same with, in the order of time, an occurrence that fired run 1, a run by hand, one that fired run 3."""
-    for number, (trigger, moment) in enumerate((("schedule", "09:00:01"), ("manual", "11:00"), ("schedule", "13:00:01"))):
+    for number, trigger, moment in ((1, "schedule", "09:00:01"), (2, "manual", "11:00"), (3, "schedule", "13:00:01")):
         created = text(f"timestamptz '2026-11-01 {moment}Z'")
-        add_cron_run(tick.database, "tick", id=number + 1, trigger=trigger, created_at=created, actor="ann")
+        add_cron_run(tick.database, "tick", id=number, trigger=trigger, created_at=created, actor="ann")
     with tick.database.transaction() as tx:
         for hour, execution in (("09", 1), ("13", 3)):
             tx.execute(insert(t.CronTick).values(

@@ -108,8 +108,8 @@ def test_a_bad_schedule_is_told_as_the_server_tells_it(norn, run):
 
 def test_history_tells_ranges_with_their_number(norn, run):
     tick = {"id": 1, "scheduled_for": "2026-11-23T08:00:00Z", "until": "2026-11-23T09:00:00Z", "how_many": 60,
-            "verdict": "missed", "trigger": None, "reason": "no beat ran", "execution": None, "job": None, "state": None,
-            "exit_code": None, "duration_ms": None}  # fmt: skip
+            "verdict": "missed", "trigger": None, "reason": "no beat ran", "execution": None, "job": None,
+            "state": None, "exit_code": None, "duration_ms": None}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(tick))
     printed = run("cron", "history", "report").stdout
     assert "missed ×60" in printed
