@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
-import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,12 +36,15 @@ def test_the_server_is_not_in_the_base_install(base: Path) -> None:
 
 
 def test_help_answers_in_under_a_third_of_a_second(base: Path) -> None:
-    def once() -> float:
-        start = time.monotonic()
-        assert _norn(base, "--help").returncode == 0
-        return time.monotonic() - start
+    """By the processor's clock, which other tests on this machine do not run into."""
 
-    assert min(once() for _ in range(7)) < 0.3
+    def once() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert _norn(base, "--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    assert min(once() for _ in range(5)) < 0.3
 
 
 def test_specs_are_checked_without_a_server(base: Path, tmp_path: Path) -> None:
