@@ -48,7 +48,7 @@ def command(session: Session, app: str | None) -> None:
 def _last_job(client: Client, app: str) -> Json | None:
     """The return after a failed deploy is Norn's own doing: why it was needed is told by the deploy before it."""
     newest = client.jobs(_BACK, app=app, **{"class": "deploy"})["items"]
-    asked = [job for job in newest if (job.get("args") or {}).get("returned_from") is None]
+    asked = [job for job in newest if "return_to" not in (job.get("args") or {})]
     return client.job(asked[0]["id"]) if asked else None
 
 

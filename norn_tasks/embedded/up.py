@@ -25,7 +25,7 @@ from norn_tasks.embedded.supervisor import Control
 from norn_tasks.embedded.watch import Watch
 from norn_tasks.settings import Settings
 
-STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 60.0, 30.0
+STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 120.0, 60.0
 """How long may pass until our stores, the operator's, the API and then the workers answer."""
 
 

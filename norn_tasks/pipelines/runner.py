@@ -100,6 +100,7 @@ class _Play:
         self._ledger = runner.ledger
         self._hooks = _Hooks(runner.ledger, job)
         self._steps: tuple[Step, ...] = ()
+        self._current: Step | None = None
 
     def through(self) -> JobState | None:
         """Plays all steps; an error nobody foresaw ends the job too, with a line in the log that tells where."""
@@ -137,6 +138,7 @@ class _Play:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
         if len(self._steps) > 1:
             self._ledger.begin_step(self._job.fence, place, step.stage)
+        self._current = step
         self._runner.reach(step.name, Point.BEFORE)
         try:
             learned = self._run(step) or Learned()
@@ -196,7 +198,9 @@ class _Play:
         """Ends a job that was told to stop, by the reason it was given."""
         if self._stop.reason == "cancelled":
             self._tidy(after=0)
-            self._ledger.finish(self._job.fence, JobState.CANCELLED, Problem("cancelled", "cancelled while it ran"))
+            returns = self._current is not None and self._current.returns
+            problem = Problem("cancelled", "cancelled while it ran")
+            self._ledger.finish(self._job.fence, JobState.CANCELLED, problem, returns=returns)
             return JobState.CANCELLED
         if self._stop.reason == "draining":
             self._ledger.hand_back(self._job.fence, adopt=self._hooks.has_begun and self._job.kind.takes_slot)

@@ -10,9 +10,11 @@ from norn_tasks.domain.app_status import ForgeState
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import from_json
-from norn_tasks.domain.job import Fence, Job, JobKind
+from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
+from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
 from norn_tasks.store.jobs import Claimer, claim
+from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution
 
@@ -21,12 +23,23 @@ def take(database: Database, claimer: Claimer) -> Job | None:
     """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready."""
     with database.transaction() as tx:
         row = claim(tx, claimer)
+        while row is not None and _overtaken(tx, row):
+            end(tx, row, JobState.SUPERSEDED, Problem("superseded", "another release went live before it"))
+            row = claim(tx, claimer)
         if row is None:
             return None
         if not JobKind(row["kind"]).takes_slot:
             tell(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
         _mark_forge(tx, row)
         return _job(tx, row)
+
+
+def _overtaken(tx: Tx, row: Row) -> bool:
+    """True for a return whose release is not the live one any more: it would undo what came after it."""
+    if RETURN_TO not in row["args"]:
+        return False
+    live = tx.scalar(select(App.live_deployment).where(App.name == row["app"]))
+    return live is None or live != row["args"][RETURN_TO]
 
 
 def _mark_forge(tx: Tx, row: Row) -> None:

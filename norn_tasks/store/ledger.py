@@ -106,12 +106,12 @@ class Ledger:
         return dict(self._write(write))
 
     def finish(self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False) -> None:
-        """Ends the job; `returns`: a failed one is followed by the return to the live release."""
+        """Ends the job; `returns`: it is followed by the return to the live release."""
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
             endings.end(tx, row, state, problem)
-            if returns and state is JobState.FAILED:
+            if returns:
                 request_return(tx, row)
 
         self._write(write)

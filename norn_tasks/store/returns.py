@@ -12,14 +12,17 @@ from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, Release
 
 PATIENCE = 86_400.0
+RETURN_TO = "return_to"
+"""The argument of a return that names the deployment which was live when it was accepted."""
+_CHANGES = (JobKind.DEPLOY, JobKind.ROLLBACK, JobKind.RESTART)
 
 
 def request_return(tx: Tx, row: Row) -> int | None:
     """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live."""
-    if row["args"].get("returned_from") is not None:
+    if RETURN_TO in row["args"] or row["kind"] not in _CHANGES:
         return None
     live = tx.execute(
-        select(Release, App.live_generation)
+        select(Release, App.live_generation, App.live_deployment)
         .join(DeploymentRow, (DeploymentRow.app == Release.app) & (DeploymentRow.release == Release.n))
         .join(App, App.live_deployment == DeploymentRow.id)
         .where(App.name == row["app"])
@@ -35,7 +38,7 @@ def request_return(tx: Tx, row: Row) -> int | None:
         engine=live.engine,
         release=live.n,
         args={
-            "returned_from": row["deployment"],
+            RETURN_TO: live.live_deployment,
             "generation": live.live_generation,
             "image_id": live.image_id,
             "override": row["args"].get("override"),

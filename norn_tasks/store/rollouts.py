@@ -13,6 +13,7 @@ from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import ReleaseLive, TornDown
 from norn_tasks.store import releases, schedules
 from norn_tasks.store.facts import tell
+from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, JobRow, Release, WorkloadRow
 
@@ -40,7 +41,7 @@ def _mark_deployed(tx: Tx, row: Row, before: int | None) -> None:
     this = update(DeploymentRow).where(DeploymentRow.id == row["deployment"])
     tx.execute(this.values(state=str(DeploymentState.DEPLOYED), ended_at=NOW, error=None))
     tx.execute(update(Release).where(Release.app == row["app"], Release.n == row["release"]).values(live_at=NOW))
-    left_by_rollback = row["kind"] == JobKind.ROLLBACK and row["args"].get("returned_from") is None
+    left_by_rollback = row["kind"] == JobKind.ROLLBACK and RETURN_TO not in row["args"]
     if left_by_rollback and before is not None and before != row["deployment"]:
         tx.execute(
             update(DeploymentRow)

@@ -66,7 +66,7 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=250,
     )
 
 

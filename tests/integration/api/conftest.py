@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,20 @@ import pytest
 from norn_tasks.store.session import Database
 from tests.integration.api import factories
 from tests.integration.api.factories import Api
-from tests.servers import Broker
+from tests.servers import Broker, Postgres
+
+
+@pytest.fixture(scope="module")
+def lasting(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Api]:
+    """An application for all tests of a module that change nothing which another of them looks at."""
+    name = f"lasting_{os.getpid()}_{request.module.__name__.rpartition('.')[2]}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    database = Database(postgres.url(name))
+    api = factories.api(database)
+    yield api
+    api.services.close()
+    database.dispose()
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

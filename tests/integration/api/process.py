@@ -42,7 +42,8 @@ class ApiProcess:
     def client(self, seconds: float = 30) -> httpx.Client:
         """Answers an HTTP client with the bootstrap token."""
         headers = {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=seconds)
+        limits = httpx.Limits(max_connections=None)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=seconds, limits=limits)
 
     def stop(self) -> None:
         """Asks it to end, and waits until it has."""

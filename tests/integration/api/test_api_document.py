@@ -31,69 +31,69 @@ def written(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def test_document_is_openapi_3_1(api: Api) -> None:
-    assert api.get("/api/openapi.json").json["openapi"] == "3.1.0"
+def test_document_is_openapi_3_1(lasting: Api) -> None:
+    assert lasting.get("/api/openapi.json").json["openapi"] == "3.1.0"
 
 
-def test_document_is_valid(api: Api) -> None:
-    schemathesis.openapi.from_dict(api.get("/api/openapi.json").json).validate()
+def test_document_is_valid(lasting: Api) -> None:
+    schemathesis.openapi.from_dict(lasting.get("/api/openapi.json").json).validate()
 
 
-def test_document_has_every_api_route_and_no_other(api: Api) -> None:
+def test_document_has_every_api_route_and_no_other(lasting: Api) -> None:
     routes = {(method, written(rule)) for method, rule in TABLE if rule.startswith("/api/") and rule not in PAGES}
-    assert {(method, path) for method, path, _ in operations(api)} == routes
+    assert {(method, path) for method, path, _ in operations(lasting)} == routes
 
 
-def test_every_operation_has_an_id_of_its_own(api: Api) -> None:
-    ids = Counter(operation["operationId"] for _, _, operation in operations(api))
+def test_every_operation_has_an_id_of_its_own(lasting: Api) -> None:
+    ids = Counter(operation["operationId"] for _, _, operation in operations(lasting))
     assert [name for name, times in ids.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("member", ["operationId", "summary", "tags", "responses"])
-def test_every_operation_has(api: Api, member: str) -> None:
-    assert [path for _, path, operation in operations(api) if not operation.get(member)] == []
+def test_every_operation_has(lasting: Api, member: str) -> None:
+    assert [path for _, path, operation in operations(lasting) if not operation.get(member)] == []
 
 
-def test_every_operation_documents_its_problems(api: Api) -> None:
+def test_every_operation_documents_its_problems(lasting: Api) -> None:
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     silent = [
         path
-        for _, path, operation in operations(api)
+        for _, path, operation in operations(lasting)
         if operation["responses"]["default"]["content"]["application/problem+json"] != problem
     ]
     assert silent == []
 
 
-def test_every_id_in_a_path_has_an_example(api: Api) -> None:
+def test_every_id_in_a_path_has_an_example(lasting: Api) -> None:
     bare = [
         (path, parameter["name"])
-        for _, path, operation in operations(api)
+        for _, path, operation in operations(lasting)
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "path" and not parameter["schema"].get("examples")
     ]
     assert bare == []
 
 
-def test_every_reference_leads_somewhere(api: Api) -> None:
-    text = api.get("/api/openapi.json").text
-    shapes = api.get("/api/openapi.json").json["components"]["schemas"]
+def test_every_reference_leads_somewhere(lasting: Api) -> None:
+    text = lasting.get("/api/openapi.json").text
+    shapes = lasting.get("/api/openapi.json").json["components"]["schemas"]
     wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
     assert wanted - shapes.keys() == set()
 
 
-def test_operations_open_to_anyone_ask_for_no_token(api: Api) -> None:
-    open_ones = {path for _, path, operation in operations(api) if operation["security"] == []}
+def test_operations_open_to_anyone_ask_for_no_token(lasting: Api) -> None:
+    open_ones = {path for _, path, operation in operations(lasting) if operation["security"] == []}
     assert open_ones == {rule for (_, rule), needed in TABLE.items() if needed is ANYONE} - set(PAGES)
 
 
-def test_pages_of_the_document_name_no_other_machine(api: Api) -> None:
+def test_pages_of_the_document_name_no_other_machine(lasting: Api) -> None:
     for path in ("/api/docs", "/api/docs/start.js"):
-        assert "//" not in api.get(path).text
+        assert "//" not in lasting.get(path).text
 
 
 @pytest.mark.parametrize("file", ["swagger-ui.css", "swagger-ui-bundle.js", "start.js", "swagger.svg"])
-def test_pages_have_their_files(api: Api, file: str) -> None:
-    assert api.get(f"/api/docs/{file}").status_code == 200
+def test_pages_have_their_files(lasting: Api, file: str) -> None:
+    assert lasting.get(f"/api/docs/{file}").status_code == 200
 
 
 def test_docs_list_every_endpoint() -> None:

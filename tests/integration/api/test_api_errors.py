@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from norn_tasks.domain.access import Scope
 from norn_tasks.store.session import Database
@@ -13,13 +16,29 @@ from tests.integration.api import factories
 from tests.integration.api.factories import HELLO, Api
 
 JSON = {"Content-Type": "application/json"}
+Ask = Callable[..., TestResponse]
+_addresses = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def api(lasting: Api) -> Api:
+    """An application for all tests here, with a live webserver `hello` and a worker."""
+    shared.add_live(lasting.database, "hello", "webserver")
+    factories.add_worker(lasting.database)
+    return lasting
+
+
+@pytest.fixture(scope="module")
+def hello(api: Api) -> Api:
+    """The same, for those who ask for its app."""
+    return api
 
 
 @pytest.fixture
-def hello(api: Api) -> Api:
-    """An application with a live webserver `hello`."""
-    shared.add_live(api.database, "hello", "webserver")
-    return api
+def stranger(api: Api) -> Iterator[Ask]:
+    """Asks without a token, each test from an address of its own."""
+    elsewhere = {"REMOTE_ADDR": f"10.0.0.{next(_addresses)}"}
+    yield lambda path, **more: api.anonymous().get(path, environ_overrides=elsewhere, **more)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +117,7 @@ def test_spec_over_the_limit_is_refused(api: Api) -> None:
 
 def test_nothing_is_done_for_a_refused_request(hello: Api) -> None:
     hello.post("/api/apps/hello/scale", json={"replicas": 1, "colour": "red"})
-    assert hello.get("/api/jobs").json["items"] == []
+    assert hello.get("/api/jobs?kind=scale").json["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -118,7 +137,6 @@ def test_what_is_not_there_is_a_404_problem(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("verb", ["forge", "deploy", "rollback", "restart", "teardown", "cron/trigger", "invoke"])
 def test_work_on_an_unknown_app_is_404(api: Api, verb: str) -> None:
-    factories.add_worker(api.database)
     answer = api.post(f"/api/apps/none/{verb}", json={})
     assert (answer.status_code, answer.json["code"]) == (404, "app_not_found")
 
@@ -142,19 +160,19 @@ def test_wrong_query_parameter_is_refused(api: Api, query: str) -> None:
     assert (answer.status_code, answer.json["mistakes"][0]["field"]) == (422, query.split("=")[0])
 
 
-def test_no_token_is_told_with_a_challenge(api: Api) -> None:
-    answer = api.anonymous().get("/api/apps")
+def test_no_token_is_told_with_a_challenge(stranger: Ask) -> None:
+    answer = stranger("/api/apps")
     assert answer.json["code"] == "unauthenticated"
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("header", ["Bearer norn_wrong", "Bearer", "Basic bm9ybjp4", "norn_wrong", "Bearer \xff"])
-def test_wrong_token_is_refused(api: Api, header: str) -> None:
-    assert api.anonymous().get("/api/apps", headers={"Authorization": header}).status_code == 401
+def test_wrong_token_is_refused(stranger: Ask, header: str) -> None:
+    assert stranger("/api/apps", headers={"Authorization": header}).status_code == 401
 
 
-def test_many_failures_from_one_address_are_slowed(api: Api) -> None:
-    statuses = [api.anonymous().get("/api/apps").status_code for _ in range(25)]
+def test_many_failures_from_one_address_are_slowed(stranger: Ask) -> None:
+    statuses = [stranger("/api/apps").status_code for _ in range(25)]
     assert (statuses[0], statuses[-1]) == (401, 429)
 
 
@@ -164,8 +182,8 @@ def test_good_token_passes_where_others_are_slowed(api: Api) -> None:
     assert api.get("/api/apps").status_code == 200
 
 
-def test_slowed_failure_says_when_to_come_again(api: Api) -> None:
-    answers = [api.anonymous().get("/api/apps") for _ in range(25)]
+def test_slowed_failure_says_when_to_come_again(stranger: Ask) -> None:
+    answers = [stranger("/api/apps") for _ in range(25)]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 4
 
 

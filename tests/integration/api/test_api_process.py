@@ -124,30 +124,29 @@ def test_growing_log_arrives_while_the_job_runs(served: ApiProcess, database: Da
         assert time.monotonic() - begin < 2
 
 
-def test_many_waiting_calls_hold_no_connection_and_keep_health_quick(
-    served: ApiProcess, database: Database, postgres: Postgres
-) -> None:
-    shared.add_live(database, "fn", "function", FUNCTION)
+def test_many_waiting_calls_hold_no_connection_and_keep_health_quick(served: ApiProcess, database: Database) -> None:
+    shared.add_live(database, "fn", "function", "function:\n  timeout: 60\n")
     add_worker(database)
-
-    def call() -> None:
-        with served.client() as client:
-            client.post("/fn/fn")
-
-    callers = [threading.Thread(target=call) for _ in range(100)]
-    for caller in callers:
-        caller.start()
-    with served.client() as client:
-        wait_until(lambda: len(client.get("/api/jobs?limit=200").json()["items"]) == 100, 20, "all calls wait")
+    with served.client(90) as client:
+        callers = [threading.Thread(target=client.post, args=("/fn/fn",)) for _ in range(100)]
+        for caller in callers:
+            caller.start()
+        wait_until(lambda: len(_jobs(client)) == 100, 30, "all calls wait")
         _, seconds = took(client.get, "/api/health")
-    with database.transaction() as tx:
-        busy = tx.exec_driver_sql(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        ).scalar_one()
-    for caller in callers:
-        caller.join()
+        with database.transaction() as tx:
+            busy = tx.exec_driver_sql(_CONNECTIONS).scalar_one()
+        served.stop()
+        for caller in callers:
+            caller.join()
     assert seconds < 1
     assert busy <= 45
+
+
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+
+
+def _jobs(client: httpx.Client) -> list[object]:
+    return list(client.get("/api/jobs?limit=200").json()["items"])
 
 
 def send(process: ApiProcess, framing: str, body: bytes) -> bytes:

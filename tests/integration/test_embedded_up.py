@@ -1,0 +1,111 @@
+"""`norn up`, whole, as an ordinary user: everything starts, comes back when it is killed, and ends with `norn down`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.embedded.leftovers import leftovers
+from norn_tasks.embedded.places import Places, places
+from norn_tasks.embedded.processes import processes
+from norn_tasks.embedded.supervisor import Control
+from norn_tasks.settings import load
+from tests.integration.embedded_kit import AS_SOMEBODY, norn
+from tests.servers import free_port, wait_until
+
+PROCESSES = ["postgres", "broker", *(program.name for program in processes(load({}), Path("/")))]
+
+
+@dataclass(frozen=True)
+class Up:
+    """A Norn that is up: where its data are, its URL, and what it printed."""
+
+    where: Places
+    variables: dict[str, str]
+    url: str
+    said: str
+
+    def pid(self, name: str) -> int:
+        """Answers the pid of a process that runs, 0 of one that does not."""
+        process = next(process for process in Control(self.where.control).processes() if process.name == name)
+        return process.pid if process.up else 0
+
+    def health(self) -> dict[str, str]:
+        """Answers the status of each check; nothing while the API does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:
+                return {check["name"]: check["status"] for check in json.load(answer)["checks"]}
+        except OSError:
+            return {}
+
+
+@pytest.fixture(scope="module")
+def up(private_dir: Path) -> Iterator[Up]:
+    first, port = free_port(), free_port()
+    variables = {
+        "NORN_DATA_DIR": str(private_dir / "up"),
+        "NORN_PORT": str(port),
+        "NORN_ROUTER_PORT_FIRST": str(first),
+        "NORN_ROUTER_PORT_LAST": str(first),
+        "NORN_TOKEN": "norn_of-the-user",
+    }
+    started = norn("up", prefix=AS_SOMEBODY, **variables)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield Up(places(private_dir / "up"), variables, f"http://127.0.0.1:{port}", started.stdout)
+    norn("down", prefix=AS_SOMEBODY, **variables)
+
+
+def test_it_says_where_norn_is_and_what_to_type(up: Up) -> None:
+    assert f"Norn is up at {up.url} after " in up.said
+    assert "norn down" in up.said
+
+
+def test_everything_is_well(up: Up) -> None:
+    wait_until(lambda: set(up.health().values()) == {"ok"}, 30, "every check is ok")
+    assert {"database", "broker", "beat", "router", "engine", "worker:deploy"} <= set(up.health())
+
+
+def test_the_first_token_is_ours_alone_and_opens_the_api(up: Up) -> None:
+    assert up.where.token.stat().st_mode & 0o777 == 0o600
+    token = up.where.token.read_text().strip()
+    asked = urllib.request.Request(f"{up.url}/api/tokens", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(asked, timeout=5) as answer:
+        assert answer.status == 200
+
+
+def test_nobody_else_can_read_anything_in_the_data_directory(up: Up) -> None:
+    assert [path for path in (up.where.data, *up.where.data.rglob("*")) if path.lstat().st_mode & 0o077] == []
+
+
+def test_the_users_own_token_is_in_no_process(up: Up) -> None:
+    environs = [Path(f"/proc/{pid}/environ").read_bytes() for pid in leftovers(up.where)]
+    assert environs
+    assert [environ for environ in environs if b"norn_of-the-user" in environ] == []
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_killed_process_comes_back(up: Up, process: str) -> None:
+    wait_until(lambda: up.pid(process), 30, f"{process} runs")
+    killed = up.pid(process)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: up.pid(process) not in (0, killed), 30, f"{process} runs again")
+    wait_until(lambda: up.health().get("database") == "ok", 30, "the API answers, with its database")
+
+
+def test_a_second_start_is_refused(up: Up) -> None:
+    refused = norn("up", prefix=AS_SOMEBODY, **up.variables)
+    assert (refused.returncode, "Norn is already running here" in refused.stderr) == (5, True)
+
+
+def test_down_ends_every_process_and_a_second_down_is_fine(up: Up) -> None:
+    first = norn("down", prefix=AS_SOMEBODY, **up.variables)
+    assert (first.returncode, "Norn has stopped." in first.stdout) == (0, True)
+    assert list(leftovers(up.where)) == []
+    assert norn("down", prefix=AS_SOMEBODY, **up.variables).returncode == 0

@@ -1,0 +1,83 @@
+"""The one return after a failed rollout: accepted with the failure, never in a circle, never over what came later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from norn_tasks import dispatch
+from norn_tasks.domain.job import Job, JobState, Problem
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import App, DeploymentRow, JobRow
+from tests import factories
+
+BROKEN = Problem("rollout_failed", "the new container exited 1")
+
+
+def _web(database: Database) -> dispatch.Intake:
+    """An app whose releases 1 and 2 were live, 2 last."""
+    wanted = factories.add_live(database, "web", "webserver")
+    with database.transaction() as tx:
+        factories.add_release(tx, wanted, 2)
+    return factories.intake(database)
+
+
+def _fail_next(database: Database) -> Job:
+    job = factories.claim(database)
+    Ledger(database, patience=1).finish(job.fence, JobState.FAILED, BROKEN, returns=True)
+    return job
+
+
+def _deployments(database: Database) -> list[Any]:
+    with database.transaction() as tx:
+        return list(tx.execute(select(DeploymentRow).order_by(DeploymentRow.id)))
+
+
+def test_a_failed_rollout_is_followed_by_a_return_to_the_live_release(database: Database) -> None:
+    dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
+    failed = _fail_next(database)
+    _, _, rollback, back = _deployments(database)
+    assert (rollback.state, rollback.error["sentence"]) == ("failed", BROKEN.sentence)
+    assert (back.kind, back.release, back.actor, rollback.returned_to) == ("return", 2, "norn", back.id)
+    job = factories.claim(database)
+    assert (job.deployment, job.args["generation"], job.id != failed.id) == (back.id, 2, True)
+
+
+def test_a_return_that_fails_is_not_returned_from(database: Database) -> None:
+    dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
+    _fail_next(database)
+    _fail_next(database)
+    assert take(database, factories.claimer()) is None
+
+
+def test_a_return_gives_way_to_a_release_that_went_live_meanwhile(database: Database) -> None:
+    dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
+    _fail_next(database)
+    with database.transaction() as tx:
+        tx.execute(update(App).values(live_deployment=1))
+    assert take(database, factories.claimer()) is None
+    with database.transaction() as tx:
+        assert tx.scalars(select(JobRow.state).order_by(JobRow.id)).all() == ["failed", "superseded"]
+
+
+def test_nothing_is_returned_to_before_the_first_release(database: Database) -> None:
+    dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
+    with database.transaction() as tx:
+        tx.execute(update(App).values(live_deployment=None))
+    _fail_next(database)
+    assert take(database, factories.claimer()) is None
+
+
+@pytest.mark.parametrize(("verb", "returns"), [("restart", True), ("scale", False)])
+def test_a_failed_restart_returns_and_a_failed_scale_does_not(database: Database, verb: str, returns: bool) -> None:
+    intake = _web(database)
+    if verb == "restart":
+        dispatch.request_restart(intake, "web", actor="ann")
+    else:
+        dispatch.request_scale(intake, "web", replicas=3, actor="ann")
+    _fail_next(database)
+    assert (take(database, factories.claimer()) is not None) is returns
