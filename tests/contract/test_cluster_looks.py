@@ -31,11 +31,12 @@ def test_each_replica_is_told_with_its_release(world: World) -> None:
     assert told == [("r7-1", "running", 7, True), ("r7-2", "running", 7, True)]
 
 
-@pytest.mark.parametrize("replicas", [(1,), (1, 3), (1, 3, 1)])
-def test_what_was_last_wanted_is_told(world: World, replicas: tuple[int, ...]) -> None:
-    for count in replicas:
+def test_what_was_last_wanted_is_told(world: World) -> None:
+    told = []
+    for count in (1, 3, 1):
         world.roll(replace(world.web, replicas=count))
-    assert (world.status().wanted, world.status().ready) == (replicas[-1], replicas[-1])
+        told.append((world.status().wanted, world.status().ready))
+    assert told == [(1, 1), (3, 3), (1, 1)]
 
 
 def test_a_replica_that_somebody_removed_is_still_wanted(world: World) -> None:

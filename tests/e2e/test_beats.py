@@ -1,0 +1,83 @@
+"""Two beats and a schedule every minute, for five minutes; the beats are killed and started in turn, once both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.e2e import apps
+from tests.e2e.stack import Stack
+from tests.servers import wait_until
+
+MINUTES = 5
+FIRST, SECOND = "beat", "beat-2"
+
+_TICKS = """
+SELECT k.scheduled_for, k.verdict, k.how_many, x.state, j.runs
+  FROM cron_ticks k FULL JOIN cron_executions x ON x.scheduled_for = k.scheduled_for AND x.app = k.app
+  LEFT JOIN jobs j ON j.id = x.job_id
+ WHERE coalesce(k.app, x.app) = 'minutely' ORDER BY k.scheduled_for"""
+"""By the moment, not by the tick's own run: a second run for a tick, or one without a tick, is a row too many."""
+
+
+def _now(stack: Stack) -> datetime:
+    now: datetime = stack.rows("SELECT clock_timestamp() AS now")[0]["now"]
+    return now
+
+
+def _until(stack: Stack, moment: datetime) -> None:
+    """Sleeps until a moment of the database's clock; nothing is asked meanwhile, so nothing is used up."""
+    time.sleep(max(0.0, (moment - _now(stack)).total_seconds()))
+
+
+def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
+    """Answers what happens when: the minute, the seconds from its beginning on, and what."""
+
+    def start(name: str) -> Callable[[], object]:
+        return lambda: stack.spawn("beat", name)
+
+    def kill(*names: str) -> Callable[[], object]:
+        return lambda: [stack.kill(name) for name in names]
+
+    return [
+        (0, 20, kill(FIRST)),
+        (0, 40, start(FIRST)),
+        (1, 0, kill(SECOND)),  # while both decide
+        (1, 20, start(SECOND)),
+        (2, 0.01, kill(FIRST)),
+        (2, 20, start(FIRST)),
+        (3, -3, kill(FIRST, SECOND)),  # nobody is there when the minute begins
+        (3, 5, start(SECOND)),
+        (3, 30, start(FIRST)),
+        (4, -0.5, kill(SECOND)),
+        (4, 2, start(SECOND)),
+        (4, 20, lambda: None),  # it had time to do the minute again
+    ]
+
+
+@pytest.mark.timeout(420)
+def test_each_minute_has_one_tick_that_fired_one_run(stack: Stack) -> None:
+    """Five minutes long: the waits are sleeps up to the moments at which something is to happen."""
+    stack.spawn("beat", SECOND)
+    apps.add_cron(stack, "minutely", "true", schedule="* * * * *")
+    stack.norn("forge", "minutely")
+    stack.norn("deploy", "minutely")
+    live = stack.rows("SELECT decided_until FROM cron_states WHERE app = 'minutely'")[0]["decided_until"]
+    first = live.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    for minute, seconds, act in _plan(stack):
+        _until(stack, first + timedelta(minutes=minute, seconds=seconds))
+        act()
+    wait_until(lambda: _settled(stack, first), 30, "the last minute's run has ended")
+    minutes = [first + timedelta(minutes=minute) for minute in range(MINUTES)]
+    told = [tuple(row.values()) for row in stack.rows(_TICKS)]
+    assert told == [(minute, "fired", 1, "succeeded", 1) for minute in minutes]
+
+
+def _settled(stack: Stack, first: datetime) -> bool:
+    time.sleep(0.5)
+    last = first + timedelta(minutes=MINUTES - 1)
+    query = "SELECT state FROM cron_executions WHERE app = 'minutely' AND scheduled_for = %s"
+    return [row["state"] for row in stack.rows(query, last)] in (["succeeded"], ["failed"], ["error"])

@@ -1,0 +1,82 @@
+"""Wake-ups: bounded when the broker refuses or freezes, made up for when they are lost, never piling up."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.celery_app import Waker
+from norn_tasks.domain.job import JobClass
+from norn_tasks.scheduler.nudges import Nudges
+from norn_tasks.store.sweeper import Waiting
+from tests import factories
+from tests.servers import Broker
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker that this test may freeze."""
+    broker = Broker(tmp_path / "broker")
+    yield broker
+    broker.process.send_signal(signal.SIGCONT)
+    broker.stop()
+
+
+def _seconds(waker: Waker) -> float:
+    start = time.monotonic()
+    assert waker.wake(JobClass.INVOKE) is False
+    return time.monotonic() - start
+
+
+def test_a_frozen_broker_costs_a_fraction_of_a_second_once(own_broker: Broker) -> None:
+    waker = Waker(own_broker.url)
+    assert waker.wake(JobClass.INVOKE)
+    own_broker.process.send_signal(signal.SIGSTOP)
+    assert _seconds(waker) < 1
+    assert _seconds(waker) < 0.05
+    assert waker.broken
+
+
+def test_a_refusing_broker_costs_a_fraction_of_a_second() -> None:
+    assert _seconds(Waker(factories.NOWHERE)) < 1.5
+
+
+def test_a_broker_that_forgot_everything_takes_the_next_message(broker: Broker) -> None:
+    waker = Waker(broker.url)
+    waker.wake(JobClass.INVOKE)
+    broker.client().flushall()
+    assert waker.wake(JobClass.INVOKE)
+    assert broker.client().llen("invoke") == 1
+    broker.client().flushall()
+
+
+def _queued(broker: Broker, job_class: JobClass) -> int:
+    return int(broker.client().llen(str(job_class)))  # type: ignore[arg-type]
+
+
+def test_work_that_waits_is_nudged_up_to_the_free_slots(broker: Broker) -> None:
+    nudges = Nudges(Waker(broker.url))
+    nudges.send([Waiting(JobClass.INVOKE, ready=10, oldest=3.0)], {JobClass.INVOKE: 4})
+    assert _queued(broker, JobClass.INVOKE) == 4
+    nudges.send([Waiting(JobClass.INVOKE, ready=10, oldest=3.1)], {JobClass.INVOKE: 4})
+    assert _queued(broker, JobClass.INVOKE) == 4
+    broker.client().flushall()
+
+
+@pytest.mark.parametrize(("job_class", "patience"), [(JobClass.INVOKE, 2), (JobClass.CRON, 5), (JobClass.DEPLOY, 15)])
+def test_each_class_has_its_patience(broker: Broker, job_class: JobClass, patience: float) -> None:
+    nudges = Nudges(Waker(broker.url))
+    nudges.send([Waiting(job_class, 1, patience - 0.1)], {job_class: 1})
+    assert _queued(broker, job_class) == 0
+    nudges.send([Waiting(job_class, 1, patience)], {job_class: 1})
+    assert _queued(broker, job_class) == 1
+    broker.client().flushall()
+
+
+def test_nobody_is_nudged_when_no_slot_is_free(broker: Broker) -> None:
+    Nudges(Waker(broker.url)).send([Waiting(JobClass.INVOKE, 5, 60)], {})
+    assert _queued(broker, JobClass.INVOKE) == 0
