@@ -25,6 +25,7 @@ from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
 from norn_tasks.wiring import engine_identity, tools
 from norn_tasks.worker.heart import Heart
+from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.output import StepOutput
 from norn_tasks.worker.presence import EngineIdentity, PresenceThread
 from norn_tasks.worker.process import WorkerProcess
@@ -115,7 +116,8 @@ def _ready(**_: Any) -> None:
     settings = load()
     database = Database(settings.database_url, pool=2)
     identity = EngineIdentity(engine_identity(settings))
-    fleet.presence = PresenceThread(database, settings, fleet.name, fleet.job_class, identity)
+    liveness = Liveness(database, Live(settings.broker_url), fleet.name, fleet.job_class)
+    fleet.presence = PresenceThread(database, settings, liveness, identity)
     fleet.presence.start()
 
 

@@ -139,6 +139,7 @@ SELECT c.class, count(*) AS ready,
        extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS oldest
   FROM jobs c
  WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL
+   AND (CAST(:engine AS text) IS NULL OR c.engine IS NULL OR c.engine = :engine)
    AND (CASE WHEN c.class IN ('invoke', 'cron') THEN EXISTS (
           SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id))
         ELSE NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
@@ -146,6 +147,7 @@ SELECT c.class, count(*) AS ready,
  GROUP BY c.class""")
 
 
-def waiting(tx: Tx) -> list[Waiting]:
-    """Answers the ready work of each class that has some."""
-    return [Waiting(JobClass(row["class"]), row["ready"], row["oldest"]) for row in tx.execute(_WAITING).mappings()]
+def waiting(tx: Tx, engine: str | None = None) -> list[Waiting]:
+    """Answers the ready work of each class that has some; with `engine` only what a worker there could take."""
+    rows = tx.execute(_WAITING, {"engine": engine}).mappings()
+    return [Waiting(JobClass(row["class"]), row["ready"], row["oldest"]) for row in rows]

@@ -72,6 +72,18 @@ def drain(tx: Tx, name: str) -> None:
         raise NotFound(f"there is no worker {name}", hint="norn worker list")
 
 
+def idle(tx: Tx, name: str, seconds: float) -> bool:
+    """True when the worker has free slots, does not drain, and has claimed nothing for so long."""
+    free = text("""SELECT 1 FROM workers WHERE name = :name AND draining_at IS NULL AND busy < slots
+        AND coalesce(last_claim_at, started_at) < clock_timestamp() - make_interval(secs => :seconds)""")
+    return tx.execute(free, {"name": name, "seconds": seconds}).one_or_none() is not None
+
+
+def engine_of(tx: Tx, name: str) -> str | None:
+    """Answers the engine that the worker speaks for; None while it does not answer."""
+    return tx.scalar(select(Worker.engine).where(Worker.name == name))
+
+
 def is_draining(tx: Tx, name: str) -> bool:
     """True once the worker was told to drain."""
     return tx.scalar(select(Worker.draining_at).where(Worker.name == name)) is not None

@@ -16,6 +16,7 @@ from norn_tasks.domain.job import JobClass, JobState
 from norn_tasks.settings import Settings
 from norn_tasks.store import jobs, workers
 from norn_tasks.store.session import Database
+from norn_tasks.worker.liveness import Liveness
 
 log = structlog.get_logger()
 SPEAK_SECONDS = 5.0
@@ -40,9 +41,9 @@ class EngineIdentity:
 class PresenceThread:
     """Speaks for the worker until it leaves."""
 
-    def __init__(self, database: Database, settings: Settings, name: str, job_class: JobClass, engine: EngineIdentity):
-        self._database, self._settings = database, settings
-        self._name, self._class, self._engine = name, job_class, engine
+    def __init__(self, database: Database, settings: Settings, liveness: Liveness, engine: EngineIdentity) -> None:
+        self._database, self._settings, self._liveness, self._engine = database, settings, liveness, engine
+        self._name, self._class = liveness.name, liveness.job_class
         self._gone = threading.Event()
         self._thread = threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
 
@@ -78,6 +79,7 @@ class PresenceThread:
             self._engine.look()
             self._quietly(self._speak)
             self._quietly(self._tidy)
+            self._quietly(self._liveness.look)
             self._gone.wait(SPEAK_SECONDS)
 
     def _speak(self) -> None:

@@ -300,3 +300,19 @@ def test_who_follows_hears_a_restarted_replica_once(world: World) -> None:
     reader.join(5)
     restarts = next(each.restarts for each in world.status().replicas)
     assert heard.count("begun") <= restarts + 1 and container in world.containers()
+
+
+def test_a_reader_goes_while_the_engine_is_silent(cuttable: CuttableEngine, world: World) -> None:
+    world.roll(world.worker)
+    cluster = docker_cluster(Engine(cuttable.address), world.replicas)
+    heard, stop = threading.Event(), FakeStop()
+    args = (world.web.app, 10, True, lambda *_: heard.set(), stop)
+    reader = threading.Thread(target=cluster.logs, args=args, daemon=True)
+    reader.start()
+    assert heard.wait(5)
+    cuttable.freeze()
+    time.sleep(0.6)
+    begun = time.monotonic()
+    stop.set("cancelled")
+    reader.join(10)
+    assert time.monotonic() - begun < 1

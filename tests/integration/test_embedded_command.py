@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from norn_tasks.embedded.leftovers import leftovers
 from norn_tasks.embedded.places import places
 from tests.integration.embedded_kit import norn, running
 from tests.servers import free_port
+
+Ended = tuple[Path, subprocess.CompletedProcess[str]]
 
 
 def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -48,18 +51,24 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
     assert list(leftovers(places(tmp_path / "norn"))) == []
 
 
-def test_a_database_that_does_not_answer_ends_the_start(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def without_database(private_dir: Path) -> Ended:
+    """The end of a start with a database that does not answer, and its data directory."""
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
-    ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+    data = private_dir / "without-database"
+    return data, norn("up", NORN_DATA_DIR=str(data), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
+
+
+def test_a_database_that_does_not_answer_ends_the_start(without_database: Ended) -> None:
+    _, ended = without_database
     assert ended.returncode == 1
     assert "the database of NORN_DATABASE_URL: the database does not answer: connection to server at" in ended.stderr
 
 
-def test_a_given_database_is_used_and_none_is_started(tmp_path: Path) -> None:
-    nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
-    norn("up", NORN_DATA_DIR=str(tmp_path / "norn"), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
-    assert not (tmp_path / "norn" / "postgres").exists()
-    assert "[program:postgres]" not in (tmp_path / "norn" / "supervisord.conf").read_text()
+def test_a_given_database_is_used_and_none_is_started(without_database: Ended) -> None:
+    data, _ = without_database
+    assert not (data / "postgres").exists()
+    assert "[program:postgres]" not in (data / "supervisord.conf").read_text()
 
 
 def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:

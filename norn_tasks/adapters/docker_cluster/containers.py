@@ -11,7 +11,7 @@ from docker import APIClient
 
 from norn_tasks.adapters.docker_cluster import addresses, policy
 from norn_tasks.adapters.docker_cluster.world import Seen
-from norn_tasks.adapters.engine import APP, Engine, moment
+from norn_tasks.adapters.engine import APP, INSTANCE, Engine, moment
 from norn_tasks.adapters.lines import decode
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone, StepFailed
 from norn_tasks.domain.job import Fence
@@ -35,7 +35,7 @@ class Ask(Protocol):
 
 def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
     """Lists this control plane's replicas as the engine sums them up; of one app or of all."""
-    labels = [f"{policy.INSTANCE}={instance}", policy.GENERATION, *([f"{APP}={app}"] if app is not None else [])]
+    labels = [f"{INSTANCE}={instance}", policy.GENERATION, *([f"{APP}={app}"] if app is not None else [])]
 
     def ours(client: APIClient) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = client.containers(all=True, filters={"label": labels})
@@ -199,7 +199,7 @@ class Containers:
             found = self.patiently(lambda client: client.inspect_container(name))
         except NotFound:
             return
-        if (found["Config"]["Labels"] or {}).get(policy.INSTANCE) != self._instance:
+        if (found["Config"]["Labels"] or {}).get(INSTANCE) != self._instance:
             raise Conflict(f"a container that is not ours has the name {name}", hint=f"docker rm -f {name}") from error
         self._stop.wait(0.1)
         self._stop.check()

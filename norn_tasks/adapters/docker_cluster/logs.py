@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from docker import APIClient
 from docker.types.daemon import CancellableStream
@@ -18,8 +18,10 @@ from norn_tasks.adapters.docker_cluster import policy
 from norn_tasks.adapters.docker_cluster.containers import listed
 from norn_tasks.adapters.docker_cluster.entries import Entries, Line
 from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.errors import EngineDown, NornError
+from norn_tasks.domain.errors import EngineDown, NornError, Stopped
 from norn_tasks.ports import Stop
+
+T = TypeVar("T")
 
 Emit = Callable[[str, str], None]
 
@@ -34,7 +36,7 @@ _AHEAD = 1000
 
 
 class Logs:
-    """The logs of one app's replicas, for one reader."""
+    """The logs of one app's replicas, for one reader; raises Stopped when the stop is set while the engine is asked."""
 
     def __init__(self, engine: Engine, instance: str, app: str, emit: Emit, stop: Stop) -> None:
         self._engine = engine
@@ -70,7 +72,10 @@ class Logs:
                 reader.close()
 
     def _replicas(self) -> list[dict[str, Any]]:
-        return listed(self._engine.briefly, self._instance, self._app)
+        return listed(self._ask, self._instance, self._app)
+
+    def _ask(self, call: Callable[[APIClient], T], /) -> T:
+        return self._engine.promptly(call, self._stop)
 
     def _history(self, replica: dict[str, Any], count: int) -> list[Line]:
         """Answers its last lines, and remembers where they end; one is read for that when none is asked for."""
@@ -81,8 +86,8 @@ class Logs:
             return [line for entry in stream for line in entries.feed(entry)] + list(entries.end())
 
         try:
-            lines = self._engine.briefly(read, 60)
-        except EngineDown:
+            lines = self._ask(read)
+        except (EngineDown, Stopped):
             raise
         except NornError:
             # It was removed a moment ago.

@@ -12,12 +12,11 @@ from typing import Any
 from docker import APIClient
 from docker.types import LogConfig
 
-from norn_tasks.adapters.engine import labels
+from norn_tasks.adapters.engine import INSTANCE, labels
 from norn_tasks.domain.job import Fence
 from norn_tasks.ports import Workload
 
 NETWORK = "norn"
-INSTANCE = "norn.io/instance"
 RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
