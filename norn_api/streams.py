@@ -78,7 +78,17 @@ def source() -> Source:
 
 
 def follow_events(source: Source, wanted: Wanted, place: Place | None) -> Iterator[str]:
-    """Yields the wanted events behind a place (None: from now on), each once and in order, then what comes."""
+    """Answers a stream of the wanted events behind a place, each once and in order, then of what comes.
+
+    Without a place it begins now: whatever is told after this returns is in it.
+    """
+    if place is None:
+        with source.database.transaction() as tx:
+            place = events.end(tx)
+    return _followed(source, wanted, place)
+
+
+def _followed(source: Source, wanted: Wanted, place: Place) -> Iterator[str]:
     yield "retry: 2000\n\n"
     try:
         with source.hub.follow(wanted, drop=source.connection.cut) as follower:
@@ -90,15 +100,11 @@ def follow_events(source: Source, wanted: Wanted, place: Place | None) -> Iterat
         return  # the client comes again with the id of its last event
 
 
-def _all_events(source: Source, wanted: Wanted, place: Place | None, follower: Follower) -> Iterator[Told | None]:
+def _all_events(source: Source, wanted: Wanted, place: Place, follower: Follower) -> Iterator[Told | None]:
     """Yields past events, then new ones; None when there was nothing for a while."""
-    if place is None:
-        with source.database.transaction() as tx:
-            place = events.end(tx)
-    else:
-        for event in _past(source.database, wanted, place):
-            yield event
-            place = event.place
+    for event in _past(source.database, wanted, place):
+        yield event
+        place = event.place
     for found in _new(source, follower):
         if found is None or found.place > place:
             yield found

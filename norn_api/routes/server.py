@@ -34,7 +34,7 @@ def get_health() -> Response:
         with norn().database.transaction() as tx:
             checks = [Check("database", CheckStatus.OK, "the database answers"), *checks, *health.checks(tx)]
     except DatabaseDown as error:
-        checks = [Check("database", CheckStatus.FAIL, error.sentence, "start PostgreSQL; norn logs postgres"), *checks]
+        checks = [Check("database", CheckStatus.FAIL, error.sentence, "norn logs --server postgres"), *checks]
         status = "down"
     if status == "ok" and any(check.status is not CheckStatus.OK for check in checks):
         status = "degraded"

@@ -64,7 +64,7 @@ def checks(tx: Tx) -> tuple[Check, ...]:
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
     name = f"worker:{job_class}"
     if not workers:
-        return Check(name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs")
+        return Check(name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs --server")
     busy, slots = sum(w.busy for w in workers), sum(w.slots for w in workers)
     told = f"{len(workers)} there, {busy} of {slots} slots busy"
     if all(w.draining_at is not None for w in workers):
@@ -72,7 +72,7 @@ def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float
     stuck = [w.name for w in workers if waited > STUCK and w.busy < w.slots and _idle(w, now) > STUCK]
     if len(stuck) == len(workers):
         sentence = f"work has waited {waited:.0f} s and {', '.join(stuck)} claims nothing"
-        return Check(name, CheckStatus.FAIL, sentence, "norn worker list; norn logs")
+        return Check(name, CheckStatus.FAIL, sentence, "norn worker list; norn logs --server")
     return Check(name, CheckStatus.WARN if stuck else CheckStatus.OK, told, "norn worker list" if stuck else "")
 
 
@@ -86,9 +86,9 @@ def _beat(tx: Tx) -> Check:
     row = tx.execute(select(age.label("age"), b.lag_seconds).order_by(age).limit(1)).first()
     if row is None or row.age > BEAT_SILENCE:
         since = "no scheduler was ever seen" if row is None else f"the scheduler was last seen {row.age:.0f} s ago"
-        return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs beat")
+        return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs --server beat")
     if row.lag_seconds > 5:
-        return Check("beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs beat")
+        return Check("beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs --server beat")
     return Check("beat", CheckStatus.OK, "schedules are on time")
 
 
@@ -109,5 +109,5 @@ def _router(tx: Tx) -> Check:
             return Check("router", CheckStatus.FAIL, sentence, f"free port {row.port}, or norn teardown {row.app}")
     deaf = [row.app for row in rows if row.silent is None or row.silent > ROUTER_SILENCE]
     if deaf:
-        return Check("router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs router")
+        return Check("router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs --server router")
     return Check("router", CheckStatus.OK, f"{len(rows)} addresses" if rows else "no webserver has an address")
