@@ -20,7 +20,7 @@ CACHE_SECONDS = 5.0
 ANONYMOUS = Actor("anonymous")
 _EVERYONE_IS_ADMIN = Actor("anonymous", frozenset({Scope.ADMIN}))
 _MANY_TOKENS = 2_000
-_HINT = "send `Authorization: Bearer norn_…`; `norn token create` makes a token"
+_HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"
 
 
 def refuse_open_door(settings: Settings) -> None:

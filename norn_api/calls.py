@@ -124,14 +124,18 @@ def trouble(call: FunctionCall) -> NornError | None:
     kind = _BY_CAUSE.get(call.cause) or _BY_STATE[call.state]
     facts = {"retry_after": 2} if issubclass(kind, Unavailable | TooManyRequests) else {}
     sentence = f"{call.app}: {call.sentence}" if call.sentence else f"{call.app}: the call ended {call.state}"
-    hint = call.hint or f"norn fn show {call.id} has its stderr"
+    hint = call.hint or f"norn fn show {call.id} has its output"
     return kind(sentence, hint=hint, execution=call.id, job=call.job, **facts)
 
 
-def not_in_time(app: str, execution: int, timeout: float) -> FunctionTimedOut:
-    """Answers the error for a call that had not ended when its time was up."""
-    hint = f"norn fn show {execution}; raise function.timeout in its infraspec.yaml"
-    return FunctionTimedOut(f"{app}: the call did not end within {timeout:g} s", hint=hint, execution=execution)
+def not_in_time(call: FunctionCall, timeout: float) -> NornError:
+    """Answers the error for a call that has not ended when its time is up: nobody began it, or its code goes on."""
+    facts = {"execution": call.id, "job": call.job}
+    if call.begun_at is None:
+        sentence = f"{call.app}: waited {timeout:g} s, and no worker was free to begin it"
+        return NoCapacity(sentence, hint="norn worker list", retry_after=2, **facts)
+    hint = "raise function.timeout in its infraspec.yaml, or make it quicker"
+    return FunctionTimedOut(f"{call.app}: it did not end within {timeout:g} s", hint=hint, **facts)
 
 
 def interrupted(execution: int) -> Unavailable:

@@ -15,11 +15,11 @@ from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from norn_api.fields import FieldsInvalid, fields_invalid
 from norn_tasks.domain.errors import (
     BadRequest,
     BodyTooLarge,
     InvalidRequest,
-    Mistake,
     NornError,
     NotFound,
     SpecInvalid,
@@ -63,9 +63,7 @@ def body_of(error: NornError) -> dict[str, Any]:
         "detail": error.sentence,
         "hint": error.hint,
     }
-    if isinstance(error, SpecInvalid):
-        told["mistakes"] = [asdict(mistake) for mistake in error.mistakes]
-    if isinstance(error, FieldsInvalid):
+    if isinstance(error, SpecInvalid | FieldsInvalid):
         told["mistakes"] = [asdict(mistake) for mistake in error.mistakes]
     told.update({name: error.facts[name] for name in _TOLD_FACTS if error.facts.get(name) is not None})
     if _asks_to_wait(error):
@@ -89,39 +87,13 @@ def problem(error: NornError) -> Response:
     return response
 
 
-# What pydantic finds
-
-
-class FieldsInvalid(InvalidRequest):
-    """One or more fields of a request are wrong; `mistakes` has each."""
-
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        first = mistakes[0]
-        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-        super().__init__(f"{first.field}: {first.message}{more}", hint=first.hint)
-        self.mistakes = mistakes
-
-
-_HINTS = {"extra_forbidden": "leave it out, or check its spelling", "missing": "add it"}
-_WORDS = {"extra_forbidden": "there is no such field", "missing": "it is missing"}
-
-
-def fields_invalid(error: ValidationError) -> FieldsInvalid:
-    """Tells pydantic's findings with the field's name; what was sent is not repeated: it may be a secret."""
-    mistakes = []
-    for found in error.errors(include_url=False, include_input=False, include_context=False):
-        field = ".".join(str(part) for part in found["loc"]) or "body"
-        message = _WORDS.get(found["type"], found["msg"].removeprefix("Value error, "))
-        mistakes.append(Mistake("request", 1, 1, field[:200], message[:300], _HINTS.get(found["type"], "")))
-    return FieldsInvalid(tuple(mistakes))
+# What flask-openapi and the framework raise
 
 
 def refused_fields(error: ValidationError) -> Response:
     """The answer that flask-openapi aborts with when a model refuses a request."""
     return problem(fields_invalid(error))
 
-
-# What the framework raises
 
 _FRAMEWORK: dict[int, type[NornError]] = {
     400: BadRequest,
@@ -132,7 +104,7 @@ _FRAMEWORK: dict[int, type[NornError]] = {
     429: TooManyRequests,
     503: Unavailable,
 }
-_LIST = "GET /api/openapi.json lists every address and its methods"
+_HINTS = {404: "GET /api/openapi.json lists every address and its methods", 413: "send less"}
 _SENTENCES = {404: "there is nothing at this address", 413: "the body is over its limit"}
 
 
@@ -148,7 +120,7 @@ def _framework(error: HTTPException) -> Response:
         return answer
     kind = _FRAMEWORK.get(status, BadRequest if status < 500 else Internal)
     sentence = _SENTENCES.get(status) or (error.description or HTTPStatus(status).phrase).rstrip(".")
-    return problem(kind(sentence[:300], hint=_LIST if status == 404 else ""))
+    return problem(kind(sentence[:300], hint=_HINTS.get(status, "")))
 
 
 def _unforeseen(error: Exception) -> Response:

@@ -8,19 +8,21 @@ from contextlib import contextmanager
 
 from flask import g
 
-from norn_api.calls import interrupted, passed_on
+from norn_api.calls import interrupted, not_in_time, passed_on
 from norn_api.replies import key
 from norn_api.request import current
 from norn_api.services import actor, norn
 from norn_tasks.dispatch import Accepted, request_invoke
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import AppNotFound, InvalidRequest, NotDeployed, WrongRole
+from norn_tasks.domain.execution import ExecutionState
 from norn_tasks.domain.infraspec import FunctionOptions, Role
 from norn_tasks.store import apps, executions
 from norn_tasks.store.executions import Answer, FunctionCall
 
-GRACE_SECONDS = 1.5
-"""How much longer than the call's own time its answer is waited for: the worker writes the end when the time is up."""
+GRACE_SECONDS = 2.5
+"""How much longer than the call's own time its answer is waited for: the worker ends it then, within a second or two,
+and writes how."""
 
 
 def options_of(app: str) -> FunctionOptions:
@@ -41,7 +43,8 @@ def read_call(app: str, options: FunctionOptions, *, method: str, path: str, que
     if "\0" in path or "\0" in query or len(path) + len(query) > 8192:
         raise InvalidRequest("path: it holds a NUL or is over 8192 characters", hint="send the rest in the body")
     headers = passed_on(asked.headers.items())
-    body = asked.read_body(options.max_body, f"the body of a call of {app}")
+    hint = "raise function.maxBody in its infraspec.yaml"
+    body = asked.read_body(options.max_body, f"the body of a call of {app}", hint)
     content_type = headers.get("content-type", "")
     return Call(method=method, path=path, query=query, headers=headers, content_type=content_type, body=body)
 
@@ -77,6 +80,15 @@ def waiting_place() -> Iterator[None]:
     """Holds a place for one who will wait, before anything is accepted; raises TooManyRequests."""
     with norn().waiting.place():
         yield
+
+
+def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
+    """Waits for a call's end, and answers how it ended and its bytes; raises what it is told as when it has not."""
+    in_time = wait_for(execution, timeout)
+    call, answer = outcome(execution)
+    if not in_time and not ExecutionState(call.state).terminal:
+        raise not_in_time(call, timeout)
+    return call, answer
 
 
 def outcome(execution: int) -> tuple[FunctionCall, Answer]:

@@ -34,6 +34,8 @@ DEPLOY = Permission(Scope.DEPLOY, audited=True)
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_DEED = Permission(Scope.ADMIN, audited=True)
 
+ANOTHER_APP = "ask an admin for one that does: norn token create NAME --only APP"
+
 _APP = "/api/apps/<app>"
 
 TABLE: dict[tuple[str, str], Permission] = {
@@ -112,7 +114,7 @@ def require(needed: Permission, actor: Actor, app: str | None) -> None:
     if not needed.allows(actor):
         raise Forbidden(
             f"your token's scopes do not reach this: it needs {needed.scope}",
-            hint="ask an admin for a token with that scope",
+            hint=f"ask an admin for one that has it: norn token create NAME --scope {needed.scope}",
         )
     if app is not None and not actor.reaches(app):
-        raise Forbidden(f"your token does not reach {app[:80]}", hint="ask an admin for a token that names this app")
+        raise Forbidden(f"your token does not reach {app[:80]}", hint=ANOTHER_APP)

@@ -10,10 +10,12 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from norn_api.errors import fields_invalid
+from norn_api.fields import fields_invalid
 from norn_tasks.domain.errors import BadRequest, BodyTooLarge, UnsupportedMedia
 
 M = TypeVar("M", bound=BaseModel)
+
+_SMALLER = "send less, or raise NORN_JSON_MAX on the server"
 
 
 class StrictRequest(Request):
@@ -21,7 +23,7 @@ class StrictRequest(Request):
 
     _body: bytes | None = None
 
-    def read_body(self, limit: int, what: str = "the body") -> bytes:
+    def read_body(self, limit: int, what: str = "the body", hint: str = _SMALLER) -> bytes:
         """Reads the whole body, once; raises BodyTooLarge while reading, before more than `limit` bytes are held.
 
         werkzeug cuts a body without a length off at its maximum and says nothing: so we allow one byte more, and look.
@@ -31,9 +33,9 @@ class StrictRequest(Request):
             try:
                 body = self.get_data(cache=True)
             except RequestEntityTooLarge as error:
-                raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit) from error
+                raise _too_large(what, limit, hint) from error
             if len(body) > limit:
-                raise BodyTooLarge(f"{what} is over its limit of {limit} bytes", limit=limit)
+                raise _too_large(what, limit, hint)
             if self.content_length is not None and len(body) < self.content_length:
                 raise BadRequest("the body ended before its length", hint="send it again")
             self._body = body
@@ -60,7 +62,7 @@ class StrictRequest(Request):
         """Answers a body of one of these content types; raises UnsupportedMedia or BodyTooLarge."""
         if self.mimetype not in kinds:
             raise self._unsupported(*kinds)
-        return self.read_body(limit)
+        return self.read_body(limit, hint=f"send at most {limit // 1024} KiB")
 
     def asked(self, model: type[M]) -> M:
         """Answers the JSON body as a model; raises FieldsInvalid."""
@@ -79,6 +81,10 @@ class StrictRequest(Request):
 def current() -> StrictRequest:
     """Answers the request that is being handled."""
     return cast(StrictRequest, flask.request)
+
+
+def _too_large(what: str, limit: int, hint: str) -> BodyTooLarge:
+    return BodyTooLarge(f"{what} is over its limit of {limit} bytes", hint=hint, limit=limit)
 
 
 def _one_object(body: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask import current_app, g
 
 from norn_api.auth import Authenticator
 from norn_api.hub import Hub
+from norn_api.permissions import ANOTHER_APP
 from norn_api.places import Places
 from norn_api.waiting import Waiting
 from norn_tasks.dispatch import Intake
@@ -85,5 +86,5 @@ def actor() -> Actor:
 def reach(app: str) -> str:
     """Answers the app's name when the sender's token reaches it; raises Forbidden."""
     if not actor().reaches(app):
-        raise Forbidden(f"your token does not reach {app}", hint="ask an admin for a token that names this app")
+        raise Forbidden(f"your token does not reach {app}", hint=ANOTHER_APP)
     return app

@@ -157,5 +157,5 @@ def run_told(run: CronRun) -> RunTold:
     return RunTold(
         id=run.id, state=run.state, exit_code=run.exit_code, trigger=run.trigger, scheduled_for=run.scheduled_for,
         created_at=run.created_at, duration_ms=run.duration_ms, first_error_line=lines[0][:300] if lines else "",
-        sentence=run.sentence,
+        sentence=run.sentence, hint=run.hint,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -10,12 +11,14 @@ from types import FrameType
 from norn_api import logs
 from norn_api.app import NornApp, create_app
 from norn_tasks.dispatch import open_intake
-from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.errors import DatabaseDown, NornError
 from norn_tasks.settings import Settings, load
 from norn_tasks.store.brief import BriefDatabase
 from norn_tasks.store.tokens import ensure_bootstrap
 
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
+_LOAD_FAILED = 4
+"""The status by which gunicorn knows that starting again is of no use."""
 
 
 def make(settings: Settings) -> NornApp:
@@ -55,9 +58,14 @@ def _tell_on_term(close_all: Callable[[], None]) -> None:
 
 
 def _application() -> NornApp:
-    settings = load()
-    logs.configure(settings)
-    app = make(settings)
+    """Makes the application; settings that cannot be served end the process with a sentence."""
+    try:
+        settings = load()
+        logs.configure(settings)
+        app = make(settings)
+    except NornError as error:
+        sys.stderr.write(f"norn: {error.sentence}\n  {error.hint}\n")
+        sys.exit(_LOAD_FAILED)
     _tell_on_term(app.extensions["norn"].close)
     return app
 

@@ -89,12 +89,13 @@ _BY_STATUS = {
     403: ExitCode.AUTH,
     404: ExitCode.NOT_FOUND,
     409: ExitCode.CONFLICT,
+    504: ExitCode.JOB_FAILED,
 }
 
 # What is said when the server gives no hint of its own.
 _HINTS = {
     401: "set NORN_TOKEN or run norn context set; on the server's own machine norn finds the token of norn up",
-    403: "ask an admin for a token with that scope: norn token create",
+    403: "ask an admin for a token that reaches further: norn token create",
     429: "try again in a moment",
     503: "norn health",
 }

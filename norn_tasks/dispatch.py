@@ -259,7 +259,7 @@ def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:
 
 
 def _refuse_without_workers(intake: Intake) -> None:
-    if intake.waker.broken:
+    if intake.waker.broken or not intake.live.answers():
         raise Unavailable("the broker does not take messages right now", hint="norn health", retry_after=5)
     with intake.database.transaction() as tx:
         workers.require(tx, JobClass.INVOKE, WORKER_SILENCE)

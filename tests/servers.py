@@ -29,7 +29,7 @@ def wait_until(fact: Callable[[], object], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def _postgres_bin() -> Path:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
-from norn_api.calls import not_in_time, trouble
-from norn_api.invoking import accept, options_of, outcome, read_call, wait_for, waiting_place, wants_async
+from norn_api.calls import trouble
+from norn_api.invoking import accept, end_of, options_of, read_call, waiting_place, wants_async
 from norn_api.replies import accepted
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.execution import ExecutionState
 from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.domain.job import JobKind
 
@@ -32,11 +31,8 @@ def call_function(app: str, rest: str | None) -> Response:
 def _answer(app: str, call: Call, options: FunctionOptions) -> Response:
     execution = accept(app, call, sync=True).execution
     assert execution is not None
-    in_time = wait_for(execution, options.timeout)
-    record, io = outcome(execution)
+    record, io = end_of(execution, options.timeout)
     g.duration_ms = record.duration_ms
-    if not in_time and record.state in (ExecutionState.PENDING, ExecutionState.RUNNING):
-        raise not_in_time(app, execution, options.timeout)
     error = trouble(record)
     if error is not None:
         raise error

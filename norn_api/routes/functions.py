@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Response
 
 from norn_api.calls import EngineTrouble, NoCapacity, trouble
-from norn_api.invoking import accept, options_of, outcome, read_call, wait_for, waiting_place, wants_async
+from norn_api.invoking import accept, end_of, options_of, outcome, read_call, waiting_place, wants_async
 from norn_api.openapi import answers, noun
 from norn_api.replies import accepted, listed, reply
 from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
@@ -48,9 +48,7 @@ def invoke(path: AppPath, query: InvokeQuery) -> Response:
     with waiting_place():
         work = accept(path.app, call, sync=True)
         assert work.execution is not None
-        if not wait_for(work.execution, options.timeout):
-            return accepted(work, path.app, JobKind.INVOKE)
-    return _told(*outcome(work.execution))
+        return _told(*end_of(work.execution, options.timeout))
 
 
 def _told(call: FunctionCall, io: Answer) -> Response:
@@ -93,7 +91,8 @@ def get_invocation(path: InvocationPath) -> Response:
 def _may_see(call: FunctionCall, scope: Scope) -> None:
     reach(call.app)
     if not actor().may(scope) and call.actor != actor().name:
-        raise Forbidden(f"invocation {call.id} is somebody else's", hint=f"ask an admin for the scope {scope}")
+        hint = f"ask an admin for one that may: norn token create NAME --scope {scope}"
+        raise Forbidden(f"invocation {call.id} is somebody else's", hint=hint)
 
 
 @api.delete("/api/invocations/<id:invocation>", responses=answers(CallRecord, 202))

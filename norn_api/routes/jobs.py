@@ -63,7 +63,8 @@ def may_see(job: SeenJob, scope: Scope) -> None:
     if job.app:
         reach(job.app)
     if not actor().may(scope) and job.actor != actor().name:
-        raise Forbidden(f"job {job.id} was asked for by somebody else", hint=f"ask an admin for the scope {scope}")
+        hint = f"ask an admin for one that may: norn token create NAME --scope {scope}"
+        raise Forbidden(f"job {job.id} was asked for by somebody else", hint=hint)
 
 
 @api.post("/api/jobs/<id:job>/cancel", responses=answers(JobAnswer, 202))

@@ -14,7 +14,7 @@ from norn_api.schemas.common import AppPath
 from norn_api.services import actor, norn
 from norn_api.streams import Source, source, streamed
 from norn_tasks.dispatch import request_logs
-from norn_tasks.domain.errors import NotDeployed, Unavailable
+from norn_tasks.domain.errors import EngineDown, NotDeployed, Unavailable
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.store import apps_read, executions, jobs_read
 from norn_tasks.store.live import Live, LiveLine
@@ -117,7 +117,8 @@ def _job_ended(source: Source, job: int) -> bool:
     with source.database.transaction() as tx:
         found = jobs_read.get(tx, job)
     if found.ended and found.error is not None:
-        raise Unavailable(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
+        kind = EngineDown if found.error["code"] == EngineDown.code else Unavailable
+        raise kind(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
     return found.ended
 
 

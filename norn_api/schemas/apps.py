@@ -112,6 +112,7 @@ class RunTold(Answered):
     duration_ms: int | None
     first_error_line: str
     sentence: str
+    hint: str
 
 
 class AppAnswer(Answered):

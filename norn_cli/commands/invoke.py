@@ -37,7 +37,7 @@ def command(
     sent = {**_headers(headers), **({"Prefer": "respond-async"} if later else {})}
     params = {"method": method.upper(), "path": path}
     answer = session.client.invoke(session.app(app), params=params, body=_body(body), headers=sent)
-    if "state" not in answer or later:
+    if "id" not in answer:
         execution = str(answer["execution"])
         session.output.data(answer, lambda: session.output.line(execution), [execution])
         session.output.hint(f"norn fn show {execution}")

@@ -61,19 +61,22 @@ def _tell(output: Output, app: Json, job: Json | None, step: Json | None, lines:
             output.line(f"{replica['name']}: {replica['message']}")
     if app.get("message"):
         output.line(app["message"])
-    _tell_run(output, (app.get("recent") or [None])[0])
+    run_failed = _tell_run(output, (app.get("recent") or [None])[0])
     if job:
         _tell_job(output, job, step, lines)
-    else:
+    elif not run_failed:
         output.hint(_NEXT.get(app["state"], "no forge or deploy of it failed last").format(**app))
 
 
-def _tell_run(output: Output, run: Json | None) -> None:
-    if run and run.get("state") not in ("pending", "running", "succeeded"):
-        when = ago(run.get("finished_at") or run.get("created_at"))
-        output.line(f"its last run {run['id']} {run['state']} {when}: {reason(run)}")
-        if run.get("hint"):
-            output.line(Styled("hint: ", Style.FAINT), run["hint"])
+def _tell_run(output: Output, run: Json | None) -> bool:
+    """Tells a last run or call that went wrong; false when there is none."""
+    if not run or run.get("state") in ("pending", "running", "succeeded"):
+        return False
+    when = ago(run.get("finished_at") or run.get("created_at"))
+    output.line(f"its last run {run['id']} {run['state']} {when}: {reason(run)}")
+    if run.get("hint"):
+        output.line(Styled("hint: ", Style.FAINT), run["hint"])
+    return True
 
 
 def _tell_job(output: Output, job: Json, step: Json | None, lines: list[str]) -> None:

@@ -9,6 +9,8 @@ from norn_tasks.ports import Say
 
 _STEP = re.compile(r"Step (\d+)/\d+ : (.+)")
 _MADE = re.compile(r" ---> ([0-9a-f]{12,64})")
+_LONGEST = 200
+_EXITED = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
 _LEGACY_NOTICE = re.compile(
     r"DEPRECATED: The legacy builder|\s+(BuildKit is currently disabled|environment-variable\.)"
 )
@@ -29,7 +31,7 @@ class BuildProgress:
         """Takes a line of stdout: of the classic builder, its steps and the images they made."""
         self._say(line)
         if step := _STEP.match(line):
-            self._step = line
+            self._step = f"step {step[1]}, {step[2][:_LONGEST]}"
             if step[2].upper().startswith("FROM "):
                 self._close_stage()
         elif made := _MADE.fullmatch(line):
@@ -50,8 +52,9 @@ class BuildProgress:
 
     @property
     def failure(self) -> str:
-        """Where and why it failed, as far as the builder told."""
-        return f"{self._step}: {self._reason}" if self._step else self._reason or "it gave no reason"
+        """Where and why it failed, as far as the builder told: what comes after "the build failed"."""
+        reason = _EXITED.sub(r"it exited \1", self._reason) or "it gave no reason"
+        return f" at {self._step}: {reason}" if self._step else f": {reason}"
 
     def _close_stage(self) -> None:
         # A stage without a step of its own is its base, which is not ours.

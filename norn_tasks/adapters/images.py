@@ -24,9 +24,13 @@ from norn_tasks.ports import BuildOrder, Image, Stop, Watch
 
 _PERIOD = 100_000
 _HINTS = (
-    (r"(code|exit code): 137\b", "it was killed, likely for its memory: raise NORN_BUILD_MEMORY, or build with less"),
+    (r"(code:|exited) 137\b", "it was killed, likely for its memory: raise NORN_BUILD_MEMORY, or build with less"),
     (r"no space left on device", "the engine's disk is full: `docker system df` tells by what"),
-    (r"pull access denied|manifest unknown|not found", "check the name in FROM; a private image needs `docker login`"),
+    (r"(COPY|ADD) failed|cache key|checksum of ref", "it is not in the source, or .dockerignore leaves it out"),
+    (r"pull access denied|manifest (unknown|for )|resolve source metadata",
+     "check the name in FROM; a private image needs `docker login`"),
+    (r"no such host|dial tcp|connection refused", "no registry answers there: check the name in FROM, or the network"),
+    (r"dockerfile parse error|unknown instruction", "correct the Dockerfile"),
 )  # fmt: skip
 
 
@@ -145,8 +149,8 @@ class DockerImages:
         # A build that failed because the engine went away is not the app's failure: this raises EngineDown then.
         self._engine.briefly(lambda client: client.ping())
         failure = progress.failure
-        hint = next((hint for sign, hint in _HINTS if re.search(sign, failure)), "the output of the step tells more")
-        raise BuildFailed(f"the build failed: {failure}", hint=hint)
+        hint = next((hint for sign, hint in _HINTS if re.search(sign, failure)), "")
+        raise BuildFailed(f"the build failed{failure}", hint=hint)
 
     def _environment(self, *, buildkit: bool) -> dict[str, str]:
         return base_environment() | {

@@ -69,20 +69,36 @@ class Finished:
     hint: str = ""
 
 
-def judge(ended: Ended, *, timeout: float, memory: int) -> Finished:
-    """Says what an end means. `timeout` in seconds and `memory` in bytes are the limits it ran under.
+@dataclass(frozen=True)
+class Fields:
+    """The fields of an infraspec that say what a run may take: the way out when it took more."""
+
+    timeout: str = "timeout"
+    memory: str = "resources.memory"
+
+
+OF_A_RUN = Fields()
+OF_A_CALL = Fields("function.timeout", "function.memory")
+
+
+def judge(
+    ended: Ended, *, timeout: float, memory: int, output: int | None = None, fields: Fields = OF_A_RUN
+) -> Finished:
+    """Says what an end means. `timeout` in seconds, `memory` and `output` in bytes are the limits it ran under.
 
     125 is our infrastructure's, 126 and 127 are the shell's words for "not runnable" (POSIX 2.8.2).
     """
     if ended.too_large:
-        return _bad(ended, ExecutionState.FAILED, "output_too_large", "it wrote more output than its limit",
-                    "raise function.maxOutput or write less")  # fmt: skip
+        what = f"it wrote more than its {output} bytes of output"
+        return _bad(ended, ExecutionState.FAILED, "output_too_large", what,
+                    "raise function.maxOutput in its infraspec.yaml, or write less")  # fmt: skip
     if ended.timed_out:
         return _bad(ended, ExecutionState.TIMED_OUT, "timed_out", f"it did not end within {timeout:g} s",
-                    "raise its timeout or make it quicker")  # fmt: skip
+                    f"raise {fields.timeout} in its infraspec.yaml, or make it quicker")  # fmt: skip
     if ended.oom_killed:
-        return _bad(ended, ExecutionState.OOM_KILLED, "oom_killed", f"it used more than its {memory // 2**20} MiB",
-                    "raise its memory limit")  # fmt: skip
+        what = f"it used more than its {memory // 2**20} MiB of memory"
+        return _bad(ended, ExecutionState.OOM_KILLED, "oom_killed", what,
+                    f"raise {fields.memory} in its infraspec.yaml")  # fmt: skip
     if ended.exit_code == 0:
         return Finished(ExecutionState.SUCCEEDED, ended)
     return _by_exit_code(ended)

@@ -109,10 +109,11 @@ class _Play:
         except (LeaseLost, Stopped):
             return self._stopped()
         except NornError as error:
-            return self._fail(None, _problem(error))
+            return self._fail(None, self._problem(error))
         except Exception as error:
             log.exception("job failed by a defect", job=self._job.id)
-            return self._fail(None, Problem("internal", f"a defect of Norn ended it: {error!r}", "norn jobs logs"))
+            hint = f"the log of the {self._job.kind.job_class} worker tells where: norn logs --server"
+            return self._fail(None, Problem("internal", f"a defect of Norn ended it: {error!r}", hint))
 
     def _all_steps(self) -> JobState | None:
         job = self._job
@@ -146,8 +147,8 @@ class _Play:
             raise
         except NornError as error:
             if step.best_effort:
-                return self._close(place, StepEnd(StepState.NOTED, problem=_problem(error)), last)
-            return self._fail((place, step), _problem(error))
+                return self._close(place, StepEnd(StepState.NOTED, problem=self._problem(error)), last)
+            return self._fail((place, step), self._problem(error))
         self._runner.reach(step.name, Point.EFFECT)
         ended = self._close(place, _judged(learned), last)
         self._runner.reach(step.name, Point.AFTER)
@@ -156,7 +157,8 @@ class _Play:
     def _run(self, step: Step) -> Learned | None:
         """Runs the step; while engine or cluster are away it waits with its lease alive, up to the patience."""
         job, tools = self._job, self._runner.tools
-        end = time.monotonic() + (0.0 if job.sync else tools.limits.engine_patience)
+        patience = tools.limits.engine_patience if step.patient and not job.sync else 0.0
+        end = time.monotonic() + patience
         with self._runner.output(job.fence, step.name) as say:
             while True:
                 try:
@@ -171,6 +173,10 @@ class _Play:
                     for line in error.facts.get("last_lines", ()):
                         say(f"{line}\n")
                     raise
+
+    def _problem(self, error: NornError) -> Problem:
+        """Answers what the job ends with; without a way out of its own it leads to what the steps wrote."""
+        return Problem(error.code, error.sentence, error.hint or f"norn jobs logs {self._job.id} has the output")
 
     def _close(self, place: StepPlace, end: StepEnd, last: bool) -> JobState | None:
         if last and end.ends is None:
@@ -217,7 +223,3 @@ def _judged(learned: Learned) -> StepEnd:
 def _spec_of(job: Job, learned: Learned) -> Any:
     specs = [write.spec for write in learned.writes if isinstance(write, SpecLearned)]
     return from_json(specs[-1]) if specs else job.spec
-
-
-def _problem(error: NornError) -> Problem:
-    return Problem(error.code, error.sentence, error.hint)

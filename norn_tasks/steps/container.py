@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from norn_tasks.domain.call import environment
 from norn_tasks.domain.errors import NornError, ReleaseGone
-from norn_tasks.domain.execution import Ended, ExecutionState, Finished, judge
+from norn_tasks.domain.execution import OF_A_CALL, OF_A_RUN, Ended, ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.job import Job, JobKind, Problem
 from norn_tasks.domain.step import Learned
@@ -15,6 +17,8 @@ from norn_tasks.steps.step import Context, Step
 ADOPTABLE_STDIN = 64 * 1024
 """A body up to this size is in the engine's hands before the code begins, so a later owner may wait for the answer."""
 SHORTEST = 0.1
+SYNC_GRACE = 1.0
+"""Seconds from SIGTERM to SIGKILL for a synchronous call whose time is up: somebody waits for the answer."""
 
 
 class RunContainer(Step):
@@ -27,8 +31,20 @@ class RunContainer(Step):
         run = run_of(context.job, context.spec, context.tools.limits)
         runtime = context.tools.runtimes[context.spec.runtime]
         ended = _taken_over(context, run, runtime) or runtime.run(run, context.hooks, context.watch)
-        finished = judge(ended, timeout=run.timeout, memory=run.memory)
+        finished = _judged(context.job, context.spec, run, ended)
         return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
+
+
+def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:
+    """Says what its end means, by the limits that the spec says; who has no other way out is sent to the output."""
+    limit, fields = spec.timeout, OF_A_RUN
+    hint = f"norn cron logs {job.app} {job.execution} has its output"
+    if job.kind is JobKind.INVOKE:
+        limit, fields = spec.function.timeout, OF_A_CALL
+        hint = f"norn fn show {job.execution} has its output"
+    finished = judge(ended, timeout=limit, memory=run.memory, output=run.max_output, fields=fields)
+    bad = finished.state is not ExecutionState.SUCCEEDED
+    return replace(finished, hint=finished.hint or hint) if bad else finished
 
 
 def _taken_over(context: Context, run: Run, runtime: Runtime) -> Ended | None:
@@ -76,6 +92,7 @@ def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
         writable=spec.container.writable,
         stdin=job.call.body if job.call is not None else None,
         max_output=spec.function.max_output if is_call else None,
+        grace=SYNC_GRACE if job.sync else Run.grace,
         logged=not job.sync,
     )
 

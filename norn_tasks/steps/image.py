@@ -14,6 +14,8 @@ from norn_tasks.domain.writes import ImageBuilt, ImagesPruned
 from norn_tasks.ports import BuildOrder, Image, Run, Runtime
 from norn_tasks.steps.step import Context, Step
 
+_INSTANCE = "norn.io/instance"
+
 
 def build_key(revision: str, spec: Infraspec) -> str:
     """Names an image by what it is made of: source and build spec. Two deploys with one key share one image."""
@@ -31,9 +33,14 @@ def _order(context: Context, key: str, tag: str, target: str | None) -> BuildOrd
         context=context.workspace / "source",
         dockerfile=context.spec.build.dockerfile,
         tag=tag,
-        labels={"norn.io/app": context.job.app, "norn.io/key": key, "norn.io/instance": context.tools.limits.instance},
+        labels={"norn.io/app": context.job.app, "norn.io/key": key, _INSTANCE: context.tools.limits.instance},
         target=target,
     )
+
+
+def _ours(context: Context, image: Image) -> bool:
+    """True for an image of this control plane: another one on the same engine may have an app of the same name."""
+    return image.labels.get(_INSTANCE) == context.tools.limits.instance
 
 
 class BuildImage(Step):
@@ -46,13 +53,14 @@ class BuildImage(Step):
         """Learns `image_id`."""
         key = build_key(context.job.facts["revision"], context.spec)
         tag = image_tag(context.job.app, key)
-        found = context.tools.images.find(tag)
-        image = found or context.tools.images.build(_order(context, key, tag, None), context.watch)
-        if found:
-            context.watch.say(f"{tag} is built already: {found.id}\n")
-        return self._learned(context, image, tag, key, note="built before" if found else "")
+        image = context.tools.images.find(tag)
+        if image is not None and _ours(context, image):
+            context.watch.say(f"{tag} is built already: {image.id}\n")
+            return self._learned(context, image, tag, key, note="built before")
+        image = context.tools.images.build(_order(context, key, tag, None), context.watch)
+        return self._learned(context, image, tag, key)
 
-    def _learned(self, context: Context, image: Image, tag: str, key: str, note: str) -> Learned:
+    def _learned(self, context: Context, image: Image, tag: str, key: str, note: str = "") -> Learned:
         engine = _docker(context).identity()
         built = ImageBuilt(tag, image.id, engine, key, image.stages)
         return Learned(facts={"image_id": image.id, "key": key}, writes=(built,), note=note)
@@ -79,8 +87,6 @@ class TestImage(Step):
             _docker(context).remove(context.job.container)
         run = self._run(context, self._image(context))
         ended = _docker(context).run(run, context.hooks, context.watch)
-        context.watch.say(ended.stdout.text())
-        context.watch.say(ended.stderr.text())
         finished = judge(ended, timeout=run.timeout, memory=run.memory)
         if finished.state is not ExecutionState.SUCCEEDED:
             raise self._failure(finished, run)
@@ -134,16 +140,21 @@ class PublishImage(Step):
 
 
 class PruneImages(Step):
-    """Removes the app's images that no kept release needs; only ones that carry our label."""
+    """Removes the app's images that no kept release needs, and what the builder left of their stages.
+
+    Only images that carry the labels of the app and of this control plane; stages carry none, and go by their ids.
+    """
 
     name = "prune-images"
     best_effort = True
 
     def run(self, context: Context) -> Learned | None:
         """Notes how many it removed."""
-        keep = set(context.job.facts.get("keep_images", ()))
+        keep, images = set(context.job.facts.get("keep_images", ())), context.tools.images
         if not keep:
             return None
-        stale = [image for image in context.tools.images.of_app(context.job.app) if image.id not in keep]
-        gone = tuple(image.id for image in stale if context.tools.images.remove(image.id))
+        stale = [each for each in images.of_app(context.job.app) if each.id not in keep and _ours(context, each)]
+        gone = tuple(image.id for image in stale if images.remove(image.id))
+        for stage in context.job.facts.get("spent_stages", ()):
+            images.remove(stage)
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")

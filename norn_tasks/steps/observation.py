@@ -45,13 +45,12 @@ class ReadLogs(Step):
     """Reads an app's logs from its replicas into the job's live stream, as long as somebody reads there."""
 
     name = "read-logs"
+    patient = False
 
     def run(self, context: Context) -> Learned | None:
-        """Ends when the logs end, or when nobody reads any more."""
+        """Ends when the logs end, or when nobody reads any more; why it failed, readers learn from the job."""
         job, tools = context.job, context.tools
         emit = tools.live.of_job(job.id, context.watch)
-        try:
-            tools.cluster.logs(job.app, int(job.args["tail"]), bool(job.args["follow"]), emit.line, emit.stop)
-        finally:
-            emit.end()
+        tools.cluster.logs(job.app, int(job.args["tail"]), bool(job.args["follow"]), emit.line, emit.stop)
+        emit.end()
         return None

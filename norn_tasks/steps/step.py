@@ -43,6 +43,7 @@ class Step(ABC):
 
     `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing meanwhile.
     `always`: it runs even after the job has failed. `returns`: its failure asks for a return to the live release.
+    `patient`: it waits for an engine or a cluster that is away.
     """
 
     name: ClassVar[str]
@@ -51,6 +52,7 @@ class Step(ABC):
     stage: ClassVar[DeploymentState | None] = None
     always: ClassVar[bool] = False
     returns: ClassVar[bool] = False
+    patient: ClassVar[bool] = True
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Says why this app does not need the step; None when it does."""

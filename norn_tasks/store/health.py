@@ -64,7 +64,9 @@ def checks(tx: Tx) -> tuple[Check, ...]:
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
     name = f"worker:{job_class}"
     if not workers:
-        return Check(name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs --server")
+        return Check(
+            name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs --server"
+        )
     busy, slots = sum(w.busy for w in workers), sum(w.slots for w in workers)
     told = f"{len(workers)} there, {busy} of {slots} slots busy"
     if all(w.draining_at is not None for w in workers):
@@ -88,7 +90,9 @@ def _beat(tx: Tx) -> Check:
         since = "no scheduler was ever seen" if row is None else f"the scheduler was last seen {row.age:.0f} s ago"
         return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs --server beat")
     if row.lag_seconds > 5:
-        return Check("beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs --server beat")
+        return Check(
+            "beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs --server beat"
+        )
     return Check("beat", CheckStatus.OK, "schedules are on time")
 
 
@@ -97,7 +101,9 @@ def _engine(workers: tuple[Worker, ...]) -> Check:
         return Check("engine", CheckStatus.WARN, "no worker is there to ask the container engine", "norn up")
     trouble = next((w.engine_error for w in workers if w.engine_error), None)
     if trouble is not None:
-        return Check("engine", CheckStatus.FAIL, f"the container engine does not answer: {trouble}", "start Docker")
+        return Check(
+            "engine", CheckStatus.FAIL, trouble, "start Docker; `docker info` on the worker's machine tells more"
+        )
     return Check("engine", CheckStatus.OK, "the container engine answers")
 
 
@@ -109,5 +115,7 @@ def _router(tx: Tx) -> Check:
             return Check("router", CheckStatus.FAIL, sentence, f"free port {row.port}, or norn teardown {row.app}")
     deaf = [row.app for row in rows if row.silent is None or row.silent > ROUTER_SILENCE]
     if deaf:
-        return Check("router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs --server router")
+        return Check(
+            "router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs --server router"
+        )
     return Check("router", CheckStatus.OK, f"{len(rows)} addresses" if rows else "no webserver has an address")

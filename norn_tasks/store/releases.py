@@ -62,3 +62,16 @@ def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
         {"app": app, "retain": retain},
     )
     return [row.image_id for row in rows if row.image_id is not None]
+
+
+def spent_stages(tx: Tx, app: str, kept: list[str]) -> list[str]:
+    """Answers the stages that builds of the app left behind and that no image of `kept` was built with."""
+    rows = tx.execute(
+        text("""
+        SELECT stage FROM releases r, unnest(r.stages) stage
+         WHERE r.app = :app AND r.pruned_at IS NULL AND r.image_id <> ALL(:kept)
+        EXCEPT SELECT stage FROM releases r, unnest(r.stages) stage WHERE r.app = :app AND r.image_id = ANY(:kept)
+        ORDER BY stage"""),
+        {"app": app, "kept": kept},
+    )
+    return [row.stage for row in rows]

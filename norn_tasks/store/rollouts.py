@@ -21,7 +21,7 @@ NOW = text("clock_timestamp()")
 
 
 def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
-    """Makes the job's release the live one; learns `keep_images`, what pruning must leave."""
+    """Makes the job's release the live one; learns what pruning must leave, and which stages nobody needs any more."""
     app = tx.execute(select(App).where(App.name == row["app"]).with_for_update()).one()
     spec = tx.scalar(select(JobRow.spec).where(JobRow.id == row["id"])) or {}
     changed: dict[str, Any] = {"live_generation": write.generation}
@@ -34,7 +34,8 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
     schedules.awaken(tx, row["app"])
     tell(tx, EventKind.RELEASE_LIVE, app=row["app"], job=row["id"], release=row["release"])
     retain = int(spec.get("artifacts", {}).get("retain", 5))
-    return {"keep_images": releases.kept_images(tx, row["app"], retain)}
+    kept = releases.kept_images(tx, row["app"], retain)
+    return {"keep_images": kept, "spent_stages": releases.spent_stages(tx, row["app"], kept)}
 
 
 def _mark_deployed(tx: Tx, row: Row, before: int | None) -> None:

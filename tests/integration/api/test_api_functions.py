@@ -201,10 +201,23 @@ def test_refusals_are_sandboxed_too(fn: Api) -> None:
 
 
 def test_call_that_does_not_end_is_504_in_its_time(fn: Api) -> None:
+    answers: list[TestResponse] = []
+    begin = time.monotonic()
+    caller = threading.Thread(target=lambda: answers.append(call(fn)))
+    caller.start()
+    wait_until(lambda: fn.get("/api/jobs").json["items"], 5, "the call waits")
+    job = shared.claim(fn.database, job_class=JobClass.INVOKE)
+    Ledger(fn.database, patience=5).begin_code(job.fence)
+    caller.join()
+    assert (answers[0].status_code, answers[0].json["code"]) == (504, "timed_out")
+    assert 3 <= time.monotonic() - begin < 10
+
+
+def test_call_that_nobody_began_is_429_in_its_time(fn: Api) -> None:
     begin = time.monotonic()
     answer = call(fn)
-    assert (answer.status_code, answer.json["code"]) == (504, "timed_out")
-    assert 3 <= time.monotonic() - begin < 6
+    assert (answer.status_code, answer.json["code"]) == (429, "no_capacity")
+    assert 3 <= time.monotonic() - begin < 10
 
 
 def test_call_that_nobody_could_run_is_429(fn: Api) -> None:

@@ -209,6 +209,11 @@ def test_waiting_call_is_told_where_to_ask_when_the_process_ends(served: ApiProc
     assert (answers[0].status_code, "/api/invocations/" in answers[0].json()["hint"]) == (503, True)
 
 
+def test_open_door_ends_the_process_with_a_sentence(home: Path, database: Database, broker: Broker) -> None:
+    with pytest.raises(AssertionError, match="would let anyone in"):
+        ApiProcess(home, database.url, broker.url, auth="off", host="0.0.0.0")
+
+
 # While a store is away
 
 

@@ -1,0 +1,232 @@
+"""The four apps of the product's guide, with the guide's own specs and Dockerfiles, built and used as a reader would.
+
+They are built on images that busybox cannot replace. A machine that reaches no registry may name, in NORN_TEST_IMAGES,
+a program that makes them: it is called with the names that are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx
+import pytest
+from docker.errors import APIError, ImageNotFound
+
+from tests.e2e.stack import Stack
+from tests.servers import wait_until
+
+GUIDE = Path(__file__).parent / "guide"
+APPS = ("mail-agent", "queue-processor", "daily-report", "thumbnail-gen")
+BASES = ("node:20-alpine", "golang:1.25-alpine", "alpine:3.21")
+ENDS = ("succeeded", "failed", "error", "dead", "cancelled", "expired", "superseded")
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(engine_address: str) -> Iterator[docker.DockerClient]:
+    """A client of the engine, which has the images that the guide builds on; before anything is started for them."""
+    client = docker.DockerClient(base_url=engine_address)
+    missing = [name for name in BASES if not _has(client, name)]
+    maker = os.environ.get("NORN_TEST_IMAGES")
+    if missing and not maker:
+        client.close()
+        pytest.skip(f"the engine has no {', no '.join(missing)}: docker pull them, or name a maker in NORN_TEST_IMAGES")
+    if missing:
+        subprocess.run([str(maker), *missing], check=True, timeout=600)
+    yield client
+    client.close()
+
+
+def _has(client: docker.DockerClient, image: str) -> bool:
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+class Guide:
+    """The guide's apps on their way: each is forged, and its deploy was accepted."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        for name in APPS:
+            shutil.copytree(GUIDE / name, stack.apps / name)
+            stack.norn("forge", name)
+        self.jobs = {name: int(stack.json("deploy", name, "--detach")["job"]) for name in APPS}
+
+    def deployed(self, name: str) -> str:
+        """Answers the name when the app's deploy has succeeded; fails with what its steps wrote when it has not."""
+        row = self._stack.await_state(self.jobs[name], ENDS, 800)
+        assert row["state"] == "succeeded", f"{row['error']}\n{self.log(name)}"
+        return name
+
+    def log(self, name: str, *more: str) -> str:
+        """Answers what the deploy's steps wrote."""
+        return self._stack.norn("jobs", "logs", str(self.jobs[name]), *more).stdout.decode()
+
+    def steps(self, name: str, kind: str) -> dict[str, Any]:
+        """Answers the steps of the app's forge or deploy by their names."""
+        (job,) = self._stack.json("--app", name, "jobs", "list", "--kind", kind)["items"]
+        return {step["name"]: step for step in self._stack.json("jobs", "show", str(job["id"]))["steps"]}
+
+
+@pytest.fixture(scope="module")
+def guide(stack: Stack, engine: docker.DockerClient) -> Iterator[Guide]:
+    """The guide's apps; afterwards the stages of their builds are removed, which carry no label."""
+    yield Guide(stack)
+    for row in stack.rows("SELECT stages FROM releases"):
+        for stage in row["stages"]:
+            try:
+                engine.images.remove(stage)
+            except APIError:  # gone with another one, or something else is built on it
+                continue
+
+
+def _get(url: str, path: str) -> httpx.Response:
+    return httpx.get(f"{url}{path}", timeout=20)
+
+
+# Services come with a later version: said, and no obstacle
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("mail-agent", "postgres"), ("queue-processor", "kv, events"), ("daily-report", "postgres")]
+)
+def test_services_are_skipped_with_the_reason(guide: Guide, name: str, asked: str) -> None:
+    step = guide.steps(name, "forge")["provision-services"]
+    assert (step["state"], step["note"]) == ("skipped", f"shared services are not there yet: {asked}")
+
+
+# The webserver
+
+
+@pytest.fixture(scope="module")
+def mail(stack: Stack, guide: Guide) -> str:
+    """The address of the mail agent."""
+    guide.deployed("mail-agent")
+    return str(stack.json("status", "mail-agent")["url"])
+
+
+def test_mail_agent_is_tested_inside_its_image(guide: Guide) -> None:
+    step = guide.steps(guide.deployed("mail-agent"), "deploy")["test-image"]
+    written = guide.log("mail-agent", "--step", "test-image")
+    assert step["state"] == "succeeded"
+    assert "> node --test" in written
+    assert "fail 0" in written
+
+
+def test_mail_agent_says_that_it_is_healthy(mail: str) -> None:
+    answer = _get(mail, "/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_mail_agent_writes_a_mail(mail: str) -> None:
+    asked = {"to": "ann@example.com", "subject": "Hello", "text": "from the guide"}
+    made = httpx.post(f"{mail}/messages", json=asked, timeout=20)
+    kept = _get(mail, f"/messages/{made.json()['id']}")
+    assert (made.status_code, kept.headers["content-type"]) == (201, "message/rfc822")
+    assert "Subject: Hello" in kept.text
+
+
+@pytest.mark.parametrize("fact", ["running", "not routed: no tunnel configured"])
+def test_status_tells_of_mail_agent(stack: Stack, mail: str, fact: str) -> None:
+    told = [line.split("  ", 1)[-1].strip() for line in stack.norn("status", "mail-agent").stdout.decode().splitlines()]
+    assert fact in told
+
+
+# The worker
+
+
+def test_queue_processor_runs(stack: Stack, guide: Guide) -> None:
+    app = stack.json("status", guide.deployed("queue-processor"))
+    assert (app["state"], app["ready"], app["wanted"]) == ("running", 1, 1)
+
+
+def test_queue_processor_logs_its_work(stack: Stack, guide: Guide) -> None:
+    name = guide.deployed("queue-processor")
+    wait_until(lambda: b"job 1: " in stack.norn("logs", name).stdout, 30, "the worker tells of its first job")
+
+
+# The cron job
+
+
+def test_daily_report_is_built_with_its_packages(guide: Guide) -> None:
+    written = guide.log(guide.deployed("daily-report"), "--step", "build-image")
+    assert "RUN npm ci --production" in written
+    assert "added " in written
+
+
+def test_daily_report_reports(stack: Stack, guide: Guide) -> None:
+    run = stack.json("cron", "run", guide.deployed("daily-report"))
+    assert (run["state"], run["exit_code"]) == ("succeeded", 0)
+    assert run["stdout"].startswith("Daily report for ")
+    assert "DATABASE_URL is not set" in run["stderr"]
+
+
+# The function
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png(width: int, height: int) -> bytes:
+    """Answers a picture (PNG, RFC 2083) of colours that run from side to side."""
+    row = b"\0" + b"".join(bytes((x * 255 // width, 0, 128)) for x in range(width))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(row * height)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Answers width and height of a picture each of whose chunks is whole, byte by byte."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    at, sizes = 8, []
+    while at < len(png):
+        (length,) = struct.unpack_from(">I", png, at)
+        chunk, at = png[at : at + length + 12], at + length + 12
+        assert chunk == _chunk(chunk[4:8], chunk[8:-4])
+        if chunk[4:8] == b"IHDR":
+            sizes.append(struct.unpack(">II", chunk[8:16]))
+    assert chunk[4:8] == b"IEND"
+    (size,) = sizes
+    return size
+
+
+@pytest.fixture(scope="module")
+def thumbnail(stack: Stack, guide: Guide) -> bytes:
+    """What the function makes of a picture of 300 x 150."""
+    name = guide.deployed("thumbnail-gen")
+    return stack.norn("invoke", name, "--body", "-", stdin=_png(300, 150)).stdout
+
+
+def test_thumbnail_gen_makes_a_smaller_picture(thumbnail: bytes) -> None:
+    assert _size(thumbnail) == (128, 64)
+
+
+def test_fn_answers_the_same_bytes_as_invoke(stack: Stack, thumbnail: bytes) -> None:
+    token = (stack.home / "token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{stack.url}/fn/thumbnail-gen", content=_png(300, 150), headers=headers, timeout=60)
+    assert (answer.status_code, answer.content) == (200, thumbnail)
+
+
+def test_the_query_reaches_the_function(stack: Stack, thumbnail: bytes) -> None:
+    done = stack.norn("invoke", "thumbnail-gen", "--path", "/?size=16", "--body", "-", stdin=_png(300, 150))
+    assert _size(done.stdout) == (16, 8)
+
+
+def test_what_is_no_picture_is_refused_in_the_functions_own_words(stack: Stack, thumbnail: bytes) -> None:
+    done = stack.norn("invoke", "thumbnail-gen", "--body", "hello", check=False)
+    assert done.returncode == 6
+    assert b"is not a PNG, JPEG or GIF picture" in done.stderr

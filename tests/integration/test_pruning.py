@@ -1,0 +1,106 @@
+"""What a deploy removes when it is live: images that no kept release needs, and their stages; ours, and no other's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from norn_tasks.domain.job import Fence, Job, JobKind
+from norn_tasks.domain.writes import ReleaseLive
+from norn_tasks.ports import Image, Limits, Tools
+from norn_tasks.steps.image import BuildImage, PruneImages, build_key, image_tag
+from norn_tasks.steps.step import Context
+from norn_tasks.store import rollouts
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import JobRow, Release
+from tests import factories
+from tests.fakes.images import FakeImages
+from tests.fakes.runtime import FakeRuntime
+from tests.fakes.stop import FakeWatch
+
+SPEC = factories.spec("blog", "function", "artifacts:\n  retain: 1\n")
+
+
+@pytest.fixture
+def images() -> FakeImages:
+    """An engine's images: none."""
+    return FakeImages()
+
+
+def _image(id: str, instance: str = "us", *tags: str) -> Image:
+    return Image(id, tags, {"norn.io/app": "blog", "norn.io/instance": instance})
+
+
+def _context(images: FakeImages, workspace: Path, **facts: Any) -> Context:
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, router_ports=(1, 2), instance="us")
+    given = {"images": images, "runtimes": {"docker": FakeRuntime()}, "limits": limits}
+    job = Job(id=1, kind=JobKind.DEPLOY, app="blog", spec=SPEC, fence=Fence(1, 1), args={}, facts=facts)
+    hooks = cast(Any, None)  # neither step starts a container
+    return Context(job, cast(Tools, type("SomeTools", (), given)), FakeWatch().watch, hooks)
+
+
+# The steps
+
+
+def _prune(images: FakeImages, *there: Image, **facts: Any) -> set[str]:
+    images.there = {image.id: image for image in there}
+    PruneImages().run(_context(images, Path(), **facts))
+    return set(images.there)
+
+
+def test_an_image_that_no_kept_release_needs_is_removed(images: FakeImages) -> None:
+    assert _prune(images, _image("new"), _image("old"), keep_images=["new"]) == {"new"}
+
+
+def test_an_image_of_another_control_planes_app_of_that_name_stays(images: FakeImages) -> None:
+    assert _prune(images, _image("new"), _image("old", "them"), keep_images=["new"]) == {"new", "old"}
+
+
+def test_a_spent_stage_is_removed(images: FakeImages) -> None:
+    stage = Image("stage", (), {})
+    assert _prune(images, _image("new"), stage, keep_images=["new"], spent_stages=["stage"]) == {"new"}
+
+
+@pytest.mark.parametrize(("instance", "built"), [("us", 0), ("them", 1)])
+def test_only_an_image_of_ours_saves_a_build(images: FakeImages, tmp_path: Path, instance: str, built: int) -> None:
+    context = _context(images, tmp_path, revision="dir-1")
+    source = context.workspace / "source"
+    source.mkdir(parents=True)
+    (source / "Dockerfile").write_text("FROM busybox:stable\n")
+    images.there = {"old": _image("old", instance, image_tag("blog", build_key("dir-1", SPEC)))}
+    BuildImage().run(context)
+    assert len(images.built) == built
+
+
+# What the ledger tells them
+
+
+def _learned(database: Database, *stages: tuple[str, list[str]]) -> dict[str, Any]:
+    """Makes a release for each image with its stages; answers what the last one learns when it goes live."""
+    with database.transaction() as tx:
+        factories.add_app(tx, SPEC)
+        for n, (image, left) in enumerate(stages, 1):
+            factories.add_release(tx, SPEC, n, image=image)
+            tx.execute(update(Release).where(Release.n == n).values(stages=left))
+        job = factories.add_job(tx, JobKind.DEPLOY, spec=SPEC.to_json())
+        tx.execute(update(JobRow).where(JobRow.id == job).values(release=len(stages)))
+        row = tx.execute(select(JobRow).where(JobRow.id == job)).mappings().one()
+        return dict(rollouts.release_live(tx, row, ReleaseLive(1)))
+
+
+def test_stages_of_an_image_that_is_not_kept_are_spent(database: Database) -> None:
+    assert _learned(database, ("old", ["a", "b"]), ("new", ["c"]))["spent_stages"] == ["a", "b"]
+
+
+def test_a_stage_that_a_kept_image_was_built_with_is_not_spent(database: Database) -> None:
+    assert _learned(database, ("old", ["a", "b"]), ("new", ["b"]))["spent_stages"] == ["a"]
+
+
+def test_stages_of_a_pruned_release_are_not_named_again(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(insert(Release).values(app="blog", n=9, image_id="gone", stages=["z"], spec={},
+                                          pruned_at=factories.LONG_AGO))  # fmt: skip
+    assert _learned(database, ("new", ["c"]))["spent_stages"] == []
