@@ -18,6 +18,11 @@ from tests.servers import Broker, Postgres
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the end-to-end tests: they wait most of their time, and everything else runs beside them."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def private_dir() -> Iterator[Path]:
     """A directory of the session's own with a short path, which other users may enter."""

@@ -48,7 +48,7 @@ class Stack:
             self.spawn(name)
         if not names or "api" in names:
             try:
-                wait_until(self._answers, 30, "the API answers")
+                wait_until(self._answers, 120, "the API answers")
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.log('api')[-3000:]}") from error
 
