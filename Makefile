@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: help up down demo test check bench
 
 help:          ## what each word does
-	@sed -n 's/^\([a-z]*\): *## /  make \1  /p' Makefile | expand -t 4
+	@awk -F ': *## ' '/^[a-z]+: *## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 up:            ## install what is missing, and start Norn
 	@deploy/up
@@ -26,11 +26,13 @@ test:          ## all checks and all tests
 	pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 check:         ## format, lint, types, layers
+	@deploy/prepare check
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports
 
 bench:         ## the measurements of tests/benchmarks
+	@deploy/prepare test
 	@echo 'Running what is in tests/benchmarks; each prints what it measures and the number to hold.'
 	pytest -q -s tests/benchmarks

@@ -33,7 +33,7 @@ from norn_tasks.store.session import Database, Row, Tx
 
 LONG_RUNNING = (Role.WEBSERVER, Role.WORKER)
 WORKER_SILENCE = 15.0
-"""Seconds without any invoke worker after which a synchronous call is refused at once."""
+"""Seconds without any worker of a class after which a request that waits for its answer is refused at once."""
 MAX_REPLICAS = 100
 
 
@@ -234,7 +234,7 @@ def request_invoke(
     A synchronous one is refused at once while the broker is away or no worker takes calls, and makes no job then.
     """
     if sync:
-        _refuse_without_workers(intake)
+        _refuse_without_workers(intake, JobClass.INVOKE)
 
     def write(tx: Tx) -> Accepted:
         target, spec = _function(tx, app, release)
@@ -258,11 +258,12 @@ def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:
     return target, apps.spec_of(target["spec"])
 
 
-def _refuse_without_workers(intake: Intake) -> None:
+def _refuse_without_workers(intake: Intake, job_class: JobClass) -> None:
+    """For who waits for the answer: raises Unavailable or EngineDown when nobody could give it now."""
     if intake.waker.broken or not intake.live.answers():
         raise Unavailable("the broker does not take messages right now", hint="norn health", retry_after=5)
     with intake.database.transaction() as tx:
-        workers.require(tx, JobClass.INVOKE, WORKER_SILENCE)
+        workers.require(tx, job_class, WORKER_SILENCE)
 
 
 def request_cron_run(
@@ -287,11 +288,13 @@ def request_cron_run(
 
 
 def request_logs(intake: Intake, app: str, *, tail: int, follow: bool, actor: str) -> Accepted:
-    """Asks a worker to read the app's live logs into the job's live stream."""
-
-    def write(tx: Tx) -> Accepted:
+    """Asks a worker to read the app's live logs into the job's live stream; refused at once when none can."""
+    with intake.database.transaction() as tx:
         if apps.role_of(tx, app) not in LONG_RUNNING:
             raise NotFound(f"{app} has no running containers to read from", hint=f"norn status {app}")
+    _refuse_without_workers(intake, JobClass.OBSERVE)
+
+    def write(tx: Tx) -> Accepted:
         args = {"tail": tail, "follow": follow}
         return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args)))
 

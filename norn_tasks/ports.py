@@ -7,6 +7,7 @@ of it being set, raising `Stopped`, with what it started ended.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,10 +128,10 @@ class Images(Protocol):
 class Run:
     """A container to run once (security.md 6 says how it is hardened; a run cannot ask for less).
 
-    `name` is its identity on the engine (`norn-x-<execution>`). `timeout` seconds from its start, then SIGTERM,
-    `grace` seconds, SIGKILL. `stdin` None: closed. `max_output`: bytes of stdout after which it is ended as too large
-    (None: head and tail are kept and the rest dropped). `logged`: its output also goes to a bounded log of the engine,
-    from which a later owner takes it.
+    `name` is its identity on the engine (`norn-x-<execution>`). `timeout` seconds from its start, or at `until` of this
+    process's monotonic clock if that comes before, SIGTERM; `grace` seconds later SIGKILL. `stdin` None: closed.
+    `max_output`: bytes of stdout after which it is ended as too large (None: head and tail are kept and the rest
+    dropped). `logged`: its output also goes to a bounded log of the engine, from which a later owner takes it.
     """
 
     name: str
@@ -148,6 +149,12 @@ class Run:
     max_output: int | None = None
     logged: bool = True
     grace: float = 10.0
+    until: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it may run when it begins now."""
+        return self.timeout if self.until is None else min(self.timeout, self.until - time.monotonic())
 
 
 class Hooks(Protocol):

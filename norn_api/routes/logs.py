@@ -96,8 +96,11 @@ class _Reading:
         end = time.monotonic() + FIRST_SECONDS
         while not self._kept and not self.ended and time.monotonic() < end:
             self._kept = self.more(0.5)
-            if not self._kept:
-                self.ended = self.ended or _job_ended(source, self.job)
+            if self._kept or self.ended:
+                return
+            self.ended, trouble = _look(source, self.job)
+            if trouble is not None:
+                raise trouble
 
     def taken(self) -> list[LiveLine]:
         """Answers what `first` found."""
@@ -113,13 +116,14 @@ class _Reading:
         return [line for line in found if not line.last]
 
 
-def _job_ended(source: Source, job: int) -> bool:
+def _look(source: Source, job: int) -> tuple[bool, Unavailable | None]:
+    """Answers whether the job that reads has ended, and what went wrong if something did."""
     with source.database.transaction() as tx:
         found = jobs_read.get(tx, job)
-    if found.ended and found.error is not None:
-        kind = EngineDown if found.error["code"] == EngineDown.code else Unavailable
-        raise kind(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
-    return found.ended
+    if not found.ended or found.error is None:
+        return found.ended, None
+    kind = EngineDown if found.error["code"] == EngineDown.code else Unavailable
+    return True, kind(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
 
 
 def _replica_lines(source: Source, reading: _Reading, shape: Shape) -> Iterator[str]:
@@ -129,10 +133,8 @@ def _replica_lines(source: Source, reading: _Reading, shape: Shape) -> Iterator[
         if reading.ended or source.closing.is_set() or source.connection.gone():
             return
         lines = reading.more(2.0)
-        if not lines and not reading.ended and _job_ended_quietly(source, reading.job):
-            reading.ended = True
-
-
-def _job_ended_quietly(source: Source, job: int) -> bool:
-    with source.database.transaction() as tx:
-        return jobs_read.get(tx, job).ended
+        if not lines and not reading.ended:
+            reading.ended, trouble = _look(source, reading.job)
+            if trouble is not None:
+                # The answer has begun: what went wrong can only be told as its last line.
+                yield shape("norn", trouble.sentence)

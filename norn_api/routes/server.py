@@ -15,6 +15,7 @@ from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.store import apps_read, health, stats
 from norn_tasks.store.health import Check, CheckStatus
 
+_START_POSTGRES = "start PostgreSQL; norn logs --server postgres"
 api = noun("server", "The server itself")
 
 
@@ -34,7 +35,7 @@ def get_health() -> Response:
         with norn().database.transaction() as tx:
             checks = [Check("database", CheckStatus.OK, "the database answers"), *checks, *health.checks(tx)]
     except DatabaseDown as error:
-        checks = [Check("database", CheckStatus.FAIL, error.sentence, "norn logs --server postgres"), *checks]
+        checks = [Check("database", CheckStatus.FAIL, error.sentence, _START_POSTGRES), *checks]
         status = "down"
     if status == "ok" and any(check.status is not CheckStatus.OK for check in checks):
         status = "degraded"
@@ -45,7 +46,7 @@ def get_health() -> Response:
 def _broker() -> Check:
     if norn().live.answers():
         return Check("broker", CheckStatus.OK, "the broker answers")
-    hint = "start it; accepted work is kept meanwhile, and taken up within seconds"
+    hint = "start it; norn logs --server broker; accepted work is kept meanwhile and taken up soon after"
     return Check("broker", CheckStatus.FAIL, "the broker does not answer", hint)
 
 

@@ -224,12 +224,6 @@ class RolloutFailed(StepFailed):
     code = "rollout_failed"
 
 
-class RunFailed(StepFailed):
-    """A container of a run ended badly: `state` in the facts is one of ExecutionState."""
-
-    code = "run_failed"
-
-
 class TimedOut(StepFailed):
     """It took longer than its limit, which the sentence names."""
 

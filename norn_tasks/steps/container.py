@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from norn_tasks.domain.call import environment
@@ -76,7 +77,7 @@ def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
     """Builds the container of the job's execution."""
     if job.image_id is None:
         raise ReleaseGone(f"release {job.release} of {job.app} has no image", hint=f"norn deploy {job.app}")
-    is_call = job.kind is JobKind.INVOKE
+    is_call, timeout = job.kind is JobKind.INVOKE, _timeout(job, spec)
     argv = spec.argv()
     return Run(
         name=f"norn-x-{job.execution}-{limits.instance}",
@@ -85,7 +86,7 @@ def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
         image=job.image_id,
         argv=tuple(argv) if argv is not None else None,
         env=_env(job, spec),
-        timeout=_timeout(job, spec),
+        timeout=timeout,
         memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,
         cpus=spec.resources.cpu or limits.run_cpus,
         network=spec.network,
@@ -93,6 +94,7 @@ def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
         stdin=job.call.body if job.call is not None else None,
         max_output=spec.function.max_output if is_call else None,
         grace=SYNC_GRACE if job.sync else Run.grace,
+        until=time.monotonic() + timeout if job.sync else None,
         logged=not job.sync,
     )
 

@@ -184,6 +184,11 @@ def test_past_its_timeout_it_is_ended(runtime: Runtime, base: Run, owner: Owner)
     assert (ended.timed_out, ended.exit_code) == (True, 137)
 
 
+def test_its_time_may_be_up_before_its_timeout(runtime: Runtime, base: Run, owner: Owner) -> None:
+    run = replace(base, argv=SLEEP, timeout=30, until=time.monotonic() + 1)
+    assert runtime.run(run, owner, FakeWatch().watch).timed_out
+
+
 def test_out_of_memory_is_told(runtime: Runtime, base: Run, owner: Owner) -> None:
     ended = runtime.run(replace(base, argv=GREEDY, memory=16 * 2**20), owner, FakeWatch().watch)
     assert ended.oom_killed

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e import apps
@@ -20,24 +24,41 @@ FROM busybox:stable
 CMD ["sh", "-c", "case $NORN_REQUEST_BODY in \\
   exit) echo half; echo boom >&2; exit 1;; \\
   missing) nosuch;; \\
-  slow) sleep 60;; \\
   hungry) tail /dev/zero;; \\
   chatty) yes;; \\
 esac"]
 """
-LIMITS = "function:\n  timeout: 2\n  memory: 16m\n  maxOutput: 1KiB\n  maxBody: 10\n"
 
 
 @pytest.fixture(scope="module")
-def norn_(stack: Stack) -> Stack:
-    """A Norn with a function `fails` that does on demand, a cron app `tick` that fails, and apps that are less far."""
-    apps.deploy_function(stack, "fails", FAILS, LIMITS)
-    apps.add_cron(stack, "tick", "echo out; echo bad >&2; exit 1")
+def deploys(stack: Stack) -> dict[str, int]:
+    """Every deploy of this module, all accepted and some under way: the jobs by app."""
+    apps.add_function(stack, "fails", FAILS, "function:\n  memory: 16m\n  maxOutput: 1KiB\n  maxBody: 10\n")
+    apps.add_function(stack, "slow", apps.slow_function(60), "function:\n  timeout: 2\n")
     apps.add_function(stack, "bare")
     apps.add_function(stack, "forged")
-    for name in ("tick", "forged"):
-        stack.norn("forge", name)
-    stack.norn("deploy", "tick")
+    apps.add_cron(stack, "tick", "echo out; echo bad >&2; exit 1")
+    stack.add_app("broken", BROKEN, PLAIN)
+    for app in FAILING:
+        stack.add_app(app.name, f"app: {app.name}\n{app.spec}", app.files)
+    names = ("fails", "slow", "tick", *(app.name for app in FAILING))
+    ask(stack, "POST", "/api/apps/forged/forge", json={})
+    return {name: _forge_and_deploy(stack, name) for name in names}
+
+
+def _forge_and_deploy(stack: Stack, name: str) -> int:
+    """Has both accepted, one after the other, and answers the deploy's job."""
+    forge = ask(stack, "POST", f"/api/apps/{name}/forge", json={})
+    deploy = ask(stack, "POST", f"/api/apps/{name}/deploy", json={})
+    assert (forge.status_code, deploy.status_code) == (202, 202), deploy.text
+    return int(deploy.json()["job"])
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack, deploys: dict[str, int]) -> Stack:
+    """A Norn with two functions that fail on demand, a cron app `tick` that fails, and apps that are less far."""
+    for name in ("fails", "slow", "tick"):
+        stack.await_state(deploys[name], ["succeeded"], 60)
     return stack
 
 
@@ -60,21 +81,14 @@ def mistake_lines(file: str) -> str:
     return "".join(f"{file}:{line}:{col}: {name}: {what} ({hint})\n" for line, col, name, what, hint in BROKEN_MISTAKES)
 
 
-@pytest.fixture(scope="module")
-def broken(norn_: Stack) -> Stack:
-    """The same, with an app `broken` whose directory holds a spec with two mistakes."""
-    norn_.add_app("broken", BROKEN, {"Dockerfile": apps.ECHO})
-    return norn_
-
-
-def test_applying_a_broken_spec_tells_all_mistakes(broken: Stack) -> None:
-    answer = ask(broken, "PUT", "/api/apps/other", content=BROKEN, headers={"Content-Type": "text/yaml"})
+def test_applying_a_broken_spec_tells_all_mistakes(world: Stack) -> None:
+    answer = ask(world, "PUT", "/api/apps/other", content=BROKEN, headers={"Content-Type": "text/yaml"})
     assert told(answer).code == "spec_invalid"
     assert (answer.status_code, mistakes_of(answer.json())) == (422, BROKEN_MISTAKES)
 
 
-def test_deploying_a_broken_directory_tells_all_mistakes(broken: Stack) -> None:
-    answer = ask(broken, "POST", "/api/apps/broken/deploy", json={})
+def test_deploying_a_broken_directory_tells_all_mistakes(world: Stack) -> None:
+    answer = ask(world, "POST", "/api/apps/broken/deploy", json={})
     assert told(answer) == Told(
         422,
         "spec_invalid",
@@ -85,14 +99,14 @@ def test_deploying_a_broken_directory_tells_all_mistakes(broken: Stack) -> None:
     assert mistakes_of(answer.json()) == BROKEN_MISTAKES
 
 
-def test_norn_apply_of_a_broken_directory_names_file_line_and_column(broken: Stack) -> None:
-    directory = broken.apps / "broken"
-    assert norn(broken, "apply", str(directory)) == Printed(1, mistake_lines(f"{directory}/infraspec.yaml"))
+def test_norn_apply_of_a_broken_directory_names_file_line_and_column(world: Stack) -> None:
+    directory = world.apps / "broken"
+    assert norn(world, "apply", str(directory)) == Printed(1, mistake_lines(f"{directory}/infraspec.yaml"))
 
 
 @pytest.mark.parametrize("verb", ["forge", "deploy"])
-def test_norn_with_a_broken_directory_names_file_line_and_column(broken: Stack, verb: str) -> None:
-    assert norn(broken, verb, "broken") == Printed(1, mistake_lines("broken/infraspec.yaml"))
+def test_norn_with_a_broken_directory_names_file_line_and_column(world: Stack, verb: str) -> None:
+    assert norn(world, verb, "broken") == Printed(1, mistake_lines("broken/infraspec.yaml"))
 
 
 # What is refused before anything is done
@@ -106,9 +120,7 @@ OVER = Told(
 )  # fmt: skip
 MANY = Told(422, "invalid_request", "replicas: it is more than 100", "write 100 or less")
 MINUTE = Told(422, "invalid_request", 'the schedule\'s minute "61" is not good: it may be 0 to 59', CRON_HINT)
-WORDS = Told(
-    422, "invalid_request", '"every monday" is not a schedule: it has 2 fields in place of five', CRON_HINT
-)
+WORDS = Told(422, "invalid_request", '"every monday" is not a schedule: it has 2 fields in place of five', CRON_HINT)
 ZONE = Told(
     422, "invalid_request", '"Mars/Olympus" is not a time zone of the IANA database',
     "write a name such as Europe/Berlin, or UTC",
@@ -117,6 +129,7 @@ NOT_FORGED = Told(409, "not_forged", "bare has no infrastructure yet", "norn for
 NOT_DEPLOYED = Told(409, "not_deployed", "forged has no succeeded release yet", "norn deploy forged")
 SCHEDULE = "/api/apps/tick/cron/schedule"
 ELEVEN = {"content": b"x" * 11}
+ON_MARS = {"schedule": "0 9 * * *", "timezone": "Mars/Olympus"}
 
 REFUSALS = [
     Refusal("GET", "/api/apps/nosuch", "status|nosuch", NO_APP, 3),
@@ -129,10 +142,7 @@ REFUSALS = [
     Refusal("POST", "/api/apps/fails/scale", "scale|fails|101", MANY, 1, {"json": {"replicas": 101}}),
     Refusal("PUT", SCHEDULE, "cron|set-schedule|tick|61 * * * *", MINUTE, 1, {"json": {"schedule": "61 * * * *"}}),
     Refusal("PUT", SCHEDULE, "cron|set-schedule|tick|every monday", WORDS, 1, {"json": {"schedule": "every monday"}}),
-    Refusal(
-        "PUT", SCHEDULE, "cron|set-schedule|tick|0 9 * * *|--timezone|Mars/Olympus", ZONE, 1,
-        {"json": {"schedule": "0 9 * * *", "timezone": "Mars/Olympus"}},
-    ),  # fmt: skip
+    Refusal("PUT", SCHEDULE, "cron|set-schedule|tick|0 9 * * *|--timezone|Mars/Olympus", ZONE, 1, {"json": ON_MARS}),
     Refusal("POST", "/fn/fails", "invoke|fails|--body|xxxxxxxxxxx", OVER, 1, ELEVEN),
     Refusal("POST", "/api/apps/fails/invoke", "invoke|fails|--async|--body|xxxxxxxxxxx", OVER, 1, ELEVEN),
     Refusal("POST", "/api/apps/bare/deploy", "deploy|bare", NOT_FORGED, 5, {"json": {}}),
@@ -141,20 +151,27 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
-def test_the_api_refuses(norn_: Stack, refusal: Refusal) -> None:
-    assert refusal.asked(norn_) == refusal.told
+def test_the_api_refuses(world: Stack, refusal: Refusal) -> None:
+    assert refusal.asked(world) == refusal.told
+
+
+@pytest.fixture(scope="module")
+def printed(world: Stack) -> dict[str, Printed]:
+    """What `norn` does with each of them, by what is typed; four at a time."""
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip([r.typed for r in REFUSALS], pool.map(lambda r: r.run(world), REFUSALS), strict=True))
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
-def test_norn_tells_the_refusal(norn_: Stack, refusal: Refusal) -> None:
-    assert refusal.run(norn_) == refusal.printed
+def test_norn_tells_the_refusal(printed: dict[str, Printed], refusal: Refusal) -> None:
+    assert printed[refusal.typed] == refusal.printed
 
 
-def test_a_refused_request_leaves_no_job(norn_: Stack) -> None:
-    before = norn_.rows("SELECT count(*) FROM jobs WHERE class <> 'observe'")
+def test_a_refused_request_leaves_no_job(world: Stack) -> None:
+    before = world.rows("SELECT count(*) FROM jobs WHERE class <> 'observe'")
     for refusal in REFUSALS:
-        refusal.asked(norn_)
-    assert norn_.rows("SELECT count(*) FROM jobs WHERE class <> 'observe'") == before
+        refusal.asked(world)
+    assert world.rows("SELECT count(*) FROM jobs WHERE class <> 'observe'") == before
 
 
 @pytest.mark.parametrize(
@@ -165,14 +182,14 @@ def test_a_refused_request_leaves_no_job(norn_: Stack) -> None:
         ({}, "replicas: give either replicas or reset", 'send {"replicas": 3} or {"reset": true}'),
     ],
 )
-def test_a_field_of_the_wrong_type_is_named(norn_: Stack, body: dict[str, Any], sentence: str, hint: str) -> None:
-    answer = ask(norn_, "POST", "/api/apps/fails/scale", json=body)
+def test_a_field_of_the_wrong_type_is_named(world: Stack, body: dict[str, Any], sentence: str, hint: str) -> None:
+    answer = ask(world, "POST", "/api/apps/fails/scale", json=body)
     assert told(answer) == Told(422, "invalid_request", sentence, hint)
 
 
-def test_a_word_in_place_of_a_number_is_usage(norn_: Stack) -> None:
+def test_a_word_in_place_of_a_number_is_usage(world: Stack) -> None:
     wanted = error_lines("'many' is not a number of replicas", "norn scale blog 2")
-    assert norn(norn_, "scale", "fails", "many") == Printed(2, wanted + "\n")
+    assert norn(world, "scale", "fails", "many") == Printed(2, wanted + "\n")
 
 
 # Who asks
@@ -215,15 +232,15 @@ CALLERS: list[tuple[str, Callable[[Stack], str], Told]] = [
 
 
 @pytest.mark.parametrize(("who", "expected"), [each[1:] for each in CALLERS], ids=[each[0] for each in CALLERS])
-def test_the_api_refuses_who_may_not(norn_: Stack, who: Callable[[Stack], str], expected: Told) -> None:
-    answer = ask(norn_, "POST", "/api/apps/fails/deploy", token=who(norn_), json={})
+def test_the_api_refuses_who_may_not(world: Stack, who: Callable[[Stack], str], expected: Told) -> None:
+    answer = ask(world, "POST", "/api/apps/fails/deploy", token=who(world), json={})
     assert told(answer) == expected
 
 
 @pytest.mark.parametrize(("who", "expected"), [each[1:] for each in CALLERS], ids=[each[0] for each in CALLERS])
-def test_norn_tells_who_may_not(norn_: Stack, who: Callable[[Stack], str], expected: Told) -> None:
+def test_norn_tells_who_may_not(world: Stack, who: Callable[[Stack], str], expected: Told) -> None:
     wanted = Printed(4, error_lines(expected.sentence, expected.hint) + "\n")
-    assert norn(norn_, "deploy", "fails", token=who(norn_)) == wanted
+    assert norn(world, "deploy", "fails", token=who(world)) == wanted
 
 
 # A deploy that fails
@@ -255,8 +272,8 @@ FAILING = [
         "add it, or name the right one in build.dockerfile",
     ),
     Failing(
-        "bad-build", "role: function\n", {"Dockerfile": "FROM busybox:stable\nRUN echo oh no >&2; exit 3\n"},
-        "build-image", "build_failed", "the build failed at step 2, RUN echo oh no >&2; exit 3: it exited 3", OUTPUT,
+        "bad-build", "role: function\n", {"Dockerfile": "FROM busybox:stable\nRUN echo oh no; exit 3\n"},
+        "build-image", "build_failed", "the build failed at step 2, RUN echo oh no; exit 3: it exited 3", OUTPUT,
     ),
     Failing(
         "bad-test", "role: function\nbuild:\n  test: 'echo 1 of 2 failed; exit 1'\n", PLAIN, "test-image",
@@ -269,7 +286,7 @@ FAILING = [
     ),
     Failing(
         "exits", f"{WEB}command: 'echo cannot bind >&2; sleep 0.3; exit 1'\n", PLAIN, "await-rollout",
-        "rollout_failed", "the new container exited 1 after 0.3 s", OUTPUT,
+        "rollout_failed", "the new container exited 1 after 0.3 s", "`norn jobs logs` shows its last lines",
     ),
     Failing(
         "no-program", "role: worker\ncommand: [nosuch]\n", PLAIN, "await-rollout", "rollout_failed",
@@ -286,17 +303,6 @@ FAILING = [
         "healthcheck: /health in infraspec.yaml must answer 2xx or 3xx",
     ),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def deploys(stack: Stack) -> dict[str, int]:
-    """The deploys of the failing apps, all under way, by app."""
-    jobs = {}
-    for app in FAILING:
-        stack.add_app(app.name, f"app: {app.name}\n{app.spec}", app.files)
-        assert ask(stack, "POST", f"/api/apps/{app.name}/forge", json={}).status_code == 202
-        jobs[app.name] = int(ask(stack, "POST", f"/api/apps/{app.name}/deploy", json={}).json()["job"])
-    return jobs
 
 
 @pytest.mark.parametrize("app", FAILING, ids=str)
@@ -331,23 +337,24 @@ def test_what_it_wrote_is_in_the_steps_log_once(
 # A run that fails
 
 
-def test_a_cron_run_that_exits_1_in_norn(norn_: Stack) -> None:
-    done = norn(norn_, "cron", "run", "tick")
-    run = norn_.json("cron", "history", "tick")["items"][0]["execution"]
+def test_a_cron_run_that_exits_1_in_norn(world: Stack) -> None:
+    done = norn(world, "cron", "run", "tick")
+    run = world.json("cron", "history", "tick")["items"][0]["execution"]
     wanted = error_lines(f"execution {run} failed: it exited 1", f"norn cron logs tick {run} has its output")
     assert done.end == (6, wanted)
 
 
-def test_a_cron_run_that_exits_1_in_the_api(norn_: Stack) -> None:
-    run = ask(norn_, "GET", "/api/apps/tick/cron").json()["last"][0]
+def test_a_cron_run_that_exits_1_in_the_api(world: Stack) -> None:
+    run = ask(world, "GET", "/api/apps/tick/cron").json()["last"][0]
     assert (run["state"], run["cause"], run["exit_code"], run["stderr"]) == ("failed", "exit", 1, "bad\n")
     assert (run["sentence"], run["hint"]) == ("it exited 1", f"norn cron logs tick {run['id']} has its output")
 
 
 @dataclass(frozen=True)
 class Ending:
-    """A call that ends badly: the body that asks for it, the record's state, what `/fn` tells."""
+    """A call that ends badly: which function with which body, the record's state, what `/fn` tells."""
 
+    app: str
     body: str
     state: str
     told: Told
@@ -356,40 +363,61 @@ class Ending:
         return self.body
 
 
+@dataclass(frozen=True)
+class Called:
+    """What came of it through `/fn` and through `norn invoke`."""
+
+    answer: httpx.Response
+    typed: subprocess.CompletedProcess[bytes]
+
+
 ITS_OUTPUT = "norn fn show {execution} has its output"
 NOT_THERE = "its command was not found in the image (exit 127)"
+CHECK = "check command in infraspec.yaml and CMD in the Dockerfile"
 ENDINGS = [
-    Ending("exit", "failed", Told(502, "function_failed", "it exited 1", ITS_OUTPUT)),
-    Ending("missing", "failed", Told(502, "not_runnable", NOT_THERE,
-                                     "check command in infraspec.yaml and CMD in the Dockerfile")),
-    Ending("slow", "timed_out", Told(504, "timed_out", "it did not end within 2 s",
-                                     "raise function.timeout in its infraspec.yaml, or make it quicker")),
-    Ending("hungry", "oom_killed", Told(502, "oom_killed", "it used more than its 16 MiB of memory",
-                                        "raise function.memory in its infraspec.yaml")),
-    Ending("chatty", "failed", Told(502, "output_too_large", "it wrote more than its 1024 bytes of output",
-                                    "raise function.maxOutput in its infraspec.yaml, or write less")),
+    Ending("fails", "exit", "failed", Told(502, "function_failed", "it exited 1", ITS_OUTPUT)),
+    Ending("fails", "missing", "failed", Told(502, "not_runnable", NOT_THERE, CHECK)),
+    Ending("slow", "slow", "timed_out", Told(504, "timed_out", "it did not end within 2 s",
+                                             "raise function.timeout in its infraspec.yaml, or make it quicker")),
+    Ending("fails", "hungry", "oom_killed", Told(502, "oom_killed", "it used more than its 16 MiB of memory",
+                                                 "raise function.memory in its infraspec.yaml")),
+    Ending("fails", "chatty", "failed", Told(502, "output_too_large", "it wrote more than its 1024 bytes of output",
+                                             "raise function.maxOutput in its infraspec.yaml, or write less")),
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def calls(world: Stack) -> dict[str, Called]:
+    """Every such call through both doors, four at a time."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = {e.body: pool.submit(ask, world, "POST", f"/fn/{e.app}", content=e.body) for e in ENDINGS}
+        typed = {
+            e.body: pool.submit(world.norn, "-o", "json", "invoke", e.app, "-b", e.body, check=False) for e in ENDINGS
+        }
+        return {body: Called(asked[body].result(), typed[body].result()) for body in asked}
+
+
 @pytest.mark.parametrize("ending", ENDINGS, ids=str)
-def test_fn_tells_how_a_call_failed(norn_: Stack, ending: Ending) -> None:
-    answer = ask(norn_, "POST", "/fn/fails", content=ending.body)
+def test_fn_tells_how_a_call_failed(calls: dict[str, Called], ending: Ending) -> None:
+    answer = calls[ending.body].answer
     hint = ending.told.hint.format(execution=answer.headers["X-Norn-Invocation-Id"])
-    assert told(answer) == Told(ending.told.status, ending.told.code, f"fails: {ending.told.sentence}", hint)
+    assert told(answer) == replace(ending.told, sentence=f"{ending.app}: {ending.told.sentence}", hint=hint)
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=str)
-def test_invoke_answers_the_record_of_a_call_that_failed(norn_: Stack, ending: Ending) -> None:
-    answer = ask(norn_, "POST", "/api/apps/fails/invoke", content=ending.body)
-    record = answer.json()
+def test_norn_invoke_tells_how_a_call_failed(calls: dict[str, Called], ending: Ending) -> None:
+    typed = calls[ending.body].typed
+    record = json.loads(typed.stdout)
     hint = ending.told.hint.format(execution=record["id"])
-    assert (answer.status_code, record["state"]) == (200, ending.state)
-    assert (record["sentence"], record["hint"]) == (ending.told.sentence, hint)
+    wanted = error_lines(f"execution {record['id']} {ending.state}: {ending.told.sentence}", hint)
+    assert (typed.returncode, typed.stderr.decode()) == (6, wanted + "\n")
+    assert (record["state"], record["sentence"], record["hint"]) == (ending.state, ending.told.sentence, hint)
 
 
-@pytest.mark.parametrize("ending", ENDINGS, ids=str)
-def test_norn_invoke_tells_how_a_call_failed(norn_: Stack, ending: Ending) -> None:
-    done = norn(norn_, "invoke", "fails", "--body", ending.body)
-    call = norn_.json("fn", "history", "fails")["items"][0]["id"]
-    sentence = f"execution {call} {ending.state}: {ending.told.sentence}"
-    assert done.end == (6, error_lines(sentence, ending.told.hint.format(execution=call)))
+def test_what_a_failed_call_wrote_is_in_its_record(calls: dict[str, Called]) -> None:
+    record = json.loads(calls["exit"].typed.stdout)
+    assert (record["stdout"], record["stderr"], record["exit_code"]) == ("half\n", "boom\n", 1)
+
+
+def test_a_timeout_is_told_soon_though_the_code_ignores_sigterm(calls: dict[str, Called]) -> None:
+    assert 2 <= calls["slow"].answer.elapsed.total_seconds() < 2 + 3

@@ -138,8 +138,9 @@ class FakeRuntime:
         started = self.containers[container].started
         assert started is not None
         does = self._does(run)
-        late = does.seconds > run.timeout
-        until = started + min(does.seconds, run.timeout)
+        allowed = run.seconds
+        late = does.seconds > allowed
+        until = started + min(does.seconds, allowed)
         while time.monotonic() < until:
             watch.stop.wait(max(0.0, min(0.05, until - time.monotonic())))
             watch.stop.check()

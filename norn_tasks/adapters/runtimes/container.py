@@ -67,7 +67,7 @@ class Container:
                 refused = self._start()
                 if refused is not None:
                     return refused
-                deadline = Deadline(self._run.timeout, self._run.grace)
+                deadline = Deadline(self._run.seconds, self._run.grace)
                 self._follow(streams, outputs, deadline)
             silent = time.monotonic()
             state = self.await_end(deadline)

@@ -30,7 +30,7 @@ class ApiProcess:
         ]  # fmt: skip
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
-        wait_until(self._ready, 30, "the API answers")
+        wait_until(self._ready, 120, "the API answers")
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self._log.read_text()

@@ -1,0 +1,133 @@
+"""`make demo` in a clone, on this machine's engine: all that it promises to show, twice, and `make down`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import psycopg2
+import pytest
+
+from tests.architecture.source import ROOT
+from tests.servers import free_port
+
+pytestmark = pytest.mark.timeout(900)
+
+SHOWN = {
+    "the webserver's answer": r"<h1>Hello, Ada!</h1>\n.*version 1\.",
+    "the worker's log": r"(r1-1 \| job \d+: \S+ has \d+ words.*\n){2}",
+    "the record of the cron job": r"\$ norn status daily-report\n(.*\n)+1 .* manual +succeeded +0 ",
+    "what the cron job printed": r"Sales of the day before",
+    "the picture that the function made": r"\$ norn invoke thumbnail-gen .*\nP2\n12 8\n255\n",
+    "what the broken version said": r"✘ await-rollout .*\n.*\n +hello-web 2: cannot open the guest book: no such file",
+    "why the broken deploy failed": r"error: await-rollout: the new container exited 1",
+    "that no request failed meanwhile": r"\n[1-9]\d* requests while it was tried, 0 of them failed\n",
+    "that version 1 goes on serving": r'"app":"hello-web","version":"1"',
+    "the failed deploy on record": r" deploy +failed +2 .* exited 1",
+    "what to type next": r"Next, try ==\n(.*\n)+ +norn status hello-web ",
+    "how to stop it": r"\n +make down ",
+}
+NOT_A_NEWCOMERS = re.compile("NORN_|MAKE|MFLAGS|VIRTUAL_ENV")
+"""What `make test` and a shell on a Norn have in their environment."""
+
+
+class Clone:
+    """A clone of what is committed here, in which a person types `make`; `instance` is its control plane's name."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.instance = home, ""
+        first = free_port()
+        ports = {"PORT": free_port(), "ROUTER_PORT_FIRST": first, "ROUTER_PORT_LAST": first + 9}
+        kept = {name: value for name, value in os.environ.items() if not NOT_A_NEWCOMERS.match(name)}
+        self._environment = kept | {f"NORN_{name}": str(port) for name, port in ports.items()}
+        subprocess.run(["git", "clone", "--quiet", ROOT, home], check=True)
+
+    def make(self, target: str) -> subprocess.CompletedProcess[str]:
+        """Runs `make` to its end, and prints what it said and how long it took."""
+        began = time.monotonic()
+        try:
+            done = subprocess.run(
+                ["make", target], cwd=self.home, env=self._environment, text=True, check=False, timeout=400,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        finally:
+            self.instance = self.instance or self._instance()
+        print(f"{done.stdout}\nmake {target} took {time.monotonic() - began:.0f} s")
+        return done
+
+    def _instance(self) -> str:
+        """Answers the name that is on all it makes on the engine; nothing while its database does not run."""
+        stores = self.home / ".norn/run/stores"
+        if not (stores / ".s.PGSQL.5432").exists():
+            return ""
+        connection = psycopg2.connect(host=str(stores), user="norn", dbname="norn")
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT name FROM instance")
+                return "".join(cursor.fetchone() or ())
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def clone(private_dir: Path, engine_address: str) -> Iterator[Clone]:
+    """A clone; what was started in it is stopped, and what it made on the engine is removed."""
+    clone = Clone(private_dir / "demo")
+    try:
+        yield clone
+    finally:
+        clone.make("down")
+        if clone.instance:
+            _remove_from_engine(engine_address, clone.instance)
+
+
+def _remove_from_engine(address: str, instance: str) -> None:
+    client = docker.DockerClient(base_url=address)
+    label = f"norn.io/instance={instance}"
+    for container in client.containers.list(all=True, filters={"label": label}):
+        container.remove(force=True)
+    for image in client.images.list(filters={"label": label}):
+        client.images.remove(str(image.id), force=True)
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def first(clone: Clone) -> subprocess.CompletedProcess[str]:
+    """The first `make demo`, which installs Norn in the clone."""
+    return clone.make("demo")
+
+
+@pytest.fixture(scope="module")
+def second(clone: Clone, first: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The second, on a Norn that runs."""
+    return clone.make("demo")
+
+
+def test_it_succeeds(first: subprocess.CompletedProcess[str]) -> None:
+    assert first.returncode == 0, first.stdout[-3000:]
+
+
+@pytest.mark.parametrize("what", SHOWN)
+def test_it_shows(first: subprocess.CompletedProcess[str], what: str) -> None:
+    assert re.search(SHOWN[what], first.stdout), first.stdout
+
+
+def test_it_leaves_the_checkout_as_it_was(clone: Clone, first: subprocess.CompletedProcess[str]) -> None:
+    changed = subprocess.run(["git", "status", "--short"], cwd=clone.home, capture_output=True, text=True, check=True)
+    assert changed.stdout == ""
+
+
+def test_a_second_one_succeeds_on_the_norn_that_runs(second: subprocess.CompletedProcess[str]) -> None:
+    assert second.returncode == 0, second.stdout[-3000:]
+    assert second.stdout.startswith("Norn runs at http://127.0.0.1:")
+
+
+@pytest.mark.usefixtures("second")
+def test_down_stops_it(clone: Clone) -> None:
+    down = clone.make("down")
+    assert (down.returncode, "Norn has stopped." in down.stdout) == (0, True)

@@ -1,0 +1,112 @@
+"""A Debian with nothing on it: `make demo` installs what is missing, starts the engine and Norn, and shows it all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source import ROOT
+from tests.e2e.fresh_machine import FreshMachine, fresh_machine, missing
+
+pytestmark = pytest.mark.timeout(900)
+
+CHECKOUT = "/root/norn"
+INSTALLED = ("docker", "dockerd", "busybox", "git", "curl", "python3")
+NEVER = ("redis-server", "valkey-server", "postgres", "psql", "pg_ctl")
+
+
+@dataclass(frozen=True)
+class FirstDemo:
+    """What was there before the first `make demo`, how it ended and what it printed."""
+
+    found: list[str]
+    code: int
+    said: str
+
+
+@pytest.fixture(scope="module")
+def machine(private_dir: Path) -> Iterator[FreshMachine]:
+    """A fresh machine with a checkout of what is committed here."""
+    if why_not := missing():
+        pytest.fail(why_not)
+    clone = private_dir / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    with fresh_machine(private_dir / "fresh") as machine:
+        shutil.copytree(clone, machine.root / CHECKOUT.lstrip("/"), symlinks=True)
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def demo(machine: FreshMachine) -> FirstDemo:
+    """The first `make demo` on it."""
+    found, began = machine.has(*INSTALLED, *NEVER), time.monotonic()
+    done = machine.run("make", "demo", cwd=CHECKOUT, seconds=500, **machine.outside)
+    print(f"{done.stdout}\nmake demo on a fresh machine took {time.monotonic() - began:.0f} s")
+    return FirstDemo(found, done.returncode, done.stdout)
+
+
+def _shell(machine: FreshMachine, command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line as the person types it after the demo, who has no way out any more."""
+    return machine.run("bash", "-c", f". .norn/env && {command}", cwd=CHECKOUT)
+
+
+def test_it_succeeds_where_nothing_was(demo: FirstDemo) -> None:
+    assert demo.code == 0, demo.said[-3000:]
+    assert demo.found == []
+    assert "That was all of it" in demo.said
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["installing Debian packages", "making the virtual environment .venv", "installing norn[server]",
+     "starting the engine: dockerd", "pulling the image busybox:stable"],
+)  # fmt: skip
+def test_it_says_each_thing_it_does(demo: FirstDemo, what: str) -> None:
+    assert f"prepare: {what}" in demo.said
+
+
+@pytest.mark.usefixtures("demo")
+def test_what_was_missing_is_installed_and_no_store_of_the_system(machine: FreshMachine) -> None:
+    assert machine.has(*INSTALLED, *NEVER) == list(INSTALLED)
+    assert not (machine.root / "usr/lib/postgresql").exists()
+
+
+def test_the_stores_are_those_that_come_with_norn(demo: FirstDemo) -> None:
+    assert f"making a database cluster with {CHECKOUT}/.venv/lib/" in demo.said
+    assert "starting the broker (valkey-server)" in demo.said
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_engine_runs_a_container_of_the_image(machine: FreshMachine) -> None:
+    ran = machine.run("docker", "run", "--rm", "--network", "none", "busybox:stable", "echo", "a container")
+    assert (ran.returncode, ran.stdout) == (0, "a container\n")
+
+
+@pytest.mark.usefixtures("demo")
+def test_everything_is_well(machine: FreshMachine) -> None:
+    health = _shell(machine, "norn -o json health")
+    assert health.returncode == 0, health.stdout
+    checks = {check["name"]: check["status"] for check in json.loads(health.stdout)["checks"]}
+    assert {"database", "broker", "engine", "worker:deploy"} <= set(checks)
+    assert set(checks.values()) == {"ok"}
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_second_preparation_finds_nothing_to_do(machine: FreshMachine) -> None:
+    again = machine.run("deploy/prepare", "run", cwd=CHECKOUT)
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+@pytest.mark.usefixtures("demo")
+def test_make_down_stops_all_of_norn(machine: FreshMachine) -> None:
+    down = machine.run("make", "down", cwd=CHECKOUT, seconds=180)
+    assert (down.returncode, "Norn has stopped." in down.stdout) == (0, True)
+    left = machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '").stdout
+    assert f"{CHECKOUT}/.venv" not in left
