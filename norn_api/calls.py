@@ -41,7 +41,8 @@ def passed_on(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         kept[name] = f"{kept[name]}, {value}" if name in kept else value
     size = sum(len(name) + len(value) for name, value in kept.items())
     if size > HEADERS_MAX:
-        raise HeadersTooLarge(f"the headers have {size} bytes, and a function takes {HEADERS_MAX}", limit=HEADERS_MAX)
+        sentence = f"the headers have {size} bytes, and a function takes {HEADERS_MAX}"
+        raise HeadersTooLarge(sentence, hint="send it in the body", limit=HEADERS_MAX)
     return kept
 
 

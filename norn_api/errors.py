@@ -130,7 +130,10 @@ def _unforeseen(error: Exception) -> Response:
     first_line = (str(error).splitlines() or [""])[0][:200]
     _log.error("a request failed unforeseen", id=number, error=type(error).__name__, says=first_line, at=where)
     return problem(
-        Internal(f"something went wrong inside Norn (id {number})", hint="the API's log tells more by this id")
+        Internal(
+            f"something went wrong inside Norn (id {number})",
+            hint="the API's log tells more by this id: norn logs --server api",
+        )
     )
 
 

@@ -118,7 +118,9 @@ class TestImage(Step):
 
     def _failure(self, finished: Finished, run: Run) -> TestsFailed | TimedOut:
         if finished.state is ExecutionState.TIMED_OUT:
-            return TimedOut(f"build.test did not end within {run.timeout:g} s", hint="make it quicker, or raise NORN_TEST_TIMEOUT")
+            return TimedOut(
+                f"build.test did not end within {run.timeout:g} s", hint="make it quicker, or raise NORN_TEST_TIMEOUT"
+            )
         hint = finished.hint
         if finished.ended.exit_code == 127:
             hint = "the command is not in the image: dev dependencies may be missing; see build.testStage"
