@@ -15,7 +15,7 @@ import pytest
 from tests.architecture.source import ROOT
 from tests.e2e.fresh_machine import FreshMachine, fresh_machine, missing
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 CHECKOUT = "/root/norn"
 INSTALLED = ("docker", "dockerd", "busybox", "git", "curl", "python3")
@@ -47,7 +47,7 @@ def machine(private_dir: Path) -> Iterator[FreshMachine]:
 def demo(machine: FreshMachine) -> FirstDemo:
     """The first `make demo` on it."""
     found, began = machine.has(*INSTALLED, *NEVER), time.monotonic()
-    done = machine.run("make", "demo", cwd=CHECKOUT, seconds=500, **machine.outside)
+    done = machine.run("make", "demo", cwd=CHECKOUT, seconds=900, **machine.outside)
     print(f"{done.stdout}\nmake demo on a fresh machine took {time.monotonic() - began:.0f} s")
     return FirstDemo(found, done.returncode, done.stdout)
 
