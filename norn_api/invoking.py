@@ -20,9 +20,9 @@ from norn_tasks.domain.infraspec import FunctionOptions, Role
 from norn_tasks.store import apps, executions
 from norn_tasks.store.executions import Answer, FunctionCall
 
-GRACE_SECONDS = 2.5
-"""How much longer than the call's own time its answer is waited for: the worker ends it then, within a second or two,
-and writes how."""
+GRACE_SECONDS = 4.0
+"""How much longer than the call's own time its end is waited for: the worker ends it then, gently for a second, and
+writes how; a machine with much to do takes a moment longer."""
 
 
 def options_of(app: str) -> FunctionOptions:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e import apps
 from tests.e2e.stack import Stack, seconds_since
-from tests.servers import wait_until
+from tests.servers import allowed, wait_until
 
 ENVIRONMENT = {"NORN_WORKERS_DEPLOY": "2"}
 SECOND = "deploy-2"
@@ -54,30 +54,30 @@ def _deployed(stack: Stack, app: str, job: int, seconds: float) -> None:
 @pytest.mark.parametrize(("app", "group"), [("killed", False), ("killed-group", True)])
 def test_kill_9_of_the_deploy_worker_in_the_middle_of_a_build(stack: Stack, app: str, group: bool) -> None:
     job = _deploy(stack, app)
-    wait_until(lambda: _building(stack, job), 40, "the build is under way")
+    wait_until(lambda: _building(stack, job), allowed(40), "the build is under way")
     killed = time.monotonic()
     if group:
         stack.kill_group("deploy")
     else:
         stack.kill("deploy")
     stack.spawn("deploy", "deploy")
-    _deployed(stack, app, job, 75 - seconds_since(killed))
+    _deployed(stack, app, job, allowed(75) - seconds_since(killed))
     assert _images(stack, app) == 1
-    wait_until(lambda: not _build_containers(stack, app), 10, "no build goes on")
+    wait_until(lambda: not _build_containers(stack, app), allowed(10), "no build goes on")
     assert stack.norn("invoke", app, "--body", "x").stdout == b"x"
 
 
 def test_sigterm_in_the_middle_of_a_build_hands_it_back(stack: Stack) -> None:
     """The worker is gone in 40 s, another one ends the deploy, and being handed back cost no claim."""
     job = _deploy(stack, "drained")
-    wait_until(lambda: _building(stack, job), 40, "the build is under way")
+    wait_until(lambda: _building(stack, job), allowed(40), "the build is under way")
     stack.spawn("deploy", SECOND)
     termed = time.monotonic()
     stack.kill("deploy", signal.SIGTERM)
-    wait_until(lambda: stack.processes["deploy"].poll() is not None, 40, "the worker is gone")
+    wait_until(lambda: stack.processes["deploy"].poll() is not None, allowed(40), "the worker is gone")
     gone = seconds_since(termed)
     stack.spawn("deploy", "deploy")
-    _deployed(stack, "drained", job, 120)
+    _deployed(stack, "drained", job, allowed(120))
     row = stack.job(job)
-    assert (row["claims"], gone < 40) == (1, True)
+    assert (row["claims"], gone < allowed(40)) == (1, True)
     stack.kill(SECOND)

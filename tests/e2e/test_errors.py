@@ -16,6 +16,7 @@ import pytest
 from tests.e2e import apps
 from tests.e2e.refusals import Printed, Refusal, Told, ask, error_lines, norn, told
 from tests.e2e.stack import Stack
+from tests.servers import allowed
 
 ENVIRONMENT = {"NORN_ROLLOUT_TIMEOUT": "3", "NORN_ENGINE_PATIENCE": "3"}
 
@@ -58,7 +59,7 @@ def _forge_and_deploy(stack: Stack, name: str) -> int:
 def world(stack: Stack, deploys: dict[str, int]) -> Stack:
     """A Norn with two functions that fail on demand, a cron app `tick` that fails, and apps that are less far."""
     for name in ("fails", "slow", "tick"):
-        stack.await_state(deploys[name], ["succeeded"], 60)
+        stack.await_state(deploys[name], ["succeeded"], allowed(60))
     return stack
 
 
@@ -420,4 +421,4 @@ def test_what_a_failed_call_wrote_is_in_its_record(calls: dict[str, Called]) -> 
 
 
 def test_a_timeout_is_told_soon_though_the_code_ignores_sigterm(calls: dict[str, Called]) -> None:
-    assert 2 <= calls["slow"].answer.elapsed.total_seconds() < 2 + 3
+    assert 2 <= calls["slow"].answer.elapsed.total_seconds() < 2 + allowed(3)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import apps
 from tests.e2e.stack import Stack
-from tests.servers import wait_until
+from tests.servers import allowed, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,9 @@ def test_flushall_loses_no_call(stack: Stack, echo: str) -> None:
     stack.broker.client().flushall()
     flushed = time.monotonic()
     answer = httpx.post(f"{stack.url}/fn/{echo}", content=b"now", headers=_headers(stack), timeout=60)
-    assert (answer.status_code, time.monotonic() - flushed < 10) == (200, True)
-    wait_until(lambda: _ended(stack, jobs), 60 - (time.monotonic() - flushed), "100 calls have ended after FLUSHALL")
+    assert (answer.status_code, time.monotonic() - flushed < allowed(10)) == (200, True)
+    left = allowed(60) - (time.monotonic() - flushed)
+    wait_until(lambda: _ended(stack, jobs), left, "100 calls have ended after FLUSHALL")
     rows = stack.rows("SELECT state, runs FROM jobs WHERE id = ANY(%s)", jobs)
     assert rows == [{"state": "succeeded", "runs": 1}] * 100
 
@@ -85,10 +86,10 @@ def test_kill_9_of_the_worker_during_an_asynchronous_call(stack: Stack) -> None:
     """The container goes on, another worker adopts it: one run, its true answer, nothing left behind."""
     apps.deploy_function(stack, "slow", apps.slow_function(8))
     (job,) = _accept_async(stack, "slow", 1)
-    wait_until(lambda: _begun(stack, job), 20, "the code has begun")
+    wait_until(lambda: _begun(stack, job), allowed(20), "the code has begun")
     stack.kill("invoke")
     stack.spawn("invoke", "invoke")
-    row = stack.await_state(job, ["succeeded"], 75)
+    row = stack.await_state(job, ["succeeded"], allowed(75))
     answer = stack.rows("SELECT response FROM execution_io WHERE execution = %s", row["execution"])[0]["response"]
     assert (row["runs"], bytes(answer)) == (1, b"0done\n")
 
@@ -101,10 +102,10 @@ def test_kill_9_of_the_worker_during_a_synchronous_call(stack: Stack) -> None:
         caller = threading.Thread(target=lambda: answers.append(client.post(f"{stack.url}/fn/slow-sync", content=b"x")))
         caller.start()
         query = "SELECT id FROM jobs WHERE app = 'slow-sync' AND begun_at IS NOT NULL AND kind = 'invoke'"
-        wait_until(lambda: stack.rows(query), 20, "the code has begun")
+        wait_until(lambda: stack.rows(query), allowed(20), "the code has begun")
         stack.kill("invoke")
         stack.spawn("invoke", "invoke")
-        caller.join(70)
+        caller.join(allowed(70))
     job = stack.rows(query)[0]["id"]
     row = stack.job(job)
     assert (row["state"], row["error"]["code"], row["runs"]) == ("error", "worker_lost", 1)
