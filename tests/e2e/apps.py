@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from tests.e2e.stack import Stack
 
 ECHO = """
@@ -16,8 +18,8 @@ def slow_function(seconds: float) -> str:
 
 
 def slow_build(seconds: int, role_command: str = "cat") -> str:
-    """Answers a Dockerfile whose build takes its time."""
-    steps = f"RUN i=0; while [ $i -lt {seconds} ]; do i=$((i+1)); echo building $i; sleep 1; done\n"
+    """Answers a Dockerfile whose build takes its time, every time: the engine's cache knows no layer of it."""
+    steps = f"RUN : {uuid.uuid4()}; i=0; while [ $i -lt {seconds} ]; do i=$((i+1)); echo building $i; sleep 1; done\n"
     return f'FROM busybox:stable\n{steps}CMD ["sh", "-c", "{role_command}"]\n'
 
 
