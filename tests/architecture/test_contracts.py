@@ -18,13 +18,13 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 
 PLANTED = {
     "cli-speaks-http-only": ("norn_cli/output.py", "import norn_tasks.domain.job"),
-    "tasks-below-api": ("norn_tasks/dispatch.py", "import norn_api"),
+    "tasks-below-api": ("norn_tasks/dispatch/intake.py", "import norn_api"),
     "api-four-doors": ("norn_api/errors.py", "import norn_tasks.adapters"),
     "tasks-layers": ("norn_tasks/domain/job.py", "import norn_tasks.store.jobs"),
     "inner-is-pure": ("norn_tasks/steps/image.py", "import norn_tasks.store.jobs"),
     "adapters-are-leaves": ("norn_tasks/adapters/git.py", "import norn_tasks.settings"),
     "adapters-independent": ("norn_tasks/adapters/git.py", "import norn_tasks.adapters.images"),
-    "sql-in-store": ("norn_tasks/dispatch.py", "import sqlalchemy"),
+    "sql-in-store": ("norn_tasks/dispatch/intake.py", "import sqlalchemy"),
     "celery-at-edge": ("norn_tasks/store/jobs.py", "import celery"),
     "steps-independent": ("norn_tasks/steps/dns.py", "import norn_tasks.steps.tunnel"),
     "clients-in-adapters": ("norn_tasks/wiring.py", "import docker"),

@@ -1,0 +1,49 @@
+"""The endpoints of apps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from norn_cli.client.transport import Json, Transport, app_path
+
+
+class Apps(Transport):
+    """Apps: specs, work, releases, logs."""
+
+    def apps(self, *, hidden: bool = False) -> Json:
+        """Lists all apps; `hidden` adds those that say `deploy: false`."""
+        return self._all("/api/apps", {"all": 1} if hidden else {})
+
+    def app(self, app: str, *, fresh: bool = False) -> Json:
+        """Reads one app; `fresh` has the server look at the cluster first."""
+        return self._get(app_path(app), {"fresh": 1} if fresh else {})
+
+    def apply(self, app: str, spec: str) -> Json:
+        """Puts an infraspec's text as the app's own."""
+        return self._send("PUT", app_path(app), content=spec.encode(), headers={"Content-Type": "text/yaml"})
+
+    def remove(self, app: str) -> None:
+        """Deletes an app's row."""
+        self._send("DELETE", app_path(app))
+
+    def validate(self, spec: str, file: str) -> Json:
+        """Has a spec checked without putting it anywhere."""
+        return self._send("POST", "/api/validate", params={"file": file}, content=spec.encode(),
+                          headers={"Content-Type": "text/yaml"})  # fmt: skip
+
+    def work(self, app: str, verb: str, body: Json) -> Json:
+        """Asks for forge, deploy, rollback, restart, scale or teardown; answers the accepted job."""
+        return self._send("POST", app_path(app, verb), json=body)
+
+    def deployments(self, app: str, limit: int) -> Json:
+        """Lists an app's deployments, newest first."""
+        return self._get(app_path(app, "deployments"), {"limit": limit})
+
+    def releases(self, app: str, limit: int) -> Json:
+        """Lists an app's releases, newest first."""
+        return self._get(app_path(app, "releases"), {"limit": limit})
+
+    def app_logs(self, app: str, *, tail: int, follow: bool) -> Iterator[str]:
+        """Reads an app's log line by line; with `follow` the stream stays open."""
+        params = {"tail": tail, **({"follow": 1} if follow else {})}
+        return self._lines(app_path(app, "logs"), params, accept="text/plain")

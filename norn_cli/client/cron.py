@@ -1,0 +1,37 @@
+"""The endpoints of schedules."""
+
+from __future__ import annotations
+
+from norn_cli.client.transport import Json, Transport, app_path
+
+
+class Cron(Transport):
+    """Schedules, their occurrences and their runs."""
+
+    def cron(self, app: str) -> Json:
+        """Reads an app's schedule."""
+        return self._get(app_path(app, "cron"))
+
+    def cron_next(self, app: str, count: int) -> Json:
+        """Reads the next times of a schedule."""
+        return self._get(app_path(app, "cron/next"), {"n": count})
+
+    def cron_history(self, app: str, limit: int) -> Json:
+        """Lists what became of a schedule's occurrences, and the runs by hand, newest first."""
+        return self._get(app_path(app, "cron/history"), {"limit": limit})
+
+    def cron_do(self, app: str, verb: str, body: Json) -> Json:
+        """Asks for trigger, pause or resume."""
+        return self._send("POST", app_path(app, f"cron/{verb}"), json=body)
+
+    def set_schedule(self, app: str, body: Json) -> Json:
+        """Puts an override over the spec's schedule."""
+        return self._send("PUT", app_path(app, "cron/schedule"), json=body)
+
+    def clear_schedule(self, app: str) -> Json:
+        """Takes the override away again."""
+        return self._send("DELETE", app_path(app, "cron/schedule"))
+
+    def cron_execution(self, app: str, execution: int) -> Json:
+        """Reads one run with its output."""
+        return self._get(app_path(app, f"cron/executions/{execution}"))

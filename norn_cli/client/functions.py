@@ -1,0 +1,31 @@
+"""The endpoints of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from norn_cli.client.transport import Json, Transport, app_path
+
+
+class Functions(Transport):
+    """Functions: calls and their records."""
+
+    def invoke(self, app: str, *, params: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Json:
+        """Calls a function; waits as long as the server does, unless the headers say respond-async."""
+        return self._send("POST", app_path(app, "invoke"), params=params, content=body, headers=headers, patient=True)
+
+    def calls(self, app: str, limit: int) -> Json:
+        """Lists a function's calls, newest first."""
+        return self._get(app_path(app, "function/history"), {"limit": limit})
+
+    def call(self, execution: int) -> Json:
+        """Reads one call."""
+        return self._get(f"/api/invocations/{execution}")
+
+    def cancel_call(self, execution: int) -> None:
+        """Asks a call to stop."""
+        self._send("DELETE", f"/api/invocations/{execution}")
+
+    def replay(self, execution: int, release: int | None) -> Json:
+        """Makes a recorded call again."""
+        return self._send("POST", f"/api/invocations/{execution}/replay", json={"release": release}, patient=True)

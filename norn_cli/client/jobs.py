@@ -1,0 +1,39 @@
+"""The endpoints of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from norn_cli.client.transport import Json, Transport, read_object
+from norn_cli.sse import ServerEvent
+
+
+class Jobs(Transport):
+    """Jobs: their state, their events, their output."""
+
+    def jobs(self, limit: int, **filters: str) -> Json:
+        """Lists jobs, newest first; filters are app, kind, state and class."""
+        return self._get("/api/jobs", {"limit": limit, **filters})
+
+    def job(self, job: int) -> Json:
+        """Reads one job with its steps."""
+        return self._get(f"/api/jobs/{job}")
+
+    def cancel_job(self, job: int) -> Json:
+        """Asks a job to stop."""
+        return self._send("POST", f"/api/jobs/{job}/cancel", json={})
+
+    def job_events(self, job: int, after: str = "") -> Iterator[ServerEvent]:
+        """Follows a job's events from after an id on."""
+        return self._events(f"/api/jobs/{job}/events", {}, after)
+
+    def job_log(self, job: int, *, step: str = "", follow: bool = False) -> Iterator[str]:
+        """Reads what a job's steps wrote, line by line."""
+        params = {**({"step": step} if step else {}), **({"follow": 1} if follow else {})}
+        return self._lines(f"/api/jobs/{job}/logs", params, accept="text/plain")
+
+    def job_log_pieces(self, job: int) -> Iterator[Json]:
+        """Follows what a job's steps write as pieces with `step`, `seq` and `text`."""
+        for line in self._lines(f"/api/jobs/{job}/logs", {"follow": 1}, accept="application/x-ndjson"):
+            if line.strip():
+                yield read_object(line, self.profile.url)

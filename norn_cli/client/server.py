@@ -1,0 +1,47 @@
+"""The endpoints of the server itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from norn_cli.client.transport import Json, Transport, read_object
+from norn_cli.sse import ServerEvent
+
+
+class Server(Transport):
+    """The server: health, workers, tokens, events."""
+
+    def health(self) -> Json:
+        """Reads the server's health; a server that is down tells so in the same shape."""
+        response = self._exchange("GET", "/api/health")
+        if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
+            return read_object(response.text, self.profile.url)
+        return self._answer(response)
+
+    def version(self) -> Json:
+        """Reads the server's version."""
+        return self._get("/api/version")
+
+    def workers(self) -> Json:
+        """Lists the workers."""
+        return self._get("/api/workers")
+
+    def tokens(self) -> Json:
+        """Lists the tokens, without their secrets."""
+        return self._all("/api/tokens", {})
+
+    def create_token(self, body: Json) -> Json:
+        """Makes a token; this answer is the only one that shows it."""
+        return self._send("POST", "/api/tokens", json=body)
+
+    def revoke_token(self, token: int) -> None:
+        """Revokes a token."""
+        self._send("DELETE", f"/api/tokens/{token}")
+
+    def events(self, limit: int, **filters: str) -> Json:
+        """Lists events; filters are app and job."""
+        return self._get("/api/events", {"limit": limit, **filters})
+
+    def follow_events(self, app: str, after: str = "") -> Iterator[ServerEvent]:
+        """Follows events, of one app or of all, from after an id on, else from now on."""
+        return self._events("/api/events/stream", {"app": app} if app else {}, after)

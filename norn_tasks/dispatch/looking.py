@@ -1,0 +1,36 @@
+"""Looks at the world: the logs of an app, engine and cluster."""
+
+from __future__ import annotations
+
+from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, refuse_without_workers
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.domain.job import JobClass, JobKind
+from norn_tasks.store import apps, jobs
+from norn_tasks.store.jobs import NewJob
+from norn_tasks.store.session import Tx
+
+
+def request_logs(intake: Intake, app: str, *, tail: int, follow: bool, actor: str) -> Accepted:
+    """Asks a worker to read the app's live logs into the job's live stream; refused at once when none can."""
+    with intake.database.transaction() as tx:
+        if apps.role_of(tx, app) not in LONG_RUNNING:
+            raise NotFound(f"{app} has no running containers to read from", hint=f"norn status {app}")
+    refuse_without_workers(intake, JobClass.OBSERVE)
+
+    def write(tx: Tx) -> Accepted:
+        args = {"tail": tail, "follow": follow}
+        return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args)))
+
+    return accept(intake, JobClass.OBSERVE, None, write)
+
+
+def request_look(intake: Intake, *, actor: str) -> Accepted:
+    """Asks for a look at engine and cluster; joins one that waits or runs already."""
+
+    def write(tx: Tx) -> Accepted:
+        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", "look")
+        if joined is not None:
+            return Accepted(joined)
+        return Accepted(jobs.accept(tx, NewJob(JobKind.OBSERVE, "", actor, patience=60.0, dedupe_key="look")))
+
+    return accept(intake, JobClass.OBSERVE, None, write)

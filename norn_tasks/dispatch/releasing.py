@@ -1,0 +1,135 @@
+"""An app's way into the world and out of it: forge, deploy, rollback, restart, scale, teardown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, found_app, new_job, require_role
+from norn_tasks.domain.deployment import DeploymentKind
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.job import JobClass, JobKind
+from norn_tasks.store import acceptance, apps, endings, jobs, releases
+from norn_tasks.store.deploying import accept_deployment
+from norn_tasks.store.idempotency import IdempotencyKey
+from norn_tasks.store.jobs import NewJob
+from norn_tasks.store.session import Row, Tx
+
+MAX_REPLICAS = 100
+
+
+def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None) -> Accepted:
+    """Asks for the app's infrastructure; `force` tears down first and supersedes its deploys."""
+
+    def write(tx: Tx) -> Accepted:
+        found, row = found_app(intake, tx, app)
+        if force:
+            endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
+        args = {"force": force, "override": acceptance.override_of(row)}
+        return Accepted(
+            jobs.accept(tx, new_job(intake, JobKind.FORGE, app, actor, spec=found.spec.to_json(), args=args))
+        )
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def request_deploy(
+    intake: Intake, app: str, *, ref: str | None, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Asks for a new release from the app's source; a deploy that still waits is superseded."""
+
+    def write(tx: Tx) -> Accepted:
+        found, row = found_app(intake, tx, app)
+        source = _source(found, ref)
+        acceptance.require_forged(tx, row)
+        endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
+        args = {**source, "override": acceptance.override_of(row)}
+        new = new_job(intake, JobKind.DEPLOY, app, actor, spec=found.spec.to_json(), args=args)
+        made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source["ref"])
+        return Accepted(made.job, made.deployment)
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def _source(found: apps.FoundApp, ref: str | None) -> dict[str, Any]:
+    """Answers where the revision comes from, frozen for the job."""
+    if found.source == "git":
+        return {"source": "git", "url": found.spec.repo.url, "ref": ref or found.spec.repo.branch}
+    if found.source != "directory":
+        raise InvalidRequest(
+            f"{found.name} has no source to deploy from",
+            hint="set repo.url in its infraspec.yaml, or put its directory into NORN_APPS_DIR",
+        )
+    if ref is not None:
+        raise InvalidRequest(
+            f"ref: {found.name} is deployed from the directory {found.origin}, which has no refs",
+            hint=f"norn deploy {found.name}, without a ref; or set repo.url",
+        )
+    return {"source": "directory", "origin": found.origin, "ref": None}
+
+
+def request_rollback(
+    intake: Intake, app: str, *, release: int | None, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Asks for an earlier release; the app's deploys give way to it."""
+
+    def write(tx: Tx) -> Accepted:
+        _, row = found_app(intake, tx, app)
+        target = releases.rollback_target(tx, app, release)
+        endings.supersede(tx, app, "a rollback came after it", also_running=True, actor=actor)
+        new = _of_release(intake, JobKind.ROLLBACK, target, row, actor)
+        made = accept_deployment(tx, new, DeploymentKind.ROLLBACK, revision=target["revision"])
+        return Accepted(made.job, made.deployment)
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def _of_release(intake: Intake, kind: JobKind, release: Row, app: Row, actor: str, **args: Any) -> NewJob:
+    frozen = {"image_id": release["image_id"], "override": acceptance.override_of(app), **args}
+    return new_job(
+        intake, kind, release["app"], actor, spec=release["spec"], engine=release["engine"], release=release["n"],
+        args=frozen,
+    )  # fmt: skip
+
+
+def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
+    """Asks for fresh containers of the live release, one after the other."""
+
+    def write(tx: Tx) -> Accepted:
+        found, row = found_app(intake, tx, app)
+        require_role(found, LONG_RUNNING, "there is nothing that stays running to restart")
+        live = releases.require_live(tx, app)
+        return Accepted(jobs.accept(tx, _of_release(intake, JobKind.RESTART, live, row, actor)))
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def request_scale(
+    intake: Intake, app: str, *, replicas: int | None, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Asks for so many replicas, whatever the spec says; None goes back to the spec's number."""
+    if replicas is not None and not 0 <= replicas <= MAX_REPLICAS:
+        raise InvalidRequest(f"replicas: {replicas} is not from 0 to {MAX_REPLICAS}", hint=f"norn scale {app} 2")
+
+    def write(tx: Tx) -> Accepted:
+        found, row = found_app(intake, tx, app)
+        require_role(found, LONG_RUNNING, "it has no replicas")
+        live = releases.require_live(tx, app)
+        override = acceptance.set_override(tx, app, replicas, int(live["spec"].get("replicas", 1)), actor)
+        args = {"generation": live["generation"], "override": override}
+        return Accepted(jobs.accept(tx, _of_release(intake, JobKind.SCALE, live, row, actor, **args)))
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def request_teardown(
+    intake: Intake, app: str, *, purge: bool, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Asks to remove what forge made; the app's deploys give way to it."""
+
+    def write(tx: Tx) -> Accepted:
+        found, _ = found_app(intake, tx, app)
+        endings.supersede(tx, app, "a teardown came after it", also_running=True, actor=actor)
+        new = new_job(intake, JobKind.TEARDOWN, app, actor, spec=found.spec.to_json(), args={"purge": purge})
+        return Accepted(jobs.accept(tx, new))
+
+    return accept(intake, JobClass.DEPLOY, key, write)

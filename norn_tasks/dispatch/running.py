@@ -1,0 +1,83 @@
+"""Runs of code: calls of a function, cron runs by hand, and the end of either."""
+
+from __future__ import annotations
+
+from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, refuse_without_workers, require_role
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.errors import BodyTooLarge, WrongRole
+from norn_tasks.domain.infraspec import Infraspec, Role
+from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store import acceptance, apps, releases, runs, slots
+from norn_tasks.store.idempotency import IdempotencyKey
+from norn_tasks.store.session import Row, Tx
+
+
+def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
+    """Cancels a queued job at once, and asks a running one to stop; an ended one stays as it is."""
+    with intake.database.transaction() as tx:
+        row = acceptance.cancel(tx, job, actor)
+    if row["state"] == "queued":
+        intake.waker.wake(JobClass(row["class"]))
+        if row["execution"] is not None:
+            intake.live.announce_end(row["execution"])
+
+
+def request_invoke(
+    intake: Intake,
+    app: str,
+    *,
+    call: Call,
+    sync: bool,
+    actor: str,
+    key: IdempotencyKey | None = None,
+    release: int | None = None,
+) -> Accepted:
+    """Asks for one call of a function; `release` None is the live one.
+
+    A synchronous one is refused at once while the broker is away or no worker takes calls, and makes no job then.
+    """
+    if sync:
+        refuse_without_workers(intake, JobClass.INVOKE)
+
+    def write(tx: Tx) -> Accepted:
+        target, spec = _function(tx, app, release)
+        if len(call.body) > spec.function.max_body:
+            raise BodyTooLarge(
+                f"the body has {len(call.body)} bytes, and {app} takes {spec.function.max_body}",
+                hint="raise function.maxBody in its infraspec.yaml",
+            )
+        patience = float(spec.function.timeout) if sync else intake.settings.async_patience
+        run = runs.accept_call(tx, target, call, sync=sync, actor=actor, patience=patience)
+        return Accepted(run.job, execution=run.execution)
+
+    return accept(intake, JobClass.INVOKE, key, write)
+
+
+def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:
+    role = apps.role_of(tx, app)
+    if role != Role.FUNCTION:
+        raise WrongRole(f"{app} is a {role}: only a function can be invoked", hint=f"norn status {app}")
+    target = releases.require_live(tx, app) if release is None else releases.rollback_target(tx, app, release)
+    return target, apps.spec_of(target["spec"])
+
+
+def request_cron_run(
+    intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Asks for a run now, paused or not; the schedule does not move. `force` runs beside one that runs already."""
+
+    def write(tx: Tx) -> Accepted:
+        found, _ = found_app(intake, tx, app)
+        require_role(found, (Role.CRON,), "it has no runs")
+        live = releases.require_live(tx, app)
+        if live["spec"].get("concurrency", "forbid") == "forbid" and not force:
+            acceptance.refuse_overlap(tx, app)
+        run = runs.accept_cron_run(
+            tx, live, trigger=Trigger.MANUAL, scheduled_for=None, actor=actor, patience=intake.settings.job_patience
+        )
+        if force:
+            slots.hold_extra(tx, JobClass.CRON, app, run.job)
+        return Accepted(run.job, execution=run.execution)
+
+    return accept(intake, JobClass.CRON, key, write)

@@ -1,0 +1,52 @@
+"""Builds and keeps images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from norn_tasks.ports.watch import Watch
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """An image to build: `context` is a private copy of the source, `target` a stage or None."""
+
+    context: Path
+    dockerfile: str
+    tag: str
+    labels: Mapping[str, str]
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on the engine. `user` is its configured user ('' is root); `exposed` its ports."""
+
+    id: str
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    user: str = ""
+    size: int = 0
+    stages: tuple[str, ...] = ()
+
+
+class Images(Protocol):
+    """Builds and keeps images."""
+
+    def build(self, order: BuildOrder, watch: Watch) -> Image:
+        """Builds with live output and limits; when stopped, the build is ended and nothing of it goes on.
+
+        Raises BuildFailed with the last line, SourceError for a missing Dockerfile, TimedOut, EngineDown.
+        """
+
+    def find(self, reference: str) -> Image | None:
+        """Answers the image of a tag or id, None when it is not there."""
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists the images that carry our label for the app."""
+
+    def remove(self, image_id: str) -> bool:
+        """Removes an image of ours with all its tags; False when something still uses it. Never another's."""

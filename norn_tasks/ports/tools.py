@@ -1,0 +1,39 @@
+"""Tools, the frozen bundle that steps get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from norn_tasks.ports.cluster import Cluster
+from norn_tasks.ports.images import Images
+from norn_tasks.ports.live import LiveStreams
+from norn_tasks.ports.runs import Runtime
+from norn_tasks.ports.source import Directories, Git
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Figures that steps need and settings hold; `instance` names this control plane on an engine that it shares."""
+
+    test_timeout: float
+    run_memory: int
+    run_cpus: float
+    engine_patience: float
+    workspace: Path
+    router_ports: tuple[int, int]
+    instance: str
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The outside world as a step gets it. It holds no door to the store."""
+
+    git: Git
+    directories: Directories
+    images: Images
+    cluster: Cluster
+    runtimes: Mapping[str, Runtime]
+    limits: Limits
+    live: LiveStreams

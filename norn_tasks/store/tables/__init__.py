@@ -1,0 +1,40 @@
+"""Every table of Norn, one class each, a file per topic; rules are in the modules beside, the DDL in `migrations/`.
+
+Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
+"""
+
+from norn_tasks.store.tables.access import Audit, Token
+from norn_tasks.store.tables.apps import App, AppSpec, Instance, WorkloadRow
+from norn_tasks.store.tables.cron import CronState, CronTick
+from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution
+from norn_tasks.store.tables.fleet import Beat, Worker
+from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepLog, StepRow
+from norn_tasks.store.tables.releases import DeploymentRow, Release
+from norn_tasks.store.tables.replicas import Address, ReplicaRow
+
+__all__ = [
+    "Instance",
+    "App",
+    "AppSpec",
+    "WorkloadRow",
+    "JobRow",
+    "StepRow",
+    "StepLog",
+    "Slot",
+    "Event",
+    "Idempotency",
+    "DeploymentRow",
+    "Release",
+    "ExecutionColumns",
+    "CronExecution",
+    "FuncExecution",
+    "ExecutionIO",
+    "CronState",
+    "CronTick",
+    "Token",
+    "Audit",
+    "Worker",
+    "Beat",
+    "ReplicaRow",
+    "Address",
+]

@@ -1,0 +1,37 @@
+"""Who may do what, and who did what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from norn_tasks.store.columns import NOW, Base
+
+
+class Token(Base):
+    """An API token, by its hash."""
+
+    __tablename__ = "tokens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    hash: Mapped[str]
+    scopes: Mapped[list[str]]
+    apps: Mapped[list[str] | None]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Audit(Base):
+    """Who did what: one row per accepted or refused mutation."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    actor: Mapped[str]
+    method: Mapped[str]
+    path: Mapped[str]
+    app: Mapped[str | None]
+    status: Mapped[int]

@@ -1,0 +1,49 @@
+"""What went live, or tried to: deployments and releases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import PrimaryKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from norn_tasks.store.columns import NOW, Base
+
+
+class DeploymentRow(Base):
+    """One try to make a release live."""
+
+    __tablename__ = "deployments"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    job_id: Mapped[int]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="queued")
+    ref: Mapped[str | None]
+    revision: Mapped[str | None]
+    release: Mapped[int]
+    actor: Mapped[str]
+    error: Mapped[dict[str, Any] | None]
+    returned_to: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+
+class Release(Base):
+    """Image, source revision and spec: what a rollback brings back. The number is its deployment's, counted per app."""
+
+    __tablename__ = "releases"
+    __table_args__ = (PrimaryKeyConstraint("app", "n"),)
+    app: Mapped[str]
+    n: Mapped[int]
+    image: Mapped[str | None]
+    image_id: Mapped[str | None]
+    engine: Mapped[str | None]
+    key: Mapped[str | None]
+    stages: Mapped[list[str]] = mapped_column(server_default="{}")
+    revision: Mapped[str | None]
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    live_at: Mapped[datetime | None]
+    pruned_at: Mapped[datetime | None]
