@@ -5,7 +5,7 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench
+.PHONY: help up down demo test check bench soak
 
 help:          ## what each word does
 	@awk -F ': *## ' '/^[a-z]+: *## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -36,3 +36,7 @@ bench:         ## the measurements of tests/benchmarks
 	@deploy/prepare test
 	@echo 'Running what is in tests/benchmarks; each prints what it measures and the number to hold.'
 	pytest -q -s tests/benchmarks
+
+soak:          ## the long proofs of tests/soak, or T=one of them
+	@deploy/prepare test
+	pytest -q -s --timeout=1800 $(or $(T),tests/soak)

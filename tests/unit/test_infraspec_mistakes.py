@@ -145,9 +145,9 @@ def test_a_schedule_that_needs_quotes_is_told_so(value: str) -> None:
 
 def test_a_file_that_is_something_else_is_answered_in_time_and_in_part() -> None:
     text = "".join(f"k{number}: 1\n" for number in range(7000))
-    begun = time.monotonic()
+    begun = time.process_time()
     assert len(mistakes_of(text)) == 100
-    assert time.monotonic() - begun < 3
+    assert time.process_time() - begun < 3
 
 
 def test_a_file_over_64_kib_is_refused() -> None:
@@ -163,9 +163,9 @@ def test_more_bytes_than_a_spec_may_have_are_refused_unread() -> None:
 
 
 def test_brackets_without_end_are_answered_at_once() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert mistakes_of("a: " + "[" * 60_000)[0].message == "it is nested deeper than 20 levels"
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_lone_surrogate_is_refused_at_its_place() -> None:

@@ -1,0 +1,1 @@
+"""Long proofs of what the suite shows in short: `make soak`."""
