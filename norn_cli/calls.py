@@ -41,6 +41,7 @@ def raise_if_failed(record: Json) -> None:
     raise JobFailed(
         f"execution {record['id']} {record['state']}: {sentence}",
         hint=record.get("hint") or f"norn logs {record['app']}",
+        word=record.get("cause") or "",
     )
 
 

@@ -26,14 +26,18 @@ class ExitCode(IntEnum):
 
 
 class CliError(Exception):
-    """Anything that ends a command badly: `sentence` says what happened, `hint` the way out (may be empty)."""
+    """Anything that ends a command badly: `sentence` says what happened, `hint` the way out (may be empty).
+
+    `word` is the server's stable code for it, such as `not_forged` (docs/errors.md); empty for what norn itself found.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
-    def __init__(self, sentence: str, *, hint: str = "") -> None:
+    def __init__(self, sentence: str, *, hint: str = "", word: str = "") -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.hint = hint
+        self.word = word
 
     @property
     def code(self) -> int:
@@ -106,14 +110,10 @@ class Refused(CliError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         sentence = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
-        super().__init__(sentence, hint=str(problem.get("hint") or _HINTS.get(status, "")))
+        hint = str(problem.get("hint") or _HINTS.get(status, ""))
+        super().__init__(sentence, hint=hint, word=str(problem.get("code", "")))
         self.status = status
         self.problem = problem
-
-    @property
-    def word(self) -> str:
-        """The problem's stable code, such as `not_forged`."""
-        return str(self.problem.get("code", ""))
 
     @property
     def code(self) -> int:

@@ -186,11 +186,12 @@ class Output:
             self.say(Styled("hint: ", Style.FAINT), text)
 
     def error(self, error: CliError) -> None:
-        """Prints an error: a spec's mistakes line by line, else its sentence; then the hint."""
+        """Prints an error: a spec's mistakes line by line, else its sentence and stable code; then the hint."""
         for line in error.lines:
             self.say(line)
         if not error.lines:
-            self.say(Styled("error: ", Style.BAD), one_line(error.sentence))
+            code = Styled(f" [{error.word}]" if error.word else "", Style.FAINT)
+            self.say(Styled("error: ", Style.BAD), one_line(error.sentence), code)
         if error.hint and not error.lines:
             self.say(Styled("hint: ", Style.FAINT), one_line(error.hint))
 

@@ -76,7 +76,8 @@ def raise_if_failed(client: Client, job: Json) -> None:
     failed = failed_step(job)
     place = f"{failed['name']}: " if failed else ""
     sentence = error.get("sentence") or f"job {job['id']} ended {job['state']}"
-    raise JobFailed(place + sentence, hint=error.get("hint") or f"norn jobs logs {job['id']}")
+    hint = error.get("hint") or f"norn jobs logs {job['id']}"
+    raise JobFailed(place + sentence, hint=hint, word=error.get("code") or "")
 
 
 def failed_step(job: Json) -> Json | None:

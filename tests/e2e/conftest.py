@@ -35,7 +35,9 @@ def clean_up(stack: Stack) -> None:
     """Removes the containers and images of this control plane from the engine, and nothing else."""
     client = docker.DockerClient(base_url=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     name = stack.rows("SELECT name FROM instance")[0]["name"]
-    for container in client.containers.list(all=True, filters={"label": f"norn.io/instance={name}"}):
+    for container in client.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"norn.io/instance={name}"}
+    ):
         container.remove(force=True)
     for image in client.images.list(filters={"label": f"norn.io/instance={name}"}):
         client.images.remove(image.id, force=True)

@@ -36,9 +36,9 @@ class Printed:
         return self.exit, "\n".join(self.stderr.splitlines()[-2:])
 
 
-def error_lines(sentence: str, hint: str) -> str:
-    """Answers how `norn` prints an error."""
-    return f"error: {sentence}\nhint: {hint}"
+def error_lines(sentence: str, hint: str, code: str = "") -> str:
+    """Answers how `norn` prints an error; one that it found by itself has no code."""
+    return f"error: {sentence}{f' [{code}]' if code else ''}\nhint: {hint}"
 
 
 def bootstrap(stack: Stack) -> str:
@@ -88,7 +88,7 @@ class Refusal:
     @property
     def printed(self) -> Printed:
         """What `norn` has to do."""
-        return Printed(self.exit, error_lines(self.told.sentence, self.told.hint) + "\n")
+        return Printed(self.exit, error_lines(self.told.sentence, self.told.hint, self.told.code) + "\n")
 
     def asked(self, stack: Stack, token: str | None = None) -> Told:
         """Answers what the API says."""

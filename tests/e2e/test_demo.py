@@ -89,7 +89,7 @@ def clone(private_dir: Path, engine_address: str) -> Iterator[Clone]:
 def _remove_from_engine(address: str, instance: str) -> None:
     client = docker.DockerClient(base_url=address)
     label = f"norn.io/instance={instance}"
-    for container in client.containers.list(all=True, filters={"label": label}):
+    for container in client.containers.list(all=True, ignore_removed=True, filters={"label": label}):
         container.remove(force=True)
     for image in client.images.list(filters={"label": label}):
         client.images.remove(str(image.id), force=True)

@@ -26,7 +26,7 @@ def _images(stack: Stack, app: str) -> int:
 
 def _build_containers(stack: Stack, app: str) -> list[str]:
     """Containers of builds under way: what the engine runs that carries no name of ours and comes of our base."""
-    listed = _client(stack).containers.list(all=True)
+    listed = _client(stack).containers.list(all=True, ignore_removed=True)
     return [c.id for c in listed if f"i -lt {_SECONDS[app]}" in str(c.attrs["Config"]["Cmd"])]
 
 

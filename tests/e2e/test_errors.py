@@ -240,7 +240,7 @@ def test_the_api_refuses_who_may_not(world: Stack, who: Callable[[Stack], str], 
 
 @pytest.mark.parametrize(("who", "expected"), [each[1:] for each in CALLERS], ids=[each[0] for each in CALLERS])
 def test_norn_tells_who_may_not(world: Stack, who: Callable[[Stack], str], expected: Told) -> None:
-    wanted = Printed(4, error_lines(expected.sentence, expected.hint) + "\n")
+    wanted = Printed(4, error_lines(expected.sentence, expected.hint, expected.code) + "\n")
     assert norn(world, "deploy", "fails", token=who(world)) == wanted
 
 
@@ -309,7 +309,7 @@ FAILING = [
 @pytest.mark.parametrize("app", FAILING, ids=str)
 def test_norn_tells_why_a_deploy_failed(stack: Stack, deploys: dict[str, int], app: Failing) -> None:
     job = deploys[app.name]
-    wanted = error_lines(f"{app.step}: {app.sentence}", app.hint.format(job=job))
+    wanted = error_lines(f"{app.step}: {app.sentence}", app.hint.format(job=job), app.code)
     assert norn(stack, "jobs", "watch", str(job)).end == (6, wanted)
 
 
@@ -341,7 +341,7 @@ def test_what_it_wrote_is_in_the_steps_log_once(
 def test_a_cron_run_that_exits_1_in_norn(world: Stack) -> None:
     done = norn(world, "cron", "run", "tick")
     run = world.json("cron", "history", "tick")["items"][0]["execution"]
-    wanted = error_lines(f"execution {run} failed: it exited 1", f"norn cron logs tick {run} has its output")
+    wanted = error_lines(f"execution {run} failed: it exited 1", f"norn cron logs tick {run} has its output", "exit")
     assert done.end == (6, wanted)
 
 
@@ -410,7 +410,7 @@ def test_norn_invoke_tells_how_a_call_failed(calls: dict[str, Called], ending: E
     typed = calls[ending.body].typed
     record = json.loads(typed.stdout)
     hint = ending.told.hint.format(execution=record["id"])
-    wanted = error_lines(f"execution {record['id']} {ending.state}: {ending.told.sentence}", hint)
+    wanted = error_lines(f"execution {record['id']} {ending.state}: {ending.told.sentence}", hint, record["cause"])
     assert (typed.returncode, typed.stderr.decode()) == (6, wanted + "\n")
     assert (record["state"], record["sentence"], record["hint"]) == (ending.state, ending.told.sentence, hint)
 

@@ -102,10 +102,13 @@ class TestWithoutAnEngine:
         assert "Retry-After" in answer.headers
 
     def test_norn_invoke(self, stack: Stack) -> None:
-        assert norn(stack, "invoke", "echo") == Printed(1, error_lines(self.WORDS, "norn health") + "\n")
+        assert norn(stack, "invoke", "echo") == Printed(1, error_lines(self.WORDS, "norn health", "engine_down") + "\n")
 
     def test_norn_deploy(self, stack: Stack) -> None:
-        assert norn(stack, "deploy", "echo").end == (6, error_lines(f"build-image: {self.WORDS}", self.HINT))
+        assert norn(stack, "deploy", "echo").end == (
+            6,
+            error_lines(f"build-image: {self.WORDS}", self.HINT, "engine_down"),
+        )
         job = stack.rows("SELECT state, error FROM jobs WHERE app = 'echo' AND kind = 'deploy' ORDER BY id DESC")[0]
         error = {"code": "engine_down", "sentence": self.WORDS, "hint": self.HINT}
         assert job == {"state": "error", "error": error}
@@ -115,7 +118,7 @@ class TestWithoutAnEngine:
         assert told(answer) == Told(503, "engine_down", self.WORDS, "norn health")
 
     def test_norn_logs(self, stack: Stack) -> None:
-        assert norn(stack, "logs", "site") == Printed(1, error_lines(self.WORDS, "norn health") + "\n")
+        assert norn(stack, "logs", "site") == Printed(1, error_lines(self.WORDS, "norn health", "engine_down") + "\n")
 
 
 def is_answered(stack: Stack) -> bool:
@@ -147,7 +150,7 @@ class TestWithoutABroker:
 
     @pytest.mark.parametrize("words", [["invoke", "echo"], ["logs", "site"]], ids=str)
     def test_norn_with_what_waits_for_an_answer(self, stack: Stack, words: list[str]) -> None:
-        assert norn(stack, *words) == Printed(1, error_lines(self.WORDS, "norn health") + "\n")
+        assert norn(stack, *words) == Printed(1, error_lines(self.WORDS, "norn health", "unavailable") + "\n")
 
     def test_an_asynchronous_call_is_accepted_within_a_second(self, stack: Stack) -> None:
         start = time.monotonic()
@@ -212,7 +215,9 @@ class TestWithoutADatabase:
 
     @pytest.mark.parametrize("words", [["status"], ["deploy", "echo"], ["invoke", "echo"], ["cron", "list"]], ids=str)
     def test_norn(self, stack: Stack, words: list[str]) -> None:
-        assert norn(stack, *words) in [Printed(1, error_lines(each, "norn health") + "\n") for each in self.WORDS]
+        assert norn(stack, *words) in [
+            Printed(1, error_lines(each, "norn health", "database_down") + "\n") for each in self.WORDS
+        ]
 
     def test_health(self, stack: Stack) -> None:
         found = check(stack, "database")

@@ -15,10 +15,9 @@ import yaml
 from norn_tasks.domain.errors import Mistake
 from norn_tasks.domain.infraspec.places import FILE_ITSELF, Path, Places, Spot, dotted
 from norn_tasks.domain.infraspec.scalars import UNSTORABLE, Plain
-from norn_tasks.domain.infraspec.yaml_trouble import QUOTE_IT, explain
+from norn_tasks.domain.infraspec.yaml_trouble import MAX_DEPTH, QUOTE_IT, TOO_DEEP, TOO_DEEP_HINT, explain
 
 MAX_BYTES = 64 * 1024
-MAX_DEPTH = 20
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Events = Iterator[yaml.Event]
@@ -114,7 +113,7 @@ class _Reader:
             self.broken.add(path)
             return None
         if len(path) >= MAX_DEPTH:
-            self._stop(spot, path, f"it is nested deeper than {MAX_DEPTH} levels", "no field needs more than four")
+            self._stop(spot, path, TOO_DEEP, TOO_DEEP_HINT)
         inside = self._mapping if isinstance(event, yaml.MappingStartEvent) else self._sequence
         return inside(events, path)
 

@@ -10,6 +10,10 @@ from norn_tasks.domain.infraspec.places import Spot
 from norn_tasks.domain.wording import shown
 
 QUOTE_IT = """put the text in quotes, as in "*/5 * * * *" or "@daily\""""
+MAX_DEPTH = 20
+TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+"""Told by us at the place; newer parsers have a limit of their own, and some meet it before they tell any place."""
+TOO_DEEP_HINT = "no field needs more than four"
 _HINTS_BY_CHARACTER = {
     "\t": "indent with spaces, not with tabs",
     "*": QUOTE_IT,
@@ -39,6 +43,8 @@ class Trouble:
 
 def explain(wrong: Exception, text: str) -> Trouble:
     """Turn a parser's exception into a sentence with a place."""
+    if "maximum nesting depth" in str(wrong):
+        return Trouble(TOO_DEEP, TOO_DEEP_HINT, Spot())
     if not isinstance(wrong, yaml.MarkedYAMLError):
         return Trouble(f"this cannot be read as YAML: {shown(wrong)}", "", Spot())
     in_name = (wrong.context or "").startswith(("while scanning an a", "while scanning a tag"))

@@ -103,7 +103,10 @@ def test_a_bad_schedule_is_told_as_the_server_tells_it(norn, run):
         "PUT", f"{CRON}/schedule", problem(422, "invalid_request", "schedule: minute 61 is not 0-59", "five fields")
     )
     result = run("cron", "set-schedule", "report", "61 * * * *")
-    assert (result.exit_code, result.stderr) == (1, "error: schedule: minute 61 is not 0-59\nhint: five fields\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "error: schedule: minute 61 is not 0-59 [invalid_request]\nhint: five fields\n",
+    )
 
 
 def test_history_tells_ranges_with_their_number(norn, run):

@@ -31,13 +31,13 @@ from tests.servers import wait_until
 def test_a_problem_is_its_sentence_hint_and_code(norn, run, status, code, expected):
     norn.on("POST", "/api/apps/blog/deploy", problem(status, code, "this is why", "this helps"))
     result = run("deploy", "blog")
-    assert (result.exit_code, result.stderr) == (expected, "error: this is why\nhint: this helps\n")
+    assert (result.exit_code, result.stderr) == (expected, f"error: this is why [{code}]\nhint: this helps\n")
 
 
 def test_a_wrong_field_of_a_request_is_a_sentence(norn, run):
     mistake = {"file": "request", "line": 1, "column": 1, "field": "name", "message": "is too long", "hint": ""}
     norn.on("POST", "/api/tokens", problem(422, "invalid_request", "name: is too long", mistakes=[mistake]))
-    assert run("token", "create", "x").stderr == "error: name: is too long\n"
+    assert run("token", "create", "x").stderr == "error: name: is too long [invalid_request]\n"
 
 
 def test_without_a_hint_of_the_servers_a_refused_token_has_one(norn, run):

@@ -66,7 +66,7 @@ def test_a_busy_function_is_told_as_the_server_tells_it(norn, run):
     norn.on("POST", INVOKE, problem(429, "too_many_requests", "thumb runs 4 calls at once already", "try again in 2 s"))
     result = run("invoke", "thumb")
     assert result.exit_code == 1
-    assert result.stderr == "error: thumb runs 4 calls at once already\nhint: try again in 2 s\n"
+    assert result.stderr == "error: thumb runs 4 calls at once already [too_many_requests]\nhint: try again in 2 s\n"
 
 
 def test_json_is_the_record(norn, run):

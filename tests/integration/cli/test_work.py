@@ -79,7 +79,7 @@ def test_a_failed_step_shows_its_last_lines_and_the_way_out(failing, run):
     told = result.stderr.splitlines()
     assert told[2] == "✘ test-image 3.0 s"
     assert told[3:13] == [f"    line {n}" for n in range(10, 20)]
-    assert told[-2:] == ["error: test-image: its tests exited 1", "hint: run them at home"]
+    assert told[-2:] == ["error: test-image: its tests exited 1 [tests_failed]", "hint: run them at home"]
     assert result.exit_code == 6
 
 
