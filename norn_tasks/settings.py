@@ -92,7 +92,8 @@ class Settings(BaseModel):
 
     # What the processes tell
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
-    test_build: bool = Field(False, description="only in tests: failpoints work")
+    test_build: bool = Field(False, description="only in tests: failpoints and the no-op runtime work")
+    noop_runtime: bool = Field(False, description="only with test_build: runs end well at once, without a container")
     failpoint: str = Field("", description="only with test_build: step:point:action")
 
     @property

@@ -10,9 +10,9 @@ from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.runtimes import runtimes
-from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.adapters.runtimes.noop import instead_of
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.ports import Limits, Tools, Watch
+from norn_tasks.ports import Limits, Runtime, Tools, Watch
 from norn_tasks.settings import Settings
 from norn_tasks.store import instance
 from norn_tasks.store.live import Live
@@ -26,7 +26,11 @@ RUN_CPUS = 1.0
 
 def engine_identity(settings: Settings) -> Callable[[], str]:
     """Answers a function that asks the engine for its id."""
-    return DockerRuntime(Engine(settings.engine_address, timeout=5)).identity
+    return _runtimes(settings, Engine(settings.engine_address, timeout=5), "")["docker"].identity
+
+
+def _runtimes(settings: Settings, engine: Engine, instance: str) -> dict[str, Runtime]:
+    return instead_of(runtimes(engine, instance), wanted=settings.noop_runtime, test_build=settings.test_build)
 
 
 def tools(settings: Settings, database: Database, live: Live) -> Tools:
@@ -49,7 +53,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             rollout_timeout=settings.rollout_timeout,
             drain_timeout=settings.drain_timeout,
         ),
-        runtimes=runtimes(engine, name),
+        runtimes=_runtimes(settings, engine, name),
         limits=Limits(
             test_timeout=settings.test_timeout,
             run_memory=RUN_MEMORY,
