@@ -65,6 +65,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", f"{_APP}/releases"): READ,
     ("GET", f"{_APP}/artifacts"): READ,
     ("GET", f"{_APP}/logs"): READ,
+    ("GET", "/api/cron"): READ,
     ("GET", f"{_APP}/cron"): READ,
     ("GET", f"{_APP}/cron/history"): READ,
     ("GET", f"{_APP}/cron/next"): READ,

@@ -155,7 +155,8 @@ def run_told(run: CronRun) -> RunTold:
     """Answers a cron run in one line, with the first line of what went wrong."""
     lines = run.stderr.strip().splitlines() if run.state != "succeeded" else []
     return RunTold(
-        id=run.id, state=run.state, exit_code=run.exit_code, trigger=run.trigger, scheduled_for=run.scheduled_for,
+        id=run.id, state=run.state, exit_code=run.exit_code, trigger=run.trigger, verdict=run.verdict,
+        attempt=run.attempt, begun_at=run.begun_at, scheduled_for=run.scheduled_for,
         created_at=run.created_at, duration_ms=run.duration_ms, first_error_line=lines[0][:300] if lines else "",
         sentence=run.sentence, hint=run.hint,
     )  # fmt: skip

@@ -61,6 +61,17 @@ class Styled:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A cell whose pieces have a style each."""
+
+    parts: tuple[Styled, ...]
+
+    def __str__(self) -> str:
+        """Answers it without its styles."""
+        return "".join(part.text for part in self.parts)
+
+
+@dataclass(frozen=True)
 class Column:
     """A column of a table: its title and how a row's cell is had."""
 
@@ -132,7 +143,7 @@ class Output:
 
     def table(self, rows: Iterable[Json], columns: Sequence[Column]) -> None:
         """Prints rows below a line of titles; no rows print nothing."""
-        cells = [[one_line(_blank(column.cell(row))) for column in columns] for row in rows]
+        cells = [[_cell(column.cell(row)) for column in columns] for row in rows]
         if cells:
             self._put(self._out, self._laid_out([column.title for column in columns], cells))
 
@@ -205,7 +216,7 @@ class Output:
         if to is self._err:
             to.flush()
 
-    def _laid_out(self, titles: list[str], cells: list[list[str]]) -> str:
+    def _laid_out(self, titles: list[str], cells: list[list[str | Bar]]) -> str:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -214,7 +225,7 @@ class Output:
         for title in titles:
             table.add_column(title, overflow="fold")
         for row in cells:
-            table.add_row(*(Text(cell, _rich(cell) if self._out_colour else "") for cell in row))
+            table.add_row(*(Text.assemble(*_pieces(cell, self._out_colour)) for cell in row))
         width = self.columns if self._out.isatty() else 10_000
         console = Console(width=width, force_terminal=self._out_colour, no_color=not self._out_colour, highlight=False)
         with console.capture() as capture:
@@ -232,8 +243,8 @@ def dumped(answer: Any, form: Format) -> str:
     return _RAW_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
-def _blank(value: object) -> object:
-    return "" if value is None else value
+def _cell(value: object) -> str | Bar:
+    return value if isinstance(value, Bar) else one_line("" if value is None else value)
 
 
 def _by_word(text: str) -> str | Styled:
@@ -246,5 +257,10 @@ def _painted(part: Styled, colour: bool) -> str:
     return f"\x1b[{part.style}m{text}{RESET}" if colour else text
 
 
-def _rich(cell: str) -> str:
-    return {Style.GOOD: "green", Style.BAD: "red", Style.CARE: "yellow"}.get(_STYLE_OF.get(cell, Style.FAINT), "")
+_RICH = {Style.GOOD: "green", Style.BAD: "red", Style.CARE: "yellow", Style.STRONG: "bold", Style.FAINT: ""}
+
+
+def _pieces(cell: str | Bar, colour: bool) -> list[tuple[str, str]]:
+    if isinstance(cell, Bar):
+        return [(clean(part.text), _RICH[part.style] if colour else "") for part in cell.parts]
+    return [(cell, _RICH[_STYLE_OF.get(cell, Style.FAINT)] if colour else "")]

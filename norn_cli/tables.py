@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from norn_cli.bar import bar
 from norn_cli.output import Column
-from norn_cli.times import ago, between, duration, local
+from norn_cli.times import ago, between, duration, local, span
 
 Json = dict[str, Any]
 
@@ -132,7 +133,7 @@ RELEASES = (
 RUNS = (
     _ID,
     Column("BEGAN", lambda run: ago(run.get("begun_at") or run.get("created_at"))),
-    Column("TRIGGER", _field("trigger")),
+    Column("VERDICT", lambda run: run.get("verdict") or run.get("trigger")),
     _STATE,
     _EXIT,
     _TOOK,
@@ -148,21 +149,30 @@ CALLS = (
     _WHY,
 )
 SCHEDULES = (
-    Column("APP", _field("name")),
-    Column("SCHEDULE", lambda app: app["schedule"].get("text")),
-    Column("ZONE", lambda app: app["schedule"].get("timezone")),
-    Column("STATE", lambda app: app["schedule"].get("state")),
-    Column("NEXT", lambda app: ago(app["schedule"].get("next"))),
-    Column("LAST", lambda app: (app["schedule"].get("last") or {}).get("verdict")),
+    _APP,
+    Column("SCHEDULE", lambda row: row["schedule"].get("text")),
+    Column("STATE", lambda row: row["schedule"].get("state")),
+    Column("NEXT", lambda row: local(row["schedule"].get("next"), row["schedule"].get("timezone") or "UTC")),
+    Column("", lambda row: ago(row["schedule"].get("next"))),
+    Column("LAST", lambda row: (row["schedule"].get("last") or {}).get("verdict")),
+    Column("LAST 30", lambda row: bar(row.get("recent") or [])),
+)
+OCCURRENCES = (
+    Column("DUE", _field("local")),
+    Column("OFFSET", _field("offset")),
+    Column("", _when("at")),
+    Column("NOTE", _field("note")),
 )
 TICKS = (
-    Column("DUE", lambda tick: local(tick.get("scheduled_for"))),
+    Column("DUE", lambda tick: span(tick.get("scheduled_for"), tick.get("until"))),
     Column("VERDICT", verdict),
     _STATE,
     _EXIT,
+    Column("BEGAN", lambda tick: local(tick.get("begun_at"))[11:19]),
     _TOOK,
     Column("RUN", _field("execution")),
-    Column("REASON", _field("reason")),
+    Column("TRY", lambda tick: tick["attempt"] if (tick.get("attempt") or 1) > 1 else ""),
+    Column("WHY", lambda tick: tick.get("reason") or reason(tick)),
 )
 EVENTS = (
     Column("WHEN", lambda event: local(event.get("at"))),

@@ -51,6 +51,14 @@ def local(text: str | None, zone: str = "UTC") -> str:
     return f"{parse(text).astimezone(known or UTC):%Y-%m-%d %H:%M:%S} {zone if known else 'UTC'}"
 
 
+def span(first: str | None, last: str | None) -> str:
+    """Answers a time, or a span of them as `2026-11-24 09:00:00 to 12:00:00 UTC`."""
+    if not (first and last):
+        return local(first)
+    begin, end = local(first), local(last)
+    return f"{begin[:19]} to {end[11:] if begin[:10] == end[:10] else end}"
+
+
 def _one_unit(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     for size, word in _UNITS:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 from flask import Response
 
 from norn_api.openapi import answers, noun
-from norn_api.replies import accepted, key, listed, once, reply
+from norn_api.replies import accepted, items, key, listed, once, reply
 from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
 from norn_api.schemas.cron import (
     CronAnswer,
     CronRunAnswer,
+    MarkAnswer,
     NextAnswer,
     NextQuery,
+    OccurrenceAnswer,
     PauseAsked,
     RunPath,
     ScheduleAnswer,
     ScheduleAsked,
+    SchedulesQuery,
+    ScheduleTold,
     TickAnswer,
     TicksQuery,
     TriggerAsked,
@@ -28,17 +33,43 @@ from norn_api.schemas.jobs import NothingAsked
 from norn_api.services import actor, norn
 from norn_api.statuses import schedule_answer
 from norn_tasks.dispatch import request_cron_run
-from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.cron import Schedule, parse_schedule
+from norn_tasks.domain.cron_told import told
 from norn_tasks.domain.errors import Conflict, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.job import JobKind
 from norn_tasks.store import apps_read, executions, schedules, schedules_read
-from norn_tasks.store.apps_read import SeenApp
+from norn_tasks.store.apps_read import Chosen, SeenApp
 from norn_tasks.store.reading import Cut
+from norn_tasks.store.schedules_read import Mark
 from norn_tasks.store.session import Tx
 
 RECENT = Cut(limit=5)
+FAR = datetime.max.replace(tzinfo=UTC)
 api = noun("cron", "Schedules of cron apps, their ticks and runs")
+
+
+@api.get("/api/cron", responses=answers(ListOf[ScheduleTold]))
+def list_schedules(query: SchedulesQuery) -> Response:
+    """Lists schedules by app, each with its last 30 occurrences."""
+    services = norn()
+    chosen = Chosen(Role.CRON, hidden=True, reach=actor().apps)
+    with services.database.transaction() as tx:
+        known = apps_read.known(tx, services.settings.apps_dir, chosen)
+        behind = [app for app in known if query.after is None or app.name > query.after]
+        seen = apps_read.seen(tx, tuple(behind[: query.limit]))
+        bars = schedules_read.bars(tx, tuple(app.name for app in seen))
+    more = seen[-1].name if len(behind) > query.limit else None
+    schedules_told = [
+        ScheduleTold(app=app.name, schedule=plan, recent=_marks(bars.get(app.name, ())))
+        for app in seen
+        if (plan := schedule_answer(app)) is not None
+    ]
+    return items(ScheduleTold, schedules_told, more)
+
+
+def _marks(bar: tuple[Mark, ...]) -> list[MarkAnswer]:
+    return [MarkAnswer.model_validate(mark) for mark in bar]
 
 
 def _cron_app(tx: Tx, name: str) -> SeenApp:
@@ -50,10 +81,10 @@ def _cron_app(tx: Tx, name: str) -> SeenApp:
 
 
 def _schedule(app: SeenApp) -> ScheduleAnswer:
-    told = schedule_answer(app)
-    if told is None:
+    plan = schedule_answer(app)
+    if plan is None:
         raise Conflict(f"{app.name} has no schedule: its infraspec cannot be read", hint=f"norn status {app.name}")
-    return told
+    return plan
 
 
 @api.get("/api/apps/<app>/cron", responses=answers(CronAnswer))
@@ -66,16 +97,19 @@ def _cron(name: str) -> CronAnswer:
     with norn().database.transaction() as tx:
         app = _cron_app(tx, name)
         runs = executions.cron_runs(tx, name, RECENT).items
-    told = _schedule(app)
-    coming = [] if told.state == "none" else _next(app, told, 3, datetime.now(UTC))
+        bar = schedules_read.bars(tx, (name,)).get(name, ())
+    plan, now = _schedule(app), datetime.now(UTC)
+    coming = [] if plan.state == "none" else _next(parse_schedule(plan.text, plan.timezone), now, _anchor(app), 3)
     last = [CronRunAnswer.model_validate(run) for run in runs]
-    return CronAnswer(app=name, schedule=told, next=coming, last=last)
+    return CronAnswer(app=name, schedule=plan, next=coming, last=last, recent=_marks(bar))
 
 
-def _next(app: SeenApp, told: ScheduleAnswer, count: int, start: datetime) -> list[datetime]:
-    anchor = app.schedule.anchor if app.schedule is not None else start
-    far = datetime.max.replace(tzinfo=UTC)
-    return list(islice(parse_schedule(told.text, told.timezone).between(start, far, anchor), count))
+def _next(schedule: Schedule, start: datetime, anchor: datetime | None, count: int) -> list[datetime]:
+    return list(islice(schedule.between(start, FAR, anchor), count))
+
+
+def _anchor(app: SeenApp) -> datetime | None:
+    return app.schedule.anchor if app.schedule is not None else None
 
 
 @api.get("/api/apps/<app>/cron/history", responses=answers(ListOf[TickAnswer]))
@@ -89,16 +123,25 @@ def list_ticks(path: AppPath, query: TicksQuery) -> Response:
 
 @api.get("/api/apps/<app>/cron/next", responses=answers(NextAnswer))
 def list_next(path: AppPath, query: NextQuery) -> Response:
-    """Tells when an app's schedule comes, from now or from a given moment."""
-    start = query.around or datetime.now(UTC)
-    if start.tzinfo is None:
-        raise InvalidRequest("around: it has no zone", hint="write one such as 2026-11-23T09:00:00Z")
-    if not 1971 <= start.year <= 2999:
-        raise InvalidRequest("around: it is not between the years 1971 and 2999", hint="choose a nearer moment")
+    """Tells when an app's schedule comes, or when another one would, from now or from a given moment."""
     with norn().database.transaction() as tx:
         app = _cron_app(tx, path.app)
-    told = _schedule(app)
-    return reply(NextAnswer(text=told.text, timezone=told.timezone, items=_next(app, told, query.n, start)))
+    plan = _schedule(app)
+    zone = query.timezone or plan.timezone
+    schedule = parse_schedule(query.schedule or plan.text, zone)
+    start = _start(query.around, zone)
+    moments = _next(schedule, start, None if query.schedule else _anchor(app), query.n)
+    coming = [OccurrenceAnswer.model_validate(one) for one in told(schedule, moments, start)]
+    return reply(NextAnswer(text=schedule.text, timezone=zone, items=coming))
+
+
+def _start(around: datetime | None, zone: str) -> datetime:
+    """Answers the moment to count from; one without a zone is meant in the schedule's."""
+    if around is None:
+        return datetime.now(UTC)
+    if not 1971 <= around.year <= 2999:
+        raise InvalidRequest("around: it is not between the years 1971 and 2999", hint="choose a nearer moment")
+    return around.replace(tzinfo=around.tzinfo or ZoneInfo(zone)).astimezone(UTC)
 
 
 @api.get("/api/apps/<app>/cron/executions/<id:execution>", responses=answers(CronRunAnswer))

@@ -107,6 +107,10 @@ class RunTold(Answered):
     state: str
     exit_code: int | None
     trigger: str
+    verdict: str | None
+    """That of its occurrence; null for a run by hand."""
+    attempt: int
+    begun_at: datetime | None
     scheduled_for: datetime | None
     created_at: datetime
     duration_ms: int | None

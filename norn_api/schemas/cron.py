@@ -40,6 +40,23 @@ class TickAnswer(Answered):
     """How its run stands."""
     exit_code: int | None
     duration_ms: int | None
+    attempt: int | None
+    """Which try of the run this is, from 1."""
+    begun_at: datetime | None
+    """When its code began; `scheduled_for` is when it was to."""
+    sentence: str | None
+    """Why the run ended badly."""
+    first_error_line: str | None
+
+
+class MarkAnswer(Answered):
+    """An occurrence, or a range of `how_many`, as one sign of a bar."""
+
+    scheduled_for: datetime
+    how_many: int
+    verdict: str = Field(examples=["fired"])
+    state: str | None = Field(examples=["succeeded"])
+    execution: int | None
 
 
 class TicksQuery(ListQuery):
@@ -77,6 +94,23 @@ class ScheduleAnswer(Answered):
     last: TickAnswer | None
 
 
+class ScheduleTold(Answered):
+    """An app's schedule in a list, with its last 30 occurrences, oldest first."""
+
+    app: str = Field(examples=["daily-report"])
+    schedule: ScheduleAnswer
+    recent: list[MarkAnswer]
+
+
+class SchedulesQuery(InQuery):
+    """Which part of the list."""
+
+    limit: int = Field(100, ge=1, le=200)
+    """Items at most."""
+    after: Text | None = None
+    """`next` of the part before."""
+
+
 class CronRunAnswer(Answered):
     """A cron run: how it went and what it printed (head and tail, with the number of bytes dropped between)."""
 
@@ -91,7 +125,12 @@ class CronRunAnswer(Answered):
     hint: str
     exit_code: int | None
     attempt: int
+    actor: str = Field(examples=["schedule"])
+    image_id: str | None
+    """The image that ran, by its digest."""
     trigger: str = Field(examples=["schedule"])
+    verdict: str | None
+    """That of its occurrence; null for a run by hand."""
     scheduled_for: datetime | None
     created_at: datetime
     begun_at: datetime | None
@@ -104,12 +143,14 @@ class CronRunAnswer(Answered):
 
 
 class CronAnswer(Answered):
-    """All about an app's schedule: the next three occurrences, the last five runs."""
+    """All about an app's schedule: the next three occurrences, the last five runs, the last 30 occurrences."""
 
     app: str = Field(examples=["daily-report"])
     schedule: ScheduleAnswer
     next: list[datetime]
     last: list[CronRunAnswer]
+    recent: list[MarkAnswer]
+    """Oldest first."""
 
 
 class NextQuery(InQuery):
@@ -118,7 +159,23 @@ class NextQuery(InQuery):
     n: int = Field(10, ge=1, le=100)
     """How many."""
     around: datetime | None = None
-    """Counted from this moment (with a zone); from now when left out."""
+    """Counted from this moment (without a zone: in the schedule's); from now when left out."""
+    schedule: Text | None = Field(None, examples=["*/5 * * * *"], max_length=200)
+    """Another schedule than the app's: what would it do?"""
+    timezone: Text | None = Field(None, examples=["Europe/Berlin"], max_length=100)
+    """The zone of that schedule; the app's when left out."""
+
+
+class OccurrenceAnswer(Answered):
+    """One coming occurrence."""
+
+    at: datetime
+    local: str = Field(examples=["2026-10-25 02:30:00"])
+    """What the clock in the schedule's zone shows then."""
+    offset: str = Field(examples=["+02:00"])
+    """How far that clock is from UTC."""
+    note: str
+    """What a change of the clocks does to it; empty on any other day."""
 
 
 class NextAnswer(Answered):
@@ -126,7 +183,7 @@ class NextAnswer(Answered):
 
     text: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["UTC"])
-    items: list[datetime]
+    items: list[OccurrenceAnswer]
 
 
 class TriggerAsked(Asked):

@@ -8,17 +8,21 @@ from norn_cli.client.transport import Json, Transport, app_path
 class Cron(Transport):
     """Schedules, their occurrences and their runs."""
 
+    def schedules(self) -> Json:
+        """Lists every schedule with its last occurrences."""
+        return self._all("/api/cron", {})
+
     def cron(self, app: str) -> Json:
         """Reads an app's schedule."""
         return self._get(app_path(app, "cron"))
 
-    def cron_next(self, app: str, count: int) -> Json:
-        """Reads the next times of a schedule."""
-        return self._get(app_path(app, "cron/next"), {"n": count})
+    def cron_next(self, app: str, count: int, **wanted: str) -> Json:
+        """Reads the next times of a schedule; `around` a moment, or of another `schedule` in another `timezone`."""
+        return self._get(app_path(app, "cron/next"), {"n": count, **wanted})
 
-    def cron_history(self, app: str, limit: int) -> Json:
-        """Lists what became of a schedule's occurrences, and the runs by hand, newest first."""
-        return self._get(app_path(app, "cron/history"), {"limit": limit})
+    def cron_history(self, app: str, limit: int, **filters: str) -> Json:
+        """Lists what became of a schedule's occurrences, and the runs by hand, newest first; of one `verdict`."""
+        return self._get(app_path(app, "cron/history"), {"limit": limit, **filters})
 
     def cron_do(self, app: str, verb: str, body: Json) -> Json:
         """Asks for trigger, pause or resume."""

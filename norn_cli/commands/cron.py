@@ -8,16 +8,19 @@ from typing import Any
 import click
 
 from norn_cli import work
+from norn_cli.bar import LEGEND
 from norn_cli.calls import facts_of_run, raise_if_failed, show_streams
 from norn_cli.errors import CliError, Usage
 from norn_cli.options import Waiting, app_argument, commands, limit_option, work_options
-from norn_cli.output import Column, Fact, Output
+from norn_cli.output import Fact, Output, Style, Styled
 from norn_cli.project import SPEC_FILE
 from norn_cli.session import Session, pass_session
-from norn_cli.tables import SCHEDULES, TICKS
+from norn_cli.tables import OCCURRENCES, SCHEDULES, TICKS
 from norn_cli.times import ago, local
 
 Json = dict[str, Any]
+
+_PREVIEWED = 5
 
 
 @commands("cron")
@@ -28,22 +31,22 @@ def command() -> None:
 @command.command("list")
 @pass_session
 def list_schedules(session: Session) -> None:
-    """Lists every app that has a schedule."""
-    answer = session.client.apps()
-    with_schedule = [app for app in answer["items"] if app.get("schedule")]
-    session.output.page({**answer, "items": with_schedule}, SCHEDULES, "name")
+    """Lists every app that has a schedule, with a sign for each of its last 30 occurrences."""
+    answer = session.client.schedules()
+    session.output.page(answer, SCHEDULES, "app", none="no app has a schedule yet")
+    if session.output.for_people and answer["items"]:
+        session.output.say(Styled(LEGEND, Style.FAINT))
 
 
 @command.command("next")
 @app_argument
 @limit_option(10)
+@click.option("--around", metavar="DATE", help="Counted from then: 2026-10-25, or 2026-10-25T01:00 in its own zone.")
 @pass_session
-def next_times(session: Session, app: str | None, limit: int) -> None:
-    """Lists when a schedule is due next."""
-    answer = session.client.cron_next(session.app(app), limit)
-    zone, times = answer["timezone"], answer["items"]
-    columns = (Column("DUE", lambda row: local(row["at"], zone)), Column("", lambda row: ago(row["at"])))
-    session.output.data(answer, lambda: session.output.table([{"at": at} for at in times], columns), times)
+def next_times(session: Session, app: str | None, limit: int, around: str | None) -> None:
+    """Lists when a schedule is due, in its own zone; a night on which the clocks change is pointed out."""
+    wanted = {"around": around} if around else {}
+    _show_next(session.output, session.client.cron_next(session.app(app), min(limit, 100), **wanted))
 
 
 @command.command("run")
@@ -89,38 +92,59 @@ def resume(session: Session, app: str | None) -> None:
 @click.argument("words", nargs=-1, metavar="[APP] [SCHEDULE]")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
 @click.option("--clear", is_flag=True, help="Back to the schedule in the infraspec.")
+@click.option("--preview", is_flag=True, help="Only show when it would be due; nothing is changed.")
 @pass_session
-def set_schedule(session: Session, words: tuple[str, ...], timezone: str | None, clear: bool) -> None:
-    """Puts another schedule over the infraspec's, in quotes: norn cron set-schedule blog '*/5 * * * *'."""
+def set_schedule(session: Session, words: tuple[str, ...], timezone: str | None, clear: bool, preview: bool) -> None:
+    """Puts another schedule over the infraspec's, in quotes: norn cron set-schedule blog '*/5 * * * *'.
+
+    It tells when the schedule is due next; with --preview it does only that.
+    """
     app, schedule = _app_and_schedule(words, clear)
-    name = session.app(app)
-    if clear:
-        changed = session.client.clear_schedule(name)
-    else:
-        zone = {"timezone": timezone} if timezone else {}
-        changed = session.client.set_schedule(name, {"schedule": schedule, **zone})
+    name, zone = session.app(app), {"timezone": timezone} if timezone else {}
+    if preview and clear:
+        raise Usage(
+            "--preview shows a schedule, and --clear names none", hint="norn cron next shows the one that counts"
+        )
+    if preview:
+        _show_next(session.output, session.client.cron_next(name, _PREVIEWED, schedule=schedule, **zone))
+        return
+    changed = (
+        session.client.clear_schedule(name)
+        if clear
+        else session.client.set_schedule(name, {"schedule": schedule, **zone})
+    )
     _show(session.output, changed)
 
 
 @command.command("history")
 @app_argument
 @limit_option()
+@click.option("--verdict", metavar="VERDICT", help="Only occurrences with this verdict, such as missed.")
 @pass_session
-def history(session: Session, app: str | None, limit: int) -> None:
+def history(session: Session, app: str | None, limit: int, verdict: str | None) -> None:
     """Lists what became of a schedule's occurrences, and the runs by hand, newest first."""
-    session.output.page(session.client.cron_history(session.app(app), limit), TICKS, "scheduled_for")
+    wanted = {"verdict": verdict} if verdict else {}
+    session.output.page(session.client.cron_history(session.app(app), limit, **wanted), TICKS, "scheduled_for")
 
 
 @command.command("logs")
 @app_argument
 @click.argument("execution", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Wait for the end of a run that is going, then print it.")
 @pass_session
-def logs(session: Session, app: str | None, execution: str | None) -> None:
-    """Prints a run with its output: EXECUTION, else the last one."""
+def logs(session: Session, app: str | None, execution: str | None, follow: bool) -> None:
+    """Prints a run with its output, stdout and stderr apart: EXECUTION, else the last one.
+
+    What a run writes is kept when it has ended; -f waits for that.
+    """
     if app and app.isdigit() and execution is None:  # no app is called by a number
         app, execution = None, app
     name = session.app(app)
-    found = session.client.cron_execution(name, _number(execution) if execution else _last_run(session, name))
+    number = _number(execution) if execution else _last_run(session, name)
+    found = session.client.cron_execution(name, number)
+    if follow and found["state"] in ("pending", "running"):
+        work.wait(session, found["job"], Waiting())
+        found = session.client.cron_execution(name, number)
     session.output.data(found, lambda: _show_run(session.output, found), [str(found["id"])])
 
 
@@ -153,6 +177,15 @@ def _show(output: Output, cron: Json) -> None:
     output.record(cron, _facts(cron), cron["app"])
 
 
+def _show_next(output: Output, answer: Json) -> None:
+    def table() -> None:
+        output.facts([("schedule", f"{answer['text']} {answer['timezone']}")])
+        output.line()
+        output.table(answer["items"], OCCURRENCES)
+
+    output.data(answer, table, [occurrence["at"] for occurrence in answer["items"]])
+
+
 def _facts(cron: Json) -> Iterator[Fact]:
     schedule = cron["schedule"]
     zone, override, paused = schedule["timezone"], schedule.get("override"), schedule.get("paused")
@@ -163,11 +196,20 @@ def _facts(cron: Json) -> Iterator[Fact]:
         yield "override", f"by {override['by']} {ago(override['at'])}, over {SPEC_FILE}"
     if paused:
         yield "paused", f"by {paused['by']} {ago(paused['at'])} {paused['reason']}"
-    for due in cron["next"][:1]:
-        yield "next run", f"{local(due, zone)} ({ago(due)})"
+    for number, due in enumerate(cron["next"]):
+        yield "" if number else "would run" if paused else "next runs", f"{local(due, zone)} ({ago(due)})"
 
 
 def _show_run(output: Output, found: Json) -> None:
-    due = [("due", local(found.get("scheduled_for"))), ("trigger", found.get("trigger"))]
-    output.facts([*facts_of_run(found), *due])
+    began = local(found.get("begun_at"))
+    output.facts(
+        [
+            *facts_of_run(found),
+            ("verdict", found.get("verdict")),
+            ("trigger", f"{found.get('trigger')}, by {found.get('actor')}" if found.get("actor") else found["trigger"]),
+            ("due", local(found.get("scheduled_for"))),
+            ("began at", began),
+            ("image", found.get("image_id")),
+        ]
+    )
     show_streams(output, found)

@@ -37,6 +37,11 @@ class Schedule:
     fields: str
     period: timedelta | None = None
 
+    @property
+    def fixed(self) -> bool:
+        """Whether it names fixed times of day, which the change of the clocks neither loses nor doubles."""
+        return bool(self.fields) and not any(field.startswith("*") for field in self.fields.split()[:2])
+
     def next_after(self, moment: datetime, anchor: datetime | None = None) -> datetime:
         """Return the first occurrence strictly after `moment`, in UTC.
 
@@ -46,8 +51,11 @@ class Schedule:
         if self.period is not None:
             return _next_period(self.period, moment, anchor.astimezone(UTC) if anchor else moment)
         zone = ZoneInfo(self.timezone)
-        fixed = not any(field.startswith("*") for field in self.fields.split()[:2])
-        return _next_fixed(self.fields, zone, moment) if fixed else _next_elapsed(self.fields, zone, moment)
+        return _next_fixed(self.fields, zone, moment) if self.fixed else _next_elapsed(self.fields, zone, moment)
+
+    def shows(self, wall: datetime) -> bool:
+        """Return whether the five fields name this time of a wall clock, whatever the zone does; never for a period."""
+        return bool(self.fields) and _next_wall(self.fields, wall - _SECOND) == wall
 
     def between(self, start: datetime, end: datetime, anchor: datetime | None = None) -> Iterator[datetime]:
         """Yield every occurrence after `start` and not after `end`, oldest first; `anchor` as in `next_after`."""
@@ -117,7 +125,7 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
         offset = _offset(begin, zone)
         found = (_next_wall(fields, begin + offset - _SECOND) - offset).replace(tzinfo=UTC)
         near = min(found, begin + 2 * _DAY)
-        change = _change(zone, begin, near)
+        change = clock_change(zone, begin, near)
         if change is None and near == found:
             return found
         # No wall time before a far target matches, except in an hour repeated soon: the days between need no search.
@@ -142,10 +150,10 @@ def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
     if _wall(found, zone) == wall:
         return found
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    return _change(zone, before, found) or found
+    return clock_change(zone, before, found) or found
 
 
-def _change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
+def clock_change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
     """Return the first second after `begin`, up to `end`, with another offset than `begin` has; spans of days."""
     offset = _offset(begin, zone)
     while begin < end:

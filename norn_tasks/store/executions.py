@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.store import tables as t
@@ -37,9 +37,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class CronRun(Execution):
-    """A cron run with its output."""
+    """A cron run with its output; `verdict` is that of the occurrence it runs for, None for one by hand."""
 
+    image_id: str | None
     trigger: str
+    verdict: str | None
     scheduled_for: datetime | None
     stdout: str
     stdout_dropped: int
@@ -78,10 +80,11 @@ def _shared(x: type[t.CronExecution] | type[t.FuncExecution]) -> tuple[Any, ...]
 
 
 def _runs() -> AnySelect:
-    x = t.CronExecution
+    x, k = t.CronExecution, t.CronTick
     return select(
-        *_shared(x), x.trigger, x.scheduled_for, x.stdout, x.stdout_dropped, x.stderr, x.stderr_dropped
-    )  # fmt: skip
+        *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.stdout, x.stdout_dropped, x.stderr,
+        x.stderr_dropped,
+    ).outerjoin(k, and_(k.app == x.app, k.scheduled_for == x.scheduled_for, k.execution == x.id))  # fmt: skip
 
 
 def _calls() -> AnySelect:

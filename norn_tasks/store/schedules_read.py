@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, cast, extract, literal, null, select, union_all
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import BigInteger, Integer, Text, case, cast, extract, func, literal, null, select, true, union_all
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from norn_tasks.domain.schedule import Trigger
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import AnySelect, Cut, Page, equal, newest_first, value
 from norn_tasks.store.session import Tx
+
+LINE = 300
+"""Characters of a first error line."""
+BAR = 30
+"""Occurrences that a bar shows."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,21 @@ class Tick:
     state: str | None
     exit_code: int | None
     duration_ms: int | None
+    attempt: int | None
+    begun_at: datetime | None
+    sentence: str | None
+    first_error_line: str | None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An occurrence (or a range of `how_many`) as one sign of a bar: its verdict, and how its run stands."""
+
+    scheduled_for: datetime
+    how_many: int
+    verdict: str
+    state: str | None
+    execution: int | None
 
 
 def of(tx: Tx, apps: tuple[str, ...]) -> dict[str, CronSchedule]:
@@ -81,11 +102,18 @@ def get(tx: Tx, app: str) -> CronSchedule | None:
     return of(tx, (app,)).get(app)
 
 
+def _run(x: type[t.CronExecution]) -> tuple[Any, ...]:
+    """How a tick's run went, with the first line of what it complained of."""
+    complaint = func.left(func.ltrim(x.stderr, " \t\r\n"), LINE)
+    first = case((x.state == "succeeded", None), else_=func.split_part(complaint, "\n", 1))
+    return x.state, x.exit_code, x.duration_ms, x.attempt, x.begun_at, x.sentence, first.label("first_error_line")
+
+
 def _ticks() -> AnySelect:
     k, x = t.CronTick, t.CronExecution
     return select(
         k.id, k.app, k.scheduled_for, k.until, k.how_many, k.verdict, x.trigger, k.reason, k.execution,
-        k.job_id.label("job"), k.decided_at, x.state, x.exit_code, x.duration_ms,
+        k.job_id.label("job"), k.decided_at, *_run(x),
     ).outerjoin(x, x.id == k.execution)  # fmt: skip
 
 
@@ -96,7 +124,7 @@ def _by_hand() -> AnySelect:
         cast(null(), BigInteger).label("id"), x.app, x.created_at.label("scheduled_for"), null().label("until"),
         literal(1, Integer).label("how_many"), cast(null(), Text).label("verdict"), x.trigger,
         literal("by ", Text).concat(x.actor).label("reason"), x.id.label("execution"), x.job_id.label("job"),
-        x.created_at.label("decided_at"), x.state, x.exit_code, x.duration_ms,
+        x.created_at.label("decided_at"), *_run(x),
     ).where(x.trigger == str(Trigger.MANUAL))  # fmt: skip
 
 
@@ -119,3 +147,22 @@ def last_ticks(tx: Tx, apps: tuple[str, ...]) -> dict[str, Tick]:
     k = t.CronTick
     query = _ticks().where(k.app.in_(apps)).ext(distinct_on(k.app)).order_by(k.app, k.scheduled_for.desc())
     return {row.app: value(Tick, row) for row in tx.execute(query)}
+
+
+def bars(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[Mark, ...]]:
+    """Answers the last rows of each of these apps, oldest first: enough of them for a bar."""
+    k, x, app = (
+        t.CronTick,
+        t.CronExecution,
+        func.unnest(cast(list(apps), ARRAY(Text))).table_valued("app").render_derived(),
+    )
+    newest = select(k).where(k.app == app.c.app).order_by(k.scheduled_for.desc()).limit(BAR).lateral("k")
+    query = (
+        select(app.c.app, newest.c.scheduled_for, newest.c.how_many, newest.c.verdict, x.state, newest.c.execution)
+        .select_from(app.join(newest, true()).outerjoin(x, x.id == newest.c.execution))
+        .order_by(app.c.app, newest.c.scheduled_for)
+    )
+    found: dict[str, list[Mark]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.app, []).append(Mark(*row[1:]))
+    return {name: tuple(marks) for name, marks in found.items()}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import insert, text
 
+from norn_tasks.domain.access import Scope
 from norn_tasks.store import tables as t
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_cron_run
@@ -27,10 +30,30 @@ def test_schedule_is_told_with_its_next_three_occurrences(tick: Api) -> None:
 
 def test_next_occurrences_can_be_asked_from_a_moment(tick: Api) -> None:
     answer = tick.get(f"{CRON}/next?n=2&around=2026-12-31T08:00:00%2B01:00").json
-    assert answer["items"] == ["2026-12-31T09:00:00Z", "2027-01-01T09:00:00Z"]
+    assert [one["at"] for one in answer["items"]] == ["2026-12-31T09:00:00Z", "2027-01-01T09:00:00Z"]
 
 
-@pytest.mark.parametrize("around", ["2026-12-31T08:00:00", "1000-01-01T00:00:00Z", "9999-12-31T23:00:00Z", "soon"])
+def test_moment_without_a_zone_is_meant_in_the_schedules(tick: Api) -> None:
+    tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "30 2 * * *", "timezone": "Europe/Berlin"})
+    (night,) = tick.get(f"{CRON}/next?n=1&around=2026-10-25").json["items"]
+    assert (night["at"], night["local"], night["offset"]) == (
+        "2026-10-25T00:30:00Z", "2026-10-25 02:30:00", "+02:00",
+    )  # fmt: skip
+    assert night["note"] == "the clock shows 02:30 twice that night: it comes once, the first time"
+
+
+def test_another_schedule_can_be_tried_without_a_change(tick: Api) -> None:
+    tried = tick.get(f"{CRON}/next?n=1&around=2026-01-01&schedule=0+12+*+*+*&timezone=Asia/Tokyo").json
+    assert (tried["text"], tried["items"][0]["at"]) == ("0 12 * * *", "2026-01-01T03:00:00Z")
+    assert tick.get(CRON).json["schedule"]["text"] == "0 9 * * *"
+
+
+@pytest.mark.parametrize("asked", ["schedule=61+*+*+*+*", "schedule=@daily&timezone=Mars/Base", "timezone=Mars/Base"])
+def test_schedule_that_cannot_be_tried_is_refused(tick: Api, asked: str) -> None:
+    assert tick.get(f"{CRON}/next?{asked}").status_code == 422
+
+
+@pytest.mark.parametrize("around", ["1000-01-01T00:00:00Z", "9999-12-31T23:00:00Z", "soon"])
 def test_moment_that_cannot_be_counted_from_is_refused(tick: Api, around: str) -> None:
     assert tick.get(f"{CRON}/next?around={around}").status_code == 422
 
@@ -115,9 +138,72 @@ def test_history_of_one_verdict_has_no_runs_by_hand(mixed: Api) -> None:
     assert [one["execution"] for one in told] == [3, 1]
 
 
+def test_history_tells_when_a_run_began_and_what_it_complained_of(tick: Api) -> None:
+    moment = text("timestamptz '2026-11-01 09:00:02Z'")
+    add_cron_run(tick.database, "tick", id=1, trigger="schedule", state="failed", sentence="it exited 3", attempt=2,
+                 begun_at=moment, stderr="\n  no such table\nmore\n")  # fmt: skip
+    with tick.database.transaction() as tx:
+        tx.execute(insert(t.CronTick).values(
+            app="tick", scheduled_for=text("timestamptz '2026-11-01 09:00Z'"), verdict="fired", execution=1,
+            decided_by="beat"))  # fmt: skip
+    (told,) = tick.get(f"{CRON}/history").json["items"]
+    assert (told["begun_at"], told["attempt"]) == ("2026-11-01T09:00:02Z", 2)
+    assert (told["sentence"], told["first_error_line"]) == ("it exited 3", "no such table")
+
+
 def test_history_has_no_run_of_another_app(mixed: Api) -> None:
     add_cron_run(mixed.database, "other", id=9)
     assert 9 not in [one["execution"] for one in mixed.get(f"{CRON}/history").json["items"]]
+
+
+# The list
+
+
+def add_ticks(api: Api, app: str, count: int, **values: Any) -> None:
+    """Makes so many occurrences, a minute apart."""
+    with api.database.transaction() as tx:
+        for minute in range(count):
+            moment = text(f"timestamptz '2026-11-01 09:00Z' + interval '{minute} min'")
+            tx.execute(insert(t.CronTick).values(
+                {"app": app, "scheduled_for": moment, "verdict": "fired", "decided_by": "beat", **values}))  # fmt: skip
+
+
+def test_list_has_each_schedule_with_its_last_30_occurrences(tick: Api) -> None:
+    shared.add_live(tick.database, "tock", "cron")
+    shared.add_live(tick.database, "page", "webserver")
+    add_ticks(tick, "tick", 33)
+    told = tick.get("/api/cron").json["items"]
+    assert [(one["app"], len(one["recent"])) for one in told] == [("tick", 30), ("tock", 0)]
+    assert (told[0]["recent"][0]["scheduled_for"], told[0]["recent"][-1]["scheduled_for"]) == (
+        "2026-11-01T09:03:00Z", "2026-11-01T09:32:00Z",
+    )  # fmt: skip
+
+
+def test_list_comes_in_parts(tick: Api) -> None:
+    shared.add_live(tick.database, "tock", "cron")
+    first = tick.get("/api/cron?limit=1").json
+    rest = tick.get(f"/api/cron?limit=1&after={first['next']}").json
+    assert ([one["app"] for one in first["items"] + rest["items"]], rest["next"]) == (["tick", "tock"], None)
+
+
+def test_list_shows_only_apps_that_the_token_reaches(tick: Api) -> None:
+    assert tick.asked_as(Scope.READ, apps=("other",)).get("/api/cron").json["items"] == []
+
+
+def test_sign_of_an_occurrence_leads_to_its_run(tick: Api) -> None:
+    add_cron_run(tick.database, "tick", id=5, state="failed")
+    add_ticks(tick, "tick", 1, execution=5)
+    (sign,) = tick.get(CRON).json["recent"]
+    assert (sign["verdict"], sign["state"], sign["execution"]) == ("fired", "failed", 5)
+
+
+def test_last_run_tells_the_verdict_of_its_occurrence(tick: Api) -> None:
+    moment = text("timestamptz '2026-11-01 09:00Z'")
+    add_cron_run(tick.database, "tick", id=5, trigger="catchup", scheduled_for=moment)
+    add_cron_run(tick.database, "tick", id=6, trigger="manual")
+    add_ticks(tick, "tick", 1, execution=5, verdict="caught_up")
+    assert [run["verdict"] for run in tick.get(CRON).json["last"]] == [None, "caught_up"]
+    assert [run["verdict"] for run in tick.get("/api/apps/tick").json["recent"]] == [None, "caught_up"]
 
 
 # Run now

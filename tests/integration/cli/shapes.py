@@ -28,6 +28,11 @@ def cron_app(name: str = "report", **schedule: Any) -> Json:
     return app(name, role="cron", state="scheduled", ready=None, wanted=None, url=None, schedule=about)
 
 
+def scheduled(name: str, recent: list[Json], **schedule: Any) -> Json:
+    """Answers an app of `GET /api/cron`."""
+    return {"app": name, "schedule": cron_app(name, **schedule)["schedule"], "recent": recent}
+
+
 def schedule(**more: Any) -> Json:
     """Answers what `GET …/cron` does; `last` are runs, the rest is of the schedule."""
     last = more.pop("last", [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -21,17 +22,63 @@ def running(norn):
     return JobScript(norn, shapes.job("running", kind="cron-run", app="report"), ended)
 
 
-def test_list_shows_only_apps_with_a_schedule(norn, run):
-    norn.on("GET", "/api/apps", shapes.page(shapes.app(), shapes.cron_app()))
+def mark(verdict: str = "fired", state: str | None = "succeeded", how_many: int = 1) -> dict:
+    """Answers an occurrence of a bar."""
+    return {"scheduled_for": "2026-11-23T08:00:00Z", "how_many": how_many, "verdict": verdict, "state": state,
+            "execution": None}  # fmt: skip
+
+
+def test_list_tells_when_it_is_due_next_and_what_became_of_the_last_thirty(norn, run):
+    last = [
+        mark("skipped_paused", None, 100), mark("missed", None, 3), mark("caught_up"), mark("skipped_overlap", None),
+        mark("failed_to_start", "error"), mark("fired", "failed"), mark("fired", "oom_killed"),
+        mark("fired", "cancelled"), mark(), mark("fired", "running"),
+    ]  # fmt: skip
+    norn.on("GET", "/api/cron", shapes.page(shapes.scheduled("report", last)))
+    result = run("cron", "list")
+    assert "report  0 9 * * *  scheduled  2026-11-24 09:00:00 Europe/Berlin" in result.stdout
+    assert result.stdout.rstrip().endswith(" " + "p" * 19 + "mmm.o!xx-.>")
+    assert "x failed" in result.stderr
+
+
+def test_names_of_the_list_are_apps(norn, run):
+    norn.on("GET", "/api/cron", shapes.page(shapes.scheduled("report", [])))
     assert run("cron", "list", "-o", "name").stdout == "report\n"
 
 
-def test_next_times_are_told_in_the_schedules_zone(norn, run):
-    times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
-    norn.on("GET", f"{CRON}/next", {"text": "0 9 * * *", "timezone": "Europe/Berlin", "items": times})
-    printed = run("cron", "next", "report", "-n", "2").stdout
-    assert "2026-11-24 09:00:00 Europe/Berlin" in printed
-    assert norn.last("GET", f"{CRON}/next").query == {"n": "2"}
+COMING = {
+    "text": "30 2 * * *", "timezone": "Europe/Berlin", "items": [
+        {"at": "2026-10-25T00:30:00Z", "local": "2026-10-25 02:30:00", "offset": "+02:00", "note": "twice that night"},
+        {"at": "2026-10-26T01:30:00Z", "local": "2026-10-26 02:30:00", "offset": "+01:00", "note": ""},
+    ],
+}  # fmt: skip
+
+
+def test_next_times_have_the_offset_of_their_zone_and_a_word_about_the_clocks(norn, run):
+    norn.on("GET", f"{CRON}/next", COMING)
+    printed = run("cron", "next", "report", "-n", "2", "--around", "2026-10-25").stdout
+    assert "schedule  30 2 * * * Europe/Berlin" in printed
+    assert re.search(r"2026-10-25 02:30:00 +\+02:00 .* twice that night\n2026-10-26 02:30:00 +\+01:00", printed)
+    assert norn.last("GET", f"{CRON}/next").query == {"n": "2", "around": "2026-10-25"}
+
+
+def test_names_of_next_times_are_moments(norn, run):
+    norn.on("GET", f"{CRON}/next", COMING)
+    assert run("cron", "next", "report", "-o", "name").stdout == "2026-10-25T00:30:00Z\n2026-10-26T01:30:00Z\n"
+
+
+def test_preview_changes_nothing(norn, run):
+    norn.on("GET", f"{CRON}/next", COMING)
+    printed = run("cron", "set-schedule", "report", "30 2 * * *", "--timezone", "Europe/Berlin", "--preview").stdout
+    assert "2026-10-26 02:30:00" in printed
+    assert norn.last("GET", f"{CRON}/next").query == {
+        "n": "5", "schedule": "30 2 * * *", "timezone": "Europe/Berlin",
+    }  # fmt: skip
+    assert [asked.method for asked in norn.asked] == ["GET"]
+
+
+def test_preview_of_nothing_is_usage(run):
+    assert run("cron", "set-schedule", "report", "--clear", "--preview").exit_code == 2
 
 
 def test_run_waits_and_prints_the_run_with_its_output(running, run):
@@ -109,13 +156,36 @@ def test_a_bad_schedule_is_told_as_the_server_tells_it(norn, run):
     )
 
 
+def test_a_change_tells_when_the_schedule_is_due_next(norn, run):
+    norn.on("PUT", f"{CRON}/schedule", shapes.schedule(text="*/5 * * * *"))
+    printed = run("cron", "set-schedule", "report", "*/5 * * * *").stdout
+    assert re.search(r"next runs +2026-11-24 09:00:00 Europe/Berlin .*\n +2026-11-25 09:00:00", printed)
+
+
+def test_history_of_one_verdict(norn, run):
+    norn.on("GET", f"{CRON}/history", shapes.page())
+    run("cron", "history", "report", "--verdict", "missed")
+    assert norn.last("GET", f"{CRON}/history").query == {"limit": "20", "verdict": "missed"}
+
+
+def test_history_tells_why_a_run_failed(norn, run):
+    tick = {"id": 1, "scheduled_for": "2026-11-23T08:00:00Z", "until": None, "how_many": 1, "verdict": "fired",
+            "trigger": "schedule", "reason": "", "execution": 31, "job": 7, "state": "failed", "exit_code": 3,
+            "duration_ms": 1500, "attempt": 3, "begun_at": "2026-11-23T08:00:02Z", "sentence": "it exited 3",
+            "first_error_line": "no such table"}  # fmt: skip
+    norn.on("GET", f"{CRON}/history", shapes.page(tick))
+    line = run("cron", "history", "report").stdout.splitlines()[1]
+    assert line.split() == ["2026-11-23", "08:00:00", "UTC", "fired", "failed", "3", "08:00:02", "1.5", "s", "31", "3",
+                            "it", "exited", "3:", "no", "such", "table"]  # fmt: skip
+
+
 def test_history_tells_ranges_with_their_number(norn, run):
     tick = {"id": 1, "scheduled_for": "2026-11-23T08:00:00Z", "until": "2026-11-23T09:00:00Z", "how_many": 60,
             "verdict": "missed", "trigger": None, "reason": "no beat ran", "execution": None, "job": None,
             "state": None, "exit_code": None, "duration_ms": None}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(tick))
     printed = run("cron", "history", "report").stdout
-    assert "missed ×60" in printed
+    assert "2026-11-23 08:00:00 to 09:00:00 UTC  missed ×60" in printed
     assert "no beat ran" in printed
 
 
@@ -143,3 +213,13 @@ def test_logs_are_those_of_the_last_run(norn, run):
 def test_logs_of_one_run(norn, run):
     norn.on("GET", f"{CRON}/executions/30", shapes.run(id=30))
     assert run("cron", "logs", "30", "--app", "report", "-o", "name").stdout == "30\n"
+
+
+def test_follow_waits_for_the_end_of_a_run(norn, run):
+    states = iter([shapes.run(state="running", exit_code=None), shapes.run()])
+    norn.on("GET", f"{CRON}/executions/31", lambda _: Answer(next(states)))
+    ended = shapes.job("succeeded", shapes.step(1, "run-container"), kind="cron-run", app="report", execution=31)
+    JobScript(norn, shapes.job("running", kind="cron-run", app="report"), ended)
+    printed = run("cron", "logs", "report", "31", "-f").stdout
+    assert "state      succeeded" in printed
+    assert "stdout:\n  sold 3\n" in printed

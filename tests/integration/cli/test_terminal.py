@@ -53,6 +53,13 @@ def test_a_terminal_gets_colours(norn, at_terminal):
     assert "\x1b[32mrunning" in at_terminal("status")[1]
 
 
+def test_a_bar_has_a_colour_for_each_sign(norn, at_terminal):
+    marks = [{"scheduled_for": "", "how_many": 1, "verdict": verdict, "state": state, "execution": None}
+             for verdict, state in (("fired", "succeeded"), ("missed", None))]  # fmt: skip
+    norn.on("GET", "/api/cron", shapes.page(shapes.scheduled("report", marks)))
+    assert "\x1b[32m.\x1b[0m\x1b[31mm\x1b[0m" in at_terminal("cron", "list")[1]
+
+
 @pytest.mark.parametrize(("words", "env"), [([], {"NO_COLOR": "1"}), (["--no-color"], {})])
 def test_no_colours_when_none_are_wanted(norn, at_terminal, words, env):
     norn.on("GET", "/api/apps", shapes.page(shapes.app()))
