@@ -16,8 +16,8 @@ from norn_tasks.dispatch import Accepted, request_invoke
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import AppNotFound, InvalidRequest, NotDeployed, WrongRole
 from norn_tasks.domain.execution import ExecutionState
-from norn_tasks.domain.infraspec import FunctionOptions, Role
-from norn_tasks.store import apps, executions
+from norn_tasks.domain.infraspec import FunctionOptions, Record, Role
+from norn_tasks.store import apps, call_records, executions
 from norn_tasks.store.executions import Answer, FunctionCall
 
 GRACE_SECONDS = 4.0
@@ -83,9 +83,15 @@ def waiting_place() -> Iterator[None]:
 
 
 def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
-    """Waits for a call's end, and answers how it ended and its bytes; raises what it is told as when it has not."""
+    """Waits for a call's end, and answers how it ended and its bytes; raises what it is told as when it has not.
+
+    With that the answer is taken; who may ask again under an Idempotency-Key gets it for a while longer.
+    """
     in_time = wait_for(execution, timeout)
     call, answer = outcome(execution)
+    if call.record != Record.FULL and call.finished_at is not None and key() is None:
+        with norn().database.transaction() as tx:
+            call_records.taken(tx, execution)
     if not in_time and not ExecutionState(call.state).terminal:
         raise not_in_time(call, timeout)
     return call, answer

@@ -24,6 +24,7 @@ def _memory(value: object) -> object:
 
 
 Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[float, Field(gt=0)]
 Memory = Annotated[int, BeforeValidator(_memory)]
 
 
@@ -86,6 +87,15 @@ class Settings(BaseModel):
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")
+
+    # What is kept, and how long
+    keep_days: Days = Field(14, description="days that jobs, their events and calls are kept")
+    keep_per_app: int = Field(100_000, ge=1, description="newest jobs and calls of an app that are kept at most")
+    keep_runs_days: Days = Field(90, description="days that occurrences of schedules and cron runs are kept")
+    keep_runs_per_app: int = Field(1000, ge=1, description="newest occurrences and cron runs of an app kept at most")
+    keep_failed_days: Days = Field(30, description="days that the output of failed jobs is kept")
+    keep_audit_days: Days = Field(365, description="days that the audit is kept")
+    result_ttl: Seconds = Field(3600, description="how long an asynchronous call's answer stays whatever record says")
 
     # Beat
     beat_tick_max: int = Field(1000, ge=1, description="occurrences decided in one transaction")

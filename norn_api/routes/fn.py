@@ -8,6 +8,7 @@ from norn_api.calls import trouble
 from norn_api.invoking import accept, end_of, options_of, read_call, waiting_place, wants_async
 from norn_api.replies import accepted
 from norn_tasks.domain.call import Call
+from norn_tasks.domain.errors import NotRecorded
 from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.domain.job import JobKind
 
@@ -36,6 +37,9 @@ def _answer(app: str, call: Call, options: FunctionOptions) -> Response:
     error = trouble(record)
     if error is not None:
         raise error
+    if io.response is None and record.trimmed_at is not None:
+        sentence = f"the answer of invocation {record.id} was taken, and {app} records {record.record}"
+        raise NotRecorded(sentence, hint="call it again with a new Idempotency-Key")
     return Response(io.response or b"", content_type=options.content_type)
 
 

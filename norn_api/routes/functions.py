@@ -24,7 +24,7 @@ from norn_api.services import actor, norn, reach
 from norn_tasks.dispatch import request_cancel
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.errors import Conflict, Forbidden
+from norn_tasks.domain.errors import Forbidden, NotRecorded
 from norn_tasks.domain.job import JobKind
 from norn_tasks.store import apps_read, executions
 from norn_tasks.store.executions import Answer, FunctionCall
@@ -110,9 +110,8 @@ def replay(path: InvocationPath, body: ReplayAsked) -> Response:
     call, io = outcome(path.invocation)
     _may_see(call, Scope.READ)
     if io.request is None:
-        raise Conflict(
-            f"the request of invocation {call.id} was not recorded", hint="set function.record: full in its infraspec"
-        )
+        sentence = f"the request of invocation {call.id} was not kept: {call.app} records {call.record}"
+        raise NotRecorded(sentence, hint="set function.record: full in its infraspec.yaml, for calls from then on")
     again = Call(
         method=call.method, path=call.path, query=call.query, headers=call.headers, content_type=call.content_type,
         body=io.request,

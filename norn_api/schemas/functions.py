@@ -54,6 +54,12 @@ class CallAnswer(Answered):
     content_type: str
     request_size: int
     response_size: int | None
+    record: str = Field(examples=["full"])
+    """What stays of its bytes once its answer was taken: `full`, `output`, `meta`."""
+    request_sha256: str | None
+    response_sha256: str | None
+    trimmed_at: datetime | None
+    """When what is not to stay was dropped; the hashes are of what was there."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None

@@ -48,7 +48,8 @@ def request_invoke(
                 hint="raise function.maxBody in its infraspec.yaml",
             )
         patience = float(spec.function.timeout) if sync else intake.settings.async_patience
-        run = runs.accept_call(tx, target, call, sync=sync, actor=actor, patience=patience)
+        record = str(spec.function.record)
+        run = runs.accept_call(tx, target, call, sync=sync, actor=actor, patience=patience, record=record)
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.INVOKE, key, write)

@@ -151,6 +151,12 @@ class ReleaseGone(Conflict):
     code = "release_gone"
 
 
+class NotRecorded(Conflict):
+    """What is asked for was not kept: the app's spec says that less stays of a call."""
+
+    code = "not_recorded"
+
+
 class AlreadyRunning(Conflict):
     """Something of this kind is running, and the rules allow one."""
 

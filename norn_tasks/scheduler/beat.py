@@ -11,6 +11,7 @@ from celery.beat import Scheduler
 
 from norn_tasks.celery_app import Waker
 from norn_tasks.logs import configure
+from norn_tasks.scheduler.housekeeping import Housekeeping
 from norn_tasks.scheduler.loop import BeatLoop
 from norn_tasks.settings import load
 from norn_tasks.store.live import Live
@@ -29,6 +30,7 @@ class NornScheduler(Scheduler):
         settings = load()
         configure(settings)
         database = Database(settings.database_url, pool=3)
+        Housekeeping(Database(settings.database_url, pool=1), settings).start()
         self._loop = BeatLoop(database, settings, Waker(settings.broker_url), Live(settings.broker_url))
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:

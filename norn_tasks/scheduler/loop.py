@@ -19,12 +19,12 @@ from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.domain.job import JobClass
 from norn_tasks.scheduler.nudges import Nudges
 from norn_tasks.settings import Settings
-from norn_tasks.store import idempotency, sweeper, ticks, workers
+from norn_tasks.store import sweeper, ticks, workers
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import SCHEDULES, Database, Listener
 
 log = structlog.get_logger()
-NUDGE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS, FORGET_SECONDS = 1.0, 5.0, 15.0, 600.0
+NUDGE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS = 1.0, 5.0, 15.0
 LONGEST_SLEEP = 1.0
 
 
@@ -54,7 +54,7 @@ class BeatLoop:
         self._nudges = Nudges(waker)
         self._listener: Listener | None = None
         self._nudge, self._sweep = _Every(NUDGE_SECONDS), _Every(SWEEP_SECONDS)
-        self._look, self._forget = _Every(LOOK_SECONDS), _Every(FORGET_SECONDS)
+        self._look = _Every(LOOK_SECONDS)
         self._lag = 0.0
 
     def turn(self) -> None:
@@ -91,9 +91,6 @@ class BeatLoop:
             self._sweep_once()
         if self._look.due():
             request_look(self._intake, actor=self.name)
-        if self._forget.due():
-            with self._database.transaction() as tx:
-                idempotency.forget_old(tx)
 
     def _sweep_once(self) -> None:
         with self._database.transaction() as tx:

@@ -61,6 +61,10 @@ class FunctionCall(Execution):
     content_type: str
     request_size: int
     response_size: int | None
+    record: str
+    request_sha256: str | None
+    response_sha256: str | None
+    trimmed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ def _runs() -> AnySelect:
 def _calls() -> AnySelect:
     x = t.FuncExecution
     return select(
-        *_shared(x), x.sync, x.method, x.path, x.query, x.headers, x.content_type, x.request_size, x.response_size
+        *_shared(x), x.sync, x.method, x.path, x.query, x.headers, x.content_type, x.request_size, x.response_size,
+        x.record, x.request_sha256, x.response_sha256, x.trimmed_at,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import insert, select, text
 
 from norn_tasks.domain.errors import KeyReused
 from norn_tasks.store.session import Tx
@@ -66,8 +66,3 @@ def remember(tx: Tx, key: IdempotencyKey | None, job: int | None, status: int) -
             job_id=job, status=status,
         )
     )  # fmt: skip
-
-
-def forget_old(tx: Tx) -> None:
-    """Forgets keys that are a day old."""
-    tx.execute(delete(Idempotency).where(Idempotency.created_at < text("clock_timestamp() - interval '1 day'")))

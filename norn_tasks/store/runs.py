@@ -54,8 +54,13 @@ def accept_cron_run(
     return AcceptedRun(job, common["id"])
 
 
-def accept_call(tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float) -> AcceptedRun:
-    """Accepts a call of the function whose release this is; its body is kept in this transaction."""
+def accept_call(
+    tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float, record: str = "full"
+) -> AcceptedRun:
+    """Accepts a call of the function whose release this is; its body is kept in this transaction.
+
+    `record` says what stays of its bytes once the answer was taken.
+    """
     new = NewJob(
         kind=JobKind.INVOKE, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
         engine=release["engine"], release=release["n"], sync=sync,
@@ -64,7 +69,7 @@ def accept_call(tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, pat
     tx.execute(
         insert(FuncExecution).values(
             **common, sync=sync, method=call.method, path=call.path, query=call.query, headers=dict(call.headers),
-            content_type=call.content_type, request_size=len(call.body),
+            content_type=call.content_type, request_size=len(call.body), record=record,
         )
     )  # fmt: skip
     tx.execute(insert(ExecutionIO).values(execution=common["id"], request=call.body))

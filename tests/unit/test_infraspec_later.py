@@ -76,7 +76,6 @@ NOTED = [
     (FUNCTION + "function: {warm: 1}\n", "function.warm"),
     (FUNCTION + "function: {warmMax: 8}\n", "function.warmMax"),
     (FUNCTION + "function: {idle: 300}\n", "function.idle"),
-    (FUNCTION + "function: {record: meta}\n", "function.record"),
 ]
 
 

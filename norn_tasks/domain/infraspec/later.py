@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.model import Infraspec
 from norn_tasks.domain.infraspec.places import At, Finding, Path
-from norn_tasks.domain.infraspec.words import Auth, Catchup, Concurrency, Record, Response, Runtime
+from norn_tasks.domain.infraspec.words import Auth, Catchup, Concurrency, Response, Runtime
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,6 @@ SKIPPED: tuple[Skipped, ...] = (
     Skipped("function.warm", lambda s: "warm" in s.function.model_fields_set, _WARM),
     Skipped("function.warmMax", lambda s: "warm_max" in s.function.model_fields_set, _WARM),
     Skipped("function.idle", lambda s: "idle" in s.function.model_fields_set, _WARM),
-    Skipped(
-        "function.record",
-        lambda s: s.function.record is not Record.FULL,
-        "shorter records are not there yet; calls are recorded in full",
-    ),
 )
 
 

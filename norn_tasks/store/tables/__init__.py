@@ -9,6 +9,7 @@ from norn_tasks.store.tables.cron import CronState, CronTick
 from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution
 from norn_tasks.store.tables.fleet import Beat, Worker
 from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepLog, StepRow
+from norn_tasks.store.tables.keeping import Chore
 from norn_tasks.store.tables.releases import DeploymentRow, Release
 from norn_tasks.store.tables.replicas import Address, ReplicaRow
 
@@ -37,4 +38,5 @@ __all__ = [
     "Beat",
     "ReplicaRow",
     "Address",
+    "Chore",
 ]

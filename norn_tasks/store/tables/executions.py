@@ -55,6 +55,12 @@ class FuncExecution(ExecutionColumns, Base):
     content_type: Mapped[str] = mapped_column(server_default="")
     request_size: Mapped[int] = mapped_column(server_default="0")
     response_size: Mapped[int | None]
+    record: Mapped[str] = mapped_column(server_default="full")
+    """What stays of its bytes after the answer was taken: `full`, `output`, `meta`."""
+    request_sha256: Mapped[str | None]
+    response_sha256: Mapped[str | None]
+    trimmed_at: Mapped[datetime | None]
+    """When what is not to stay was dropped."""
 
 
 class ExecutionIO(Base):

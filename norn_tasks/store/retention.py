@@ -1,0 +1,224 @@
+"""Retention: what is older or more than is to be kept goes, in batches so small that nobody waits for their locks.
+
+A table is walked in the order of its ids, oldest first. What is live, open or referred to stays whatever its age: the
+conditions below say what that is. A batch is one short transaction; the server itself ends one that takes longer than
+`BATCH_MS`, and it is tried again with half as many rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import CursorResult, text
+from sqlalchemy.exc import OperationalError
+
+from norn_tasks.store.session import Database, Tx
+
+BATCH_MS = 100
+"""No batch holds a lock for longer."""
+_FIRST, _PAGE = 20, 2000
+"""How many rows the first batch takes, and the most that one may."""
+_SLOW = 0.04
+"""Seconds after which the next batch is made smaller."""
+_CANCELLED = "57014"
+"""PostgreSQL's code for a statement that ran out of its time."""
+
+# The apps of a table by its index (app, …), one step of it per app; and the row below an app's newest.
+_APPS = """WITH RECURSIVE a AS ((SELECT app FROM {table} WHERE app IS NOT NULL ORDER BY app LIMIT 1)
+    UNION ALL SELECT (SELECT t.app FROM {table} t WHERE t.app > a.app ORDER BY t.app LIMIT 1) FROM a
+     WHERE a.app IS NOT NULL)
+SELECT app FROM a WHERE app IS NOT NULL"""
+_NTH = "SELECT id FROM {table} WHERE app = :app ORDER BY id DESC OFFSET :most LIMIT 1"
+_OLD_KEYS = """DELETE FROM idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency
+    WHERE created_at < clock_timestamp() - interval '1 day' LIMIT :size))"""
+
+
+_OPEN_JOB = "r.state IN ('queued', 'running')"
+_HELD_BY_KEY = "EXISTS (SELECT 1 FROM idempotency i WHERE i.job_id = r.id)"
+_OF_KEPT_RELEASE = """(r.kind = 'deploy' AND EXISTS (SELECT 1 FROM releases l
+    WHERE l.app = r.app AND l.n = r.release AND l.live_at IS NOT NULL AND l.pruned_at IS NULL))"""
+_FAILED_LATELY = """(r.state IN ('failed', 'error', 'dead')
+    AND r.ended_at > clock_timestamp() - make_interval(secs => :failed_seconds)
+    AND EXISTS (SELECT 1 FROM step_logs l WHERE l.job_id = r.id))"""
+_OPEN_RUN = "r.state IN ('pending', 'running')"
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How long and how many: the settings of retention."""
+
+    days: float
+    per_app: int
+    runs_days: float
+    runs_per_app: int
+    failed_days: float
+    audit_days: float
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One table: which column tells the age, what of it stays in any case, and what goes with a row.
+
+    `per_app` None: there is no limit of number. `also` are statements that take `:ids`.
+    """
+
+    table: str
+    at: str
+    days: float
+    per_app: int | None
+    stays: str
+    also: tuple[str, ...] = ()
+
+
+def _rules(keep: Keep) -> tuple[_Rule, ...]:
+    return (
+        _Rule(
+            "jobs", "created_at", keep.days, keep.per_app,
+            f"({_OPEN_JOB} OR {_HELD_BY_KEY} OR {_OF_KEPT_RELEASE} OR {_FAILED_LATELY})",
+            (
+                "DELETE FROM step_logs WHERE job_id = ANY(:ids)",
+                "DELETE FROM steps WHERE job_id = ANY(:ids)",
+                "DELETE FROM events WHERE job_id = ANY(:ids)",
+            ),
+        ),
+        # An event of a job stays as long as the job: its stream is read from the first to the last.
+        _Rule("events", "at", keep.days, keep.per_app, "EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id)"),
+        _Rule(
+            "func_executions", "created_at", keep.days, keep.per_app, _OPEN_RUN,
+            ("DELETE FROM execution_io WHERE execution = ANY(:ids)",),
+        ),
+        _Rule("cron_executions", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
+        _Rule("cron_ticks", "decided_at", keep.runs_days, keep.runs_per_app, "r.open"),
+        _Rule("audit", "at", keep.audit_days, None, "false"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """What one pass removed, by table, and how long its longest batch took (milliseconds)."""
+
+    removed: dict[str, int]
+    longest_ms: int
+
+
+class _TooSlow(Exception):
+    """A batch took too long: it is undone, and tried again with fewer rows."""
+
+
+def tidy(database: Database, keep: Keep, go_on: Callable[[], bool] = lambda: True) -> Tidied:
+    """Removes what need not be kept any more; stops between two batches when told so. Raises DatabaseDown."""
+    work = _Work(database, keep.failed_days * 86400, go_on)
+    for rule in _rules(keep):
+        work.by_age(rule)
+        if rule.per_app is not None:
+            work.by_number(rule, rule.per_app)
+    work.keys()
+    return Tidied(work.removed, round(work.longest * 1000))
+
+
+class _Batch:
+    """One short transaction: each statement gets what is left of its time."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx, self._began = tx, monotonic()
+
+    def run(self, statement: str, **bound: Any) -> CursorResult[Any]:
+        """Runs a statement; raises _TooSlow when the batch's time is over."""
+        left = BATCH_MS - int((monotonic() - self._began) * 1000)
+        if left < 1:
+            raise _TooSlow
+        self._tx.execute(text(f"SET LOCAL statement_timeout = {left}"))
+        try:
+            return self._tx.execute(text(statement), bound)
+        except OperationalError as error:
+            if getattr(error.orig, "pgcode", None) == _CANCELLED:
+                raise _TooSlow from error
+            raise
+
+
+class _Work:
+    """One pass over the tables. The size of a batch follows how long the last one took."""
+
+    def __init__(self, database: Database, failed_seconds: float, go_on: Callable[[], bool]) -> None:
+        self._database, self._failed_seconds, self._go_on = database, failed_seconds, go_on
+        self._size = _FIRST
+        self.removed: dict[str, int] = {}
+        self.longest = 0.0
+
+    def by_age(self, rule: _Rule) -> None:
+        """Walks from the oldest row on, until one is young enough."""
+        young = f"t.{rule.at} >= clock_timestamp() - make_interval(secs => :seconds)"
+        page = text(f"SELECT t.id, {young} AS young FROM {rule.table} t WHERE t.id > :after ORDER BY t.id LIMIT :size")  # noqa: S608
+        after = 0
+        while self._go_on():
+            with self._database.transaction() as tx:
+                rows = tx.execute(page, {"after": after, "seconds": rule.days * 86400, "size": _PAGE}).all()
+            old = [row.id for row in rows if not row.young]
+            self._remove(rule, old)
+            if not rows or len(old) < len(rows):
+                return
+            after = rows[-1].id
+
+    def by_number(self, rule: _Rule, most: int) -> None:
+        """Walks each app's rows below its newest `most`."""
+        page = text(f"""SELECT id FROM {rule.table}
+            WHERE app = :app AND id > :after AND id <= :last ORDER BY id LIMIT :size""")  # noqa: S608
+        for app, last in self._crowded(rule.table, most):
+            after = 0
+            while self._go_on():
+                with self._database.transaction() as tx:
+                    ids = list(tx.scalars(page, {"app": app, "after": after, "last": last, "size": _PAGE}))
+                if not ids:
+                    break
+                self._remove(rule, ids)
+                after = ids[-1]
+
+    def keys(self) -> None:
+        """Forgets idempotency keys that are a day old."""
+        gone: int | None = 1
+        while gone != 0 and self._go_on():
+            gone = self._quickly("idempotency", lambda batch: batch.run(_OLD_KEYS, size=self._size).rowcount)
+
+    def _crowded(self, table: str, most: int) -> list[tuple[str, int]]:
+        """Answers the apps with more rows than that, each with the newest id that may go."""
+        crowded = []
+        with self._database.transaction() as tx:
+            for app in list(tx.scalars(text(_APPS.format(table=table)))):
+                last = tx.scalar(text(_NTH.format(table=table)), {"app": app, "most": most})
+                crowded += [(app, int(last))] if last is not None else []
+        return crowded
+
+    def _remove(self, rule: _Rule, ids: list[int]) -> None:
+        """Removes those of the rows that nothing holds, with what goes with them."""
+        while ids and self._go_on():
+            part = ids[: self._size]
+            if self._quickly(rule.table, lambda batch, part=part: self._delete(batch, rule, part)) is not None:  # type: ignore[misc]
+                ids = ids[len(part) :]
+
+    def _delete(self, batch: _Batch, rule: _Rule, ids: list[int]) -> int:
+        held = {"failed_seconds": self._failed_seconds} if ":failed_seconds" in rule.stays else {}
+        loose = f"SELECT r.id FROM {rule.table} r WHERE r.id = ANY(:ids) AND NOT {rule.stays} FOR UPDATE SKIP LOCKED"  # noqa: S608
+        going = list(batch.run(loose, ids=ids, **held).scalars())
+        for statement in (*rule.also, f"DELETE FROM {rule.table} WHERE id = ANY(:ids)"):  # noqa: S608
+            if going:
+                batch.run(statement, ids=going)
+        return len(going)
+
+    def _quickly(self, table: str, delete: Callable[[_Batch], int]) -> int | None:
+        """Runs one batch; answers how many rows it removed, None when it took too long and less is to be tried."""
+        began = monotonic()
+        try:
+            with self._database.transaction() as tx:
+                gone = delete(_Batch(tx))
+        except _TooSlow:
+            alone = self._size == 1
+            self._size = max(1, self._size // 2)
+            return 0 if alone else None
+        took = monotonic() - began
+        self.longest = max(self.longest, took)
+        self.removed[table] = self.removed.get(table, 0) + gone
+        self._size = max(1, self._size // 2) if took > _SLOW else min(_PAGE, self._size * 2)
+        return gone
