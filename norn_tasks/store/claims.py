@@ -52,7 +52,8 @@ def _walk(name: str, begin: str, end: str) -> str:
     ORDER BY c.app, c.id LIMIT 1)
   UNION ALL
   SELECT n.app, n.id, w.free + CAST(EXISTS (
-    SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int) FROM {name} w, LATERAL (
+    SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int)
+    FROM {name} w, LATERAL (
     SELECT c.app, c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app > w.app {end}
      ORDER BY c.app, c.id LIMIT 1) n
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
