@@ -49,7 +49,6 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", "/api/validate"): READ,
     ("GET", "/api/apps"): READ,
     ("GET", _APP): READ,
-    ("GET", f"{_APP}/why"): READ,
     ("PUT", _APP): DEPLOY,
     ("DELETE", _APP): DEPLOY,
     ("POST", f"{_APP}/validate"): READ,

@@ -57,9 +57,8 @@ class _Fleet:
         heart = Heart(database, settings, self.job_class)
         if self.drain_pipe is not None:
             _when_closed(self.drain_pipe, heart)
-        waker = Waker(settings.broker_url)
         runner = Runner(
-            ledger=Ledger(database, patience=settings.self_stop_seconds, wake=waker.wake),
+            ledger=Ledger(database, patience=settings.self_stop_seconds),
             tools=tools(settings, database, live),
             output=StepOutput(database),
             reach=reach(settings.failpoint, test_build=settings.test_build),
@@ -70,7 +69,7 @@ class _Fleet:
             settings=settings,
             database=database,
             live=live,
-            waker=waker,
+            waker=Waker(settings.broker_url),
             heart=heart,
             engine=EngineIdentity(engine_identity(settings)),
             runner=runner,

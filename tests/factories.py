@@ -10,11 +10,11 @@ from norn_tasks.celery_app import Waker
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.infraspec import Infraspec, parse
 from norn_tasks.domain.job import Job, JobClass, JobKind
+from norn_tasks.domain.schedule import policy_of
 from norn_tasks.settings import Settings
 from norn_tasks.store import jobs, schedules, slots
 from norn_tasks.store.claimed import take
-from norn_tasks.store.claims import Claimer
-from norn_tasks.store.jobs import NewJob
+from norn_tasks.store.jobs import Claimer, NewJob
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database, Tx
 from norn_tasks.store.tables import App, CronState, DeploymentRow, Release
@@ -75,7 +75,8 @@ def add_live(database: Database, app: str, role: str = "function", more: str = "
         if role == "function":
             slots.resize(tx, JobClass.INVOKE, app, at_once)
         if role == "cron":
-            schedules.register(tx, app, str(wanted.schedule), wanted.timezone, at_once if at_once != 4 else 1)
+            count = at_once if at_once != 4 else 1
+            schedules.register(tx, app, str(wanted.schedule), wanted.timezone, count, policy_of(wanted))
             slots.resize(tx, JobClass.CRON, app, at_once if at_once != 4 else 1)
             schedules.awaken(tx, app)
     return wanted

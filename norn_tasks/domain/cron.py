@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -40,7 +40,7 @@ class Schedule:
     @property
     def fixed(self) -> bool:
         """Whether it names fixed times of day, which the change of the clocks neither loses nor doubles."""
-        return bool(self.fields) and not any(field.startswith("*") for field in self.fields.split()[:2])
+        return bool(self.fields) and _is_fixed(self.fields)
 
     def next_after(self, moment: datetime, anchor: datetime | None = None) -> datetime:
         """Return the first occurrence strictly after `moment`, in UTC.
@@ -50,8 +50,7 @@ class Schedule:
         moment = moment.astimezone(UTC)
         if self.period is not None:
             return _next_period(self.period, moment, anchor.astimezone(UTC) if anchor else moment)
-        zone = ZoneInfo(self.timezone)
-        return _next_fixed(self.fields, zone, moment) if self.fixed else _next_elapsed(self.fields, zone, moment)
+        return _next(self.fields, self.timezone, moment)
 
     def shows(self, wall: datetime) -> bool:
         """Return whether the five fields name this time of a wall clock, whatever the zone does; never for a period."""
@@ -66,6 +65,7 @@ class Schedule:
             moment = self.next_after(moment, anchor)
 
 
+@lru_cache(maxsize=65_536)
 def parse_schedule(text: str, timezone: str = "UTC") -> Schedule:
     """Return the schedule that a text means: five fields, a macro, or `@every` and a duration.
 
@@ -102,6 +102,17 @@ def _period(text: str) -> timedelta:
             f"@every {text[:20]} is out of range: 1s to {LONGEST_PERIOD.days}d", hint="write one such as @every 90s"
         )
     return period
+
+
+@lru_cache(maxsize=65_536)
+def _next(fields: str, timezone: str, moment: datetime) -> datetime:
+    """Computes once what many schedules share: beat asks thousands of them about the same minute."""
+    zone = ZoneInfo(timezone)
+    return _next_fixed(fields, zone, moment) if _is_fixed(fields) else _next_elapsed(fields, zone, moment)
+
+
+def _is_fixed(fields: str) -> bool:
+    return not any(field.startswith("*") for field in fields.split()[:2])
 
 
 def _next_period(period: timedelta, moment: datetime, anchor: datetime) -> datetime:

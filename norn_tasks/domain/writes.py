@@ -8,6 +8,7 @@ from typing import Any
 
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.execution import Finished
+from norn_tasks.domain.schedule import Policy
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ScheduleRegistered:
     schedule: str
     timezone: str
     concurrent: int
+    policy: Policy = Policy()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,10 @@ class TornDown:
 
 @dataclass(frozen=True)
 class WorkloadSeen:
-    """A look at the cluster: one status per app. `complete`: apps not in it have nothing on `engine`."""
+    """A look at the cluster: one status per app. `complete`: apps not in it have nothing there."""
 
     statuses: tuple[WorkloadStatus, ...]
     complete: bool
-    engine: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.ROLLBACK: rollback,
     JobKind.RESTART: rescale,
     JobKind.SCALE: rescale,
-    JobKind.REPAIR: rescale,
     JobKind.TEARDOWN: teardown,
     JobKind.INVOKE: run,
     JobKind.CRON_RUN: run,

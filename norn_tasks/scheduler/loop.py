@@ -16,16 +16,21 @@ import structlog
 from norn_tasks.celery_app import Waker
 from norn_tasks.dispatch import Intake, request_look
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.domain.job import JobClass
+from norn_tasks.scheduler.deciding import Deciding
+from norn_tasks.scheduler.ear import Ear
 from norn_tasks.scheduler.nudges import Nudges
 from norn_tasks.settings import Settings
 from norn_tasks.store import sweeper, ticks, workers
 from norn_tasks.store.live import Live
-from norn_tasks.store.session import SCHEDULES, Database, Listener
+from norn_tasks.store.session import Database
 
 log = structlog.get_logger()
 NUDGE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS = 1.0, 5.0, 15.0
 LONGEST_SLEEP = 1.0
+HELD_ELSEWHERE = 0.05
+"""Seconds of sleep when something is due that another beat, or a change of the schedule, holds at this moment."""
+CLEAR = 0.3
+"""Housekeeping waits while a tick is due within so many seconds, unless it has waited long."""
 
 
 @dataclass
@@ -35,10 +40,10 @@ class _Every:
     seconds: float
     last: float = field(default=float("-inf"))
 
-    def due(self) -> bool:
-        """True once in so many seconds."""
+    def due(self, *, clear: bool) -> bool:
+        """True once in so many seconds; while the way is not clear, it waits as long again at most."""
         now = time.monotonic()
-        if now - self.last < self.seconds:
+        if now - self.last < self.seconds * (1 if clear else 2):
             return False
         self.last = now
         return True
@@ -52,49 +57,44 @@ class BeatLoop:
         self._database, self._settings, self._waker, self._live = database, settings, waker, live
         self._intake = Intake(database, settings, waker, live)
         self._nudges = Nudges(waker)
-        self._listener: Listener | None = None
+        self._deciding = Deciding(database, settings, waker, self.name)
+        self._ear = Ear(database, settings.listen_url)
         self._nudge, self._sweep = _Every(NUDGE_SECONDS), _Every(SWEEP_SECONDS)
         self._look = _Every(LOOK_SECONDS)
-        self._lag = 0.0
 
     def turn(self) -> None:
         """Does one round; while PostgreSQL is away it says so once a second."""
         try:
-            self._decide()
-            self._housekeeping()
-            self._sleep()
+            self._deciding.round()
+            self._housekeeping(clear=self._away() > CLEAR)
+            self._ear.wait(self._pause())
         except DatabaseDown as error:
             log.warning("beat cannot reach the database", error=error.sentence)
-            self._drop_listener()
+            self._ear.close()
             time.sleep(LONGEST_SLEEP)
 
-    def _decide(self) -> None:
-        """Decides every due occurrence, a batch of schedules in one transaction, until none is due."""
-        while True:
-            fired = 0
-            with self._database.transaction() as tx:
-                self._lag = max(0.0, -(ticks.seconds_to_next(tx) or 0.0))
-                rows = ticks.due_apps(tx, self._settings.beat_tick_max)
-                for row in rows:
-                    fired += ticks.decide(tx, row, self.name)
-            if fired:
-                self._waker.wake(JobClass.CRON, min(fired, self._settings.workers_cron))
-            if len(rows) < self._settings.beat_tick_max:
-                return
+    def _away(self) -> float:
+        with self._database.transaction() as tx:
+            away = ticks.seconds_to_next(tx)
+        return LONGEST_SLEEP if away is None else away
 
-    def _housekeeping(self) -> None:
-        if self._nudge.due():
+    def _pause(self) -> float:
+        away = self._away()
+        return HELD_ELSEWHERE if away <= 0 else min(away, LONGEST_SLEEP)
+
+    def _housekeeping(self, *, clear: bool) -> None:
+        if self._nudge.due(clear=clear):
             with self._database.transaction() as tx:
                 waiting, free = sweeper.waiting(tx), workers.free_slots(tx)
             self._nudges.send(waiting, free)
-        if self._sweep.due():
+        if self._sweep.due(clear=clear):
             self._sweep_once()
-        if self._look.due():
+        if self._look.due(clear=clear):
             request_look(self._intake, actor=self.name)
 
     def _sweep_once(self) -> None:
         with self._database.transaction() as tx:
-            workers.beat(tx, self.name, self._lag)
+            workers.beat(tx, self.name, self._deciding.lag())
         swept = sweeper.sweep(self._database, max_claims=self._settings.max_claims)
         if swept.moved:
             log.info("swept", moved=swept.moved)
@@ -102,16 +102,3 @@ class BeatLoop:
             self._waker.wake(job_class)
         for execution in swept.executions:
             self._live.announce_end(execution)
-
-    def _sleep(self) -> None:
-        if self._listener is None:
-            self._listener = self._database.listen(SCHEDULES, url=self._settings.listen_url)
-        with self._database.transaction() as tx:
-            away = ticks.seconds_to_next(tx)
-        pause = LONGEST_SLEEP if away is None else min(max(away, 0.0), LONGEST_SLEEP)
-        self._listener.wait(pause)
-
-    def _drop_listener(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None

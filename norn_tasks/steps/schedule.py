@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from norn_tasks.domain.schedule import policy_of
 from norn_tasks.domain.step import Learned
 from norn_tasks.domain.writes import ReleaseLive, ScheduleRegistered, ScheduleRemoved, TornDown
 from norn_tasks.steps.step import Context, Step
@@ -22,7 +23,7 @@ class RegisterSchedule(Step):
         """Notes the schedule."""
         spec = context.spec
         concurrent = ALLOWED_AT_ONCE if spec.concurrency == "allow" else 1
-        registered = ScheduleRegistered(context.job.app, str(spec.schedule), spec.timezone, concurrent)
+        registered = ScheduleRegistered(context.job.app, str(spec.schedule), spec.timezone, concurrent, policy_of(spec))
         live = (ReleaseLive(context.job.id),) if self._goes_live else ()
         return Learned(writes=(registered, *live), note=f"{spec.schedule} {spec.timezone}")
 

@@ -59,14 +59,16 @@ def _address_released(tx: Tx, _row: Row, write: writes.AddressReleased) -> Facts
     return _NOTHING
 
 
-def _schedule_registered(tx: Tx, _row: Row, write: writes.ScheduleRegistered) -> Facts:
-    schedules.register(tx, write.app, write.schedule, write.timezone, write.concurrent)
+def _schedule_registered(tx: Tx, row: Row, write: writes.ScheduleRegistered) -> Facts:
+    schedules.register(
+        tx, write.app, write.schedule, write.timezone, write.concurrent, write.policy, actor=row["actor"]
+    )
     slots.resize(tx, JobClass.CRON, write.app, write.concurrent)
     return _NOTHING
 
 
-def _schedule_removed(tx: Tx, _row: Row, write: writes.ScheduleRemoved) -> Facts:
-    schedules.remove(tx, write.app)
+def _schedule_removed(tx: Tx, row: Row, write: writes.ScheduleRemoved) -> Facts:
+    schedules.remove(tx, write.app, actor=row["actor"])
     slots.resize(tx, JobClass.CRON, write.app, 0)
     return _NOTHING
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,11 @@ def _accept(tx: Tx, new: NewJob, release: Row) -> tuple[int, dict[str, Any]]:
     return job, common
 
 
+def runs_allowed(spec: Mapping[str, Any]) -> int:
+    """Answers how often the code of a run may begin: once, and `retries.max` times more."""
+    return 1 + int(spec.get("retries", {}).get("max", 0))
+
+
 def accept_cron_run(
     tx: Tx,
     release: Row,
@@ -48,9 +54,13 @@ def accept_cron_run(
     new = NewJob(
         kind=JobKind.CRON_RUN, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
         engine=release["engine"], release=release["n"], args={"trigger": str(trigger)},
+        max_runs=runs_allowed(release["spec"]),
     )  # fmt: skip
     job, common = _accept(tx, new, release)
-    tx.execute(insert(CronExecution).values(**common, trigger=str(trigger), scheduled_for=scheduled_for))
+    planned = scheduled_for or text("clock_timestamp()")
+    tx.execute(
+        insert(CronExecution).values(**common, trigger=str(trigger), scheduled_for=scheduled_for, planned_at=planned)
+    )
     return AcceptedRun(job, common["id"])
 
 

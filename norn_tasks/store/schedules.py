@@ -16,12 +16,15 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.domain.cron import parse_schedule
 from norn_tasks.domain.errors import Conflict, WrongRole
 from norn_tasks.domain.event import EventKind
-from norn_tasks.store import ticks
+from norn_tasks.domain.job import JobKind, JobState, Problem
+from norn_tasks.domain.schedule import Policy
+from norn_tasks.store import endings, plans, ticks
 from norn_tasks.store.facts import notify, tell
 from norn_tasks.store.session import SCHEDULES, Row, Tx
-from norn_tasks.store.tables import App, CronState, CronTick
+from norn_tasks.store.tables import App, CronState, CronTick, JobRow
 
 NOW = text("clock_timestamp()")
+DEFAULT = Policy()
 
 
 def get(tx: Tx, app: str) -> Row:
@@ -35,36 +38,47 @@ def get(tx: Tx, app: str) -> Row:
     raise Conflict(f"{app} has no schedule yet", hint=f"norn forge {app}")
 
 
-def _now(tx: Tx) -> datetime:
-    now = tx.scalar(select(NOW))
-    assert isinstance(now, datetime)
+def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
+    """Decides under the old schedule what is due, ends a pause's open range, and answers the moment of the change.
+
+    One moment for both sides of a change: an occurrence is due by it, or comes after it, and none falls between.
+    """
+    now = plans.clock(tx)
+    ticks.decide(tx, [row], now, actor)
+    closed = {"open": False, "closed_by": actor, "closed_for": closed_for}
+    tx.execute(update(CronTick).where(CronTick.app == row["app"], CronTick.open).values(closed))
     return now
 
 
-def _restart(tx: Tx, app: str, changes: Mapping[str, Any]) -> None:
-    """Applies a change and computes the next due moment from now on; nothing is due before the first release."""
-    now = _now(tx)
+def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
+    """Applies a change and computes the next due moment from it on; nothing is due before the first release."""
     tx.execute(update(CronState).where(CronState.app == app).values(decided_until=now, **changes))
     row = tx.execute(select(CronState).where(CronState.app == app)).mappings().one()
     live = tx.scalar(select(App.live_deployment).where(App.name == app))
-    due = ticks.effective(row).next_after(now, row["anchor"]) if live is not None else None
+    due = plans.effective(row).next_after(now, row["anchor"]) if live is not None else None
     tx.execute(update(CronState).where(CronState.app == app).values(next_due=due))
     notify(tx, SCHEDULES, app)
 
 
-def register(tx: Tx, app: str, schedule: str, timezone: str, concurrent: int) -> None:
+def register(
+    tx: Tx, app: str, schedule: str, timezone: str, concurrent: int, policy: Policy = DEFAULT, *, actor: str = "norn"
+) -> None:
     """Sets what the spec says; an unchanged schedule keeps its anchor and its next moment."""
-    values = {"app": app, "schedule": schedule, "timezone": timezone, "concurrent": concurrent}
+    says = {
+        "concurrent": concurrent, "catchup": str(policy.catchup), "concurrency": str(policy.concurrency),
+        "start_deadline": policy.start_deadline, "jitter": policy.jitter,
+    }  # fmt: skip
+    values = {"app": app, "schedule": schedule, "timezone": timezone, **says}
     new = tx.execute(insert(CronState).values(values).on_conflict_do_nothing().returning(CronState.app)).one_or_none()
     if new is not None:
         return
     row = get(tx, app)
     if (row["schedule"], row["timezone"]) == (schedule, timezone):
-        tx.execute(update(CronState).where(CronState.app == app).values(concurrent=concurrent))
+        tx.execute(update(CronState).where(CronState.app == app).values(says))
         return
-    ticks.decide(tx, row, "register")
-    anchor = {} if row["override_schedule"] is not None else {"anchor": NOW}
-    _restart(tx, app, {"schedule": schedule, "timezone": timezone, "concurrent": concurrent} | anchor)
+    now = _settle(tx, row, actor, "edit")
+    anchor = {} if row["override_schedule"] is not None else {"anchor": now}
+    _restart(tx, app, now, {"schedule": schedule, "timezone": timezone, **says, **anchor})
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone)
 
 
@@ -72,16 +86,16 @@ def awaken(tx: Tx, app: str) -> None:
     """The first release is live: from now on the schedule counts. Nothing happens to one that counts already."""
     row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
     if row is not None and row["next_due"] is None:
-        _restart(tx, app, {})
+        _restart(tx, app, plans.clock(tx), {})
 
 
-def remove(tx: Tx, app: str) -> None:
-    """Forgets the schedule; its history stays."""
+def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
+    """Forgets the schedule and ends its runs that wait to begin; its history stays."""
     row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
     if row is None:
         return
-    ticks.decide(tx, row, "remove")
-    _close_range(tx, app)
+    _settle(tx, row, actor, "removal")
+    _cancel_waiting(tx, app)
     tx.execute(delete(CronState).where(CronState.app == app))
     notify(tx, SCHEDULES, app)
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=None, timezone=None)
@@ -91,10 +105,9 @@ def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) 
     """Lets another schedule win until it is cleared; raises InvalidRequest for one that cannot be read."""
     row = get(tx, app)
     parse_schedule(schedule, timezone or row["timezone"])
-    ticks.decide(tx, row, actor)
-    _close_range(tx, app)
-    changes = {"override_schedule": schedule, "override_by": actor, "override_at": NOW, "anchor": NOW}
-    _restart(tx, app, changes | {"override_timezone": timezone})
+    now = _settle(tx, row, actor, "edit")
+    changes = {"override_schedule": schedule, "override_by": actor, "override_at": now, "anchor": now}
+    _restart(tx, app, now, changes | {"override_timezone": timezone})
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone, actor=actor)
 
 
@@ -103,10 +116,9 @@ def clear_override(tx: Tx, app: str, actor: str) -> None:
     row = get(tx, app)
     if row["override_schedule"] is None:
         return
-    ticks.decide(tx, row, actor)
-    _close_range(tx, app)
+    now = _settle(tx, row, actor, "edit")
     cleared = dict.fromkeys(("override_schedule", "override_timezone", "override_by", "override_at"))
-    _restart(tx, app, cleared | {"anchor": NOW})
+    _restart(tx, app, now, cleared | {"anchor": now})
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=row["schedule"], timezone=row["timezone"], actor=actor)
 
 
@@ -115,8 +127,8 @@ def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
     row = get(tx, app)
     if row["paused_at"] is not None:
         return
-    ticks.decide(tx, row, actor)
-    _restart(tx, app, {"paused_at": NOW, "paused_by": actor, "paused_reason": reason})
+    now = _settle(tx, row, actor, "pause")
+    _restart(tx, app, now, {"paused_at": now, "paused_by": actor, "paused_reason": reason})
     tell(tx, EventKind.SCHEDULE_PAUSED, app=app, actor=actor, reason=reason)
 
 
@@ -125,11 +137,18 @@ def resume(tx: Tx, app: str, actor: str) -> None:
     row = get(tx, app)
     if row["paused_at"] is None:
         return
-    ticks.decide(tx, row, actor)
-    _close_range(tx, app)
-    _restart(tx, app, dict.fromkeys(("paused_at", "paused_by", "paused_reason")))
+    now = _settle(tx, row, actor, "resume")
+    _restart(tx, app, now, dict.fromkeys(("paused_at", "paused_by", "paused_reason")))
     tell(tx, EventKind.SCHEDULE_RESUMED, app=app, actor=actor)
 
 
-def _close_range(tx: Tx, app: str) -> None:
-    tx.execute(update(CronTick).where(CronTick.app == app, CronTick.open).values(open=False))
+def _cancel_waiting(tx: Tx, app: str) -> None:
+    """Ends runs that no worker has begun: the app's slots go with its schedule, so none ever would."""
+    waiting = (
+        select(JobRow)
+        .where(JobRow.app == app, JobRow.kind == str(JobKind.CRON_RUN), JobRow.state == "queued")
+        .where(JobRow.begun_at.is_(None))
+        .with_for_update()
+    )
+    for row in tx.execute(waiting).mappings().all():
+        endings.end(tx, row, JobState.CANCELLED, Problem("cancelled", f"{app} was torn down before it began"))

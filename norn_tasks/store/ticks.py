@@ -1,145 +1,55 @@
-"""Deciding occurrences: each gets one row with one verdict, and a fired one its job, in one transaction.
+"""Deciding occurrences: each gets one row with one verdict, and one that runs its job, in one transaction.
 
-`decide()` is called by beat for what is due, and by every change of a schedule for what was due under the old one.
-The caller holds the schedule's row; the unique `(app, scheduled_for)` is a net under that, never the flow.
+`decide()` takes a batch of schedules, which the caller has locked: beat what is due, a change of a schedule the one
+that it changes. Per schedule it decides the newest occurrence, which may be due this very second; what an outage left
+before that becomes a gap (`store.gaps`), whose occurrences are counted when nothing is due.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 
-from norn_tasks.domain.cron import Schedule, parse_schedule
-from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.schedule import Trigger, Verdict
-from norn_tasks.store import releases, runs
-from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import CronState, CronTick
+from norn_tasks.domain.infraspec.words import Catchup, Concurrency
+from norn_tasks.domain.job import JobClass, JobState, Problem
+from norn_tasks.domain.schedule import CATCH_UP_MOST, Due, Policy, Trigger, Verdict, due, held_back
+from norn_tasks.store import endings, gaps, occurrences, overlap, plans
+from norn_tasks.store.facts import notify
+from norn_tasks.store.gaps import Gap
+from norn_tasks.store.occurrences import Started, Told
+from norn_tasks.store.overlap import Busy
+from norn_tasks.store.session import EVENTS, Row, Tx
+from norn_tasks.store.tables import CronState
 
-ON_TIME = 60.0
-"""Seconds after which a run that starts late is told as caught up, and subject to the app's `catchup`."""
-
-
-def effective(row: Row) -> Schedule:
-    """Answers the schedule that counts: the override's, else the spec's."""
-    if row["override_schedule"] is not None:
-        return parse_schedule(row["override_schedule"], row["override_timezone"] or row["timezone"])
-    return parse_schedule(row["schedule"], row["timezone"])
+NOBODY_DECIDED = "no scheduler was running when it was due"
+REPLACED = "the next one took its place while the run before it was being stopped"
+NOBODY_BEGAN = "no worker was free to begin it before the next was due"
 
 
 @dataclass(frozen=True)
-class _Due:
-    """What came due: the newest occurrence, and those before it that nobody decided in time."""
+class Decided:
+    """What a round came to: schedules looked at, runs accepted, and how late the latest was decided (seconds)."""
 
-    newest: datetime
-    late: float
-    first_older: datetime | None
-    last_older: datetime | None
-    older: int
+    looked: int = 0
+    started: int = 0
+    lag: float = 0.0
 
 
-def _due(schedule: Schedule, row: Row, now: datetime) -> _Due | None:
-    newest, first, last, older = None, None, None, 0
-    moment = schedule.next_after(row["decided_until"], row["anchor"])
-    while moment <= now:
-        if newest is not None:
-            first, last, older = first or newest, newest, older + 1
-        newest = moment
-        moment = schedule.next_after(moment, row["anchor"])
-    return None if newest is None else _Due(newest, (now - newest).total_seconds(), first, last, older)
+@dataclass
+class _Batch:
+    """What is to be written for a batch of schedules."""
+
+    started: list[Started] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    paused: list[tuple[Row, Due]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    replaced: list[Row] = field(default_factory=list)
 
 
-def decide(tx: Tx, row: Row, decider: str) -> bool:
-    """Decides everything of this schedule that is due by now; True when a run was accepted."""
-    if row["next_due"] is None:
-        return False
-    now = tx.scalar(select(text("clock_timestamp()")))
-    assert isinstance(now, datetime)
-    schedule = effective(row)
-    due = _due(schedule, row, now)
-    fired = False
-    if due is not None:
-        if row["paused_at"] is not None:
-            _skip_paused(tx, row, due, decider)
-        else:
-            _miss_older(tx, row, due, decider)
-            fired = _decide_newest(tx, row, due, decider)
-    after = {"next_due": schedule.next_after(now, row["anchor"])}
-    if due is not None:
-        after["decided_until"] = due.newest
-    tx.execute(update(CronState).where(CronState.app == row["app"]).values(after))
-    return fired
-
-
-def _tick(tx: Tx, row: Row, moment: datetime, verdict: Verdict, decider: str, **more: Any) -> int | None:
-    """Writes the occurrence's row; None when it has one already."""
-    values = {"app": row["app"], "scheduled_for": moment, "verdict": str(verdict), "decided_by": decider, **more}
-    written = tx.execute(insert(CronTick).values(values).on_conflict_do_nothing().returning(CronTick.id))
-    tick = written.scalar_one_or_none()
-    if tick is not None:
-        tell(tx, EventKind.TICK_DECIDED, app=row["app"], scheduled_for=moment.isoformat(), verdict=str(verdict))
-    return tick
-
-
-def _miss_older(tx: Tx, row: Row, due: _Due, decider: str) -> None:
-    """One row tells of all that passed while nobody decided."""
-    if due.first_older is None:
-        return
-    reason = "no scheduler was running when it was due"
-    more: dict[str, Any] = {"reason": reason, "how_many": due.older}
-    if due.older > 1:
-        more["until"] = due.last_older
-    _tick(tx, row, due.first_older, Verdict.MISSED, decider, **more)
-
-
-def _skip_paused(tx: Tx, row: Row, due: _Due, decider: str) -> None:
-    """One open range row a pause tells of everything it skipped; resume, edit or removal closes it."""
-    count = due.older + 1
-    widened = tx.execute(
-        update(CronTick)
-        .where(CronTick.app == row["app"], CronTick.open)
-        .values(until=due.newest, how_many=CronTick.how_many + count)
-    )
-    if widened.rowcount == 0:
-        reason = f"paused by {row['paused_by']}" + (f": {row['paused_reason']}" if row["paused_reason"] else "")
-        more: dict[str, Any] = {"reason": reason, "how_many": count, "open": True}
-        if due.first_older is not None:
-            more["until"] = due.newest
-        _tick(tx, row, due.first_older or due.newest, Verdict.SKIPPED_PAUSED, decider, **more)
-
-
-def _decide_newest(tx: Tx, row: Row, due: _Due, decider: str) -> bool:
-    release = releases.live(tx, row["app"])
-    if release is None:
-        return False
-    late = due.late > ON_TIME
-    if late and release["spec"].get("catchup", "last") == "none":
-        _tick(tx, row, due.newest, Verdict.MISSED, decider, reason="no scheduler was running when it was due")
-        return False
-    if row["concurrent"] == 1 and runs.cron_is_running(tx, row["app"]):
-        _tick(tx, row, due.newest, Verdict.SKIPPED_OVERLAP, decider, reason="the run before it had not ended")
-        return False
-    tick = _tick(tx, row, due.newest, Verdict.CAUGHT_UP if late else Verdict.FIRED, decider)
-    if tick is None:
-        return False
-    run = runs.accept_cron_run(
-        tx, release, trigger=Trigger.CATCHUP if late else Trigger.SCHEDULE, scheduled_for=due.newest, actor="schedule",
-        patience=PATIENCE,
-    )  # fmt: skip
-    tx.execute(update(CronTick).where(CronTick.id == tick).values(job_id=run.job, execution=run.execution))
-    return True
-
-
-PATIENCE = 3600.0
-"""Seconds a fired run may wait for a worker before it is `expired`."""
-
-
-def due_apps(tx: Tx, limit: int) -> list[Row]:
+def due_rows(tx: Tx, limit: int) -> list[Row]:
     """Locks and answers schedules that are due, oldest first; those that another beat holds are left to it."""
     rows = tx.execute(
         select(CronState)
@@ -151,7 +61,128 @@ def due_apps(tx: Tx, limit: int) -> list[Row]:
     return list(rows.mappings())
 
 
+def hurry(tx: Tx) -> None:
+    """Bounds how long this transaction may hold its rows: a beat that is frozen in it gives them back to the others."""
+    tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '5s'"))
+
+
+def decide(tx: Tx, rows: Sequence[Row], now: datetime, decider: str) -> Decided:
+    """Decides what of these schedules (locked rows) is due by `now`, the database's clock after they were locked."""
+    rows = [row for row in rows if row["next_due"] is not None]
+    found = {row["app"]: due(plans.effective(row), row["decided_until"], now, row["anchor"]) for row in rows}
+    batch = _Batch()
+    live = [(row, have) for row in rows if (have := found[row["app"]]) is not None and row["paused_at"] is None]
+    batch.paused = [(row, have) for row in rows if (have := found[row["app"]]) is not None and row["paused_at"]]
+    busy = overlap.of(tx, [row["app"] for row, _ in live]) if live else {}
+    for row, have in live:
+        _judge(tx, batch, row, have, busy[row["app"]], now)
+    started = _write(tx, batch, decider)
+    _advance(tx, rows, found, now)
+    late = [(now - have.newest).total_seconds() for have in found.values() if have is not None]
+    return Decided(len(rows), started, max(late, default=0.0))
+
+
+def _judge(tx: Tx, batch: _Batch, row: Row, have: Due, busy: Busy, now: datetime) -> None:
+    """Says what becomes of a schedule's newest occurrence, and leaves those before it to its gap."""
+    policy = plans.policy_of(row)
+    on_time = now - have.newest <= policy.window
+    catches_up = policy.catchup is Catchup.ALL
+    runs = on_time or (policy.catchup is Catchup.LAST and policy.may_still_run(have.newest, now))
+    if not runs or not have.alone:
+        before = have.newest if runs else have.following
+        schedule = plans.effective(row)
+        batch.gaps.append(gaps.of(row, schedule, before, Verdict.MISSED, NOBODY_DECIDED, catches_up=catches_up))
+    if runs:
+        _run_or_skip(tx, batch, row, have, busy, now, late=not on_time)
+
+
+def _run_or_skip(tx: Tx, batch: _Batch, row: Row, have: Due, busy: Busy, now: datetime, *, late: bool) -> None:
+    policy = plans.policy_of(row)
+    takes = _place(policy, busy)
+    if takes is None:
+        batch.told.append(Told(row["app"], have.newest, Verdict.SKIPPED_OVERLAP, busy.sentence()))
+        return
+    if policy.concurrency is Concurrency.REPLACE:
+        batch.replaced += busy.active
+    if policy.catchup is Catchup.ALL and len(busy.waiting) >= CATCH_UP_MOST:
+        endings.end(tx, busy.waiting[0], JobState.EXPIRED, Problem("expired", NOBODY_BEGAN, "norn worker list"))
+    planned = have.newest + held_back(row["app"], have.newest, have.following, policy.jitter)
+    verdict, trigger = (Verdict.CAUGHT_UP, Trigger.CATCHUP) if late else (Verdict.FIRED, Trigger.SCHEDULE)
+    until = plans.deadline(policy, planned, have.following, now)
+    left = (Verdict.SKIPPED_OVERLAP, REPLACED) if busy.active else (Verdict.MISSED, NOBODY_BEGAN)
+    job = takes[0] if takes else None
+    batch.started.append(Started(row["app"], have.newest, verdict, "", trigger, planned, until, job, *left))
+
+
+def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
+    """Answers where the occurrence may go: None nowhere, () a run of its own, else the waiting run that moves on to it.
+
+    A run that nobody began before the next was due moves on, unless `startDeadline` or `catchup: all` keeps it.
+    """
+    alone = policy.concurrency in (Concurrency.FORBID, Concurrency.QUEUE)
+    keeps = policy.start_deadline is not None or policy.catchup is Catchup.ALL
+    moves = (int(busy.waiting[0]["id"]),) if busy.waiting else ()
+    if policy.concurrency is Concurrency.REPLACE and busy.active:
+        return moves
+    if policy.concurrency is Concurrency.FORBID and (busy.active or busy.by_hand):
+        return None
+    if policy.concurrency is Concurrency.QUEUE and busy.active:
+        return None if busy.waiting or busy.by_hand else ()
+    if not keeps:
+        return moves
+    return None if alone and busy.waiting and policy.catchup is not Catchup.ALL else ()
+
+
+def _write(tx: Tx, batch: _Batch, decider: str) -> int:
+    for run in batch.replaced:
+        endings.request_cancel(tx, run, "schedule")
+    started = occurrences.start(tx, batch.started, decider)
+    occurrences.tell(tx, batch.told, decider)
+    gaps.add(tx, batch.gaps + gaps.skip(tx, batch.paused, decider), decider)
+    if batch.started or batch.told or batch.paused:
+        notify(tx, EVENTS)
+    return started
+
+
+_ADVANCE = text("""
+UPDATE cron_states s SET decided_until = d.until, next_due = d.due
+  FROM unnest(CAST(:apps AS text[]), CAST(:until AS timestamptz[]), CAST(:due AS timestamptz[])) AS d(app, until, due)
+ WHERE s.app = d.app""")
+
+
+def _advance(tx: Tx, rows: Sequence[Row], found: dict[str, Due | None], now: datetime) -> None:
+    if not rows:
+        return
+    until, following = [], []
+    for row in rows:
+        have = found[row["app"]]
+        until.append(row["decided_until"] if have is None else have.newest)
+        following.append(plans.effective(row).next_after(now, row["anchor"]) if have is None else have.following)
+    tx.execute(_ADVANCE, {"apps": [row["app"] for row in rows], "until": until, "due": following})
+
+
+_AHEAD = text("""
+SELECT extract(epoch FROM min(next_due) - clock_timestamp())::float8 AS due,
+       (SELECT extract(epoch FROM min(run_after) - clock_timestamp())::float8 FROM jobs
+         WHERE state = 'queued' AND run_after > created_at AND run_after > clock_timestamp()) AS later
+  FROM cron_states""")
+
+
 def seconds_to_next(tx: Tx) -> float | None:
-    """Answers how far away the next due moment is (negative: how late we are); None without any schedule."""
-    away = tx.scalar(text("SELECT extract(epoch FROM min(next_due) - clock_timestamp())::float8 FROM cron_states"))
-    return None if away is None else float(away)
+    """Answers how far away the next moment is at which a schedule is due (negative: late) or held-back work may begin.
+
+    None when there is neither.
+    """
+    row = tx.execute(_AHEAD).one()
+    return min((float(away) for away in (row.due, row.later) if away is not None), default=None)
+
+
+_RIPE = text("""
+SELECT class, count(*) AS ripe FROM jobs
+ WHERE state = 'queued' AND run_after > created_at AND run_after > :after AND run_after <= :until
+   AND cancel_requested_at IS NULL GROUP BY class""")
+
+
+def ripe(tx: Tx, after: datetime, until: datetime) -> dict[JobClass, int]:
+    """Counts work that was held back (jitter, the pause before a retry) and may begin since `after`, by class."""
+    return {JobClass(row[0]): row.ripe for row in tx.execute(_RIPE, {"after": after, "until": until})}

@@ -125,3 +125,12 @@ def free_slots(tx: Tx) -> dict[JobClass, int]:
                  WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
     )
     return {JobClass(row._mapping["class"]): row.free for row in rows}
+
+
+def slots(tx: Tx) -> dict[JobClass, int]:
+    """Answers how many jobs of each class the workers that spoke in the last minute run at once."""
+    rows = tx.execute(
+        text("""SELECT class, sum(slots)::int AS slots FROM workers
+                 WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
+    )
+    return {JobClass(row._mapping["class"]): row.slots for row in rows}

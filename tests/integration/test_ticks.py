@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 
 from norn_tasks.domain.errors import Conflict, WrongRole
 from norn_tasks.domain.job import JobClass
-from norn_tasks.domain.schedule import Trigger
-from norn_tasks.store import releases, runs, schedules, slots, ticks
+from norn_tasks.domain.schedule import Trigger, policy_of
+from norn_tasks.store import gaps, plans, releases, runs, schedules, slots, ticks
 from norn_tasks.store.session import Database
 from norn_tasks.store.tables import App, CronExecution, CronState, CronTick, JobRow
 from tests import factories
@@ -24,14 +24,22 @@ def _app(database: Database, name: str = "report", schedule: str = "'* * * * *'"
     with database.transaction() as tx:
         factories.add_app(tx, wanted)
         factories.add_release(tx, wanted)
-        schedules.register(tx, name, str(wanted.schedule), "UTC", 1)
+        schedules.register(tx, name, str(wanted.schedule), "UTC", 1, policy_of(wanted))
         slots.resize(tx, JobClass.CRON, name, 1)
         schedules.awaken(tx, name)
 
 
 def _decide(database: Database, decider: str = "beat") -> int:
+    """One round of a beat: what is due, then what an outage left."""
     with database.transaction() as tx:
-        return sum(ticks.decide(tx, row, decider) for row in ticks.due_apps(tx, 100))
+        rows = ticks.due_rows(tx, 100)
+        started = ticks.decide(tx, rows, plans.clock(tx), decider).started
+    looked = True
+    while looked:
+        with database.transaction() as tx:
+            settled = gaps.settle(tx, decider)
+        started, looked = started + settled.started, settled.looked > 0
+    return started
 
 
 def _ticks(database: Database) -> list[Any]:

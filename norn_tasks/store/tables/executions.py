@@ -32,10 +32,14 @@ class ExecutionColumns:
 
 
 class CronExecution(ExecutionColumns, Base):
-    """A cron run, with its output: head and tail of each stream, and how much was dropped."""
+    """A cron run, with its output: head and tail of each stream, and how much was dropped.
+
+    `planned_at` is when it was to begin: its occurrence and the jitter; `begun_at` is when its latest try began.
+    """
 
     __tablename__ = "cron_executions"
     scheduled_for: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
     trigger: Mapped[str]
     stdout: Mapped[str] = mapped_column(server_default="")
     stdout_dropped: Mapped[int] = mapped_column(server_default="0")
