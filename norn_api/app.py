@@ -25,6 +25,7 @@ from norn_api.routes import (
     server,
     specs,
     tokens,
+    why,
     work,
     workers,
 )
@@ -34,7 +35,7 @@ from norn_tasks.domain.access import Actor
 from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
-NOUNS = (server, specs, apps, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit)
+NOUNS = (server, specs, apps, why, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("norn.api")
 

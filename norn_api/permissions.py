@@ -49,6 +49,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", "/api/validate"): READ,
     ("GET", "/api/apps"): READ,
     ("GET", _APP): READ,
+    ("GET", f"{_APP}/why"): READ,
     ("PUT", _APP): DEPLOY,
     ("DELETE", _APP): DEPLOY,
     ("POST", f"{_APP}/validate"): READ,

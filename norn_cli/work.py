@@ -26,6 +26,7 @@ _OUTCOMES = {
     "rollback": "{app} is back on release {release}",
     "restart": "{app} has been restarted",
     "scale": "{app} is scaled",
+    "repair": "{app} has all its replicas again",
     "teardown": "{app} is torn down",
 }
 

@@ -57,8 +57,9 @@ class _Fleet:
         heart = Heart(database, settings, self.job_class)
         if self.drain_pipe is not None:
             _when_closed(self.drain_pipe, heart)
+        waker = Waker(settings.broker_url)
         runner = Runner(
-            ledger=Ledger(database, patience=settings.self_stop_seconds),
+            ledger=Ledger(database, patience=settings.self_stop_seconds, wake=waker.wake),
             tools=tools(settings, database, live),
             output=StepOutput(database),
             reach=reach(settings.failpoint, test_build=settings.test_build),
@@ -69,7 +70,7 @@ class _Fleet:
             settings=settings,
             database=database,
             live=live,
-            waker=Waker(settings.broker_url),
+            waker=waker,
             heart=heart,
             engine=EngineIdentity(engine_identity(settings)),
             runner=runner,

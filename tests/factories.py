@@ -14,7 +14,8 @@ from norn_tasks.domain.schedule import policy_of
 from norn_tasks.settings import Settings
 from norn_tasks.store import jobs, schedules, slots
 from norn_tasks.store.claimed import take
-from norn_tasks.store.jobs import Claimer, NewJob
+from norn_tasks.store.claims import Claimer
+from norn_tasks.store.jobs import NewJob
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database, Tx
 from norn_tasks.store.tables import App, CronState, DeploymentRow, Release

@@ -18,6 +18,10 @@ class Apps(Transport):
         """Reads one app; `fresh` has the server look at the cluster first."""
         return self._get(app_path(app), {"fresh": 1} if fresh else {})
 
+    def why(self, app: str) -> Json:
+        """Reads what is live of an app, and what went wrong last."""
+        return self._get(app_path(app, "why"))
+
     def apply(self, app: str, spec: str) -> Json:
         """Puts an infraspec's text as the app's own."""
         return self._send("PUT", app_path(app), content=spec.encode(), headers={"Content-Type": "text/yaml"})

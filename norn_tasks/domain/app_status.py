@@ -30,13 +30,17 @@ class ReplicaStatus:
 
 @dataclass(frozen=True)
 class WorkloadStatus:
-    """What a look at the cluster saw of one app's long-running containers."""
+    """What a look at the cluster saw of one app's long-running containers.
+
+    `present`: how many are meant to serve and run, or are being restarted by the cluster itself.
+    """
 
     app: str
     wanted: int
     ready: int
     replicas: tuple[ReplicaStatus, ...] = ()
     message: str = ""
+    present: int = 0
 
 
 def state_word(
@@ -58,3 +62,21 @@ def state_word(
     if ready >= wanted:
         return "running"
     return "degraded" if ready else "down"
+
+
+# What helps where the state itself says what is missing.
+_WAYS_ON = {
+    "broken": "norn validate",
+    "unforged": "norn forge {app}",
+    "forge_failed": "norn forge {app}",
+    "never deployed": "norn deploy {app}",
+    "stopped": "norn scale {app} --reset",
+    "paused": "norn cron resume {app}",
+    "degraded": "norn logs {app}",
+    "down": "norn logs {app}",
+}
+
+
+def way_on(app: str, state: str) -> str:
+    """Answers what to do about an app in that state; nothing when it is as it should be."""
+    return _WAYS_ON.get(state, "").format(app=app)

@@ -29,6 +29,7 @@ class JobKind(StrEnum):
     ROLLBACK = "rollback"
     RESTART = "restart"
     SCALE = "scale"
+    REPAIR = "repair"
     TEARDOWN = "teardown"
     INVOKE = "invoke"
     CRON_RUN = "cron-run"
@@ -57,6 +58,7 @@ _CLASSES = {
     JobKind.ROLLBACK: JobClass.DEPLOY,
     JobKind.RESTART: JobClass.DEPLOY,
     JobKind.SCALE: JobClass.DEPLOY,
+    JobKind.REPAIR: JobClass.DEPLOY,
     JobKind.TEARDOWN: JobClass.DEPLOY,
     JobKind.INVOKE: JobClass.INVOKE,
     JobKind.CRON_RUN: JobClass.CRON,

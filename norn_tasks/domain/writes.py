@@ -93,10 +93,11 @@ class TornDown:
 
 @dataclass(frozen=True)
 class WorkloadSeen:
-    """A look at the cluster: one status per app. `complete`: apps not in it have nothing there."""
+    """A look at the cluster: one status per app. `complete`: apps not in it have nothing on `engine`."""
 
     statuses: tuple[WorkloadStatus, ...]
     complete: bool
+    engine: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.ROLLBACK: rollback,
     JobKind.RESTART: rescale,
     JobKind.SCALE: rescale,
+    JobKind.REPAIR: rescale,
     JobKind.TEARDOWN: teardown,
     JobKind.INVOKE: run,
     JobKind.CRON_RUN: run,

@@ -26,5 +26,5 @@ def rollback(job: Job) -> tuple[Step, ...]:
 
 
 def rescale(job: Job) -> tuple[Step, ...]:
-    """[release] of the live release: with fresh containers (restart), or more or fewer of the same (scale)."""
+    """[release] of the live release: with fresh containers (restart), or more or fewer of the same (scale, repair)."""
     return role_of(job).release

@@ -13,8 +13,9 @@ class LookAtCluster(Step):
     name = "look-at-cluster"
 
     def run(self, context: Context) -> Learned | None:
-        """Writes one status per app."""
-        return Learned(writes=(WorkloadSeen(context.tools.cluster.status(), complete=True),))
+        """Writes one status per app; an app that has too few replicas is repaired because of it."""
+        engine = context.tools.runtimes["docker"].identity()
+        return Learned(writes=(WorkloadSeen(context.tools.cluster.status(), complete=True, engine=engine),))
 
 
 class LookAtEngine(Step):

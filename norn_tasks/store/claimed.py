@@ -11,9 +11,9 @@ from norn_tasks.domain.call import Call
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
+from norn_tasks.store.claims import Claimer, claim
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
-from norn_tasks.store.jobs import Claimer, claim
 from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution

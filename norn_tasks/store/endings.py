@@ -24,6 +24,7 @@ _DEPLOYMENT = {
     JobState.SUPERSEDED: DeploymentState.SUPERSEDED,
 }
 _EXECUTION = {JobState.CANCELLED: ExecutionState.CANCELLED, JobState.SUPERSEDED: ExecutionState.CANCELLED}
+_GIVE_WAY = (JobKind.DEPLOY, JobKind.REPAIR)
 EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution]] = {
     JobKind.INVOKE: FuncExecution,
     JobKind.CRON_RUN: CronExecution,
@@ -105,13 +106,13 @@ def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) ->
 
 
 def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str) -> list[int]:
-    """Ends the app's queued deploys as superseded and, if asked, requests that a running one cancels.
+    """Ends the app's queued deploys and repairs as superseded and, if asked, requests that a running one cancels.
 
     Answers the ids of the jobs it ended or asked. The caller holds the app's row.
     """
     waiting = tx.execute(
         select(JobRow)
-        .where(JobRow.app == app, JobRow.kind == str(JobKind.DEPLOY), JobRow.state.in_(("queued", "running")))
+        .where(JobRow.app == app, JobRow.kind.in_(_GIVE_WAY), JobRow.state.in_(("queued", "running")))
         .order_by(JobRow.id)
         .with_for_update()
     ).mappings()

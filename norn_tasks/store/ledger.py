@@ -17,7 +17,7 @@ from sqlalchemy import select, text, update
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import DatabaseDown, LeaseLost
 from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
 from norn_tasks.store import endings, slots
 from norn_tasks.store.facts import tell
@@ -44,11 +44,17 @@ def hold(tx: Tx, fence: Fence) -> Row:
 
 
 class Ledger:
-    """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away."""
+    """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away.
 
-    def __init__(self, database: Database, *, patience: float) -> None:
+    `wake` tells a class that a job of this one made work for it.
+    """
+
+    def __init__(
+        self, database: Database, *, patience: float, wake: Callable[[JobClass], object] = lambda _: None
+    ) -> None:
         self._database = database
         self._patience = patience
+        self._wake = wake
 
     def _write(self, write: Callable[[Tx], Any]) -> Any:
         end = time.monotonic() + self._patience
@@ -103,7 +109,10 @@ class Ledger:
                 endings.end(tx, hold(tx, fence), end.ends, end.problem)
             return facts
 
-        return dict(self._write(write))
+        facts = dict(self._write(write))
+        if facts.get("repairs"):
+            self._wake(JobClass.DEPLOY)
+        return facts
 
     def finish(self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False) -> None:
         """Ends the job; `returns`: it is followed by the return to the live release."""

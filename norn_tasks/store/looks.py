@@ -13,6 +13,7 @@ from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobState
 from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
+from norn_tasks.store import repairs
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, FuncExecution, JobRow, ReplicaRow, WorkloadRow
@@ -21,15 +22,18 @@ NEW_CONTAINER = 60.0
 """Seconds in which a container may not have its row yet: it is created first and recorded next."""
 
 
-def workload_seen(tx: Tx, _row: Row, write: WorkloadSeen) -> Mapping[str, Any]:
-    """Keeps the statuses, and tells of each whose ready or wanted changed."""
+def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> Mapping[str, Any]:
+    """Keeps the statuses, and tells of each whose ready or wanted changed; a complete look learns `repairs`."""
     known = {row.name for row in tx.execute(select(App.name))}
-    seen = [status for status in write.statuses if status.app in known]
-    for status in seen:
-        _keep(tx, status)
+    seen = {status.app: status for status in write.statuses if status.app in known}
     if write.complete:
-        tx.execute(delete(WorkloadRow).where(WorkloadRow.app.not_in([status.app for status in seen])))
-    return {}
+        for name, app in repairs.settled(tx, write.engine).items():
+            seen[name] = repairs.truly(name, app, seen.get(name))
+        tx.execute(delete(WorkloadRow).where(WorkloadRow.app.not_in(seen)))
+    for status in seen.values():
+        _keep(tx, status)
+    asked = repairs.request_repairs(tx, row, write.engine, seen) if write.complete else []
+    return {"repairs": asked} if asked else {}
 
 
 def _keep(tx: Tx, status: WorkloadStatus) -> None:

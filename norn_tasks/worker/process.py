@@ -12,7 +12,7 @@ from norn_tasks.domain.job import Job, JobClass
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings
 from norn_tasks.store.claimed import take
-from norn_tasks.store.jobs import Claimer
+from norn_tasks.store.claims import Claimer
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
 from norn_tasks.worker.heart import Heart

@@ -12,6 +12,7 @@ from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import Job, JobClass, JobKind, JobState
 from norn_tasks.store import releases, runs
 from norn_tasks.store.claimed import take
+from norn_tasks.store.claims import LOOKED_AT
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from norn_tasks.store.tables import JobRow, Slot
@@ -90,6 +91,24 @@ def test_the_app_with_the_fewest_running_goes_first(database: Database) -> None:
     _add_calls(database, "quiet", 1)
     order = [factories.claim(database, job_class=JobClass.INVOKE).app for _ in range(3)]
     assert order == ["busy", "quiet", "busy"]
+
+
+def test_a_quiet_app_goes_first_behind_a_flood_that_a_claim_does_not_read_to_its_end(database: Database) -> None:
+    factories.add_live(database, "flood", at_once=4)
+    factories.add_live(database, "quiet", at_once=4)
+    _add_calls(database, "flood", 3 * LOOKED_AT)
+    _add_calls(database, "quiet", 1)
+    order = [factories.claim(database, job_class=JobClass.INVOKE).app for _ in range(3)]
+    assert order == ["flood", "quiet", "flood"]
+
+
+def test_of_more_apps_than_a_claim_compares_each_gets_its_turn(database: Database) -> None:
+    apps = [f"fn-{n:03}" for n in range(3 * LOOKED_AT)]
+    for app in apps:
+        factories.add_live(database, app, at_once=1)
+        _add_calls(database, app, 2)
+    taken = [factories.claim(database, job_class=JobClass.INVOKE).app for _ in apps]
+    assert sorted(taken) == apps
 
 
 def test_a_slot_is_free_again_when_its_job_has_ended(database: Database) -> None:

@@ -20,12 +20,14 @@ def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
     wanted = _wanted(rows) if wanted is None else wanted
     missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
     ready = sum(each.live and each.running for each in world.replicas)
+    present = sum(each.live and (each.running or each.state == "restarting") for each in world.replicas)
     return WorkloadStatus(
         app,
         wanted,
         min(ready, wanted),
         tuple(_replica(each) for each in sorted(world.replicas, key=_order)),
         f"{missing} {'replica is' if missing == 1 else 'replicas are'} gone from the engine" if missing else "",
+        present,
     )
 
 

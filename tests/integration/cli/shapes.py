@@ -85,6 +85,25 @@ def call(**more: Any) -> Json:
     }  # fmt: skip
 
 
+def reason(**more: Any) -> Json:
+    """Answers one thing that went wrong."""
+    return {
+        "kind": "deploy", "state": "failed", "at": "2026-11-23T10:00:00Z", "code": "tests_failed",
+        "sentence": "its tests exited 1", "hint": "run them at home", "step": "test-image", "last_lines": [], "job": 7,
+        "release": 5, "deployment": 12, "execution": None, "exit_code": None, "returned": None, **more,
+    }  # fmt: skip
+
+
+def why(*reasons: Json, **more: Any) -> Json:
+    """Answers why an app is as it is."""
+    return {
+        "name": "blog", "role": "webserver", "state": "running",
+        "sentence": "blog is running: release 4 is live, 2 of 2 ready", "live": None, "ready": 2, "wanted": 2,
+        "message": "", "replicas": [], "mistakes": [], "running_job": None, "reasons": list(reasons),
+        "hint": "", **more,
+    }  # fmt: skip
+
+
 def page(*items: Json, after: Any = None) -> Json:
     """Answers a list."""
     return {"items": list(items), "next": after}

@@ -220,31 +220,31 @@ def test_job_logs_of_one_step(norn, run):
 
 
 def test_why_tells_what_failed_last_with_its_last_lines(norn, run):
-    error = {"code": "tests_failed", "sentence": "its tests exited 1", "hint": "run them at home"}
-    failed = shapes.job("failed", shapes.step(1, "test-image", "failed"), error=error)
-    norn.on("GET", "/api/apps/blog", shapes.app())
-    norn.on("GET", "/api/jobs", shapes.page(failed))
-    norn.on("GET", "/api/jobs/7", failed)
-    norn.on("GET", "/api/jobs/7/logs", text(*(f"line {n}" for n in range(30))))
+    failed = shapes.reason(
+        last_lines=["line 10", "line 11"], returned={"deployment": 13, "release": 4, "state": "live"}
+    )
+    norn.on("GET", "/api/apps/blog/why", shapes.why(failed))
     printed = run("why", "blog").stdout
-    assert "deploy failed" in printed
-    assert "at test-image (job 7)" in printed
-    assert "line 10\n" in printed
-    assert "line 9\n" not in printed
-    assert printed.endswith("error: its tests exited 1\nhint: run them at home\n")
+    assert printed.startswith("blog is running: release 4 is live, 2 of 2 ready\n\ndeploy of release 5 failed ")
+    assert printed.endswith(
+        " at test-image (job 7)\n    line 10\n    line 11\nerror: its tests exited 1\nhint: run them at home\n"
+        "returned to release 4: deployment 13 is live\n"
+    )
 
 
 def test_why_of_a_healthy_app_finds_nothing(norn, run):
-    norn.on("GET", "/api/apps/blog", shapes.app())
-    norn.on("GET", "/api/jobs", shapes.page(shapes.job()))
-    norn.on("GET", "/api/jobs/7", shapes.job())
-    assert "no forge or deploy of it failed last" in run("why", "blog").stderr
+    norn.on("GET", "/api/apps/blog/why", shapes.why())
+    assert run("why", "blog").stderr == "hint: nothing of it failed last\n"
 
 
 def test_why_of_an_app_that_never_stood_says_what_comes_next(norn, run):
-    norn.on("GET", "/api/apps/blog", shapes.app(state="unforged"))
-    norn.on("GET", "/api/jobs", shapes.page())
+    norn.on("GET", "/api/apps/blog/why", shapes.why(state="unforged", hint="norn forge blog"))
     assert "hint: norn forge blog" in run("why", "blog").stderr
+
+
+def test_why_as_json_is_what_the_server_answered(norn, run):
+    norn.on("GET", "/api/apps/blog/why", shapes.why())
+    assert json.loads(run("why", "blog", "-o", "json").stdout) == shapes.why()
 
 
 def test_an_empty_list_says_so_beside_the_data(norn, run):
@@ -254,11 +254,9 @@ def test_an_empty_list_says_so_beside_the_data(norn, run):
 
 
 def test_why_tells_the_last_bad_run(norn, run):
-    norn.on(
-        "GET", "/api/apps/report", {**shapes.cron_app(), "recent": [shapes.run(state="failed", sentence="it exited 3")]}
-    )
-    norn.on("GET", "/api/jobs", shapes.page())
-    assert "its last run 31 failed" in run("why", "report").stdout
+    failed = shapes.reason(kind="run", sentence="it exited 3", execution=31, step=None)
+    norn.on("GET", "/api/apps/report/why", shapes.why(failed))
+    assert "(execution 31)\nerror: it exited 3\n" in run("why", "report").stdout
 
 
 def test_events_are_listed(norn, run):

@@ -1,0 +1,126 @@
+"""The claims: each hands a ready job to exactly one worker, in one statement.
+
+They are the design's (reliability.md): the query chooses, oldest first; exclusive jobs of an app in order of
+acceptance; classes with slots the app with the fewest running first, and of it a call that somebody waits for. Row
+locks with SKIP LOCKED keep claimers apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store.session import Row, Tx
+
+_READY = """{c}.class = :class AND {c}.state = 'queued' AND {c}.run_after <= clock_timestamp()
+  AND {c}.cancel_requested_at IS NULL AND {c}.claims < :max_claims AND ({c}.engine IS NULL OR {c}.engine = :engine)"""
+
+_TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
+  lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
+  first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
+
+_BACK = """RETURNING j.*, extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
+
+_CLAIM_PLAIN = text(f"""
+{_TAKE}
+ WHERE j.state = 'queued' AND j.id = (
+  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")}
+     AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
+          WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
+   ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
+{_BACK}""")  # noqa: S608 - built from constants
+
+_CLAIM_KEPT_SLOT = text(f"""
+{_TAKE}
+ WHERE j.state = 'queued' AND j.id = (
+  SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
+   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_READY.format(c="c")}
+   ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
+{_BACK}""")  # noqa: S608 - built from constants
+
+LOOKED_AT = 64
+"""How many of the oldest ready jobs, and how many apps with a free slot on either walk, a claim compares."""
+
+
+def _walk(name: str, begin: str, end: str) -> str:
+    """From app to app through the index: the first ready job of each, until so many apps have a free slot."""
+    return f"""{name} AS (
+  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY.format(c="c")} AND {begin} {end}
+    ORDER BY c.app, c.id LIMIT 1)
+  UNION ALL
+  SELECT n.app, n.id, w.free + CAST(EXISTS (
+    SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int)
+    FROM {name} w, LATERAL (
+    SELECT c.app, c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app > w.app {end}
+     ORDER BY c.app, c.id LIMIT 1) n
+   WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
+
+
+# Up to 64 apps are all compared. Of more, those of the oldest jobs and some from a random place on: so the work is
+# bounded, and neither a flood of one app nor its place in the alphabet keeps another app waiting.
+_CLAIM_SLOT = text(f"""
+WITH RECURSIVE place AS MATERIALIZED (
+  SELECT coalesce((SELECT s.app FROM slots s TABLESAMPLE SYSTEM (5) WHERE s.class = :class LIMIT 1), '') AS app),
+{_walk("onward", "c.app >= (SELECT app FROM place)", "")},
+{_walk("around", "true", "AND c.app < (SELECT app FROM place)")},
+oldest AS MATERIALIZED (
+  SELECT c.app, c.id FROM jobs c WHERE {_READY.format(c="c")} ORDER BY c.id LIMIT {LOOKED_AT}),
+head AS (
+  SELECT app, min(id) AS id
+    FROM (SELECT app, id FROM oldest UNION ALL SELECT app, id FROM onward UNION ALL SELECT app, id FROM around) seen
+   GROUP BY app),
+ranked AS MATERIALIZED (
+  SELECT h.app FROM head h, LATERAL (
+    SELECT count(s.job_id) AS busy, count(*) AS there FROM slots s WHERE s.class = :class AND s.app = h.app) of_app
+   WHERE busy < there ORDER BY busy, h.id),
+slot AS MATERIALIZED (
+  SELECT free.app, free.n FROM ranked r, LATERAL (
+    SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = r.app AND s.job_id IS NULL
+     ORDER BY s.n FOR UPDATE SKIP LOCKED LIMIT 1) free
+   LIMIT 1),
+job AS MATERIALIZED (
+  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app = (SELECT app FROM slot)
+     AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
+   ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
+held AS (
+  UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
+{_TAKE}
+  FROM job WHERE j.id = job.id AND j.state = 'queued'
+{_BACK}""")  # noqa: S608 - built from constants
+
+
+@dataclass(frozen=True)
+class Claimer:
+    """Who claims: a worker of one class, on an engine (None while it does not answer)."""
+
+    worker: str
+    job_class: JobClass
+    engine: str | None
+    lease: float
+    max_claims: int
+
+
+def claim(tx: Tx, claimer: Claimer) -> Row | None:
+    """Takes the next ready job of the class for this worker, and answers its row; None when there is none."""
+    for statement in statements(claimer.job_class):
+        row = tx.execute(statement, bound(claimer)).mappings().one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def bound(claimer: Claimer) -> dict[str, Any]:
+    """Answers the values that the statements take."""
+    return {
+        "class": str(claimer.job_class), "engine": claimer.engine, "worker": claimer.worker, "lease": claimer.lease,
+        "max_claims": claimer.max_claims,
+    }  # fmt: skip
+
+
+def statements(job_class: JobClass) -> tuple[TextClause, ...]:
+    """Answers what a claim of the class tries, one after the other."""
+    slotted = job_class in (JobClass.INVOKE, JobClass.CRON)
+    return (_CLAIM_KEPT_SLOT, _CLAIM_SLOT) if slotted else (_CLAIM_PLAIN,)

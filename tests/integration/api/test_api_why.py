@@ -1,0 +1,131 @@
+"""`GET /api/apps/{app}/why`: what went wrong last and was not made good, with its last lines and its return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, text, update
+
+from norn_tasks import dispatch
+from norn_tasks.domain.job import JobState, Problem
+from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.store import step_logs
+from norn_tasks.store import tables as t
+from norn_tasks.store.ledger import Ledger
+from tests import factories as shared
+from tests.integration.api.factories import Api, add_cron_run
+
+BROKEN = Problem("rollout_failed", "the new container exited 1 at once", "check its command")
+
+
+@pytest.fixture
+def web(api: Api) -> Api:
+    """A webserver with releases 1 and 2, 2 live."""
+    wanted = shared.add_live(api.database, "web", "webserver")
+    with api.database.transaction() as tx:
+        shared.add_release(tx, wanted, 2)
+    return api
+
+
+def why(api: Api, app: str = "web") -> Any:
+    answer = api.get(f"/api/apps/{app}/why")
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def asked(api: Api, verb: str, **args: Any) -> None:
+    getattr(dispatch, f"request_{verb}")(shared.intake(api.database), "web", actor="ann", **args)
+
+
+def fail_next(api: Api, *lines: str) -> None:
+    """Lets the next job fail at its rollout, after it wrote these lines."""
+    job, ledger, place = shared.claim(api.database), Ledger(api.database, patience=1), StepPlace(2, "await-rollout")
+    ledger.begin_step(job.fence, place, None)
+    with api.database.transaction() as tx:
+        step_logs.append(tx, job.fence, place.name, 1, "".join(f"{line}\n" for line in lines))
+    ledger.end_step(job.fence, place, StepEnd(StepState.FAILED, problem=BROKEN))
+    ledger.finish(job.fence, JobState.FAILED, BROKEN, returns=True)
+
+
+def succeed_next(api: Api) -> None:
+    job = shared.claim(api.database)
+    with api.database.transaction() as tx:
+        now = text("clock_timestamp()")
+        tx.execute(update(t.DeploymentRow).where(t.DeploymentRow.id == job.deployment).values(state="deployed",
+                                                                                            ended_at=now))  # fmt: skip
+    Ledger(api.database, patience=1).finish(job.fence, JobState.SUCCEEDED)
+
+
+def test_an_app_that_is_well_has_no_reasons(web: Api) -> None:
+    told = why(web)
+    assert (told["reasons"], told["live"]["release"], told["state"]) == ([], 2, "down")
+    assert (told["sentence"], told["hint"]) == ("web is down: release 2 is live, 0 of 1 ready", "norn logs web")
+
+
+def test_a_failed_rollout_is_told_with_its_place_its_last_lines_and_its_return(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web, "starting", "cannot bind port")
+    (reason,) = why(web)["reasons"]
+    assert (reason["kind"], reason["state"], reason["step"]) == ("rollback", "failed", "await-rollout")
+    assert (reason["code"], reason["sentence"], reason["hint"]) == (BROKEN.code, BROKEN.sentence, BROKEN.hint)
+    assert (reason["last_lines"], reason["release"]) == (["starting", "cannot bind port"], 1)
+    assert reason["returned"] == {"deployment": 4, "release": 2, "state": "queued"}
+
+
+def test_the_return_itself_is_no_reason(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web)
+    succeed_next(web)
+    (reason,) = why(web)["reasons"]
+    assert (reason["deployment"], reason["returned"]["state"]) == (3, "deployed")
+
+
+def test_what_was_made_good_since_is_past(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web)
+    succeed_next(web)
+    asked(web, "rollback", release=1)
+    succeed_next(web)
+    assert why(web)["reasons"] == []
+
+
+def test_a_failed_scale_is_told_beside_the_failed_deploy_before_it(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web)
+    succeed_next(web)
+    asked(web, "scale", replicas=3)
+    fail_next(web)
+    assert [reason["kind"] for reason in why(web)["reasons"]] == ["scale", "rollback"]
+
+
+def test_an_occurrence_that_did_not_run_is_told_with_its_reason(api: Api) -> None:
+    shared.add_live(api.database, "report", "cron")
+    with api.database.transaction() as tx:
+        tick = {"app": "report", "scheduled_for": "2026-11-20T09:00:00Z", "decided_by": "beat"}
+        tx.execute(insert(t.CronTick).values(**tick, verdict="missed", reason="no beat ran"))
+    (reason,) = why(api, "report")["reasons"]
+    assert (reason["kind"], reason["state"]) == ("occurrence", "missed")
+    assert reason["sentence"] == "the occurrence of 2026-11-20 09:00:00 UTC did not run: no beat ran"
+
+
+def test_a_run_that_failed_is_told_with_the_end_of_its_stderr(api: Api) -> None:
+    shared.add_live(api.database, "report", "cron")
+    ended = {"state": "failed", "exit_code": 3, "cause": "exit", "sentence": "it exited 3", "stderr": "no disk\n"}
+    add_cron_run(api.database, "report", **ended)
+    (reason,) = why(api, "report")["reasons"]
+    assert (reason["kind"], reason["exit_code"], reason["last_lines"]) == ("run", 3, ["no disk"])
+
+
+def test_a_call_that_failed_is_told_with_the_end_of_its_stderr(api: Api) -> None:
+    shared.add_live(api.database, "thumb", "function")
+    with api.database.transaction() as tx:
+        call = {"id": 5, "app": "thumb", "job_id": 1, "actor": "ann", "sync": True, "method": "POST", "path": "/"}
+        tx.execute(insert(t.FuncExecution).values(**call, state="failed", exit_code=1, sentence="it exited 1"))
+        tx.execute(insert(t.ExecutionIO).values(execution=5, stderr=b"bad picture\n"))
+    (reason,) = why(api, "thumb")["reasons"]
+    assert (reason["kind"], reason["execution"], reason["last_lines"]) == ("call", 5, ["bad picture"])
+
+
+def test_why_of_no_app_is_404(api: Api) -> None:
+    assert api.get("/api/apps/nobody/why").json["code"] == "app_not_found"

@@ -1,0 +1,151 @@
+"""Replicas that are gone are asked for by the next look: once, not beside another change, not again and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+
+from norn_tasks import dispatch
+from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.domain.job import Job, JobClass, JobKind, JobState, Problem
+from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
+from norn_tasks.domain.writes import WorkloadSeen
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import App, JobRow, WorkloadRow
+from tests import factories
+
+TWO = "replicas: 2\n"
+
+
+@pytest.fixture
+def web(database: Database) -> dispatch.Intake:
+    """A webserver of two replicas, live."""
+    factories.add_live(database, "web", "webserver", TWO)
+    return factories.intake(database)
+
+
+def begun_look(intake: dispatch.Intake) -> Job:
+    dispatch.request_look(intake, actor="beat")
+    return factories.claim(intake.database, job_class=JobClass.OBSERVE)
+
+
+def ended_look(intake: dispatch.Intake, look: Job, *present: int, engine: str = factories.ENGINE) -> list[JobClass]:
+    """Ends a look that saw the app with so many replicas, or (none given) nothing of it; answers who was woken."""
+    woken: list[JobClass] = []
+    seen = WorkloadSeen(tuple(WorkloadStatus("web", n, n, present=n) for n in present), True, engine)
+    end = StepEnd(StepState.SUCCEEDED, Learned(writes=(seen,)), ends=JobState.SUCCEEDED)
+    ledger = Ledger(intake.database, patience=1, wake=woken.append)
+    ledger.end_step(look.fence, StepPlace(1, "look-at-cluster"), end)
+    return woken
+
+
+def looked(intake: dispatch.Intake, *present: int) -> list[JobClass]:
+    return ended_look(intake, begun_look(intake), *present)
+
+
+def repairs(intake: dispatch.Intake) -> list[Any]:
+    with intake.database.transaction() as tx:
+        return list(tx.execute(select(JobRow).where(JobRow.kind == "repair").order_by(JobRow.id)).mappings())
+
+
+def seen(intake: dispatch.Intake) -> tuple[int, int]:
+    with intake.database.transaction() as tx:
+        row = tx.execute(select(WorkloadRow).where(WorkloadRow.app == "web")).one()
+        return row.wanted, row.ready
+
+
+def test_a_replica_that_is_missing_is_asked_for_and_its_class_is_woken(web: dispatch.Intake) -> None:
+    assert (looked(web, 1), seen(web)) == ([JobClass.DEPLOY], (2, 1))
+    (job,) = repairs(web)
+    assert (job["actor"], job["release"], job["args"]["generation"], job["args"]["missing"]) == ("norn", 1, 1, 1)
+
+
+def test_an_app_of_which_nothing_is_left_is_asked_for(web: dispatch.Intake) -> None:
+    looked(web)
+    assert (len(repairs(web)), seen(web)) == (1, (2, 0))
+
+
+def test_an_app_that_has_all_is_left_alone(web: dispatch.Intake) -> None:
+    assert (looked(web, 2), repairs(web)) == ([], [])
+
+
+def test_the_second_look_finds_the_repair_on_its_way(web: dispatch.Intake) -> None:
+    looked(web, 1)
+    looked(web, 1)
+    assert len(repairs(web)) == 1
+
+
+def test_a_look_at_another_engine_tells_nothing(web: dispatch.Intake) -> None:
+    ended_look(web, begun_look(web), engine="engine-2")
+    assert repairs(web) == []
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_change_that_goes_on_or_ended_after_the_look_began_is_not_disturbed(
+    web: dispatch.Intake, ended: bool
+) -> None:
+    look = begun_look(web)
+    dispatch.request_restart(web, "web", actor="ann")
+    job = factories.claim(web.database)
+    if ended:
+        Ledger(web.database, patience=1).finish(job.fence, JobState.SUCCEEDED)
+    ended_look(web, look, 1)
+    assert repairs(web) == []
+
+
+def test_what_was_scaled_to_none_is_not_missing(web: dispatch.Intake) -> None:
+    with web.database.transaction() as tx:
+        tx.execute(update(App).values(replicas_override=0, override_spec=2))
+    looked(web)
+    assert repairs(web) == []
+
+
+def test_an_app_that_is_torn_down_is_not_repaired(web: dispatch.Intake) -> None:
+    with web.database.transaction() as tx:
+        tx.execute(update(App).values(live_deployment=None))
+    looked(web)
+    assert repairs(web) == []
+
+
+def failed_repairs(intake: dispatch.Intake, count: int) -> None:
+    """Lets so many repairs fail, each after a pause that is over."""
+    for _ in range(count):
+        job = factories.claim(intake.database)
+        Ledger(intake.database, patience=1).finish(job.fence, JobState.FAILED, Problem("rollout_failed", "it exited 1"))
+        an_hour_later(intake)
+        looked(intake, 1)
+
+
+def an_hour_later(intake: dispatch.Intake) -> None:
+    with intake.database.transaction() as tx:
+        tx.execute(update(JobRow).values(ended_at=text("ended_at - interval '1 hour'")))
+
+
+def test_a_repair_that_failed_is_tried_again_after_a_pause(web: dispatch.Intake) -> None:
+    looked(web, 1)
+    failed_repairs(web, 1)
+    assert len(repairs(web)) == 2
+    job = factories.claim(web.database)
+    Ledger(web.database, patience=1).finish(job.fence, JobState.FAILED, Problem("rollout_failed", "it exited 1"))
+    looked(web, 1)
+    assert len(repairs(web)) == 2
+
+
+def test_a_rollback_does_not_wait_for_a_repair(web: dispatch.Intake) -> None:
+    with web.database.transaction() as tx:
+        factories.add_release(tx, factories.spec("web", "webserver", TWO), 2)
+    looked(web, 1)
+    dispatch.request_rollback(web, "web", release=1, actor="ann")
+    assert (repairs(web)[0]["state"], factories.claim(web.database).kind) == ("superseded", JobKind.ROLLBACK)
+
+
+def test_a_repair_that_fails_is_no_reason_to_return(web: dispatch.Intake) -> None:
+    looked(web, 1)
+    job = factories.claim(web.database)
+    problem = Problem("rollout_failed", "it exited 1")
+    Ledger(web.database, patience=1).finish(job.fence, JobState.FAILED, problem, returns=True)
+    assert take(web.database, factories.claimer()) is None
