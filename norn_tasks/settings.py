@@ -28,6 +28,13 @@ Days = Annotated[float, Field(gt=0)]
 Memory = Annotated[int, BeforeValidator(_memory)]
 
 
+def _paths(value: object) -> object:
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths)]
+
+
 def default_data_dir() -> Path:
     """Answers where Norn keeps everything: /var/lib/norn for root, the user's data directory else."""
     if os.geteuid() == 0:
@@ -84,6 +91,7 @@ class Settings(BaseModel):
 
     # Cluster and router
     cluster: Literal["auto", "docker"] = Field("auto", description="where webservers and workers run")
+    host_paths: Paths = Field((), description="directories beneath which a volume's hostPath may lie, parted by colons")
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")

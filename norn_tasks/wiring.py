@@ -11,6 +11,7 @@ from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import instead_of
+from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.domain.errors import Stopped
 from norn_tasks.ports import Limits, Runtime, Tools, Watch
 from norn_tasks.settings import Settings
@@ -54,6 +55,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             drain_timeout=settings.drain_timeout,
         ),
         runtimes=_runtimes(settings, engine, name),
+        volumes=DockerVolumes(engine, name, settings.host_paths),
         limits=Limits(
             test_timeout=settings.test_timeout,
             run_memory=RUN_MEMORY,

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from datetime import UTC, datetime
@@ -21,11 +21,12 @@ import docker
 import requests
 import urllib3
 from docker.errors import APIError, DockerException
+from docker.types import Mount as EngineMount
 
 from norn_tasks.adapters import patience
 from norn_tasks.domain.errors import Conflict, EngineDown, InvalidRequest, NotFound, StepFailed
 from norn_tasks.domain.job import Fence
-from norn_tasks.ports import Stop
+from norn_tasks.ports import Mount, Stop
 
 T = TypeVar("T")
 
@@ -157,6 +158,11 @@ _HINT = "is the engine running? `docker info` on the worker's machine tells"
 def labels(app: str, owner: str, fence: Fence) -> dict[str, str]:
     """Answers the labels of everything that we make in the engine."""
     return {APP: app, OWNER: owner, JOB: str(fence.job), FENCE: str(fence.token)}
+
+
+def mounted(mounts: Iterable[Mount]) -> list[EngineMount] | None:
+    """Answers mounts as the engine takes them; None for none."""
+    return [EngineMount(each.target, each.source, "bind" if each.host else "volume") for each in mounts] or None
 
 
 def moment(text: str) -> datetime | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, found_app, new_job, require_role
 from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.host_paths import require_allowed
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.store import acceptance, apps, endings, jobs, releases
 from norn_tasks.store.deploying import accept_deployment
@@ -22,6 +24,7 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
+        _allow(intake, found)
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         args = {"force": force, "override": acceptance.override_of(row)}
@@ -39,6 +42,7 @@ def request_deploy(
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
+        _allow(intake, found)
         source = _source(found, ref)
         acceptance.require_forged(tx, row)
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
@@ -48,6 +52,13 @@ def request_deploy(
         return Accepted(made.job, made.deployment)
 
     return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def _allow(intake: Intake, found: apps.FoundApp) -> None:
+    """Raises InvalidRequest for a directory of the host that its spec may not mount."""
+    for volume in found.spec.volumes:
+        if volume.host_path is not None:
+            require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
 
 
 def _source(found: apps.FoundApp, ref: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from norn_tasks.ports.live import LiveStream, LiveStreams
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
 from norn_tasks.ports.source import Checkout, Directories, Git
 from norn_tasks.ports.tools import Limits, Tools
+from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Workload",
     "Cluster",
     "Replicas",
+    "Mount",
+    "Volumes",
     "LiveStream",
     "LiveStreams",
     "Limits",

@@ -9,6 +9,7 @@ from typing import Protocol
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.job import Fence
 from norn_tasks.domain.replica import Replica
+from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Stop, Watch
 
 
@@ -33,6 +34,7 @@ class Workload:
     internal_host: str = ""
     memory: int | None = None
     cpus: float | None = None
+    mounts: tuple[Mount, ...] = ()
 
 
 class Cluster(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from norn_tasks.domain.execution import Ended
+from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Watch
 
 
@@ -37,6 +38,7 @@ class Run:
     logged: bool = True
     grace: float = 10.0
     until: float | None = None
+    mounts: tuple[Mount, ...] = ()
 
     @property
     def seconds(self) -> float:

@@ -11,6 +11,7 @@ from norn_tasks.ports.images import Images
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.source import Directories, Git
+from norn_tasks.ports.volumes import Volumes
 
 
 @dataclass(frozen=True)
@@ -35,5 +36,6 @@ class Tools:
     images: Images
     cluster: Cluster
     runtimes: Mapping[str, Runtime]
+    volumes: Volumes
     limits: Limits
     live: LiveStreams

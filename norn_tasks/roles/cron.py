@@ -3,9 +3,10 @@
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.schedule import RegisterSchedule, RemoveSchedule
 from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 
 CRON = RoleSteps(
-    provision=(ProvisionServices(), RegisterSchedule()),
-    release=(RegisterSchedule(goes_live=True),),
-    dismantle=(RemoveSchedule(),),
+    provision=(ProvisionServices(), CreateVolumes(), RegisterSchedule()),
+    release=(CreateVolumes(), RegisterSchedule(goes_live=True)),
+    dismantle=(RemoveSchedule(), DeleteVolumes()),
 )

@@ -3,9 +3,10 @@
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.function import RegisterFunction, RemoveFunction
 from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 
 FUNCTION = RoleSteps(
-    provision=(ProvisionServices(), RegisterFunction()),
-    release=(RegisterFunction(goes_live=True),),
-    dismantle=(RemoveFunction(),),
+    provision=(ProvisionServices(), CreateVolumes(), RegisterFunction()),
+    release=(CreateVolumes(), RegisterFunction(goes_live=True)),
+    dismantle=(RemoveFunction(), DeleteVolumes()),
 )

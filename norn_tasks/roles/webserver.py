@@ -4,6 +4,7 @@ from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.dns import CreateDnsRoute, RemoveDnsRoute
 from norn_tasks.steps.services import ProvisionServices
 from norn_tasks.steps.tunnel import RouteTunnel, UnrouteTunnel
+from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import (
     AwaitRollout,
     CreateDeployment,
@@ -14,7 +15,14 @@ from norn_tasks.steps.workload import (
 )
 
 WEBSERVER = RoleSteps(
-    provision=(ProvisionServices(), CreateDeployment(), CreateService(), RouteTunnel(), CreateDnsRoute()),
-    release=(RolloutImage(), AwaitRollout()),
-    dismantle=(RemoveDnsRoute(), UnrouteTunnel(), DeleteService(), DeleteDeployment()),
+    provision=(
+        ProvisionServices(),
+        CreateVolumes(),
+        CreateDeployment(),
+        CreateService(),
+        RouteTunnel(),
+        CreateDnsRoute(),
+    ),
+    release=(CreateVolumes(), RolloutImage(), AwaitRollout()),
+    dismantle=(RemoveDnsRoute(), UnrouteTunnel(), DeleteService(), DeleteDeployment(), DeleteVolumes()),
 )

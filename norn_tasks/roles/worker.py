@@ -2,10 +2,11 @@
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import AwaitRollout, CreateDeployment, DeleteDeployment, RolloutImage
 
 WORKER = RoleSteps(
-    provision=(ProvisionServices(), CreateDeployment()),
-    release=(RolloutImage(), AwaitRollout()),
-    dismantle=(DeleteDeployment(),),
+    provision=(ProvisionServices(), CreateVolumes(), CreateDeployment()),
+    release=(CreateVolumes(), RolloutImage(), AwaitRollout()),
+    dismantle=(DeleteDeployment(), DeleteVolumes()),
 )

@@ -29,7 +29,8 @@ class RunContainer(Step):
 
     def run(self, context: Context) -> Learned | None:
         """Ends the execution; the job fails with it when it ends badly."""
-        run = run_of(context.job, context.spec, context.tools.limits)
+        mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
+        run = replace(run_of(context.job, context.spec, context.tools.limits), mounts=mounts)
         runtime = context.tools.runtimes[context.spec.runtime]
         ended = _taken_over(context, run, runtime) or runtime.run(run, context.hooks, context.watch)
         finished = _judged(context.job, context.spec, run, ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.job import Job
@@ -56,7 +58,8 @@ def frozen_image(job: Job) -> str:
 
 
 def _live_workload(context: Context) -> Workload:
-    return workload_of(context, frozen_image(context.job), replicas_of(context.job, context.spec))
+    workload = workload_of(context, frozen_image(context.job), replicas_of(context.job, context.spec))
+    return replace(workload, mounts=context.tools.volumes.ready(context.job.app, context.spec.volumes))
 
 
 def _empty_workload(context: Context) -> Workload:

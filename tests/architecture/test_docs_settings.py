@@ -20,7 +20,7 @@ def default(name: str, field: FieldInfo) -> str:
     if name == "data_dir":
         return "see below"
     value = field.default
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "–"
     if isinstance(value, bool):
         return str(value).lower()

@@ -16,7 +16,6 @@ WEBSERVER = "app: x\nrole: webserver\nport: 80\n"
 
 REFUSED = [
     (WORKER + "secrets: [A]\n", "secrets"),
-    (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes"),
     (WORKER + "migrations: {command: ./migrate}\n", "migrations.command"),
     (CRON + "runtime: incus\n", "runtime"),
     (FUNCTION + "runtime: incus\n", "runtime"),
@@ -65,6 +64,7 @@ def test_what_asks_for_nothing_new_is_accepted_without_a_word(text: str) -> None
 
 
 NOTED = [
+    (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes[].size"),
     (WORKER + "services: {postgres: {database: a}}\n", "services.postgres"),
     (WORKER + "services: {kv: {namespace: a}}\n", "services.kv"),
     (WORKER + "services: {events: {topics: [a]}}\n", "services.events"),

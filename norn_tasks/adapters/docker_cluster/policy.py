@@ -12,7 +12,7 @@ from typing import Any
 from docker import APIClient
 from docker.types import LogConfig
 
-from norn_tasks.adapters.engine import INSTANCE, labels
+from norn_tasks.adapters.engine import INSTANCE, labels, mounted
 from norn_tasks.domain.job import Fence
 from norn_tasks.ports import Workload
 
@@ -66,5 +66,6 @@ def _host(client: APIClient, workload: Workload) -> dict[str, Any]:
         nano_cpus=int(workload.cpus * 1_000_000_000) if workload.cpus is not None else None,
         network_mode=NETWORK,
         ipc_mode="private",
+        mounts=mounted(workload.mounts),
         log_config=_LOG,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from docker import APIClient
 from docker.types import LogConfig
 
-from norn_tasks.adapters.engine import INSTANCE, labels
+from norn_tasks.adapters.engine import INSTANCE, labels, mounted
 from norn_tasks.domain.job import Fence
 from norn_tasks.ports import Run
 
@@ -49,6 +49,7 @@ def _host(client: APIClient, run: Run) -> dict[str, Any]:
         network_mode="none" if run.network == "none" else NETWORK,
         ipc_mode="private",
         read_only=not run.writable,
+        mounts=mounted(run.mounts),
         tmpfs=None if run.writable else {"/tmp": scratch},  # noqa: S108 - a path inside the container
         log_config=_LOGGED if run.logged else _UNLOGGED,
     )

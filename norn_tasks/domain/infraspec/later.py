@@ -38,12 +38,6 @@ LATER: tuple[Later, ...] = (
         ("secrets",), lambda s: bool(s.secrets), "secrets are", "put what is not secret into env, and leave secrets out"
     ),
     Later(
-        ("volumes",),
-        lambda s: bool(s.volumes),
-        "volumes are",
-        "keep what must last outside the app, and leave volumes out",
-    ),
-    Later(
         ("migrations", "command"),
         lambda s: s.migrations.command is not None,
         "migrations are",
@@ -90,6 +84,11 @@ SKIPPED: tuple[Skipped, ...] = (
     Skipped("services.kv", lambda s: s.services.kv is not None, _SERVICES),
     Skipped("services.events", lambda s: s.services.events is not None, _SERVICES),
     Skipped("services.storage", lambda s: s.services.storage is not None, _SERVICES),
+    Skipped(
+        "volumes[].size",
+        lambda s: any(volume.size is not None for volume in s.volumes),
+        "Docker holds no volume to a size; it is kept and shown, and the disk is the limit",
+    ),
     Skipped("hosts.external", lambda s: s.hosts.external is not None, "not routed: no tunnel configured"),
     Skipped("alerts", lambda s: "alerts" in s.model_fields_set, "alerts are not there yet; none is raised"),
     Skipped("repo.autoDeploy", lambda s: s.repo.auto_deploy, _PUSHES),

@@ -29,7 +29,6 @@ USES: dict[str, Use] = {
     "healthcheck": Use(_WEB, "only a webserver is probed over HTTP"),
     "replicas": Use(_LONG, "only a webserver and a worker run all the time"),
     "hosts": Use(_WEB, "only a webserver is reached by a name"),
-    "volumes": Use(_LONG, "the containers of a cron job and a function are thrown away"),
     "schedule": Use(_CRON, "only a cron job runs by a schedule"),
     "timezone": Use(_CRON, "only a cron job runs by a schedule"),
     "catchup": Use(_CRON, "only a cron job runs by a schedule"),

@@ -1,0 +1,28 @@
+"""A volume from the first run to the purge: runs share it, teardown keeps it and says so; a host path is refused."""
+
+from __future__ import annotations
+
+from tests.e2e import apps
+from tests.e2e.refusals import norn
+from tests.e2e.stack import Stack
+
+COUNTS = 'FROM busybox:stable\nCMD ["sh", "-c", "echo x >> /data/calls; wc -l < /data/calls"]\n'
+VOLUME = "volumes: [{name: data, mountPath: /data, size: 1g}]\n"
+
+
+def test_a_volume_outlives_runs_and_teardown_and_not_the_purge(stack: Stack) -> None:
+    apps.deploy_function(stack, "counts", COUNTS, VOLUME)
+    assert [stack.norn("invoke", "counts").stdout for _ in range(2)] == [b"1\n", b"2\n"]
+    kept = stack.norn("teardown", "counts", "--confirm", "counts").stderr
+    assert b"kept: data; --purge removes them" in kept
+    stack.norn("forge", "counts")
+    stack.norn("deploy", "counts")
+    assert stack.norn("invoke", "counts").stdout == b"3\n"
+    assert b"removed: data" in stack.norn("teardown", "counts", "--purge", "--confirm", "counts").stderr
+
+
+def test_a_directory_of_the_host_that_nobody_allowed_is_refused_at_once(stack: Stack) -> None:
+    apps.add_function(stack, "curious", more="volumes: [{name: etc, mountPath: /data, hostPath: /etc/ssl}]\n")
+    told = str(norn(stack, "forge", "curious"))
+    assert "volumes.etc.hostPath: /etc/ssl is not beneath a directory that may be mounted" in told
+    assert "NORN_HOST_PATHS" in told
