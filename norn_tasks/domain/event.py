@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     RELEASE_LIVE = "release.live"
     EXECUTION_BEGUN = "execution.begun"
     EXECUTION_ENDED = "execution.ended"
+    EXECUTION_RETRIED = "execution.retried"
     SCHEDULE_CHANGED = "schedule.changed"
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"

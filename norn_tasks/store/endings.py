@@ -16,7 +16,7 @@ from norn_tasks.domain.schedule import Verdict
 from norn_tasks.store import slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import App, CronExecution, CronTick, DeploymentRow, FuncExecution, JobRow
+from norn_tasks.store.tables import App, CronExecution, DeploymentRow, FuncExecution, JobRow
 
 _DEPLOYMENT = {
     JobState.FAILED: DeploymentState.FAILED,
@@ -29,6 +29,12 @@ EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution]] = {
     JobKind.INVOKE: FuncExecution,
     JobKind.CRON_RUN: CronExecution,
 }
+
+
+# By its occurrence, which has an index: the ticks of a job have none.
+_NOT_BEGUN = text("""
+UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_executions x
+ WHERE x.id = :execution AND k.app = x.app AND k.scheduled_for = x.scheduled_for AND k.execution = x.id""")
 
 
 def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None) -> None:
@@ -69,11 +75,8 @@ def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -
         )
     )
     if row["kind"] == JobKind.CRON_RUN and row["begun_at"] is None and state is not JobState.SUCCEEDED:
-        tx.execute(
-            update(CronTick)
-            .where(CronTick.job_id == row["id"])
-            .values(verdict=str(Verdict.FAILED_TO_START), reason=told.sentence)
-        )
+        verdict = Verdict.MISSED if state is JobState.EXPIRED else Verdict.FAILED_TO_START
+        tx.execute(_NOT_BEGUN, {"verdict": str(verdict), "reason": told.sentence, "execution": row["execution"]})
 
 
 def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem | None) -> None:

@@ -8,18 +8,20 @@ from typing import Any
 from sqlalchemy import text, update
 
 from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.execution import Finished
+from norn_tasks.domain.execution import ExecutionState, Finished
 from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import ExecutionFinished
+from norn_tasks.store import retries
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution
 
 
 def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> Mapping[str, Any]:
-    """Ends the execution of the job of `row`."""
+    """Ends the execution of the job of `row`, or only this try of it when another one comes (`store.retries`)."""
     finished = write.finished
-    common = _common(finished)
+    pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
+    common = _common(finished) if pause is None else _common(finished) | {"state": "pending", "finished_at": None}
     if row["kind"] == JobKind.INVOKE:
         out = finished.ended.stdout
         answer = out.head + out.tail
@@ -35,10 +37,11 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> Mapping[st
         tx.execute(
             update(CronExecution).where(CronExecution.id == row["execution"]).values(**common, **_streams(finished))
         )
-    tell(
-        tx, EventKind.EXECUTION_ENDED, app=row["app"], job=row["id"], execution=row["execution"],
-        state=str(finished.state), exit_code=finished.ended.exit_code,
-    )  # fmt: skip
+    told = {"execution": row["execution"], "state": str(finished.state), "exit_code": finished.ended.exit_code}
+    if pause is None:
+        tell(tx, EventKind.EXECUTION_ENDED, app=row["app"], job=row["id"], **told)
+    else:
+        tell(tx, EventKind.EXECUTION_RETRIED, app=row["app"], job=row["id"], **told, attempt=row["runs"], pause=pause)
     return {}
 
 

@@ -19,7 +19,7 @@ from norn_tasks.domain.errors import DatabaseDown, LeaseLost
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
-from norn_tasks.store import endings, slots
+from norn_tasks.store import endings, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
@@ -106,7 +106,7 @@ class Ledger:
             _close_step(tx, fence, place, end)
             _step_event(tx, row, place, end)
             if end.ends is not None:
-                endings.end(tx, hold(tx, fence), end.ends, end.problem)
+                _end_or_retry(tx, hold(tx, fence), end)
             return facts
 
         facts = dict(self._write(write))
@@ -189,6 +189,15 @@ INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
 VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
 ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
    error = CAST(:error AS jsonb)""")
+
+
+def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
+    judged = end.problem is not None and JobKind(row["kind"]).takes_slot
+    pause = retries.pause(row, end.problem.code) if judged and end.problem else None
+    if pause is not None:
+        retries.again(tx, row, pause)
+    elif end.ends is not None:
+        endings.end(tx, row, end.ends, end.problem)
 
 
 def _merge_facts(tx: Tx, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, insert, select, text, update
+from sqlalchemy import insert, text, update
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import JobKind
@@ -74,6 +74,7 @@ def accept_call(
     new = NewJob(
         kind=JobKind.INVOKE, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
         engine=release["engine"], release=release["n"], sync=sync,
+        max_runs=1 if sync else runs_allowed(release["spec"]),
     )  # fmt: skip
     job, common = _accept(tx, new, release)
     tx.execute(
@@ -84,11 +85,3 @@ def accept_call(
     )  # fmt: skip
     tx.execute(insert(ExecutionIO).values(execution=common["id"], request=call.body))
     return AcceptedRun(job, common["id"])
-
-
-def cron_is_running(tx: Tx, app: str) -> bool:
-    """True while a run of the app waits or runs; its lease or the sweeper ends that state for sure."""
-    busy = exists().where(
-        JobRow.app == app, JobRow.kind == str(JobKind.CRON_RUN), JobRow.state.in_(("queued", "running"))
-    )
-    return bool(tx.scalar(select(busy)))

@@ -19,12 +19,6 @@ REFUSED = [
     (WORKER + "migrations: {command: ./migrate}\n", "migrations.command"),
     (CRON + "runtime: incus\n", "runtime"),
     (FUNCTION + "runtime: incus\n", "runtime"),
-    (CRON + "concurrency: queue\n", "concurrency"),
-    (CRON + "concurrency: replace\n", "concurrency"),
-    (CRON + "catchup: all\n", "catchup"),
-    (CRON + "startDeadline: 5m\n", "startDeadline"),
-    (CRON + "jitter: 5s\n", "jitter"),
-    (CRON + "retries: {max: 1}\n", "retries.max"),
     (FUNCTION + "function: {response: cgi}\n", "function.response"),
     (FUNCTION + "function: {auth: none}\n", "function.auth"),
 ]
@@ -56,6 +50,8 @@ def test_a_type_is_judged_before_the_feature() -> None:
         WORKER + "secrets: []\nvolumes: []\nmigrations: {idempotent: true}\n",
         CRON + "runtime: docker\nconcurrency: allow\ncatchup: none\njitter: 0\nretries: {max: 0}\n",
         CRON + "concurrency: forbid\ncatchup: last\ntimezone: Asia/Tokyo\n",
+        CRON + "concurrency: queue\ncatchup: all\nstartDeadline: 5m\njitter: 5s\nretries: {max: 1}\n",
+        CRON + "concurrency: replace\n",
         FUNCTION + "function: {response: raw, auth: token}\n",
     ],
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.model import Infraspec
 from norn_tasks.domain.infraspec.places import At, Finding, Path
-from norn_tasks.domain.infraspec.words import Auth, Catchup, Concurrency, Response, Runtime
+from norn_tasks.domain.infraspec.words import Auth, Response, Runtime
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,6 @@ LATER: tuple[Later, ...] = (
         "the runtime incus is",
         "this server has no Incus; write runtime: docker",
     ),
-    Later(
-        ("concurrency",),
-        lambda s: s.concurrency in (Concurrency.QUEUE, Concurrency.REPLACE),
-        "queue and replace are",
-        "write concurrency: forbid or concurrency: allow",
-    ),
-    Later(
-        ("catchup",), lambda s: s.catchup is Catchup.ALL, "catchup of all is", "write catchup: last or catchup: none"
-    ),
-    Later(("startDeadline",), lambda s: s.start_deadline is not None, "a start deadline is", "leave startDeadline out"),
-    Later(("jitter",), lambda s: s.jitter > 0, "jitter is", "leave jitter out"),
-    Later(("retries", "max"), lambda s: s.retries.max > 0, "retries are", "leave retries out"),
     Later(
         ("function", "response"),
         lambda s: s.function.response is Response.CGI,
