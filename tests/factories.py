@@ -83,6 +83,18 @@ def add_live(database: Database, app: str, role: str = "function", more: str = "
     return wanted
 
 
+def add_live_cron(database: Database, app: str, lines: str, *, at_once: int = 1) -> Infraspec:
+    """Makes a cron app with a live release of the spec that these lines make, and its slots; it counts from now."""
+    wanted = parse(f"app: {app}\nrole: cron\n{lines}")
+    with database.transaction() as tx:
+        add_app(tx, wanted)
+        add_release(tx, wanted)
+        schedules.register(tx, app, str(wanted.schedule), wanted.timezone, at_once, policy_of(wanted))
+        slots.resize(tx, JobClass.CRON, app, at_once)
+        schedules.awaken(tx, app)
+    return wanted
+
+
 def add_job(tx: Tx, kind: JobKind = JobKind.FORGE, app: str = "blog", **more: Any) -> int:
     """Accepts a job."""
     return jobs.accept(tx, NewJob(kind=kind, app=app, actor="test", patience=3600, **more))

@@ -1,0 +1,116 @@
+"""What the tests of schedules share: cron apps with their policies, outages as rows set back in time, rounds, runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import select, text, update
+
+from norn_tasks.domain.job import Job, JobClass, JobState
+from norn_tasks.pipelines.runner import Runner
+from norn_tasks.ports import Limits, Tools
+from norn_tasks.store import gaps, plans, ticks
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import CronExecution, CronState, CronTick, JobRow
+from norn_tasks.worker.heart import JobStop
+from norn_tasks.worker.output import StepOutput
+from tests import factories
+from tests.fakes.runtime import Does, FakeRuntime
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Cron:
+    """A database with cron apps in it, and what a beat and a worker do there."""
+
+    database: Database
+
+    def add(self, app: str, schedule: str = "* * * * *", more: str = "", *, at_once: int = 1) -> None:
+        """Makes a deployed cron app; `more` are lines of its infraspec."""
+        wanted = f"{more}\nschedule: '{schedule}'\n" if more else f"schedule: '{schedule}'\n"
+        factories.add_live_cron(self.database, app, wanted, at_once=at_once)
+
+    def outage(self, app: str, ago: timedelta) -> datetime:
+        """Sets rows back, as if nobody had decided anything for so long; answers since when."""
+        with self.database.transaction() as tx:
+            since = plans.clock(tx) - ago
+            row = tx.execute(select(CronState).where(CronState.app == app)).mappings().one()
+            anchor = row["anchor"] - ago
+            due = plans.effective(row).next_after(since, anchor)
+            values = {"decided_until": since, "next_due": due, "anchor": anchor}
+            tx.execute(update(CronState).where(CronState.app == app).values(values))
+        return since
+
+    def round(self, decider: str = "beat") -> int:
+        """One round of a beat: what is due, then what an outage left; answers how many runs were accepted."""
+        with self.database.transaction() as tx:
+            started = ticks.decide(tx, ticks.due_rows(tx, 10_000), plans.clock(tx), decider).started
+        looked = True
+        while looked:
+            with self.database.transaction() as tx:
+                settled = gaps.settle(tx, decider)
+            started, looked = started + settled.started, settled.looked > 0
+        return started
+
+    def claim(self, worker: str = "w1") -> Job:
+        """A worker takes the next run."""
+        return factories.claim(self.database, worker, JobClass.CRON)
+
+    def begun(self, job: Job) -> None:
+        """The code of a claimed run begins, in a container."""
+        ledger = Ledger(self.database, patience=1)
+        ledger.record_container(job.fence, f"norn-x-{job.execution}")
+        ledger.begin_code(job.fence)
+
+    def ended(self, job: Job, state: JobState = JobState.SUCCEEDED) -> None:
+        """A claimed run ends."""
+        Ledger(self.database, patience=1).finish(job.fence, state)
+
+    def play(self, job: Job, does: Does, runtime: FakeRuntime | None = None) -> JobState | None:
+        """A claimed run is played by the runner, on an engine in memory."""
+        runtime = runtime or FakeRuntime()
+        runtime.default = does
+        limits = Limits(1, 2**20, 1, engine_patience=0.0, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
+        tools = cast(Tools, type("RunTools", (), {"limits": limits, "runtimes": {"docker": runtime}}))
+        return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, JobStop())
+
+    def ticks(self, app: str | None = None) -> list[Any]:
+        """Answers the ledger of occurrences, oldest first."""
+        query = select(CronTick).order_by(CronTick.scheduled_for)
+        return self.rows(query if app is None else query.where(CronTick.app == app))
+
+    def told(self, app: str | None = None) -> list[tuple[str, int]]:
+        """Answers verdict and number of each row of the ledger, oldest first."""
+        return [(tick.verdict, tick.how_many) for tick in self.ticks(app)]
+
+    def jobs(self) -> list[Any]:
+        """Answers the jobs, oldest first."""
+        return self.rows(select(JobRow).order_by(JobRow.id))
+
+    def runs(self) -> list[Any]:
+        """Answers the executions, oldest first."""
+        return self.rows(select(CronExecution).order_by(CronExecution.id))
+
+    def rows(self, query: Any) -> list[Any]:
+        """Answers the rows of a query."""
+        with self.database.transaction() as tx:
+            return list(tx.execute(query))
+
+    def execute(self, statement: str, **bound: Any) -> None:
+        """Changes rows as time would."""
+        with self.database.transaction() as tx:
+            tx.execute(text(statement), bound)
+
+    def now(self) -> datetime:
+        """Answers the database's clock."""
+        with self.database.transaction() as tx:
+            return plans.clock(tx)
+
+
+def minute(moment: datetime) -> datetime:
+    """Answers the beginning of a moment's minute."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,0 +1,150 @@
+"""An outage of three hours under each policy: the ledger tells exactly what became of every occurrence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from norn_tasks.store import schedules
+from norn_tasks.store.session import Database
+from tests.cron_kit import MINUTE, Cron, minute
+
+HOURS = timedelta(hours=3)
+
+
+@pytest.fixture
+def cron(database: Database) -> Cron:
+    return Cron(database)
+
+
+def _behind(cron: Cron, more: str, *, late: timedelta) -> int:
+    """An hourly app, its newest occurrence so late, that nobody decided for three hours; runs that were accepted."""
+    hour = minute(cron.now() - late)
+    cron.add("report", f"{hour.minute} * * * *", more)
+    cron.outage("report", HOURS + late - timedelta(seconds=30))
+    return cron.round()
+
+
+def test_catchup_none_misses_all_of_it(cron: Cron) -> None:
+    assert _behind(cron, "catchup: none", late=10 * MINUTE) == 0
+    (tick,) = cron.ticks()
+    assert (tick.verdict, tick.how_many, tick.until - tick.scheduled_for) == ("missed", 3, 2 * 60 * MINUTE)
+    assert tick.reason == "no scheduler was running when it was due"
+
+
+def test_catchup_last_runs_the_newest(cron: Cron) -> None:
+    assert _behind(cron, "catchup: last", late=10 * MINUTE) == 1
+    assert cron.told() == [("missed", 2), ("caught_up", 1)]
+
+
+def test_catchup_all_runs_each_oldest_first(cron: Cron) -> None:
+    assert _behind(cron, "catchup: all", late=10 * MINUTE) == 3
+    assert cron.told() == [("caught_up", 1)] * 3
+    runs = cron.runs()
+    assert [run.scheduled_for for run in runs] == [tick.scheduled_for for tick in cron.ticks()]
+    assert {run.trigger for run in runs} == {"catchup"}
+
+
+def test_catchup_all_runs_the_newest_twenty_four_and_counts_the_rest(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "catchup: all")
+    since = cron.outage("report", HOURS)
+    newest = minute(cron.now())
+    cron.round()
+    missed, *others = cron.ticks()
+    assert (missed.verdict, missed.how_many) == ("missed", 155)
+    assert missed.scheduled_for == minute(since) + MINUTE
+    assert missed.until == newest - 25 * MINUTE
+    assert [tick.scheduled_for for tick in others] == [newest - n * MINUTE for n in range(24, -1, -1)]
+    assert [tick.verdict for tick in others] == ["caught_up"] * 24 + ["fired"]
+
+
+def test_catchup_all_decides_the_live_occurrence_first(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "catchup: all")
+    cron.outage("report", HOURS)
+    cron.round()
+    first, *later = cron.jobs()
+    assert (first.args, {job.args["trigger"] for job in later}) == ({"trigger": "schedule"}, {"catchup"})
+
+
+def test_a_start_deadline_bounds_what_catching_up_runs(cron: Cron) -> None:
+    assert _behind(cron, "catchup: all\nstartDeadline: 5m", late=10 * MINUTE) == 0
+    assert cron.told() == [("missed", 3)]
+
+
+def test_catchup_all_runs_what_its_start_deadline_still_allows(cron: Cron) -> None:
+    assert _behind(cron, "catchup: all\nstartDeadline: 90m", late=10 * MINUTE) == 2
+    assert cron.told() == [("missed", 1), ("caught_up", 1), ("fired", 1)]
+
+
+def test_within_its_start_deadline_a_late_occurrence_is_on_time(cron: Cron) -> None:
+    assert _behind(cron, "catchup: none\nstartDeadline: 30m", late=10 * MINUTE) == 1
+    assert cron.told() == [("missed", 2), ("fired", 1)]
+
+
+def test_a_daily_report_is_caught_up_after_an_outage_over_its_hour(cron: Cron) -> None:
+    """From ten minutes before it was due to two hours after: as the daily 09:00 report, down from 08:50 to 11:00."""
+    due = minute(cron.now() - 2 * 60 * MINUTE)
+    cron.add("report", f"{due.minute} {due.hour} * * *")
+    cron.outage("report", 2 * 60 * MINUTE + 10 * MINUTE + timedelta(seconds=59))
+    assert cron.round() == 1
+    (tick,), (run,) = cron.ticks(), cron.runs()
+    assert (tick.verdict, tick.scheduled_for, tick.execution) == ("caught_up", due, run.id)
+    assert (run.trigger, run.planned_at) == ("catchup", due)
+
+
+def test_a_caught_up_run_is_told_so(cron: Cron) -> None:
+    _behind(cron, "catchup: last", late=10 * MINUTE)
+    assert cron.claim().args == {"trigger": "catchup"}
+
+
+def test_a_pause_across_an_outage_is_one_range(cron: Cron) -> None:
+    cron.add("report", "* * * * *")
+    with cron.database.transaction() as tx:
+        schedules.pause(tx, "report", "ann", "tax season")
+    cron.outage("report", HOURS)
+    assert cron.round() == 0
+    (tick,) = cron.ticks()
+    assert (tick.verdict, tick.how_many, tick.open, tick.actor) == ("skipped_paused", 180, True, "ann")
+    with cron.database.transaction() as tx:
+        schedules.resume(tx, "report", "bob")
+    (tick,) = cron.ticks()
+    assert (tick.open, tick.closed_by, tick.closed_for) == (False, "bob", "resume")
+
+
+def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
+    """The outage's occurrences belong to the pause: resume decides them first, and makes nothing up."""
+    cron.add("report", "* * * * *", "catchup: all")
+    with cron.database.transaction() as tx:
+        schedules.pause(tx, "report", "ann", "")
+    cron.outage("report", HOURS)
+    with cron.database.transaction() as tx:
+        schedules.resume(tx, "report", "ann")
+    assert cron.round() == 0
+    assert cron.told() == [("skipped_paused", 180)]
+
+
+def test_an_outage_longer_than_one_turn_is_still_one_row(cron: Cron) -> None:
+    """A minutely schedule for four days: more than a turn counts at once."""
+    cron.add("report", "* * * * *", "catchup: none")
+    cron.outage("report", timedelta(days=4))
+    assert cron.round() == 1
+    assert cron.told() == [("missed", 4 * 1440 - 1), ("fired", 1)]
+
+
+def test_an_edit_after_an_outage_counts_it_under_the_old_schedule(cron: Cron) -> None:
+    cron.add("report", "* * * * *")
+    cron.outage("report", HOURS)
+    with cron.database.transaction() as tx:
+        schedules.override(tx, "report", "0 0 29 2 *", None, "ann")
+    cron.round()
+    assert cron.told() == [("missed", 179), ("fired", 1)]
+
+
+def test_a_schedule_that_is_removed_leaves_its_outage_counted(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "catchup: all")
+    cron.outage("report", HOURS)
+    with cron.database.transaction() as tx:
+        schedules.remove(tx, "report", actor="ann")
+    cron.round()
+    assert cron.told() == [("missed", 179), ("failed_to_start", 1)]

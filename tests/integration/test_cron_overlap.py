@@ -1,0 +1,149 @@
+"""An occurrence meets a run of its app: decided by the run's lease or container, never by a flag that outlives it."""
+
+from __future__ import annotations
+
+import pytest
+
+from norn_tasks.domain.job import JobState
+from norn_tasks.store.session import Database
+from norn_tasks.store.sweeper import sweep
+from tests.cron_kit import MINUTE, Cron
+
+
+@pytest.fixture
+def cron(database: Database) -> Cron:
+    return Cron(database)
+
+
+def _next(cron: Cron) -> int:
+    """A minute passes: the newest occurrence is due again."""
+    for moved in ("- interval '1 hour'", "+ interval '59 min'"):  # in two steps: no row lands on another
+        cron.execute(f"UPDATE cron_ticks SET scheduled_for = scheduled_for {moved}")
+        cron.execute(f"UPDATE cron_executions SET scheduled_for = scheduled_for {moved}")
+    cron.outage("report", MINUTE)
+    return cron.round()
+
+
+def _running(cron: Cron, more: str, *, at_once: int = 1) -> None:
+    """A minutely app whose first run is under way."""
+    cron.add("report", "* * * * *", more, at_once=at_once)
+    assert _next(cron) == 1
+    cron.begun(cron.claim())
+
+
+def test_forbid_skips_and_says_what_runs_since_when(cron: Cron) -> None:
+    _running(cron, "concurrency: forbid")
+    assert _next(cron) == 0
+    (run,) = cron.runs()
+    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+    assert cron.ticks()[1].reason == f"run {run.id} runs since {run.begun_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def test_forbid_runs_again_once_the_run_has_ended(cron: Cron) -> None:
+    cron.add("report", "* * * * *")
+    assert _next(cron) == 1
+    cron.ended(cron.claim())
+    assert _next(cron) == 1
+
+
+def test_forbid_is_not_held_by_a_worker_that_died_before_its_container(cron: Cron) -> None:
+    """Its lease has run out, and there is no container: nothing runs, whatever the row says."""
+    cron.add("report", "* * * * *")
+    assert _next(cron) == 1
+    cron.claim()
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    assert _next(cron) == 1
+
+
+def test_forbid_is_held_by_the_container_of_a_worker_that_died(cron: Cron) -> None:
+    _running(cron, "concurrency: forbid")
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    assert _next(cron) == 0
+    assert sweep(cron.database, max_claims=5).moved == 1
+    assert _next(cron) == 0
+    assert cron.told() == [("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
+
+
+def test_forbid_runs_again_after_an_adopted_run_has_ended(cron: Cron) -> None:
+    _running(cron, "concurrency: forbid")
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    cron.ended(cron.claim("w2"))
+    assert _next(cron) == 1
+
+
+def test_allow_runs_beside_it(cron: Cron) -> None:
+    _running(cron, "concurrency: allow", at_once=16)
+    assert _next(cron) == 1
+    cron.begun(cron.claim())
+    assert [job.state for job in cron.jobs()] == ["running", "running"]
+
+
+def test_queue_lets_one_wait_and_skips_a_further_one(cron: Cron) -> None:
+    _running(cron, "concurrency: queue")
+    assert [_next(cron), _next(cron), _next(cron)] == [1, 0, 0]
+    assert cron.told() == [("fired", 1), ("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
+
+
+def test_queue_begins_the_waiting_one_when_the_run_has_ended(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "concurrency: queue")
+    _next(cron)
+    first = cron.claim()
+    _next(cron)
+    cron.ended(first)
+    assert cron.claim().execution == cron.runs()[1].id
+
+
+def test_replace_asks_the_old_one_to_stop_and_waits_until_it_is_gone(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "concurrency: replace")
+    _next(cron)
+    first = cron.claim()
+    cron.begun(first)
+    assert _next(cron) == 1
+    old, new = cron.jobs()
+    assert (old.cancel_by, old.state, new.state) == ("schedule", "running", "queued")
+    cron.ended(first, JobState.CANCELLED)
+    assert cron.claim().id == new.id
+
+
+def test_replace_moves_what_waits_on_to_the_newest(cron: Cron) -> None:
+    _running(cron, "concurrency: replace")
+    assert [_next(cron), _next(cron)] == [1, 1]
+    assert cron.told() == [("fired", 1), ("skipped_overlap", 1), ("fired", 1)]
+    assert len(cron.runs()) == 2
+
+
+def test_without_a_worker_the_newest_occurrence_waits_and_those_before_it_are_missed(cron: Cron) -> None:
+    cron.add("report", "* * * * *")
+    assert [_next(cron), _next(cron), _next(cron)] == [1, 1, 1]
+    assert cron.told() == [("missed", 1), ("missed", 1), ("fired", 1)]
+    assert cron.ticks()[0].reason == "no worker was free to begin it before the next was due"
+    (job,), (run,) = cron.jobs(), cron.runs()
+    assert (run.scheduled_for, job.execution) == (cron.ticks()[2].scheduled_for, run.id)
+    assert (cron.ticks()[2].job_id, cron.ticks()[0].job_id) == (job.id, None)
+
+
+def test_without_a_worker_catchup_all_keeps_each_waiting(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "catchup: all")
+    for _ in range(3):
+        assert _next(cron) == 1
+    assert cron.told() == [("fired", 1)] * 3
+
+
+def test_without_a_worker_a_start_deadline_makes_it_missed(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "startDeadline: 2m")
+    assert _next(cron) == 1
+    cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    (tick,) = cron.ticks()
+    assert (tick.verdict, cron.jobs()[0].state) == ("missed", "expired")
+
+
+def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> None:
+    """Its row is locked by a claim that has not committed: it is about to run, so it is not moved on."""
+    cron.add("report", "* * * * *")
+    _next(cron)
+    with cron.database.transaction() as claiming:
+        claiming.exec_driver_sql("SELECT * FROM jobs FOR UPDATE")
+        assert _next(cron) == 0
+    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]

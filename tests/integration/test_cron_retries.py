@@ -1,0 +1,119 @@
+"""Trying again: so often and after such pauses as the spec says, told truthfully to the code and to the record."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks.domain.job import JobState
+from norn_tasks.store.session import Database
+from norn_tasks.store.sweeper import sweep
+from tests.cron_kit import MINUTE, Cron
+from tests.fakes.runtime import Does, FakeRuntime
+
+TWO = "retries: {max: 2, backoff: 30s}"
+BAD = Does(exit_code=3, stderr=b"no\n")
+
+
+@pytest.fixture
+def cron(database: Database) -> Cron:
+    return Cron(database)
+
+
+def _fired(cron: Cron, more: str) -> None:
+    cron.add("report", "* * * * *", more)
+    cron.outage("report", MINUTE)
+    assert cron.round() == 1
+
+
+def _ripe(cron: Cron) -> float:
+    """The pause before the next try passes; answers how long it was."""
+    with cron.database.transaction() as tx:
+        left = text("SELECT extract(epoch FROM run_after - clock_timestamp())::float8 FROM jobs")
+        pause = float(tx.scalar(left) or 0)
+    cron.execute("UPDATE jobs SET run_after = clock_timestamp()")
+    return pause
+
+
+def test_a_failed_run_is_tried_again_until_its_tries_are_used_up(cron: Cron) -> None:
+    _fired(cron, TWO)
+    runtime = FakeRuntime()
+    pauses = []
+    for _ in range(2):
+        cron.play(cron.claim(), BAD, runtime)
+        (job,), (run,) = cron.jobs(), cron.runs()
+        assert (job.state, run.state, run.exit_code, run.stderr) == ("queued", "pending", 3, "no\n")
+        pauses.append(_ripe(cron))
+    assert cron.play(cron.claim(), BAD, runtime) is JobState.FAILED
+    (job,), (run,) = cron.jobs(), cron.runs()
+    assert (job.state, job.runs, run.state, run.attempt) == ("failed", 3, "failed", 3)
+    assert [ran.env["NORN_ATTEMPT"] for ran in runtime.ran] == ["1", "2", "3"]
+    assert 28 < pauses[0] <= 30 and 58 < pauses[1] <= 60
+
+
+def test_a_try_that_goes_well_ends_it(cron: Cron) -> None:
+    _fired(cron, TWO)
+    cron.play(cron.claim(), BAD)
+    _ripe(cron)
+    assert cron.play(cron.claim(), Does()) is JobState.SUCCEEDED
+    (run,), (tick,) = cron.runs(), cron.ticks()
+    assert (run.state, run.attempt, run.cause, tick.verdict) == ("succeeded", 2, "", "fired")
+
+
+def test_without_retries_a_failed_run_has_ended(cron: Cron) -> None:
+    _fired(cron, "")
+    assert cron.play(cron.claim(), BAD) is JobState.FAILED
+    assert [job.state for job in cron.jobs()] == ["failed"]
+
+
+def test_what_cannot_be_executed_is_not_tried_again(cron: Cron) -> None:
+    _fired(cron, TWO)
+    cron.play(cron.claim(), Does(exit_code=127))
+    assert [(job.state, job.runs) for job in cron.jobs()] == [("failed", 1)]
+
+
+def test_between_two_tries_the_run_goes_on_and_keeps_its_slot(cron: Cron) -> None:
+    _fired(cron, TWO)
+    cron.play(cron.claim(), BAD)
+    cron.execute("UPDATE cron_ticks SET scheduled_for = scheduled_for - interval '1 min'")
+    cron.outage("report", MINUTE)
+    assert cron.round() == 0
+    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+    held = cron.rows(text("SELECT job_id FROM slots WHERE app = 'report'"))
+    assert [row.job_id for row in held] == [cron.jobs()[0].id]
+
+
+def test_a_try_costs_no_claim(cron: Cron) -> None:
+    _fired(cron, "retries: {max: 9, backoff: 1s}")
+    for _ in range(9):
+        cron.play(cron.claim(), BAD)
+        _ripe(cron)
+    assert [(job.state, job.claims, job.runs) for job in cron.jobs()] == [("queued", 0, 9)]
+
+
+def test_a_cancelled_run_is_not_tried_again(cron: Cron) -> None:
+    _fired(cron, TWO)
+    job = cron.claim()
+    cron.execute("UPDATE jobs SET cancel_requested_at = clock_timestamp()")
+    cron.play(job, BAD)
+    assert [job.state for job in cron.jobs()] == ["failed"]
+
+
+def test_a_worker_lost_in_the_run_costs_one_try(cron: Cron) -> None:
+    """Its container is gone and the outcome not known: another try is left, so it runs again."""
+    _fired(cron, TWO)
+    job = cron.claim()
+    cron.begun(job)
+    cron.execute("UPDATE jobs SET container = NULL, lease_until = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    runtime = FakeRuntime()
+    assert cron.play(cron.claim(), Does(), runtime) is JobState.SUCCEEDED
+    assert [ran.env["NORN_ATTEMPT"] for ran in runtime.ran] == ["2"]
+
+
+def test_an_image_that_is_gone_has_failed_to_start(cron: Cron) -> None:
+    _fired(cron, TWO)
+    cron.play(cron.claim(), Does(), FakeRuntime(images=set()))
+    (tick,), (job,) = cron.ticks(), cron.jobs()
+    assert (tick.verdict, job.state, job.error["code"]) == ("failed_to_start", "error", "release_gone")
+    assert "not on this engine any more" in tick.reason
