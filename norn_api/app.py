@@ -23,6 +23,7 @@ from norn_api.routes import (
     jobs,
     logs,
     server,
+    sources,
     specs,
     tokens,
     why,
@@ -35,7 +36,9 @@ from norn_tasks.domain.access import Actor
 from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
-NOUNS = (server, specs, apps, why, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit)
+NOUNS = (
+    server, specs, apps, sources, why, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit,
+)  # fmt: skip
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("norn.api")
 

@@ -50,6 +50,12 @@ def text_body(about: str, *content_types: str, required: bool = True) -> dict[st
     return {"description": about, "required": required, "content": kinds}
 
 
+def file_body(about: str, *content_types: str) -> dict[str, Any]:
+    """Documents a body that is a file."""
+    kinds = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in content_types}
+    return {"description": about, "required": True, "content": kinds}
+
+
 def document(version: str) -> dict[str, Any]:
     """Answers what an application is made with to have our document and no pages of the library's."""
     return {

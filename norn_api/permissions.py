@@ -52,6 +52,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", f"{_APP}/why"): READ,
     ("PUT", _APP): DEPLOY,
     ("DELETE", _APP): DEPLOY,
+    ("PUT", f"{_APP}/source"): DEPLOY,
     ("POST", f"{_APP}/validate"): READ,
     ("GET", f"{_APP}/forge"): READ,
     ("GET", f"{_APP}/forge-state"): READ,

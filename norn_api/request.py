@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn, TypeVar, cast
+import shutil
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, NoReturn, TypeVar, cast
 
 import flask
 from flask import Request
@@ -15,6 +17,7 @@ from norn_tasks.domain.errors import BadRequest, BodyTooLarge, UnsupportedMedia
 
 M = TypeVar("M", bound=BaseModel)
 
+_IN_MEMORY, _PIECE = 1024 * 1024, 64 * 1024
 _SMALLER = "send less, or raise NORN_JSON_MAX on the server"
 
 
@@ -63,6 +66,27 @@ class StrictRequest(Request):
         if self.mimetype not in kinds:
             raise self._unsupported(*kinds)
         return self.read_body(limit, hint=f"send at most {limit // 1024} KiB")
+
+    def spooled(self, limit: int, kinds: tuple[str, ...], hint: str) -> IO[bytes]:
+        """Reads a large body of one of these content types into a temporary file, which the caller closes.
+
+        Raises UnsupportedMedia, BadRequest or BodyTooLarge while reading.
+        """
+        if self.mimetype not in kinds:
+            raise self._unsupported(*kinds)
+        self.max_content_length = limit + 1
+        spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - handed on, read to its end by the caller
+        try:
+            shutil.copyfileobj(self.stream, spool, _PIECE)
+            size = spool.tell()
+        except RequestEntityTooLarge as error:
+            raise _too_large("the body", limit, hint) from error
+        if size > limit:
+            raise _too_large("the body", limit, hint)
+        if self.content_length is not None and size < self.content_length:
+            raise BadRequest("the body ended before its length", hint="send it again")
+        spool.seek(0)
+        return cast(IO[bytes], spool)
 
     def asked(self, model: type[M]) -> M:
         """Answers the JSON body as a model; raises FieldsInvalid."""

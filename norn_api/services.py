@@ -21,6 +21,8 @@ from norn_tasks.store.live import Ends, Live
 from norn_tasks.store.session import Database
 
 _KEY = "norn"
+UPLOADS = 4
+"""Uploads that one process reads at once: unpacking keeps a core busy."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Services:
     waiting: Waiting
     hub: Hub
     streams: Places
+    uploads: Places
     closing: threading.Event
     ends: Ends
 
@@ -63,6 +66,7 @@ class Services:
             Waiting(database, ends, closing, Places(settings.max_waiting, "calls that wait for their answer")),
             Hub(database, settings.database_listen_url, closing),
             Places(settings.max_streams, "streams"),
+            Places(UPLOADS, "uploads that are being read"),
             closing,
             ends,
         )

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from norn_cli.errors import CliError, Usage
 
@@ -69,11 +70,26 @@ def read_spec(path: Path) -> str:
 
 def app_of(text: str) -> str:
     """Answers the name in an infraspec's `app:` line; empty when the text has none or is no YAML."""
+    name = values_of(text).get("app")
+    return name if isinstance(name, str) else ""
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Answers what an infraspec's text holds, unchecked; nothing when it is no YAML. The server checks it."""
     import yaml
 
     try:
         spec = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError):
-        return ""
-    name = spec.get("app") if isinstance(spec, dict) else None
-    return name if isinstance(name, str) else ""
+        return {}
+    return spec if isinstance(spec, dict) else {}
+
+
+def is_path(word: str) -> bool:
+    """True for what can only be a path, and no app's name."""
+    return "/" in word or word in (".", "..")
+
+
+def named_app(option: str) -> str:
+    """Answers the app that `--app` or `NORN_APP` names; empty when neither does."""
+    return option or os.environ.get("NORN_APP", "")

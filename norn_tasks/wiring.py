@@ -11,6 +11,7 @@ from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import instead_of
+from norn_tasks.adapters.uploads import UnpackedUploads
 from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.domain.errors import Stopped
 from norn_tasks.ports import Limits, Runtime, Tools, Watch
@@ -19,6 +20,7 @@ from norn_tasks.store import instance
 from norn_tasks.store.live import Live
 from norn_tasks.store.routes import ReplicaTable
 from norn_tasks.store.session import Database
+from norn_tasks.store.sources import UploadTable
 
 RUN_MEMORY = 512 * 1024**2
 RUN_CPUS = 1.0
@@ -42,6 +44,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
     return Tools(
         git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
         directories=LocalDirectories(most=settings.source_max),
+        sources=UnpackedUploads(UploadTable(database), most=settings.source_max),
         images=DockerImages(
             engine,
             workspace,

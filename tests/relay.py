@@ -62,7 +62,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 self.request.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 head = head.partition(b"\r\n\r\n")[2]
             there.sendall(head)
-            _pass_on(self.request, there)
+            pass_on(self.request, there)
 
 
 def _address(method: bytes, target: bytes) -> tuple[str, int]:
@@ -72,7 +72,7 @@ def _address(method: bytes, target: bytes) -> tuple[str, int]:
     return url.hostname or "", url.port or (443 if connect else 80)
 
 
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
+def pass_on(one: socket.socket, other: socket.socket) -> None:
     """Copies both ways until one side has ended."""
     ways = {one: other, other: one}
     while True:

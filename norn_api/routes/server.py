@@ -53,7 +53,8 @@ def _broker() -> Check:
 @api.get("/api/version", responses=answers(VersionAnswer))
 def get_version() -> Response:
     """Tells which Norn this is."""
-    return reply(VersionAnswer(version=server_version(), commit=None))
+    limit = norn().settings.source_max
+    return reply(VersionAnswer(version=server_version(), commit=None, source_max=limit))
 
 
 @api.get("/api/stats", responses=answers(StatsAnswer))

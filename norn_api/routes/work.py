@@ -71,7 +71,9 @@ def teardown(path: AppPath, body: TeardownAsked) -> Response:
 @api.post("/api/apps/<app>/deploy", responses=ACCEPTED)
 def deploy(path: AppPath, body: DeployAsked) -> Response:
     """Makes a new release from the app's source and brings it live."""
-    work = dispatch.request_deploy(norn().intake, path.app, ref=body.ref, actor=actor().name, key=key())
+    work = dispatch.request_deploy(
+        norn().intake, path.app, ref=body.ref, revision=body.source, actor=actor().name, key=key()
+    )
     return accepted(work, path.app, JobKind.DEPLOY)
 
 

@@ -119,6 +119,25 @@ class RunTold(Answered):
     hint: str
 
 
+class UploadTold(Answered):
+    """An uploaded source: who uploaded it when, how many files it has, how many bytes they hold."""
+
+    revision: str = Field(examples=["src-0123456789ab"])
+    files: int = Field(examples=[12])
+    size: int = Field(examples=[3400])
+    actor: str
+    created_at: datetime
+
+
+class SourceKept(Answered):
+    """An uploaded source as it is kept: named by its tree, whatever the archive's own bytes."""
+
+    revision: str = Field(examples=["src-0123456789ab"])
+    """Its name: `src-` and the beginning of the SHA-256 of its tree. Hand it to deploy as `source`."""
+    files: int = Field(examples=[12])
+    size: int = Field(examples=[3400])
+
+
 class AppAnswer(Answered):
     """An app and how it stands. `state` is one word for all of it."""
 
@@ -126,9 +145,11 @@ class AppAnswer(Answered):
     role: str | None = Field(examples=["webserver"])
     state: str = Field(examples=["running"])
     source: str = Field(examples=["git"])
-    """`git`, `directory`, or `none`: nothing can be deployed from."""
+    """`git`, `upload`, `directory`, or `none`: nothing can be deployed from."""
     origin: str | None
     """The repository's address or the directory."""
+    upload: UploadTold | None
+    """What was uploaded or deployed by upload last."""
     core: bool
     forge: ForgeTold
     ready: int | None

@@ -9,6 +9,7 @@ from pydantic import Field
 from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, Json, ListQuery, Text, Why
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.domain.source_tree import UPLOADED
 
 
 class JobPath(InPath):
@@ -94,7 +95,9 @@ class DeployAsked(Asked):
     """What to deploy."""
 
     ref: Text | None = Field(None, examples=["main"])
-    """Branch, tag or commit; the spec's branch when left out."""
+    """Branch, tag or commit; the spec's branch when left out. Only for an app of a repository."""
+    source: Text | None = Field(None, pattern=f"^{UPLOADED}$", examples=[None])
+    """Revision of an uploaded source; the newest one when left out."""
 
 
 class RollbackAsked(Asked):

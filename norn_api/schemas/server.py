@@ -34,6 +34,8 @@ class VersionAnswer(Answered):
     version: str = Field(examples=["0.1.0"])
     commit: str | None
     api: str = "1"
+    source_max: int = Field(examples=[67108864])
+    """Bytes that an uploaded source may have."""
 
 
 class QueueAnswer(Answered):

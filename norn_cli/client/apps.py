@@ -26,6 +26,10 @@ class Apps(Transport):
         """Puts an infraspec's text as the app's own."""
         return self._send("PUT", app_path(app), content=spec.encode(), headers={"Content-Type": "text/yaml"})
 
+    def put_source(self, app: str, archive: bytes) -> Json:
+        """Uploads a packed source; answers what it is called."""
+        return self._send("PUT", app_path(app, "source"), content=archive, headers={"Content-Type": "application/gzip"})
+
     def remove(self, app: str) -> None:
         """Deletes an app's row."""
         self._send("DELETE", app_path(app))

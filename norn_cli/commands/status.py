@@ -69,6 +69,7 @@ def _facts(app: Json) -> Iterator[Fact]:
     yield "url", app.get("url")
     yield "external", app.get("external")
     yield "source", " ".join(part for part in (app.get("source"), app.get("origin")) if part and part != "none")
+    yield "uploaded", _upload(app.get("upload"))
     yield "forge", (app.get("forge") or {}).get("state")
     yield "last deploy", _last(app.get("last_deployment"))
     yield "seen", ago(app.get("seen_at"))
@@ -102,6 +103,12 @@ def _troubles(app: Json) -> Iterator[Fact]:
 
 def _override(override: Json | None) -> str:
     return f"set to {override['replicas']} by {override['by']} {ago(override['at'])}" if override else ""
+
+
+def _upload(upload: Json | None) -> str:
+    if not upload:
+        return ""
+    return f"{upload['revision']} by {upload['actor']} {ago(upload['created_at'])}, {upload['files']} files"
 
 
 def _last(deployment: Json | None) -> str:

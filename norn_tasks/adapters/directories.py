@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 from norn_tasks.adapters.hardened_git import HardenedGit
-from norn_tasks.adapters.tree_copy import LEFT_OUT, TreeCopy
+from norn_tasks.adapters.tree_copy import TreeCopy
 from norn_tasks.domain.errors import SourceError, StepFailed
+from norn_tasks.domain.source_tree import LEFT_OUT, MOST_FILES
 from norn_tasks.ports import Checkout, Watch
 
-MOST_FILES = 50_000
 _GIT_TIMEOUT = 60.0
 _SHA = re.compile(r"[0-9a-f]{40}")
 _BRANCH = re.compile(r"ref: (refs/heads/[^\s\0]+)")
@@ -34,7 +34,7 @@ class LocalDirectories:
         if not origin.is_dir():
             raise SourceError(
                 f"this worker does not see the directory {origin}",
-                hint="run the worker on the machine that has it, or set repo.url",
+                hint=f"run the worker where it is, deploy by upload (norn deploy ./{origin.name}), or set repo.url",
             )
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from norn_tasks.domain.errors import SourceError
+from norn_tasks.domain.source_tree import LEFT_OUT, Kind, TreeDigest
 from norn_tasks.ports import Watch
 
 _PIECE = 1024 * 1024
-LEFT_OUT = ".git"
 
 
 @dataclass
@@ -27,7 +27,7 @@ class TreeCopy:
     watch: Watch
     _size: int = 0
     _files: int = 0
-    _said: list[bytes] = field(default_factory=list)
+    _digest: TreeDigest = field(default_factory=TreeDigest)
 
     def copy(self) -> str:
         """Copies, and answers the SHA-256 (hex) over the paths, kinds, executable bits and contents of the tree.
@@ -44,7 +44,7 @@ class TreeCopy:
                 f"{error.filename or self.origin} cannot be read: {error.strerror}",
                 hint="the worker's user must be able to read the whole directory",
             ) from error
-        return hashlib.sha256(b"\n".join(sorted(self._said))).hexdigest()
+        return self._digest.hexdigest()
 
     def _entries(self, directory: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(directory) as entries:
@@ -61,13 +61,13 @@ class TreeCopy:
         if entry.is_symlink():
             leads_to = Path(entry.path).readlink()
             target.symlink_to(leads_to)
-            self._say("l", path, hashlib.sha256(os.fsencode(leads_to)).hexdigest())
+            self._digest.add(path, Kind.LINK, hashlib.sha256(os.fsencode(leads_to)).hexdigest())
         elif entry.is_dir(follow_symlinks=False):
             target.mkdir()
-            self._say("d", path, "")
+            self._digest.add(path, Kind.DIRECTORY)
         elif entry.is_file(follow_symlinks=False):
             runs, content = self._file(entry.path, target)
-            self._say("x" if runs else "f", path, content)
+            self._digest.add(path, Kind.PROGRAM if runs else Kind.FILE, content)
         else:
             self.watch.say(f"{path} is neither file, directory nor link, and is left out\n")
 
@@ -93,7 +93,3 @@ class TreeCopy:
                 f"{self.origin} is larger than {self.most // 2**20} MiB or {self.most_files} files",
                 hint="keep large files elsewhere, or raise NORN_SOURCE_MAX",
             )
-
-    def _say(self, kind: str, path: Path, content: str) -> None:
-        # NUL cannot be in a path, so no two trees say the same.
-        self._said.append(b"\0".join((os.fsencode(path), kind.encode(), content.encode())))

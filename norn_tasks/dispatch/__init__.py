@@ -16,6 +16,7 @@ from norn_tasks.dispatch.releasing import (
     request_teardown,
 )
 from norn_tasks.dispatch.running import request_cancel, request_cron_run, request_invoke
+from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
 __all__ = [
     "WORKER_SILENCE",
@@ -35,4 +36,6 @@ __all__ = [
     "request_cron_run",
     "request_logs",
     "request_look",
+    "KeptSource",
+    "keep_source",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, found_app, new_job, require_role
+from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
@@ -36,14 +37,23 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
 
 
 def request_deploy(
-    intake: Intake, app: str, *, ref: str | None, actor: str, key: IdempotencyKey | None = None
+    intake: Intake,
+    app: str,
+    *,
+    ref: str | None = None,
+    revision: str | None = None,
+    actor: str,
+    key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Asks for a new release from the app's source; a deploy that still waits is superseded."""
+    """Asks for a new release from the app's source: of a repository `ref`, of uploads `revision`.
+
+    A deploy that still waits is superseded.
+    """
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
         _allow(intake, found)
-        source = _source(found, ref)
+        source = frozen_source(tx, found, ref, revision)
         acceptance.require_forged(tx, row)
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
         args = {**source, "override": acceptance.override_of(row)}
@@ -59,23 +69,6 @@ def _allow(intake: Intake, found: apps.FoundApp) -> None:
     for volume in found.spec.volumes:
         if volume.host_path is not None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
-
-
-def _source(found: apps.FoundApp, ref: str | None) -> dict[str, Any]:
-    """Answers where the revision comes from, frozen for the job."""
-    if found.source == "git":
-        return {"source": "git", "url": found.spec.repo.url, "ref": ref or found.spec.repo.branch}
-    if found.source != "directory":
-        raise InvalidRequest(
-            f"{found.name} has no source to deploy from",
-            hint="set repo.url in its infraspec.yaml, or put its directory into NORN_APPS_DIR",
-        )
-    if ref is not None:
-        raise InvalidRequest(
-            f"ref: {found.name} is deployed from the directory {found.origin}, which has no refs",
-            hint=f"norn deploy {found.name}, without a ref; or set repo.url",
-        )
-    return {"source": "directory", "origin": found.origin, "ref": None}
 
 
 def request_rollback(

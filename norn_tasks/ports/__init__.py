@@ -9,7 +9,7 @@ from norn_tasks.ports.cluster import Cluster, Replicas, Workload
 from norn_tasks.ports.images import BuildOrder, Image, Images
 from norn_tasks.ports.live import LiveStream, LiveStreams
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
-from norn_tasks.ports.source import Checkout, Directories, Git
+from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
 from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
@@ -21,6 +21,8 @@ __all__ = [
     "Checkout",
     "Git",
     "Directories",
+    "Sources",
+    "Uploads",
     "BuildOrder",
     "Image",
     "Images",

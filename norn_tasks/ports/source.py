@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,3 +36,20 @@ class Directories(Protocol):
 
         Raises SourceError when this machine does not see the directory, or it is over the source limit.
         """
+
+
+class Sources(Protocol):
+    """Fetches uploaded sources, from wherever the worker runs."""
+
+    def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
+        """Unpacks the uploaded tree that `revision` (`src-…`) names into `into`.
+
+        Raises SourceError when it is not kept any more, or is not what its revision says.
+        """
+
+
+class Uploads(Protocol):
+    """The store's memory of uploads, as the adapter of `Sources` reads it."""
+
+    def pieces(self, app: str, revision: str) -> Iterator[bytes]:
+        """Answers the archive (tar.gz) piece by piece, in order; raises SourceError when it is not there."""

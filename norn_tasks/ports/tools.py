@@ -10,7 +10,7 @@ from norn_tasks.ports.cluster import Cluster
 from norn_tasks.ports.images import Images
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.runs import Runtime
-from norn_tasks.ports.source import Directories, Git
+from norn_tasks.ports.source import Directories, Git, Sources
 from norn_tasks.ports.volumes import Volumes
 
 
@@ -33,6 +33,7 @@ class Tools:
 
     git: Git
     directories: Directories
+    sources: Sources
     images: Images
     cluster: Cluster
     runtimes: Mapping[str, Runtime]

@@ -11,7 +11,7 @@ import structlog
 
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.settings import Settings
-from norn_tasks.store import call_records, chores, retention
+from norn_tasks.store import call_records, chores, retention, sources
 from norn_tasks.store.retention import Keep
 from norn_tasks.store.session import Database
 
@@ -61,10 +61,18 @@ class Housekeeping:
             with self._database.transaction() as tx:
                 trimmed = call_records.trim_due(tx, self._settings.result_ttl, CALLS_AT_ONCE)
 
+    def _forget_sources(self) -> None:
+        """Forgets uploads that no release needs, one in a transaction."""
+        forgotten = 1
+        while forgotten and not self._gone.is_set():
+            with self._database.transaction() as tx:
+                forgotten = sources.forget_unneeded(tx, most=1)
+
     def _retain(self) -> None:
         with self._database.transaction() as tx:
             if not chores.my_turn(tx, chores.RETENTION, RETENTION_SECONDS):
                 return
+        self._forget_sources()
         tidied = retention.tidy(self._database, keep_of(self._settings), lambda: not self._gone.is_set())
         removed = {table: count for table, count in tidied.removed.items() if count}
         with self._database.transaction() as tx:

@@ -44,6 +44,8 @@ class CloneSource(Step):
         if args["source"] == "git":
             ref = context.job.facts.get("revision") or args["ref"]
             return context.tools.git.checkout(args["url"], ref, into, context.watch)
+        if args["source"] == "upload":
+            return context.tools.sources.checkout(context.job.app, args["revision"], into, context.watch)
         return context.tools.directories.checkout(Path(args["origin"]), into, context.watch)
 
     def _spec(self, context: Context, source: Path) -> Infraspec:

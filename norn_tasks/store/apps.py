@@ -20,19 +20,22 @@ from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, Spec
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
 from norn_tasks.domain.names import app_name
-from norn_tasks.store import spec_files
+from norn_tasks.store import sources, spec_files
 from norn_tasks.store import tables as t
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Tx
+from norn_tasks.store.sources import Upload
 from norn_tasks.store.spec_files import SpecFile
 
 Row = RowMapping
-Source = Literal["git", "directory", "none"]
+Source = Literal["git", "upload", "directory", "none"]
 
 
 @dataclass(frozen=True)
 class FoundApp:
-    """An app by its name. `origin` is its directory when it comes from one, else its repository's address."""
+    """An app by its name. `origin` is its directory when it comes from one, else its repository's address; `upload` its
+    newest uploaded source.
+    """
 
     name: str
     spec: Infraspec
@@ -40,6 +43,7 @@ class FoundApp:
     origin: str | None
     from_directory: bool
     row: Row | None
+    upload: Upload | None = None
 
 
 def spec_of(frozen: Mapping[str, Any]) -> Infraspec:
@@ -64,18 +68,18 @@ def find(tx: Tx, apps_dir: Path | None, name: str) -> FoundApp:
     except InvalidRequest:
         raise no_such_app(name) from None
     row = tx.execute(select(t.App).where(t.App.name == name)).mappings().one_or_none()
-    return combine(name, row, spec_files.find(apps_dir, name))
+    return combine(name, row, spec_files.find(apps_dir, name), sources.newest(tx, [name]).get(name))
 
 
-def combine(name: str, row: Row | None, file: SpecFile | None) -> FoundApp:
+def combine(name: str, row: Row | None, file: SpecFile | None, upload: Upload | None = None) -> FoundApp:
     """Makes one app of its row and its directory, where it has them; raises as `find` does."""
     if file is None and row is None:
         raise no_such_app(name)
     if file is None:
         assert row is not None
         spec = spec_of(row["spec"])
-        source = _source(spec, has_directory=row["source"] == "directory")
-        return FoundApp(name, spec, source, row["origin"] or spec.repo.url, False, row)
+        source = _source(spec, upload, has_directory=row["source"] == "directory")
+        return FoundApp(name, spec, source, row["origin"] or spec.repo.url, False, row, upload)
     if row is not None and row["source"] == "applied":
         raise Conflict(
             f"{name} was applied, and is also in {file.directory}",
@@ -84,13 +88,15 @@ def combine(name: str, row: Row | None, file: SpecFile | None) -> FoundApp:
     if file.spec is None:
         raise SpecInvalid(file.mistakes)
     _refuse_new_role(row, file.spec)
-    source = _source(file.spec, has_directory=True)
-    return FoundApp(name, file.spec, source, str(file.directory), True, row)
+    source = _source(file.spec, upload, has_directory=True)
+    return FoundApp(name, file.spec, source, str(file.directory), True, row, upload)
 
 
-def _source(spec: Infraspec, *, has_directory: bool) -> Source:
+def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> Source:
     if spec.repo.url is not None:
         return "git"
+    if upload is not None:
+        return "upload"
     return "directory" if has_directory else "none"
 
 
@@ -169,6 +175,7 @@ def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
         raise Conflict(f"{name} comes from {file.directory}", hint="remove the directory, and the app is gone")
     tx.execute(delete(t.App).where(t.App.name == name))
     tx.execute(delete(t.AppSpec).where(t.AppSpec.app == name))
+    sources.forget_all(tx, name)
     tell(tx, EventKind.APP_REMOVED, app=name, actor=actor)
 
 

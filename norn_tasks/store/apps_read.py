@@ -12,13 +12,14 @@ from sqlalchemy import select
 from norn_tasks.domain.app_status import ForgeState, state_word
 from norn_tasks.domain.errors import Mistake, NornError, SpecInvalid
 from norn_tasks.domain.infraspec import Infraspec, Role, notices
-from norn_tasks.store import deployments, jobs_read, schedules_read, spec_files
+from norn_tasks.store import deployments, jobs_read, schedules_read, sources, spec_files
 from norn_tasks.store import tables as t
 from norn_tasks.store.apps import FoundApp, Row, combine, no_such_app, spec_of
 from norn_tasks.store.deployments import Deployment
 from norn_tasks.store.reading import Reach
 from norn_tasks.store.schedules_read import CronSchedule, Tick
 from norn_tasks.store.session import Tx
+from norn_tasks.store.sources import Upload
 from norn_tasks.store.spec_files import SpecFile
 
 _LONG_RUNNING = (Role.WEBSERVER, Role.WORKER)
@@ -129,8 +130,9 @@ def known(tx: Tx, apps_dir: Path | None, chosen: Chosen) -> tuple[KnownApp, ...]
     """Lists the apps that are chosen, by name, without asking how they stand."""
     rows: dict[str, Row] = {row["name"]: row for row in tx.execute(select(t.App)).mappings()}
     files = {file.name: file for file in spec_files.read(apps_dir)}
-    names = sorted(rows.keys() | files.keys())
-    found = (_known(name, rows.get(name), files.get(name)) for name in names if _reached(name, chosen))
+    names = [name for name in sorted(rows.keys() | files.keys()) if _reached(name, chosen)]
+    uploads = sources.newest(tx, names)
+    found = (_known(name, rows.get(name), files.get(name), uploads.get(name)) for name in names)
     return tuple(app for app in found if _wanted(app, chosen))
 
 
@@ -146,9 +148,9 @@ def _wanted(app: KnownApp, chosen: Chosen) -> bool:
     return shown and chosen.role in (None, spec.role) and chosen.core in (None, spec.core)
 
 
-def _known(name: str, row: Row | None, file: SpecFile | None) -> KnownApp:
+def _known(name: str, row: Row | None, file: SpecFile | None, upload: Upload | None) -> KnownApp:
     try:
-        app = combine(name, row, file)
+        app = combine(name, row, file, upload)
     except SpecInvalid as error:
         return KnownApp(name, row, None, error.mistakes)
     except NornError as error:
@@ -192,7 +194,7 @@ def one(tx: Tx, apps_dir: Path | None, name: str) -> SeenApp:
     file = spec_files.find(apps_dir, name)
     if row is None and file is None:
         raise no_such_app(name)
-    return seen(tx, (_known(name, row, file),))[0]
+    return seen(tx, (_known(name, row, file, sources.newest(tx, [name]).get(name)),))[0]
 
 
 def _workloads(tx: Tx, names: tuple[str, ...]) -> dict[str, Workload]:

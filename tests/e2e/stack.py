@@ -57,13 +57,14 @@ class Stack:
         known_as = known_as or name
         log = (self.home / f"{known_as}.log").open("ab")
         process = subprocess.Popen(
-            self._argv(name, known_as), env={**self.environment, **environment}, stdout=log, stderr=log,
+            self.argv(name, known_as), env={**self.environment, **environment}, stdout=log, stderr=log,
             cwd=self.home, start_new_session=True,
         )  # fmt: skip
         self.processes[known_as] = process
         return process
 
-    def _argv(self, name: str, known_as: str) -> list[str]:
+    def argv(self, name: str, known_as: str) -> list[str]:
+        """Answers the command line of a process."""
         if name == "api":
             return [str(BIN / "gunicorn"), "norn_api.wsgi:application", "-k", "gthread", "--workers", "1", "--threads",
                     "600", "--bind", f"127.0.0.1:{self.port}", "--graceful-timeout", "5"]  # fmt: skip

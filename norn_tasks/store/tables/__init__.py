@@ -10,7 +10,7 @@ from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, 
 from norn_tasks.store.tables.fleet import Beat, Worker
 from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepLog, StepRow
 from norn_tasks.store.tables.keeping import Chore
-from norn_tasks.store.tables.releases import DeploymentRow, Release
+from norn_tasks.store.tables.releases import DeploymentRow, Release, SourcePiece, SourceRow
 from norn_tasks.store.tables.replicas import Address, ReplicaRow
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "Idempotency",
     "DeploymentRow",
     "Release",
+    "SourceRow",
+    "SourcePiece",
     "ExecutionColumns",
     "CronExecution",
     "FuncExecution",

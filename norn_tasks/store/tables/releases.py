@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import PrimaryKeyConstraint
+from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.columns import NOW, Base
@@ -47,3 +47,34 @@ class Release(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
+
+
+class SourceRow(Base):
+    """An uploaded source of an app, by the name of its tree; its archive is in SourcePiece."""
+
+    __tablename__ = "sources"
+    __table_args__ = (PrimaryKeyConstraint("app", "revision"),)
+    app: Mapped[str]
+    revision: Mapped[str]
+    tree: Mapped[str]
+    """The whole name of which the revision shows the beginning."""
+    files: Mapped[int]
+    size: Mapped[int]
+    actor: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    used_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """When it was last uploaded or deployed: what nothing needs is kept for a day from then."""
+
+
+class SourcePiece(Base):
+    """A piece of an uploaded source's archive, in order."""
+
+    __tablename__ = "source_pieces"
+    __table_args__ = (
+        PrimaryKeyConstraint("app", "revision", "n"),
+        ForeignKeyConstraint(["app", "revision"], ["sources.app", "sources.revision"], ondelete="CASCADE"),
+    )
+    app: Mapped[str]
+    revision: Mapped[str]
+    n: Mapped[int]
+    data: Mapped[bytes]

@@ -27,6 +27,8 @@ from tests.integration.api.factories import Api, add_cron_run
 EXAMPLES = int(os.environ.get("NORN_FUZZ_EXAMPLES", "4"))
 SLOW = ("stream_events", "follow_job", "invoke", "get_logs")
 """Operations that wait for events, workers or replicas."""
+schemathesis.serializer.alias(["application/gzip", "application/x-gzip", "application/x-tar+gzip"],
+                              "application/octet-stream")  # fmt: skip
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 

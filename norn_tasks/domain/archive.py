@@ -1,0 +1,220 @@
+"""Reads an uploaded source, a tar.gz: an attacker's bytes (security.md 4), read once, from front to back, under caps.
+
+The API reads one to name its tree and throws the contents away; a worker reads the same bytes and keeps them. What is
+refused is refused in both: paths and links that lead out of the tree, entries below a link, devices, sparse files,
+hard links, the same path twice, and anything over the caps, of which an archive of zeros learns while it is unpacked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Protocol, cast
+
+from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest
+from norn_tasks.domain.links import leading_out
+from norn_tasks.domain.source_tree import LEFT_OUT, MOST_FILES, Kind, Tree, TreeDigest
+from norn_tasks.domain.wording import shown
+
+_DEEPEST = 64
+_LONGEST_NAME, _LONGEST_PATH, _LONGEST_TARGET = 255, 2048, 1024
+_HEADERS = 3 * 512
+"""Bytes that tar may need beside the content of an entry."""
+
+_PIECE = 256 * 1024
+_EXECUTABLE = 0o100
+_UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError, OverflowError)
+"""What tarfile and gzip raise for bytes that are no archive, or one made to confuse them."""
+
+
+class Keep(Protocol):
+    """Takes what an archive holds, in its order; paths are relative, and every parent was told before."""
+
+    def directory(self, path: str) -> None:
+        """A directory."""
+
+    def link(self, path: str, target: str) -> None:
+        """A symbolic link."""
+
+    def file(self, path: str, pieces: Iterator[bytes], *, program: bool) -> None:
+        """A file; its pieces must be read to the end."""
+
+
+class KeepNothing:
+    """Only looks (Keep)."""
+
+    def directory(self, path: str) -> None:
+        """Nothing."""
+
+    def link(self, path: str, target: str) -> None:
+        """Nothing."""
+
+    def file(self, path: str, pieces: Iterator[bytes], *, program: bool) -> None:
+        """Reads it to the end."""
+        for _ in pieces:
+            pass
+
+
+def read(stream: IO[bytes], most: int, keep: Keep) -> Tree:
+    """Reads an archive of at most `most` bytes of content and names its tree.
+
+    Raises InvalidRequest for what may not be in one and for what is none, BodyTooLarge over the caps.
+    """
+    reading = _Reading(most, keep)
+    try:
+        with gzip.GzipFile(fileobj=stream, mode="rb") as plain:
+            bounded = cast(IO[bytes], _Bounded(cast(IO[bytes], plain), most))
+            with tarfile.open(fileobj=bounded, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+                for member in archive:
+                    reading.take(archive, member)
+            while bounded.read(_PIECE):  # to its end, where gzip compares what was read with what was packed
+                pass
+    except _UNREADABLE as error:
+        raise InvalidRequest(
+            "the source cannot be read: it is no whole tar.gz", hint="norn deploy packs one; else tar -czf"
+        ) from error
+    return reading.tree()
+
+
+class _Bounded:
+    """The unpacked bytes, up to what an honest archive could need."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._most = stream, most
+        self._left = most + (MOST_FILES + 1) * _HEADERS
+
+    def read(self, size: int) -> bytes:
+        piece = self._stream.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise too_large(self._most)
+        return piece
+
+
+class _Reading:
+    """One archive being read: what it has held so far."""
+
+    def __init__(self, most: int, keep: Keep) -> None:
+        self._most, self._keep = most, keep
+        self._kinds: dict[str, Kind] = {}
+        self._links: dict[str, str] = {}
+        self._entries = self._size = 0
+        self._digest = TreeDigest()
+
+    def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Takes one entry."""
+        self._count(1, 0)
+        path = _path(member.name)
+        if path is None:
+            return
+        if member.isdir():
+            self._directory(path)
+        elif member.issym():
+            self._link(path, member.linkname)
+        elif member.isreg() and not member.issparse() and member.size >= 0:
+            self._count(0, member.size)
+            self._file(path, archive, member)
+        else:
+            raise InvalidRequest(
+                f"{shown(path)} in the source is neither file, directory nor symbolic link",
+                hint="leave it out; hard links can be packed as files: tar --hard-dereference",
+            )
+
+    def tree(self) -> Tree:
+        """Answers what all of it was; raises InvalidRequest for a link that leads out of it."""
+        if not self._kinds:
+            raise InvalidRequest("the source is empty", hint="pack the directory that holds infraspec.yaml")
+        lost = leading_out(self._links)
+        if lost is not None:
+            raise InvalidRequest(
+                f"the link {shown(lost)} leads out of the source, or in a circle: to {shown(self._links[lost])}",
+                hint="make it lead to a file of the source, or leave it out by .dockerignore",
+            )
+        return Tree(self._digest.hexdigest(), len(self._kinds), self._size)
+
+    def _directory(self, path: str) -> None:
+        if self._kinds.get(path) is Kind.DIRECTORY:
+            return
+        self._enter(path, Kind.DIRECTORY)
+        self._keep.directory(path)
+        self._digest.add(path, Kind.DIRECTORY)
+
+    def _link(self, path: str, target: str) -> None:
+        if not target or "\0" in target or len(os.fsencode(target)) > _LONGEST_TARGET:
+            raise InvalidRequest(f"the link {shown(path)} leads nowhere that can be named", hint="leave it out")
+        self._enter(path, Kind.LINK)
+        self._links[path] = target
+        self._keep.link(path, target)
+        self._digest.add(path, Kind.LINK, hashlib.sha256(os.fsencode(target)).hexdigest())
+
+    def _file(self, path: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        kind = Kind.PROGRAM if member.mode & _EXECUTABLE else Kind.FILE
+        self._enter(path, kind)
+        content = hashlib.sha256()
+        self._keep.file(path, _pieces(archive, member, content), program=kind is Kind.PROGRAM)
+        self._digest.add(path, kind, content.hexdigest())
+
+    def _enter(self, path: str, kind: Kind) -> None:
+        """Notes what a path is: once, and below directories only."""
+        if path in self._kinds:
+            raise InvalidRequest(f"the source holds {shown(path)} twice", hint="pack it anew")
+        above = os.path.dirname(path)  # noqa: PTH120 - a path of the archive, on no disk
+        if above:
+            if self._kinds.get(above, Kind.DIRECTORY) is not Kind.DIRECTORY:
+                raise InvalidRequest(
+                    f"{shown(path)} is below {shown(above)}, which is no directory", hint="pack the source anew"
+                )
+            self._directory(above)
+        self._kinds[path] = kind
+        if len(self._kinds) > MOST_FILES:
+            raise too_large(self._most)
+
+    def _count(self, entries: int, size: int) -> None:
+        self._entries += entries
+        self._size += size
+        if self._entries > MOST_FILES or self._size > self._most:
+            raise too_large(self._most)
+
+
+def _path(name: str) -> str | None:
+    """Answers an entry's path in its shortest spelling; None for the root itself, and for what is left out."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\0" in name:
+        raise InvalidRequest(
+            f"{shown(name)} leads out of the source", hint="pack it with paths relative to its own directory"
+        )
+    if not parts or LEFT_OUT in parts:
+        return None
+    path = "/".join(parts)
+    longest = max(len(os.fsencode(part)) for part in parts)
+    if len(parts) > _DEEPEST or longest > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:
+        raise InvalidRequest(
+            f"the path {shown(path)} is too long, or more than {_DEEPEST} directories deep", hint="leave it out"
+        )
+    return path
+
+
+def _pieces(archive: tarfile.TarFile, member: tarfile.TarInfo, content: hashlib._Hash) -> Iterator[bytes]:
+    source = archive.extractfile(member)
+    assert source is not None, "a regular file has content"
+    left = member.size
+    while left:
+        piece = source.read(min(_PIECE, left))
+        if not piece:
+            raise EOFError
+        left -= len(piece)
+        content.update(piece)
+        yield piece
+
+
+def too_large(most: int) -> BodyTooLarge:
+    """Answers the refusal of a source that is over the caps."""
+    return BodyTooLarge(
+        f"the source is larger than {most / 2**20:g} MiB or {MOST_FILES} files",
+        hint="leave large files out by .dockerignore, or raise NORN_SOURCE_MAX on the server",
+        limit=most,
+    )

@@ -1,0 +1,152 @@
+"""A directory is deployed through a control plane whose workers run elsewhere: they see neither it nor our network."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.apart import Apart, apart, end
+from tests.e2e.conftest import clean_up, new_stack
+from tests.e2e.stack import CLASSES, Stack
+from tests.servers import Broker, Postgres, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+FUNCTION = {
+    "infraspec.yaml": "app: hello\nrole: function\n",
+    "Dockerfile": 'FROM busybox:stable\nCOPY greeting /greeting\nCMD ["sh", "-c", "cat /greeting -"]\n',
+    "greeting": "hello from a directory\n",
+    ".dockerignore": "*.log\n",
+    "old.log": "not for the world\n",
+}
+WORKER = {
+    "infraspec.yaml": "app: ticker\nrole: worker\ncommand: exec sleep 3600\n",
+    "Dockerfile": "FROM busybox:stable\n",
+}
+
+
+@pytest.fixture(scope="module")
+def elsewhere(private_dir: Path) -> Iterator[Apart]:
+    """Another machine. It covers the tests' own directory, and with it the apps and everything the server keeps."""
+    with apart(private_dir) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def stack(
+    postgres: Postgres,
+    private_dir: Path,
+    engine_address: str,
+    elsewhere: Apart,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """An API, a beat and a router here, and a worker of each class elsewhere, with the engine's socket bound there."""
+    home = private_dir / "upload"
+    home.mkdir()
+    broker = Broker(home / "broker")
+    stack = new_stack(postgres, broker.url, home)
+    logs = tmp_path_factory.mktemp("logs")
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        stack.start("api", "beat", "router")
+        workers += _workers(stack, elsewhere, engine_address, logs)
+        wait_until(lambda: len(stack.json("worker", "list")["items"]) == len(CLASSES), 60, "the workers speak")
+        yield stack
+    finally:
+        end(*workers)
+        stack.stop()
+        clean_up(stack)
+        broker.stop()
+
+
+def _workers(stack: Stack, elsewhere: Apart, engine: str, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
+    for url in (stack.database_url, stack.environment["NORN_BROKER_URL"]):
+        elsewhere.forward(urllib.parse.urlsplit(url).port or 0)
+    socket = elsewhere.home / "engine.sock"
+    elsewhere.run("touch", str(socket))
+    elsewhere.run("mount", "--bind", engine.removeprefix("unix://"), str(socket))
+    own = {
+        "NORN_DATA_DIR": str(elsewhere.home / "data"), "NORN_APPS_DIR": "", "NORN_DOCKER_HOST": f"unix://{socket}",
+        "DOCKER_HOST": "unix:///nowhere",
+    }  # fmt: skip
+    for name in CLASSES:
+        yield elsewhere.spawn(
+            logs / f"{name}.log", {**stack.environment, **own}, *stack.argv(name, f"{name}-elsewhere")
+        )
+
+
+def _written(private_dir: Path, name: str, files: Mapping[str, str]) -> Path:
+    """Makes a directory of this machine that is no app of the server's."""
+    directory = private_dir / "laptop" / name
+    directory.mkdir(parents=True)
+    for path, text in files.items():
+        (directory / path).write_text(text)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def hello(stack: Stack, private_dir: Path) -> tuple[Path, str]:
+    """The directory of a function, deployed by `norn deploy`; and what that said."""
+    directory = _written(private_dir, "hello", FUNCTION)
+    done = stack.norn("deploy", str(directory))
+    return directory, (done.stdout + done.stderr).decode()
+
+
+def _steps(stack: Stack, release: int) -> dict[str, str]:
+    rows = stack.rows(
+        "SELECT s.name, s.note FROM steps s JOIN deployments d USING (job_id) WHERE d.app = 'hello' AND d.release = %s",
+        release,
+    )
+    return {row["name"]: row["note"] for row in rows}
+
+
+def test_the_workers_see_neither_directory_nor_network(elsewhere: Apart, stack: Stack, hello: tuple[Path, str]) -> None:
+    assert [path for path in (stack.home / "token", stack.apps, hello[0]) if elsewhere.sees(path)] == []
+    links = elsewhere.run("ip", "-o", "link").stdout.splitlines()
+    assert [link.split(": ")[1] for link in links] == ["lo"]
+
+
+def test_a_new_directory_ends_deployed(stack: Stack, hello: tuple[Path, str]) -> None:
+    assert "hello is live as release 1" in hello[1]
+    assert [each["state"] for each in stack.json("deployments", "hello")["items"]] == ["deployed"]
+
+
+def test_every_step_was_told(hello: tuple[Path, str]) -> None:
+    told = [line.split()[1] for line in hello[1].splitlines() if line.startswith("✔ ")]
+    assert told[:3] == ["apply-spec", "pack-source", "upload-source"]
+    assert {"register-function", "clone-source", "build-image"} <= set(told)
+
+
+def test_its_code_runs(stack: Stack, hello: tuple[Path, str]) -> None:
+    assert stack.norn("invoke", "hello", "--body", "and more").stdout == b"hello from a directory\nand more"
+
+
+def test_status_tells_the_source(stack: Stack, hello: tuple[Path, str]) -> None:
+    app = stack.json("status", "hello")
+    assert (app["source"], app["upload"]["files"], app["revision"]) == ("upload", 4, app["upload"]["revision"])
+
+
+def test_the_same_tree_again_builds_nothing(stack: Stack, hello: tuple[Path, str]) -> None:
+    directory, _ = hello
+    (directory / "old.log").write_text("left out, so it changes nothing\n")
+    stack.norn("deploy", str(directory))
+    newest, before = stack.json("releases", "hello")["items"][:2]
+    assert _steps(stack, newest["n"])["build-image"] == "built before"
+    assert newest["image_id"] == before["image_id"]
+
+
+def test_another_tree_is_another_release(stack: Stack, hello: tuple[Path, str]) -> None:
+    directory, _ = hello
+    (directory / "greeting").write_text("hello again\n")
+    stack.norn("deploy", str(directory))
+    assert stack.norn("invoke", "hello", "--body", "").stdout == b"hello again\n"
+
+
+def test_a_worker_ends_deployed_too(stack: Stack, private_dir: Path) -> None:
+    directory = _written(private_dir, "ticker", WORKER)
+    assert b"ticker is live as release 1" in stack.norn("deploy", str(directory)).stdout
+    assert stack.json("status", "ticker")["ready"] == 1
