@@ -22,6 +22,7 @@ from norn_api.routes import (
     functions,
     jobs,
     logs,
+    secrets,
     server,
     sources,
     specs,
@@ -37,7 +38,8 @@ from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
 NOUNS = (
-    server, specs, apps, sources, why, work, deployments, jobs, logs, cron, functions, events, tokens, workers, audit,
+    server, specs, apps, sources, why, work, deployments, jobs, logs, secrets, cron, functions, events,
+    tokens, workers, audit,
 )  # fmt: skip
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("norn.api")
@@ -125,7 +127,8 @@ def _audit(actor: Actor, status: int) -> None:
     try:
         with norn().database.transaction() as tx:
             audit_table.record(
-                tx, actor=actor.name, method=request.method, path=request.path[:500], app=app, status=status
-            )
+                tx, actor=actor.name, method=request.method, path=request.path[:500], app=app, status=status,
+                about=g.get("about", ""),
+            )  # fmt: skip
     except NornError as error:
         _log.warning("a request is missing in the audit", actor=actor.name, path=request.path, says=error.sentence)

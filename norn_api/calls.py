@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from norn_api.errors import HeadersTooLarge
-from norn_tasks.domain.errors import BadRequest, Conflict, NornError, TooManyRequests, Unavailable
+from norn_tasks.domain.errors import BadRequest, Conflict, NornError, SecretsMissing, TooManyRequests, Unavailable
 from norn_tasks.domain.execution import ExecutionState
 from norn_tasks.store.executions import FunctionCall
 
@@ -108,6 +108,7 @@ _BY_CAUSE: Mapping[str, type[NornError]] = {
     "not_runnable": NotRunnable,
     "expired": NoCapacity,
     "worker_lost": OutcomeUnknown,
+    "secrets_missing": SecretsMissing,
 }
 _BY_STATE: Mapping[str, type[NornError]] = {
     ExecutionState.FAILED: FunctionFailed,

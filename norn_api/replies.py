@@ -66,8 +66,11 @@ def accepted(work: Accepted, app: str, kind: JobKind) -> Response:
 # Idempotency-Key
 
 
-def key() -> IdempotencyKey | None:
-    """Answers the request's Idempotency-Key with what it stands for, None without one; raises InvalidRequest."""
+def key(*, slowly: bool = False) -> IdempotencyKey | None:
+    """Answers the request's Idempotency-Key with what it stands for, None without one; raises InvalidRequest.
+
+    `slowly`: the body holds secrets, and what is kept of it must be of no use to who tries one guess after the other.
+    """
     given = request.headers.get("Idempotency-Key")
     if given is None:
         return None
@@ -76,13 +79,19 @@ def key() -> IdempotencyKey | None:
             "Idempotency-Key: it is not 1 to 200 visible ASCII characters", hint="a UUID makes a good key"
         )
     body = current().read_body(current().json_limit)
-    asked = hashlib.sha256(request.query_string + b"\0" + body).hexdigest()
+    told = request.query_string + b"\0" + body
+    asked = hashlib.sha256(told).hexdigest()
+    if slowly:
+        asked = hashlib.scrypt(told, salt=given.encode(), n=2**14, r=8, p=1, dklen=32).hex()
     return IdempotencyKey(actor().name, request.method, request.path, given, asked)
 
 
-def once(change: Callable[[Tx], int]) -> int:
-    """Makes a change in one transaction and answers its status; a repeated key changes nothing and answers the same."""
-    given = key()
+def once(change: Callable[[Tx], int], *, slowly: bool = False) -> int:
+    """Makes a change in one transaction and answers its status; a repeated key changes nothing and answers the same.
+
+    `slowly` as for `key`.
+    """
+    given = key(slowly=slowly)
     with norn().database.transaction() as tx:
         before = recall(tx, given)
         if before is not None:

@@ -29,6 +29,7 @@ COMMANDS = {
         "scale": "Set how many replicas run",
         "teardown": "Remove what forge made",
         "destroy": "Tear an app down and forget it",
+        "secrets": "Set, unset and list an app's secrets",
     },
     "Looking": {
         "status": "Show the apps, or one app with all its facts",

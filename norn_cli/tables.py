@@ -186,6 +186,13 @@ CHECKS = (
     Column("STATUS", _field("status")),
     Column("MESSAGE", _field("message")),
 )
+SECRETS = (
+    Column("SECRET", _field("name")),
+    Column("VERSION", _field("version")),
+    Column("SET", _when("at")),
+    Column("BY", _field("set_by")),
+    Column("STATE", lambda secret: _secret_state(secret)),
+)
 TOKENS = (
     _ID,
     Column("NAME", _field("name")),
@@ -203,6 +210,12 @@ WORKERS = (
     Column("STARTED", _when("started_at")),
     Column("REMARK", lambda worker: "draining" if worker.get("draining_at") else worker.get("engine_error")),
 )
+
+
+def _secret_state(secret: Json) -> str:
+    if secret.get("missing"):
+        return "missing"
+    return "" if secret.get("named") else "not named by the infraspec: no container gets it"
 
 
 def happened(data: Json) -> str:

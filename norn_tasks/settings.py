@@ -55,6 +55,9 @@ class Settings(BaseModel):
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
     docker_host: str = Field("", description="engine address; empty: DOCKER_HOST, else unix:///var/run/docker.sock")
 
+    age_key_file: Path | None = Field(None, description="file of the private key that opens secrets")
+    age_key: str = Field("", repr=False, description="that key itself, for a worker that has no file")
+
     # The API
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8800, ge=1, le=65535, description="port the API listens on")
@@ -118,6 +121,11 @@ class Settings(BaseModel):
     def listen_url(self) -> str:
         """Where LISTEN goes."""
         return self.database_listen_url or self.database_url
+
+    @property
+    def age_key_path(self) -> Path:
+        """The file of the private key that opens secrets."""
+        return (self.age_key_file or self.data_dir / "age.key").expanduser()
 
     @property
     def engine_address(self) -> str:

@@ -12,6 +12,7 @@ from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import instead_of
 from norn_tasks.adapters.uploads import UnpackedUploads
+from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.domain.errors import Stopped
 from norn_tasks.ports import Limits, Runtime, Tools, Watch
@@ -69,6 +70,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             instance=name,
         ),
         live=_LiveStreams(live),
+        vault=AgeVault(settings.age_key, settings.age_key_path),
     )
 
 

@@ -157,3 +157,5 @@ class DeedAnswer(Answered):
     path: str
     app: str | None
     status: int
+    about: str
+    """What it was about beside the address: the names of secrets that were set."""

@@ -7,11 +7,12 @@ from norn_cli.client.apps import Apps
 from norn_cli.client.cron import Cron
 from norn_cli.client.functions import Functions
 from norn_cli.client.jobs import Jobs
+from norn_cli.client.secrets import Secrets
 from norn_cli.client.server import Server
 from norn_cli.client.transport import Json
 
 
-class Client(Apps, Jobs, Functions, Cron, Server):
+class Client(Apps, Jobs, Functions, Cron, Secrets, Server):
     """Speaks to one Norn server."""
 
 

@@ -16,6 +16,7 @@ from norn_tasks.dispatch.releasing import (
     request_teardown,
 )
 from norn_tasks.dispatch.running import request_cancel, request_cron_run, request_invoke
+from norn_tasks.dispatch.secrets import set_secrets, unset_secret
 from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
 __all__ = [
@@ -38,4 +39,6 @@ __all__ = [
     "request_look",
     "KeptSource",
     "keep_source",
+    "set_secrets",
+    "unset_secret",
 ]

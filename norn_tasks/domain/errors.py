@@ -163,6 +163,18 @@ class AlreadyRunning(Conflict):
     code = "already_running"
 
 
+class SecretsMissing(Conflict):
+    """The spec names secrets that are not set."""
+
+    code = "secrets_missing"
+
+
+class SecretsLocked(Conflict):
+    """A secret is there, and the key that opens it is not."""
+
+    code = "secrets_locked"
+
+
 class KeyReused(InvalidRequest):
     """An Idempotency-Key came again with another body."""
 

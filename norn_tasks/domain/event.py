@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     EXECUTION_BEGUN = "execution.begun"
     EXECUTION_ENDED = "execution.ended"
     EXECUTION_RETRIED = "execution.retried"
+    SECRET_SET = "secret.set"  # noqa: S105
+    SECRET_UNSET = "secret.unset"  # noqa: S105
     SCHEDULE_CHANGED = "schedule.changed"
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"

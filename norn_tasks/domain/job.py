@@ -10,6 +10,7 @@ from typing import Any
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.secret import Sealed
 
 
 class JobClass(StrEnum):
@@ -114,7 +115,7 @@ class Job:
     `args` are what was asked (`ref`, `release`, `replicas`, …), `facts` what its steps have learned so far,
     `container` the engine's id of a container recorded for its execution by an earlier owner, `remaining` the seconds
     that its deadline is away at the claim. `call`, `image_id` and `scheduled_for` are its execution's; a run by hand
-    is scheduled for the moment it was asked for.
+    is scheduled for the moment it was asked for. `sealed` are the app's secrets as they are at the claim.
     """
 
     id: int
@@ -141,3 +142,4 @@ class Job:
     call: Call | None = None
     image_id: str | None = None
     scheduled_for: datetime | None = None
+    sealed: tuple[Sealed, ...] = ()

@@ -3,14 +3,16 @@
 from norn_tasks.domain.job import Job
 from norn_tasks.pipelines.forge import role_of
 from norn_tasks.steps.image import BuildImage, PruneImages, PublishImage, TestImage
+from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.source import CloneSource, DiscardSource
 from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Source, image, test, then [release], then tidying."""
+    """Source, secrets, image, test, then [release], then tidying: what is missing is told before the build."""
     return (
         CloneSource(),
+        SyncSecrets(),
         BuildImage(),
         TestImage(),
         PublishImage(),
@@ -21,10 +23,10 @@ def deploy(job: Job) -> tuple[Step, ...]:
 
 
 def rollback(job: Job) -> tuple[Step, ...]:
-    """[release], with the image to return to frozen into the job."""
-    return role_of(job).release
+    """[release], with the image to return to frozen into the job; secrets are today's."""
+    return (SyncSecrets(), *role_of(job).release)
 
 
 def rescale(job: Job) -> tuple[Step, ...]:
     """[release] of the live release: with fresh containers (restart), or more or fewer of the same (scale, repair)."""
-    return role_of(job).release
+    return (SyncSecrets(), *role_of(job).release)

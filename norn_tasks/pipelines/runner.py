@@ -7,6 +7,7 @@ handed back (draining), or not at all (lease lost: another worker has it).
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -18,16 +19,18 @@ from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, LeaseLost, NornError, Stopped
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
+from norn_tasks.domain.redaction import NOTHING_HIDDEN
 from norn_tasks.domain.step import Learned, Resume, StepEnd, StepPlace, StepState
 from norn_tasks.domain.writes import SpecLearned
 from norn_tasks.pipelines import PIPELINES, Pipeline
 from norn_tasks.pipelines.failpoints import Point, Reach, inert
+from norn_tasks.pipelines.hiding import hidden_learned, hidden_problem, hiding, known_secrets
 from norn_tasks.ports import Say, Stop, Tools, Watch
 from norn_tasks.steps.step import Context, Step
 
 log = structlog.get_logger()
 ENGINE_PAUSE = 1.0
-ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure")
+ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure", "secrets_locked")
 """Problems that are ours and not the app's: the job ends `error`."""
 
 
@@ -99,6 +102,7 @@ class _Play:
         self._runner, self._job, self._stop = runner, job, stop
         self._ledger = runner.ledger
         self._hooks = _Hooks(runner.ledger, job)
+        self._hidden = known_secrets(job, runner.tools.vault) if job.sealed else NOTHING_HIDDEN
         self._steps: tuple[Step, ...] = ()
         self._current: Step | None = None
 
@@ -110,10 +114,12 @@ class _Play:
             return self._stopped()
         except NornError as error:
             return self._fail(None, self._problem(error))
-        except Exception as error:
-            log.exception("job failed by a defect", job=self._job.id)
+        except Exception as error:  # noqa: BLE001 - logged below, with what is secret hidden
+            where = self._hidden.of_text(traceback.format_exc())
+            log.error("job failed by a defect", job=self._job.id, traceback=where)
             hint = f"the log of the {self._job.kind.job_class} worker tells where: norn logs --server"
-            return self._fail(None, Problem("internal", f"a defect of Norn ended it: {error!r}", hint))
+            problem = Problem("internal", f"a defect of Norn ended it: {error!r}", hint)
+            return self._fail(None, hidden_problem(self._hidden, problem))
 
     def _all_steps(self) -> JobState | None:
         job = self._job
@@ -142,7 +148,7 @@ class _Play:
         self._current = step
         self._runner.reach(step.name, Point.BEFORE)
         try:
-            learned = self._run(step) or Learned()
+            learned = hidden_learned(self._hidden, self._run(step) or Learned())
         except (LeaseLost, Stopped):
             raise
         except NornError as error:
@@ -159,10 +165,11 @@ class _Play:
         job, tools = self._job, self._runner.tools
         patience = tools.limits.engine_patience if step.patient and not job.sync else 0.0
         end = time.monotonic() + patience
-        with self._runner.output(job.fence, step.name) as say:
+        with self._runner.output(job.fence, step.name) as sink, hiding(self._hidden, sink) as say:
+            context = Context(job, tools, Watch(job.fence, say, self._stop), self._hooks, self._hidden)
             while True:
                 try:
-                    return step.run(Context(job, tools, Watch(job.fence, say, self._stop), self._hooks))
+                    return step.run(context)
                 except (EngineDown, ClusterDown) as error:
                     if time.monotonic() >= end:
                         raise
@@ -176,7 +183,8 @@ class _Play:
 
     def _problem(self, error: NornError) -> Problem:
         """Answers what the job ends with; without a way out of its own it leads to what the steps wrote."""
-        return Problem(error.code, error.sentence, error.hint or f"norn jobs logs {self._job.id} has the output")
+        hint = error.hint or f"norn jobs logs {self._job.id} has the output"
+        return hidden_problem(self._hidden, Problem(error.code, error.sentence, hint))
 
     def _close(self, place: StepPlace, end: StepEnd, last: bool) -> JobState | None:
         if last and end.ends is None:

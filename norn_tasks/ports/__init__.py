@@ -11,6 +11,7 @@ from norn_tasks.ports.live import LiveStream, LiveStreams
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
+from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
 
@@ -35,6 +36,7 @@ __all__ = [
     "Replicas",
     "Mount",
     "Volumes",
+    "Vault",
     "LiveStream",
     "LiveStreams",
     "Limits",

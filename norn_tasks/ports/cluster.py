@@ -8,7 +8,9 @@ from typing import Protocol
 
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.job import Fence
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.replica import Replica
+from norn_tasks.domain.secret import Secret
 from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Stop, Watch
 
@@ -19,7 +21,8 @@ class Workload:
 
     `generation` names this rollout (the job that rolled it): containers of another generation are to be replaced.
     `port` None: no Service, a worker. `healthcheck` None: the port accepting is the gate; a worker is gated on staying
-    up. `memory` bytes and `cpus` None: unlimited.
+    up. `memory` bytes and `cpus` None: unlimited. `secrets` are part of the environment; `hidden` is replaced
+    in its lines.
     """
 
     app: str
@@ -35,6 +38,8 @@ class Workload:
     memory: int | None = None
     cpus: float | None = None
     mounts: tuple[Mount, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    hidden: Redaction = NOTHING_HIDDEN
 
 
 class Cluster(Protocol):
@@ -67,8 +72,19 @@ class Cluster(Protocol):
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Looks at all apps; raises ClusterDown."""
 
-    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
-        """Emits (replica, line) of the app's replicas, the last `tail` lines each, then new ones while following."""
+    def logs(
+        self,
+        app: str,
+        tail: int,
+        follow: bool,
+        emit: Callable[[str, str], None],
+        stop: Stop,
+        hidden: Redaction = NOTHING_HIDDEN,
+    ) -> None:
+        """Emits (replica, line) of the app's replicas, the last `tail` lines each, then new ones while following.
+
+        What is `hidden` is replaced in them.
+        """
 
 
 class Replicas(Protocol):

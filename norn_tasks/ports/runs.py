@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from norn_tasks.domain.execution import Ended
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
+from norn_tasks.domain.secret import Secret
 from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Watch
 
@@ -20,6 +22,7 @@ class Run:
     process's monotonic clock if that comes before, SIGTERM; `grace` seconds later SIGKILL. `stdin` None: closed.
     `max_output`: bytes of stdout after which it is ended as too large (None: head and tail are kept and the rest
     dropped). `logged`: its output also goes to a bounded log of the engine, from which a later owner takes it.
+    `secrets` are part of its environment; `hidden` is replaced in all that is read of it.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Run:
     grace: float = 10.0
     until: float | None = None
     mounts: tuple[Mount, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    hidden: Redaction = NOTHING_HIDDEN
 
     @property
     def seconds(self) -> float:

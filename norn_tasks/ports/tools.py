@@ -11,6 +11,7 @@ from norn_tasks.ports.images import Images
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.source import Directories, Git, Sources
+from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Volumes
 
 
@@ -40,3 +41,4 @@ class Tools:
     volumes: Volumes
     limits: Limits
     live: LiveStreams
+    vault: Vault

@@ -2,6 +2,7 @@
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.services import ProvisionServices
 from norn_tasks.steps.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
@@ -16,6 +17,7 @@ from norn_tasks.steps.workload import (
 
 WEBSERVER = RoleSteps(
     provision=(
+        SyncSecrets(strict=False),
         ProvisionServices(),
         CreateVolumes(),
         CreateDeployment(),

@@ -1,12 +1,13 @@
 """The worker: replicas that nobody calls."""
 
 from norn_tasks.roles.role import RoleSteps
+from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.services import ProvisionServices
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import AwaitRollout, CreateDeployment, DeleteDeployment, RolloutImage
 
 WORKER = RoleSteps(
-    provision=(ProvisionServices(), CreateVolumes(), CreateDeployment()),
+    provision=(SyncSecrets(strict=False), ProvisionServices(), CreateVolumes(), CreateDeployment()),
     release=(CreateVolumes(), RolloutImage(), AwaitRollout()),
     dismantle=(DeleteDeployment(), DeleteVolumes()),
 )

@@ -12,7 +12,7 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.job import Job, JobKind, Problem
 from norn_tasks.domain.step import Learned
 from norn_tasks.domain.writes import ExecutionFinished
-from norn_tasks.ports import Limits, Run, Runtime
+from norn_tasks.ports import Run, Runtime
 from norn_tasks.steps.step import Context, Step
 
 ADOPTABLE_STDIN = 64 * 1024
@@ -30,7 +30,7 @@ class RunContainer(Step):
     def run(self, context: Context) -> Learned | None:
         """Ends the execution; the job fails with it when it ends badly."""
         mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
-        run = replace(run_of(context.job, context.spec, context.tools.limits), mounts=mounts)
+        run = replace(run_of(context), mounts=mounts)
         runtime = context.tools.runtimes[context.spec.runtime]
         ended = _taken_over(context, run, runtime) or runtime.run(run, context.hooks, context.watch)
         finished = _judged(context.job, context.spec, run, ended)
@@ -74,8 +74,9 @@ class WorkerLost(NornError):
     code, status = "worker_lost", 502
 
 
-def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
+def run_of(context: Context) -> Run:
     """Builds the container of the job's execution."""
+    job, spec, limits = context.job, context.spec, context.tools.limits
     if job.image_id is None:
         raise ReleaseGone(f"release {job.release} of {job.app} has no image", hint=f"norn deploy {job.app}")
     is_call, timeout = job.kind is JobKind.INVOKE, _timeout(job, spec)
@@ -87,6 +88,8 @@ def run_of(job: Job, spec: Infraspec, limits: Limits) -> Run:
         image=job.image_id,
         argv=tuple(argv) if argv is not None else None,
         env=_env(job, spec),
+        secrets=context.secrets(),
+        hidden=context.hidden,
         timeout=timeout,
         memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,
         cpus=spec.resources.cpu or limits.run_cpus,

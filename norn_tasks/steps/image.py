@@ -114,6 +114,7 @@ class TestImage(Step):
             cpus=spec.resources.cpu or limits.run_cpus,
             network="bridge",
             writable=spec.container.writable,
+            hidden=context.hidden,
         )
 
     def _failure(self, finished: Finished, run: Run) -> TestsFailed | TimedOut:

@@ -51,7 +51,11 @@ class ReadLogs(Step):
     def run(self, context: Context) -> Learned | None:
         """Ends when the logs end, or when nobody reads any more; why it failed, readers learn from the job."""
         job, tools = context.job, context.tools
+        for sealed in job.sealed:
+            # What cannot be opened cannot be hidden: such logs are not read at all.
+            tools.vault.open(sealed)
         emit = tools.live.of_job(job.id, context.watch)
-        tools.cluster.logs(job.app, int(job.args["tail"]), bool(job.args["follow"]), emit.line, emit.stop)
+        tail, follow = int(job.args["tail"]), bool(job.args["follow"])
+        tools.cluster.logs(job.app, tail, follow, emit.line, emit.stop, context.hidden)
         emit.end()
         return None

@@ -11,20 +11,24 @@ from pathlib import Path
 from typing import ClassVar
 
 from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import SecretsMissing
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.job import Job
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
+from norn_tasks.domain.secret import Sealed, Secret, current
 from norn_tasks.domain.step import Learned, Resume
 from norn_tasks.ports import Hooks, Tools, Watch
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a step runs with."""
+    """What a step runs with; `hidden` are the app's secrets, for whatever captures output."""
 
     job: Job
     tools: Tools
     watch: Watch
     hooks: Hooks
+    hidden: Redaction = NOTHING_HIDDEN
 
     @property
     def spec(self) -> Infraspec:
@@ -36,6 +40,30 @@ class Context:
     def workspace(self) -> Path:
         """This job's private directory on this machine."""
         return self.tools.limits.workspace / f"job-{self.job.id}"
+
+    @property
+    def named_secrets(self) -> tuple[Sealed, ...]:
+        """The secrets that the spec names and that are set."""
+        known = current(self.job.sealed)
+        return tuple(known[name] for name in self.spec.secrets if name in known)
+
+    @property
+    def missing_secrets(self) -> tuple[str, ...]:
+        """The names in the spec that are not set."""
+        known = current(self.job.sealed)
+        return tuple(name for name in self.spec.secrets if name not in known)
+
+    def secrets(self) -> dict[str, Secret]:
+        """Opens what the spec names, for an environment; raises SecretsMissing or SecretsLocked."""
+        missing = self.missing_secrets
+        if missing:
+            what = "a secret that is" if len(missing) == 1 else "secrets that are"
+            asked = " ".join(missing)
+            raise SecretsMissing(
+                f"{self.job.app} names {what} not set: {', '.join(missing)}",
+                hint=f"norn secrets set {self.job.app} {asked}, then again",
+            )
+        return {each.name: self.tools.vault.open(each) for each in self.named_secrets}
 
 
 class Step(ABC):

@@ -38,6 +38,8 @@ def workload_of(context: Context, image: str, replicas: int) -> Workload:
         image=image,
         replicas=replicas,
         env={**defaults, **spec.env, **told},
+        secrets=context.secrets() if replicas else {},
+        hidden=context.hidden,
         argv=tuple(argv) if argv is not None else None,
         port=port,
         healthcheck=spec.healthcheck,

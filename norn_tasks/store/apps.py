@@ -20,7 +20,7 @@ from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, Spec
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
 from norn_tasks.domain.names import app_name
-from norn_tasks.store import sources, spec_files
+from norn_tasks.store import secrets, sources, spec_files
 from norn_tasks.store import tables as t
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Tx
@@ -176,6 +176,7 @@ def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
     tx.execute(delete(t.App).where(t.App.name == name))
     tx.execute(delete(t.AppSpec).where(t.AppSpec.app == name))
     sources.forget_all(tx, name)
+    secrets.forget(tx, name)
     tell(tx, EventKind.APP_REMOVED, app=name, actor=actor)
 
 

@@ -23,15 +23,16 @@ class Deed:
     path: str
     app: str | None
     status: int
+    about: str
 
 
-def record(tx: Tx, *, actor: str, method: str, path: str, app: str | None, status: int) -> None:
+def record(tx: Tx, *, actor: str, method: str, path: str, app: str | None, status: int, about: str = "") -> None:
     """Writes one row."""
-    tx.execute(insert(t.Audit).values(actor=actor, method=method, path=path, app=app, status=status))
+    tx.execute(insert(t.Audit).values(actor=actor, method=method, path=path, app=app, status=status, about=about))
 
 
 def listed(tx: Tx, *, app: str | None = None, actor: str | None = None, cut: Cut) -> Page[Deed]:
     """Lists what was done, newest first."""
     a = t.Audit
-    query = select(a.id, a.at, a.actor, a.method, a.path, a.app, a.status)
+    query = select(a.id, a.at, a.actor, a.method, a.path, a.app, a.status, a.about)
     return newest_first(tx, query.where(*equal(app=(a.app, app), actor=(a.actor, actor))), a.id, Deed, cut)

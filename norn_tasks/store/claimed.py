@@ -11,6 +11,7 @@ from norn_tasks.domain.call import Call
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
+from norn_tasks.store import secrets
 from norn_tasks.store.claims import Claimer, claim
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
@@ -73,6 +74,7 @@ def _job(tx: Tx, row: Row) -> Job:
         deadline=row["deadline"],
         remaining=row["remaining"],
         actor=row["actor"],
+        sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
         **_execution(tx, kind, row["execution"]),
     )
 

@@ -11,7 +11,7 @@ from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import ReleaseLive, TornDown
-from norn_tasks.store import releases, schedules
+from norn_tasks.store import releases, schedules, secrets
 from norn_tasks.store.facts import tell
 from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Row, Tx
@@ -32,6 +32,8 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
         changed |= {"replicas_override": None, "override_spec": None, "override_by": None, "override_at": None}
     tx.execute(update(App).where(App.name == row["app"]).values(changed))
     schedules.awaken(tx, row["app"])
+    if write.generation == row["id"]:
+        secrets.forget_retired(tx, row["app"])
     tell(tx, EventKind.RELEASE_LIVE, app=row["app"], job=row["id"], release=row["release"])
     retain = int(spec.get("artifacts", {}).get("retain", 5))
     kept = releases.kept_images(tx, row["app"], retain)

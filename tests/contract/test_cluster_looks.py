@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from norn_tasks.domain.errors import LeaseLost
+from norn_tasks.domain.redaction import Redaction
+from norn_tasks.domain.secret import Secret
 from tests.contract import cluster_kit
 from tests.contract.cluster_kit import World, next_release, sh
 from tests.fakes.stop import FakeStop, FakeWatch
@@ -144,15 +146,23 @@ class Reader:
         return time.monotonic() - begun
 
 
-def tail(world: World, count: int) -> list[tuple[str, str]]:
+def tail(world: World, count: int, *hidden: str) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
-    world.cluster.logs(world.web.app, count, False, lambda name, line: lines.append((name, line)), FakeStop())
+    redaction = Redaction(map(Secret, hidden))
+    world.cluster.logs(
+        world.web.app, count, False, lambda name, line: lines.append((name, line)), FakeStop(), redaction
+    )
     return lines
 
 
 def test_the_last_lines_of_each_replica_are_read(world: World) -> None:
     world.roll(replace(world.web, replicas=2))
     assert tail(world, 10) == [("r1-1", "serving"), ("r1-2", "serving")]
+
+
+def test_a_secret_is_hidden_in_the_lines(world: World) -> None:
+    world.roll(replace(world.web, replicas=2))
+    assert tail(world, 10, "serving") == [("r1-1", "***"), ("r1-2", "***")]
 
 
 def test_no_lines_are_none(world: World) -> None:

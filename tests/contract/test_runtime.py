@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.errors import Conflict, LeaseLost, NornError, ReleaseGone, Stopped
 from norn_tasks.domain.execution import Ended
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
+from norn_tasks.domain.secret import Secret
 from norn_tasks.ports import Run, Runtime
 from tests.contract.conftest import IMAGE
 from tests.fakes.runtime import Does, FakeRuntime
@@ -30,6 +33,8 @@ SLOW = sh("echo early; echo trouble >&2; sleep 1.5; echo late; exit 4")
 LOUD = sh("head -c 200000 /dev/zero | tr '\\0' a")
 GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
 MISSING = ("nosuchprogram",)
+TELLS = sh('echo "$TOKEN"; echo "$TOKEN" >&2')
+SLIPS = sh("printf hunter; sleep 0.5; echo 2!")
 PROGRAMS = {
     BOTH: Does(3, b"out\n", b"err\n"),
     CAT: Does(echo=True),
@@ -38,6 +43,8 @@ PROGRAMS = {
     LOUD: Does(stdout=b"a" * 200_000),
     GREEDY: Does(out_of_memory=True),
     MISSING: Does(127),
+    TELLS: Does(tells="TOKEN"),
+    SLIPS: Does(stdout=b"hunter2!\n"),
 }
 
 
@@ -177,6 +184,28 @@ def test_output_over_its_limit_ends_the_run(runtime: Runtime, base: Run, owner: 
 def test_output_at_its_limit_is_whole(runtime: Runtime, base: Run, owner: Owner) -> None:
     ended = runtime.run(replace(base, argv=LOUD, max_output=200_000, logged=False), owner, FakeWatch().watch)
     assert (ended.too_large, ended.stdout.size, ended.stdout.dropped) == (False, 200_000, 0)
+
+
+def secretive(base: Run, argv: tuple[str, ...], **more: Any) -> Run:
+    token = Secret("hunter2!")
+    return replace(base, argv=argv, secrets={"TOKEN": token}, hidden=Redaction([token]), **more)
+
+
+def test_a_secret_reaches_the_code(runtime: Runtime, base: Run, owner: Owner) -> None:
+    run = replace(secretive(base, TELLS), hidden=NOTHING_HIDDEN)
+    ended = runtime.run(run, owner, FakeWatch().watch)
+    assert (ended.stdout.head, ended.stderr.head) == (b"hunter2!\n", b"hunter2!\n")
+
+
+@pytest.mark.parametrize("max_output", [None, 1000])
+def test_a_secret_does_not_come_back(runtime: Runtime, base: Run, owner: Owner, max_output: int | None) -> None:
+    run = secretive(base, TELLS, max_output=max_output, logged=max_output is None)
+    ended = runtime.run(run, owner, FakeWatch().watch)
+    assert (ended.stdout.head, ended.stderr.head) == (b"***\n", b"***\n")
+
+
+def test_a_secret_in_two_pieces_does_not_come_back(runtime: Runtime, base: Run, owner: Owner) -> None:
+    assert runtime.run(secretive(base, SLIPS), owner, FakeWatch().watch).stdout.head == b"***\n"
 
 
 def test_past_its_timeout_it_is_ended(runtime: Runtime, base: Run, owner: Owner) -> None:

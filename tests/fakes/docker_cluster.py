@@ -14,6 +14,7 @@ from norn_tasks.adapters.docker_cluster.status import status
 from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.errors import ClusterDown, EngineDown, ReleaseGone, RolloutFailed, Stopped
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas, Stop, Watch, Workload
 from tests.fakes.replicas import FakeReplicas
@@ -107,14 +108,22 @@ class FakeCluster:
             raise ClusterDown("the fake engine does not answer")
         return tuple(status(app, self._world(app)) for app in sorted({each.workload.app for each in self._ours()}))
 
-    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
+    def logs(
+        self,
+        app: str,
+        tail: int,
+        follow: bool,
+        emit: Callable[[str, str], None],
+        stop: Stop,
+        hidden: Redaction = NOTHING_HIDDEN,
+    ) -> None:
         """Emits each program's lines once."""
         told: set[str] = set()
         while True:
             for each in [each for each in self._ours() if each.workload.app == app and each.id not in told]:
                 lines = self._acts(each).lines
                 for line in lines if told else lines[max(0, len(lines) - tail) :]:
-                    emit(self._seen(each).name, line)
+                    emit(self._seen(each).name, hidden.of_text(line))
                 told.add(each.id)
             if not follow or stop.wait(_LOOK):
                 return
@@ -197,7 +206,7 @@ class FakeCluster:
             seen = self._seen(self.containers[container])
             since = time.monotonic() - begun
             if not seen.running:
-                raise diagnosis.ended(workload, seen, acts.lines)
+                raise diagnosis.ended(workload, seen, _shown(workload, acts))
             if workload.port is None and since >= self.gates.stay_up:
                 return ""
             if workload.port is not None and well:
@@ -209,8 +218,9 @@ class FakeCluster:
 
     def _late(self, workload: Workload, acts: Acts) -> RolloutFailed:
         if not acts.listens:
-            return diagnosis.not_listening(workload, self.gates.timeout, acts.lines)
-        return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, acts.lines)
+            return diagnosis.not_listening(workload, self.gates.timeout, _shown(workload, acts))
+        lines = _shown(workload, acts)
+        return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, lines)
 
     def _retire(self, leaving: tuple[Seen, ...], watch: Watch) -> None:
         for each in leaving:
@@ -229,3 +239,7 @@ class FakeCluster:
                 self.replicas.leaving(row.container, watch.fence)
                 self.containers.pop(row.container, None)
                 self.replicas.gone(row.container, watch.fence)
+
+
+def _shown(workload: Workload, acts: Acts) -> tuple[str, ...]:
+    return tuple(map(workload.hidden.of_text, acts.lines))

@@ -17,7 +17,10 @@ from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
 
 @dataclass(frozen=True)
 class Does:
-    """What a program does: after `seconds` it has written this and ends. `echo`: stdout is its stdin."""
+    """What a program does: after `seconds` it has written this and ends. `echo`: stdout is its stdin.
+
+    `tells`: a variable whose value it writes on both streams.
+    """
 
     exit_code: int = 0
     stdout: bytes = b""
@@ -25,6 +28,7 @@ class Does:
     seconds: float = 0
     echo: bool = False
     out_of_memory: bool = False
+    tells: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,8 @@ class FakeRuntime:
 
 
 def _ended(run: Run, does: Does, *, late: bool, took: float) -> Ended:
-    out = b"" if late else (run.stdin or b"") if does.echo else does.stdout
+    told = f"{run.secrets[does.tells].reveal()}\n".encode() if does.tells else b""
+    out = run.hidden.of_bytes(b"" if late else (run.stdin or b"") if does.echo else does.stdout + told)
     too_large = run.max_output is not None and len(out) > run.max_output
     killed = late or too_large or does.out_of_memory
     finished = datetime.now(UTC)
@@ -160,7 +165,7 @@ def _ended(run: Run, does: Does, *, late: bool, took: float) -> Ended:
         timed_out=late,
         too_large=too_large,
         stdout=_kept(out) if run.max_output is None else _kept(out, run.max_output, 0),
-        stderr=_kept(b"" if late else does.stderr),
+        stderr=_kept(b"" if late else run.hidden.of_bytes(does.stderr + told)),
         started_at=finished - timedelta(seconds=took),
         finished_at=finished,
     )

@@ -15,7 +15,6 @@ FUNCTION = "app: x\nrole: function\n"
 WEBSERVER = "app: x\nrole: webserver\nport: 80\n"
 
 REFUSED = [
-    (WORKER + "secrets: [A]\n", "secrets"),
     (WORKER + "migrations: {command: ./migrate}\n", "migrations.command"),
     (CRON + "runtime: incus\n", "runtime"),
     (FUNCTION + "runtime: incus\n", "runtime"),
@@ -47,7 +46,7 @@ def test_a_type_is_judged_before_the_feature() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        WORKER + "secrets: []\nvolumes: []\nmigrations: {idempotent: true}\n",
+        WORKER + "secrets: [A]\nvolumes: []\nmigrations: {idempotent: true}\n",
         CRON + "runtime: docker\nconcurrency: allow\ncatchup: none\njitter: 0\nretries: {max: 0}\n",
         CRON + "concurrency: forbid\ncatchup: last\ntimezone: Asia/Tokyo\n",
         CRON + "concurrency: queue\ncatchup: all\nstartDeadline: 5m\njitter: 5s\nretries: {max: 1}\n",

@@ -110,7 +110,7 @@ def test_a_rule_between_fields_is_silent_when_one_of_them_is_refused() -> None:
 
 
 def test_a_wrong_role_does_not_hide_the_other_mistakes() -> None:
-    assert places_of("app: x\nrole: wbserver\nport: x\nsecrets: [A]\n") == ["2:7 role", "3:7 port", "4:1 secrets"]
+    assert places_of("app: x\nrole: wbserver\nport: x\nsecrets: [a]\n") == ["2:7 role", "3:7 port", "4:11 secrets[0]"]
 
 
 def test_a_field_of_another_role_says_which_role_can_use_it() -> None:

@@ -21,6 +21,7 @@ from norn_tasks.adapters.docker_cluster.world import joined
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.errors import ClusterDown, EngineDown, Stopped
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import Replicas, Stop, Watch, Workload
 
 
@@ -68,7 +69,7 @@ class DockerCluster:
 
         Raises EngineDown when the engine does not answer at the beginning; later it is waited for.
         """
-        containers = self._containers(watch)
+        containers = self._containers(watch, workload.hidden)
         gate = Gate(containers, workload, self._gates, watch.stop)
         retirement = Retirement(containers, self._replicas, watch, self._drain)
         world = Rollout(workload, containers, self._replicas, gate, retirement).through(watch)
@@ -97,17 +98,25 @@ class DockerCluster:
             status(app, joined((each for each in seen if each.app == app), self._replicas.of_app(app))) for app in apps
         )
 
-    def logs(self, app: str, tail: int, follow: bool, emit: Callable[[str, str], None], stop: Stop) -> None:
+    def logs(
+        self,
+        app: str,
+        tail: int,
+        follow: bool,
+        emit: Callable[[str, str], None],
+        stop: Stop,
+        hidden: Redaction = NOTHING_HIDDEN,
+    ) -> None:
         """Emits the last lines of all replicas by time, then, following, new ones until the stop is set."""
-        logs = Logs(self._engine, self._instance, app, emit, stop)
+        logs = Logs(self._engine, self._instance, app, emit, stop, hidden)
         # That nobody reads any more is how following ends, and no trouble of the job that reads.
         with contextlib.suppress(Stopped):
             logs.tail(tail)
             if follow:
                 logs.follow()
 
-    def _containers(self, watch: Watch) -> Containers:
-        return Containers(self._engine, self._instance, watch.stop, self._gates.timeout)
+    def _containers(self, watch: Watch, hidden: Redaction = NOTHING_HIDDEN) -> Containers:
+        return Containers(self._engine, self._instance, watch.stop, self._gates.timeout, hidden)
 
     def _ensure_network(self, watch: Watch) -> None:
         self._engine.promptly(lambda _: addresses.ensure(self._engine), watch.stop)

@@ -15,6 +15,7 @@ from norn_tasks.adapters.engine import APP, INSTANCE, Engine, moment
 from norn_tasks.adapters.lines import decode
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone, StepFailed
 from norn_tasks.domain.job import Fence
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import Stop, Workload
 
 T = TypeVar("T")
@@ -80,14 +81,17 @@ def _seen(found: dict[str, Any]) -> Seen:
 class Containers:
     """The engine's side of one piece of work; `patience`: seconds for which an engine that is away is waited for.
 
-    `outages` counts the calls that it did not answer.
+    `outages` counts the calls that it did not answer. `hidden` is replaced in lines.
     """
 
-    def __init__(self, engine: Engine, instance: str, stop: Stop, patience: float) -> None:
+    def __init__(
+        self, engine: Engine, instance: str, stop: Stop, patience: float, hidden: Redaction = NOTHING_HIDDEN
+    ) -> None:
         self._engine = engine
         self._instance = instance
         self._stop = stop
         self._patience = patience
+        self._hidden = hidden
         self.outages = 0
 
     def first_look(self, app: str) -> tuple[Seen, ...]:
@@ -162,7 +166,7 @@ class Containers:
             data: bytes = self.patiently(lambda client: client.logs(container, tail=LAST_LINES))
         except (NotFound, StepFailed, Conflict):
             return []
-        return [line[:_LONGEST] for line in decode(data).splitlines()][-LAST_LINES:]
+        return [line[:_LONGEST] for line in decode(self._hidden.of_bytes(data)).splitlines()][-LAST_LINES:]
 
     def at_once(self, call: Callable[[APIClient], T], /) -> T:
         """Makes one call; raises EngineDown when it is not answered."""

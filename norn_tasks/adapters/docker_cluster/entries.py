@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from norn_tasks.adapters.lines import decode
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 
 LONGEST = 64 * 1024
 """Bytes after which a line is cut."""
@@ -21,10 +22,11 @@ class Line:
 
 
 class Entries:
-    """Takes the entries of one replica in order."""
+    """Takes the entries of one replica in order, and hides what is hidden."""
 
-    def __init__(self, replica: str) -> None:
+    def __init__(self, replica: str, hidden: Redaction = NOTHING_HIDDEN) -> None:
         self._replica = replica
+        self._redactor = hidden.stream()
         self._at = ""
         self._begun = b""
 
@@ -32,22 +34,28 @@ class Entries:
         """Yields the lines that are complete now."""
         at, _, piece = entry.partition(b" ")
         self._at = _sortable(at)
-        text = self._begun + piece
-        while len(text) > LONGEST:
-            yield self._line(text[:LONGEST])
-            text = text[LONGEST:]
-        self._begun = b"" if text.endswith(b"\n") else text
-        if text.endswith(b"\n"):
-            yield self._line(text.rstrip(b"\r\n"))
+        yield from self._lines(self._redactor.feed(piece))
 
     def end(self) -> Iterator[Line]:
         """Yields what was written without a line end."""
+        yield from self._lines(self._redactor.end())
         if self._begun:
             yield self._line(self._begun)
         self._begun = b""
 
+    def _lines(self, more: bytes) -> Iterator[Line]:
+        *whole, rest = (self._begun + more).split(b"\n")
+        for line in whole:
+            yield from map(self._line, _pieces(line.rstrip(b"\r")) or [b""])
+        *cut, self._begun = _pieces(rest) or [b""]
+        yield from map(self._line, cut)
+
     def _line(self, text: bytes) -> Line:
         return Line(self._at, self._replica, decode(text))
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)]
 
 
 def _sortable(at: bytes) -> str:

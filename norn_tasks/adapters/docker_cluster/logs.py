@@ -19,6 +19,7 @@ from norn_tasks.adapters.docker_cluster.containers import listed
 from norn_tasks.adapters.docker_cluster.entries import Entries, Line
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.errors import EngineDown, NornError, Stopped
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import Stop
 
 T = TypeVar("T")
@@ -38,12 +39,15 @@ _AHEAD = 1000
 class Logs:
     """The logs of one app's replicas, for one reader; raises Stopped when the stop is set while the engine is asked."""
 
-    def __init__(self, engine: Engine, instance: str, app: str, emit: Emit, stop: Stop) -> None:
+    def __init__(
+        self, engine: Engine, instance: str, app: str, emit: Emit, stop: Stop, hidden: Redaction = NOTHING_HIDDEN
+    ) -> None:
         self._engine = engine
         self._instance = instance
         self._app = app
         self._emit = emit
         self._stop = stop
+        self._hidden = hidden
         self._last: dict[str, str] = {}
         self._readers: dict[str, _Reader] = {}
         self._lines: queue.Queue[Line] = queue.Queue(_AHEAD)
@@ -79,7 +83,7 @@ class Logs:
 
     def _history(self, replica: dict[str, Any], count: int) -> list[Line]:
         """Answers its last lines, and remembers where they end; one is read for that when none is asked for."""
-        entries = Entries(_name(replica))
+        entries = Entries(_name(replica), self._hidden)
 
         def read(client: APIClient) -> list[Line]:
             stream = client.logs(replica["Id"], stream=True, follow=False, timestamps=True, tail=max(count, 1))
@@ -106,18 +110,21 @@ class Logs:
             reader = self._readers.get(each["Id"])
             if reader is None or (reader.ended and each["State"] in _WRITING):
                 after = reader.last if reader is not None else self._last.get(each["Id"], "")
-                self._readers[each["Id"]] = _Reader(self._engine, each, after, self._lines)
+                self._readers[each["Id"]] = _Reader(self._engine, each, after, self._lines, self._hidden)
 
 
 class _Reader:
     """Reads one replica's log on a thread of its own, from after `last`, until it ends or is closed."""
 
-    def __init__(self, engine: Engine, replica: dict[str, Any], last: str, into: queue.Queue[Line]) -> None:
+    def __init__(
+        self, engine: Engine, replica: dict[str, Any], last: str, into: queue.Queue[Line], hidden: Redaction
+    ) -> None:
         self.last = last
         self._engine = engine
         self._id: str = replica["Id"]
         self._name = _name(replica)
         self._into = into
+        self._hidden = hidden
         self._closed = threading.Event()
         self._begun = time.monotonic()
         self._stream: CancellableStream[bytes] | None = None
@@ -149,7 +156,7 @@ class _Reader:
                         continue
 
     def _new_lines(self) -> Iterator[Line]:
-        entries = Entries(self._name)
+        entries = Entries(self._name, self._hidden)
         after = self.last
         for entry in self._opened():
             for line in entries.feed(entry):

@@ -49,7 +49,7 @@ def container(client: APIClient, workload: Workload, address: str) -> dict[str, 
         "image": workload.image,
         # As the entrypoint: a spec's command replaces the image's, whatever the image has.
         "entrypoint": list(workload.argv) if workload.argv is not None else None,
-        "environment": dict(workload.env),
+        "environment": {**workload.env, **{name: each.reveal() for name, each in workload.secrets.items()}},
         # The spec's healthcheck is the only gate.
         "healthcheck": {"test": ["NONE"]},
         "networking_config": client.create_networking_config({NETWORK: endpoint}),  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ class Container:
 
     def live(self, hooks: Hooks) -> Ended:
         """Begins, starts, feeds and reads it, and answers its end."""
-        outputs = Outputs(self._run)
+        outputs = Outputs(self._run, self._watch.say if self._run.max_output is None else None)
         while True:
             with closing(self._attached(outputs)) as streams:
                 if not self._begun:
@@ -97,6 +97,7 @@ class Container:
     def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> Ended:
         """Puts together how it ended."""
         code = int(state["ExitCode"]) if state is not None else None
+        stdout, stderr = outputs.captured()
         started = moment(state["StartedAt"]) if state is not None else None
         finished = moment(state["FinishedAt"]) if state is not None else None
         return Ended(
@@ -105,8 +106,8 @@ class Container:
             oom_killed=state is not None and bool(state["OOMKilled"]) and code != 0,
             timed_out=deadline.passed,
             too_large=outputs.too_large,
-            stdout=outputs.stdout.captured(),
-            stderr=outputs.stderr.captured(),
+            stdout=stdout,
+            stderr=stderr,
             # The engine notes the start of a very short run a moment after its end (seen: 0.5 ms).
             started_at=min(started, finished) if started and finished else started,
             finished_at=finished,
@@ -135,7 +136,7 @@ class Container:
     def _attached(self, outputs: Outputs) -> Streams:
         stdin = self._run.stdin
         connection = self._engine.patiently(lambda client: attach(client, self.id, stdin=stdin is not None), self._stop)
-        streams = Streams(connection, stdin, outputs, self._watch.say if self._run.max_output is None else None)
+        streams = Streams(connection, stdin, outputs)
         streams.prefeed()
         return streams
 

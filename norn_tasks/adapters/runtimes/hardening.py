@@ -28,7 +28,7 @@ def container(client: APIClient, run: Run, fence: Fence, instance: str) -> dict[
         "image": run.image,
         # As the entrypoint: a spec's command replaces the image's, whatever the image has.
         "entrypoint": list(run.argv) if run.argv is not None else None,
-        "environment": dict(run.env),
+        "environment": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
         "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
         "stdin_open": run.stdin is not None,
         # An image's own HEALTHCHECK would start processes beside the run.

@@ -12,6 +12,7 @@ from docker import APIClient
 
 from norn_tasks.adapters.capture import Capture
 from norn_tasks.adapters.frames import STDERR, STDOUT, Frames
+from norn_tasks.domain.execution import Captured
 from norn_tasks.ports import Run, Say
 
 BEFORE_START = 64 * 1024
@@ -29,38 +30,51 @@ def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
 
 
 class Outputs:
-    """What a run has written so far. With `max_output`, stdout is kept whole up to it; else beginning and end."""
+    """What a run has written so far, its secrets hidden. With `max_output`, stdout is kept whole up to it; else
+    beginning and end. `say`, when given, takes the same as text while it happens.
+    """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, say: Say | None = None) -> None:
         self._most = run.max_output
-        self.stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
-        self.stderr = Capture()
+        self._stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
+        self._stderr = Capture()
+        self._redactors = {stream: run.hidden.stream() for stream in (STDOUT, STDERR)}
+        self._tell = _teller(say) if say is not None else None
+        self.size = 0
+        """How many bytes were written."""
 
     def feed(self, stream: int, data: bytes) -> None:
         """Takes the next piece of a stream."""
-        (self.stderr if stream == STDERR else self.stdout).feed(data)
+        stream = STDERR if stream == STDERR else STDOUT
+        self.size += len(data)
+        self._keep(stream, self._redactors[stream].feed(data))
+
+    def captured(self) -> tuple[Captured, Captured]:
+        """Answers what is kept of stdout and stderr: no more comes."""
+        for stream, redactor in self._redactors.items():
+            self._keep(stream, redactor.end())
+        return self._stdout.captured(), self._stderr.captured()
 
     @property
     def too_large(self) -> bool:
         """True when stdout is over its limit."""
-        return self._most is not None and self.stdout.size > self._most
+        return self._most is not None and self._stdout.size > self._most
 
-    @property
-    def size(self) -> int:
-        """How many bytes were written."""
-        return self.stdout.size + self.stderr.size
+    def _keep(self, stream: int, data: bytes) -> None:
+        (self._stderr if stream == STDERR else self._stdout).feed(data)
+        if self._tell is not None:
+            self._tell(stream, data)
 
 
 class Streams:
-    """One attached connection; `outputs` takes what comes, and `say` the same as text while it happens."""
+    """One attached connection; `outputs` takes what comes."""
 
-    def __init__(self, connection: socket.socket, stdin: bytes | None, outputs: Outputs, say: Say | None) -> None:
+    def __init__(self, connection: socket.socket, stdin: bytes | None, outputs: Outputs) -> None:
         connection.setblocking(False)
         self._connection = connection
         self._rest = memoryview(stdin) if stdin is not None else None
         self._outputs = outputs
         self._frames = Frames()
-        self._tell = _teller(say) if say is not None else None
 
     def close(self) -> None:
         """Lets the connection go; the container goes on."""
@@ -108,8 +122,6 @@ class Streams:
             return False
         for stream, piece in self._frames.feed(data):
             self._outputs.feed(stream, piece)
-            if self._tell is not None:
-                self._tell(stream, piece)
         return bool(data)
 
 

@@ -35,9 +35,6 @@ class Skipped:
 
 LATER: tuple[Later, ...] = (
     Later(
-        ("secrets",), lambda s: bool(s.secrets), "secrets are", "put what is not secret into env, and leave secrets out"
-    ),
-    Later(
         ("migrations", "command"),
         lambda s: s.migrations.command is not None,
         "migrations are",

@@ -12,6 +12,7 @@ from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepL
 from norn_tasks.store.tables.keeping import Chore
 from norn_tasks.store.tables.releases import DeploymentRow, Release, SourcePiece, SourceRow
 from norn_tasks.store.tables.replicas import Address, ReplicaRow
+from norn_tasks.store.tables.secrets import SecretRow
 
 __all__ = [
     "Instance",
@@ -39,6 +40,7 @@ __all__ = [
     "Audit",
     "Worker",
     "Beat",
+    "SecretRow",
     "ReplicaRow",
     "Address",
     "Chore",

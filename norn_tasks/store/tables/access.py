@@ -35,3 +35,4 @@ class Audit(Base):
     path: Mapped[str]
     app: Mapped[str | None]
     status: Mapped[int]
+    about: Mapped[str] = mapped_column(server_default="")

@@ -12,10 +12,12 @@ from norn_tasks.store.columns import NOW, Base
 
 
 class Instance(Base):
-    """The control plane's own name, in one row."""
+    """The control plane's own name and public key, in one row."""
 
     __tablename__ = "instance"
     name: Mapped[str] = mapped_column(primary_key=True)
+    age_recipient: Mapped[str | None]
+    """The public key to which secrets are sealed."""
 
 
 class App(Base):

@@ -1,0 +1,44 @@
+"""Shapes of secrets: values go in, names come out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from norn_api.schemas.common import Answered, Asked, InPath, LongText, Text
+from norn_tasks.domain.names import ENV_KEY, RESERVED_ENV
+from norn_tasks.domain.secret import MOST
+
+
+class SecretPath(InPath):
+    """An app and one of its secrets in a path."""
+
+    app: Text = Field(examples=["blog"])
+    """Name of the app."""
+    secret: Text = Field(examples=["API_KEY"])
+    """Name of the secret."""
+
+
+class SecretsAsked(Asked):
+    """Secrets to set; others of the app stay as they are."""
+
+    values: dict[str, LongText] = Field(
+        min_length=1, max_length=MOST, examples=[{"API_KEY": "correct horse battery staple"}],
+        json_schema_extra={"propertyNames": {"pattern": f"^(?!{RESERVED_ENV})(?:{ENV_KEY})$"}},
+    )  # fmt: skip
+    """The value of each, by its name. None of them can be read again."""
+
+
+class SecretAnswer(Answered):
+    """What may be told of a secret. One that only the infraspec names has no version: it is missing."""
+
+    name: str = Field(examples=["API_KEY"])
+    version: int | None = Field(examples=[2])
+    """Counts how often it was set."""
+    set_by: str | None
+    at: datetime | None
+    named: bool
+    """Whether the infraspec names it: only then containers get it."""
+    missing: bool
+    """Whether the infraspec names it and nobody has set it: then a deploy fails."""

@@ -1,0 +1,79 @@
+"""A secret: a value for the app's own code alone, sealed in the store, opened by the worker that starts the code.
+
+Its name is an environment variable's. Its value comes back to nobody: there is no way to read one through Norn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.names import env_key
+
+STRING_MAX = 131_071
+"""Bytes of one environment string, `NAME=value` (Linux: MAX_ARG_STRLEN without its NUL)."""
+
+MOST = 100
+"""Secrets of one app."""
+
+ALL_MAX = 1024 * 1024
+"""Bytes of all of an app's sealed values: an environment has to fit into what the kernel hands to a program."""
+
+
+class Secret:
+    """A text that cannot be printed, compared, pickled or written as JSON: only `reveal` gives it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Answers the text, to whoever seals it, hides it, or builds an environment."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A secret as the store keeps it. `current` False: replaced or unset, and hidden as long as something may run with
+    it.
+    """
+
+    name: str
+    version: int
+    sealed: bytes = field(repr=False)
+    current: bool = True
+
+
+def secret_name(text: str) -> str:
+    """Accept the name of a secret."""
+    return env_key(text)
+
+
+def secret_value(name: str, text: str) -> Secret:
+    """Accept the value of a secret; no sentence repeats it."""
+    if not text:
+        raise InvalidRequest(f"{name}: its value is empty", hint=f"give it one, or leave {name} out")
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        hint = "encode binary values, for instance as base64"
+        raise InvalidRequest(f"{name}: its value is not text that an environment can hold", hint=hint)
+    size = len(name) + 1 + len(text.encode())
+    if size > STRING_MAX:
+        sentence = f"{name}: {size} bytes with its name, and one environment variable holds {STRING_MAX}"
+        raise InvalidRequest(sentence, hint="keep a large file elsewhere, and the key to it here")
+    return Secret(text)
+
+
+def current(sealed: Iterable[Sealed]) -> dict[str, Sealed]:
+    """Answers the secrets that are set, by name."""
+    return {each.name: each for each in sealed if each.current}

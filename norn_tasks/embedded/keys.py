@@ -1,0 +1,82 @@
+"""The key that opens secrets: made once, kept in the data directory, its public half written where the API finds it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from norn_tasks import age
+from norn_tasks.domain.errors import SecretsLocked
+from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.progress import say
+from norn_tasks.settings import Settings
+from norn_tasks.store import secrets
+from norn_tasks.store.session import Database
+
+
+def ensure_key(database: Database, settings: Settings) -> None:
+    """Makes the key if there is none, and its public half known; says so when it is not the one that it should be.
+
+    What is sealed is never given up: while secrets are set, no other key takes the place of a lost one. Raises
+    NotStarted when the file cannot be read, written, or has no key in it.
+    """
+    with database.transaction() as tx:
+        known, sealed = secrets.known_recipient(tx), secrets.any_sealed(tx)
+    try:
+        public = age.recipient_of(_key(settings, may_make=known is None or not sealed))
+    except SecretsLocked as lost:
+        say(f"  {lost.sentence}: {sealed} secrets cannot be opened\n  hint: {lost.hint}")
+        return
+    if public == known:
+        return
+    if known is not None and sealed:
+        say(
+            f"  {settings.age_key_path} is not the key to which {sealed} secrets were sealed: they cannot be opened\n"
+            "  hint: put the right one back from a backup, or unset those secrets; then norn up"
+        )
+        return
+    with database.transaction() as tx:
+        secrets.remember_recipient(tx, public)
+
+
+def _key(settings: Settings, *, may_make: bool) -> str:
+    file = settings.age_key_path
+    if settings.age_key:
+        return _checked(settings.age_key, "NORN_AGE_KEY")
+    try:
+        if may_make and not file.exists():
+            _make(file)
+            say(f"  the key that opens secrets is in {file}: keep a copy of it elsewhere")
+        return _checked(file.read_text("utf-8", "replace"), str(file))
+    except FileNotFoundError:
+        hint = "put it back from a backup; or, if it is lost, unset those secrets, and norn up makes a new one"
+        raise SecretsLocked(f"the key {file} is gone", hint=hint) from None
+    except OSError as error:
+        raise NotStarted(
+            f"the key of secrets, {file}, cannot be used: {error.strerror}",
+            hint="make it readable, or NORN_AGE_KEY_FILE",
+        ) from error
+
+
+def _make(file: Path) -> None:
+    """Writes a new key, whole or not at all, for our eyes only."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(age.fresh_key() + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        # Two that start at once: the first one's key stays.
+        os.link(part, file)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+
+
+def _checked(text: str, where: str) -> str:
+    try:
+        age.recipient_of(age.key_in(text))
+    except age.NotAKey:
+        raise NotStarted(f"{where} holds no private age key", hint="put the right one there, or remove it") from None
+    return age.key_in(text)

@@ -1,0 +1,31 @@
+"""Secrets of an app on their way into a release: all that its spec names must be set before anything is touched."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.step import Learned
+from norn_tasks.steps.step import Context, Step
+
+
+class SyncSecrets(Step):
+    """Tells which versions of the app's secrets go live; `strict` False (forge): only notes what is not set yet."""
+
+    name = "sync-secrets"
+
+    def __init__(self, *, strict: bool = True) -> None:
+        self._strict = strict
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """An app that names none needs none."""
+        return None if spec.secrets else "no secrets named"
+
+    def run(self, context: Context) -> Learned | None:
+        """Notes names and versions; raises SecretsMissing, or SecretsLocked for one that cannot be opened."""
+        missing = context.missing_secrets
+        if missing and not self._strict:
+            return Learned(note=f"not set yet: {', '.join(missing)}")
+        context.secrets()
+        versions = {each.name: each.version for each in context.named_secrets}
+        return Learned(
+            facts={"secrets": versions}, note=", ".join(f"{name} v{version}" for name, version in versions.items())
+        )

@@ -1,0 +1,133 @@
+"""Secrets as rows: sealed values go in, and out to the workers that claim a job of the app; nobody else reads them.
+
+What was replaced or unset stays, sealed, until no container can have it any more: so long its value is hidden in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, func, insert, select, text, update
+
+from norn_tasks.domain.errors import Conflict, InvalidRequest, NotFound
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.secret import ALL_MAX, MOST, Sealed
+from norn_tasks.store.facts import tell
+from norn_tasks.store.session import Tx
+from norn_tasks.store.tables import Instance, JobRow, SecretRow
+
+_NOW = text("clock_timestamp()")
+
+
+@dataclass(frozen=True)
+class KnownSecret:
+    """What may be told of a secret that is set."""
+
+    name: str
+    version: int
+    set_by: str
+    at: datetime
+
+
+def recipient(tx: Tx) -> str:
+    """Answers the public key to which secrets are sealed; raises Conflict when the server has none yet."""
+    found = tx.scalar(select(Instance.age_recipient))
+    if found is None:
+        raise Conflict("this server has no key for secrets yet", hint="norn up makes one; docs/secrets.md tells more")
+    return str(found)
+
+
+def known_recipient(tx: Tx) -> str | None:
+    """Answers the public key, None when there is none yet."""
+    return tx.scalar(select(Instance.age_recipient))
+
+
+def remember_recipient(tx: Tx, public: str) -> None:
+    """Makes this the key to which secrets are sealed."""
+    tx.execute(update(Instance).values(age_recipient=public))
+
+
+def any_sealed(tx: Tx) -> int:
+    """Counts the secrets that are set, of all apps."""
+    return int(tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None))) or 0)
+
+
+def listed(tx: Tx, app: str) -> tuple[KnownSecret, ...]:
+    """Lists what is set, by name."""
+    s = SecretRow
+    rows = tx.execute(
+        select(s.name, s.version, s.set_by, s.at).where(s.app == app, s.retired_at.is_(None)).order_by(s.name)
+    )
+    return tuple(KnownSecret(row.name, row.version, row.set_by, row.at) for row in rows)
+
+
+def sealed_of(tx: Tx, app: str) -> tuple[Sealed, ...]:
+    """Answers everything that is sealed for the app, with what it had and may still have in a container."""
+    s = SecretRow
+    rows = tx.execute(select(s.name, s.version, s.sealed, s.retired_at).where(s.app == app).order_by(s.name, s.version))
+    return tuple(Sealed(row.name, row.version, row.sealed, row.retired_at is None) for row in rows)
+
+
+def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[str, int]:
+    """Sets secrets, each as its next version, and answers the versions; raises InvalidRequest over the app's limits."""
+    _alone(tx, app)
+    versions = {}
+    for name, sealed in sorted(values.items()):
+        _retire(tx, app, name)
+        latest = tx.scalar(select(func.max(SecretRow.version)).where(SecretRow.app == app, SecretRow.name == name))
+        versions[name] = (latest or 0) + 1
+        row = {"app": app, "name": name, "sealed": sealed, "version": versions[name], "set_by": actor}
+        tx.execute(insert(SecretRow).values(row))
+    _refuse_too_many(tx, app)
+    tell(tx, EventKind.SECRET_SET, app=app, names=list(versions), actor=actor)
+    return versions
+
+
+def unset(tx: Tx, app: str, name: str, *, actor: str) -> None:
+    """Takes a secret away; raises NotFound when it is not set."""
+    _alone(tx, app)
+    if not _retire(tx, app, name):
+        raise NotFound(f"{app} has no secret {name[:128]}", hint=f"norn secrets list {app}")
+    tell(tx, EventKind.SECRET_UNSET, app=app, names=[name], actor=actor)
+
+
+def forget(tx: Tx, app: str) -> None:
+    """Leaves nothing of the app's secrets: another app of its name begins without any."""
+    tx.execute(delete(SecretRow).where(SecretRow.app == app))
+
+
+def forget_retired(tx: Tx, app: str) -> None:
+    """Leaves nothing that was retired before the first claim of a job that has not ended; a rollout of the app ends.
+
+    Its replicas are all of that rollout, and runs and calls are all of such a job: no container can have it any more.
+    """
+    begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(("queued", "running")))
+    tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))
+
+
+def _alone(tx: Tx, app: str) -> None:
+    """Lets one change of an app's secrets follow the other; an app of a directory may have no row to lock."""
+    tx.execute(select(text("pg_advisory_xact_lock(hashtext('norn-secrets'), hashtext(:app))")).params(app=app))
+
+
+def _retire(tx: Tx, app: str, name: str) -> bool:
+    current = (SecretRow.app == app, SecretRow.name == name, SecretRow.retired_at.is_(None))
+    if not tx.scalar(select(exists().where(*current))):
+        return False
+    tx.execute(update(SecretRow).where(*current).values(retired_at=_NOW))
+    return True
+
+
+def _refuse_too_many(tx: Tx, app: str) -> None:
+    count, size = tx.execute(
+        select(func.count(), func.coalesce(func.sum(func.length(SecretRow.sealed)), 0)).where(
+            SecretRow.app == app, SecretRow.retired_at.is_(None)
+        )
+    ).one()
+    if count > MOST:
+        raise InvalidRequest(f"{app} would have {count} secrets, and {MOST} is the most", hint="unset some first")
+    if size > ALL_MAX:
+        sentence = f"the secrets of {app} would have {size} bytes together, and {ALL_MAX} is the most"
+        raise InvalidRequest(sentence, hint="keep large files elsewhere, and the keys to them here")

@@ -1,0 +1,115 @@
+"""`norn secrets`: where values come from, what is said about them, and that none is printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli import shapes
+from tests.integration.cli.server import Answer, problem
+
+CANARY = "canary-5f1e7c"
+
+
+def secret(name: str, **more):
+    return {
+        "name": name, "version": 1, "set_by": "joe", "at": "2026-11-23T10:00:00Z", "named": True, "missing": False,
+        **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def blog(norn):
+    """A server whose app `blog` names API_KEY; whatever is set is there afterwards."""
+    norn.on("PUT", "/api/apps/blog/secrets", lambda asked: Answer(shapes.page(*map(secret, asked.json["values"]))))
+    norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY")))
+    return norn
+
+
+def sent(norn):
+    return next(asked.json["values"] for asked in norn.asked if asked.method == "PUT")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin"),
+    [
+        (["API_KEY=canary-5f1e7c"], ""),
+        (["API_KEY", "-"], "canary-5f1e7c\n"),
+        (["API_KEY=-"], "canary-5f1e7c"),
+        (["API_KEY"], "canary-5f1e7c\r\n"),
+    ],
+)
+def test_a_value_comes_from_the_word_or_from_stdin(blog, run, words, stdin):
+    result = run("secrets", "set", "blog", *words, input=stdin)
+    assert (result.exit_code, sent(blog)) == (0, {"API_KEY": CANARY})
+    assert CANARY not in result.stdout + result.stderr
+
+
+def test_several_are_set_in_one_request(blog, run):
+    run("secrets", "set", "blog", "A=1", "B=x=y")
+    assert sent(blog) == {"A": "1", "B": "x=y"}
+
+
+def test_the_app_may_be_left_to_the_environment(blog, run):
+    run("secrets", "set", "API_KEY=x", env={"NORN_APP": "blog"})
+    assert sent(blog) == {"API_KEY": "x"}
+
+
+def test_a_file_is_read(blog, run, tmp_path: Path):
+    (tmp_path / "prod.env").write_text('export API_KEY="two\\nlines"\n# no\nB=2\n')
+    run("secrets", "set", "blog", "--from-file", str(tmp_path / "prod.env"), "B=3")
+    assert sent(blog) == {"API_KEY": "two\nlines", "B": "3"}
+
+
+def test_a_file_that_is_none_says_where(blog, run, tmp_path: Path):
+    (tmp_path / "prod.env").write_text(f"A=1\n{CANARY}\n")
+    result = run("secrets", "set", "blog", "--from-file", str(tmp_path / "prod.env"))
+    assert (result.exit_code, f"{tmp_path}/prod.env:2: this is not NAME=value" in result.stderr) == (2, True)
+    assert CANARY not in result.stderr
+
+
+def test_nothing_to_set_is_a_usage_error(blog, run):
+    assert run("secrets", "set", "blog").exit_code == 2
+
+
+def test_what_becomes_of_it_is_told(blog, run):
+    result = run("secrets", "set", "blog", "API_KEY=canary-5f1e7c")
+    assert result.stdout == "API_KEY is set, version 1\n"
+    assert "live with the next norn deploy blog or norn restart blog" in result.stderr
+
+
+def test_one_that_no_container_gets_is_told(norn, run):
+    norn.on("PUT", "/api/apps/blog/secrets", shapes.page(secret("OTHER", named=False)))
+    assert "secrets: [OTHER]" in run("secrets", "set", "blog", "OTHER=canary-5f1e7c").stderr
+
+
+def test_one_too_short_to_be_hidden_is_told(blog, run):
+    assert "not hidden in logs: PIN" in run("secrets", "set", "blog", "PIN=1234").stderr
+
+
+def test_the_list_shows_what_is_missing(norn, run):
+    missing = secret("OTHER", version=None, set_by=None, at=None, missing=True)
+    norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY", version=3), missing))
+    lines = run("secrets", "list", "blog").stdout.splitlines()
+    assert lines[1].split()[:2] == ["API_KEY", "3"]
+    assert lines[2].split() == ["OTHER", "missing"]
+
+
+def test_names_alone_are_for_scripts(norn, run):
+    norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("A"), secret("B")))
+    assert run("secrets", "list", "blog", "-o", "name").stdout == "A\nB\n"
+
+
+def test_unsetting_says_what_will_fail(norn, run):
+    norn.on("DELETE", "/api/apps/blog/secrets/API_KEY", Answer(None, 204))
+    norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY", missing=True)))
+    result = run("secrets", "unset", "blog", "API_KEY")
+    assert (result.exit_code, result.stdout) == (0, "unset API_KEY\n")
+    assert "deploys fail" in result.stderr
+
+
+def test_one_that_is_not_set_is_not_found(norn, run):
+    told = problem(404, "not_found", "blog has no secret X", "norn secrets list blog")
+    norn.on("DELETE", "/api/apps/blog/secrets/X", told)
+    assert run("secrets", "unset", "blog", "X").exit_code == 3
