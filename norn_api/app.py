@@ -22,6 +22,7 @@ from norn_api.routes import (
     functions,
     jobs,
     logs,
+    oneoffs,
     secrets,
     server,
     sources,
@@ -38,7 +39,7 @@ from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
 NOUNS = (
-    server, specs, apps, sources, why, work, deployments, jobs, logs, secrets, cron, functions, events,
+    server, specs, apps, sources, why, work, oneoffs, deployments, jobs, logs, secrets, cron, functions, events,
     tokens, workers, audit,
 )  # fmt: skip
 _SAFE = ("GET", "HEAD", "OPTIONS")

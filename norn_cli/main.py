@@ -35,6 +35,8 @@ COMMANDS = {
         "status": "Show the apps, or one app with all its facts",
         "logs": "Print what an app, or the server, has written",
         "why": "Say why an app is not as it should be",
+        "run": "Run a command once in an app's image",
+        "runs": "List and show the commands that were run so",
         "open": "Print an app's URL and open it",
         "deployments": "List an app's deployments",
         "releases": "List an app's releases",

@@ -17,6 +17,7 @@ from norn_cli.session import Session
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPLETION_SECONDS = 0.5
+_TYPED = "norn.typed"
 
 
 def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -106,6 +107,37 @@ def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Com
 def commands(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], NornCommands]:
     """Makes a function a command of `norn` that has commands of its own."""
     return click.group(name, cls=NornCommands, **attrs)
+
+
+class _AfterDashes(NornCommand):
+    """A command whose own words end at `--`; what stands behind is another program's, untouched."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keeps what stands behind the first `--` for `typed_command`."""
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_TYPED], args = args[at + 1 :], args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Says so in the usage."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
+def command_with_another(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Makes a function a command that is given another program's words behind `--`: `typed_command` answers them."""
+    return click.command(name, cls=_AfterDashes, **attrs)
+
+
+def typed_command() -> list[str]:
+    """Answers the words behind `--`; raises Usage when there are none."""
+    context = click.get_current_context()
+    typed: list[str] = context.meta.get(_TYPED) or []
+    if not typed:
+        from norn_cli.errors import Usage
+
+        raise Usage("what is to be run stands behind --", hint=f"norn {context.info_name} blog -- ls -l")
+    return typed
 
 
 def app_argument(function: F) -> F:

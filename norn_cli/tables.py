@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -137,6 +138,16 @@ RUNS = (
     _STATE,
     _EXIT,
     _TOOK,
+    _WHY,
+)
+ONEOFFS = (
+    _ID,
+    Column("BEGAN", lambda run: ago(run.get("begun_at") or run.get("created_at"))),
+    Column("COMMAND", lambda run: shlex.join(run.get("command") or [])),
+    _STATE,
+    _EXIT,
+    _TOOK,
+    _BY,
     _WHY,
 )
 CALLS = (

@@ -90,6 +90,8 @@ class Settings(BaseModel):
     git_private: bool = Field(False, description="git may reach loopback, link-local and private addresses")
     test_timeout: Seconds = Field(600, description="limit of build.test")
     rollout_timeout: Seconds = Field(120, description="how long a new replica may take to become healthy")
+    run_timeout: Seconds = Field(3600, description="limit of a one-off command that names none")
+    run_timeout_max: Seconds = Field(86400, description="longest limit that a one-off command may name")
     drain_timeout: Seconds = Field(10, description="how long open requests of a leaving replica may take")
 
     # Cluster and router

@@ -126,5 +126,5 @@ def _plain(piece: Any) -> str:
 
 def _json_line(piece: Any) -> str:
     at = piece["at"].isoformat().replace("+00:00", "Z")
-    told = {"step": piece["step"], "seq": piece["seq"], "at": at, "text": piece["chunk"]}
+    told = {"step": piece["step"], "seq": piece["seq"], "at": at, "stream": piece["stream"], "text": piece["chunk"]}
     return json.dumps(told, ensure_ascii=False) + "\n"

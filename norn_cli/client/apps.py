@@ -43,6 +43,18 @@ class Apps(Transport):
         """Asks for forge, deploy, rollback, restart, scale or teardown; answers the accepted job."""
         return self._send("POST", app_path(app, verb), json=body)
 
+    def run(self, app: str, command: list[str], timeout: int | None) -> Json:
+        """Asks for a one-off command; answers the accepted job."""
+        return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout})
+
+    def oneoffs(self, app: str, limit: int) -> Json:
+        """Lists an app's one-off commands, newest first."""
+        return self._get(app_path(app, "runs"), {"limit": limit})
+
+    def oneoff(self, execution: int) -> Json:
+        """Reads one one-off command with its output."""
+        return self._get(f"/api/runs/{execution}")
+
     def deployments(self, app: str, limit: int) -> Json:
         """Lists an app's deployments, newest first."""
         return self._get(app_path(app, "deployments"), {"limit": limit})

@@ -15,7 +15,7 @@ from norn_tasks.dispatch.releasing import (
     request_scale,
     request_teardown,
 )
-from norn_tasks.dispatch.running import request_cancel, request_cron_run, request_invoke
+from norn_tasks.dispatch.running import request_cancel, request_cron_run, request_invoke, request_run
 from norn_tasks.dispatch.secrets import set_secrets, unset_secret
 from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
@@ -35,6 +35,7 @@ __all__ = [
     "request_cancel",
     "request_invoke",
     "request_cron_run",
+    "request_run",
     "request_logs",
     "request_look",
     "KeptSource",

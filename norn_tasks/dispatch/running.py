@@ -1,10 +1,10 @@
-"""Runs of code: calls of a function, cron runs by hand, and the end of either."""
+"""Runs of code: calls of a function, cron runs by hand, one-off commands, and the end of each."""
 
 from __future__ import annotations
 
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, refuse_without_workers, require_role
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.errors import BodyTooLarge, WrongRole
+from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.schedule import Trigger
@@ -79,6 +79,33 @@ def request_cron_run(
         )
         if force:
             slots.hold_extra(tx, JobClass.CRON, app, run.job)
+        return Accepted(run.job, execution=run.execution)
+
+    return accept(intake, JobClass.CRON, key, write)
+
+
+def request_run(
+    intake: Intake,
+    app: str,
+    *,
+    command: tuple[str, ...],
+    timeout: int | None,
+    actor: str,
+    key: IdempotencyKey | None = None,
+) -> Accepted:
+    """Asks for a command to run once in the live release's image, with the app's environment; `timeout` in seconds."""
+    longest = int(intake.settings.run_timeout_max)
+    if timeout is not None and not 1 <= timeout <= longest:
+        raise InvalidRequest(
+            f"timeout: {timeout} is not from 1 to {longest} seconds", hint="raise NORN_RUN_TIMEOUT_MAX on the server"
+        )
+
+    def write(tx: Tx) -> Accepted:
+        found_app(intake, tx, app)
+        live = releases.require_live(tx, app)
+        seconds = timeout or min(longest, int(intake.settings.run_timeout))
+        patience = intake.settings.job_patience
+        run = runs.accept_oneoff(tx, live, command, timeout=seconds, actor=actor, patience=patience)
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.CRON, key, write)

@@ -71,14 +71,16 @@ class Finished:
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of an infraspec that say what a run may take: the way out when it took more."""
+    """What says how much a run may take, its command among it: the way out when it took more, or could not begin."""
 
-    timeout: str = "timeout"
+    timeout: str = "timeout in its infraspec.yaml"
     memory: str = "resources.memory"
+    command: str = "command in infraspec.yaml and CMD in the Dockerfile"
 
 
 OF_A_RUN = Fields()
-OF_A_CALL = Fields("function.timeout", "function.memory")
+OF_A_CALL = Fields("function.timeout in its infraspec.yaml", "function.memory")
+OF_A_COMMAND = Fields("the limit with --timeout", command="what was typed after --, and what is in the image")
 
 
 def judge(
@@ -94,24 +96,24 @@ def judge(
                     "raise function.maxOutput in its infraspec.yaml, or write less")  # fmt: skip
     if ended.timed_out:
         return _bad(ended, ExecutionState.TIMED_OUT, "timed_out", f"it did not end within {timeout:g} s",
-                    f"raise {fields.timeout} in its infraspec.yaml, or make it quicker")  # fmt: skip
+                    f"raise {fields.timeout}, or make it quicker")  # fmt: skip
     if ended.oom_killed:
         what = f"it used more than its {memory // 2**20} MiB of memory"
         return _bad(ended, ExecutionState.OOM_KILLED, "oom_killed", what,
                     f"raise {fields.memory} in its infraspec.yaml")  # fmt: skip
     if ended.exit_code == 0:
         return Finished(ExecutionState.SUCCEEDED, ended)
-    return _by_exit_code(ended)
+    return _by_exit_code(ended, fields)
 
 
-def _by_exit_code(ended: Ended) -> Finished:
+def _by_exit_code(ended: Ended, fields: Fields) -> Finished:
     code = ended.exit_code
     if code is None or code == 125:
         return _bad(ended, ExecutionState.ERROR, "infrastructure", "the engine could not run it", "norn health")
     if code in (126, 127):
         what = "cannot be executed" if code == 126 else "was not found in the image"
         return _bad(ended, ExecutionState.FAILED, "not_runnable", f"its command {what} (exit {code})",
-                    "check command in infraspec.yaml and CMD in the Dockerfile")  # fmt: skip
+                    f"check {fields.command}")  # fmt: skip
     if code > 128:
         return _bad(ended, ExecutionState.FAILED, "signalled", f"it was ended by signal {code - 128}", "")
     return _bad(ended, ExecutionState.FAILED, "exit", f"it exited {code}", "")

@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     TEARDOWN = "teardown"
     INVOKE = "invoke"
     CRON_RUN = "cron-run"
+    RUN = "run"
     OBSERVE = "observe"
     READ_LOGS = "read-logs"
 
@@ -50,7 +51,7 @@ class JobKind(StrEnum):
     @property
     def takes_slot(self) -> bool:
         """True when it runs in one of its app's concurrency slots."""
-        return self in (JobKind.INVOKE, JobKind.CRON_RUN)
+        return self in (JobKind.INVOKE, JobKind.CRON_RUN, JobKind.RUN)
 
 
 _CLASSES = {
@@ -63,6 +64,7 @@ _CLASSES = {
     JobKind.TEARDOWN: JobClass.DEPLOY,
     JobKind.INVOKE: JobClass.INVOKE,
     JobKind.CRON_RUN: JobClass.CRON,
+    JobKind.RUN: JobClass.CRON,
     JobKind.OBSERVE: JobClass.OBSERVE,
     JobKind.READ_LOGS: JobClass.OBSERVE,
 }

@@ -6,7 +6,7 @@ from norn_tasks.domain.job import Job, JobKind
 from norn_tasks.pipelines.deploy import deploy, rescale, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.observe import observe, read_logs
-from norn_tasks.pipelines.run import run
+from norn_tasks.pipelines.run import oneoff, run
 from norn_tasks.steps.step import Step
 
 Pipeline = Callable[[Job], tuple[Step, ...]]
@@ -21,6 +21,7 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.TEARDOWN: teardown,
     JobKind.INVOKE: run,
     JobKind.CRON_RUN: run,
+    JobKind.RUN: oneoff,
     JobKind.OBSERVE: observe,
     JobKind.READ_LOGS: read_logs,
 }

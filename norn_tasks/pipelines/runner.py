@@ -25,7 +25,7 @@ from norn_tasks.domain.writes import SpecLearned
 from norn_tasks.pipelines import PIPELINES, Pipeline
 from norn_tasks.pipelines.failpoints import Point, Reach, inert
 from norn_tasks.pipelines.hiding import hidden_learned, hidden_problem, hiding, known_secrets
-from norn_tasks.ports import Say, Stop, Tools, Watch
+from norn_tasks.ports import Stop, Tools, Watch
 from norn_tasks.steps.step import Context, Step
 
 log = structlog.get_logger()
@@ -50,10 +50,17 @@ class Ledger(Protocol):
     def check(self, fence: Fence) -> None: ...
 
 
+class Sink(Protocol):
+    """Takes a step's output: called with text, what came on stdout."""
+
+    def __call__(self, text: str, /) -> None: ...
+    def err(self, text: str) -> None: ...
+
+
 class Output(Protocol):
     """Opens the log of a step; what is said inside the block is written under the job's token."""
 
-    def __call__(self, fence: Fence, step: str) -> AbstractContextManager[Say]: ...
+    def __call__(self, fence: Fence, step: str) -> AbstractContextManager[Sink]: ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,7 @@ class _Play:
         reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
         if reason is not None:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
-        if len(self._steps) > 1:
+        if len(self._steps) > 1 or step.watched:
             self._ledger.begin_step(self._job.fence, place, step.stage)
         self._current = step
         self._runner.reach(step.name, Point.BEFORE)
@@ -165,8 +172,13 @@ class _Play:
         job, tools = self._job, self._runner.tools
         patience = tools.limits.engine_patience if step.patient and not job.sync else 0.0
         end = time.monotonic() + patience
-        with self._runner.output(job.fence, step.name) as sink, hiding(self._hidden, sink) as say:
-            context = Context(job, tools, Watch(job.fence, say, self._stop), self._hooks, self._hidden)
+        with (
+            self._runner.output(job.fence, step.name) as sink,
+            hiding(self._hidden, sink) as say,
+            hiding(self._hidden, sink.err) as err,
+        ):
+            watch = Watch(job.fence, say, self._stop, err if step.watched else None)
+            context = Context(job, tools, watch, self._hooks, self._hidden)
             while True:
                 try:
                     return step.run(context)

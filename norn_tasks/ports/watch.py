@@ -28,8 +28,12 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """What a long piece of work is given along: its fence, where its output goes, and what may stop it."""
+    """What a long piece of work is given along: its fence, where its output goes, and what may stop it.
+
+    `err`: where what came on stderr goes; None: it is not told apart.
+    """
 
     fence: Fence
     say: Say
     stop: Stop
+    err: Say | None = None

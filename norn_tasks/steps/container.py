@@ -1,4 +1,4 @@
-"""The container of a cron run or a function call: run once, or taken over from a worker that died."""
+"""The container of a cron run, a function call or a one-off: run once, or taken over from a worker that died."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from norn_tasks.domain.call import environment
 from norn_tasks.domain.errors import NornError, ReleaseGone
-from norn_tasks.domain.execution import OF_A_CALL, OF_A_RUN, Ended, ExecutionState, Finished, judge
+from norn_tasks.domain.execution import OF_A_CALL, OF_A_COMMAND, OF_A_RUN, Ended, ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.job import Job, JobKind, Problem
 from norn_tasks.domain.step import Learned
@@ -37,6 +37,13 @@ class RunContainer(Step):
         return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
 
 
+class RunCommand(RunContainer):
+    """Runs a one-off command, for somebody who may be reading what it prints."""
+
+    name = "run-command"
+    watched = True
+
+
 def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:
     """Says what its end means, by the limits that the spec says; who has no other way out is sent to the output."""
     limit, fields = spec.timeout, OF_A_RUN
@@ -44,6 +51,9 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:
     if job.kind is JobKind.INVOKE:
         limit, fields = spec.function.timeout, OF_A_CALL
         hint = f"norn fn show {job.execution} has its output"
+    if job.kind is JobKind.RUN:
+        limit, fields = int(run.timeout), OF_A_COMMAND
+        hint = f"norn runs show {job.execution} has its output"
     finished = judge(ended, timeout=limit, memory=run.memory, output=run.max_output, fields=fields)
     bad = finished.state is not ExecutionState.SUCCEEDED
     return replace(finished, hint=finished.hint or hint) if bad else finished
@@ -80,7 +90,7 @@ def run_of(context: Context) -> Run:
     if job.image_id is None:
         raise ReleaseGone(f"release {job.release} of {job.app} has no image", hint=f"norn deploy {job.app}")
     is_call, timeout = job.kind is JobKind.INVOKE, _timeout(job, spec)
-    argv = spec.argv()
+    argv = job.args["command"] if job.kind is JobKind.RUN else spec.argv()
     return Run(
         name=f"norn-x-{job.execution}-{limits.instance}",
         app=job.app,
@@ -105,6 +115,8 @@ def run_of(context: Context) -> Run:
 
 def _timeout(job: Job, spec: Infraspec) -> float:
     """One clock: a synchronous call has what is left of its time since it was accepted."""
+    if job.kind is JobKind.RUN:
+        return float(job.args["timeout"])
     if job.kind is JobKind.CRON_RUN:
         return float(spec.timeout)
     if job.sync and job.remaining is not None:

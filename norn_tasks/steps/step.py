@@ -71,7 +71,8 @@ class Step(ABC):
 
     `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing meanwhile.
     `always`: it runs even after the job has failed. `returns`: its failure asks for a return to the live release.
-    `patient`: it waits for an engine or a cluster that is away.
+    `patient`: it waits for an engine or a cluster that is away. `watched`: its output is read while it runs, stdout
+    and stderr apart.
     """
 
     name: ClassVar[str]
@@ -81,6 +82,7 @@ class Step(ABC):
     always: ClassVar[bool] = False
     returns: ClassVar[bool] = False
     patient: ClassVar[bool] = True
+    watched: ClassVar[bool] = False
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Says why this app does not need the step; None when it does."""

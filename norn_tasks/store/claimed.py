@@ -17,7 +17,7 @@ from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
 from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Database, Row, Tx
-from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution
+from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution, OneOff
 
 
 def take(database: Database, claimer: Claimer) -> Job | None:
@@ -84,6 +84,8 @@ def _execution(tx: Tx, kind: JobKind, execution: int | None) -> dict[str, Any]:
         moment = func.coalesce(CronExecution.scheduled_for, CronExecution.created_at).label("scheduled_for")
         found = tx.execute(select(CronExecution.image_id, moment).where(CronExecution.id == execution))
         return dict(found.mappings().one())
+    if kind is JobKind.RUN:
+        return {"image_id": tx.scalar(select(OneOff.image_id).where(OneOff.id == execution))}
     if kind is not JobKind.INVOKE:
         return {}
     row = tx.execute(

@@ -16,7 +16,7 @@ from norn_tasks.domain.schedule import Verdict
 from norn_tasks.store import slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import App, CronExecution, DeploymentRow, FuncExecution, JobRow
+from norn_tasks.store.tables import App, CronExecution, DeploymentRow, FuncExecution, JobRow, OneOff
 
 _DEPLOYMENT = {
     JobState.FAILED: DeploymentState.FAILED,
@@ -25,9 +25,10 @@ _DEPLOYMENT = {
 }
 _EXECUTION = {JobState.CANCELLED: ExecutionState.CANCELLED, JobState.SUPERSEDED: ExecutionState.CANCELLED}
 _GIVE_WAY = (JobKind.DEPLOY, JobKind.REPAIR)
-EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution]] = {
+EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution] | type[OneOff]] = {
     JobKind.INVOKE: FuncExecution,
     JobKind.CRON_RUN: CronExecution,
+    JobKind.RUN: OneOff,
 }
 
 
@@ -48,7 +49,7 @@ def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None) -> No
             error=problem.to_json() if problem else None,
         )
     )
-    if row["kind"] in (JobKind.INVOKE, JobKind.CRON_RUN):
+    if row["kind"] in EXECUTION_TABLES:
         slots.release(tx, row["id"])
         _end_execution(tx, row, state, problem)
     elif row["deployment"] is not None:

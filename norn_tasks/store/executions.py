@@ -1,4 +1,4 @@
-"""Cron runs and function calls as their readers see them: the records, and a call's bytes."""
+"""Cron runs, function calls and one-offs as their readers see them: the records, and a call's bytes."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ class CronRun(Execution):
 
 
 @dataclass(frozen=True)
+class OneOff(Execution):
+    """A one-off command with its output; `timeout` in seconds."""
+
+    command: tuple[str, ...]
+    timeout: int
+    stdout: str
+    stdout_dropped: int
+    stderr: str
+    stderr_dropped: int
+
+
+@dataclass(frozen=True)
 class FunctionCall(Execution):
     """A function call without its bytes."""
 
@@ -76,7 +88,7 @@ class Answer:
     stderr: bytes | None
 
 
-def _shared(x: type[t.CronExecution] | type[t.FuncExecution]) -> tuple[Any, ...]:
+def _shared(x: type[t.ExecutionColumns]) -> tuple[Any, ...]:
     return (
         x.id, x.app, x.job_id.label("job"), x.release, x.state, x.cause, x.sentence, x.hint, x.exit_code, x.attempt,
         x.actor, x.created_at, x.begun_at, x.finished_at, x.duration_ms,
@@ -89,6 +101,13 @@ def _runs() -> AnySelect:
         *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.stdout, x.stdout_dropped, x.stderr,
         x.stderr_dropped,
     ).outerjoin(k, and_(k.app == x.app, k.scheduled_for == x.scheduled_for, k.execution == x.id))  # fmt: skip
+
+
+def _oneoffs() -> AnySelect:
+    x = t.OneOff
+    return select(
+        *_shared(x), x.command, x.timeout, x.stdout, x.stdout_dropped, x.stderr, x.stderr_dropped
+    )  # fmt: skip
 
 
 def _calls() -> AnySelect:
@@ -110,6 +129,19 @@ def cron_run(tx: Tx, app: str, execution: int) -> CronRun:
     if row is None:
         raise NotFound(f"{app} has no cron run {execution}", hint=f"norn cron history {app}")
     return value(CronRun, row)
+
+
+def oneoffs(tx: Tx, app: str, cut: Cut) -> Page[OneOff]:
+    """Lists an app's one-off commands, newest first."""
+    return newest_first(tx, _oneoffs().where(t.OneOff.app == app), t.OneOff.id, OneOff, cut)
+
+
+def oneoff(tx: Tx, execution: int) -> OneOff:
+    """Answers a one-off command; raises NotFound."""
+    row = tx.execute(_oneoffs().where(t.OneOff.id == execution)).first()
+    if row is None:
+        raise NotFound(f"there is no one-off run {execution}", hint="norn runs list APP")
+    return value(OneOff, row)
 
 
 def calls(

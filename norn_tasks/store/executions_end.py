@@ -14,7 +14,7 @@ from norn_tasks.domain.writes import ExecutionFinished
 from norn_tasks.store import retries
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution
+from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution, OneOff
 
 
 def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> Mapping[str, Any]:
@@ -34,9 +34,8 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> Mapping[st
             .values(response=answer, stderr=finished.ended.stderr.text().encode())
         )
     else:
-        tx.execute(
-            update(CronExecution).where(CronExecution.id == row["execution"]).values(**common, **_streams(finished))
-        )
+        table = OneOff if row["kind"] == JobKind.RUN else CronExecution
+        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **_streams(finished)))
     told = {"execution": row["execution"], "state": str(finished.state), "exit_code": finished.ended.exit_code}
     if pause is None:
         tell(tx, EventKind.EXECUTION_ENDED, app=row["app"], job=row["id"], **told)

@@ -16,7 +16,7 @@ from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
 from norn_tasks.store import repairs
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import App, CronExecution, FuncExecution, JobRow, ReplicaRow, WorkloadRow
+from norn_tasks.store.tables import App, CronExecution, FuncExecution, JobRow, OneOff, ReplicaRow, WorkloadRow
 
 NEW_CONTAINER = 60.0
 """Seconds in which a container may not have its row yet: it is created first and recorded next."""
@@ -74,7 +74,7 @@ def _execution_lives(tx: Tx, name: str) -> bool:
         return state is None or not JobState(state).terminal
     if not name.isdigit():
         return True
-    for table in (FuncExecution, CronExecution):
+    for table in (FuncExecution, CronExecution, OneOff):
         job = tx.scalar(select(JobRow.state).join(table, table.job_id == JobRow.id).where(table.id == int(name)))
         if job is not None:
             return not JobState(job).terminal

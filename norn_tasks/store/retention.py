@@ -91,6 +91,7 @@ def _rules(keep: Keep) -> tuple[_Rule, ...]:
             ("DELETE FROM execution_io WHERE execution = ANY(:ids)",),
         ),
         _Rule("cron_executions", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
+        _Rule("oneoffs", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
         _Rule("cron_ticks", "decided_at", keep.runs_days, keep.runs_per_app, "r.open"),
         _Rule("audit", "at", keep.audit_days, None, "false"),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Accepting runs: the job and the execution of a cron run or a function call, in the caller's transaction."""
+"""Accepting runs: the job and the execution of a cron run, a call or a one-off, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import insert, text, update
 
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.job import JobKind
+from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store import slots
 from norn_tasks.store.jobs import NewJob, accept
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution, JobRow
+from norn_tasks.store.tables import CronExecution, ExecutionIO, FuncExecution, JobRow, OneOff
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,20 @@ def accept_cron_run(
     tx.execute(
         insert(CronExecution).values(**common, trigger=str(trigger), scheduled_for=scheduled_for, planned_at=planned)
     )
+    return AcceptedRun(job, common["id"])
+
+
+def accept_oneoff(
+    tx: Tx, release: Row, command: tuple[str, ...], *, timeout: int, actor: str, patience: float
+) -> AcceptedRun:
+    """Accepts a command to run in the live release's image, in a slot of its own: it waits for no schedule."""
+    new = NewJob(
+        kind=JobKind.RUN, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
+        engine=release["engine"], release=release["n"], args={"command": list(command), "timeout": timeout},
+    )  # fmt: skip
+    job, common = _accept(tx, new, release)
+    tx.execute(insert(OneOff).values(**common, command=list(command), timeout=timeout))
+    slots.hold_extra(tx, JobClass.CRON, release["app"], job)
     return AcceptedRun(job, common["id"])
 
 

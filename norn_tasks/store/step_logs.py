@@ -10,8 +10,8 @@ from norn_tasks.store.session import EVENTS, Row, Tx
 from norn_tasks.store.tables import StepLog
 
 _APPEND = text("""
-INSERT INTO step_logs(job_id, step, seq, chunk)
-SELECT :job, :step, :seq, :chunk
+INSERT INTO step_logs(job_id, step, seq, chunk, stream)
+SELECT :job, :step, :seq, :chunk, :stream
  WHERE EXISTS (SELECT 1 FROM jobs WHERE id = :job AND lease_token = :token AND state = 'running')
 ON CONFLICT DO NOTHING""")
 
@@ -22,10 +22,11 @@ def last_seq(tx: Tx, job: int, step: str) -> int:
     return int(tx.scalar(found, {"job": job, "step": step}) or 0)
 
 
-def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str) -> None:
+def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str, stream: str = "stdout") -> None:
     """Adds a piece; nothing happens when the fence has fallen."""
     clean = chunk.replace("\0", "\ufffd")
-    tx.execute(_APPEND, {"job": fence.job, "token": fence.token, "step": step, "seq": seq, "chunk": clean})
+    piece = {"step": step, "seq": seq, "chunk": clean, "stream": stream}
+    tx.execute(_APPEND, {"job": fence.job, "token": fence.token, **piece})
     notify(tx, EVENTS, str(fence.job))
 
 
@@ -37,10 +38,10 @@ def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
 
 def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Row]:
     """Answers pieces in the order of the steps, after the place (step number, seq), each with `n`, `step`, `seq`,
-    `chunk` and `at`.
+    `stream`, `chunk` and `at`.
     """
     rows = text("""
-        SELECT s.n, l.step, l.seq, l.chunk, l.at
+        SELECT s.n, l.step, l.seq, l.stream, l.chunk, l.at
           FROM step_logs l JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
          WHERE l.job_id = :job AND (CAST(:step AS text) IS NULL OR l.step = :step) AND (s.n, l.seq) > (:n, :seq)
          ORDER BY s.n, l.seq LIMIT 500""")

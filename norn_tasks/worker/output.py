@@ -6,16 +6,19 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.domain.job import Fence
-from norn_tasks.ports import Say
 from norn_tasks.store import step_logs
 from norn_tasks.store.session import Database
 
 HEAD, TAIL = 64 * 1024, 192 * 1024
 FLUSH_SECONDS = 0.5
 CHUNK = 16 * 1024
+
+Word = tuple[str, str]
+"""A piece of text, with the stream it came on in front."""
 
 
 class StepOutput:
@@ -25,22 +28,22 @@ class StepOutput:
         self._database = database
 
     @contextmanager
-    def __call__(self, fence: Fence, step: str) -> Iterator[Say]:
+    def __call__(self, fence: Fence, step: str) -> Iterator[Sink]:
         """Gives where to say the step's output; the rest of it is written when the block ends."""
-        sink = _Sink(self._database, fence, step)
+        sink = Sink(self._database, fence, step)
         try:
-            yield sink.say
+            yield sink
         finally:
             sink.close()
 
 
-class _Sink:
-    """One step's output. Its thread starts with the first word."""
+class Sink:
+    """One step's output: called with text, it takes what came on stdout. Its thread starts with the first word."""
 
     def __init__(self, database: Database, fence: Fence, step: str) -> None:
         self._database, self._fence, self._step = database, fence, step
         self._lock = threading.Lock()
-        self._words: deque[str] = deque()
+        self._words: deque[Word] = deque()
         self._waiting = 0
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -50,15 +53,22 @@ class _Sink:
         self._tail_size = 0
         self._lost = 0
 
-    def say(self, text: str) -> None:
+    def __call__(self, text: str) -> None:
         """Takes text; more than a tail's worth that waits is dropped from its beginning, told by a line."""
+        self._take("stdout", text)
+
+    def err(self, text: str) -> None:
+        """Takes text of stderr, where the two are told apart."""
+        self._take("stderr", text)
+
+    def _take(self, stream: str, text: str) -> None:
         if not text:
             return
         with self._lock:
-            self._words.append(text)
+            self._words.append((stream, text))
             self._waiting += len(text)
             while self._waiting > 2 * TAIL and len(self._words) > 1:
-                gone = len(self._words.popleft())
+                gone = len(self._words.popleft()[1])
                 self._waiting -= gone
                 self._lost += gone
             if self._thread is None:
@@ -77,30 +87,36 @@ class _Sink:
         self._flush()
 
     def _flush(self) -> None:
-        with self._lock:
-            text = "".join(self._words)
-            if self._lost:
-                text = f"… {self._lost} characters dropped …\n{text}"
-            self._words.clear()
-            self._waiting, self._lost = 0, 0
-        if not text:
+        words = self._taken()
+        if not words:
             return
         try:
-            self._write(text)
+            self._write(words)
         except DatabaseDown:
             with self._lock:
-                self._words.appendleft(text)
-                self._waiting += len(text)
+                self._words.extendleft(reversed(words))
+                self._waiting += sum(len(text) for _, text in words)
 
-    def _write(self, text: str) -> None:
+    def _taken(self) -> list[Word]:
+        """Answers what waits, as long as can be on each stream, in the order in which it came."""
+        with self._lock:
+            words = list(self._words)
+            if self._lost:
+                words.insert(0, (words[0][0], f"… {self._lost} characters dropped …\n"))
+            self._words.clear()
+            self._waiting, self._lost = 0, 0
+        return [(stream, "".join(t for _, t in part)) for stream, part in groupby(words, key=lambda word: word[0])]
+
+    def _write(self, words: list[Word]) -> None:
         with self._database.transaction() as tx:
             if self._seq == 0:
                 self._seq = step_logs.last_seq(tx, self._fence.job, self._step)
-            for start in range(0, len(text), CHUNK):
-                chunk = text[start : start + CHUNK]
-                self._seq += 1
-                step_logs.append(tx, self._fence, self._step, self._seq, chunk)
-                self._count(self._seq, len(chunk))
+            for stream, text in words:
+                for start in range(0, len(text), CHUNK):
+                    chunk = text[start : start + CHUNK]
+                    self._seq += 1
+                    step_logs.append(tx, self._fence, self._step, self._seq, chunk, stream)
+                    self._count(self._seq, len(chunk))
             gone = self._overflow()
             if gone:
                 step_logs.drop(tx, self._fence.job, self._step, gone[0], gone[-1])

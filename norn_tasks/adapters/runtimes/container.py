@@ -58,7 +58,8 @@ class Container:
 
     def live(self, hooks: Hooks) -> Ended:
         """Begins, starts, feeds and reads it, and answers its end."""
-        outputs = Outputs(self._run, self._watch.say if self._run.max_output is None else None)
+        say = self._watch.say if self._run.max_output is None else None
+        outputs = Outputs(self._run, say, self._watch.err)
         while True:
             with closing(self._attached(outputs)) as streams:
                 if not self._begun:

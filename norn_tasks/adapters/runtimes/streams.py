@@ -31,15 +31,15 @@ def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
 
 class Outputs:
     """What a run has written so far, its secrets hidden. With `max_output`, stdout is kept whole up to it; else
-    beginning and end. `say`, when given, takes the same as text while it happens.
+    beginning and end. `say`, when given, takes the same as text while it happens, and `err` what comes on stderr.
     """
 
-    def __init__(self, run: Run, say: Say | None = None) -> None:
+    def __init__(self, run: Run, say: Say | None = None, err: Say | None = None) -> None:
         self._most = run.max_output
         self._stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
         self._stderr = Capture()
         self._redactors = {stream: run.hidden.stream() for stream in (STDOUT, STDERR)}
-        self._tell = _teller(say) if say is not None else None
+        self._tell = _teller(say, err or say) if say is not None else None
         self.size = 0
         """How many bytes were written."""
 
@@ -125,13 +125,13 @@ class Streams:
         return bool(data)
 
 
-def _teller(say: Say) -> Callable[[int, bytes], None]:
+def _teller(say: Say, err: Say) -> Callable[[int, bytes], None]:
     make = codecs.getincrementaldecoder("utf-8")
     decoders = {STDOUT: make("replace"), STDERR: make("replace")}
 
     def tell(stream: int, piece: bytes) -> None:
         text = decoders[stream].decode(piece).replace("\0", "\ufffd")
         if text:
-            say(text)
+            (err if stream == STDERR else say)(text)
 
     return tell

@@ -6,7 +6,7 @@ Times are `timestamptz` and come from `clock_timestamp()` of the database, never
 from norn_tasks.store.tables.access import Audit, Token
 from norn_tasks.store.tables.apps import App, AppSpec, Instance, WorkloadRow
 from norn_tasks.store.tables.cron import CronGap, CronState, CronTick
-from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution
+from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution, OneOff
 from norn_tasks.store.tables.fleet import Beat, Worker
 from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepLog, StepRow
 from norn_tasks.store.tables.keeping import Chore
@@ -32,6 +32,7 @@ __all__ = [
     "ExecutionColumns",
     "CronExecution",
     "FuncExecution",
+    "OneOff",
     "ExecutionIO",
     "CronState",
     "CronTick",

@@ -1,4 +1,4 @@
-"""Runs: cron runs and function calls, with what they read and wrote."""
+"""Runs: cron runs, function calls and one-offs, with what they read and wrote."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ class CronExecution(ExecutionColumns, Base):
     scheduled_for: Mapped[datetime | None]
     planned_at: Mapped[datetime | None]
     trigger: Mapped[str]
+    stdout: Mapped[str] = mapped_column(server_default="")
+    stdout_dropped: Mapped[int] = mapped_column(server_default="0")
+    stderr: Mapped[str] = mapped_column(server_default="")
+    stderr_dropped: Mapped[int] = mapped_column(server_default="0")
+
+
+class OneOff(ExecutionColumns, Base):
+    """A command that somebody ran in an app's image, with its output as a cron run has it; `timeout` in seconds."""
+
+    __tablename__ = "oneoffs"
+    command: Mapped[list[str]]
+    timeout: Mapped[int]
     stdout: Mapped[str] = mapped_column(server_default="")
     stdout_dropped: Mapped[int] = mapped_column(server_default="0")
     stderr: Mapped[str] = mapped_column(server_default="")

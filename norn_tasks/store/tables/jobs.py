@@ -78,6 +78,7 @@ class StepLog(Base):
     step: Mapped[str]
     seq: Mapped[int]
     chunk: Mapped[str]
+    stream: Mapped[str] = mapped_column(server_default="stdout")
     at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
+from sqlalchemy import insert
 
 from norn_api.permissions import (
     ANYONE,
@@ -20,6 +21,7 @@ from norn_api.permissions import (
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import Forbidden
 from norn_tasks.domain.job import JobKind
+from norn_tasks.store import tables as t
 from norn_tasks.store.jobs import NewJob, accept
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_cron_run
@@ -49,11 +51,14 @@ def answered(asked: Api, status: int, routes: Iterable[Route] = ROUTES) -> set[R
 
 @pytest.fixture
 def furnished(api: Api) -> Api:
-    """An application where the app `hello` has a job 1, a deployment 1 and a run 1 of somebody else."""
+    """An application where the app `hello` has a job, a deployment, a run and a one-off 1 of somebody else."""
     shared.add_live(api.database, "hello", "webserver")
     with api.database.transaction() as tx:
         accept(tx, NewJob(JobKind.FORGE, "hello", "somebody", patience=60))
     add_cron_run(api.database, "hello")
+    with api.database.transaction() as tx:
+        ran = {"id": 1, "app": "hello", "job_id": 1, "actor": "somebody", "command": ["ls"], "timeout": 60}
+        tx.execute(insert(t.OneOff).values(ran))
     return api
 
 
@@ -83,7 +88,7 @@ def test_reader_is_refused_what_is_not_reading(furnished: Api) -> None:
 
 
 def test_deployer_of_another_app_is_refused_this_app(furnished: Api) -> None:
-    routes = {route for route in ROUTES if re.search("<app>|<id:job>|<id:deployment>", route[1])}
+    routes = {route for route in ROUTES if re.search("<app>|<id:job>|<id:deployment>|<id:run>", route[1])}
     assert answered(furnished.asked_as(Scope.DEPLOY, apps=("other",)), 403, routes) == routes
 
 

@@ -318,3 +318,28 @@ def test_another_apps_spec_is_not_applied(norn, run, home):
     (home / "infraspec.yaml").write_text("app: blog\n")
     assert run("apply", str(home), "--app", "shop").exit_code == 2
     assert norn.asked == []
+
+
+def test_run_without_dashes_says_where_the_command_stands(norn, run):
+    result = run("run", "blog")
+    assert (result.exit_code, result.stderr) == (
+        2, "error: what is to be run stands behind --\nhint: norn run blog -- ls -l\n",
+    )  # fmt: skip
+
+
+def test_run_sends_the_words_behind_the_dashes_untouched(norn, run):
+    norn.on("POST", "/api/apps/blog/run", shapes.accepted(kind="run", execution=31))
+    result = run("run", "blog", "--timeout", "9", "--detach", "--", "ls", "--help", "--", "-l")
+    sent = norn.last("POST", "/api/apps/blog/run").json
+    assert (result.stdout, sent) == ("31\n", {"command": ["ls", "--help", "--", "-l"], "timeout": 9})
+
+
+def test_run_shows_what_the_log_missed_and_ends_by_the_record(norn, run):
+    norn.on("POST", "/api/apps/blog/run", shapes.accepted(kind="run", execution=31))
+    piece = {"step": "run-command", "seq": 1, "stream": "stdout", "text": "one\n"}
+    norn.on("GET", "/api/jobs/7/logs", Answer(content_type="application/x-ndjson", pieces=[json.dumps(piece).encode()]))
+    ended = shapes.run(stdout="one\ntwo\n", stderr="careful\n", state="failed", exit_code=3, sentence="it exited 3")
+    norn.on("GET", "/api/runs/31", ended)
+    result = run("run", "blog", "--", "count")
+    assert (result.exit_code, result.stdout) == (6, "one\ntwo\n")
+    assert result.stderr.startswith("careful\nerror: run 31 failed: it exited 3\n")
