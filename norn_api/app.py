@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 from flask import Response, g, request
 from flask_openapi.openapi import OpenAPI
@@ -42,6 +44,7 @@ NOUNS = (
     server, specs, apps, sources, why, work, oneoffs, deployments, jobs, logs, secrets, cron, functions, events,
     tokens, workers, audit,
 )  # fmt: skip
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("norn.api")
 
@@ -83,18 +86,22 @@ def _add_nouns(app: NornApp) -> None:
 
 def _admit() -> None:
     """Lets a request to its view when it can be read and its sender may do it."""
-    g.actor = ANONYMOUS
+    g.actor, g.began = ANONYMOUS, time.monotonic()
     if "\0" in request.path or "%00" in request.query_string.decode("latin-1"):
         raise InvalidRequest("the address holds a NUL character", hint="leave it out")
     if request.url_rule is None:
         return
     needed = permission(request.method, request.url_rule.rule)
     g.permission = needed
-    if needed is ANYONE:
+    if needed is ANYONE or _open_figures():
         return
     header = request.headers.get("Authorization")
     g.actor = norn().authenticator.actor(header, request.remote_addr or "")
     require(needed, g.actor, (request.view_args or {}).get("app"))
+
+
+def _open_figures() -> bool:
+    return request.path == "/metrics" and norn().settings.metrics == "open"
 
 
 # After a view
@@ -110,10 +117,17 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     if g.get("invocation") is not None:
         response.headers["X-Norn-Invocation-Id"] = str(g.invocation)
+    _count(response.status_code)
     needed: Permission | None = g.get("permission")
     if needed is not None and _to_audit(needed, response.status_code):
         _audit(g.actor, response.status_code)
     return response
+
+
+def _count(status: int) -> None:
+    route = request.url_rule.rule if request.url_rule is not None else "none"
+    method = request.method if request.method in METHODS else "other"
+    norn().figures.answered(method, route, status, time.monotonic() - g.get("began", time.monotonic()))
 
 
 def _to_audit(needed: Permission, status: int) -> bool:

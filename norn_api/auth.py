@@ -24,11 +24,16 @@ _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin 
 
 
 def refuse_open_door(settings: Settings) -> None:
-    """Raises InvalidRequest when no token is asked for and others than this machine can connect."""
+    """Raises InvalidRequest when no token is asked for (at all, or for /metrics) and others than we can connect."""
     if settings.auth == "off" and not _is_loopback(settings.host):
         raise InvalidRequest(
             f"NORN_AUTH=off with NORN_HOST={settings.host} would let anyone in",
             hint="unset NORN_AUTH, or bind a loopback address: NORN_HOST=127.0.0.1",
+        )
+    if settings.metrics == "open" and not _is_loopback(settings.host):
+        raise InvalidRequest(
+            f"NORN_METRICS=open with NORN_HOST={settings.host} would show the figures to anyone",
+            hint="unset NORN_METRICS and give Prometheus a token of scope read, or bind a loopback address",
         )
 
 

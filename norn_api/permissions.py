@@ -46,6 +46,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/version"): ANYONE,
     ("GET", "/api/schema/infraspec"): ANYONE,
     ("GET", "/api/stats"): READ,
+    ("GET", "/metrics"): READ,
     ("POST", "/api/validate"): READ,
     ("GET", "/api/apps"): READ,
     ("GET", _APP): READ,

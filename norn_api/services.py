@@ -10,6 +10,7 @@ from flask import current_app, g
 
 from norn_api.auth import Authenticator
 from norn_api.hub import Hub
+from norn_api.metrics import Figures
 from norn_api.permissions import ANOTHER_APP
 from norn_api.places import Places
 from norn_api.waiting import Waiting
@@ -38,6 +39,7 @@ class Services:
     uploads: Places
     closing: threading.Event
     ends: Ends
+    figures: Figures
 
     def close(self) -> None:
         """Ends every stream and wait, and the threads behind them, within two seconds."""
@@ -69,6 +71,7 @@ class Services:
             Places(UPLOADS, "uploads that are being read"),
             closing,
             ends,
+            Figures(database),
         )
 
 

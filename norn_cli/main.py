@@ -51,6 +51,8 @@ COMMANDS = {
     "Server": {
         "up": "Start a whole server on this machine",
         "down": "Stop the server that up started",
+        "backup": "Write the control plane into a file",
+        "restore": "Put the control plane back from its backup",
         "health": "Say how the server is",
         "doctor": "Say how the server is, and what helps",
         "worker": "List the workers",

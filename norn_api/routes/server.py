@@ -6,8 +6,9 @@ from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from norn_api.openapi import answers, noun
+from norn_api.openapi import answers, noun, text_answer
 from norn_api.replies import reply
 from norn_api.schemas.server import CheckAnswer, HealthAnswer, QueueAnswer, StatsAnswer, VersionAnswer
 from norn_api.services import actor, norn
@@ -55,6 +56,14 @@ def get_version() -> Response:
     """Tells which Norn this is."""
     limit = norn().settings.source_max
     return reply(VersionAnswer(version=server_version(), commit=None, source_max=limit))
+
+
+@api.get("/metrics", responses=text_answer("Prometheus' text format, version 0.0.4"))
+def get_metrics() -> Response:
+    """Tells the figures to Prometheus: counted from the ledger, so that a restart loses none; HTTP since the start."""
+    response = Response(norn().figures.text(), content_type=CONTENT_TYPE_LATEST)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @api.get("/api/stats", responses=answers(StatsAnswer))

@@ -125,6 +125,19 @@ def request_scale(
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
+def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
+    """Asks that the app's containers be those of its live release: nothing changes where they are."""
+
+    def write(tx: Tx) -> Accepted:
+        row = acceptance.enrol(tx, app, {}, None)
+        live = releases.require_live(tx, app)
+        return Accepted(
+            jobs.accept(tx, _of_release(intake, JobKind.SCALE, live, row, actor, generation=live["generation"]))
+        )
+
+    return accept(intake, JobClass.DEPLOY, None, write)
+
+
 def request_teardown(
     intake: Intake, app: str, *, purge: bool, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:

@@ -6,14 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from norn_tasks.domain.errors import AlreadyRunning, InvalidRequest, NornError, NotFound
 from norn_tasks.embedded.down import down
+from norn_tasks.embedded.errors import NotEmpty
 from norn_tasks.embedded.logs import logs
 from norn_tasks.embedded.status import show, status
 from norn_tasks.settings import Settings, load
 
-EXITS = {AlreadyRunning: 5, NotFound: 3, InvalidRequest: 2}
+EXITS = {AlreadyRunning: 5, NotEmpty: 5, NotFound: 3, InvalidRequest: 2}
 """The exit codes of the CLI for the errors that have one of their own; any other is 1."""
 
 
@@ -36,6 +38,8 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
         from norn_tasks.embedded.up import up  # late: it needs SQLAlchemy and alembic, which take a second to import
 
         up(settings, os.environ, foreground=asked.foreground)
+    elif asked.verb in ("backup", "restore"):
+        _save(asked, settings)
     elif asked.verb == "down":
         down(settings)
     elif asked.verb == "logs":
@@ -47,12 +51,27 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _save(asked: argparse.Namespace, settings: Settings) -> None:
+    from norn_tasks.embedded.backup import backup  # late, as `up` is
+    from norn_tasks.embedded.restore import restore
+
+    if asked.verb == "backup":
+        backup(settings, asked.file)
+    else:
+        restore(settings, asked.file, replace=asked.replace)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="norn", description="Norn and its stores on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     begin = verbs.add_parser("up", help="start PostgreSQL, broker, API, workers, beat and router")
     begin.add_argument("--foreground", action="store_true", help="stay with it until it is stopped")
     verbs.add_parser("down", help="stop all of it")
+    saved = verbs.add_parser("backup", help="write the control plane into a file: its database and keys")
+    saved.add_argument("file", type=Path, help="the file to write")
+    back = verbs.add_parser("restore", help="put a control plane back from such a file")
+    back.add_argument("file", type=Path, help="the file to read")
+    back.add_argument("--replace", action="store_true", help="put aside what is there")
     shown = verbs.add_parser("status", help="which processes run")
     shown.add_argument("--json", action="store_true", help="for programs")
     read = verbs.add_parser("logs", help="what the processes print")

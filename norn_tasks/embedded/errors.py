@@ -1,8 +1,8 @@
-"""How `norn up` and `norn down` say no: the two errors of this package, in the shape of the domain's tree."""
+"""How `norn up` and its like say no: the errors of this package, in the shape of the domain's tree."""
 
 from __future__ import annotations
 
-from norn_tasks.domain.errors import Conflict, Unavailable
+from norn_tasks.domain.errors import Conflict, InvalidRequest, Unavailable
 
 
 class NotStarted(Unavailable):
@@ -15,3 +15,15 @@ class NotRunning(Conflict):
     """No Norn runs on this data directory."""
 
     code = "not_running"
+
+
+class NotEmpty(Conflict):
+    """There is something already where a backup is to be put back."""
+
+    code = "not_empty"
+
+
+class BadBackup(InvalidRequest):
+    """The file is no backup, is damaged, or was made by a newer Norn."""
+
+    code = "bad_backup"

@@ -1,6 +1,7 @@
 """Keeping house beside beat's loop, on a thread and a connection of its own: nothing here may make a tick late.
 
-Every few seconds it drops what is not to stay of calls; once an hour one of all beats removes what need not be kept.
+Every few seconds it counts what was told and drops what is not to stay of calls; once an hour one of all beats removes
+what need not be kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import structlog
 
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.settings import Settings
-from norn_tasks.store import call_records, chores, retention, sources
+from norn_tasks.store import call_records, chores, retention, sources, tallies
 from norn_tasks.store.retention import Keep
 from norn_tasks.store.session import Database
 
@@ -45,6 +46,7 @@ class Housekeeping:
 
     def round(self) -> None:
         """Does one round; raises DatabaseDown."""
+        tallies.count(self._database)
         self._trim_calls()
         self._retain()
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.store.session import Tx
 from norn_tasks.store.tables import Chore
 
-RETENTION, BACKUP = "retention", "backup"
+RETENTION, BACKUP, TALLIES = "retention", "backup", "tallies"
 """The names of the chores."""
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from norn_tasks.settings import load
-from norn_tasks.store.session import full_url
+from norn_tasks.store.session import Tx, full_url
 
 _LOCK = 0x6E6F726E
 
@@ -23,6 +24,23 @@ def configuration(url: str) -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = full_url(url)
     return config
+
+
+def head() -> str:
+    """Answers the newest revision that this version knows."""
+    return str(ScriptDirectory.from_config(configuration("postgresql://")).get_current_head())
+
+
+def knows(revision: str) -> bool:
+    """True when this version can bring a database of that revision up to date."""
+    return any(
+        script.revision == revision for script in ScriptDirectory.from_config(configuration("")).walk_revisions()
+    )
+
+
+def revision_of(tx: Tx) -> str:
+    """Answers the revision that a database has."""
+    return str(tx.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 def upgrade(url: str, revision: str = "head") -> None:

@@ -43,6 +43,9 @@ _OF_KEPT_RELEASE = """(r.kind = 'deploy' AND EXISTS (SELECT 1 FROM releases l
 _FAILED_LATELY = """(r.state IN ('failed', 'error', 'dead')
     AND r.ended_at > clock_timestamp() - make_interval(secs => :failed_seconds)
     AND EXISTS (SELECT 1 FROM step_logs l WHERE l.job_id = r.id))"""
+_HELD_EVENT = """(EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id) OR (r.xact, r.id) > (
+    SELECT CAST(coalesce(did->>'xact', '0') AS xid8), CAST(coalesce(did->>'id', '0') AS bigint)
+      FROM chores WHERE name = 'tallies'))"""
 _OPEN_RUN = "r.state IN ('pending', 'running')"
 
 
@@ -84,8 +87,9 @@ def _rules(keep: Keep) -> tuple[_Rule, ...]:
                 "DELETE FROM events WHERE job_id = ANY(:ids)",
             ),
         ),
-        # An event of a job stays as long as the job: its stream is read from the first to the last.
-        _Rule("events", "at", keep.days, keep.per_app, "EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id)"),
+        # An event of a job stays as long as the job: its stream is read from the first to the last. Any stays until
+        # it is counted.
+        _Rule("events", "at", keep.days, keep.per_app, _HELD_EVENT),
         _Rule(
             "func_executions", "created_at", keep.days, keep.per_app, _OPEN_RUN,
             ("DELETE FROM execution_io WHERE execution = ANY(:ids)",),

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Connection, RowMapping, create_engine
+from sqlalchemy import Connection, RowMapping, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -41,6 +41,13 @@ def full_url(url: str) -> str:
 def plain_url(url: str) -> str:
     """Answers the URL as libpq reads it."""
     return "postgresql://" + url.partition("://")[2]
+
+
+def connection_words(url: str) -> tuple[str, dict[str, str]]:
+    """Answers the URL as libpq's programs take it on a command line, and the environment that holds its password."""
+    words = psycopg2.extensions.parse_dsn(plain_url(url))
+    password = words.pop("password", None)
+    return psycopg2.extensions.make_dsn(**words), {"PGPASSWORD": password} if password else {}
 
 
 def _down(error: Exception) -> DatabaseDown:
@@ -85,6 +92,12 @@ class Database:
     def dispose(self, *, close: bool = True) -> None:
         """Lets go of every pooled connection; `close=False` in a forked child, whose parent still uses them."""
         self._engine.dispose(close=close)
+
+
+def server_version(database: Database) -> int:
+    """Answers the major version of the server."""
+    with database.transaction() as tx:
+        return int(tx.scalar(text("SHOW server_version_num"))) // 10_000
 
 
 class Listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ARRAY, BigInteger, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.columns import NOW, Base
@@ -18,3 +19,15 @@ class Chore(Base):
     begun_at: Mapped[datetime] = mapped_column(server_default=NOW)
     done_at: Mapped[datetime | None]
     did: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+
+
+class TallyRow(Base):
+    """A figure counted from events: how many, and for times their sum (seconds) and how many fell into each bucket."""
+
+    __tablename__ = "tallies"
+    __table_args__ = (PrimaryKeyConstraint("name", "labels"),)
+    name: Mapped[str]
+    labels: Mapped[list[str]]
+    count: Mapped[int] = mapped_column(server_default="0")
+    sum: Mapped[float] = mapped_column(server_default="0")
+    buckets: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default="{}")

@@ -1,0 +1,151 @@
+"""The figures for Prometheus: what was counted for good, how things stand now, and what this process has answered.
+
+Each metric is one row of `METRICS`, and one of docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.store import standing, tallies
+from norn_tasks.store.session import Database
+from norn_tasks.store.tallies import BOUNDS, Tally
+
+HTTP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+COUNTER, HISTOGRAM, GAUGE = "counter", "histogram", "gauge"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric: what kind it is, what it tells, and its labels."""
+
+    kind: str
+    about: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS = {
+    "norn_jobs_accepted_total": Figure(COUNTER, "Jobs accepted", ("kind",)),
+    "norn_jobs_ended_total": Figure(COUNTER, "Jobs that ended", ("kind", "state")),
+    "norn_jobs_handed_back_total": Figure(COUNTER, "Jobs that a draining worker gave back", ("class",)),
+    "norn_claims_total": Figure(COUNTER, "Times that a worker took a job, counted when the job has ended", ("class",)),
+    "norn_leases_expired_total": Figure(COUNTER, "Jobs whose worker fell silent, by what became of them",
+                                        ("class", "outcome")),
+    "norn_runs_total": Figure(COUNTER, "Calls and cron runs that ended", ("kind", "state")),
+    "norn_cron_occurrences_total": Figure(COUNTER, "Decided occurrences of schedules; a range counts once",
+                                          ("verdict",)),
+    "norn_job_seconds": Figure(HISTOGRAM, "From a job's acceptance to its end", ("kind",)),
+    "norn_job_wait_seconds": Figure(HISTOGRAM, "From a job's acceptance to the first worker that took it", ("class",)),
+    "norn_step_seconds": Figure(HISTOGRAM, "Steps; a build is build-image", ("step", "state")),
+    "norn_run_seconds": Figure(HISTOGRAM, "What the code of a call or a cron run took", ("kind",)),
+    "norn_queue_depth": Figure(GAUGE, "Jobs that could start now", ("class",)),
+    "norn_queue_oldest_seconds": Figure(GAUGE, "How long the oldest of them has waited", ("class",)),
+    "norn_jobs_running": Figure(GAUGE, "Jobs that a worker has", ("class",)),
+    "norn_workers": Figure(GAUGE, "Workers that spoke in the last minute", ("class",)),
+    "norn_worker_slots": Figure(GAUGE, "Jobs that they could run at once", ("class",)),
+    "norn_worker_busy": Figure(GAUGE, "Jobs that they run", ("class",)),
+    "norn_beats": Figure(GAUGE, "Beats that spoke in the last 15 seconds"),
+    "norn_beat_lag_seconds": Figure(GAUGE, "How late the last tick of the latest beat was"),
+    "norn_database_up": Figure(GAUGE, "1 when the database answered this scrape; without it there are no more figures"),
+    "norn_http_requests_total": Figure(COUNTER, "Requests that this API process answered since it started",
+                                       ("method", "route", "status")),
+    "norn_http_request_seconds": Figure(HISTOGRAM, "What those took, streams and waiting calls included",
+                                        ("method", "route")),
+}  # fmt: skip
+"""Every metric by its name."""
+
+
+class Figures:
+    """What one API process tells to Prometheus; safe to use from many threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Stored(database))
+        requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
+        self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=self._registry)
+        self._seconds = Histogram(
+            "norn_http_request_seconds", seconds.about, seconds.labels, buckets=HTTP_BOUNDS, registry=self._registry
+        )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts an answered request; `route` is an address of ours, not what was typed."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Answers all figures in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Stored(Collector):
+    """Reads the figures that are in the database, at each scrape."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def describe(self) -> Sequence[Metric]:
+        """Answers nothing: a registry must not ask the database when it is made."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Answers the figures as they are now."""
+        try:
+            with self._database.transaction() as tx:
+                counted, now = tallies.all_of(tx), standing.gauges(tx)
+        except DatabaseDown:
+            yield _gauge("norn_database_up", {(): 0.0})
+            return
+        yield _gauge("norn_database_up", {(): 1.0})
+        for name, values in now.items():
+            yield _gauge(name, values)
+        for name, figure in METRICS.items():
+            mine = {labels: tally for (of, labels), tally in counted.items() if of == name}
+            if mine or name in _ALWAYS:
+                yield _MAKERS[figure.kind](name, mine)
+
+
+_ALWAYS = ("norn_leases_expired_total", "norn_jobs_ended_total")
+
+
+def _gauge(name: str, values: dict[tuple[str, ...], float]) -> Metric:
+    figure = METRICS[name]
+    family = GaugeMetricFamily(name, figure.about, labels=figure.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _counter(name: str, mine: dict[tuple[str, ...], Tally]) -> Metric:
+    figure = METRICS[name]
+    family = CounterMetricFamily(name, figure.about, labels=figure.labels)
+    for labels, tally in mine.items():
+        family.add_metric(labels, tally.count)
+    return family
+
+
+def _histogram(name: str, mine: dict[tuple[str, ...], Tally]) -> Metric:
+    figure = METRICS[name]
+    family = HistogramMetricFamily(name, figure.about, labels=figure.labels)
+    for labels, tally in mine.items():
+        family.add_metric(labels, list(_cumulated(tally)), tally.sum)
+    return family
+
+
+def _cumulated(tally: Tally) -> Iterator[tuple[str, float]]:
+    so_far = 0
+    for bound, count in zip((*map(str, BOUNDS), "+Inf"), tally.buckets, strict=True):
+        so_far += count
+        yield bound, float(so_far)
+
+
+_MAKERS: dict[str, Callable[[str, dict[tuple[str, ...], Tally]], Metric]] = {
+    COUNTER: _counter,
+    HISTOGRAM: _histogram,
+}

@@ -1,0 +1,158 @@
+"""`/metrics`, read by prometheus-client's own parser: counted once, kept over restarts, and whose it is to see."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+
+from norn_api.auth import refuse_open_door
+from norn_api.metrics import METRICS, Figures
+from norn_tasks.domain.access import Scope
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.settings import Settings
+from norn_tasks.store import sweeper, tallies
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from tests import factories as shared
+from tests.integration.api import factories
+from tests.integration.api.factories import Api, add_worker
+from tests.integration.api.test_api_functions import worker
+
+
+def scraped(api: Api) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Answers every sample of a scrape by name and labels."""
+    answer = api.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    families = text_string_to_metric_families(answer.get_data(as_text=True))
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def sample(api: Api, name: str, **labels: str) -> float | None:
+    labels = {key.rstrip("_"): value for key, value in labels.items()}
+    return scraped(api).get((name, tuple(sorted(labels.items()))))
+
+
+def one_forge(database: Database) -> None:
+    """Runs a job with one step to its end."""
+    with database.transaction() as tx:
+        shared.add_job(tx, JobKind.FORGE)
+    job, ledger = shared.claim(database), Ledger(database, patience=5)
+    ledger.begin_step(job.fence, StepPlace(1, "build-image"), None)
+    ledger.end_step(job.fence, StepPlace(1, "build-image"), StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED))
+
+
+def test_a_job_counts_once_with_its_claim_its_step_and_its_times(api: Api) -> None:
+    one_forge(api.database)
+    for _ in range(2):
+        tallies.count(api.database)
+    told = scraped(api)
+    expected = {
+        ("norn_jobs_accepted_total", (("kind", "forge"),)): 1.0,
+        ("norn_jobs_ended_total", (("kind", "forge"), ("state", "succeeded"))): 1.0,
+        ("norn_claims_total", (("class", "deploy"),)): 1.0,
+        ("norn_job_seconds_count", (("kind", "forge"),)): 1.0,
+        ("norn_job_wait_seconds_count", (("class", "deploy"),)): 1.0,
+        ("norn_step_seconds_count", (("state", "succeeded"), ("step", "build-image"))): 1.0,
+        ("norn_step_seconds_bucket", (("le", "1800.0"), ("state", "succeeded"), ("step", "build-image"))): 1.0,
+        ("norn_step_seconds_bucket", (("le", "+Inf"), ("state", "succeeded"), ("step", "build-image"))): 1.0,
+    }
+    assert {key: told.get(key) for key in expected} == expected
+
+
+def test_what_is_counted_stays_when_its_rows_are_gone(api: Api) -> None:
+    one_forge(api.database)
+    tallies.count(api.database)
+    with api.database.transaction() as tx:
+        tx.execute(text("TRUNCATE jobs, steps, events"))
+    one_forge(api.database)
+    tallies.count(api.database)
+    assert sample(api, "norn_jobs_ended_total", kind="forge", state="succeeded") == 2.0
+
+
+def test_two_who_count_at_once_count_nothing_twice(api: Api) -> None:
+    for _ in range(30):
+        one_forge(api.database)
+    counters = [threading.Thread(target=tallies.count, args=(api.database,)) for _ in range(4)]
+    for counter in counters:
+        counter.start()
+    for counter in counters:
+        counter.join()
+    tallies.count(api.database)
+    assert sample(api, "norn_jobs_ended_total", kind="forge", state="succeeded") == 30.0
+
+
+def test_a_call_is_a_run_with_its_duration(connected: Api) -> None:
+    shared.add_live(connected.database, "fn", "function")
+    add_worker(connected.database)
+    with worker(connected):
+        connected.post("/fn/fn", data=b"x")
+    tallies.count(connected.database)
+    assert sample(connected, "norn_runs_total", kind="invoke", state="succeeded") == 1.0
+    assert sample(connected, "norn_run_seconds_sum", kind="invoke") == pytest.approx(0.007)
+
+
+def test_an_expired_lease_is_told(api: Api) -> None:
+    with api.database.transaction() as tx:
+        shared.add_job(tx, JobKind.FORGE)
+    take(api.database, shared.claimer(lease=-1))
+    sweeper.sweep(api.database, max_claims=5)
+    tallies.count(api.database)
+    assert sample(api, "norn_leases_expired_total", class_="deploy", outcome="requeued") == 1.0
+
+
+def test_gauges_tell_how_things_stand(api: Api) -> None:
+    add_worker(api.database, JobClass.INVOKE, slots=4)
+    with api.database.transaction() as tx:
+        shared.add_job(tx, JobKind.FORGE)
+    told = {name: sample(api, name, class_="deploy") for name in ("norn_queue_depth", "norn_workers")}
+    assert told == {"norn_queue_depth": 1.0, "norn_workers": 0.0}
+    assert sample(api, "norn_worker_slots", class_="invoke") == 4.0
+
+
+def test_requests_are_counted_by_their_route_not_by_what_was_typed(api: Api) -> None:
+    for path in ("/api/jobs/7", "/api/jobs/8", "/nowhere"):
+        api.get(path)
+    assert sample(api, "norn_http_requests_total", method="GET", route="/api/jobs/<id:job>", status="404") == 2.0
+    assert sample(api, "norn_http_requests_total", method="GET", route="none", status="404") == 1.0
+    assert sample(api, "norn_http_request_seconds_count", method="GET", route="/api/jobs/<id:job>") == 2.0
+
+
+def test_no_method_that_somebody_made_up_is_a_label(api: Api) -> None:
+    api.ask("BREW", "/api/jobs")
+    assert {dict(labels).get("method") for _, labels in scraped(api)} <= {None, "GET", "other"}
+
+
+def test_every_sample_belongs_to_a_metric_of_the_table(api: Api) -> None:
+    one_forge(api.database)
+    tallies.count(api.database)
+    names = {name for name, _ in scraped(api)}
+    ends = ("_bucket", "_sum", "_count", "_created")
+    unknown = {n for n in names if n not in METRICS and not any(n.removesuffix(end) in METRICS for end in ends)}
+    assert {n for n in unknown if not n.startswith("norn_http_requests")} == set()
+
+
+@pytest.mark.parametrize(("asked", "status"), [("nobody", 401), ("invoke", 403), ("read", 200)])
+def test_it_takes_a_token_of_scope_read(api: Api, asked: str, status: int) -> None:
+    who = api.anonymous() if asked == "nobody" else api.asked_as(Scope(asked))
+    assert who.get("/metrics").status_code == status
+
+
+def test_an_operator_may_open_it_to_the_machine(database: Database) -> None:
+    assert factories.api(database, metrics="open").anonymous().get("/metrics").status_code == 200
+
+
+def test_but_not_to_everyone() -> None:
+    with pytest.raises(InvalidRequest, match="would show the figures to anyone"):
+        refuse_open_door(Settings(metrics="open", host="0.0.0.0"))
+
+
+def test_without_a_database_it_says_so() -> None:
+    figures = Figures(Database("postgresql://u@127.0.0.1:1/x", pool=1)).text().decode()
+    told = {s.name: s.value for family in text_string_to_metric_families(figures) for s in family.samples}
+    assert told == {"norn_database_up": 0.0}

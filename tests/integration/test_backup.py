@@ -1,0 +1,207 @@
+"""`norn backup` and `norn restore` without an engine: what it is, what is refused, a database of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.event import EventKind
+from norn_tasks.domain.job import JobKind
+from norn_tasks.embedded import archive
+from norn_tasks.embedded.backup import backup
+from norn_tasks.embedded.errors import BadBackup, NotEmpty
+from norn_tasks.embedded.restore import restore
+from norn_tasks.settings import Settings, load
+from norn_tasks.store import chores, events, instance, tokens
+from norn_tasks.store.events import Place
+from norn_tasks.store.facts import tell
+from norn_tasks.store.session import Database, connection_words
+from tests import factories
+from tests.integration.embedded_kit import norn
+from tests.servers import Postgres
+
+
+@pytest.fixture
+def home(tmp_path: Path, database: Database) -> Path:
+    """A data directory of a control plane whose database is the operator's."""
+    place = tmp_path / "home"
+    place.mkdir(mode=0o700)
+    tokens.ensure_bootstrap(database, place / "token")
+    (place / "age.key").write_text("AGE-SECRET-KEY-1")
+    return place
+
+
+@pytest.fixture
+def saved(home: Path, database: Database, database_url: str, tmp_path: Path) -> Path:
+    """A backup of it, with an app, a job that waits and one event."""
+    factories.add_live(database, "blog", "webserver")
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.FORGE)
+        tell(tx, EventKind.APP_APPLIED, app="blog")
+    file = tmp_path / "norn.backup"
+    backup(_settings(home, database_url), file)
+    return file
+
+
+@pytest.fixture
+def empty_url(postgres: Postgres) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"restored{os.getpid()}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _settings(data: Path, url: str) -> Settings:
+    return load({"NORN_DATA_DIR": str(data), "NORN_DATABASE_URL": url})
+
+
+def restored(file: Path, data: Path, url: str, *, replace: bool = False) -> None:
+    restore(_settings(data, url), file, replace=replace)
+
+
+def refused(file: Path, data: Path, url: str) -> tuple[type[NornError], str]:
+    with pytest.raises(NornError) as error:
+        restored(file, data, url)
+    return type(error.value), error.value.sentence
+
+
+def test_it_holds_database_and_keys_and_is_ours_alone(saved: Path) -> None:
+    with tarfile.open(saved) as tar:
+        assert tar.getnames() == ["manifest.json", "database.dump", "keys/token", "keys/age.key"]
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert [path for path in saved.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_control_plane_remembers_when_it_was_saved(saved: Path, database: Database) -> None:
+    with database.transaction() as tx:
+        told = chores.seen(tx, chores.BACKUP)
+    assert told is not None and told.did == {"file": str(saved), "bytes": saved.stat().st_size}
+
+
+def test_a_database_of_ones_own_comes_back_whole(
+    saved: Path, home: Path, database: Database, empty_url: str, tmp_path: Path
+) -> None:
+    restored(saved, tmp_path / "new", empty_url)
+    again = Database(empty_url, pool=2)
+    assert instance.name(again) == instance.name(database)
+    assert (tmp_path / "new" / "token").read_text() == (home / "token").read_text()
+    assert (tmp_path / "new" / "age.key").stat().st_mode & 0o777 == 0o600
+    with again.transaction() as tx:
+        assert [row[0] for row in tx.execute(text("SELECT kind FROM jobs ORDER BY id"))] == ["forge", "scale"]
+    again.dispose()
+
+
+def test_events_of_before_are_read_before_those_that_come(
+    saved: Path, database: Database, empty_url: str, tmp_path: Path
+) -> None:
+    """In another cluster transaction ids begin anew: by them alone the old events would be unreadable for long."""
+    restored(saved, tmp_path / "new", empty_url)
+    again = Database(empty_url, pool=2)
+    with again.transaction() as tx:
+        tell(tx, EventKind.APP_REMOVED, app="blog")
+    with database.transaction() as tx:
+        before = [told.kind for told in events.after(tx, Place())]
+    with again.transaction() as tx:
+        after = [told.kind for told in events.after(tx, Place())]
+    again.dispose()
+    assert after == [*before, "job.accepted", "app.removed"]
+
+
+def test_numbers_that_stand_outside_are_not_given_again(
+    saved: Path, database: Database, empty_url: str, tmp_path: Path
+) -> None:
+    restored(saved, tmp_path / "new", empty_url)
+    again = Database(empty_url, pool=2)
+    for base, leaps in ((database, False), (again, True)):
+        with base.transaction() as tx:
+            numbers = [int(tx.scalar(text(f"SELECT nextval('{s}')")) or 0) for s in ("fence", "executions")]
+        assert all((number > 1_000_000) == leaps for number in numbers)
+    again.dispose()
+
+
+def test_a_database_that_is_not_empty_is_refused(saved: Path, database_url: str, tmp_path: Path) -> None:
+    kind, said = refused(saved, tmp_path / "new", database_url)
+    assert (kind, "is not empty" in said) == (NotEmpty, True)
+
+
+def test_it_is_replaced_when_told(saved: Path, database_url: str, tmp_path: Path) -> None:
+    restored(saved, tmp_path / "new", database_url, replace=True)
+
+
+def test_a_data_directory_with_keys_is_refused(saved: Path, home: Path, empty_url: str) -> None:
+    kind, said = refused(saved, home, empty_url)
+    assert (kind, "is not empty: it has token, age.key" in said) == (NotEmpty, True)
+
+
+def test_keys_are_put_aside_when_told(saved: Path, home: Path, empty_url: str) -> None:
+    restored(saved, home, empty_url, replace=True)
+    assert len(list(home.glob("token.before-restore-*"))) == 1
+
+
+def _changed(file: Path, tmp_path: Path, **changes: object) -> Path:
+    """Answers a copy of a backup whose manifest says something else."""
+    with tarfile.open(file) as tar:
+        tar.extractall(tmp_path / "x", filter="data")
+    manifest = tmp_path / "x" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
+    with tarfile.open(tmp_path / "changed", "w") as tar:
+        for path in sorted((tmp_path / "x").rglob("*")):
+            tar.add(path, path.relative_to(tmp_path / "x"), recursive=False)
+    return tmp_path / "changed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"schema": "9999"}, "whose database is newer than this version's"),
+        ({"format": 2}, "has format 2, and this Norn reads 1"),
+        ({"files": {"database.dump": "0" * 64}}, "is damaged: database.dump is not what was written"),
+        ({"files": {"database.dump": "0" * 64, "gone": ""}}, "is damaged"),
+    ],
+)
+def test_a_backup_that_is_not_whole_or_not_ours_is_refused(
+    saved: Path, empty_url: str, tmp_path: Path, changes: dict[str, object], sentence: str
+) -> None:
+    kind, said = refused(_changed(saved, tmp_path, **changes), tmp_path / "new", empty_url)
+    assert (kind, sentence in said) == (BadBackup, True), said
+
+
+def test_what_is_no_backup_is_refused(empty_url: str, tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("dear all")
+    kind, said = refused(tmp_path / "letter", tmp_path / "new", empty_url)
+    assert (kind, "cannot be read as a backup" in said) == (BadBackup, True)
+
+
+def test_where_no_norn_is_nothing_is_saved(tmp_path: Path) -> None:
+    done = norn("backup", str(tmp_path / "file"), NORN_DATA_DIR=str(tmp_path / "none"))
+    assert (done.returncode, "there is no Norn in" in done.stderr) == (1, True)
+
+
+def test_a_backup_that_cannot_be_written_leaves_the_one_before(saved: Path, home: Path, tmp_path: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(NornError):
+        backup(_settings(home, "postgresql://u@127.0.0.1:1/x"), saved)
+    assert saved.read_bytes() == before
+
+
+def test_the_password_of_the_database_is_on_no_command_line() -> None:
+    words, environment = connection_words("postgresql+psycopg2://ada:s3cret@db:5433/norn")
+    assert ("s3cret" in words, environment) == (False, {"PGPASSWORD": "s3cret"})
+
+
+def test_no_name_of_the_archive_becomes_a_path(tmp_path: Path) -> None:
+    (tmp_path / "any").write_text("x")
+    content = dict.fromkeys(("../../victim", archive.DUMP), tmp_path / "any")
+    manifest = archive.Manifest(1, "0", "", "i", "s", 15, archive.checksums(content))
+    scratch = tmp_path / "deep" / "scratch"
+    scratch.mkdir(parents=True)
+    archive.write(tmp_path / "evil", scratch, manifest, content)
+    assert list(tmp_path.rglob("victim")) == []
