@@ -47,10 +47,10 @@ def _postgres_bin() -> Path:
 
 
 class Postgres:
-    """A PostgreSQL server in `home`, on a loopback port, trusting everyone there."""
+    """A PostgreSQL server in `home`, on a loopback port, trusting everyone there. `more`: options of the server."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, **more: str) -> None:
+        self.home, self._more = home, more
         self.port = free_port()
         self.bin = _postgres_bin()
         self._as = {} if os.geteuid() else {"user": "postgres", "group": "postgres", "extra_groups": []}
@@ -70,7 +70,7 @@ class Postgres:
         """Starts the server and waits until it answers."""
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
-            "max_connections": 300, "shared_buffers": "64MB", "synchronous_commit": "on",
+            "max_connections": 300, "shared_buffers": "64MB", "synchronous_commit": "on", **self._more,
         }  # fmt: skip
         argv = [str(self.bin / "postgres"), "-D", str(self.home / "data")]
         for name, value in options.items():

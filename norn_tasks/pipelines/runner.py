@@ -131,7 +131,8 @@ class _Play:
     def _all_steps(self) -> JobState | None:
         job = self._job
         self._steps = self._runner.pipelines[job.kind](job)
-        done = self._ledger.steps(job.fence)
+        # The end of an only step is the end of its job: while the job runs, it is not done.
+        done = self._ledger.steps(job.fence) if len(self._steps) > 1 else {}
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
         last = len(self._steps)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, text
 
 from norn_tasks.domain.event import EventKind
 from norn_tasks.store.session import EVENTS, Tx
-from norn_tasks.store.tables import Event, JobRow
+
+_TELL = text("""
+INSERT INTO events(kind, app, data) VALUES (:kind, :app, CAST(:data AS jsonb))
+RETURNING pg_notify(:channel, '')""")
+
+_TELL_OF_JOB = text("""
+WITH counted AS (UPDATE jobs SET event_seq = event_seq + 1 WHERE id = :job RETURNING id, event_seq)
+INSERT INTO events(kind, app, job_id, seq, data)
+SELECT :kind, :app, id, event_seq, CAST(:data AS jsonb) FROM counted
+RETURNING pg_notify(:channel, CAST(job_id AS text))""")
 
 
 def tell(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | None = None, **data: Any) -> None:
     """Records an event; one of a job gets the job's next sequence number, gap-free because it locks the job's row."""
-    seq = _next_seq(tx, job) if job is not None else None
-    tx.execute(insert(Event).values(kind=str(kind), app=app, job_id=job, seq=seq, data=data))
-    notify(tx, EVENTS, "" if job is None else str(job))
-
-
-def _next_seq(tx: Tx, job: int) -> int:
-    counted = tx.execute(
-        update(JobRow).where(JobRow.id == job).values(event_seq=JobRow.event_seq + 1).returning(JobRow.event_seq)
-    )
-    return int(counted.scalar_one())
+    bound: dict[str, Any] = {"kind": str(kind), "app": app, "data": json.dumps(data), "channel": EVENTS}
+    if job is None:
+        tx.execute(_TELL, bound)
+    else:
+        tx.execute(_TELL_OF_JOB, {**bound, "job": job}).one()
 
 
 def notify(tx: Tx, channel: str, payload: str = "") -> None:

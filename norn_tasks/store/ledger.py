@@ -23,21 +23,24 @@ from norn_tasks.store import endings, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
-from norn_tasks.store.session import Database, Row, Tx
+from norn_tasks.store.session import Database, Row, Rows, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
     """Locks and answers the job's row; raises LeaseLost when the fence has fallen."""
-    row = (
+    return _held(
+        fence,
         tx.execute(
             select(JobRow)
             .where(JobRow.id == fence.job, JobRow.lease_token == fence.token, JobRow.state == "running")
             .with_for_update()
-        )
-        .mappings()
-        .one_or_none()
+        ),
     )
+
+
+def _held(fence: Fence, found: Rows) -> Row:
+    row = found.mappings().one_or_none()
     if row is None:
         raise LeaseLost(f"job {fence.job} is not held under token {fence.token} any more")
     return row
@@ -103,10 +106,9 @@ class Ledger:
             row = hold(tx, fence)
             learned = record(tx, row, end.learned.writes)
             facts = _merge_facts(tx, row, {**end.learned.facts, **learned})
-            _close_step(tx, fence, place, end)
-            _step_event(tx, row, place, end)
+            _tell_end(tx, row, place, end, _close_step(tx, fence, place, end))
             if end.ends is not None:
-                _end_or_retry(tx, hold(tx, fence), end)
+                _end_or_retry(tx, row, end)
             return facts
 
         facts = dict(self._write(write))
@@ -147,11 +149,8 @@ class Ledger:
     def record_container(self, fence: Fence, container: str) -> None:
         """Records a created container before it is started; commits or raises."""
 
-        def write(tx: Tx) -> None:
-            hold(tx, fence)
-            tx.execute(update(JobRow).where(JobRow.id == fence.job).values(container=container))
-
-        self._write(write)
+        bound = {"job": fence.job, "token": fence.token, "container": container}
+        self._write(lambda tx: _held(fence, tx.execute(_RECORD_CONTAINER, bound)))
 
     def check(self, fence: Fence) -> None:
         """Raises LeaseLost when the fence has fallen."""
@@ -161,23 +160,28 @@ class Ledger:
         """Records that the user's code is let go next: one run is used up; commits or raises."""
 
         def write(tx: Tx) -> None:
-            row = hold(tx, fence)
-            tx.execute(
-                update(JobRow)
-                .where(JobRow.id == fence.job)
-                .values(begun_at=text("clock_timestamp()"), runs=JobRow.runs + 1)
-            )
+            row = _held(fence, tx.execute(_BEGIN_CODE, {"job": fence.job, "token": fence.token}))
             table = endings.EXECUTION_TABLES.get(JobKind(row["kind"]))
             if table is not None:
                 tx.execute(
                     update(table)
                     .where(table.id == row["execution"])
-                    .values(state="running", begun_at=text("clock_timestamp()"), attempt=row["runs"] + 1)
+                    .values(state="running", begun_at=text("clock_timestamp()"), attempt=row["runs"])
                 )
                 tell(tx, EventKind.EXECUTION_BEGUN, app=row["app"], job=fence.job, execution=row["execution"])
 
         self._write(write)
 
+
+# Where nothing is decided by what the row says, the fence is in the write itself.
+_RECORD_CONTAINER = text("""
+UPDATE jobs SET container = :container WHERE id = :job AND lease_token = :token AND state = 'running'
+RETURNING id""")
+
+_BEGIN_CODE = text("""
+UPDATE jobs SET begun_at = clock_timestamp(), runs = runs + 1
+ WHERE id = :job AND lease_token = :token AND state = 'running'
+RETURNING kind, app, execution, runs""")
 
 _BEGIN_STEP = text("""
 INSERT INTO steps(job_id, n, name, state, token) VALUES (:job, :n, :name, 'running', :token)
@@ -188,7 +192,8 @@ _CLOSE_STEP = text("""
 INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
 VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
 ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
-   error = CAST(:error AS jsonb)""")
+   error = CAST(:error AS jsonb)
+RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds""")
 
 
 def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
@@ -207,25 +212,20 @@ def _merge_facts(tx: Tx, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _close_step(tx: Tx, fence: Fence, place: StepPlace, end: StepEnd) -> None:
+def _close_step(tx: Tx, fence: Fence, place: StepPlace, end: StepEnd) -> float:
+    """Writes the step's end; answers how many seconds it took."""
     error = json.dumps(end.problem.to_json()) if end.problem and end.state is not StepState.SKIPPED else None
-    tx.execute(
+    closed = tx.execute(
         _CLOSE_STEP,
         {
             "job": fence.job, "n": place.n, "name": place.name, "state": str(end.state), "token": fence.token,
             "note": end.learned.note, "error": error,
         },
     )  # fmt: skip
+    return float(closed.scalar_one())
 
 
-def _step_event(tx: Tx, row: Row, place: StepPlace, end: StepEnd) -> None:
-    seconds = float(
-        tx.scalar(
-            text("SELECT extract(epoch FROM ended_at - started_at)::float8 FROM steps WHERE job_id = :job AND n = :n"),
-            {"job": row["id"], "n": place.n},
-        )
-        or 0.0
-    )
+def _tell_end(tx: Tx, row: Row, place: StepPlace, end: StepEnd, seconds: float) -> None:
     problem = end.problem.to_json() if end.problem else None
     tell(
         tx, EventKind.STEP_ENDED, app=row["app"], job=row["id"],

@@ -24,6 +24,9 @@ Tx = Connection
 Row = RowMapping
 """A row by the names of its columns."""
 
+Rows = CursorResult[Any]
+"""What a statement answered."""
+
 EVENTS, ROUTES, SCHEDULES = "norn_events", "norn_routes", "norn_schedules"
 """The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed."""
 

@@ -1,0 +1,142 @@
+"""What is measured of one scheduler with so many schedules, and how it is printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What became of the occurrences. `lags`: seconds from each occurrence's moment to its tick.
+
+    `skipped`: decided, recorded and not run, because the run before was not done (only Norn knows of such).
+    """
+
+    fired: int
+    skipped: int
+    missing: int
+    doubled: int
+    lags: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs behind Norn's ticks, through broker and worker: how they ended, and when."""
+
+    succeeded: int
+    other: dict[str, int]
+    start_lag_p50: float
+    start_lag_p99: float
+    done_within: float
+    worker_cpu: float
+    postgres_cpu: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One row. `cpu`: seconds of the beat in the window of `minutes`; `edits`: seconds to the first tick by each."""
+
+    scheduler: str
+    version: str
+    schedules: int
+    minutes: int
+    counted: Counted
+    cpu: float
+    edits: Sequence[float] = ()
+    edit_by: str = ""
+    runs: Runs | None = None
+    expected: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expected", self.schedules * self.minutes)
+
+    def to_json(self) -> dict[str, object]:
+        """Answers the row as the last line has it."""
+        lags, ticks = self.counted.lags, self.counted.fired + self.counted.skipped
+        told: dict[str, object] = {
+            "scheduler": self.scheduler, "version": self.version, "schedules": self.schedules, "minutes": self.minutes,
+            "expected": self.expected, "fired": self.counted.fired, "skipped": self.counted.skipped,
+            "missing": self.counted.missing, "doubled": self.counted.doubled,
+            "lag_p50": rounded(percentile(lags, 50)), "lag_p99": rounded(percentile(lags, 99)),
+            "cpu_per_1000": rounded(self.cpu / ticks * 1000 if ticks else None),
+            "cpu_share": rounded(self.cpu / (self.minutes * 60)),
+            "edit": rounded(percentile(self.edits, 50)), "edit_max": rounded(max(self.edits, default=None)),
+            "edit_by": self.edit_by,
+        }  # fmt: skip
+        if self.runs is not None:
+            told["runs"] = {
+                "succeeded": self.runs.succeeded, "other": self.runs.other,
+                "start_lag_p50": rounded(self.runs.start_lag_p50), "start_lag_p99": rounded(self.runs.start_lag_p99),
+                "done_within": rounded(self.runs.done_within), "worker_cpu": rounded(self.runs.worker_cpu),
+                "postgres_cpu": rounded(self.runs.postgres_cpu),
+            }  # fmt: skip
+        return told
+
+
+def percentile(values: Sequence[float], p: int) -> float | None:
+    """Answers the value that p percent are not above; None of nothing."""
+    if not values:
+        return None
+    return sorted(values)[max(0, math.ceil(len(values) * p / 100) - 1)]
+
+
+def rounded(value: float | None) -> float | None:
+    """Answers three digits after the point."""
+    return None if value is None else round(value, 3)
+
+
+_HEAD = (
+    "scheduler", "schedules", "minutes", "fired", "skipped", "missing", "doubled", "lag p50", "lag p99",
+    "CPU s per 1,000", "of one core", "edit to tick",
+)  # fmt: skip
+
+
+def table(rows: Sequence[dict[str, object]]) -> str:
+    """Answers all rows as a table that is good in a terminal and in Markdown."""
+    return _markdown([_HEAD, *(_cells(row) for row in rows)])
+
+
+def runs_table(rows: Sequence[dict[str, object]]) -> str:
+    """Answers what became of the runs behind Norn's ticks."""
+    head = ("schedules", "minutes", "runs succeeded", "other ends", "start lag p50", "start lag p99", "done within",
+            "worker CPU s", "PostgreSQL CPU s")  # fmt: skip
+    found = [(row, row["runs"]) for row in rows if "runs" in row]
+    lines = [
+        (_n(row["schedules"]), _n(row["minutes"]), _n(runs["succeeded"]),
+         ", ".join(f"{count} {state}" for state, count in runs["other"].items()) or "–",
+         _s(runs["start_lag_p50"]), _s(runs["start_lag_p99"]), _s(runs["done_within"]), _n(round(runs["worker_cpu"])),
+         _n(round(runs["postgres_cpu"])))
+        for row, runs in found
+        if isinstance(runs, dict)
+    ]  # fmt: skip
+    return _markdown([head, *lines]) if lines else ""
+
+
+def _cells(row: dict[str, object]) -> tuple[str, ...]:
+    share = row["cpu_share"]
+    edit = _s(row["edit"]) + (f" ({row['edit_by']})" if row["edit_by"] else "")
+    return (
+        f"{row['scheduler']} {row['version']}", _n(row["schedules"]), _n(row["minutes"]), _n(row["fired"]),
+        _n(row["skipped"]), _n(row["missing"]), _n(row["doubled"]), _s(row["lag_p50"]), _s(row["lag_p99"]),
+        "–" if row["cpu_per_1000"] is None else f"{row['cpu_per_1000']:.2f}",
+        f"{share:.0%}" if isinstance(share, float) else "–", edit,
+    )  # fmt: skip
+
+
+def _n(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _s(value: object) -> str:
+    return "–" if value is None else f"{value:.2f} s"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

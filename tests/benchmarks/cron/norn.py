@@ -1,0 +1,173 @@
+"""Norn under measurement: its beat, and its cron workers with the no-op runtime; the ledger tells what happened."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+
+from norn_tasks.adapters.runtimes.noop import IDENTITY
+from norn_tasks.domain.infraspec import parse
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store import migrate, schedules, slots
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import Release
+from tests import factories
+from tests.benchmarks.cron.figures import Counted, Runs
+from tests.benchmarks.cron.processes import cpu_seconds
+from tests.benchmarks.cron.subject import EDITS, MINUTE
+from tests.e2e.stack import Stack
+from tests.servers import Broker, Postgres
+
+WORKERS = ("cron", "cron-2")
+DRAIN_SECONDS = 90
+"""How long the runs of the last minute may take after the window."""
+
+# A row is cloned with its columns as they are, whatever they are, but for those that name the app.
+_CLONE = """
+INSERT INTO {table}
+SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({changes}))).*
+  FROM {table} t, generate_series(1, {count} - 1) k WHERE t.{app} = 's0'"""
+_NAMED = "'s' || k"
+_SPEC = "jsonb_set(t.spec, '{app}', to_jsonb('s' || k))"
+_ROWS = (
+    ("apps", "name", f"'name', {_NAMED}, 'spec', {_SPEC}, 'live_deployment', t.live_deployment + 1000000 + k"),
+    ("deployments", "app", f"'app', {_NAMED}, 'id', t.id + 1000000 + k"),
+    ("releases", "app", f"'app', {_NAMED}, 'spec', {_SPEC}"),
+    ("cron_states", "app", f"'app', {_NAMED}"),
+    ("slots", "app", f"'app', {_NAMED}"),
+)
+
+_WITHIN = "scheduled_for >= to_timestamp(%s) AND scheduled_for < to_timestamp(%s) AND app NOT LIKE 'edited%%'"
+_TICKS = f"""
+SELECT verdict, sum(how_many)::int AS count FROM cron_ticks WHERE {_WITHIN} GROUP BY verdict"""
+_LAGS = f"""
+SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - scheduled_for)::float8 AS lag FROM cron_ticks
+ WHERE {_WITHIN}"""
+_DOUBLED = f"""
+SELECT coalesce(sum(n - 1), 0)::int AS doubled FROM (
+  SELECT count(*) AS n FROM cron_executions WHERE {_WITHIN} GROUP BY app, scheduled_for HAVING count(*) > 1) t"""
+_ENDS = f"""
+SELECT state, count(*)::int AS count FROM cron_executions WHERE {_WITHIN} GROUP BY state"""
+_RUNS = f"""
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY begun_at - scheduled_for) AS p50,
+       percentile_disc(0.99) WITHIN GROUP (ORDER BY begun_at - scheduled_for) AS p99,
+       max(finished_at - scheduled_for) AS done FROM cron_executions WHERE {_WITHIN}"""
+_BUSY = "SELECT 1 FROM jobs WHERE class = 'cron' AND state IN ('queued', 'running') LIMIT 1"
+
+
+class Norn:
+    """Norn on a PostgreSQL and a broker of its own."""
+
+    name, edit_by, edits_live = "norn", "", True
+
+    def __init__(self, home: Path, broker: Broker, postgres: Postgres) -> None:
+        self.version = version("norn")
+        self._postgres = postgres
+        broker.client().flushall()
+        postgres.execute("DROP DATABASE IF EXISTS norn WITH (FORCE)")
+        postgres.execute("CREATE DATABASE norn")
+        url = postgres.url("norn")
+        migrate.upgrade(url)
+        self._database = Database(url, pool=2)
+        self._stack = Stack(home, url, broker.url, NORN_TEST_BUILD="1", NORN_NOOP_RUNTIME="1", NORN_WORKERS_CRON="8")
+        self._cpu: tuple[float, float] = (0.0, 0.0)
+
+    def prepare(self, count: int) -> None:
+        """Makes one app by the store's own functions, and the others as its clones."""
+        self._add("s0", "* * * * *")
+        for table, app, changes in _ROWS:
+            statement = _CLONE.format(table=table, app=app, changes=changes, count=count)
+            self._rows(f"{statement} RETURNING 1")
+        for n in range(EDITS):
+            self._add(f"edited-{n}", "0 0 1 1 *")
+        self._postgres.execute("CHECKPOINT")
+        self._rows("ANALYZE; SELECT 1")
+
+    def _add(self, app: str, schedule: str) -> None:
+        wanted = parse(f"app: {app}\nrole: cron\nschedule: '{schedule}'\n")
+        with self._database.transaction() as tx:
+            factories.add_app(tx, wanted)
+            factories.add_release(tx, wanted)
+            tx.execute(update(Release).where(Release.app == app).values(engine=IDENTITY))
+            schedules.register(tx, app, schedule, "UTC", 1)
+            slots.resize(tx, JobClass.CRON, app, 1)
+            schedules.awaken(tx, app)
+
+    def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return self._stack.rows(query, *values)
+
+    def start(self) -> None:
+        """Starts the workers and the beat."""
+        for name in WORKERS:
+            self._stack.spawn("cron", name)
+        self._stack.spawn("beat")
+
+    def cpu(self) -> float:
+        """Answers the beat's CPU seconds; those of the others are remembered from the first time on."""
+        if self._cpu == (0.0, 0.0):
+            self._cpu = self._others()
+        return cpu_seconds(self._stack.processes["beat"].pid)
+
+    def _others(self) -> tuple[float, float]:
+        workers = sum(cpu_seconds(self._stack.processes[name].pid) for name in WORKERS)
+        return workers, cpu_seconds(self._postgres.process.pid)
+
+    def edit(self, n: int, patience: float) -> float | None:
+        """Overrides the schedule as the API does."""
+        app = f"edited-{n}"
+        with self._database.transaction() as tx:
+            schedules.override(tx, app, "@every 1s", None, "bench")
+        edited = time.time()
+        tick = self._first_tick(app, edited, patience)
+        with self._database.transaction() as tx:
+            schedules.clear_override(tx, app, "bench")
+        return tick
+
+    def _first_tick(self, app: str, edited: float, patience: float) -> float | None:
+        query = "SELECT 1 FROM cron_ticks WHERE app = %s AND verdict = 'fired' LIMIT 1"
+        while time.time() < edited + patience:
+            if self._rows(query, app):
+                return time.time() - edited
+            time.sleep(0.02)
+        return None
+
+    def stop(self) -> None:
+        """Stops the beat, and lets the workers end what it fired."""
+        self._stack.kill("beat")
+        end = time.time() + DRAIN_SECONDS
+        while self._rows(_BUSY) and time.time() < end:
+            time.sleep(0.5)
+        before, after = self._cpu, self._others()
+        self._cpu = (after[0] - before[0], after[1] - before[1])
+
+    def count(self, first: int, minutes: int) -> Counted:
+        """Counts ticks; the lag of one ends with the commit that made it known."""
+        window = (first, first + minutes * MINUTE)
+        ticks = {row["verdict"]: row["count"] for row in self._rows(_TICKS, *window)}
+        fired, skipped = ticks.get("fired", 0), ticks.get("skipped_overlap", 0)
+        expected = self._rows("SELECT count(*)::int AS n FROM cron_states WHERE app LIKE 's%%'")[0]["n"] * minutes
+        return Counted(
+            fired=fired, skipped=skipped, missing=expected - fired - skipped,
+            doubled=self._rows(_DOUBLED, *window)[0]["doubled"],
+            lags=[row["lag"] for row in self._rows(_LAGS, *window)],
+        )  # fmt: skip
+
+    def runs(self, first: int, minutes: int) -> Runs:
+        """Counts the runs by how they ended."""
+        window = (first, first + minutes * MINUTE)
+        ends = {row["state"]: row["count"] for row in self._rows(_ENDS, *window)}
+        took = self._rows(_RUNS, *window)[0]
+        succeeded = ends.pop("succeeded", 0)
+        return Runs(
+            succeeded, ends, *(took[each].total_seconds() if took[each] else 0.0 for each in ("p50", "p99", "done")),
+            *self._cpu,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Ends everything."""
+        self._stack.stop()
+        self._database.dispose()

@@ -1,0 +1,89 @@
+"""What every scheduler under measurement can do, and the one way in which each is measured."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from tests.benchmarks.cron.figures import Counted, Figures, Runs
+
+MINUTE = 60
+EDITS = 5
+EDIT_AT, EDIT_EVERY = 20, 6
+LAST_WORD = 3
+"""Seconds before the minute after the last at which a scheduler is stopped."""
+
+
+class Subject(Protocol):
+    """A scheduler with its own stores. `edit_by`: what an edit takes, when it takes more than saving it."""
+
+    name: str
+    version: str
+    edit_by: str
+    edits_live: bool
+
+    def prepare(self, count: int) -> None:
+        """Writes `count` schedules of every minute, and EDITS that are due once a year."""
+
+    def start(self) -> None:
+        """Starts it."""
+
+    def cpu(self) -> float:
+        """Answers the CPU seconds of its beat so far."""
+
+    def edit(self, n: int, patience: float) -> float | None:
+        """Lets the n-th of the yearly schedules run every second; answers the seconds to the first tick by it."""
+
+    def stop(self) -> None:
+        """Stops the beat, and waits until what it fired is done."""
+
+    def count(self, first: int, minutes: int) -> Counted:
+        """Answers what became of the occurrences of the minutes from `first` on."""
+
+    def runs(self, first: int, minutes: int) -> Runs | None:
+        """Answers what became of the runs, if there are any."""
+
+    def close(self) -> None:
+        """Ends everything, and leaves nothing."""
+
+
+def measure(subject: Subject, schedules: int, minutes: int) -> Figures:
+    """Measures so many whole minutes, from shortly before the first one begins to shortly before the next."""
+    subject.prepare(schedules)
+    subject.start()
+    first = math.ceil((time.time() + _lead(schedules)) / MINUTE) * MINUTE
+    _until(first - 1)
+    before = subject.cpu()
+    edits = list(_edits(subject, first, minutes)) if subject.edits_live else []
+    _until(first + minutes * MINUTE - LAST_WORD)
+    cpu = subject.cpu() - before
+    subject.stop()
+    if not subject.edits_live:
+        edits = [took for took in [subject.edit(0, patience=120)] if took is not None]
+    return Figures(
+        scheduler=subject.name, version=subject.version, schedules=schedules, minutes=minutes,
+        counted=subject.count(first, minutes), cpu=cpu, edits=edits, edit_by=subject.edit_by,
+        runs=subject.runs(first, minutes),
+    )  # fmt: skip
+
+
+def _lead(schedules: int) -> float:
+    """Seconds that a scheduler gets to read its schedules before the first minute that counts."""
+    return 8 + schedules / 1000
+
+
+def _edits(subject: Subject, first: int, minutes: int) -> Iterator[float]:
+    """Edits when the minute's first load is over; an edit that is not live at the end of the window is left out."""
+    end = first + minutes * MINUTE - LAST_WORD - 1
+    for n in range(EDITS):
+        _until(first + EDIT_AT + n * EDIT_EVERY)
+        left = end - time.time()
+        took = subject.edit(n, left) if left > 2 else None
+        if took is not None:
+            yield took
+
+
+def _until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))
