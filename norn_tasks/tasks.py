@@ -52,7 +52,7 @@ class _Fleet:
             return self._process[1]
 
     def _make(self, settings: Settings) -> WorkerProcess:
-        database = Database(settings.database_url, pool=settings.slots(self.job_class) + 4)
+        database = Database(settings.database_url, pool=settings.slots(self.job_class) + 4, rested=1.0)
         live = Live(settings.broker_url)
         heart = Heart(database, settings, self.job_class)
         if self.drain_pipe is not None:

@@ -59,6 +59,25 @@ def _walk(name: str, begin: str, end: str) -> str:
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
 
+# The common case, in a few reads: the oldest job whose app runs nothing is what the comparison below would choose.
+_CLAIM_IDLE = text(f"""
+WITH oldest AS MATERIALIZED (
+  SELECT c.app FROM jobs c WHERE {_READY.format(c="c")} ORDER BY c.id LIMIT {LOOKED_AT}),
+slot AS MATERIALIZED (
+  SELECT free.app, free.n FROM oldest o, LATERAL (
+    SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = o.app AND s.job_id IS NULL
+       AND NOT EXISTS (SELECT 1 FROM slots b WHERE b.class = :class AND b.app = o.app AND b.job_id IS NOT NULL)
+     ORDER BY s.n FOR UPDATE OF s SKIP LOCKED LIMIT 1) free
+   LIMIT 1),
+job AS MATERIALIZED (
+  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app = (SELECT app FROM slot)
+   ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
+held AS (
+  UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
+{_TAKE}
+  FROM job WHERE j.id = job.id AND j.state = 'queued'
+{_BACK}""")  # noqa: S608 - built from constants
+
 # Up to 64 apps are all compared. Of more, those of the oldest jobs and some from a random place on: so the work is
 # bounded, and neither a flood of one app nor its place in the alphabet keeps another app waiting.
 _CLAIM_SLOT = text(f"""
@@ -123,4 +142,4 @@ def bound(claimer: Claimer) -> dict[str, Any]:
 def statements(job_class: JobClass) -> tuple[TextClause, ...]:
     """Answers what a claim of the class tries, one after the other."""
     slotted = job_class in (JobClass.INVOKE, JobClass.CRON)
-    return (_CLAIM_KEPT_SLOT, _CLAIM_SLOT) if slotted else (_CLAIM_PLAIN,)
+    return (_CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT) if slotted else (_CLAIM_PLAIN,)

@@ -38,8 +38,11 @@ UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_execution
  WHERE x.id = :execution AND k.app = x.app AND k.scheduled_for = x.scheduled_for AND k.execution = x.id""")
 
 
-def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None) -> None:
-    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it."""
+def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, told: bool = False) -> None:
+    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it.
+
+    `told`: how its execution ended is written already.
+    """
     ended = update(JobRow).where(JobRow.id == row["id"])
     tx.execute(
         ended.values(
@@ -51,7 +54,8 @@ def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None) -> No
     )
     if row["kind"] in EXECUTION_TABLES:
         slots.release(tx, row["id"])
-        _end_execution(tx, row, state, problem)
+        if not told:
+            _end_execution(tx, row, state, problem)
     elif row["deployment"] is not None:
         _end_deployment(tx, row["deployment"], state, problem)
     elif row["kind"] in (JobKind.FORGE, JobKind.TEARDOWN):

@@ -12,38 +12,39 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import TextClause, select, text, update
 
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import DatabaseDown, LeaseLost
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.domain.writes import ExecutionFinished
 from norn_tasks.store import endings, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
-from norn_tasks.store.session import Database, Row, Rows, Tx
+from norn_tasks.store.session import EVENTS, Database, Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
     """Locks and answers the job's row; raises LeaseLost when the fence has fallen."""
-    return _held(
-        fence,
+    row = (
         tx.execute(
             select(JobRow)
             .where(JobRow.id == fence.job, JobRow.lease_token == fence.token, JobRow.state == "running")
             .with_for_update()
-        ),
+        )
+        .mappings()
+        .one_or_none()
     )
-
-
-def _held(fence: Fence, found: Rows) -> Row:
-    row = found.mappings().one_or_none()
     if row is None:
-        raise LeaseLost(f"job {fence.job} is not held under token {fence.token} any more")
+        raise LeaseLost(_LOST.format(fence.job, fence.token))
     return row
+
+
+_LOST = "job {} is not held under token {} any more"
 
 
 class Ledger:
@@ -60,15 +61,27 @@ class Ledger:
         self._wake = wake
 
     def _write(self, write: Callable[[Tx], Any]) -> Any:
+        def transaction() -> Any:
+            with self._database.transaction() as tx:
+                return write(tx)
+
+        return self._patiently(transaction)
+
+    def _patiently(self, write: Callable[[], Any]) -> Any:
         end = time.monotonic() + self._patience
         while True:
             try:
-                with self._database.transaction() as tx:
-                    return write(tx)
+                return write()
             except DatabaseDown:
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.5)
+
+    def _write_alone(self, statement: TextClause, fence: Fence, **values: object) -> None:
+        """Runs a statement that has the fence in it, and answers a row when that stands."""
+        bound = {"job": fence.job, "token": fence.token, **values}
+        if not self._patiently(lambda: self._database.alone(statement, bound)):
+            raise LeaseLost(_LOST.format(fence.job, fence.token))
 
     def steps(self, fence: Fence) -> dict[str, StepState]:
         """Answers how the job's steps stand, by name."""
@@ -149,8 +162,7 @@ class Ledger:
     def record_container(self, fence: Fence, container: str) -> None:
         """Records a created container before it is started; commits or raises."""
 
-        bound = {"job": fence.job, "token": fence.token, "container": container}
-        self._write(lambda tx: _held(fence, tx.execute(_RECORD_CONTAINER, bound)))
+        self._write_alone(_RECORD_CONTAINER, fence, container=container)
 
     def check(self, fence: Fence) -> None:
         """Raises LeaseLost when the fence has fallen."""
@@ -159,18 +171,7 @@ class Ledger:
     def begin_code(self, fence: Fence) -> None:
         """Records that the user's code is let go next: one run is used up; commits or raises."""
 
-        def write(tx: Tx) -> None:
-            row = _held(fence, tx.execute(_BEGIN_CODE, {"job": fence.job, "token": fence.token}))
-            table = endings.EXECUTION_TABLES.get(JobKind(row["kind"]))
-            if table is not None:
-                tx.execute(
-                    update(table)
-                    .where(table.id == row["execution"])
-                    .values(state="running", begun_at=text("clock_timestamp()"), attempt=row["runs"])
-                )
-                tell(tx, EventKind.EXECUTION_BEGUN, app=row["app"], job=fence.job, execution=row["execution"])
-
-        self._write(write)
+        self._write_alone(_BEGIN_CODE, fence, channel=EVENTS)
 
 
 # Where nothing is decided by what the row says, the fence is in the write itself.
@@ -178,10 +179,21 @@ _RECORD_CONTAINER = text("""
 UPDATE jobs SET container = :container WHERE id = :job AND lease_token = :token AND state = 'running'
 RETURNING id""")
 
-_BEGIN_CODE = text("""
-UPDATE jobs SET begun_at = clock_timestamp(), runs = runs + 1
- WHERE id = :job AND lease_token = :token AND state = 'running'
-RETURNING kind, app, execution, runs""")
+
+def _begin_execution(kind: JobKind, table: str) -> str:
+    return f""", {table} AS (
+  UPDATE {table} x SET state = 'running', begun_at = begun.begun_at, attempt = begun.runs FROM begun
+   WHERE x.id = begun.execution AND begun.kind = '{kind}')"""  # noqa: S608 - built from constants
+
+
+_BEGIN_CODE = text(f"""
+WITH begun AS (
+  UPDATE jobs SET begun_at = clock_timestamp(), runs = runs + 1, event_seq = event_seq + 1
+   WHERE id = :job AND lease_token = :token AND state = 'running' RETURNING *)
+{"".join(_begin_execution(kind, table.__tablename__) for kind, table in endings.EXECUTION_TABLES.items())}
+INSERT INTO events(kind, app, job_id, seq, data)
+SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
+RETURNING pg_notify(:channel, CAST(job_id AS text))""")  # noqa: S608 - built from constants
 
 _BEGIN_STEP = text("""
 INSERT INTO steps(job_id, n, name, state, token) VALUES (:job, :n, :name, 'running', :token)
@@ -202,7 +214,8 @@ def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
     if pause is not None:
         retries.again(tx, row, pause)
     elif end.ends is not None:
-        endings.end(tx, row, end.ends, end.problem)
+        told = any(isinstance(write, ExecutionFinished) for write in end.learned.writes)
+        endings.end(tx, row, end.ends, end.problem, told=told)
 
 
 def _merge_facts(tx: Tx, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:

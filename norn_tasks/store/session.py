@@ -6,14 +6,15 @@ Every function of the store takes a `Tx` that `Database.transaction()` gave; nob
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import Connection, RowMapping, create_engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, RowMapping, TextClause, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from norn_tasks.domain.errors import DatabaseDown
@@ -23,9 +24,6 @@ Tx = Connection
 
 Row = RowMapping
 """A row by the names of its columns."""
-
-Rows = CursorResult[Any]
-"""What a statement answered."""
 
 EVENTS, ROUTES, SCHEDULES = "norn_events", "norn_routes", "norn_schedules"
 """The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed."""
@@ -59,18 +57,26 @@ def _down(error: Exception) -> DatabaseDown:
 
 
 class Database:
-    """A pool of connections to one PostgreSQL; safe to use from many threads, to be disposed of in a forked child."""
+    """A pool of connections to one PostgreSQL; safe to use from many threads, to be disposed of in a forked child.
 
-    def __init__(self, url: str, *, pool: int = 10, overflow: int = 20, pool_timeout: float = 3.0) -> None:
+    A connection that was not used for `rested` seconds is asked whether it lives before it is used; 0: always.
+    """
+
+    def __init__(
+        self, url: str, *, pool: int = 10, overflow: int = 20, pool_timeout: float = 3.0, rested: float = 0.0
+    ) -> None:
         self.url = full_url(url)
         self._engine = create_engine(
             self.url,
             pool_size=pool,
             max_overflow=overflow,
             pool_timeout=pool_timeout,
-            pool_pre_ping=True,
+            pool_pre_ping=not rested,
             connect_args={"connect_timeout": 2, "options": _OPTIONS, "application_name": "norn"},
         )
+        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        if rested:
+            _ask_the_rested(self._engine, rested)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -78,15 +84,16 @@ class Database:
 
         Raises DatabaseDown when PostgreSQL cannot be reached or went away; then it may have committed or not.
         """
-        try:
-            with self._engine.begin() as tx:
-                yield tx
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise _down(error) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _down(error) from error
-            raise
+        with _translated(), self._engine.begin() as tx:
+            yield tx
+
+    def alone(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Row]:
+        """Runs one statement that is a transaction by itself, without the turns that BEGIN and COMMIT take.
+
+        Raises DatabaseDown as `transaction` does.
+        """
+        with _translated(), self._alone.connect() as tx:
+            return tx.execute(statement, values).mappings().all()
 
     def listen(self, *channels: str, url: str = "") -> Listener:
         """Opens a connection that hears NOTIFY on the channels; raises DatabaseDown."""
@@ -101,6 +108,36 @@ def server_version(database: Database) -> int:
     """Answers the major version of the server."""
     with database.transaction() as tx:
         return int(tx.scalar(text("SHOW server_version_num"))) // 10_000
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise _down(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _down(error) from error
+        raise
+
+
+def _ask_the_rested(engine: Engine, seconds: float) -> None:
+    """Asks a connection whether it lives when the pool gives it out after so many seconds of rest."""
+
+    def given_back(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    def given_out(connection: Any, record: Any, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", float("inf")) < seconds:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg2.Error as error:
+            raise DisconnectionError(str(error)) from error
+
+    event.listen(engine, "checkin", given_back)
+    event.listen(engine, "checkout", given_out)
 
 
 class Listener:

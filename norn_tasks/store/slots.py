@@ -32,5 +32,9 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 
 def release(tx: Tx, job: int) -> None:
     """Frees the slot that a job holds, if any."""
-    tx.execute(text("DELETE FROM slots WHERE job_id = :job AND n > :extra"), {"job": job, "extra": EXTRA})
-    tx.execute(text("UPDATE slots SET job_id = NULL WHERE job_id = :job"), {"job": job})
+    tx.execute(_RELEASE, {"job": job, "extra": EXTRA})
+
+
+_RELEASE = text("""
+WITH extra AS (DELETE FROM slots WHERE job_id = :job AND n > :extra)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra""")
