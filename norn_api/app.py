@@ -14,6 +14,7 @@ from norn_api.converters import CONVERTERS
 from norn_api.permissions import ANYONE, Permission, permission, require
 from norn_api.request import StrictRequest
 from norn_api.routes import (
+    alerts,
     apps,
     audit,
     cron,
@@ -24,6 +25,7 @@ from norn_api.routes import (
     functions,
     jobs,
     logs,
+    notifications,
     oneoffs,
     secrets,
     server,
@@ -41,8 +43,8 @@ from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
 NOUNS = (
-    server, specs, apps, sources, why, work, oneoffs, deployments, jobs, logs, secrets, cron, functions, events,
-    tokens, workers, audit,
+    server, specs, apps, sources, why, work, oneoffs, deployments, jobs, logs, secrets, cron, alerts, functions, events,
+    notifications, tokens, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _SAFE = ("GET", "HEAD", "OPTIONS")

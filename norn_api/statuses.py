@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 
+from norn_api.schemas.alerts import AlertTold
 from norn_api.schemas.apps import (
     AppAnswer,
     ForgeTold,
@@ -54,6 +55,7 @@ def app_members(settings: Settings, app: SeenApp) -> dict[str, Any]:
         "url": _url(settings, app),
         "external": "not routed: no tunnel configured" if spec and spec.hosts.external else None,
         "schedule": schedule_answer(app) if app.role is Role.CRON else None,
+        "alerts": [AlertTold.model_validate(alert) for alert in app.alerts],
         "notices": list(_notices(app)),
         "mistakes": [MistakeAnswer.model_validate(mistake) for mistake in known.mistakes],
         "seen_at": app.workload.seen_at if app.workload else None,

@@ -185,6 +185,33 @@ TICKS = (
     Column("TRY", lambda tick: tick["attempt"] if (tick.get("attempt") or 1) > 1 else ""),
     Column("WHY", lambda tick: tick.get("reason") or reason(tick)),
 )
+ALERTS = (
+    _ID,
+    _APP,
+    Column("ALERT", _field("kind")),
+    Column("SINCE", _when("raised_at")),
+    Column("RESOLVED", _when("resolved_at")),
+    Column("WHAT", _field("sentence")),
+    Column("WAY OUT", lambda alert: alert.get("resolution") or alert.get("hint")),
+)
+DESTINATIONS = (
+    Column("NAME", _field("name")),
+    Column("ADDRESS", _field("url")),
+    Column("APPS", lambda row: ", ".join(row["apps"]) if row.get("apps") else "all"),
+    Column("ALERTS", lambda row: ", ".join(row["kinds"]) if row.get("kinds") else "all"),
+    Column("ADDED", _when("created_at")),
+    Column("BY", _field("created_by")),
+)
+DELIVERIES = (
+    _ID,
+    Column("EVENT", _field("event")),
+    _APP,
+    _STATE,
+    Column("TRIES", _field("attempts")),
+    Column("TOLD", _field("told")),
+    Column("MADE", _when("created_at")),
+    Column("AGAIN", _when("next_at")),
+)
 EVENTS = (
     Column("WHEN", lambda event: local(event.get("at"))),
     Column("EVENT", _field("kind")),

@@ -114,6 +114,16 @@ class Settings(BaseModel):
     # Beat
     beat_tick_max: int = Field(1000, ge=1, description="occurrences decided in one transaction")
 
+    # Telling people
+    alert_paused_days: Days = Field(7, description="days that a schedule may be paused before an alert is raised")
+    notify_attempts: int = Field(8, ge=1, description="tries to deliver a notification before it is given up")
+    notify_backoff: Seconds = Field(10, description="pause after the first try of a notification; doubles, 1 h at most")
+    outgoing_private: bool = Field(
+        False, description="notifications may go to private addresses, and there without TLS"
+    )
+    deadman_url: str = Field("", description="https address that is called while beat decides on time; empty: none")
+    deadman_period: Seconds = Field(60, description="between two calls of that address")
+
     # What the processes tell
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
     test_build: bool = Field(False, description="only in tests: failpoints and the no-op runtime work")

@@ -9,15 +9,18 @@ from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.outgoing import Outgoing
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import instead_of
 from norn_tasks.adapters.uploads import UnpackedUploads
 from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.adapters.volumes import DockerVolumes
+from norn_tasks.adapters.webhooks import Webhooks
 from norn_tasks.domain.errors import Stopped
 from norn_tasks.ports import Limits, Runtime, Tools, Watch
 from norn_tasks.settings import Settings
 from norn_tasks.store import instance
+from norn_tasks.store.deliveries import Outbox
 from norn_tasks.store.live import Live
 from norn_tasks.store.routes import ReplicaTable
 from norn_tasks.store.session import Database
@@ -41,7 +44,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
     """Builds the outside world as the settings describe it; raises DatabaseDown."""
     engine = Engine(settings.engine_address)
     name = instance.name(database)
-    workspace = settings.data_dir / "work"
+    workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     return Tools(
         git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
         directories=LocalDirectories(most=settings.source_max),
@@ -70,7 +73,10 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             instance=name,
         ),
         live=_LiveStreams(live),
-        vault=AgeVault(settings.age_key, settings.age_key_path),
+        vault=vault,
+        messenger=Webhooks(
+            Outbox(database, name), vault, Outgoing(private=settings.outgoing_private), settings.deadman_url
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from norn_api.schemas.alerts import AlertTold
 from norn_api.schemas.common import Answered, Asked, InQuery, Json, LongText, MistakeAnswer, Overridden, Text, Why
 from norn_api.schemas.cron import ScheduleAnswer
 from norn_api.schemas.functions import CallAnswer
@@ -163,6 +164,8 @@ class AppAnswer(Answered):
     """Where it is reached: the router's address of a webserver, `/fn/…` of a function."""
     external: str | None
     schedule: ScheduleAnswer | None
+    alerts: list[AlertTold]
+    """Those that are open."""
     notices: list[str]
     mistakes: list[MistakeAnswer]
     """What is wrong with its infraspec, when its state is `broken`."""

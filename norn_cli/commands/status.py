@@ -10,7 +10,7 @@ import click
 from norn_cli.errors import mistake_line
 from norn_cli.options import app_argument
 from norn_cli.options import command as norn_command
-from norn_cli.output import Fact, Output
+from norn_cli.output import Fact, Output, Style, Styled
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import APPS, CALLS, REPLICAS, RUNS, app_state, ready_of_wanted, short
 from norn_cli.times import ago, local
@@ -38,7 +38,11 @@ def command(session: Session, app: str | None, fresh: bool, hidden: bool) -> Non
         found = session.client.app(session.app(app), fresh=fresh)
         session.output.data(found, lambda: _show(session.output, found), [found["name"]])
         return
-    session.output.page(session.client.apps(hidden=hidden), APPS, "name", none=_FIRST_STEPS)
+    apps = session.client.apps(hidden=hidden)
+    session.output.page(apps, APPS, "name", none=_FIRST_STEPS)
+    troubled = [app["name"] for app in apps["items"] if app.get("alerts")]
+    if troubled and session.output.for_people:
+        session.output.say(Styled("alerts: ", Style.BAD), f"{', '.join(troubled)} (norn alerts)")
 
 
 def _show(output: Output, app: Json) -> None:
@@ -92,6 +96,8 @@ def _schedule_facts(schedule: Json) -> Iterator[Fact]:
 
 
 def _troubles(app: Json) -> Iterator[Fact]:
+    for alert in app.get("alerts") or []:
+        yield "alert", f"{alert['sentence']} ({ago(alert['raised_at'])})"
     for mistake in app.get("mistakes") or []:
         yield "mistake", mistake_line(mistake)
     error = (app.get("forge") or {}).get("error") or {}

@@ -6,6 +6,13 @@ moment a request is accepted, its job is a row that ends in a terminal state wha
 
 from norn_tasks.dispatch.intake import LONG_RUNNING, WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import request_logs, request_look
+from norn_tasks.dispatch.notifying import (
+    WantedDestination,
+    add_destination,
+    request_deadman,
+    request_deliveries,
+    request_test,
+)
 from norn_tasks.dispatch.releasing import (
     MAX_REPLICAS,
     request_deploy,
@@ -44,4 +51,9 @@ __all__ = [
     "keep_source",
     "set_secrets",
     "unset_secret",
+    "WantedDestination",
+    "add_destination",
+    "request_deliveries",
+    "request_test",
+    "request_deadman",
 ]

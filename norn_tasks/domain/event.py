@@ -28,6 +28,11 @@ class EventKind(StrEnum):
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"
     TICK_DECIDED = "tick.decided"
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
+    NOTIFICATION_GIVEN_UP = "notification.given-up"
+    DESTINATION_ADDED = "destination.added"
+    DESTINATION_REMOVED = "destination.removed"
     WORKLOAD_CHANGED = "workload.changed"
     WORKER_DRAINING = "worker.draining"
     TOKEN_CREATED = "token.created"  # noqa: S105

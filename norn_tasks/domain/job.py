@@ -37,6 +37,8 @@ class JobKind(StrEnum):
     RUN = "run"
     OBSERVE = "observe"
     READ_LOGS = "read-logs"
+    NOTIFY = "notify"
+    CALL_DEADMAN = "call-deadman"
 
     @property
     def job_class(self) -> JobClass:
@@ -67,6 +69,8 @@ _CLASSES = {
     JobKind.RUN: JobClass.CRON,
     JobKind.OBSERVE: JobClass.OBSERVE,
     JobKind.READ_LOGS: JobClass.OBSERVE,
+    JobKind.NOTIFY: JobClass.OBSERVE,
+    JobKind.CALL_DEADMAN: JobClass.OBSERVE,
 }
 
 

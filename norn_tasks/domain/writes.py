@@ -125,6 +125,23 @@ class ExecutionFinished:
     finished: Finished
 
 
+@dataclass(frozen=True)
+class DeliveryTried:
+    """A delivery was tried: `taken` by its receiver or not, and what it told."""
+
+    delivery: int
+    taken: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class DeadManCalled:
+    """The dead man's address was called: `answered` or not, and what it told."""
+
+    answered: bool
+    told: str
+
+
 Write = (
     SpecLearned
     | ImageBuilt
@@ -140,4 +157,6 @@ Write = (
     | ContainersSeen
     | ImagesPruned
     | ExecutionFinished
+    | DeliveryTried
+    | DeadManCalled
 )

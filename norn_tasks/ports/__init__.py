@@ -8,6 +8,7 @@ of it being set, raising `Stopped`, with what it started ended.
 from norn_tasks.ports.cluster import Cluster, Replicas, Workload
 from norn_tasks.ports.images import BuildOrder, Image, Images
 from norn_tasks.ports.live import LiveStream, LiveStreams
+from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
@@ -39,6 +40,9 @@ __all__ = [
     "Vault",
     "LiveStream",
     "LiveStreams",
+    "Receipt",
+    "Messenger",
+    "Outbox",
     "Limits",
     "Tools",
 ]

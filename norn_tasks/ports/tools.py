@@ -9,6 +9,7 @@ from pathlib import Path
 from norn_tasks.ports.cluster import Cluster
 from norn_tasks.ports.images import Images
 from norn_tasks.ports.live import LiveStreams
+from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.source import Directories, Git, Sources
 from norn_tasks.ports.vault import Vault
@@ -42,3 +43,4 @@ class Tools:
     limits: Limits
     live: LiveStreams
     vault: Vault
+    messenger: Messenger

@@ -19,6 +19,7 @@ from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.scheduler.deciding import Deciding
 from norn_tasks.scheduler.ear import Ear
 from norn_tasks.scheduler.nudges import Nudges
+from norn_tasks.scheduler.watchman import Watchman
 from norn_tasks.settings import Settings
 from norn_tasks.store import sweeper, ticks, workers
 from norn_tasks.store.live import Live
@@ -59,6 +60,7 @@ class BeatLoop:
         self._nudges = Nudges(waker)
         self._deciding = Deciding(database, settings, waker, self.name)
         self._ear = Ear(database, settings.listen_url)
+        self._watchman = Watchman(self._intake, self.name)
         self._nudge, self._sweep = _Every(NUDGE_SECONDS), _Every(SWEEP_SECONDS)
         self._look = _Every(LOOK_SECONDS)
 
@@ -91,6 +93,7 @@ class BeatLoop:
             self._sweep_once()
         if self._look.due(clear=clear):
             request_look(self._intake, actor=self.name)
+        self._watchman.round(clear=clear)
 
     def _sweep_once(self) -> None:
         with self._database.transaction() as tx:

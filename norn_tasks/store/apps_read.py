@@ -12,8 +12,9 @@ from sqlalchemy import select
 from norn_tasks.domain.app_status import ForgeState, state_word
 from norn_tasks.domain.errors import Mistake, NornError, SpecInvalid
 from norn_tasks.domain.infraspec import Infraspec, Role, notices
-from norn_tasks.store import deployments, jobs_read, schedules_read, sources, spec_files
+from norn_tasks.store import alerts, deployments, jobs_read, schedules_read, sources, spec_files
 from norn_tasks.store import tables as t
+from norn_tasks.store.alerts import Alert
 from norn_tasks.store.apps import FoundApp, Row, combine, no_such_app, spec_of
 from norn_tasks.store.deployments import Deployment
 from norn_tasks.store.reading import Reach
@@ -67,6 +68,7 @@ class SeenApp:
     workload: Workload | None = None
     port: int | None = None
     port_error: str | None = None
+    alerts: tuple[Alert, ...] = ()
 
     @property
     def name(self) -> str:
@@ -171,7 +173,7 @@ def seen(tx: Tx, apps: tuple[KnownApp, ...]) -> tuple[SeenApp, ...]:
     live, last = deployments.live_of(tx, names), deployments.newest_of(tx, names)
     running, workloads = jobs_read.running_of(tx, names), _workloads(tx, names)
     plans, ticks = schedules_read.of(tx, names), schedules_read.last_ticks(tx, names)
-    ports = _ports(tx, names)
+    ports, troubles = _ports(tx, names), alerts.open_of(tx, names)
     return tuple(
         SeenApp(
             app,
@@ -183,6 +185,7 @@ def seen(tx: Tx, apps: tuple[KnownApp, ...]) -> tuple[SeenApp, ...]:
             workload=workloads.get(app.name),
             port=ports.get(app.name, (None, None))[0],
             port_error=ports.get(app.name, (None, None))[1],
+            alerts=troubles.get(app.name, ()),
         )
         for app in apps
     )

@@ -13,7 +13,7 @@ from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.execution import ExecutionState
 from norn_tasks.domain.job import JobKind, JobState, Problem
 from norn_tasks.domain.schedule import Verdict
-from norn_tasks.store import slots
+from norn_tasks.store import cron_alerts, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, DeploymentRow, FuncExecution, JobRow, OneOff
@@ -60,6 +60,8 @@ def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, to
         _end_deployment(tx, row["deployment"], state, problem)
     elif row["kind"] in (JobKind.FORGE, JobKind.TEARDOWN):
         _settle_forge(tx, row, state, problem)
+    if row["kind"] == JobKind.CRON_RUN:
+        cron_alerts.run_ended(tx, row, state, problem)
     data = {"state": str(state), "error": problem.to_json() if problem else None, "kind": row["kind"]}
     tell(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
 

@@ -11,13 +11,13 @@ from enum import StrEnum
 from sqlalchemy import Float, cast, extract, func, select, text
 
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import routes, workers_read
-from norn_tasks.store import tables as t
+from norn_tasks.store import alerts, beats_read, deadman, deliveries, routes, workers_read
 from norn_tasks.store.session import Tx
 from norn_tasks.store.workers_read import Worker
 
 WORKER_SILENCE = 60.0
 BEAT_SILENCE = 15.0
+BEAT_LATE = 5.0
 ROUTER_SILENCE = 60.0
 STUCK = 30.0
 """Seconds that ready work may wait while a worker of its class has free slots."""
@@ -58,7 +58,7 @@ def checks(tx: Tx) -> tuple[Check, ...]:
     waited = {row[0]: row.waited for row in tx.execute(_READY_SINCE)}
     now = tx.execute(select(cast(extract("epoch", func.clock_timestamp()), Float))).scalar_one()
     classes = [_class(c, [w for w in workers if w.class_ == c], waited.get(str(c), 0.0), now) for c in JobClass]
-    return (*classes, _beat(tx), _engine(workers), _router(tx))
+    return (*classes, _beat(tx), _engine(workers), _router(tx), *_people(tx))
 
 
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
@@ -83,17 +83,39 @@ def _idle(worker: Worker, now: float) -> float:
 
 
 def _beat(tx: Tx) -> Check:
-    b = t.Beat
-    age = cast(extract("epoch", func.clock_timestamp() - b.seen_at), Float)
-    row = tx.execute(select(age.label("age"), b.lag_seconds).order_by(age).limit(1)).first()
-    if row is None or row.age > BEAT_SILENCE:
-        since = "no scheduler was ever seen" if row is None else f"the scheduler was last seen {row.age:.0f} s ago"
+    pulse = beats_read.pulse(tx)
+    if pulse.silent is None or pulse.silent > BEAT_SILENCE:
+        never = pulse.silent is None
+        since = "no scheduler was ever seen" if never else f"the scheduler was last seen {pulse.silent:.0f} s ago"
         return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs --server beat")
-    if row.lag_seconds > 5:
-        return Check(
-            "beat", CheckStatus.WARN, f"the scheduler is {row.lag_seconds:.0f} s late", "norn logs --server beat"
-        )
-    return Check("beat", CheckStatus.OK, "schedules are on time")
+    if pulse.lag > BEAT_LATE:
+        sentence = f"the scheduler is {pulse.lag:.0f} s late"
+        return Check("beat", CheckStatus.WARN, sentence, "norn logs --server beat; is the machine or PostgreSQL slow?")
+    return Check("beat", CheckStatus.OK, f"schedules are on time ({pulse.lag:.1f} s late at most)")
+
+
+def _people(tx: Tx) -> tuple[Check, ...]:
+    """What somebody should know: open alerts, notifications that nobody took, a dead man's call that fails."""
+    found = []
+    if count := alerts.count_open(tx):
+        what = "1 alert is open" if count == 1 else f"{count} alerts are open"
+        found.append(Check("alerts", CheckStatus.WARN, what, "norn alerts"))
+    if lost := deliveries.given_up_lately(tx):
+        sentence = f"notifications of the last day that nobody took: {lost}"
+        found.append(Check("notifications", CheckStatus.WARN, sentence, "norn notify list; norn notify test NAME"))
+    call = deadman.last(tx)
+    if call is not None:
+        found.append(_deadman(call))
+    return tuple(found)
+
+
+def _deadman(call: deadman.LastCall) -> Check:
+    if call.error:
+        sentence = f"the dead man's address could not be called: {call.error}"
+        return Check("dead-man", CheckStatus.WARN, sentence, "check NORN_DEADMAN_URL")
+    if call.answered is None:
+        return Check("dead-man", CheckStatus.OK, f"the dead man's address is to be called since {call.asked:.0f} s")
+    return Check("dead-man", CheckStatus.OK, f"the dead man's address was called {call.answered:.0f} s ago")
 
 
 def _engine(workers: tuple[Worker, ...]) -> Check:

@@ -97,6 +97,8 @@ def _rules(keep: Keep) -> tuple[_Rule, ...]:
         _Rule("cron_executions", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
         _Rule("oneoffs", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
         _Rule("cron_ticks", "decided_at", keep.runs_days, keep.runs_per_app, "r.open"),
+        _Rule("alerts", "raised_at", keep.runs_days, keep.runs_per_app, "r.resolved_at IS NULL"),
+        _Rule("deliveries", "created_at", keep.days, None, "r.state = 'waiting'"),
         _Rule("audit", "at", keep.audit_days, None, "false"),
     )  # fmt: skip
 

@@ -48,6 +48,7 @@ def test_a_type_is_judged_before_the_feature() -> None:
     [
         WORKER + "secrets: [A]\nvolumes: []\nmigrations: {idempotent: true}\n",
         CRON + "runtime: docker\nconcurrency: allow\ncatchup: none\njitter: 0\nretries: {max: 0}\n",
+        CRON + "alerts: {window: 1h, threshold: 1}\n",
         CRON + "concurrency: forbid\ncatchup: last\ntimezone: Asia/Tokyo\n",
         CRON + "concurrency: queue\ncatchup: all\nstartDeadline: 5m\njitter: 5s\nretries: {max: 1}\n",
         CRON + "concurrency: replace\n",

@@ -4,6 +4,7 @@ Times are `timestamptz` and come from `clock_timestamp()` of the database, never
 """
 
 from norn_tasks.store.tables.access import Audit, Token
+from norn_tasks.store.tables.alerts import Alert, DeadMan, Delivery, Destination
 from norn_tasks.store.tables.apps import App, AppSpec, Instance, WorkloadRow
 from norn_tasks.store.tables.cron import CronGap, CronState, CronTick
 from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution, OneOff
@@ -44,6 +45,10 @@ __all__ = [
     "SecretRow",
     "ReplicaRow",
     "Address",
+    "Alert",
+    "Destination",
+    "Delivery",
+    "DeadMan",
     "Chore",
     "TallyRow",
 ]

@@ -1,0 +1,25 @@
+"""`norn alerts`: what is wrong with apps that somebody should know of."""
+
+from __future__ import annotations
+
+import click
+
+from norn_cli.options import command as norn_command
+from norn_cli.options import complete_app, limit_option
+from norn_cli.session import Session, pass_session
+from norn_cli.tables import ALERTS
+
+
+@norn_command("alerts")
+@click.argument("app", required=False, shell_complete=complete_app)
+@click.option("-a", "--all", "also_resolved", is_flag=True, help="Also those that are resolved.")
+@click.option("--kind", metavar="KIND", help="Only of this kind: runs-failing, runs-missed, paused-long, image-gone.")
+@limit_option(50)
+@pass_session
+def command(session: Session, app: str | None, also_resolved: bool, kind: str | None, limit: int) -> None:
+    """Lists open alerts, of one app that is typed or of all, newest first."""
+    named = app or session.app_option
+    wanted = {**({"app": named} if named else {}), **({"kind": kind} if kind else {})}
+    if also_resolved:
+        wanted["all"] = "1"
+    session.output.page(session.client.alerts(limit, **wanted), ALERTS, none="no alert is open")

@@ -1,0 +1,152 @@
+"""When a cron app's alerts are raised and resolved: with the end of each run, and by a look at the ledger now and then.
+
+The end of a run is judged in its own transaction. What no single fact tells (occurrences that nobody was there for, a
+pause that lasts) beat looks for every few seconds; of many beats, one at a time does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from norn_tasks.domain.alert import AlertKind, FailureRule, NewAlert, failure_rule
+from norn_tasks.domain.job import JobState, Problem
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store.alerts import raise_alert, resolve
+from norn_tasks.store.session import Database, Row, Tx
+
+BATCH = 200
+"""Apps that one look tells of; the next look goes on."""
+_OF_RUNS = (AlertKind.RUNS_FAILING, AlertKind.IMAGE_GONE)
+_IMAGE_GONE = "release_gone"
+
+
+# The end of a run
+
+
+def run_ended(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
+    """Judges the end of the cron run of the job of `row`: one that went well resolves, one that failed may raise.
+
+    A run by hand that fails is told to who asked for it; one that was cancelled, by whomever, did not fail.
+    """
+    if state is JobState.SUCCEEDED:
+        resolve(tx, row["app"], _OF_RUNS, f"run {row['execution']} succeeded")
+    elif state not in (JobState.CANCELLED, JobState.SUPERSEDED) and row["args"].get("trigger") != Trigger.MANUAL:
+        told = problem or Problem(str(state), f"its job ended {state}")
+        if state is JobState.EXPIRED:
+            _too_late(tx, row, told)
+        else:
+            _failed(tx, row, told)
+
+
+_TICK = """SELECT k.id, k.scheduled_for FROM cron_executions x
+  JOIN cron_ticks k ON k.app = x.app AND k.scheduled_for = x.scheduled_for WHERE x.id = :execution"""
+
+
+def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
+    """A run that nobody began in time is a missed occurrence, perhaps of a day ago."""
+    tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
+    if tick is not None:
+        sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"
+        raise_alert(tx, NewAlert(AlertKind.RUNS_MISSED, row["app"], sentence, problem.hint, tick=tick.id))
+
+
+def _failed(tx: Tx, row: Row, problem: Problem) -> None:
+    app, run = row["app"], f"norn cron logs {row['app']} {row['execution']}"
+    if problem.code == _IMAGE_GONE:
+        raise_alert(tx, NewAlert(AlertKind.IMAGE_GONE, app, f"{app} cannot run: {problem.sentence}", problem.hint))
+        return
+    rule = failure_rule(row["spec"] or {})
+    if rule.threshold == 1:
+        sentence = f"run {row['execution']} of {app} failed: {problem.sentence}"
+    elif _failures(tx, app, rule) >= rule.threshold:
+        sentence = f"{rule.threshold} runs of {app} failed within {rule.window} s, the last one: {problem.sentence}"
+    else:
+        return
+    raise_alert(tx, NewAlert(AlertKind.RUNS_FAILING, app, sentence, run))
+
+
+_FAILURES = """SELECT count(*) FROM (SELECT 1 FROM cron_executions
+ WHERE app = :app AND state NOT IN ('pending', 'running', 'succeeded', 'cancelled') AND trigger <> 'manual'
+   AND finished_at > clock_timestamp() - make_interval(secs => :window) ORDER BY id DESC LIMIT :threshold) f"""
+
+
+def _failures(tx: Tx, app: str, rule: FailureRule) -> int:
+    bound = {"app": app, "window": rule.window, "threshold": rule.threshold}
+    return int(tx.scalar(text(_FAILURES), bound) or 0)
+
+
+# What no single fact tells
+
+
+def look(database: Database, paused_days: float) -> None:
+    """Raises and resolves what only a look at the ledger tells; does nothing while another beat looks."""
+    with database.transaction() as tx:
+        if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
+            return
+        _look_for_missed(tx)
+        _look_for_pauses(tx, paused_days)
+        _look_for_removed(tx)
+
+
+_MISSED = f"""
+SELECT k.app, sum(k.how_many)::bigint AS how_many, min(k.scheduled_for) AS first,
+       max(coalesce(k.until, k.scheduled_for)) AS last, max(k.id) AS tick
+  FROM cron_ticks k
+ WHERE k.verdict = 'missed' AND k.decided_at > clock_timestamp() - interval '1 hour'
+   AND k.id > coalesce((SELECT max(a.tick) FROM alerts a WHERE a.key = 'runs-missed:' || k.app), 0)
+   AND NOT EXISTS (SELECT 1 FROM cron_gaps g WHERE g.app = k.app)
+ GROUP BY k.app LIMIT {BATCH}"""  # noqa: S608 - built from a constant
+_FIRES_AGAIN = """
+SELECT a.app FROM alerts a LEFT JOIN cron_ticks k ON k.id = a.tick
+ WHERE a.kind = 'runs-missed' AND a.resolved_at IS NULL AND (k.id IS NULL OR EXISTS (
+   SELECT 1 FROM cron_ticks f WHERE f.app = a.app AND f.verdict IN ('fired', 'caught_up')
+      AND f.scheduled_for > coalesce(k.until, k.scheduled_for)))"""
+
+
+def _look_for_missed(tx: Tx) -> None:
+    """Tells what was missed once all of it is counted.
+
+    Resolves before it raises: an alert of this look stays until the next one, so that nobody overlooks it."""
+    for row in tx.execute(text(_FIRES_AGAIN)).all():
+        resolve(tx, row.app, (AlertKind.RUNS_MISSED,), "its schedule fires again")
+    for row in tx.execute(text(_MISSED)).all():
+        hint = f"norn cron history {row.app} --verdict missed"
+        sentence = _missed(row.app, row.how_many, row.first, row.last)
+        raise_alert(tx, NewAlert(AlertKind.RUNS_MISSED, row.app, sentence, hint, tick=row.tick))
+
+
+def _missed(app: str, how_many: int, first: datetime, last: datetime) -> str:
+    if how_many == 1:
+        return f"{app} did not run at {first:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{app} did not run {how_many} times, from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+_PAUSED = f"""
+SELECT s.app, s.paused_at, s.paused_by, s.paused_reason FROM cron_states s
+ WHERE s.paused_at < clock_timestamp() - make_interval(secs => :seconds)
+   AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = 'paused-long:' || s.app AND a.resolved_at IS NULL)
+ LIMIT {BATCH}"""  # noqa: S608 - built from a constant
+_RESUMED = """
+SELECT a.app FROM alerts a JOIN cron_states s ON s.app = a.app
+ WHERE a.kind = 'paused-long' AND a.resolved_at IS NULL AND s.paused_at IS NULL"""
+
+
+def _look_for_pauses(tx: Tx, days: float) -> None:
+    for row in tx.execute(text(_RESUMED)).all():
+        resolve(tx, row.app, (AlertKind.PAUSED_LONG,), "its schedule was resumed")
+    for row in tx.execute(text(_PAUSED), {"seconds": days * 86400}).all():
+        why = f": {row.paused_reason}" if row.paused_reason else ""
+        sentence = f"{row.app} has been paused since {row.paused_at:%Y-%m-%d} by {row.paused_by}{why}"
+        raise_alert(tx, NewAlert(AlertKind.PAUSED_LONG, row.app, sentence, f"norn cron resume {row.app}"))
+
+
+_REMOVED = """
+SELECT DISTINCT a.app FROM alerts a
+ WHERE a.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""
+
+
+def _look_for_removed(tx: Tx) -> None:
+    for row in tx.execute(text(_REMOVED)).all():
+        resolve(tx, row.app, tuple(AlertKind), "it has no schedule any more")

@@ -1,0 +1,195 @@
+"""The messenger: the same receipts from the fake and from the real one; and what the real one refuses to call."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.adapters.outgoing import NotReached, Outgoing
+from norn_tasks.adapters.webhooks import Webhooks
+from norn_tasks.domain.notification import Parcel, pause_after, sign
+from norn_tasks.ports import Messenger
+from tests.fakes.vault import FakeVault, sealed
+from tests.fakes.webhooks import FakeMessenger, FakeOutbox
+from tests.receiver import Receiver
+from tests.servers import allowed, free_port
+
+
+def parcel(url: str) -> Parcel:
+    return Parcel("abc123-7", "alert.raised", url, sealed("ops", "whsec_x"), {"event": "alert.raised"}, 1_700_000_000)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody who listens."""
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture(params=["fake", "real"])
+def messenger(request: pytest.FixtureRequest, receiver: Receiver) -> Messenger:
+    """A messenger with delivery 7 in its outbox, to somebody who answers 204 and then 500."""
+    receiver.statuses = [204, 500]
+    outbox = FakeOutbox({7: parcel(receiver.url())})
+    if request.param == "fake":
+        return FakeMessenger(outbox)
+    return Webhooks(outbox, FakeVault(), Outgoing(private=True), receiver.url("/alive"))
+
+
+# The contract
+
+
+def test_a_2xx_is_taken(messenger: Messenger) -> None:
+    receipt = messenger.deliver(7)
+    assert receipt is not None
+    assert (receipt.taken, receipt.told) == (True, "it answered 204")
+
+
+def test_any_other_status_is_not(messenger: Messenger) -> None:
+    messenger.deliver(7)
+    if isinstance(messenger, FakeMessenger):
+        messenger.status = 500
+    receipt = messenger.deliver(7)
+    assert receipt is not None
+    assert (receipt.taken, receipt.told) == (False, "it answered 500")
+
+
+def test_a_delivery_that_is_not_there_is_nothing_to_send(messenger: Messenger) -> None:
+    assert messenger.deliver(8) is None
+
+
+def test_the_dead_mans_call_has_its_receipt_too(messenger: Messenger) -> None:
+    assert messenger.call_deadman().taken
+
+
+# What goes out
+
+
+def test_a_parcel_is_posted_with_its_signature(receiver: Receiver) -> None:
+    Webhooks(FakeOutbox({7: parcel(receiver.url())}), FakeVault(), Outgoing(private=True), "").deliver(7)
+    (came,) = receiver.came
+    assert (came.body, came.headers["content-type"]) == (b'{"event":"alert.raised"}', "application/json")
+    assert came.headers["x-norn-signature"] == sign("whsec_x", 1_700_000_000, came.body)
+    assert came.headers["host"] == receiver.url().split("/")[2]
+
+
+def test_what_cannot_be_signed_is_not_sent(receiver: Receiver) -> None:
+    outbox, vault = FakeOutbox({7: parcel(receiver.url())}), FakeVault(locked=True)
+    receipt = Webhooks(outbox, vault, Outgoing(private=True), "").deliver(7)
+    assert receipt is not None
+    assert (receipt.taken, receipt.told.startswith("it cannot be signed: "), receiver.came) == (False, True, [])
+
+
+def test_a_signature_is_hmac_sha256_over_timestamp_dot_body() -> None:
+    told = subprocess.run(["openssl", "dgst", "-sha256", "-hmac", "whsec_x"], input=b'1700000000.{"a":1}',
+                          capture_output=True, check=True).stdout.decode()  # fmt: skip
+    assert sign("whsec_x", 1_700_000_000, b'{"a":1}') == f"sha256={told.split()[-1]}"
+
+
+def test_pauses_double_up_to_an_hour() -> None:
+    assert [pause_after(attempt, 10) for attempt in (1, 2, 3, 9, 10, 200)] == [10, 20, 40, 2560, 3600, 3600]
+
+
+def test_nobody_answers_is_a_receipt() -> None:
+    url = f"http://127.0.0.1:{free_port()}/"
+    receipt = Webhooks(FakeOutbox({7: parcel(url)}), FakeVault(), Outgoing(private=True), "").deliver(7)
+    assert receipt is not None
+    assert (receipt.taken, receipt.told) == (False, "127.0.0.1 could not be reached: connection refused")
+
+
+def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
+    receiver.statuses, receiver.headers = [302], {"Location": receiver.url("/elsewhere")}
+    assert Outgoing(private=True).post(receiver.url(), b"", {}) == 302
+    assert [came.path for came in receiver.came] == ["/hook"]
+
+
+# What is refused (security.md 13)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1",
+        "169.254.169.254", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+        "224.0.0.1", "2130706433", "0x7f.1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_public_is_refused(host: str) -> None:
+    with pytest.raises(NotReached, match="not an address of the public internet"):
+        Outgoing().post(f"https://{host}:1/", b"", {})
+
+
+def test_a_listener_on_loopback_hears_nothing(receiver: Receiver) -> None:
+    with pytest.raises(NotReached):
+        Outgoing().post(receiver.url().replace("http:", "https:"), b"x", {})
+    assert receiver.came == []
+
+
+def test_without_tls_nothing_is_sent(receiver: Receiver) -> None:
+    with pytest.raises(NotReached, match="http is not https"):
+        Outgoing().post(receiver.url(), b"x", {})
+    assert receiver.came == []
+
+
+def test_an_unknown_host_is_told() -> None:
+    with pytest.raises(NotReached, match=r"the host no\.such\.host\.invalid is not known"):
+        Outgoing().post("https://no.such.host.invalid/", b"", {})
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Receiver]:
+    """Somebody who listens with a certificate for `localhost` of his own making."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)  # fmt: skip
+    both = tmp_path / "both.pem"
+    both.write_text(certificate.read_text() + key.read_text())
+    receiver = Receiver(certificate=both)
+    yield receiver
+    receiver.stop()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Receiver) -> None:
+    with pytest.raises(NotReached, match="the certificate of localhost is not good"):
+        Outgoing(private=True).post(secure.url(host="localhost"), b"x", {})
+    assert secure.came == []
+
+
+def test_a_certificate_of_an_operators_own_is_good_for_its_name_only(
+    secure: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is connected to as resolved, and greeted and checked by its name."""
+    assert secure.certificate is not None
+    monkeypatch.setenv("SSL_CERT_FILE", str(secure.certificate))
+    assert Outgoing(private=True).post(secure.url(host="localhost"), b"x", {}) == 204
+    with pytest.raises(NotReached, match="certificate"):
+        Outgoing(private=True).post(secure.url(host="127.0.0.1"), b"x", {})
+
+
+def test_an_answer_that_trickles_is_ended_by_the_one_limit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                try:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                    while True:
+                        connection.sendall(b"X: y\r\n")
+                        time.sleep(0.1)
+                except OSError:
+                    pass  # who called has gone
+
+        threading.Thread(target=trickle, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(NotReached, match="did not answer within 1 s"):
+            Outgoing(private=True, limit=1).post(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"", {})
+    assert time.monotonic() - began < allowed(2)

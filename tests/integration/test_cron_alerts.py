@@ -1,0 +1,281 @@
+"""Alerts of cron apps: what raises each kind, what resolves it, and that each is told once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+
+from norn_tasks.domain.alert import AlertKind
+from norn_tasks.domain.job import JobState, Problem
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store import alerts, cron_alerts, endings, jobs, releases, runs, schedules
+from norn_tasks.store.reading import Cut
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import CronExecution, CronGap, CronState, CronTick, Event
+from tests import factories
+
+EXITED = Problem("exit", "it exited 3")
+DAYS = 7.0
+
+
+@pytest.fixture
+def report(database: Database) -> Database:
+    """A database with the cron app `report`, live."""
+    factories.add_live(database, "report", "cron")
+    return database
+
+
+def ended(
+    database: Database, state: JobState, problem: Problem | None = None, trigger: Trigger = Trigger.SCHEDULE
+) -> int:
+    """Makes a run of `report` that has ended so; answers its execution."""
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "report")
+        run = runs.accept_cron_run(tx, live, trigger=trigger, scheduled_for=None, actor="test", patience=60)
+        endings.end(tx, jobs.get(tx, run.job), state, problem)
+    return run.execution
+
+
+def told(database: Database, *, also_resolved: bool = True) -> list[alerts.Alert]:
+    with database.transaction() as tx:
+        found = alerts.listed(tx, also_resolved=also_resolved, reach=None, cut=Cut())
+    return list(found.items)
+
+
+def kinds(database: Database) -> list[str]:
+    return [alert.kind for alert in told(database, also_resolved=False)]
+
+
+def events(database: Database) -> list[str]:
+    with database.transaction() as tx:
+        query = select(Event.kind).where(Event.kind.like("alert.%")).order_by(Event.id)
+        return list(tx.execute(query).scalars())
+
+
+def look(database: Database, days: float = DAYS) -> None:
+    cron_alerts.look(database, days)
+
+
+def add_tick(database: Database, minute: int, verdict: str, **more: Any) -> None:
+    with database.transaction() as tx:
+        moment = text(f"timestamptz '2026-11-25 09:00Z' + interval '{minute} min'")
+        values = {"app": "report", "scheduled_for": moment, "verdict": verdict, "decided_by": "beat", **more}
+        tx.execute(insert(CronTick).values(values))
+
+
+# Runs that fail
+
+
+def test_a_failed_run_raises_an_alert_that_says_why(report: Database) -> None:
+    run = ended(report, JobState.FAILED, EXITED)
+    (alert,) = told(report)
+    assert (alert.kind, alert.app) == (AlertKind.RUNS_FAILING, "report")
+    assert (alert.sentence, alert.hint) == (f"run {run} of report failed: it exited 3", f"norn cron logs report {run}")
+
+
+def test_the_next_failure_is_the_same_alert_brought_up_to_date(report: Database) -> None:
+    runs_made = [ended(report, JobState.FAILED, EXITED) for _ in range(3)]
+    assert [alert.hint for alert in told(report)] == [f"norn cron logs report {runs_made[-1]}"]
+    assert events(report) == ["alert.raised"]
+
+
+def test_a_run_that_goes_well_resolves_it(report: Database) -> None:
+    ended(report, JobState.FAILED, EXITED)
+    run = ended(report, JobState.SUCCEEDED)
+    (alert,) = told(report)
+    assert alert.resolved_at is not None
+    assert alert.resolution == f"run {run} succeeded"
+    assert events(report) == ["alert.raised", "alert.resolved"]
+
+
+def test_trouble_that_comes_back_is_a_new_alert(report: Database) -> None:
+    for state in (JobState.FAILED, JobState.SUCCEEDED, JobState.FAILED):
+        ended(report, state, None if state is JobState.SUCCEEDED else EXITED)
+    assert [alert.resolved_at is None for alert in told(report)] == [True, False]
+
+
+def test_a_run_by_hand_that_fails_is_told_to_who_asked_for_it(report: Database) -> None:
+    ended(report, JobState.FAILED, EXITED, Trigger.MANUAL)
+    assert told(report) == []
+
+
+def test_a_run_by_hand_that_goes_well_resolves(report: Database) -> None:
+    ended(report, JobState.FAILED, EXITED)
+    ended(report, JobState.SUCCEEDED, trigger=Trigger.MANUAL)
+    assert kinds(report) == []
+
+
+@pytest.mark.parametrize("state", [JobState.CANCELLED, JobState.SUPERSEDED])
+def test_a_cancelled_run_did_not_fail(report: Database, state: JobState) -> None:
+    ended(report, state, Problem("cancelled", "cancelled by ann"))
+    assert told(report) == []
+
+
+@pytest.mark.parametrize("state", [JobState.ERROR, JobState.DEAD])
+def test_a_run_that_could_not_begin_failed(report: Database, state: JobState) -> None:
+    ended(report, state, Problem("dead", "five workers took it"))
+    assert kinds(report) == ["runs-failing"]
+
+
+def test_a_run_that_nobody_began_in_time_was_missed(report: Database) -> None:
+    moment = datetime(2026, 11, 25, 9, tzinfo=UTC)
+    with report.transaction() as tx:
+        live = releases.require_live(tx, "report")
+        run = runs.accept_cron_run(
+            tx, live, trigger=Trigger.SCHEDULE, scheduled_for=moment, actor="schedule", patience=60
+        )
+    add_tick(report, 0, "fired", execution=run.execution)
+    with report.transaction() as tx:
+        late = Problem("expired", "waited 60 s, and no worker was free to begin it", "norn worker list")
+        endings.end(tx, jobs.get(tx, run.job), JobState.EXPIRED, late)
+    look(report)
+    (alert,) = told(report)
+    assert (alert.kind, alert.sentence) == (
+        AlertKind.RUNS_MISSED,
+        "report did not run at 2026-11-25 09:00:00 UTC: waited 60 s, and no worker was free to begin it",
+    )
+    assert events(report) == ["alert.raised"]
+
+
+def test_so_many_failures_within_the_window_raise_it(database: Database) -> None:
+    factories.add_live(database, "report", "cron", "alerts: {window: 10m, threshold: 3}\n")
+    ended(database, JobState.FAILED, EXITED)
+    ended(database, JobState.FAILED, EXITED)
+    assert told(database) == []
+    ended(database, JobState.FAILED, EXITED)
+    assert [alert.sentence for alert in told(database)] == [
+        "3 runs of report failed within 600 s, the last one: it exited 3"
+    ]
+
+
+def test_failures_before_the_window_do_not_count(database: Database) -> None:
+    factories.add_live(database, "report", "cron", "alerts: {window: 10m, threshold: 2}\n")
+    ended(database, JobState.FAILED, EXITED)
+    with database.transaction() as tx:
+        tx.execute(update(CronExecution).values(finished_at=text("clock_timestamp() - interval '11 min'")))
+    ended(database, JobState.FAILED, EXITED)
+    assert told(database) == []
+
+
+def test_an_image_that_is_gone_has_an_alert_of_its_own(report: Database) -> None:
+    ended(report, JobState.ERROR, Problem("release_gone", "its image is not on the engine", "norn deploy report"))
+    (alert,) = told(report)
+    assert (alert.kind, alert.hint) == (AlertKind.IMAGE_GONE, "norn deploy report")
+    ended(report, JobState.SUCCEEDED)
+    assert kinds(report) == []
+
+
+# Occurrences that nobody was there for
+
+
+def test_missed_occurrences_raise_an_alert_with_their_number(report: Database) -> None:
+    add_tick(report, 0, "missed", how_many=180, until=text("timestamptz '2026-11-25 12:00Z'"))
+    look(report)
+    (alert,) = told(report)
+    assert (alert.kind, alert.hint) == (AlertKind.RUNS_MISSED, "norn cron history report --verdict missed")
+    assert alert.sentence == "report did not run 180 times, from 2026-11-25 09:00:00 to 2026-11-25 12:00:00 UTC"
+
+
+def test_one_missed_occurrence_is_told_by_its_moment(report: Database) -> None:
+    add_tick(report, 0, "missed")
+    look(report)
+    assert [alert.sentence for alert in told(report)] == ["report did not run at 2026-11-25 09:00:00 UTC"]
+
+
+def test_while_an_outage_is_still_counted_nothing_is_told(report: Database) -> None:
+    add_tick(report, 0, "missed", how_many=2000)
+    with report.transaction() as tx:
+        tx.execute(insert(CronGap).values(
+            app="report", schedule="* * * * *", timezone="UTC", anchor=factories.LONG_AGO, after=factories.LONG_AGO,
+            before=text("clock_timestamp()"), verdict="missed", reason="", decided_by="beat"))  # fmt: skip
+    look(report)
+    assert told(report) == []
+    with report.transaction() as tx:
+        tx.execute(delete(CronGap))
+    look(report)
+    assert kinds(report) == ["runs-missed"]
+
+
+def test_looking_again_tells_nothing_again(report: Database) -> None:
+    add_tick(report, 0, "missed")
+    for _ in range(3):
+        look(report)
+    assert events(report) == ["alert.raised"]
+
+
+def test_a_later_occurrence_that_fires_resolves_it_for_good(report: Database) -> None:
+    add_tick(report, 0, "missed")
+    add_tick(report, 1, "caught_up")
+    for _ in range(3):
+        look(report)
+    assert (kinds(report), events(report)) == ([], ["alert.raised", "alert.resolved"])
+
+
+def test_an_earlier_occurrence_resolves_nothing(report: Database) -> None:
+    add_tick(report, 0, "fired")
+    add_tick(report, 1, "missed")
+    for _ in range(3):
+        look(report)
+    assert kinds(report) == ["runs-missed"]
+
+
+def test_two_that_look_at_once_tell_it_once(report: Database) -> None:
+    add_tick(report, 0, "missed")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: look(report), range(8)))
+    assert events(report) == ["alert.raised"]
+
+
+# A pause that lasts, a schedule that goes
+
+
+def paused_for(database: Database, interval: str) -> None:
+    with database.transaction() as tx:
+        schedules.pause(tx, "report", "ann", "the mail server moves")
+        tx.execute(update(CronState).values(paused_at=text(f"clock_timestamp() - interval '{interval}'")))
+
+
+def test_a_pause_of_many_days_raises_an_alert_with_who_and_why(report: Database) -> None:
+    paused_for(report, "8 days")
+    look(report)
+    look(report)
+    (alert,) = told(report)
+    assert alert.sentence.startswith("report has been paused since ")
+    assert alert.sentence.endswith(" by ann: the mail server moves")
+    assert events(report) == ["alert.raised"]
+
+
+def test_a_pause_of_few_days_does_not(report: Database) -> None:
+    paused_for(report, "6 days")
+    look(report)
+    assert told(report) == []
+
+
+def test_resuming_resolves_it(report: Database) -> None:
+    paused_for(report, "8 days")
+    look(report)
+    with report.transaction() as tx:
+        schedules.resume(tx, "report", "ann")
+    look(report)
+    assert kinds(report) == []
+
+
+def test_waiting_for_the_first_deploy_is_no_alert(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("report", "cron"))
+        schedules.register(tx, "report", "0 9 * * *", "UTC", 1)
+        tx.execute(update(CronState).values(anchor=factories.LONG_AGO, decided_until=factories.LONG_AGO))
+    look(database)
+    assert told(database) == []
+
+
+def test_a_schedule_that_is_removed_takes_its_alerts_along(report: Database) -> None:
+    ended(report, JobState.FAILED, EXITED)
+    with report.transaction() as tx:
+        schedules.remove(tx, "report")
+    look(report)
+    assert [alert.resolution for alert in told(report)] == ["it has no schedule any more"]
