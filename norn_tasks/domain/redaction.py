@@ -20,6 +20,9 @@ SHORTEST = 6
 """Bytes: a shorter value is not hidden, because it would be found where it is not meant."""
 
 _SHORTEST_LINE = 16
+_SHORTEST_CUT = 16
+"""Bytes of the beginning of a value that are hidden at the end of a stream: its program was stopped in the middle."""
+
 _BEGINNING = 4
 Span = tuple[int, int]
 
@@ -36,6 +39,16 @@ class Redaction:
             self._by_beginning[needle[:_BEGINNING]].append(needle)
         beginnings = b"|".join(map(re.escape, self._by_beginning))
         self._beginning = re.compile(b"(?=" + beginnings + b")")
+
+    @property
+    def longest(self) -> int:
+        """How many bytes the longest may take."""
+        return self._longest
+
+    @property
+    def most_lines(self) -> int:
+        """How many lines one may take."""
+        return max((needle.count(b"\n") + 1 for needle in self._needles), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._needles)
@@ -98,7 +111,13 @@ class Redactor:
 
     def end(self) -> bytes:
         """Answers what was held: no more comes."""
-        return self._decide(self._held, len(self._held))
+        begun = self._redaction.open_end(self._held) if self._held else 0
+        if len(self._held) - begun < _SHORTEST_CUT:
+            return self._decide(self._held, len(self._held))
+        shown = self._decide(self._held, begun)
+        covered = self._hidden > 0
+        self._held, self._hidden = b"", 0
+        return shown if covered else shown + MARK
 
     def _decide(self, data: bytes, until: int) -> bytes:
         out, at = [], 0

@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import psycopg2.extras
 
+from norn_tasks.embedded.keys import ensure_key
+from norn_tasks.settings import Settings
+from norn_tasks.store.session import Database
 from tests.servers import Broker, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -51,6 +54,12 @@ class Stack:
                 wait_until(self._answers, 120, "the API answers")
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{self.log('api')[-3000:]}") from error
+
+    def keep_secrets(self) -> None:
+        """Makes the key to which this Norn's secrets are sealed, as its first start does."""
+        database = Database(self.database_url, pool=1)
+        ensure_key(database, Settings(data_dir=self.home))
+        database.dispose()
 
     def spawn(self, name: str, known_as: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Starts one process; a second one of a kind is known under another name."""

@@ -99,3 +99,8 @@ def test_a_stream_of_one_letter_does_not_pile_up() -> None:
     redactor = HIDDEN.stream()
     shown = b"".join(redactor.feed(b"a" * 1000) for _ in range(50))
     assert shown == b"***"
+
+
+def test_a_value_that_is_cut_off_by_the_end_is_hidden() -> None:
+    assert HIDDEN.of_text(f"key: {LONG[:20]}") == "key: ***"
+    assert HIDDEN.of_text("a hunter") == "a hunter"

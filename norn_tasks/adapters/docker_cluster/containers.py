@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from docker import APIClient
 
 from norn_tasks.adapters.docker_cluster import addresses, policy
+from norn_tasks.adapters.docker_cluster.entries import spare
 from norn_tasks.adapters.docker_cluster.world import Seen
 from norn_tasks.adapters.engine import APP, INSTANCE, Engine, moment
 from norn_tasks.adapters.lines import decode
@@ -163,7 +164,7 @@ class Containers:
     def last_lines(self, container: str) -> list[str]:
         """Answers the last lines that it wrote, on either stream, in order; none when they cannot be had."""
         try:
-            data: bytes = self.patiently(lambda client: client.logs(container, tail=LAST_LINES))
+            data: bytes = self.patiently(lambda client: client.logs(container, tail=LAST_LINES + spare(self._hidden)))
         except (NotFound, StepFailed, Conflict):
             return []
         return [line[:_LONGEST] for line in decode(self._hidden.of_bytes(data)).splitlines()][-LAST_LINES:]

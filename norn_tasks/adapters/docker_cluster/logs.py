@@ -16,7 +16,7 @@ from docker.types.daemon import CancellableStream
 
 from norn_tasks.adapters.docker_cluster import policy
 from norn_tasks.adapters.docker_cluster.containers import listed
-from norn_tasks.adapters.docker_cluster.entries import Entries, Line
+from norn_tasks.adapters.docker_cluster.entries import Entries, Line, spare
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.errors import EngineDown, NornError, Stopped
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
@@ -86,7 +86,9 @@ class Logs:
         entries = Entries(_name(replica), self._hidden)
 
         def read(client: APIClient) -> list[Line]:
-            stream = client.logs(replica["Id"], stream=True, follow=False, timestamps=True, tail=max(count, 1))
+            stream = client.logs(
+                replica["Id"], stream=True, follow=False, timestamps=True, tail=max(count, 1) + spare(self._hidden)
+            )
             return [line for entry in stream for line in entries.feed(entry)] + list(entries.end())
 
         try:
@@ -166,7 +168,8 @@ class _Reader:
         yield from entries.end()
 
     def _opened(self) -> Iterator[bytes]:
-        since = int(datetime.fromisoformat(self.last).timestamp()) if self.last else None
+        # From a little before: a secret may have begun there, and is known by its beginning.
+        since = int(datetime.fromisoformat(self.last).timestamp()) - 2 if self.last else None
 
         def open_(client: APIClient) -> CancellableStream[bytes]:
             return client.logs(self._id, stream=True, follow=True, timestamps=True, since=since)

@@ -1,0 +1,182 @@
+"""Canary secrets, apps that tell all they were given, and those who look for a canary everywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx
+import redis
+
+from tests.e2e.stack import Stack
+
+MARK = "c4n4ry"
+"""In every line of every canary, and nowhere else."""
+
+TELL = r"""#!/bin/sh
+# Prints what it was given, in the ways in which programs do.
+env
+env >&2
+for name in $(env | sed -n 's/^\(CANARY_[A-Z0-9_]*\)=.*/\1/p'); do
+  eval "value=\$$name"
+  printf '%s\n' "$value" | base64 -w 0; echo
+  printf 'joe:%s' "$value" | base64 -w 0; echo
+  [ ${#value} -gt 60 ] || printf %s "$value" | sed 's/./&\n/g' | while IFS= read -r letter; do printf %s "$letter"; done
+  echo
+done
+"""
+
+EDGES = r"""#!/bin/sh
+# Writes a canary over the end of what is kept as head, and over the beginning of what is kept as tail.
+eval "value=\$$1"
+head -c 16380 /dev/zero | tr '\0' h; printf %s "$value"
+head -c 300000 /dev/zero | tr '\0' m; printf %s "$value"
+head -c 49140 /dev/zero | tr '\0' t
+"""
+
+DOCKERFILE = "FROM busybox:stable\nRUN env\nCOPY tell.sh edges.sh /\n"
+FILES = {"Dockerfile": DOCKERFILE, "tell.sh": TELL, "edges.sh": EDGES}
+
+
+def made_up(count: int, prefix: str) -> dict[str, str]:
+    """Makes so many secrets of all shapes."""
+    shapes = (
+        lambda core: core,
+        lambda core: f'{core}/+= "quoted" \\ ü',
+        lambda core: f"-----BEGIN {core}-----\n{core}-first-line\n{core}-second-line\n-----END {core}-----\n",
+        lambda core: json.dumps({"user": core, "password": f"{core}\n"}),
+        lambda core: core * 900,
+        lambda core: f"postgres://joe:{core}@host/db?x=%20{core}",
+    )
+    made = {}
+    for n in range(count):
+        core = f"{MARK}{secrets.token_hex(4)}"
+        made[f"CANARY_{prefix}_{n}"] = shapes[n % len(shapes)](core)
+    return made
+
+
+def traces(values: dict[str, str]) -> list[bytes]:
+    """Answers what gives a canary away: the mark, also in the hexadecimal of a dump; and the base64 that apps print."""
+    found = [MARK.encode(), MARK.encode().hex().encode()]
+    for value in values.values():
+        for text in (f"{value.rstrip()}\n", f"joe:{value.rstrip()}"):
+            letters = b64encode(text.encode())
+            found.append(letters[8 : min(len(letters) - 4, 200)])
+    return found
+
+
+def given_away(data: bytes, trails: list[bytes]) -> list[str]:
+    """Answers where in the data a canary shows, with what stands around it."""
+    places = [(trail, data.find(trail)) for trail in trails]
+    return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
+
+
+class Watchers:
+    """Looks at every command line of the machine and at every message to the broker, until it is closed."""
+
+    def __init__(self, broker: redis.Redis) -> None:
+        self.seen: list[str] = []
+        self.looks = 0
+        self.messages = 0
+        self._closed = threading.Event()
+        self._broker = broker
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._processes, self._messages)]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Ends the looking."""
+        self._closed.set()
+        self._broker.ping()  # the last message that is listened to
+        for thread in self._threads:
+            thread.join(10)
+
+    def _processes(self) -> None:
+        while not self._closed.wait(0.02):
+            self.looks += 1
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    line = (process / "cmdline").read_bytes()
+                except OSError:
+                    continue
+                if MARK.encode() in line:
+                    self.seen.append(f"{process}: {line[:200]!r}")
+
+    def _messages(self) -> None:
+        with self._broker.monitor() as monitor:
+            for message in monitor.listen():
+                self.messages += 1
+                if MARK in str(message["command"]):
+                    self.seen.append(f"message {str(message['command'])[:200]}")
+                if self._closed.is_set():
+                    return
+
+
+# Where a canary may not be
+
+
+def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Gives every row of the database as a dump writes it."""
+    tables = stack.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    for table in tables:
+        for n, row in enumerate(stack.rows(f'SELECT t::text AS dumped FROM "{table["name"]}" t')):
+            yield f"row {n} of {table['name']}", row["dumped"].encode()
+
+
+def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Gives every file of the data directory: logs, keys, what workers left."""
+    for path in sorted(stack.home.rglob("*")):
+        if path.is_file():
+            yield f"file {path.relative_to(stack.home)}", path.read_bytes()
+
+
+def broker_keys(broker: redis.Redis) -> Iterator[tuple[str, bytes]]:
+    """Gives every key of the broker with its content."""
+    for key in broker.scan_iter("*"):
+        yield f"key {key!r}", key + (broker.dump(key) or b"")
+
+
+def images(stack: Stack) -> Iterator[tuple[str, bytes]]:
+    """Gives every image of this control plane: its layers, its history, its configuration."""
+    client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    name = stack.rows("SELECT name FROM instance")[0]["name"]
+    for image in client.images.list(filters={"label": f"norn.io/instance={name}"}):
+        yield f"layers of {image.tags}", b"".join(image.save())
+        yield f"history of {image.tags}", json.dumps([image.history(), image.attrs]).encode()
+    client.close()
+
+
+def answers(stack: Stack, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Gives what every address that can be read answers, for every app, job, deployment, run and call there is."""
+    token = (stack.home / "token").read_text().strip()
+    with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        document = client.get("/api/openapi.json").json()
+        for path, item in document["paths"].items():
+            if "get" in item and path not in ("/api/events/stream", "/api/openapi.json"):
+                for address in _filled(stack, path, names):
+                    yield f"GET {address}", client.get(address, params=_query(path)).content
+
+
+def _query(path: str) -> dict[str, Any]:
+    return {"limit": 200} if path in ("/api/events", "/api/audit", "/api/jobs") else {}
+
+
+def _filled(stack: Stack, path: str, names: tuple[str, ...]) -> list[str]:
+    known = {
+        "app": names,
+        "job": [row["id"] for row in stack.rows("SELECT id FROM jobs WHERE kind <> 'observe'")],
+        "deployment": [row["id"] for row in stack.rows("SELECT id FROM deployments")],
+        "invocation": [row["id"] for row in stack.rows("SELECT id FROM func_executions")],
+        "execution": [row["id"] for row in stack.rows("SELECT id FROM cron_executions")],
+    }
+    addresses = [path]
+    for name in re.findall(r"{(\w+)}", path):
+        addresses = [each.replace(f"{{{name}}}", str(one)) for each in addresses for one in known.get(name, [1])]
+    return addresses
