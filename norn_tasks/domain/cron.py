@@ -57,12 +57,16 @@ class Schedule:
         return bool(self.fields) and _next_wall(self.fields, wall - _SECOND) == wall
 
     def between(self, start: datetime, end: datetime, anchor: datetime | None = None) -> Iterator[datetime]:
-        """Yield every occurrence after `start` and not after `end`, oldest first; `anchor` as in `next_after`."""
-        anchor = anchor or start
-        moment = self.next_after(start, anchor)
-        while moment <= end:
-            yield moment
-            moment = self.next_after(moment, anchor)
+        """Yield every occurrence after `start` and not after `end`, oldest first; `anchor` as in `next_after`.
+
+        One walk over the calendar: many times quicker than asking for the next one again and again.
+        """
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
+        if self.period is not None:
+            first = _next_period(self.period, start, (anchor or start).astimezone(UTC))
+            return _every(self.period, first, end)
+        walk = _walk_fixed if self.fixed else _walk_elapsed
+        return walk(self.fields, ZoneInfo(self.timezone), start, end)
 
 
 @lru_cache(maxsize=65_536)
@@ -141,6 +145,38 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
             return found
         # No wall time before a far target matches, except in an hour repeated soon: the days between need no search.
         begin = change or found - _DAY
+
+
+def _every(period: timedelta, first: datetime, end: datetime) -> Iterator[datetime]:
+    while first <= end:
+        yield first
+        first += period
+
+
+def _walk_fixed(fields: str, zone: ZoneInfo, last: datetime, end: datetime) -> Iterator[datetime]:
+    """Walk the wall clock's calendar; times of one gap are one moment, and those shown a second time have been."""
+    for wall in CronSim(fields, _wall(last, zone)):
+        found = _first_instant(wall, zone)
+        if found > end:
+            return
+        if found > last:
+            yield found
+            last = found
+
+
+def _walk_elapsed(fields: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Walk one stretch of constant offset after another, as `_next_elapsed` does."""
+    begin = start.replace(microsecond=0) + _SECOND
+    while begin <= end:
+        offset, ahead = _offset(begin, zone), min(begin + 30 * _DAY, end)
+        change = clock_change(zone, begin, ahead)
+        until = ahead if change is None else change - _SECOND
+        for wall in CronSim(fields, (begin + offset - _SECOND).replace(tzinfo=None)):
+            found = (wall - offset).replace(tzinfo=UTC)
+            if found > until:
+                break
+            yield found
+        begin = until + _SECOND
 
 
 def _next_wall(fields: str, wall: datetime) -> datetime:

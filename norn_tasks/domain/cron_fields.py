@@ -23,6 +23,8 @@ MACROS = {
 EXAMPLE = "write minute hour day month weekday, such as 0 9 * * 1-5"
 _LONGEST = 512
 _TERM = re.compile(r"(\*|(\w+)(?:-(\w+))?)(?:/([0-9]+))?", re.ASCII)
+_SAME_STEPPED = re.compile(r"\b(\w+)-\1/[0-9]+", re.ASCII)
+"""A range of one with a step, `57-57/2`: one number. cronsim reads it as `57/2`, from there to the end of the field."""
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -68,7 +70,7 @@ def five_fields(text: str) -> str:
         raise InvalidRequest(f"{shown(text)} is not a schedule: {_count(parts)}", hint=EXAMPLE)
     sets = [_values(field, part) for field, part in zip(_FIELDS, parts, strict=True)]
     _refuse_never(parts, days=sets[2], months=sets[3])
-    return " ".join(parts)
+    return " ".join(_SAME_STEPPED.sub(r"\1", part) for part in parts)
 
 
 def _macro(text: str) -> str:

@@ -28,6 +28,7 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
         ("@annually", "0 0 1 1 *"),
         ("@Daily", "0 0 * * *"),
         ("  0\t9 * *  mon-fri ", "0 9 * * MON-FRI"),
+        ("57-57/2 0,9-9/5 * * mon-mon/2", "57 0,9 * * MON"),
     ],
 )
 def test_macros_and_spelling_become_five_fields(text: str, fields: str) -> None:

@@ -1,0 +1,155 @@
+"""Another evaluator of schedules, to compare with: written from Debian cron's rules, and brute force throughout.
+
+It shares nothing with `norn_tasks.domain.cron`. It knows which minute a wall clock shows in every minute of a span of
+time, asks of each shown minute whether the five fields name it, and remembers how far the wall clock has come:
+
+* a job whose minute or hour field begins with a star ("wildcard") runs in every minute that shows a time it names;
+* any other job ("fixed time") runs when the wall clock comes to a time for the first time: what it steps over in spring
+  runs at once, as one run, and what it shows again in autumn does not run again;
+* day of the month and day of the week must both match when one of the two begins with a star, else either is enough.
+
+Source: Debian's cron(8), "DAYLIGHT SAVING TIME AND OTHER TIME CHANGES"; crontab(5) about the two fields of days.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+EPOCH = date(1970, 1, 1)
+DAY = 1440
+_MONTHS, _DAYS = "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC", "SUNMONTUEWEDTHUFRISAT"
+WORDS = {_MONTHS[3 * n : 3 * n + 3]: n + 1 for n in range(12)} | {_DAYS[3 * n : 3 * n + 3]: n for n in range(7)}
+MACROS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run of minutes of one wall day: the wall clock shows `wall`, then the next one, and so on, from `utc` on."""
+
+    utc: int
+    wall: int
+    minutes: int
+
+
+def minute_of(moment: datetime) -> int:
+    """Answers the number of a moment's minute since 1970."""
+    return int(moment.timestamp()) // 60
+
+
+def _wall(zone: ZoneInfo, minute: int) -> int:
+    shown = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone)
+    return (shown.date() - EPOCH).days * DAY + shown.hour * 60 + shown.minute
+
+
+@cache
+def shown(zone: str, begin: int, end: int) -> tuple[Shown, ...]:
+    """Reads the wall clock of a zone in every minute of a span."""
+    place, found = ZoneInfo(zone), []
+    first = before = _wall(place, begin)
+    since = begin
+    for minute in range(begin + 1, end + 1):
+        now = _wall(place, minute)
+        if now != before + 1 or now % DAY == 0:
+            found.append(Shown(since, first, minute - since))
+            since, first = minute, now
+        before = now
+    found.append(Shown(since, first, end + 1 - since))
+    return tuple(found)
+
+
+def transitions(zone: str, begin: int, end: int) -> list[int]:
+    """Answers the minutes of a span at which the wall clock jumps."""
+    runs = shown(zone, begin, end)
+    return [later.utc for run, later in pairwise(runs) if later.wall != run.wall + run.minutes]
+
+
+def _numbers(field: str, low: int, high: int) -> set[int]:
+    found: set[int] = set()
+    for term in field.upper().split(","):
+        base, _, step = term.partition("/")
+        first, _, last = (f"{low}-{high}" if base == "*" else base).partition("-")
+        a = WORDS.get(first) if first in WORDS else int(first)
+        b = (WORDS.get(last) if last in WORDS else int(last)) if last else (high if step else a)
+        assert a is not None and b is not None
+        found |= set(range(a, b + 1, int(step or 1)))
+    return found
+
+
+class Expression:
+    """A schedule's five fields, as sets of numbers."""
+
+    def __init__(self, text: str) -> None:
+        minute, hour, day, month, weekday = MACROS.get(text, text).split()
+        self.wildcard = minute.startswith("*") or hour.startswith("*")
+        hours, minutes = _numbers(hour, 0, 23), _numbers(minute, 0, 59)
+        self.minutes = sorted(h * 60 + m for h in hours for m in minutes)
+        self._days, self._months = _numbers(day, 1, 31), _numbers(month, 1, 12)
+        self._weekdays = {number % 7 for number in _numbers(weekday, 0, 7)}
+        self._both = day.startswith("*") or weekday.startswith("*")
+        self._named: dict[int, bool] = {}
+
+    def _names_day(self, number: int) -> bool:
+        known = self._named.get(number)
+        if known is None:
+            day = EPOCH + timedelta(days=number)
+            by_day, by_weekday = day.day in self._days, day.isoweekday() % 7 in self._weekdays
+            named = (by_day and by_weekday) if self._both else (by_day or by_weekday)
+            known = self._named[number] = named and day.month in self._months
+        return known
+
+    def named(self, first: int, last: int) -> list[int]:
+        """Answers the wall minutes from one to another, both included, that the fields name."""
+        found: list[int] = []
+        for number in range(first // DAY, last // DAY + 1):
+            if self._names_day(number):
+                found += [number * DAY + m for m in self.minutes if first <= number * DAY + m <= last]
+        return found
+
+
+def occurrences(text: str, zone: str, begin: datetime, end: datetime) -> list[datetime]:
+    """Answers every occurrence after `begin` and not after `end` (whole minutes), in UTC."""
+    first, last = minute_of(begin), minute_of(end)
+    runs, expression = shown(zone, first, last), Expression(text)
+    found: list[int] = []
+    furthest = runs[0].wall
+    for run in runs:
+        until = run.wall + run.minutes - 1
+        if expression.wildcard:
+            found += [run.utc + wall - run.wall for wall in expression.named(run.wall, until)]
+            continue
+        if expression.named(furthest + 1, run.wall - 1):
+            found.append(run.utc)
+        found += [run.utc + wall - run.wall for wall in expression.named(max(run.wall, furthest + 1), until)]
+        furthest = max(furthest, until)
+    return [datetime.fromtimestamp(minute * 60, UTC) for minute in sorted(set(found)) if minute > first]
+
+
+def some_expression(chance: random.Random) -> str:
+    """Answers five fields by chance: stars, steps, ranges, lists and words in every place."""
+    return " ".join(
+        _some_field(chance, low, high, star)
+        for low, high, star in ((0, 59, 0.15), (0, 23, 0.35), (1, 28, 0.6), (1, 12, 0.7), (0, 7, 0.6))
+    )
+
+
+def _some_field(chance: random.Random, low: int, high: int, star: float) -> str:
+    kind = chance.random()
+    if kind < star:
+        return "*"
+    if kind < star + 0.1:
+        return f"*/{chance.randint(1, high)}"
+    return ",".join(_some_term(chance, low, high) for _ in range(chance.choice((1, 1, 1, 2, 3))))
+
+
+def _some_term(chance: random.Random, low: int, high: int) -> str:
+    first = chance.randint(low, high)
+    last = chance.randint(first, high)
+    return chance.choice((f"{first}", f"{first}-{last}", f"{first}-{last}/{chance.randint(1, high)}", f"{first}"))

@@ -1,0 +1,195 @@
+"""Changes of schedules in the second before and after the minute, with a beat at work: none is lost or doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from norn_tasks.store import plans, schedules
+from norn_tasks.store.session import Database, Tx
+from tests import beats_kit
+from tests.beats_kit import Crons, Processes
+from tests.servers import Broker, Postgres, allowed, wait_until
+
+LIVE = timedelta(seconds=1)
+EACH = 40
+"""Apps per kind of change; with the edits there are 280 changes in all."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to an app: between two readings of the database's clock."""
+
+    kind: str
+    before: datetime
+    after: datetime
+
+
+@dataclass(frozen=True)
+class Told:
+    """The minute around which everything was changed, what happened to each app, and its ledger of that minute."""
+
+    minute: datetime
+    changes: dict[str, Change]
+    ticks: dict[str, list[Any]]
+
+    def of(self, kind: str) -> list[tuple[Change, list[Any]]]:
+        """Answers the changes of a kind, each with what the ledger has of the minute."""
+        return [(change, self.ticks[app]) for app, change in self.changes.items() if change.kind == kind]
+
+
+def _add(tx: Tx, app: str) -> None:
+    """A schedule begins to count: its app's first release is live."""
+    schedules.awaken(tx, app)
+
+
+ACTS: dict[str, Callable[[Tx, str], None]] = {
+    "edit": lambda tx, app: schedules.override(tx, app, "*/1 * * * *", "Europe/Berlin", "ann"),
+    "edit-again": lambda tx, app: schedules.override(tx, app, "0-59 * * * *", None, "ann"),
+    "edit-away": lambda tx, app: schedules.override(tx, app, "0 0 29 2 *", None, "ann"),
+    "pause": lambda tx, app: schedules.pause(tx, app, "ann", "moving"),
+    "resume": lambda tx, app: schedules.resume(tx, app, "ann"),
+    "delete": lambda tx, app: schedules.remove(tx, app, actor="ann"),
+    "add": _add,
+}
+CLOSE = ("edit", "edit-again")
+"""Changes that must neither lose nor double the minute: both schedules name it."""
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres) -> Iterator[Database]:
+    postgres.execute("CREATE DATABASE edits TEMPLATE template")
+    database = Database(postgres.url("edits"), pool=20, overflow=20)
+    yield database
+    database.dispose()
+    postgres.execute("DROP DATABASE edits WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """Everything is changed around one minute, half of it within its nearest second; a beat decides meanwhile."""
+    kinds = {f"{kind}-{n:03}": kind for n in range(EACH) for kind in ACTS}
+    kinds |= {f"{kind}-more-{n:03}": kind for n in range(60) for kind in CLOSE}
+    Crons(dict.fromkeys(kinds, ("* * * * *", "UTC")), beats_kit.now(database)).write(database)
+    beats_kit.execute(database, "UPDATE cron_states SET next_due = NULL WHERE app LIKE 'add-%'")
+    with database.transaction() as tx:
+        for app in (app for app, kind in kinds.items() if kind == "resume"):
+            schedules.pause(tx, app, "ann", "moving")
+    processes = Processes(Path(tmp_path_factory.mktemp("edits")), database, broker.url)
+    try:
+        processes.beat()
+        wait_until(processes.decides, 60, "the beat decides")
+        yield _changed(database, kinds)
+    finally:
+        processes.stop()
+
+
+def _when(place: float) -> float:
+    """Answers the seconds from the minute on for a place from 0 to 1: the nearer to the minute, the denser."""
+    return 8 * (2 * place - 1) ** 3
+
+
+def _changed(database: Database, kinds: dict[str, str]) -> Told:
+    now = beats_kit.now(database)
+    minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1 if now.second < 50 else 2)
+    order = sorted(kinds, key=lambda app: hash((app[-3:], app)))
+    steps = {app: minute + timedelta(seconds=_when(n / len(order))) for n, app in enumerate(order)}
+    offset = time.time() - beats_kit.now(database).timestamp()
+
+    def change(app: str) -> Change:
+        time.sleep(max(0.0, steps[app].timestamp() + offset - time.time()))
+        before = beats_kit.now(database)
+        with database.transaction() as tx:
+            ACTS[kinds[app]](tx, app)
+            after = plans.clock(tx)
+        return Change(kinds[app], before, after)
+
+    with ThreadPoolExecutor(16) as pool:
+        changes = dict(zip(order, pool.map(change, order), strict=True))
+    wait_until(lambda: beats_kit.now(database) > minute + timedelta(seconds=3), 10, "the minute is decided")
+    query = """SELECT * FROM cron_ticks WHERE app = :app AND scheduled_for <= :minute
+                  AND coalesce(until, scheduled_for) >= :minute"""
+    return Told(minute, changes, {app: beats_kit.rows(database, query, app=app, minute=minute) for app in order})
+
+
+def _is(told: Told, ticks: list[Any], *verdicts: str) -> bool:
+    """True when the minute has exactly one row, with one of these verdicts, decided within a second."""
+    in_time = all(tick.decided_at - told.minute <= allowed(1) * LIVE for tick in ticks if tick.until is None)
+    return len(ticks) == 1 and ticks[0].verdict in verdicts and in_time
+
+
+def test_there_are_over_two_hundred_changes_before_and_after_the_minute(told: Told) -> None:
+    early = [change for change in told.changes.values() if change.after < told.minute]
+    late = [change for change in told.changes.values() if change.before > told.minute]
+    assert len(told.changes) > 200
+    assert len(early) > 60 and len(late) > 60
+
+
+@pytest.mark.parametrize("kind", CLOSE)
+def test_an_edit_neither_loses_nor_doubles_the_minute(told: Told, kind: str) -> None:
+    found = told.of(kind)
+    assert len(found) == EACH + 60
+    assert [ticks for _, ticks in found if not _is(told, ticks, "fired")] == []
+
+
+def test_an_edit_away_from_the_minute_fires_it_only_when_it_came_after(told: Told) -> None:
+    for change, ticks in told.of("edit-away"):
+        if change.after < told.minute:
+            assert ticks == []
+        elif change.before > told.minute:
+            assert _is(told, ticks, "fired")
+
+
+def test_a_pause_counts_the_minute_as_skipped_only_when_it_came_before(told: Told) -> None:
+    for change, ticks in told.of("pause"):
+        if change.after < told.minute:
+            assert _is(told, ticks, "skipped_paused")
+        elif change.before > told.minute:
+            assert _is(told, ticks, "fired")
+
+
+def test_a_resume_fires_the_minute_only_when_it_came_before(told: Told) -> None:
+    for change, ticks in told.of("resume"):
+        if change.after < told.minute:
+            assert _is(told, ticks, "fired")
+        elif change.before > told.minute:
+            assert _is(told, ticks, "skipped_paused")
+
+
+def test_a_removal_leaves_the_minute_to_fire_only_when_it_came_after(told: Told) -> None:
+    """Its run is ended with it when no worker has begun it."""
+    for change, ticks in told.of("delete"):
+        if change.after < told.minute:
+            assert ticks == []
+        elif change.before > told.minute:
+            assert _is(told, ticks, "fired", "failed_to_start")
+
+
+def test_an_added_schedule_fires_the_minute_only_when_it_came_before(told: Told) -> None:
+    for change, ticks in told.of("add"):
+        if change.after < told.minute:
+            assert _is(told, ticks, "fired")
+        elif change.before > told.minute:
+            assert ticks == []
+
+
+def test_a_schedule_that_is_due_a_second_after_it_was_set_fires_in_time(told: Told, database: Database) -> None:
+    """The beat may be asleep when it is set: the database wakes it."""
+    apps = [app for app, change in told.changes.items() if change.kind == "edit"][:EACH]
+    for app in apps:
+        with database.transaction() as tx:
+            schedules.override(tx, app, "@every 1s", None, "ann")
+        time.sleep(0.05)
+    query = """SELECT k.decided_at - k.scheduled_for AS lag FROM cron_states s JOIN cron_ticks k
+                   ON k.app = s.app AND k.scheduled_for = s.anchor + interval '1 s' WHERE s.app = ANY(:apps)"""
+    wait_until(lambda: len(beats_kit.rows(database, query, apps=apps)) == EACH, allowed(5), "each has fired")
+    lags = sorted(row.lag for row in beats_kit.rows(database, query, apps=apps))
+    print(f"\nfrom the due moment to the decision: median {lags[EACH // 2]}, worst {lags[-1]}")
+    assert lags[-1] <= allowed(1) * LIVE

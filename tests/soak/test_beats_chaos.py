@@ -1,0 +1,20 @@
+"""Two beats for five minutes and three for five, killed, frozen for a minute and restarted at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.store.session import Database
+from tests import beats_chaos
+from tests.servers import Broker
+
+
+@pytest.mark.parametrize("beats", [2, 3])
+def test_beats_in_trouble_lose_and_double_nothing(
+    beats: int, database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    told = beats_chaos.run(database, broker.url, tmp_path, beats=beats, seconds=300, frozen=60)
+    print(f"\n{beats} beats: {dict(told)}")
+    assert told["targets"] > 5000
