@@ -5,10 +5,10 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench soak
+.PHONY: help up down demo test check bench bench-cron soak
 
 help:          ## what each word does
-	@awk -F ': *## ' '/^[a-z]+: *## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 up:            ## install what is missing, and start Norn
 	@deploy/up
@@ -36,6 +36,10 @@ bench:         ## the measurements of tests/benchmarks
 	@deploy/prepare test
 	@echo 'Running what is in tests/benchmarks; each prints what it measures and the number to hold.'
 	pytest -q -s tests/benchmarks
+
+bench-cron:    ## Norn's beat beside Celery's others, about 45 minutes; ARGS=--short, or ARGS='norn:1000:2 stock:1000:2'
+	@deploy/prepare bench
+	python -m tests.benchmarks.cron $(ARGS)
 
 soak:          ## the long proofs of tests/soak, or T=one of them
 	@deploy/prepare test

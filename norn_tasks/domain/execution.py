@@ -46,12 +46,15 @@ class Captured:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a container ended, as the engine tells it. `too_large`: it was ended because it wrote over its limit."""
+    """How a container ended, as the engine tells it. `too_large`: it was ended because it wrote over its limit;
+    `interrupted`: it was ended because the engine went away under it.
+    """
 
     exit_code: int | None
     oom_killed: bool = False
     timed_out: bool = False
     too_large: bool = False
+    interrupted: bool = False
     stdout: Captured = field(default_factory=Captured)
     stderr: Captured = field(default_factory=Captured)
     started_at: datetime | None = None
@@ -101,6 +104,9 @@ def judge(
         what = f"it used more than its {memory // 2**20} MiB of memory"
         return _bad(ended, ExecutionState.OOM_KILLED, "oom_killed", what,
                     f"raise {fields.memory} in its infraspec.yaml")  # fmt: skip
+    if ended.interrupted:
+        return _bad(ended, ExecutionState.ERROR, "engine_restarted", "the engine was stopped under it, and ended it",
+                    "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
     if ended.exit_code == 0:
         return Finished(ExecutionState.SUCCEEDED, ended)
     return _by_exit_code(ended, fields)

@@ -30,7 +30,7 @@ from norn_tasks.steps.step import Context, Step
 
 log = structlog.get_logger()
 ENGINE_PAUSE = 1.0
-ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure", "secrets_locked")
+ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure", "engine_restarted", "secrets_locked")
 """Problems that are ours and not the app's: the job ends `error`."""
 
 

@@ -5,6 +5,8 @@ The runner ends what it holds, the sweeper what is stuck, an acceptance what it 
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import select, text, update
 
 from norn_tasks.domain.app_status import ForgeState
@@ -32,6 +34,10 @@ EXECUTION_TABLES: dict[JobKind, type[FuncExecution] | type[CronExecution] | type
 }
 
 
+_END = text("""
+UPDATE jobs SET state = :state, ended_at = clock_timestamp(), lease_until = NULL, error = CAST(:error AS jsonb)
+ WHERE id = :job""")
+
 # By its occurrence, which has an index: the ticks of a job have none.
 _NOT_BEGUN = text("""
 UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_executions x
@@ -43,15 +49,8 @@ def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, to
 
     `told`: how its execution ended is written already.
     """
-    ended = update(JobRow).where(JobRow.id == row["id"])
-    tx.execute(
-        ended.values(
-            state=str(state),
-            ended_at=text("clock_timestamp()"),
-            lease_until=None,
-            error=problem.to_json() if problem else None,
-        )
-    )
+    error = json.dumps(problem.to_json()) if problem else None
+    tx.execute(_END, {"job": row["id"], "state": str(state), "error": error})
     if row["kind"] in EXECUTION_TABLES:
         slots.release(tx, row["id"])
         if not told:

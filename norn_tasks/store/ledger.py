@@ -30,20 +30,13 @@ from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 def hold(tx: Tx, fence: Fence) -> Row:
     """Locks and answers the job's row; raises LeaseLost when the fence has fallen."""
-    row = (
-        tx.execute(
-            select(JobRow)
-            .where(JobRow.id == fence.job, JobRow.lease_token == fence.token, JobRow.state == "running")
-            .with_for_update()
-        )
-        .mappings()
-        .one_or_none()
-    )
+    row = tx.execute(_HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
     if row is None:
         raise LeaseLost(_LOST.format(fence.job, fence.token))
     return row
 
 
+_HOLD = text("SELECT * FROM jobs WHERE id = :job AND lease_token = :token AND state = 'running' FOR UPDATE")
 _LOST = "job {} is not held under token {} any more"
 
 

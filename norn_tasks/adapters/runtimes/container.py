@@ -27,6 +27,10 @@ _LOOK = 0.25
 _DOUBT = 1.0
 """A container that ends later than this after its output may have outlived the connection: its log is read instead."""
 
+_LEAVING = 3.0
+"""Seconds after an unexplained signal for an engine that is being stopped to be gone: it ends its containers first."""
+
+_SIGNALLED = (137, 143)
 _INFRASTRUCTURE = 125
 _NOT_RUNNABLE = (126, 127)
 
@@ -41,6 +45,7 @@ class Container:
         self._watch = watch
         self._begun = begun
         self._signal = ""
+        self._engine_left = False
         self._signalling: Future[None] | None = None
 
     @contextmanager
@@ -101,12 +106,14 @@ class Container:
         stdout, stderr = outputs.captured()
         started = moment(state["StartedAt"]) if state is not None else None
         finished = moment(state["FinishedAt"]) if state is not None else None
+        # The engine marks it as well when a child ran out of memory and the run went on and ended well.
+        oom_killed = state is not None and bool(state["OOMKilled"]) and code != 0
         return Ended(
             code,
-            # The engine marks it as well when a child ran out of memory and the run went on and ended well.
-            oom_killed=state is not None and bool(state["OOMKilled"]) and code != 0,
+            oom_killed=oom_killed,
             timed_out=deadline.passed,
             too_large=outputs.too_large,
+            interrupted=code in _SIGNALLED and not (oom_killed or self._signal) and self._left_alone(),
             stdout=stdout,
             stderr=stderr,
             # The engine notes the start of a very short run a moment after its end (seen: 0.5 ms).
@@ -210,9 +217,25 @@ class Container:
                 self._stop.check()
                 self._enforce(deadline)
                 continue
+            except EngineDown:
+                self._engine_left = True
+                return
             except NornError:
                 return
             return
+
+    def _left_alone(self) -> bool:
+        """True when the engine went away while it ran, or goes now; who waits for an answer is not kept for that."""
+        until = time.monotonic() + (_LEAVING if self._run.logged else 0)
+        while not self._engine_left and time.monotonic() < until:
+            try:
+                self._engine.begin(lambda client: client.ping()).result(_LEAVING)
+            except NotYetDone:
+                break
+            except EngineDown:
+                self._engine_left = True
+            self._stop.wait(_LOOK)
+        return self._engine_left
 
     def _truest(self, outputs: Outputs, silence: float) -> Outputs:
         """Answers the output from the log if the connection may have been cut before the end."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class Counted:
     """What became of the occurrences. `lags`: seconds from each occurrence's moment to its tick.
 
-    `skipped`: decided, recorded and not run, because the run before was not done (only Norn knows of such).
+    `skipped`: recorded and not run, because the run before was not done or not begun (only Norn knows of such).
     """
 
     fired: int
