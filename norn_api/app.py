@@ -21,6 +21,7 @@ from norn_api.routes import (
     deployments,
     docs,
     events,
+    execs,
     fn,
     functions,
     jobs,
@@ -43,8 +44,8 @@ from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
 
 NOUNS = (
-    server, specs, apps, sources, why, work, oneoffs, deployments, jobs, logs, secrets, cron, alerts, functions, events,
-    notifications, tokens, workers, audit,
+    server, specs, apps, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts, functions,
+    events, notifications, tokens, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _SAFE = ("GET", "HEAD", "OPTIONS")

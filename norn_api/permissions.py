@@ -28,6 +28,8 @@ ANYONE = Permission(None)
 READ = Permission(Scope.READ)
 READ_OWN = Permission(Scope.READ, own=Scope.INVOKE)
 CALL = Permission(Scope.INVOKE)
+TYPE = Permission(Scope.DEPLOY)
+"""What goes to and fro in something that was audited when it was asked for."""
 CANCEL_OWN = Permission(Scope.DEPLOY, own=Scope.INVOKE, audited=True)
 INVOKE = Permission(Scope.INVOKE, audited=True)
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
@@ -65,6 +67,9 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", f"{_APP}/restart"): DEPLOY,
     ("POST", f"{_APP}/scale"): DEPLOY,
     ("POST", f"{_APP}/run"): DEPLOY,
+    ("POST", f"{_APP}/exec"): DEPLOY,
+    ("GET", "/api/execs/<id:job>/output"): TYPE,
+    ("POST", "/api/execs/<id:job>/input"): TYPE,
     ("GET", f"{_APP}/runs"): READ,
     ("GET", "/api/runs/<id:run>"): READ,
     ("GET", f"{_APP}/deployments"): READ,

@@ -35,6 +35,7 @@ COMMANDS = {
         "status": "Show the apps, or one app with all its facts",
         "logs": "Print what an app, or the server, has written",
         "why": "Say why an app is not as it should be",
+        "exec": "Run a program inside a replica that serves",
         "run": "Run a command once in an app's image",
         "runs": "List and show the commands that were run so",
         "open": "Print an app's URL and open it",

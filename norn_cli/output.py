@@ -172,6 +172,12 @@ class Output:
             to.buffer.write(content)
         to.flush()
 
+    def passed(self, content: bytes) -> None:
+        """Prints bytes exactly, to a terminal too: for a program that the user sits at."""
+        self._out.flush()
+        self._out.buffer.write(content)
+        self._out.flush()
+
     # Remarks
 
     def say(self, *parts: str | Styled) -> None:

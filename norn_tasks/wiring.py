@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
+from typing import Any
 
 from norn_tasks.adapters.directories import LocalDirectories
 from norn_tasks.adapters.docker_cluster import DockerCluster
@@ -17,7 +20,7 @@ from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.adapters.webhooks import Webhooks
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.ports import Limits, Runtime, Tools, Watch
+from norn_tasks.ports import Limits, Runtime, Tools, Typed, Watch
 from norn_tasks.settings import Settings
 from norn_tasks.store import instance
 from norn_tasks.store.deliveries import Outbox
@@ -89,6 +92,48 @@ class _LiveStreams:
     def of_job(self, job: int, watch: Watch) -> _LiveStream:
         """Opens a job's stream."""
         return _LiveStream(self._live, job, watch)
+
+    def terminal(self, job: int, watch: Watch) -> _Terminal:
+        """Opens the terminal of whoever asked for the job."""
+        return _Terminal(self._live, job, watch)
+
+
+PIPE_MOST = 64
+"""Pieces that wait in a pipe before its writer does."""
+
+
+class _Terminal:
+    """Whoever asked for a job (ports.Terminal): two pipes at the broker, one each way."""
+
+    def __init__(self, live: Live, job: int, watch: Watch) -> None:
+        self._live, self._job, self._last = live, job, 0
+        self.stop = _NobodyReads(live, job, watch)
+
+    def typed(self, seconds: float) -> Typed | None:
+        """Waits for the next piece; one that came twice is left out."""
+        item = self._live.take(f"{self._job}:in", seconds)
+        if item is None:
+            return None
+        told = json.loads(item)
+        if told["seq"] <= self._last:
+            return None
+        self._last = told["seq"]
+        size = told["size"]
+        return Typed(base64.b64decode(told["data"]), told["eof"], (size[0], size[1]) if size else None)
+
+    def wrote(self, stream: str, data: bytes) -> None:
+        """Hands a piece on, and waits while too many wait to be read."""
+        self._put({stream: base64.b64encode(data).decode("ascii")})
+
+    def ended(self, exit_code: int) -> None:
+        """Hands on how the program ended."""
+        self._put({"exit": exit_code})
+
+    def _put(self, told: dict[str, Any]) -> None:
+        item = json.dumps(told)
+        while not self._live.offer(f"{self._job}:out", item, most=PIPE_MOST):
+            self.stop.check()
+            self.stop.wait(0.02)
 
 
 class _LiveStream:

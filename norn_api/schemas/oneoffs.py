@@ -59,3 +59,36 @@ class OneOffAnswer(Answered):
     stdout_dropped: int
     stderr: str
     stderr_dropped: int
+
+
+# Programs in a live replica
+
+Side = Annotated[int, Field(ge=1, le=2000)]
+
+
+class ExecAsked(Asked):
+    """What to run in a replica that serves."""
+
+    command: CommandText | Argv = Field(examples=[["sh"]])
+    """A list is executed as it is, text by `sh -c`."""
+    replica: int | None = Field(None, ge=1, le=2**31 - 1)
+    """The number of a replica; any when left out."""
+    tty: bool = False
+    """It gets a terminal, and stdout and stderr are one."""
+    term: str = Field("", max_length=64, pattern=r"^[A-Za-z0-9._+-]*$", examples=["xterm-256color"])
+    """The kind of that terminal."""
+    size: tuple[Side, Side] | None = Field(None, strict=False)
+    """Rows and columns of that terminal."""
+
+
+class TypedAsked(Asked):
+    """What somebody typed."""
+
+    seq: int = Field(1, ge=1, le=2**53)
+    """Counts up from 1: a piece that comes twice is taken once."""
+    data: LongText = Field("", max_length=131_072)
+    """Bytes, base64."""
+    eof: bool = False
+    """Nothing more comes."""
+    size: tuple[Side, Side] | None = Field(None, strict=False)
+    """Rows and columns of the terminal, when they changed."""

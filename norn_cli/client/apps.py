@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_cli.client.transport import Json, Transport, app_path
+from norn_cli.client.transport import Json, Transport, app_path, read_object
 
 
 class Apps(Transport):
@@ -54,6 +54,20 @@ class Apps(Transport):
     def oneoff(self, execution: int) -> Json:
         """Reads one one-off command with its output."""
         return self._get(f"/api/runs/{execution}")
+
+    def execute(self, app: str, body: Json) -> Json:
+        """Asks for a program in a live replica; answers the accepted job."""
+        return self._send("POST", app_path(app, "exec"), json=body)
+
+    def exec_output(self, job: int) -> Iterator[Json]:
+        """Reads what such a program writes, piece by piece, until its end; whoever stops reading ends it."""
+        for line in self._lines(f"/api/execs/{job}/output", {}, accept="application/x-ndjson", beating=True):
+            if line.strip():
+                yield read_object(line, self.profile.url)
+
+    def exec_input(self, job: int, typed: Json) -> None:
+        """Hands on what was typed."""
+        self._send("POST", f"/api/execs/{job}/input", json=typed)
 
     def deployments(self, app: str, limit: int) -> Json:
         """Lists an app's deployments, newest first."""

@@ -79,8 +79,9 @@ class Transport:
             yield ServerEvent()  # the stream stands: what happens from now on is seen
             yield from events(lines(response.iter_bytes()))
 
-    def _lines(self, path: str, params: Mapping[str, Any], *, accept: str) -> Iterator[str]:
-        with self._open(path, params, {"Accept": f"{accept}, application/problem+json"}, read=None) as response:
+    def _lines(self, path: str, params: Mapping[str, Any], *, accept: str, beating: bool = False) -> Iterator[str]:
+        read = _HEARTBEAT_SECONDS if beating else None
+        with self._open(path, params, {"Accept": f"{accept}, application/problem+json"}, read=read) as response:
             yield from lines(response.iter_bytes())
 
     @contextmanager

@@ -4,6 +4,7 @@ The API is the usual caller. Everything that can be known to be wrong is refused
 moment a request is accepted, its job is a row that ends in a terminal state whatever dies.
 """
 
+from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
 from norn_tasks.dispatch.intake import LONG_RUNNING, WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import request_logs, request_look
 from norn_tasks.dispatch.notifying import (
@@ -45,6 +46,10 @@ __all__ = [
     "request_invoke",
     "request_cron_run",
     "request_run",
+    "request_exec",
+    "type_into",
+    "written_by",
+    "reader_left",
     "request_logs",
     "request_look",
     "KeptSource",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, refuse_without_workers
-from norn_tasks.domain.errors import NotFound
+from norn_tasks.domain.errors import NotFound, TooManyRequests
 from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import apps, jobs
+from norn_tasks.store import apps, jobs, workers
 from norn_tasks.store.jobs import NewJob
 from norn_tasks.store.session import Tx
 
@@ -18,10 +18,21 @@ def request_logs(intake: Intake, app: str, *, tail: int, follow: bool, actor: st
     refuse_without_workers(intake, JobClass.OBSERVE)
 
     def write(tx: Tx) -> Accepted:
+        leave_room(tx)
         args = {"tail": tail, "follow": follow}
         return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args)))
 
     return accept(intake, JobClass.OBSERVE, None, write)
+
+
+def leave_room(tx: Tx) -> None:
+    """Raises TooManyRequests when those who read logs or run programs would leave no place for a look."""
+    places = workers.slots(tx).get(JobClass.OBSERVE, 0)
+    if jobs.open_of_kinds(tx, (JobKind.READ_LOGS, JobKind.EXEC)) >= max(1, places - 1):
+        raise TooManyRequests(
+            f"{max(1, places - 1)} readers of logs and programs are all that the observe workers take",
+            hint="try again in a moment, or raise NORN_WORKERS_OBSERVE", retry_after=5,
+        )  # fmt: skip
 
 
 def request_look(intake: Intake, *, actor: str) -> Accepted:

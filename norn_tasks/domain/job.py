@@ -39,6 +39,7 @@ class JobKind(StrEnum):
     READ_LOGS = "read-logs"
     NOTIFY = "notify"
     CALL_DEADMAN = "call-deadman"
+    EXEC = "exec"
 
     @property
     def job_class(self) -> JobClass:
@@ -71,6 +72,7 @@ _CLASSES = {
     JobKind.READ_LOGS: JobClass.OBSERVE,
     JobKind.NOTIFY: JobClass.OBSERVE,
     JobKind.CALL_DEADMAN: JobClass.OBSERVE,
+    JobKind.EXEC: JobClass.OBSERVE,
 }
 
 

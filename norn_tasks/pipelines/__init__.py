@@ -6,7 +6,7 @@ from norn_tasks.domain.job import Job, JobKind
 from norn_tasks.pipelines.deploy import deploy, rescale, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify
-from norn_tasks.pipelines.observe import observe, read_logs
+from norn_tasks.pipelines.observe import execute, observe, read_logs
 from norn_tasks.pipelines.run import oneoff, run
 from norn_tasks.steps.step import Step
 
@@ -27,4 +27,5 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.READ_LOGS: read_logs,
     JobKind.NOTIFY: notify,
     JobKind.CALL_DEADMAN: call_deadman,
+    JobKind.EXEC: execute,
 }

@@ -5,9 +5,9 @@ Adapters raise only errors of `domain.errors`. Everything that may take long tak
 of it being set, raising `Stopped`, with what it started ended.
 """
 
-from norn_tasks.ports.cluster import Cluster, Replicas, Workload
+from norn_tasks.ports.cluster import Cluster, Command, Replicas, Workload
 from norn_tasks.ports.images import BuildOrder, Image, Images
-from norn_tasks.ports.live import LiveStream, LiveStreams
+from norn_tasks.ports.live import LiveStream, LiveStreams, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
@@ -34,6 +34,7 @@ __all__ = [
     "Runtime",
     "Workload",
     "Cluster",
+    "Command",
     "Replicas",
     "Mount",
     "Volumes",
@@ -43,6 +44,8 @@ __all__ = [
     "Receipt",
     "Messenger",
     "Outbox",
+    "Terminal",
+    "Typed",
     "Limits",
     "Tools",
 ]

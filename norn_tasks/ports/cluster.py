@@ -11,6 +11,7 @@ from norn_tasks.domain.job import Fence
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.replica import Replica
 from norn_tasks.domain.secret import Secret
+from norn_tasks.ports.live import Terminal
 from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Stop, Watch
 
@@ -40,6 +41,23 @@ class Workload:
     mounts: tuple[Mount, ...] = ()
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     hidden: Redaction = NOTHING_HIDDEN
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to run inside a live replica, beside what serves there.
+
+    `replica`: its number, None for any. `mark` tells this one from every other. `tty`: it gets a terminal of its own,
+    of the kind `term` and of `size` (rows, columns).
+    """
+
+    app: str
+    argv: tuple[str, ...]
+    mark: str
+    replica: int | None = None
+    tty: bool = False
+    term: str = ""
+    size: tuple[int, int] | None = None
 
 
 class Cluster(Protocol):
@@ -84,6 +102,13 @@ class Cluster(Protocol):
         """Emits (replica, line) of the app's replicas, the last `tail` lines each, then new ones while following.
 
         What is `hidden` is replaced in them.
+        """
+
+    def execute(self, command: Command, terminal: Terminal) -> int:
+        """Runs a program in a live replica for somebody who is there; answers its exit code.
+
+        Raises NotFound when there is no such replica. Raises Stopped with the terminal's stop, the program ended if
+        the image has a shell to end it with.
         """
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from norn_tasks.domain.errors import Stopped
+from norn_tasks.domain.job import Problem
 from norn_tasks.domain.step import Learned
 from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
+from norn_tasks.ports import Command
 from norn_tasks.steps.step import Context, Step
 
 
@@ -59,3 +62,42 @@ class ReadLogs(Step):
         tools.cluster.logs(job.app, tail, follow, emit.line, emit.stop, context.hidden)
         emit.end()
         return None
+
+
+class RunInReplica(Step):
+    """Runs a program in a live replica for somebody who is there, and never twice: what it did is not known."""
+
+    name = "run-in-replica"
+    patient = False
+
+    def run(self, context: Context) -> Learned | None:
+        """Learns `exit_code`; ends with the one who asked for it."""
+        if context.job.claims > 1:
+            return Learned(failed=_LOST)
+        terminal = context.tools.live.terminal(context.job.id, context.watch)
+        try:
+            code = context.tools.cluster.execute(_command(context), terminal)
+        except Stopped:
+            if context.watch.stop.reason in ("cancelled", "lease_lost"):
+                raise
+            return Learned(failed=_GONE if context.watch.stop.reason is None else _RESTARTED)
+        terminal.ended(code)
+        return Learned(facts={"exit_code": code}, note=f"exit {code}")
+
+
+_LOST = Problem("worker_lost", "the worker died while it ran; whether it ended is not known", "run it again if it may")
+_GONE = Problem("reader_gone", "whoever had asked for it went away, and it was ended")
+_RESTARTED = Problem("worker_draining", "its worker is being stopped, and it was ended", "run it again")
+
+
+def _command(context: Context) -> Command:
+    job, args = context.job, context.job.args
+    return Command(
+        app=job.app,
+        argv=tuple(args["command"]),
+        mark=f"{job.id}-{context.tools.limits.instance}",
+        replica=args["replica"],
+        tty=args["tty"],
+        term=args["term"],
+        size=tuple(args["size"]) if args["size"] else None,
+    )

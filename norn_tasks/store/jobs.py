@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.event import EventKind
@@ -73,3 +73,9 @@ def get(tx: Tx, job: int) -> Row:
     if row is None:
         raise NotFound(f"there is no job {job}", hint="norn jobs")
     return row
+
+
+def open_of_kinds(tx: Tx, kinds: tuple[JobKind, ...]) -> int:
+    """Answers how many jobs of these kinds wait or run."""
+    found = select(func.count()).where(JobRow.kind.in_(kinds), JobRow.state.in_(("queued", "running")))
+    return int(tx.scalar(found) or 0)

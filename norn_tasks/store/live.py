@@ -16,6 +16,7 @@ import redis
 _ENDED = "norn:ended"
 _STREAM_LENGTH = 5000
 _WATCH_SECONDS = 15
+_PIPE_SECONDS = 60
 
 
 def _client(url: str, timeout: float) -> redis.Redis:
@@ -96,6 +97,38 @@ class Live:
             return []
         lines = found[0][1] if found else []
         return [LiveLine(place, row["source"], row["line"], bool(row["last"])) for place, row in lines]
+
+    # Pipes: what must arrive, one after the other, while both ends are there
+
+    def unwatch(self, job: int) -> None:
+        """Says that nobody reads the job's stream any more."""
+        try:
+            self._redis.delete(f"norn:watch:{job}")
+        except redis.RedisError:
+            return
+
+    def offer(self, pipe: str, item: str, *, most: int) -> bool:
+        """Puts an item into a pipe with one writer; False while it holds `most` already, or the broker is away."""
+        name = f"norn:pipe:{pipe}"
+        try:
+            if int(self._redis.llen(name)) >= most:
+                return False
+            writing = self._redis.pipeline(transaction=False)
+            writing.rpush(name, item)
+            writing.expire(name, _PIPE_SECONDS)
+            writing.execute()
+        except redis.RedisError:
+            return False
+        return True
+
+    def take(self, pipe: str, seconds: float) -> str | None:
+        """Takes the next item out of a pipe, waiting at most so many seconds (up to 4)."""
+        try:
+            found: Any = self._reader.blpop([f"norn:pipe:{pipe}"], timeout=min(seconds, 4))
+        except redis.RedisError:
+            time.sleep(min(seconds, 0.5))
+            return None
+        return None if found is None else str(found[1])
 
 
 class Ends:

@@ -13,10 +13,10 @@ from norn_tasks.adapters.docker_cluster.plan import Admit, Create, Forget, Move,
 from norn_tasks.adapters.docker_cluster.status import status
 from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
 from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.errors import ClusterDown, EngineDown, ReleaseGone, RolloutFailed, Stopped
+from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, ReleaseGone, RolloutFailed, Stopped
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.ports import Replicas, Stop, Watch, Workload
+from norn_tasks.ports import Command, Replicas, Stop, Terminal, Watch, Workload
 from tests.fakes.replicas import FakeReplicas
 
 _LOOK = 0.02
@@ -47,7 +47,7 @@ class FakeContainer:
 
 @dataclass
 class FakeCluster:
-    """Keeps `ports.Cluster`. Arrange `programs` (by argv) or `default`, `images` (None: all exist), `down`.
+    """Keeps `ports.Cluster`. Arrange `programs` (by argv) or `default`, `commands`, `images` (None: all exist), `down`.
 
     Look at `containers`, which a `replace`d one, such as another control plane's, shares, and at `replicas`.
     """
@@ -55,6 +55,7 @@ class FakeCluster:
     replicas: Replicas = field(default_factory=FakeReplicas)
     programs: Mapping[tuple[str, ...], Acts] = field(default_factory=dict)
     default: Acts = field(default_factory=Acts)
+    commands: Mapping[tuple[str, ...], Callable[[Terminal], int]] = field(default_factory=dict)
     images: set[str] | None = None
     down: bool = False
     gates: Gates = field(default_factory=lambda: Gates(timeout=1, stay_up=0))
@@ -127,6 +128,13 @@ class FakeCluster:
                 told.add(each.id)
             if not follow or stop.wait(_LOOK):
                 return
+
+    def execute(self, command: Command, terminal: Terminal) -> int:
+        """Runs what `commands` has for the program."""
+        serving = [each for each in self._world(command.app).replicas if each.live and each.running]
+        if not [each for each in serving if command.replica in (None, each.index)]:
+            raise NotFound(f"{command.app} has no such replica")
+        return self.commands[command.argv](terminal)
 
     def _answer(self) -> None:
         if self.down:

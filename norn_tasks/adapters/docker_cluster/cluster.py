@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from norn_tasks.adapters.docker_cluster import addresses
 from norn_tasks.adapters.docker_cluster.containers import Containers, gone, look
+from norn_tasks.adapters.docker_cluster.execs import Exec
 from norn_tasks.adapters.docker_cluster.gate import Gate, Gates
 from norn_tasks.adapters.docker_cluster.logs import Logs
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
@@ -20,9 +21,9 @@ from norn_tasks.adapters.docker_cluster.status import status
 from norn_tasks.adapters.docker_cluster.world import joined
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.errors import ClusterDown, EngineDown, Stopped
+from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, Stopped
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
-from norn_tasks.ports import Replicas, Stop, Watch, Workload
+from norn_tasks.ports import Command, Replicas, Stop, Terminal, Watch, Workload
 
 
 class DockerCluster:
@@ -114,6 +115,17 @@ class DockerCluster:
             logs.tail(tail)
             if follow:
                 logs.follow()
+
+    def execute(self, command: Command, terminal: Terminal) -> int:
+        """Runs a program in the replica that is asked for, else in the first of the newest that serve."""
+        world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
+        serving = [each for each in world.replicas if each.live and each.running]
+        fit = [each for each in serving if command.replica in (None, each.index)]
+        if not fit:
+            which = f"replica {command.replica}" if command.replica is not None else "replica"
+            raise NotFound(f"{command.app} has no {which} that serves now", hint=f"norn status {command.app} --fresh")
+        chosen = min(fit, key=lambda each: (-each.generation, each.index))
+        return Exec(self._engine, chosen.id, command, terminal).run()
 
     def _containers(self, watch: Watch, hidden: Redaction = NOTHING_HIDDEN) -> Containers:
         return Containers(self._engine, self._instance, watch.stop, self._gates.timeout, hidden)
