@@ -16,7 +16,7 @@ from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.secret import ALL_MAX, MOST, Sealed
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Tx
-from norn_tasks.store.tables import Instance, JobRow, SecretRow
+from norn_tasks.store.tables import Destination, Instance, JobRow, SecretRow
 
 _NOW = text("clock_timestamp()")
 
@@ -50,8 +50,10 @@ def remember_recipient(tx: Tx, public: str) -> None:
 
 
 def any_sealed(tx: Tx) -> int:
-    """Counts the secrets that are set, of all apps."""
-    return int(tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None))) or 0)
+    """Counts the secrets that are set, of all apps, and those that sign notifications."""
+    of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
+    signing = tx.scalar(select(func.count()).select_from(Destination))
+    return int(of_apps or 0) + int(signing or 0)
 
 
 def listed(tx: Tx, app: str) -> tuple[KnownSecret, ...]:

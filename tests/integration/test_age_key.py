@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from norn_tasks import age
+from norn_tasks.dispatch import WantedDestination, add_destination
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.keys import ensure_key
 from norn_tasks.settings import Settings
@@ -63,6 +64,15 @@ def test_a_lost_key_with_nothing_sealed_is_made_anew(database: Database, setting
     settings.age_key_path.unlink()
     ensure_key(database, settings)
     assert public(database) != before
+
+
+def test_a_lost_key_that_signs_notifications_is_not_replaced_either(database: Database, settings: Settings) -> None:
+    ensure_key(database, settings)
+    with database.transaction() as tx:
+        add_destination(tx, WantedDestination("ops", "https://hooks.example/"), actor="joe")
+    settings.age_key_path.unlink()
+    ensure_key(database, settings)
+    assert not settings.age_key_path.exists()
 
 
 def test_a_lost_key_is_told_and_not_replaced(
