@@ -132,6 +132,9 @@ class CronRunAnswer(Answered):
     verdict: str | None
     """That of its occurrence; null for a run by hand."""
     scheduled_for: datetime | None
+    """The moment of its occurrence."""
+    planned_at: datetime | None
+    """When it was to begin: that moment, and the jitter."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None

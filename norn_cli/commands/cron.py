@@ -208,6 +208,7 @@ def _show_run(output: Output, found: Json) -> None:
             ("verdict", found.get("verdict")),
             ("trigger", f"{found.get('trigger')}, by {found.get('actor')}" if found.get("actor") else found["trigger"]),
             ("due", local(found.get("scheduled_for"))),
+            ("planned", local(found.get("planned_at"))),
             ("began at", began),
             ("image", found.get("image_id")),
         ]

@@ -43,6 +43,7 @@ class CronRun(Execution):
     trigger: str
     verdict: str | None
     scheduled_for: datetime | None
+    planned_at: datetime | None
     stdout: str
     stdout_dropped: int
     stderr: str
@@ -98,7 +99,7 @@ def _shared(x: type[t.ExecutionColumns]) -> tuple[Any, ...]:
 def _runs() -> AnySelect:
     x, k = t.CronExecution, t.CronTick
     return select(
-        *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.stdout, x.stdout_dropped, x.stderr,
+        *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.planned_at, x.stdout, x.stdout_dropped, x.stderr,
         x.stderr_dropped,
     ).outerjoin(k, and_(k.app == x.app, k.scheduled_for == x.scheduled_for, k.execution == x.id))  # fmt: skip
 
