@@ -80,6 +80,11 @@ class DockerImages:
         found = (self.find(each["Id"]) for each in listed)
         return tuple(image for image in found if image is not None)
 
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of all images that carry our label."""
+        ours = {"label": APP}
+        return frozenset(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=ours)))
+
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours with all its tags; False when something still uses it, or it is not ours."""
         image = self.find(image_id)

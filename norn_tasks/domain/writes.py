@@ -126,6 +126,14 @@ class ExecutionFinished:
 
 
 @dataclass(frozen=True)
+class ImagesSeen:
+    """All images of ours that are on this engine, by id."""
+
+    engine: str
+    image_ids: frozenset[str]
+
+
+@dataclass(frozen=True)
 class DeliveryTried:
     """A delivery was tried: `taken` by its receiver or not, and what it told."""
 
@@ -157,6 +165,7 @@ Write = (
     | ContainersSeen
     | ImagesPruned
     | ExecutionFinished
+    | ImagesSeen
     | DeliveryTried
     | DeadManCalled
 )

@@ -1,13 +1,20 @@
 """Observing: a look at cluster and engine, with what was left behind removed; and what people see of live replicas."""
 
 from norn_tasks.domain.job import Job
-from norn_tasks.steps.observation import LookAtCluster, LookAtEngine, ReadLogs, RemoveOrphans, RunInReplica
+from norn_tasks.steps.observation import (
+    LookAtCluster,
+    LookAtEngine,
+    LookAtImages,
+    ReadLogs,
+    RemoveOrphans,
+    RunInReplica,
+)
 from norn_tasks.steps.step import Step
 
 
 def observe(_job: Job) -> tuple[Step, ...]:
     """Statuses first, tidying next."""
-    return (LookAtCluster(), LookAtEngine(), RemoveOrphans())
+    return (LookAtCluster(), LookAtEngine(), RemoveOrphans(), LookAtImages())
 
 
 def read_logs(_job: Job) -> tuple[Step, ...]:

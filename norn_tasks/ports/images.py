@@ -48,5 +48,8 @@ class Images(Protocol):
     def of_app(self, app: str) -> tuple[Image, ...]:
         """Lists the images that carry our label for the app."""
 
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of all images that carry our label, of whatever app."""
+
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours with all its tags; False when something still uses it. Never another's."""

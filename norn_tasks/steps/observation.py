@@ -5,7 +5,7 @@ from __future__ import annotations
 from norn_tasks.domain.errors import Stopped
 from norn_tasks.domain.job import Problem
 from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
+from norn_tasks.domain.writes import ContainersSeen, ImagesSeen, WorkloadSeen
 from norn_tasks.ports import Command
 from norn_tasks.steps.step import Context, Step
 
@@ -30,6 +30,17 @@ class LookAtEngine(Step):
         """Learns `orphans`."""
         seen = context.tools.runtimes["docker"].seen()
         return Learned(writes=(ContainersSeen(tuple((c.id, c.owner, c.age) for c in seen)),))
+
+
+class LookAtImages(Step):
+    """Looks which images of ours are there: a schedule whose image is gone is told before its next run fails."""
+
+    name = "look-at-images"
+
+    def run(self, context: Context) -> Learned | None:
+        """Writes their ids."""
+        engine = context.tools.runtimes["docker"].identity()
+        return Learned(writes=(ImagesSeen(engine, context.tools.images.ids()),))
 
 
 class RemoveOrphans(Step):

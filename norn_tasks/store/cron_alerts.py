@@ -13,6 +13,7 @@ from sqlalchemy import text
 from norn_tasks.domain.alert import AlertKind, FailureRule, NewAlert, failure_rule
 from norn_tasks.domain.job import JobState, Problem
 from norn_tasks.domain.schedule import Trigger
+from norn_tasks.domain.writes import ImagesSeen
 from norn_tasks.store.alerts import raise_alert, resolve
 from norn_tasks.store.session import Database, Row, Tx
 
@@ -150,3 +151,28 @@ SELECT DISTINCT a.app FROM alerts a
 def _look_for_removed(tx: Tx) -> None:
     for row in tx.execute(text(_REMOVED)).all():
         resolve(tx, row.app, tuple(AlertKind), "it has no schedule any more")
+
+
+# What a look at an engine tells
+
+
+_LIVE_IMAGE = """JOIN apps p ON p.name = s.app JOIN deployments d ON d.id = p.live_deployment
+  JOIN releases r ON r.app = p.name AND r.n = d.release AND r.engine = :engine"""
+_GONE = f"""
+SELECT s.app, r.n FROM cron_states s {_LIVE_IMAGE}
+ WHERE NOT r.image_id = ANY(:ids) AND r.live_at < clock_timestamp() - interval '1 min'
+   AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = 'image-gone:' || s.app AND a.resolved_at IS NULL)
+ LIMIT {BATCH}"""  # noqa: S608 - built from constants
+_BACK = f"""
+SELECT s.app FROM alerts a JOIN cron_states s ON s.app = a.app {_LIVE_IMAGE}
+ WHERE a.kind = 'image-gone' AND a.resolved_at IS NULL AND r.image_id = ANY(:ids)"""  # noqa: S608 - built from constants
+
+
+def images_seen(tx: Tx, write: ImagesSeen) -> None:
+    """Tells of schedules whose image is not on its engine any more; one that just went live may have come after."""
+    bound = {"engine": write.engine, "ids": sorted(write.image_ids)}
+    for row in tx.execute(text(_BACK), bound).all():
+        resolve(tx, row.app, (AlertKind.IMAGE_GONE,), "the image of its live release is there")
+    for row in tx.execute(text(_GONE), bound).all():
+        sentence = f"{row.app} cannot run: the image of its release {row.n} is not on its engine any more"
+        raise_alert(tx, NewAlert(AlertKind.IMAGE_GONE, row.app, sentence, f"norn deploy {row.app}"))

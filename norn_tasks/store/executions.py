@@ -99,8 +99,8 @@ def _shared(x: type[t.ExecutionColumns]) -> tuple[Any, ...]:
 def _runs() -> AnySelect:
     x, k = t.CronExecution, t.CronTick
     return select(
-        *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.planned_at, x.stdout, x.stdout_dropped, x.stderr,
-        x.stderr_dropped,
+        *_shared(x), x.image_id, x.trigger, k.verdict, x.scheduled_for, x.planned_at, x.stdout, x.stdout_dropped,
+        x.stderr, x.stderr_dropped,
     ).outerjoin(k, and_(k.app == x.app, k.scheduled_for == x.scheduled_for, k.execution == x.id))  # fmt: skip
 
 

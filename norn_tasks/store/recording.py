@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from norn_tasks.domain import writes
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import deadman, deliveries, executions_end, looks, rollouts, routes, schedules, slots
+from norn_tasks.store import cron_alerts, deadman, deliveries, executions_end, looks, rollouts, routes, schedules, slots
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, Release
 
@@ -92,6 +92,11 @@ def _images_pruned(tx: Tx, _row: Row, write: writes.ImagesPruned) -> Facts:
     return _NOTHING
 
 
+def _images_seen(tx: Tx, _row: Row, write: writes.ImagesSeen) -> Facts:
+    cron_alerts.images_seen(tx, write)
+    return _NOTHING
+
+
 def _delivery_tried(tx: Tx, _row: Row, write: writes.DeliveryTried) -> Facts:
     deliveries.tried(tx, write)
     return _NOTHING
@@ -117,6 +122,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Facts]] = {
     writes.ContainersSeen: looks.containers_seen,
     writes.ImagesPruned: _images_pruned,
     writes.ExecutionFinished: executions_end.execution_finished,
+    writes.ImagesSeen: _images_seen,
     writes.DeliveryTried: _delivery_tried,
     writes.DeadManCalled: _deadman_called,
 }

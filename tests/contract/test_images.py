@@ -84,6 +84,15 @@ def test_the_images_of_an_app_are_listed(images: Images, order: BuildOrder, app:
     assert ([each.id for each in images.of_app(app)], images.of_app(app + "x")) == ([built.id], ())
 
 
+def test_all_our_images_are_listed_by_their_ids(images: Images, order: BuildOrder) -> None:
+    built = images.build(order, FakeWatch().watch)
+    public = images.find(IMAGE)
+    assert public is not None
+    assert (built.id in images.ids(), public.id in images.ids()) == (True, False)
+    images.remove(built.id)
+    assert built.id not in images.ids()
+
+
 def test_a_removed_image_is_gone_with_its_tags(images: Images, order: BuildOrder) -> None:
     built = images.build(order, FakeWatch().watch)
     assert (images.remove(built.id), images.find(order.tag), images.find(built.id)) == (True, None, None)

@@ -49,6 +49,10 @@ class FakeImages:
         """Lists an app's images."""
         return tuple(each for each in self.there.values() if each.labels.get(APP) == app)
 
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of what carries our label."""
+        return frozenset(each.id for each in self.there.values() if APP in each.labels)
+
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours that nothing uses."""
         image = self.find(image_id)

@@ -12,10 +12,11 @@ from sqlalchemy import delete, insert, select, text, update
 from norn_tasks.domain.alert import AlertKind
 from norn_tasks.domain.job import JobState, Problem
 from norn_tasks.domain.schedule import Trigger
+from norn_tasks.domain.writes import ImagesSeen
 from norn_tasks.store import alerts, cron_alerts, endings, jobs, releases, runs, schedules
 from norn_tasks.store.reading import Cut
 from norn_tasks.store.session import Database
-from norn_tasks.store.tables import CronExecution, CronGap, CronState, CronTick, Event
+from norn_tasks.store.tables import CronExecution, CronGap, CronState, CronTick, Event, Release
 from tests import factories
 
 EXITED = Problem("exit", "it exited 3")
@@ -167,6 +168,36 @@ def test_an_image_that_is_gone_has_an_alert_of_its_own(report: Database) -> None
     assert (alert.kind, alert.hint) == (AlertKind.IMAGE_GONE, "norn deploy report")
     ended(report, JobState.SUCCEEDED)
     assert kinds(report) == []
+
+
+def seen(database: Database, *ids: str, engine: str = factories.ENGINE, live: str = "2 min") -> None:
+    with database.transaction() as tx:
+        tx.execute(update(Release).values(live_at=text(f"clock_timestamp() - interval '{live}'")))
+        cron_alerts.images_seen(tx, ImagesSeen(engine, frozenset(ids)))
+
+
+def test_an_image_that_a_look_misses_is_told_before_the_next_run(report: Database) -> None:
+    seen(report, "sha256:other")
+    seen(report, "sha256:other")
+    (alert,) = told(report)
+    assert (alert.kind, alert.hint) == (AlertKind.IMAGE_GONE, "norn deploy report")
+    assert alert.sentence == "report cannot run: the image of its release 1 is not on its engine any more"
+
+
+def test_an_image_that_is_there_again_resolves_it(report: Database) -> None:
+    seen(report)
+    seen(report, "sha256:1")
+    assert (kinds(report), events(report)) == ([], ["alert.raised", "alert.resolved"])
+
+
+def test_another_engine_says_nothing_about_it(report: Database) -> None:
+    seen(report, engine="engine-2")
+    assert told(report) == []
+
+
+def test_an_image_that_just_went_live_may_have_come_after_the_look(report: Database) -> None:
+    seen(report, live="5 s")
+    assert told(report) == []
 
 
 # Occurrences that nobody was there for
