@@ -52,8 +52,9 @@ class Subject(Protocol):
 def measure(subject: Subject, schedules: int, minutes: int) -> Figures:
     """Measures so many whole minutes, from shortly before the first one begins to shortly before the next."""
     subject.prepare(schedules)
-    subject.start()
     first = math.ceil((time.time() + _lead(schedules)) / MINUTE) * MINUTE
+    _until(first - _lead(schedules))
+    subject.start()
     _until(first - 1)
     before = subject.cpu()
     edits = list(_edits(subject, first, minutes)) if subject.edits_live else []
