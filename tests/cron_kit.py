@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import select, text, update
@@ -19,6 +20,7 @@ from norn_tasks.worker.heart import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 from tests.fakes.runtime import Does, FakeRuntime
+from tests.fakes.volumes import FakeVolumes
 
 MINUTE = timedelta(minutes=1)
 
@@ -75,7 +77,7 @@ class Cron:
         runtime = runtime or FakeRuntime()
         runtime.default = does
         limits = Limits(1, 2**20, 1, engine_patience=0.0, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
-        tools = cast(Tools, type("RunTools", (), {"limits": limits, "runtimes": {"docker": runtime}}))
+        tools = cast(Tools, SimpleNamespace(limits=limits, runtimes={"docker": runtime}, volumes=FakeVolumes()))
         return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, JobStop())
 
     def ticks(self, app: str | None = None) -> list[Any]:
