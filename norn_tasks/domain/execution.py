@@ -47,7 +47,8 @@ class Captured:
 @dataclass(frozen=True)
 class Ended:
     """How a container ended, as the engine tells it. `too_large`: it was ended because it wrote over its limit;
-    `interrupted`: it was ended because the engine went away under it.
+    `interrupted`: it was ended because the engine went away under it; `never_started`: it is gone, and the engine
+    vouches that its code was not let go.
     """
 
     exit_code: int | None
@@ -55,6 +56,7 @@ class Ended:
     timed_out: bool = False
     too_large: bool = False
     interrupted: bool = False
+    never_started: bool = False
     stdout: Captured = field(default_factory=Captured)
     stderr: Captured = field(default_factory=Captured)
     started_at: datetime | None = None

@@ -108,6 +108,7 @@ class ContainersSeen:
     """
 
     containers: tuple[tuple[str, str, float], ...]
+    engine: str = ""
 
 
 @dataclass(frozen=True)

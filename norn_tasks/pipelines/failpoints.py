@@ -12,9 +12,15 @@ from norn_tasks.domain.errors import StepFailed
 
 
 class Point(StrEnum):
-    """Where in a step: before it begins, after its effect and before the commit, after the commit."""
+    """Where in a step: before it begins, after its effect and before the commit, after the commit.
+
+    Within it, where it runs a container: that is created and not recorded, recorded, about to be started.
+    """
 
     BEFORE = "before"
+    CREATED = "created"
+    RECORDED = "recorded"
+    BEGUN = "begun"
     EFFECT = "effect"
     AFTER = "after"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -47,6 +47,7 @@ class Ledger(Protocol):
     def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
     def record_container(self, fence: Fence, container: str) -> None: ...
     def begin_code(self, fence: Fence) -> None: ...
+    def take_back_run(self, fence: Fence) -> None: ...
     def check(self, fence: Fence) -> None: ...
 
 
@@ -87,12 +88,14 @@ class Runner:
 class _Hooks:
     """What a container's adapter tells before it goes on (ports.Hooks)."""
 
-    def __init__(self, ledger: Ledger, job: Job) -> None:
-        self._ledger, self._job = ledger, job
+    def __init__(self, ledger: Ledger, job: Job, reach: Callable[[Point], None]) -> None:
+        self._ledger, self._job, self._reach = ledger, job, reach
         self.has_begun = False
 
     def created(self, container: str) -> None:
+        self._reach(Point.CREATED)
         self._ledger.record_container(self._job.fence, container)
+        self._reach(Point.RECORDED)
 
     def begun(self) -> None:
         if self._job.kind.takes_slot:
@@ -100,6 +103,10 @@ class _Hooks:
         else:
             self._ledger.check(self._job.fence)
         self.has_begun = True
+        self._reach(Point.BEGUN)
+
+    def never_begun(self) -> None:
+        self._ledger.take_back_run(self._job.fence)
 
 
 class _Play:
@@ -108,10 +115,14 @@ class _Play:
     def __init__(self, runner: Runner, job: Job, stop: Stop) -> None:
         self._runner, self._job, self._stop = runner, job, stop
         self._ledger = runner.ledger
-        self._hooks = _Hooks(runner.ledger, job)
+        self._hooks = _Hooks(runner.ledger, job, self._reach)
         self._hidden = known_secrets(job, runner.tools.vault) if job.sealed else NOTHING_HIDDEN
         self._steps: tuple[Step, ...] = ()
         self._current: Step | None = None
+
+    def _reach(self, point: Point) -> None:
+        if self._current is not None:
+            self._runner.reach(self._current.name, point)
 
     def through(self) -> JobState | None:
         """Plays all steps; an error nobody foresaw ends the job too, with a line in the log that tells where."""

@@ -60,6 +60,9 @@ class Hooks(Protocol):
     def begun(self) -> None:
         """The very next thing is that the code is let go."""
 
+    def never_begun(self) -> None:
+        """An earlier owner was about to let the code go, and it never did: that costs no run."""
+
 
 @dataclass(frozen=True)
 class SeenContainer:
@@ -89,7 +92,8 @@ class Runtime(Protocol):
     def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
         """Waits for a container that an earlier owner started, takes its output, removes it.
 
-        None when it is gone or was never started (then it is removed): its outcome is unknown.
+        One that was never started is removed, and its end says so (`never_started`), if the engine can vouch for that.
+        None when it is gone: its outcome is unknown.
         """
 
     def remove(self, container: str) -> None:

@@ -32,7 +32,12 @@ class RunContainer(Step):
         mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
         run = replace(run_of(context), mounts=mounts)
         runtime = context.tools.runtimes[context.spec.runtime]
-        ended = _taken_over(context, run, runtime) or runtime.run(run, context.hooks, context.watch)
+        ended = _taken_over(context, run, runtime)
+        if ended is not None and ended.never_started:
+            context.hooks.never_begun()
+            again = replace(context, job=replace(context.job, runs=context.job.runs - 1))
+            run, ended = replace(run_of(again), mounts=mounts), None
+        ended = ended or runtime.run(run, context.hooks, context.watch)
         finished = _judged(context.job, context.spec, run, ended)
         return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
 

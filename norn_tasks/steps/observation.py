@@ -28,8 +28,9 @@ class LookAtEngine(Step):
 
     def run(self, context: Context) -> Learned | None:
         """Learns `orphans`."""
-        seen = context.tools.runtimes["docker"].seen()
-        return Learned(writes=(ContainersSeen(tuple((c.id, c.owner, c.age) for c in seen)),))
+        docker = context.tools.runtimes["docker"]
+        seen = tuple((c.id, c.owner, c.age) for c in docker.seen())
+        return Learned(writes=(ContainersSeen(seen, docker.identity()),))
 
 
 class LookAtImages(Step):
@@ -53,7 +54,11 @@ class RemoveOrphans(Step):
         orphans = list(context.job.facts.get("orphans", ()))
         for container in orphans:
             context.tools.runtimes["docker"].remove(container)
-        return Learned(note=f"{len(orphans)} removed" if orphans else "")
+        if not orphans:
+            return None
+        docker = context.tools.runtimes["docker"]
+        left = tuple((c.id, c.owner, c.age) for c in docker.seen())
+        return Learned(writes=(ContainersSeen(left, docker.identity()),), note=f"{len(orphans)} removed")
 
 
 class ReadLogs(Step):

@@ -44,15 +44,20 @@ UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_execution
  WHERE x.id = :execution AND k.app = x.app AND k.scheduled_for = x.scheduled_for AND k.execution = x.id""")
 
 
-def end(tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, told: bool = False) -> None:
+def end(
+    tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, told: bool = False, by_owner: bool = False
+) -> None:
     """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it.
 
-    `told`: how its execution ended is written already.
+    `told`: how its execution ended is written already. `by_owner`: its worker ends it, and has seen its container gone;
+    else one that was recorded may still run, and keeps its slot until a look at the engine misses it
+    (`slots.release_unseen`).
     """
     error = json.dumps(problem.to_json()) if problem else None
     tx.execute(_END, {"job": row["id"], "state": str(state), "error": error})
-    if row["kind"] in EXECUTION_TABLES:
+    if by_owner or row["container"] is None:
         slots.release(tx, row["id"])
+    if row["kind"] in EXECUTION_TABLES:
         if not told:
             _end_execution(tx, row, state, problem)
     elif row["deployment"] is not None:

@@ -127,7 +127,7 @@ class Ledger:
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
-            endings.end(tx, row, state, problem)
+            endings.end(tx, row, state, problem, by_owner=True)
             if returns:
                 request_return(tx, row)
 
@@ -165,6 +165,16 @@ class Ledger:
         """Records that the user's code is let go next: one run is used up; commits or raises."""
 
         self._write_alone(_BEGIN_CODE, fence, channel=EVENTS)
+
+    def take_back_run(self, fence: Fence) -> None:
+        """Records that the code which was to be let go never was: the run that it had used up is there again."""
+
+        def write(tx: Tx) -> None:
+            hold(tx, fence)
+            again = {"begun_at": None, "adopt": False, "container": None, "runs": JobRow.runs - 1}
+            tx.execute(update(JobRow).where(JobRow.id == fence.job).values(again))
+
+        self._write(write)
 
 
 # Where nothing is decided by what the row says, the fence is in the write itself.
@@ -208,7 +218,7 @@ def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
         retries.again(tx, row, pause)
     elif end.ends is not None:
         told = any(isinstance(write, ExecutionFinished) for write in end.learned.writes)
-        endings.end(tx, row, end.ends, end.problem, told=told)
+        endings.end(tx, row, end.ends, end.problem, told=told, by_owner=True)
 
 
 def _merge_facts(tx: Tx, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobState
 from norn_tasks.domain.writes import ContainersSeen, WorkloadSeen
-from norn_tasks.store import repairs
+from norn_tasks.store import repairs, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, CronExecution, FuncExecution, JobRow, OneOff, ReplicaRow, WorkloadRow
@@ -52,7 +52,11 @@ def _keep(tx: Tx, status: WorkloadStatus) -> None:
 
 
 def containers_seen(tx: Tx, _row: Row, write: ContainersSeen) -> Mapping[str, Any]:
-    """Learns `orphans`: containers whose execution is terminal, or whose replica has no row."""
+    """Learns `orphans`: containers whose execution is terminal, or whose replica has no row.
+
+    Slots that were kept for containers which may still run are free once those are not there any more.
+    """
+    slots.release_unseen(tx, write.engine, [container for container, _, _ in write.containers])
     orphans = [container for container, owner, age in write.containers if not _owned(tx, container, owner, age)]
     return {"orphans": orphans}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 
 from norn_tasks.domain.job import JobClass
@@ -28,6 +30,15 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
         text("INSERT INTO slots(class, app, n, job_id) VALUES (:class, :app, :n, :job)"),
         {"class": str(job_class), "app": app, "n": EXTRA + job, "job": job},
     )
+
+
+def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
+    """Frees what ended jobs still hold whose container is not on the engine any more; `there`: the ids that are."""
+    ended = text("""SELECT DISTINCT j.id FROM slots s JOIN jobs j ON j.id = s.job_id
+        WHERE s.job_id IS NOT NULL AND j.state NOT IN ('queued', 'running') AND (j.engine IS NULL OR j.engine = :engine)
+          AND NOT j.container = ANY(:there)""")
+    for job in tx.scalars(ended, {"engine": engine, "there": list(there)}).all():
+        release(tx, job)
 
 
 def release(tx: Tx, job: int) -> None:

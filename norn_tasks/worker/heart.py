@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -26,16 +25,33 @@ DRAIN_PATIENCE = {JobClass.INVOKE: 25.0, JobClass.CRON: 25.0}
 
 
 class JobStop:
-    """What stops one job (ports.Stop): set at most once, with its reason."""
+    """What stops one job (ports.Stop): set at most once, with its reason.
 
-    def __init__(self) -> None:
+    `patience`: seconds since the last renewal after which the lease counts as lost, whoever asks: a process that was
+    frozen finds that out by its own clock, before its heart has beaten again.
+    """
+
+    def __init__(self, patience: float = float("inf")) -> None:
         self._event = threading.Event()
         self._reason: str | None = None
+        self._patience = patience
+        self._renewed = time.monotonic()
 
     @property
     def reason(self) -> str | None:
         """`cancelled`, `draining`, `lease_lost`; None while the job may go on."""
+        if self.age >= self._patience:
+            self.set("lease_lost")
         return self._reason
+
+    @property
+    def age(self) -> float:
+        """Seconds since the lease was renewed."""
+        return time.monotonic() - self._renewed
+
+    def renewed(self, at: float) -> None:
+        """Notes a renewal that was asked for at a moment of the monotonic clock."""
+        self._renewed = at
 
     def set(self, reason: str) -> None:
         """Stops the job; the first reason stays, but a lost lease overrules."""
@@ -45,18 +61,13 @@ class JobStop:
 
     def wait(self, seconds: float) -> bool:
         """Sleeps at most so long; True when the stop is set."""
-        return self._event.wait(seconds)
+        return self._event.wait(seconds) or self.reason is not None
 
     def check(self) -> None:
         """Raises Stopped when the stop is set."""
-        if self._event.is_set():
-            raise Stopped(f"the job was stopped: {self._reason}", reason=self._reason)
-
-
-@dataclass
-class _Held:
-    stop: JobStop = field(default_factory=JobStop)
-    renewed: float = field(default_factory=time.monotonic)
+        reason = self.reason
+        if reason is not None:
+            raise Stopped(f"the job was stopped: {reason}", reason=reason)
 
 
 class Heart:
@@ -66,7 +77,7 @@ class Heart:
         self._database = database
         self._settings = settings
         self._drain_patience = DRAIN_PATIENCE.get(job_class, 0.0)
-        self._held: dict[Fence, _Held] = {}
+        self._held: dict[Fence, JobStop] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._draining_since: float | None = None
@@ -75,11 +86,11 @@ class Heart:
     @contextmanager
     def holding(self, fence: Fence) -> Iterator[JobStop]:
         """Keeps a job's lease alive inside the block, and gives what stops it."""
-        held = _Held()
+        stop = JobStop(self._settings.self_stop_seconds)
         with self._lock:
-            self._held[fence] = held
+            self._held[fence] = stop
         try:
-            yield held.stop
+            yield stop
         finally:
             with self._lock:
                 self._held.pop(fence, None)
@@ -108,42 +119,36 @@ class Heart:
         if not held:
             return
         self._stop_drained(held)
-        due = {f: h for f, h in held.items() if time.monotonic() - h.renewed >= self._settings.heartbeat_seconds * 0.45}
+        due = {fence: stop for fence, stop in held.items() if stop.age >= self._settings.heartbeat_seconds * 0.45}
         if due:
             self._renew(due)
 
-    def _renew(self, held: dict[Fence, _Held]) -> None:
+    def _renew(self, held: dict[Fence, JobStop]) -> None:
         now = time.monotonic()
         try:
             with self._database.transaction() as tx:
                 beats = renew(tx, list(held), self._settings.lease_seconds)
         except DatabaseDown as error:
             log.warning("heartbeat failed", jobs=len(held), error=error.sentence)
-            self._give_up(held, now)
             return
-        for fence, entry in held.items():
-            self._told(fence, entry, beats.get(fence), now)
+        for fence, stop in held.items():
+            self._told(fence, stop, beats.get(fence), now)
 
-    def _told(self, fence: Fence, entry: _Held, beat: Beat | None, now: float) -> None:
+    def _told(self, fence: Fence, stop: JobStop, beat: Beat | None, now: float) -> None:
         if beat is None:
             with self._lock:
                 gone = fence not in self._held
             if not gone:
-                entry.stop.set("lease_lost")
+                stop.set("lease_lost")
             return
-        entry.renewed = now
+        stop.renewed(now)
         if beat.cancel:
-            entry.stop.set("cancelled")
+            stop.set("cancelled")
         if beat.draining:
             self.drain()
 
-    def _give_up(self, held: dict[Fence, _Held], now: float) -> None:
-        for entry in held.values():
-            if now - entry.renewed >= self._settings.self_stop_seconds:
-                entry.stop.set("lease_lost")
-
-    def _stop_drained(self, held: dict[Fence, _Held]) -> None:
+    def _stop_drained(self, held: dict[Fence, JobStop]) -> None:
         since = self._draining_since
         if since is not None and time.monotonic() - since >= self._drain_patience:
-            for entry in held.values():
-                entry.stop.set("draining")
+            for stop in held.values():
+                stop.set("draining")

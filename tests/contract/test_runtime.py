@@ -276,6 +276,22 @@ def test_what_is_gone_has_no_known_end(runtime: Runtime, base: Run) -> None:
     assert runtime.adopt(run, container, FakeWatch(token=2).watch) is None
 
 
+def test_a_container_whose_start_is_late_is_taken_back_and_its_code_never_runs(
+    runtime: Runtime, base: Run, owner: Owner
+) -> None:
+    """Its owner is frozen right before the start, a later one comes, and then the first goes on."""
+    frozen, thawed, ends = threading.Event(), threading.Event(), []
+    owner.on_begun = lambda: (frozen.set(), thawed.wait(30))
+    first = threading.Thread(target=lambda: ends.append(runtime.run(base, owner, FakeWatch().watch)))
+    first.start()
+    assert frozen.wait(30)
+    adopted = runtime.adopt(base, owner.container, FakeWatch(token=2).watch)
+    assert adopted is not None and (adopted.never_started, adopted.exit_code) == (True, None)
+    thawed.set()
+    first.join(30)
+    assert ([end.exit_code for end in ends], of(runtime, base)) == ([None], [])
+
+
 def test_removing_what_is_not_there_is_fine(runtime: Runtime, base: Run) -> None:
     runtime.remove(base.name)
 

@@ -69,6 +69,8 @@ class FakeRuntime:
             watch.stop.check()
             hooks.begun()
             begun = True
+            if container.id not in self.containers:
+                return Ended(None)
             self.ran.append(run)
             self.containers[container.id] = replace(container, started=time.monotonic())
             ended = self._wait(container.id, run, watch)
@@ -85,9 +87,11 @@ class FakeRuntime:
     def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
         """Waits for a container that an earlier owner started."""
         found = self.containers.get(container)
-        if found is None or found.started is None:
-            self.remove(container)
+        if found is None:
             return None
+        if found.started is None:
+            self.remove(container)
+            return Ended(None, never_started=True)
         ended = self._wait(container, run, watch)
         self.remove(container)
         return ended

@@ -35,6 +35,7 @@ WRITES: list[Callable[[Ledger, Fence], object]] = [
     lambda ledger, fence: ledger.end_step(fence, PLACE, StepEnd(StepState.SUCCEEDED)),
     lambda ledger, fence: ledger.record_container(fence, "c1"),
     lambda ledger, fence: ledger.begin_code(fence),
+    lambda ledger, fence: ledger.take_back_run(fence),
     lambda ledger, fence: ledger.finish(fence, JobState.SUCCEEDED),
     lambda ledger, fence: ledger.hand_back(fence, adopt=False),
     lambda ledger, fence: ledger.check(fence),

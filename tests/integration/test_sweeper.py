@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.store import releases, runs
+from norn_tasks.store import releases, runs, slots
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
@@ -119,6 +119,22 @@ def test_a_lost_synchronous_call_is_never_run_again(database: Database) -> None:
     sweep(database, max_claims=5)
     row = _state(database, job)
     assert (row.state, row.error["code"]) == ("error", "worker_lost")
+
+
+@pytest.mark.parametrize(("there", "holder"), [(["c1"], True), (["c2"], False)], ids=["seen", "missed"])
+def test_a_lost_call_keeps_its_slot_until_its_container_is_gone(
+    database: Database, there: list[str], holder: bool
+) -> None:
+    job = _call(database, sync=True)
+    held = factories.claim(database, job_class=JobClass.INVOKE)
+    ledger = Ledger(database, patience=0)
+    ledger.record_container(held.fence, "c1")
+    ledger.begin_code(held.fence)
+    _set(database, job, lease_until=PAST)
+    sweep(database, max_claims=5)
+    with database.transaction() as tx:
+        slots.release_unseen(tx, factories.ENGINE, there)
+        assert tx.scalar(select(Slot.job_id)) == (job if holder else None)
 
 
 def test_a_lost_asynchronous_call_is_adopted_at_no_cost_of_a_run_and_keeps_its_slot(database: Database) -> None:

@@ -58,8 +58,9 @@ class Container:
             kept = self._begun and self._run.logged and self._watch.stop.reason == "draining"
             raise
         finally:
-            if not kept:
-                self.discard()
+            # A cancelled job has ended when the engine says that its container is gone, and not before.
+            while not kept and not self.discard() and self._watch.stop.reason == "cancelled":
+                time.sleep(_DOUBT)
 
     def live(self, hooks: Hooks) -> Ended:
         """Begins, starts, feeds and reads it, and answers its end."""
@@ -70,6 +71,8 @@ class Container:
                 if not self._begun:
                     hooks.begun()
                     self._begun = True
+                    # Whoever was frozen here finds the lease too old, and lets nothing go.
+                    self._stop.check()
                 refused = self._start()
                 if refused is not None:
                     return refused
@@ -130,12 +133,13 @@ class Container:
         except (NotFound, StepFailed):
             return Outputs(self._run)
 
-    def discard(self) -> None:
-        """Ends and removes it; an engine that does not answer keeps it, for the reaper to find by its owner."""
+    def discard(self) -> bool:
+        """Ends and removes it; False: an engine that does not answer keeps it, for the reaper to find by its owner."""
         try:
             self._engine.take_away(self.id, within=10)
         except (EngineDown, StepFailed):
-            return
+            return False
+        return True
 
     @property
     def _stop(self) -> Stop:

@@ -17,6 +17,7 @@ from norn_tasks.adapters.engine import ENGINE, FENCE, INSTANCE, OWNER, Engine, m
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.container import Container
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.withdrawal import Withdrawal
 from norn_tasks.domain.errors import Conflict, EngineDown, LeaseLost, NotFound, ReleaseGone
 from norn_tasks.domain.execution import Ended
 from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
@@ -46,6 +47,10 @@ class DockerRuntime:
     def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
         """Waits for a container that an earlier owner started, takes its output, removes it."""
         adopted = Container(self._engine, container, run, watch, begun=True)
+        withdrawal = Withdrawal(self._engine, container, watch.stop)
+        state = adopted.look()
+        if state is not None and moment(state["StartedAt"]) is None and withdrawal.removed():
+            return Ended(None, never_started=True) if withdrawal.never_started() else None
         state = adopted.look()
         if state is None:
             return None

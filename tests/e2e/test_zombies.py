@@ -1,0 +1,20 @@
+"""A worker frozen between create and start, until another has ended its job: the code ran once. The short proof."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e import zombies
+from tests.e2e.stack import Stack
+
+ENVIRONMENT = zombies.ENVIRONMENT
+
+
+@pytest.mark.timeout(300)
+def test_the_code_of_a_call_and_of_a_test_runs_once(stack: Stack) -> None:
+    rounds = zombies.Rounds(stack, "begun")
+    rounds.prepare()
+    rounds.play()
+    written = rounds.runs_written()
+    assert (set(rounds.started.values()), len(written)) == ({1}, 1)
+    assert rounds.states == ["invoke succeeded", "deploy succeeded"]
