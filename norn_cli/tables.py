@@ -126,9 +126,11 @@ DEPLOYMENTS = (
 )
 RELEASES = (
     Column("RELEASE", _field("n")),
+    _STATE,
+    Column("LIVE", lambda row: "live" if row.get("live") else ago(row.get("live_at"))),
     Column("REVISION", lambda row: short(row.get("revision"))),
     Column("MADE", _when("created_at")),
-    Column("LIVE", lambda row: "live" if row.get("live") else ago(row.get("live_at"))),
+    _BY,
     Column("IMAGE", lambda row: "pruned" if row.get("pruned_at") else row.get("image")),
 )
 RUNS = (

@@ -176,3 +176,8 @@ class ReleaseAnswer(Answered):
     pruned_at: datetime | None
     """Since when its image is gone."""
     live: bool
+    state: str | None = Field(examples=["deployed"])
+    """How the deploy that made it stands."""
+    ref: str | None
+    actor: str | None
+    """Who asked for that deploy."""

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, SpecInvalid
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
+from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.names import app_name
 from norn_tasks.store import secrets, sources, spec_files
 from norn_tasks.store import tables as t
@@ -184,5 +185,7 @@ def _refuse_running(tx: Tx, row: Row) -> None:
     name, j = row["name"], t.JobRow
     if row["forge_state"] != "unforged" or row["live_deployment"] is not None:
         raise Conflict(f"{name} still has infrastructure", hint=f"norn teardown {name} first, or norn destroy {name}")
-    if tx.execute(select(exists().where(j.app == name, j.state.in_(("queued", "running"))))).scalar():
+    # Somebody who still follows its logs is no reason to keep it.
+    works = (j.app == name, j.class_ != str(JobClass.OBSERVE), j.state.in_(("queued", "running")))
+    if tx.execute(select(exists().where(*works))).scalar():
         raise Conflict(f"{name} still has a job that has not ended", hint=f"norn jobs --app {name}")

@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
 
+from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
@@ -37,7 +39,10 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Release:
-    """Image, source revision and spec under a number of the app's; `pruned_at`: its image is gone since then."""
+    """Image, source revision and spec under a number of the app's; `pruned_at`: its image is gone since then.
+
+    `state`, `ref` and `actor` are those of the deploy that made it; None when that is not kept any more.
+    """
 
     n: int
     app: str
@@ -48,6 +53,9 @@ class Release:
     live_at: datetime | None
     pruned_at: datetime | None
     live: bool
+    state: str | None
+    ref: str | None
+    actor: str | None
 
 
 def _deployments() -> AnySelect:
@@ -91,12 +99,27 @@ def live_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
 
 def releases(tx: Tx, app: str, cut: Cut) -> Page[Release]:
     """Lists an app's releases, newest first."""
-    r, d = t.Release, t.DeploymentRow
+    r, d, made_by = t.Release, t.DeploymentRow, aliased(t.DeploymentRow)
     live = func.coalesce(d.release == r.n, False).label("live")
+    deploy = (made_by.app == r.app) & (made_by.release == r.n) & (made_by.kind == str(DeploymentKind.DEPLOY))
     query = (
-        select(r.n, r.app, r.image, r.image_id, r.revision, r.created_at, r.live_at, r.pruned_at, live)
+        select(
+            r.n,
+            r.app,
+            r.image,
+            r.image_id,
+            r.revision,
+            r.created_at,
+            r.live_at,
+            r.pruned_at,
+            live,
+            made_by.state,
+            made_by.ref,
+            made_by.actor,
+        )
         .outerjoin(t.App, t.App.name == r.app)
         .outerjoin(d, d.id == t.App.live_deployment)
+        .outerjoin(made_by, deploy)
         .where(r.app == app)
     )
     return newest_first(tx, query, r.n, Release, cut)

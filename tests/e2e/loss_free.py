@@ -28,6 +28,8 @@ SPEC = f"app: {APP}\nrole: webserver\nport: 8080\nhealthcheck: /health\nreplicas
 DOCKERFILE = 'FROM busybox:stable\nCOPY . /app\nCMD ["sh", "/app/serve.sh"]\n'
 SERVE = """# Process 1: it exits at once on SIGTERM, and everything that is open breaks with it.
 trap 'exit 0' TERM
+read -r release < /app/release
+echo "serving $release"
 nc -ll -p 8080 -e /app/connection.sh &
 wait
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.e2e import loss_free
@@ -13,7 +15,13 @@ AT_LEAST = 1500
 
 
 @pytest.fixture(scope="module")
-def clients(stack: Stack) -> loss_free.Clients:
+def why() -> dict[str, Any]:
+    """What `norn why` said after the deploy that failed."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def clients(stack: Stack, why: dict[str, Any]) -> loss_free.Clients:
     """What two clients saw of a deploy, a scale up and down, a deploy that failed and a rollback."""
     story = loss_free.Story(stack)
     with loss_free.Clients(story.first()).at_work() as clients:
@@ -22,6 +30,7 @@ def clients(stack: Stack) -> loss_free.Clients:
         story.scale(1)
         story.fail()
         wait_until(story.settled, allowed(30), "the return has ended")
+        why.update(stack.json("why", loss_free.APP))
         story.roll_back()
         wait_until(lambda: clients.asked >= AT_LEAST, allowed(30), "enough was asked")
     print(clients.told())
@@ -34,3 +43,11 @@ def test_no_request_is_lost(clients: loss_free.Clients) -> None:
 
 def test_a_release_that_fails_answers_nobody(clients: loss_free.Clients) -> None:
     assert set(clients.answers) == {"release-0", "release-1"}
+
+
+def test_why_it_failed_is_told_after_its_container_is_gone(clients: loss_free.Clients, why: dict[str, Any]) -> None:
+    (reason,) = why["reasons"]
+    assert (reason["kind"], reason["step"], reason["release"]) == ("deploy", "await-rollout", 3)
+    assert reason["sentence"] == "GET /health on port 8080 answered 500 for 6 s"
+    assert reason["last_lines"][-1] == "serving broken"
+    assert (reason["returned"]["release"], reason["returned"]["state"], why["live"]["release"]) == (2, "deployed", 2)

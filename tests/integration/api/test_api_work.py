@@ -117,6 +117,7 @@ def test_releases_are_listed_newest_first_with_the_live_one_marked(hello: Api, a
         shared.add_release(tx, shared.spec("hello", "webserver"), 2, live=False)
     releases = hello.get(f"/api/apps/hello/{address}").json["items"]
     assert [(release["n"], release["live"]) for release in releases] == [(2, False), (1, True)]
+    assert (releases[1]["state"], releases[1]["actor"]) == ("deployed", "test")
 
 
 def test_deployments_are_listed_newest_first_in_parts(hello: Api) -> None:
