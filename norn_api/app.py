@@ -11,7 +11,7 @@ from flask_openapi.openapi import OpenAPI
 from norn_api import errors, openapi
 from norn_api.auth import ANONYMOUS, refuse_open_door
 from norn_api.converters import CONVERTERS
-from norn_api.permissions import ANYONE, Permission, permission, require
+from norn_api.permissions import ANYONE, CALL, Permission, permission, require
 from norn_api.request import StrictRequest
 from norn_api.routes import (
     alerts,
@@ -40,8 +40,9 @@ from norn_api.routes import (
 from norn_api.services import Services, install, norn
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.access import Actor
-from norn_tasks.domain.errors import InvalidRequest, NornError
+from norn_tasks.domain.errors import DatabaseDown, InvalidRequest, NornError
 from norn_tasks.store import audit as audit_table
+from norn_tasks.store import disk
 
 NOUNS = (
     server, specs, apps, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts, functions,
@@ -99,8 +100,24 @@ def _admit() -> None:
     if needed is ANYONE or _open_figures():
         return
     header = request.headers.get("Authorization")
-    g.actor = norn().authenticator.actor(header, request.remote_addr or "")
+    try:
+        g.actor = norn().authenticator.actor(header, request.remote_addr or "")
+    except DatabaseDown:
+        _require_room()  # a database that stands still for its full disk is told as that
+        raise
+    if _makes_something(needed):
+        _require_room()
     require(needed, g.actor, (request.view_args or {}).get("app"))
+
+
+def _require_room() -> None:
+    disk.require_room(norn().settings.data_dir, norn().settings.disk_accept_free)
+
+
+def _makes_something(needed: Permission) -> bool:
+    """True for a request that needs room; what ends, removes or calls off is taken on a full disk too."""
+    frees = request.method == "DELETE" or request.path.rsplit("/", 1)[-1] in ("cancel", "teardown", "drain")
+    return (needed.audited or needed is CALL) and not frees
 
 
 def _open_figures() -> bool:
@@ -135,7 +152,7 @@ def _count(status: int) -> None:
 
 def _to_audit(needed: Permission, status: int) -> bool:
     """A mutation leaves a row; a call has its own, unless it was refused. What is refused in masses leaves none."""
-    if request.method in _SAFE or status == 429:
+    if request.method in _SAFE or status in (429, 507):
         return False
     return needed.audited or status in (401, 403)
 

@@ -49,6 +49,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/schema/infraspec"): ANYONE,
     ("GET", "/api/stats"): READ,
     ("GET", "/metrics"): READ,
+    ("GET", "/api/doctor"): READ,
     ("POST", "/api/validate"): READ,
     ("GET", "/api/apps"): READ,
     ("GET", _APP): READ,

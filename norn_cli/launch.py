@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -23,6 +24,15 @@ def embedded(arguments: Sequence[str]) -> NoReturn:
             hint="pip install 'norn[server]'",
         )
     _become("norn_tasks.embedded", arguments)
+
+
+def told_by_embedded(arguments: Sequence[str]) -> str:
+    """Runs `python -m norn_tasks.embedded …` to its end and answers what it printed; empty when it failed."""
+    if any(find_spec(part) is None for part in _SERVER_PARTS):
+        return ""
+    argv = [sys.executable, "-P", "-m", "norn_tasks.embedded", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    return done.stdout if done.returncode == 0 else ""
 
 
 def domain(arguments: Sequence[str]) -> NoReturn:

@@ -85,6 +85,10 @@ class Settings(BaseModel):
     # Building, testing, rolling out
     build_memory: Memory = Field(2 * 1024**3, description="memory of one image build, bytes")
     build_cpus: float = Field(1.5, gt=0, description="cores of one image build")
+    builder: Literal["auto", "classic"] = Field(
+        "auto", description="classic: the one that holds builds to their limits"
+    )
+    build_cache_max: Memory = Field(10 * 1024**3, description="the builder's cache above which it is trimmed, bytes")
     build_timeout: Seconds = Field(1800, description="limit of one image build")
     clone_timeout: Seconds = Field(300, description="limit of fetching the source")
     source_max: Memory = Field(64 * 1024**2, description="largest source tree, bytes")
@@ -101,6 +105,11 @@ class Settings(BaseModel):
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")
+
+    # Room on disks
+    disk_build_free: Memory = Field(2 * 1024**3, description="free bytes below which nothing is built")
+    disk_build_percent: float = Field(10, ge=0, le=100, description="free percent below which nothing is built")
+    disk_accept_free: Memory = Field(500 * 1024**2, description="free bytes below which nothing new is accepted")
 
     # What is kept, and how long
     keep_days: Days = Field(14, description="days that jobs, their events and calls are kept")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from norn_tasks.adapters.directories import LocalDirectories
+from norn_tasks.adapters.disk import spaces
 from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.git import GitCommand
@@ -19,10 +21,11 @@ from norn_tasks.adapters.uploads import UnpackedUploads
 from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.adapters.webhooks import Webhooks
-from norn_tasks.domain.errors import Stopped
+from norn_tasks.domain.disk import Least, Space
+from norn_tasks.domain.errors import DatabaseDown, Stopped
 from norn_tasks.ports import Limits, Runtime, Tools, Typed, Watch
 from norn_tasks.settings import Settings
-from norn_tasks.store import instance
+from norn_tasks.store import builds, instance
 from norn_tasks.store.deliveries import Outbox
 from norn_tasks.store.live import Live
 from norn_tasks.store.routes import ReplicaTable
@@ -34,9 +37,31 @@ RUN_CPUS = 1.0
 """What a cron run or a test gets when its spec says nothing (behaviour.md §1, `resources`)."""
 
 
+def _build_limits(settings: Settings) -> BuildLimits:
+    least = Least(settings.disk_build_free, settings.disk_build_percent)
+    return BuildLimits(
+        settings.build_timeout,
+        settings.build_memory,
+        settings.build_cpus,
+        least,
+        settings.build_cache_max,
+        classic=settings.builder == "classic",
+    )
+
+
 def engine_identity(settings: Settings) -> Callable[[], str]:
     """Answers a function that asks the engine for its id."""
     return _runtimes(settings, Engine(settings.engine_address, timeout=5), "")["docker"].identity
+
+
+LOOK_SECONDS = 0.5
+"""How often a waiting build looks whether it is its turn."""
+
+
+def disks(settings: Settings) -> Callable[[], tuple[Space, ...]]:
+    """Answers a function that looks how much room this worker's disks have; it raises EngineDown."""
+    engine = Engine(settings.engine_address, timeout=5)
+    return lambda: spaces(engine, settings.data_dir / "work")
 
 
 def _runtimes(settings: Settings, engine: Engine, instance: str) -> dict[str, Runtime]:
@@ -55,7 +80,8 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
         images=DockerImages(
             engine,
             workspace,
-            BuildLimits(settings.build_timeout, settings.build_memory, settings.build_cpus),
+            _build_limits(settings),
+            BuildPlaces(database, engine_identity(settings)),
         ),
         cluster=DockerCluster(
             engine,
@@ -81,6 +107,45 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             Outbox(database, name), vault, Outgoing(private=settings.outgoing_private), settings.deadman_url
         ),
     )
+
+
+class BuildPlaces:
+    """The queue of builds as the adapter sees it (ports.BuildQueue): rows of the database, by the engine's id."""
+
+    def __init__(self, database: Database, engine: Callable[[], str]) -> None:
+        self._database, self._engine = database, engine
+
+    @contextmanager
+    def turn(self, watch: Watch) -> Iterator[None]:
+        """Waits for our turn and holds it for the block."""
+        engine, told = self._engine(), ""
+        with self._database.transaction() as tx:
+            builds.ask(tx, engine, watch.fence)
+        try:
+            while ahead := self._ahead(engine, watch):
+                if ahead != told:
+                    watch.say(f"waiting for {ahead} to end: one build at a time per engine\n")
+                told = ahead
+                watch.stop.wait(LOOK_SECONDS)
+                watch.stop.check()
+            yield
+        finally:
+            self._leave(watch)
+
+    def _ahead(self, engine: str, watch: Watch) -> str | None:
+        try:
+            with self._database.transaction() as tx:
+                return builds.ahead(tx, engine, watch.fence)
+        except DatabaseDown:
+            return "the database"
+
+    def _leave(self, watch: Watch) -> None:
+        """A place that cannot be given back now is nobody's as soon as the job has ended."""
+        try:
+            with self._database.transaction() as tx:
+                builds.leave(tx, watch.fence)
+        except DatabaseDown:
+            return
 
 
 class _LiveStreams:

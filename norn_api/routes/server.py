@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from flask import Response
@@ -12,9 +13,11 @@ from norn_api.openapi import answers, noun, text_answer
 from norn_api.replies import reply
 from norn_api.schemas.server import CheckAnswer, HealthAnswer, QueueAnswer, StatsAnswer, VersionAnswer
 from norn_api.services import actor, norn
+from norn_tasks.domain.disk import Least, amount
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.store import apps_read, health, stats
+from norn_tasks.store import apps_read, disk, doctor, health, stats
 from norn_tasks.store.health import Check, CheckStatus
+from norn_tasks.store.session import Tx
 
 _START_POSTGRES = "start PostgreSQL; norn logs --server postgres"
 api = noun("server", "The server itself")
@@ -31,10 +34,23 @@ def server_version() -> str:
 @api.get("/api/health", responses=answers(HealthAnswer, _503=HealthAnswer))
 def get_health() -> Response:
     """Tells whether everything that Norn needs is there; 503 when the database is not."""
-    checks, status = [_broker()], "ok"
+    return _told(health.checks)
+
+
+@api.get("/api/doctor", responses=answers(HealthAnswer, _503=HealthAnswer))
+def get_doctor() -> Response:
+    """Looks everything over: health, and disks, clocks, silent workers, schema, secrets, retention, backups."""
+    settings = norn().settings
+    least = Least(settings.disk_build_free, settings.disk_build_percent)
+    return _told(lambda tx: (*health.checks(tx), *doctor.checks(tx, least, settings.disk_accept_free)))
+
+
+def _told(look: Callable[[Tx], tuple[Check, ...]]) -> Response:
+    """Answers checks of the database's rows with those of the stores themselves and of this process's disk."""
+    checks, status = [_broker(), _disk()], "ok"
     try:
         with norn().database.transaction() as tx:
-            checks = [Check("database", CheckStatus.OK, "the database answers"), *checks, *health.checks(tx)]
+            checks = [Check("database", CheckStatus.OK, "the database answers"), *checks, *look(tx)]
     except DatabaseDown as error:
         checks = [Check("database", CheckStatus.FAIL, error.sentence, _START_POSTGRES), *checks]
         status = "down"
@@ -42,6 +58,18 @@ def get_health() -> Response:
         status = "degraded"
     told = [CheckAnswer.model_validate(check) for check in checks]
     return reply(HealthAnswer(status=status, checks=told, version=server_version()), 503 if status == "down" else 200)
+
+
+def _disk() -> Check:
+    """The disk of the data directory, where an embedded database is too."""
+    settings = norn().settings
+    space = disk.here(settings.data_dir)
+    if space.free < settings.disk_accept_free:
+        least = amount(settings.disk_accept_free)
+        return Check("disk", CheckStatus.FAIL, f"{space.told()}: nothing new is accepted below {least}", space.hint)
+    if Least(settings.disk_build_free, settings.disk_build_percent).lacks(space):
+        return Check("disk", CheckStatus.WARN, f"{space.told()}: that is little", space.hint)
+    return Check("disk", CheckStatus.OK, space.told())
 
 
 def _broker() -> Check:

@@ -18,6 +18,13 @@ class Server(Transport):
             return read_object(response.text, self.profile.url)
         return self._answer(response)
 
+    def doctor(self) -> Json:
+        """Has the server looked over; one that is down tells so in the same shape."""
+        response = self._exchange("GET", "/api/doctor")
+        if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
+            return read_object(response.text, self.profile.url)
+        return self._answer(response)
+
     def version(self) -> Json:
         """Reads the server's version."""
         return self._get("/api/version")

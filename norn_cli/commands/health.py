@@ -25,7 +25,12 @@ def tell(session: Session, columns: tuple[Column, ...]) -> None:
     health = session.client.health()
     page = {"items": health.get("checks") or []}
     session.output.data(health, lambda: session.output.table(page["items"], columns), [str(health["status"])])
-    failing = [check for check in page["items"] if check.get("status") == "fail"]
+    fail_when_wrong({**health, "checks": page["items"]})
+
+
+def fail_when_wrong(health: Json) -> None:
+    """Raises CliError when the server is down or a check fails, with the first way out."""
+    failing = [check for check in health["checks"] if check.get("status") == "fail"]
     if failing or health["status"] == "down":
         raise CliError(_sentence(health, failing), hint=next((str(c["hint"]) for c in failing if c.get("hint")), ""))
 

@@ -1,26 +1,26 @@
 """Builds images through the `docker` CLI, and keeps those that are ours, by label.
 
 BuildKit where the CLI has it, the classic builder else; either way the build ends when the CLI does, and the CLI ends
-with the worker (`process`). BuildKit takes no limits of memory and CPU for a build; the classic builder does.
+with the worker (`process`). BuildKit takes no limits of memory and CPU for a build; the classic builder does, and is
+taken when the settings want that (NORN_BUILDER).
 """
 
 from __future__ import annotations
 
-import fcntl
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from norn_tasks.adapters import dockerfile
 from norn_tasks.adapters.build_progress import BuildProgress
+from norn_tasks.adapters.disk import spaces
 from norn_tasks.adapters.engine import APP, Engine
 from norn_tasks.adapters.process import Command, base_environment, run
+from norn_tasks.domain.disk import GIB, NOTHING, Least
 from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceError
-from norn_tasks.ports import BuildOrder, Image, Stop, Watch
+from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
 
 _PERIOD = 100_000
 _HINTS = (
@@ -36,29 +36,37 @@ _HINTS = (
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """What one build may take: seconds, bytes, cores."""
+    """What one build may take: seconds, bytes, cores; and what it must find free on the disks."""
 
     timeout: float
     memory: int
     cpus: float
+    least: Least = NOTHING
+    cache: int = 10 * GIB
+    classic: bool = False
+    """Whether the classic builder is wanted, which alone holds a build to its memory and cores."""
 
 
 class DockerImages:
-    """Keeps `ports.Images` on an engine. `workspace` is where its builds queue up: one at a time."""
+    """Keeps `ports.Images` on an engine; `queue` lets one build at a time onto it."""
 
-    def __init__(self, engine: Engine, workspace: Path, limits: BuildLimits, docker: str = "docker") -> None:
+    def __init__(
+        self, engine: Engine, workspace: Path, limits: BuildLimits, queue: BuildQueue, docker: str = "docker"
+    ) -> None:
         self._engine = engine
         self._workspace = workspace
         self._limits = limits
+        self._queue = queue
         self._docker = docker
         self._buildkit: bool | None = None
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds with live output and limits."""
+        self._limits.least.require(spaces(self._engine, self._workspace))
         text = dockerfile.without_frontend(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
         self._check(order, text)
         self._workspace.mkdir(parents=True, exist_ok=True)
-        with _alone(self._workspace / "build.lock", watch), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
+        with self._queue.turn(watch), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
             recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
             recipe.write_text(text, "utf-8")
             progress = BuildProgress(watch.say)
@@ -84,6 +92,12 @@ class DockerImages:
         """Lists the ids of all images that carry our label."""
         ours = {"label": APP}
         return frozenset(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=ours)))
+
+    def trim_cache(self) -> int:
+        """Removes what BuildKit's cache has over its limit, the longest unused first; the classic builder has none."""
+        most = self._limits.cache
+        done: dict[str, Any] = self._engine.ask(lambda client: client.prune_builds(keep_storage=most, all=True))
+        return int(done.get("SpaceReclaimed") or 0)
 
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours with all its tags; False when something still uses it, or it is not ours."""
@@ -167,6 +181,8 @@ class DockerImages:
 
     def _has_buildkit(self, watch: Watch) -> bool:
         """True when this CLI can: by its plugin buildx, or, before version 23, by itself."""
+        if self._limits.classic:
+            return False
         if self._buildkit is None:
             version: list[str] = []
             self._tried(["--version"], version, watch)
@@ -180,32 +196,6 @@ class DockerImages:
         ignored: list[str] = []
         command = Command("docker", [self._docker, *words], env, 60, ignored.append, watch.stop, hear=said.append)
         return run(command).code == 0
-
-
-@contextmanager
-def _alone(lock: Path, watch: Watch) -> Iterator[None]:
-    """Waits until no other worker of this machine builds."""
-    with lock.open("a") as held:
-        told = False
-        while not _locked(held.fileno()):
-            if not told:
-                watch.say("waiting for another build to end: one at a time\n")
-            told = True
-            _pause(watch.stop)
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _pause(stop: Stop) -> None:
-    stop.wait(0.25)
-    stop.check()
 
 
 def _image(found: dict[str, Any]) -> Image:

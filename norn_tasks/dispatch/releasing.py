@@ -8,10 +8,11 @@ from typing import Any
 from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, found_app, new_job, require_role
 from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.deployment import DeploymentKind
+from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
 from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import acceptance, apps, endings, jobs, releases
+from norn_tasks.store import acceptance, apps, disk, endings, jobs, releases
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.idempotency import IdempotencyKey
 from norn_tasks.store.jobs import NewJob
@@ -55,6 +56,7 @@ def request_deploy(
         _allow(intake, found)
         source = frozen_source(tx, found, ref, revision)
         acceptance.require_forged(tx, row)
+        disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
         args = {**source, "override": acceptance.override_of(row)}
         new = new_job(intake, JobKind.DEPLOY, app, actor, spec=found.spec.to_json(), args=args)

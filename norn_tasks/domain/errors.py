@@ -196,6 +196,12 @@ class DatabaseDown(Unavailable):
     code = "database_down"
 
 
+class DiskFull(Unavailable):
+    """A disk has too little room for what was asked; the sentence says which, and how much is free."""
+
+    code, status = "disk_full", 507
+
+
 class EngineDown(Unavailable):
     """The container engine does not answer."""
 

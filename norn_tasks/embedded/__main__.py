@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from norn_tasks.domain.errors import AlreadyRunning, InvalidRequest, NornError, NotFound
+from norn_tasks.embedded.doctor import doctor
 from norn_tasks.embedded.down import down
 from norn_tasks.embedded.errors import NotEmpty
 from norn_tasks.embedded.logs import logs
@@ -42,6 +43,8 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
         _save(asked, settings)
     elif asked.verb == "down":
         down(settings)
+    elif asked.verb == "doctor":
+        doctor(settings)
     elif asked.verb == "logs":
         logs(settings, asked.process, lines=asked.lines, follow=asked.follow)
     else:
@@ -74,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("--replace", action="store_true", help="put aside what is there")
     shown = verbs.add_parser("status", help="which processes run")
     shown.add_argument("--json", action="store_true", help="for programs")
+    verbs.add_parser("doctor", help="what can be seen of Norn on this machine, as JSON")
     read = verbs.add_parser("logs", help="what the processes print")
     read.add_argument("process", nargs="?", default="", help="one of them, as in status")
     read.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")

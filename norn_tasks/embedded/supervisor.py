@@ -88,7 +88,7 @@ def launch(where: Places, environment: Mapping[str, str], lock: int) -> subproce
     said.touch(mode=0o600)
     with said.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(where.configuration)],
+            [sys.executable, "-m", "norn_tasks.embedded.supervise", "-c", str(where.configuration)],
             cwd=where.data,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ handed back (draining), or not at all (lease lost: another worker has it).
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from norn_tasks.ports import Stop, Tools, Watch
 from norn_tasks.steps.step import Context, Step
 
 log = structlog.get_logger()
+_ROOM = "free some room on the disk of its worker; norn doctor tells where"
 ENGINE_PAUSE = 1.0
 ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure", "engine_restarted", "secrets_locked")
 """Problems that are ours and not the app's: the job ends `error`."""
@@ -133,6 +135,8 @@ class _Play:
         except NornError as error:
             return self._fail(None, self._problem(error))
         except Exception as error:  # noqa: BLE001 - logged below, with what is secret hidden
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                return self._fail(None, Problem("disk_full", f"{error.filename}: {error.strerror}", _ROOM))
             where = self._hidden.of_text(traceback.format_exc())
             log.error("job failed by a defect", job=self._job.id, traceback=where)
             hint = f"the log of the {self._job.kind.job_class} worker tells where: norn logs --server"

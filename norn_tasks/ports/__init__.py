@@ -6,7 +6,7 @@ of it being set, raising `Stopped`, with what it started ended.
 """
 
 from norn_tasks.ports.cluster import Cluster, Command, Replicas, Workload
-from norn_tasks.ports.images import BuildOrder, Image, Images
+from norn_tasks.ports.images import BuildOrder, BuildQueue, Image, Images
 from norn_tasks.ports.live import LiveStream, LiveStreams, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
@@ -26,6 +26,7 @@ __all__ = [
     "Sources",
     "Uploads",
     "BuildOrder",
+    "BuildQueue",
     "Image",
     "Images",
     "Run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,13 +34,20 @@ class Image:
     stages: tuple[str, ...] = ()
 
 
+class BuildQueue(Protocol):
+    """Lets one build at a time onto an engine."""
+
+    def turn(self, watch: Watch) -> AbstractContextManager[None]:
+        """Waits for the turn of this job's build, saying for whom, and holds it for the block; raises Stopped."""
+
+
 class Images(Protocol):
     """Builds and keeps images."""
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds with live output and limits; when stopped, the build is ended and nothing of it goes on.
 
-        Raises BuildFailed with the last line, SourceError for a missing Dockerfile, TimedOut, EngineDown.
+        Raises BuildFailed with the last line, SourceError for a missing Dockerfile, DiskFull, TimedOut, EngineDown.
         """
 
     def find(self, reference: str) -> Image | None:
@@ -50,6 +58,9 @@ class Images(Protocol):
 
     def ids(self) -> frozenset[str]:
         """Lists the ids of all images that carry our label, of whatever app."""
+
+    def trim_cache(self) -> int:
+        """Removes what the builder's cache has over its limit; answers how many bytes that was."""
 
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours with all its tags; False when something still uses it. Never another's."""

@@ -1,23 +1,25 @@
 """Keeping house beside beat's loop, on a thread and a connection of its own: nothing here may make a tick late.
 
-Every few seconds it counts what was told and drops what is not to stay of calls; once an hour one of all beats removes
-what need not be kept.
+Once a second it looks after the reserve; every few seconds it counts what was told and drops what is not to stay of
+calls; once an hour one of all beats removes what need not be kept.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 
 from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.scheduler.reserve import Reserve
 from norn_tasks.settings import Settings
 from norn_tasks.store import call_records, chores, retention, sources, tallies
 from norn_tasks.store.retention import Keep
 from norn_tasks.store.session import Database
 
 log = structlog.get_logger()
-ROUND_SECONDS, RETENTION_SECONDS = 5.0, 3600.0
+LOOK_SECONDS, ROUND_SECONDS, RETENTION_SECONDS = 1.0, 5.0, 3600.0
 CALLS_AT_ONCE = 200
 
 
@@ -38,6 +40,7 @@ class Housekeeping:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
+        self._reserve = Reserve(settings.data_dir, settings.disk_accept_free)
         self._gone = threading.Event()
 
     def start(self) -> None:
@@ -51,7 +54,12 @@ class Housekeeping:
         self._retain()
 
     def _rounds(self) -> None:
-        while not self._gone.wait(ROUND_SECONDS):
+        due = 0.0
+        while not self._gone.wait(LOOK_SECONDS):
+            self._reserve.look()
+            if time.monotonic() < due:
+                continue
+            due = time.monotonic() + ROUND_SECONDS
             try:
                 self.round()
             except DatabaseDown as error:

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import TestsFailed, TimedOut
 from norn_tasks.domain.execution import ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
@@ -160,4 +161,7 @@ class PruneImages(Step):
         gone = tuple(image.id for image in stale if images.remove(image.id))
         for stage in context.job.facts.get("spent_stages", ()):
             images.remove(stage)
+        freed = images.trim_cache()
+        if freed:
+            context.watch.say(f"the builder's cache was over its limit: {amount(freed)} removed\n")
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")

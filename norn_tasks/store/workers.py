@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from norn_tasks.domain.disk import Space
 from norn_tasks.domain.errors import EngineDown, NotFound, Unavailable
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass
@@ -29,6 +31,15 @@ class Presence:
     slots: int
     engine: str | None
     engine_error: str | None
+    spaces: tuple[Space, ...] = ()
+    clock: float | None = None
+    """Seconds since 1970 by its machine's clock, taken just now."""
+
+
+def _offset(clock: float | None) -> Any:
+    if clock is None:
+        return 0.0
+    return text("(:clock - extract(epoch FROM clock_timestamp()))::float8").bindparams(clock=clock)
 
 
 def say(tx: Tx, presence: Presence) -> None:
@@ -42,6 +53,7 @@ def say(tx: Tx, presence: Presence) -> None:
     now = {
         "class": str(presence.job_class), "host": presence.host, "slots": presence.slots, "engine": presence.engine,
         "engine_error": presence.engine_error, "busy": busy, "seen_at": _NOW,
+        "spaces": [asdict(space) for space in presence.spaces], "clock_offset": _offset(presence.clock),
     }  # fmt: skip
     row = insert(Worker).values(name=presence.name, pid=presence.pid, last_claim_at=claimed, **now)
     tx.execute(

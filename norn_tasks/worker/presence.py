@@ -6,11 +6,13 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from norn_tasks.domain.disk import Space
 from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
 from norn_tasks.domain.job import JobClass, JobState
 from norn_tasks.settings import Settings
@@ -23,10 +25,11 @@ SPEAK_SECONDS = 5.0
 
 
 class EngineIdentity:
-    """The id of this worker's engine, asked again as long as it is not known or the engine is away."""
+    """The id of this worker's engine, asked again as long as it is not known or the engine is away; and its disks."""
 
-    def __init__(self, ask: Callable[[], str]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[], str], disks: Callable[[], tuple[Space, ...]] = tuple) -> None:
+        self._ask, self._disks = ask, disks
+        self.spaces: tuple[Space, ...] = ()
         self.id: str | None = None
         self.error: str | None = "not asked yet"
 
@@ -34,6 +37,7 @@ class EngineIdentity:
         """Asks the engine; an engine that does not answer has no id meanwhile."""
         try:
             self.id, self.error = self._ask(), None
+            self.spaces = self._disks()
         except NornError as error:
             self.id, self.error = None, error.sentence
 
@@ -96,6 +100,8 @@ class PresenceThread:
             slots=self._settings.slots(self._class),
             engine=self._engine.id,
             engine_error=self._engine.error,
+            spaces=self._engine.spaces,
+            clock=time.time(),
         )
 
     def _tidy(self) -> None:

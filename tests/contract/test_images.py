@@ -13,6 +13,7 @@ from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.domain.errors import BuildFailed, SourceError
 from norn_tasks.ports import BuildOrder, Image, Images
 from tests.contract.conftest import IMAGE
+from tests.fakes.build_queue import NoQueue
 from tests.fakes.images import FakeImages
 from tests.fakes.stop import FakeWatch
 
@@ -38,7 +39,7 @@ def images(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Images]:
         yield FakeImages({public.id: public})
         return
     engine: Engine = request.getfixturevalue("clean_engine")
-    yield DockerImages(engine, tmp_path / "workspace", LIMITS, docker=request.param)
+    yield DockerImages(engine, tmp_path / "workspace", LIMITS, NoQueue(), docker=request.param)
 
 
 @pytest.fixture
@@ -136,3 +137,7 @@ def test_another_frontend_is_refused(images: Images, order: BuildOrder) -> None:
     (order.context / "Dockerfile").write_text(f"# syntax=evil/frontend\n{STAGES}")
     with pytest.raises(SourceError, match="evil/frontend"):
         images.build(order, FakeWatch().watch)
+
+
+def test_a_cache_within_its_limit_is_left_alone(images: Images) -> None:
+    assert images.trim_cache() == 0

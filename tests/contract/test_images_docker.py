@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import signal
 import subprocess
 import sys
@@ -17,10 +16,12 @@ import pytest
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
-from norn_tasks.domain.errors import BuildFailed, EngineDown, SourceError, Stopped, TimedOut
+from norn_tasks.domain.disk import Least
+from norn_tasks.domain.errors import BuildFailed, DiskFull, EngineDown, SourceError, Stopped, TimedOut
 from norn_tasks.ports import BuildOrder
 from tests.contract.conftest import IMAGE
 from tests.contract.test_images import LIMITS, docker_clis
+from tests.fakes.build_queue import NoQueue
 from tests.fakes.stop import FakeWatch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ def cli(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def images(clean_engine: Engine, tmp_path: Path, cli: str) -> DockerImages:
-    return DockerImages(clean_engine, tmp_path / "workspace", LIMITS, docker=cli)
+    return DockerImages(clean_engine, tmp_path / "workspace", LIMITS, NoQueue(), docker=cli)
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_output_is_told_while_the_build_runs(images: DockerImages, order: BuildO
 
 
 def test_a_build_past_its_limit_is_ended(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
-    images = DockerImages(clean_engine, tmp_path / "w", BuildLimits(3, 2**28, 1), docker=cli)
+    images = DockerImages(clean_engine, tmp_path / "w", BuildLimits(3, 2**28, 1), NoQueue(), docker=cli)
     with pytest.raises(TimedOut, match="the build took longer than its limit of 3 s"):
         images.build(says(order, "RUN sleep 62.3"), FakeWatch().watch)
     assert until(lambda: not sleeping("62.3"))
@@ -109,9 +110,10 @@ from pathlib import Path
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.ports import BuildOrder
+from tests.fakes.build_queue import NoQueue
 from tests.fakes.stop import FakeWatch
 address, context, tag, workspace, cli = sys.argv[1:]
-images = DockerImages(Engine(address), Path(workspace), BuildLimits(120, 2**28, 1), docker=cli)
+images = DockerImages(Engine(address), Path(workspace), BuildLimits(120, 2**28, 1), NoQueue(), docker=cli)
 images.build(BuildOrder(Path(context), 'Dockerfile', tag, {}), FakeWatch().watch)
 """
 
@@ -137,19 +139,8 @@ def test_an_unknown_base_is_told_with_a_way_out(images: DockerImages, order: Bui
         images.build(order, FakeWatch().watch)
 
 
-def test_builds_wait_for_one_another(images: DockerImages, order: BuildOrder, tmp_path: Path) -> None:
-    watch = FakeWatch()
-    (tmp_path / "workspace").mkdir()
-    with (tmp_path / "workspace" / "build.lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        threading.Timer(0.5, watch.stop.set, ["cancelled"]).start()
-        with pytest.raises(Stopped):
-            images.build(says(order), watch.watch)
-    assert watch.said == ["waiting for another build to end: one at a time\n"]
-
-
 def test_without_an_engine_the_engine_is_to_blame(order: BuildOrder, tmp_path: Path, cli: str) -> None:
-    images = DockerImages(Engine(f"unix://{tmp_path}/none.sock"), tmp_path / "w", LIMITS, docker=cli)
+    images = DockerImages(Engine(f"unix://{tmp_path}/none.sock"), tmp_path / "w", LIMITS, NoQueue(), docker=cli)
     with pytest.raises(EngineDown):
         images.build(says(order), FakeWatch().watch)
 
@@ -194,3 +185,10 @@ def test_the_stages_that_a_build_leaves_can_be_removed(images: DockerImages, ord
     assert all(images.remove(stage) for stage in built.stages)
     assert [images.find(stage) for stage in built.stages] == [None for _ in built.stages]
     assert images.find(IMAGE) is not None
+
+
+def test_without_room_nothing_is_built(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+    limits = BuildLimits(60, 2**28, 1, Least(2**60, 0))
+    images = DockerImages(clean_engine, tmp_path / "w", limits, NoQueue(), docker=cli)
+    with pytest.raises(DiskFull, match="there is too little room to build"):
+        images.build(says(order), FakeWatch().watch)

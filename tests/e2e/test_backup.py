@@ -21,10 +21,14 @@ import pytest
 from tests.e2e.stack import BIN
 from tests.servers import free_port, wait_until
 
-NAME = f"web-{uuid.uuid4().hex[:8]}"
-"""An app of this run: by it its containers are told from others on the engine."""
-
-WEB = f"app: {NAME}\nrole: webserver\nport: 8080\nhealthcheck: /\ncommand: httpd -f -p 8080 -h /www\n"
+WEB = """
+app: {name}
+role: webserver
+port: 8080
+healthcheck: /
+secrets: [GREETING]
+command: mkdir /tmp/w; echo $(cat /version) $GREETING > /tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w
+"""
 CRON = "app: report\nrole: cron\nschedule: '0 9 * * *'\ncommand: date\n"
 
 
@@ -33,6 +37,8 @@ class Machine:
 
     def __init__(self, home: Path) -> None:
         self.home, self.apps = home, home / "apps"
+        self.name = f"app-{uuid.uuid4().hex[:8]}"
+        """An app of this run: by it its containers are told from others on the engine."""
         port, first = free_port(), free_port()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
@@ -64,6 +70,16 @@ class Machine:
         for file, text in {"infraspec.yaml": spec, **files}.items():
             (self.apps / name / file).write_text(text)
 
+    def clean_up(self, engine_address: str) -> None:
+        """Stops Norn, and removes what it made of this run's app on the engine."""
+        subprocess.run([str(BIN / "norn"), "down"], env=self.environment, capture_output=True, timeout=200)
+        client, mine = docker.DockerClient(base_url=engine_address), {"label": f"norn.io/app={self.name}"}
+        for container in client.containers.list(all=True, filters=mine):
+            container.remove(force=True)
+        for image in client.images.list(filters=mine):
+            client.images.remove(image.id, force=True)
+        client.close()
+
 
 class Client(threading.Thread):
     """Somebody who asks an address all the time and counts what goes wrong."""
@@ -89,27 +105,25 @@ class Client(threading.Thread):
 @pytest.fixture
 def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
     machine = Machine(private_dir / "saved")
-    client = docker.DockerClient(base_url=engine_address)
     try:
         yield machine
     finally:
-        subprocess.run([str(BIN / "norn"), "down"], env=machine.environment, capture_output=True, timeout=200)
-        mine = {"label": f"norn.io/app={NAME}"}
-        for container in client.containers.list(all=True, filters=mine):
-            container.remove(force=True)
-        for image in client.images.list(filters=mine):
-            client.images.remove(image.id, force=True)
-        client.close()
+        machine.clean_up(engine_address)
+
+
+def image(version: str, machine: Machine) -> str:
+    """Answers a Dockerfile of this run: what an earlier run left is of no use to it."""
+    return f"FROM busybox:stable\nRUN : {machine.home}; echo {version} > /version\n"
 
 
 def web(machine: Machine) -> dict[str, Any]:
-    return dict(machine.told("status", NAME))
+    return dict(machine.told("status", machine.name))
 
 
-def containers(engine_address: str) -> dict[str, str]:
+def containers(engine_address: str, app: str) -> dict[str, str]:
     """Answers the app's containers and where each answers."""
     client = docker.DockerClient(base_url=engine_address)
-    found = client.containers.list(filters={"label": f"norn.io/app={NAME}"})
+    found = client.containers.list(filters={"label": f"norn.io/app={app}"})
     client.close()
     networks = {each.id: next(iter(each.attrs["NetworkSettings"]["Networks"].values())) for each in found}
     return {container: network["IPAddress"] for container, network in networks.items()}
@@ -117,18 +131,17 @@ def containers(engine_address: str) -> dict[str, str]:
 
 @pytest.mark.timeout(400)
 def test_a_control_plane_comes_back_and_its_apps_never_went(machine: Machine, engine_address: str) -> None:
-    machine.add(
-        "web", WEB, Dockerfile=f"FROM busybox:stable\nRUN mkdir /www && echo one {machine.home} > /www/index.html\n"
-    )
+    machine.add(machine.name, WEB.replace("{name}", machine.name), Dockerfile=image("one", machine))
     machine.add("report", CRON, Dockerfile="FROM busybox:stable\n")
     machine.norn("up")
-    for app in (NAME, "report"):
+    machine.norn("secrets", "set", machine.name, "GREETING=hello")
+    for app in (machine.name, "report"):
         machine.norn("forge", app)
         machine.norn("deploy", app)
     machine.norn("cron", "pause", "report", "--reason", "audit")
     wait_until(lambda: web(machine)["replicas"], 30, "the replica is seen")
-    before = {"web": web(machine), "deployments": machine.told("deployments", NAME)}
-    ((replica, address),) = containers(engine_address).items()
+    before = {"web": web(machine), "deployments": machine.told("deployments", machine.name)}
+    ((replica, address),) = containers(engine_address, machine.name).items()
     client = Client(f"http://{address}:8080/")
     client.start()
 
@@ -141,15 +154,13 @@ def test_a_control_plane_comes_back_and_its_apps_never_went(machine: Machine, en
     url = before["web"]["url"]
     wait_until(lambda: httpx.get(url, timeout=5).status_code == 200, 30, "the old address answers")
     wait_until(lambda: not machine.told("jobs", "list", "--state", "queued")["items"], 60, "all is reconciled")
-    assert list(containers(engine_address)) == [replica]
-    assert machine.told("deployments", NAME)["items"][0]["id"] == before["deployments"]["items"][0]["id"]
+    assert list(containers(engine_address, machine.name)) == [replica]
+    assert machine.told("deployments", machine.name)["items"][0]["id"] == before["deployments"]["items"][0]["id"]
     assert machine.told("status", "report")["schedule"]["paused"]["reason"] == "audit"
     client.stop()
     print(f"{client.answers} answers, {len(client.failures)} failures while it was saved and put back")
     assert (client.failures, client.answers > 20) == ([], True)
 
-    machine.add(
-        "web", WEB, Dockerfile=f"FROM busybox:stable\nRUN mkdir /www && echo two {machine.home} > /www/index.html\n"
-    )
-    machine.norn("deploy", NAME)
-    assert httpx.get(url, timeout=5).text.startswith("two ")
+    machine.add(machine.name, WEB.replace("{name}", machine.name), Dockerfile=image("two", machine))
+    machine.norn("deploy", machine.name)
+    assert httpx.get(url, timeout=5).text == "two hello\n", "the new release, with the secret of before"

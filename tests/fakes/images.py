@@ -53,6 +53,10 @@ class FakeImages:
         """Lists the ids of what carries our label."""
         return frozenset(each.id for each in self.there.values() if APP in each.labels)
 
+    def trim_cache(self) -> int:
+        """A fake has no cache."""
+        return 0
+
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours that nothing uses."""
         image = self.find(image_id)

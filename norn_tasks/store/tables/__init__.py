@@ -9,7 +9,7 @@ from norn_tasks.store.tables.apps import App, AppSpec, Instance, WorkloadRow
 from norn_tasks.store.tables.cron import CronGap, CronState, CronTick
 from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution, OneOff
 from norn_tasks.store.tables.fleet import Beat, Worker
-from norn_tasks.store.tables.jobs import Event, Idempotency, JobRow, Slot, StepLog, StepRow
+from norn_tasks.store.tables.jobs import BuildRow, Event, Idempotency, JobRow, Slot, StepLog, StepRow
 from norn_tasks.store.tables.keeping import Chore, TallyRow
 from norn_tasks.store.tables.releases import DeploymentRow, Release, SourcePiece, SourceRow
 from norn_tasks.store.tables.replicas import Address, ReplicaRow
@@ -24,6 +24,7 @@ __all__ = [
     "StepRow",
     "StepLog",
     "Slot",
+    "BuildRow",
     "Event",
     "Idempotency",
     "DeploymentRow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +26,10 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
     draining_at: Mapped[datetime | None]
+    spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
+    """What is free on its disks."""
+    clock_offset: Mapped[float] = mapped_column(server_default="0")
+    """How many seconds its machine's clock is ahead of the database's."""
 
 
 class Beat(Base):

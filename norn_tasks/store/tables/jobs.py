@@ -93,6 +93,16 @@ class Slot(Base):
     job_id: Mapped[int | None]
 
 
+class BuildRow(Base):
+    """A build that waits for its turn on an engine, or has it."""
+
+    __tablename__ = "builds"
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    engine: Mapped[str]
+    token: Mapped[int]
+    asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class Event(Base):
     """A fact, told in the transaction that made it; (xact, id) is its place in the stream."""
 

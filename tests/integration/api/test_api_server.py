@@ -31,8 +31,8 @@ def change(api: Api, table: Any, **values: Any) -> None:
 def test_health_names_everything_that_norn_needs(api: Api) -> None:
     names = [one["name"] for one in api.anonymous().get("/api/health").json["checks"]]
     assert sorted(names) == sorted([
-        "database", "broker", "worker:invoke", "worker:cron", "worker:deploy", "worker:observe", "beat", "engine",
-        "router",
+        "database", "broker", "disk", "worker:invoke", "worker:cron", "worker:deploy", "worker:observe", "beat",
+        "engine", "router",
     ])  # fmt: skip
 
 

@@ -40,8 +40,15 @@ def test_a_server_that_is_down_still_tells_its_checks(norn, run):
 
 
 def test_doctor_says_what_helps(norn, run):
-    norn.on("GET", "/api/health", {"status": "degraded", "checks": [BAD], "version": "0.1.0"})
-    assert run("doctor").stdout.splitlines()[1].endswith("norn up")
+    norn.on("GET", "/api/doctor", {"status": "degraded", "checks": [BAD], "version": "0.1.0"})
+    result = run("doctor")
+    assert (result.stdout.splitlines()[1].endswith("norn up"), result.exit_code) == (True, 1)
+
+
+def test_doctor_tells_of_a_server_that_is_away(run):
+    result = run("--url", "http://127.0.0.1:1", "doctor", "-o", "json")
+    told = json.loads(result.stdout)
+    assert (told["status"], told["checks"][0]["name"], result.exit_code) == ("down", "server", 1)
 
 
 def test_workers_are_listed(norn, run):

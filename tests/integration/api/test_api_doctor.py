@@ -1,0 +1,117 @@
+"""What the doctor finds, each trouble by itself: a sentence that names it, and what helps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks.domain.disk import DATA, ENGINE, GIB, MIB, Space
+from norn_tasks.domain.job import JobClass
+from norn_tasks.store import chores, workers
+from norn_tasks.store.doctor import newest_revision
+from norn_tasks.store.session import Database
+from norn_tasks.store.workers import Presence
+from tests import factories as shared
+from tests.integration.api.factories import Api
+
+
+def found(api: Api, name: str) -> tuple[str, str, str]:
+    """Answers status, sentence and way out of a check, the worst one of that name."""
+    checks = [check for check in api.get("/api/doctor").get_json()["checks"] if check["name"] == name]
+    worst = max(checks, key=lambda check: ["ok", "warn", "fail"].index(check["status"]))
+    return worst["status"], worst["message"], worst["hint"]
+
+
+def add_worker(database: Database, *spaces: Space, clock: float | None = None, name: str = "deploy@a") -> None:
+    with database.transaction() as tx:
+        workers.say(tx, Presence(name, JobClass.DEPLOY, "a", 1, 2, "e", None, spaces, clock))
+
+
+def sql(database: Database, statement: str, **bound: Any) -> None:
+    with database.transaction() as tx:
+        tx.execute(text(statement), bound)
+
+
+@pytest.mark.parametrize(
+    ("free", "status", "says"),
+    [(50 * GIB, "ok", "50.0 GiB (50 %) free"), (GIB, "warn", "nothing is built below 2.0 GiB or 10 %"),
+     (100 * MIB, "fail", "nothing new is accepted below 500 MiB")],
+)  # fmt: skip
+def test_a_disk(api: Api, free: int, status: str, says: str) -> None:
+    add_worker(api.database, Space(ENGINE, "/var/lib/docker", free, 100 * GIB))
+    told = found(api, "disk:engine")
+    assert (told[0], says in told[1], bool(told[2])) == (status, True, status != "ok")
+
+
+def test_an_engine_whose_disk_nobody_sees(api: Api) -> None:
+    add_worker(api.database, Space(DATA, "/var/lib/norn", GIB, GIB))
+    assert found(api, "disk:engine")[:2] == ("warn", "no worker can see the engine's disk")
+
+
+@pytest.mark.parametrize(("ahead", "status"), [(0, "ok"), (10, "warn"), (-90, "fail")])
+def test_a_clock(api: Api, ahead: float, status: str) -> None:
+    add_worker(api.database, clock=time.time() + ahead)
+    assert found(api, "clock")[0] == status
+
+
+def test_a_worker_that_fell_silent(api: Api) -> None:
+    add_worker(api.database)
+    sql(api.database, "UPDATE workers SET seen_at = clock_timestamp() - interval '5 minutes'")
+    status, sentence, _ = found(api, "worker")
+    assert (status, sentence) == ("warn", "deploy@a on a was last seen 5 min ago, and did not take its leave")
+
+
+def test_an_old_schema(api: Api) -> None:
+    assert found(api, "schema")[0] == "ok"
+    sql(api.database, "UPDATE alembic_version SET version_num = '0001'")
+    status, sentence, hint = found(api, "schema")
+    assert (status, newest_revision() in sentence, "norn up" in hint) == ("fail", True, True)
+
+
+def test_a_schema_of_a_newer_norn(api: Api) -> None:
+    sql(api.database, "UPDATE alembic_version SET version_num = '9999'")
+    assert found(api, "schema")[0] == "fail"
+
+
+def test_a_live_app_without_a_secret_that_it_names(api: Api) -> None:
+    shared.add_live(api.database, "blog", "function", "secrets: [API_KEY]\n")
+    assert found(api, "secrets") == (
+        "fail", "blog is live and its secret API_KEY is not set", "norn secrets set blog API_KEY",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("days", "status"), [(None, "warn"), (1, "ok"), (8, "warn")])
+def test_a_backup(api: Api, days: int | None, status: str) -> None:
+    if days is not None:
+        with api.database.transaction() as tx:
+            chores.done(tx, chores.BACKUP, file="/b", bytes=1)
+        sql(api.database, f"UPDATE chores SET done_at = clock_timestamp() - interval '{days} days'")
+    assert found(api, "backup")[0] == status
+
+
+@pytest.mark.parametrize(("hours", "status"), [(1, "ok"), (5, "warn")])
+def test_retention(api: Api, hours: int, status: str) -> None:
+    with api.database.transaction() as tx:
+        chores.done(tx, chores.RETENTION, removed={"jobs": 7}, longest_ms=12)
+    sql(api.database, f"UPDATE chores SET done_at = clock_timestamp() - interval '{hours} hours'")
+    told = found(api, "retention")
+    assert (told[0], "7 rows removed, the longest batch 12 ms" in told[1]) == (status, True)
+
+
+def test_jobs_that_ended_their_workers(api: Api) -> None:
+    with api.database.transaction() as tx:
+        job = shared.add_job(tx)
+    sql(api.database, "UPDATE jobs SET state = 'dead', ended_at = clock_timestamp()")
+    assert found(api, "dead jobs")[2] == f"norn jobs logs {job}"
+
+
+def test_nobody_has_looked(api: Api) -> None:
+    assert found(api, "look")[0] == "warn"
+
+
+def test_health_stays_as_light_as_it_was(api: Api) -> None:
+    names = {check["name"] for check in api.get("/api/health").get_json()["checks"]}
+    assert {"disk", "database"} <= names and not {"backup", "secrets", "schema"} & names
