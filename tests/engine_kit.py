@@ -1,0 +1,95 @@
+"""A container engine of a test's own, to be killed: a second dockerd in a network namespace of its own.
+
+It shares nothing with the machine's engine: data, sockets, pid file and network are its own, and so is its containerd.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import docker
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.errors import EngineDown
+from tests.servers import wait_until
+
+IMAGE = "busybox:stable"
+
+
+class PrivateEngine:
+    """An engine in `home`; `live_restore`: containers go on while it is away, and it finds them again."""
+
+    def __init__(self, home: Path, *, live_restore: bool) -> None:
+        self.home = home
+        self.address = f"unix://{home}/engine.sock"
+        self._namespace = f"norn-test-{os.getpid()}-{home.name}"
+        self._live_restore = live_restore
+        self.process: subprocess.Popen[bytes] | None = None
+        home.mkdir(parents=True)
+        subprocess.run(["ip", "netns", "add", self._namespace], check=True, capture_output=True)
+        self._inside("ip", "link", "set", "lo", "up")
+        self.start()
+        saved = subprocess.run(["docker", "save", IMAGE], check=True, capture_output=True).stdout
+        subprocess.run(["docker", "-H", self.address, "load"], input=saved, check=True, capture_output=True)
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        argv = [
+            "nsenter", f"--net=/run/netns/{self._namespace}", "dockerd", f"--data-root={self.home}/data",
+            f"--exec-root={self.home}/exec", f"--pidfile={self.home}/engine.pid", f"--host={self.address}",
+            f"--live-restore={str(self._live_restore).lower()}", "--shutdown-timeout=5",
+        ]  # fmt: skip
+        self._argv = argv
+        try:
+            wait_until(self._answers, 60, "the engine answers")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{(self.home / 'log').read_text()[-3000:]}") from error
+
+    def kill(self) -> None:
+        """Kills it with SIGKILL; its containerd goes with it, what runs in containers does not."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def client(self) -> docker.DockerClient:
+        """Answers a client of it."""
+        return docker.DockerClient(base_url=self.address, timeout=20)
+
+    def stop(self) -> None:
+        """Ends it and every container in it, and takes all of it away."""
+        self.start()
+        client = self.client()
+        for container in client.containers.list(all=True):
+            container.remove(force=True)
+        client.close()
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(30)
+        time.sleep(0.5)
+        subprocess.run(["ip", "netns", "del", self._namespace], check=True, capture_output=True)
+        self._unmount()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _unmount(self) -> None:
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            point = line.split()[1]
+            if point.startswith(f"{self.home}/"):
+                subprocess.run(["umount", "-l", point], check=False, capture_output=True)
+
+    def _answers(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            # As whoever supervises it would: it may find traces of the killed one that are still going.
+            with (self.home / "log").open("ab") as log:
+                self.process = subprocess.Popen(self._argv, stdout=log, stderr=log, start_new_session=True)
+        try:
+            Engine(self.address, timeout=2).now()
+        except EngineDown:
+            return False
+        return True
+
+    def _inside(self, *argv: str) -> None:
+        subprocess.run(["ip", "netns", "exec", self._namespace, *argv], check=True, capture_output=True)
