@@ -142,7 +142,7 @@ class Ledger:
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
             if not adopt:
-                slots.release(tx, fence.job)
+                slots.put_back(tx, fence.job)
             tx.execute(
                 update(JobRow)
                 .where(JobRow.id == fence.job)

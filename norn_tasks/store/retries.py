@@ -34,7 +34,7 @@ def pause(row: Row, cause: str) -> int | None:
 def again(tx: Tx, row: Row, seconds: int) -> None:
     """Queues the job of `row` (locked) once more, not to begin before so many seconds have passed."""
     if row["class"] != JobClass.CRON:
-        slots.release(tx, row["id"])
+        slots.put_back(tx, row["id"])
     later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=seconds)
     tx.execute(
         update(JobRow)

@@ -41,6 +41,11 @@ def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
         release(tx, job)
 
 
+def put_back(tx: Tx, job: int) -> None:
+    """Frees the slot of a job that goes back into the queue; one that was made for it alone waits there with it."""
+    tx.execute(text("UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra"), {"job": job, "extra": EXTRA})
+
+
 def release(tx: Tx, job: int) -> None:
     """Frees the slot that a job holds, if any."""
     tx.execute(_RELEASE, {"job": job, "extra": EXTRA})

@@ -115,7 +115,7 @@ def _newer_waits(tx: Tx, row: Row) -> bool:
 def _requeue(tx: Tx, row: Row, *, adopt: bool) -> None:
     """A slot stays with a job whose container may still run, so that the cap holds; else it is given back."""
     if row["container"] is None:
-        slots.release(tx, row["id"])
+        slots.put_back(tx, row["id"])
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(state="queued", lease_until=None, adopt=adopt))
     tell(tx, EventKind.JOB_REQUEUED, app=row["app"], job=row["id"], worker=row["lease_owner"], adopt=adopt)
 

@@ -182,3 +182,19 @@ def test_a_fresh_lease_is_left_alone(database: Database) -> None:
     factories.claim(database)
     assert sweep(database, max_claims=5).moved == 0
     assert _state(database, job).state == "running"
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_a_one_off_that_comes_back_to_the_queue_can_be_claimed_again(database: Database, died: bool) -> None:
+    """Its app has no slots: the one that was made for it waits with it."""
+    factories.add_live(database, "web", "webserver")
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "web")
+        runs.accept_oneoff(tx, live, ("ls",), timeout=60, actor="test", patience=60)
+    first = factories.claim(database, job_class=JobClass.CRON)
+    if died:
+        _set(database, first.id, lease_until=PAST)
+        sweep(database, max_claims=5)
+    else:
+        Ledger(database, patience=1).hand_back(first.fence, adopt=False)
+    assert factories.claim(database, job_class=JobClass.CRON).id == first.id
