@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import TextClause, select, text
 
-from norn_tasks.domain.alert import AlertKind, NewAlert, key
+from norn_tasks.domain.alert import NewAlert
 from norn_tasks.domain.event import EventKind
-from norn_tasks.store import deliveries
 from norn_tasks.store import tables as t
-from norn_tasks.store.facts import tell
-from norn_tasks.store.reading import AnyRow, AnySelect, Cut, Page, Reach, equal, newest_first, value, within
-from norn_tasks.store.session import Tx
+from norn_tasks.store.facts import notify
+from norn_tasks.store.reading import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
+from norn_tasks.store.session import EVENTS, Tx
 
 
 @dataclass(frozen=True)
@@ -39,48 +37,62 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def raise_alert(tx: Tx, new: NewAlert) -> None:
-    """Opens an alert and tells it; where its key is open already, only the sentence is brought up to date."""
-    a = t.Alert
-    row = insert(a).values(
-        key=new.key, kind=str(new.kind), app=new.app, sentence=new.sentence, hint=new.hint, tick=new.tick
-    )
-    renewed = row.on_conflict_do_update(
-        index_elements=["key"],
-        index_where=a.resolved_at.is_(None),
-        set_={"sentence": new.sentence, "hint": new.hint, "tick": text("greatest(alerts.tick, excluded.tick)")},
-    )
-    written = tx.execute(renewed.returning(*_COLUMNS, text("(xmax = 0) AS opened"))).one()
-    if written.opened:
-        _tell(tx, EventKind.ALERT_RAISED, _alert(written))
+# The event and the deliveries of each alert that is told: `told` is what it is, `event` and `at` when.
+_TELL = """,
+stamped AS (SELECT a.*, CAST(:event AS text) AS event, jsonb_build_object(
+    'alert', a.id, 'kind', a.kind, 'sentence', a.sentence, 'hint', a.hint, 'resolution', a.resolution) AS told
+  FROM changed a),
+events AS (INSERT INTO events(kind, app, data) SELECT event, app, told FROM stamped),
+deliveries AS (
+  INSERT INTO deliveries(destination, subject, event, app, body)
+  SELECT d.id, event || '-' || s.id, event, app,
+         told || jsonb_build_object('event', event, 'app', app, 'at', coalesce(s.resolved_at, s.raised_at))
+    FROM stamped s JOIN destinations d
+      ON (d.apps IS NULL OR s.app = ANY(d.apps)) AND (d.kinds IS NULL OR s.kind = ANY(d.kinds))
+  ON CONFLICT DO NOTHING)
+SELECT count(*) AS told FROM stamped"""
+
+_RAISE = text(f"""
+WITH given AS (
+  SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:kinds AS text[]), CAST(:apps AS text[]), CAST(:sentences AS text[]),
+    CAST(:hints AS text[]), CAST(:ticks AS bigint[])) AS g(key, kind, app, sentence, hint, tick)),
+written AS (
+  INSERT INTO alerts(key, kind, app, sentence, hint, tick) SELECT key, kind, app, sentence, hint, tick FROM given
+  ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE
+     SET sentence = excluded.sentence, hint = excluded.hint, tick = greatest(alerts.tick, excluded.tick)
+  RETURNING alerts.*, xmax = 0 AS opened),
+changed AS (SELECT * FROM written WHERE opened){_TELL}""")  # noqa: S608 - built from constants
+
+_RESOLVE = text(f"""
+WITH given AS (
+  SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:resolutions AS text[])) AS g(key, resolution)),
+changed AS (
+  UPDATE alerts a SET resolved_at = clock_timestamp(), resolution = given.resolution FROM given
+   WHERE a.key = given.key AND a.resolved_at IS NULL RETURNING a.*){_TELL}""")  # noqa: S608 - built from constants
 
 
-def resolve(tx: Tx, app: str, kinds: Sequence[AlertKind], because: str) -> None:
-    """Ends the app's open alerts of these kinds and tells it; fine when there is none."""
-    a = t.Alert
-    keys = [key(kind, app) for kind in kinds]
-    ended = (
-        update(a)
-        .where(a.key.in_(keys), a.resolved_at.is_(None))
-        .values(resolved_at=text("clock_timestamp()"), resolution=because)
-    )
-    for row in tx.execute(ended.returning(*_COLUMNS)).all():
-        _tell(tx, EventKind.ALERT_RESOLVED, _alert(row))
-
-
-def _tell(tx: Tx, event: EventKind, alert: Alert) -> None:
-    told: dict[str, Any] = {
-        "alert": alert.id, "kind": alert.kind, "sentence": alert.sentence, "hint": alert.hint,
-        "resolution": alert.resolution,
+def raise_alerts(tx: Tx, new: Sequence[NewAlert]) -> None:
+    """Opens alerts, of different keys, and tells them; one whose key is open already is only brought up to date."""
+    if not new:
+        return
+    given: dict[str, list[Any]] = {
+        "keys": [one.key for one in new], "kinds": [str(one.kind) for one in new], "apps": [one.app for one in new],
+        "sentences": [one.sentence for one in new], "hints": [one.hint for one in new],
+        "ticks": [one.tick for one in new],
     }  # fmt: skip
-    tell(tx, event, app=alert.app, **told)
-    at = alert.resolved_at or alert.raised_at
-    body = {"event": str(event), "at": at.isoformat(), "app": alert.app, **told}
-    deliveries.enqueue(tx, event, f"{event}-{alert.id}", app=alert.app, kind=alert.kind, body=body)
+    _told(tx, _RAISE, given, EventKind.ALERT_RAISED)
 
 
-def _alert(row: AnyRow) -> Alert:
-    return Alert(*row[: len(_COLUMNS)])
+def resolve(tx: Tx, ended: Mapping[str, str]) -> None:
+    """Ends the open alerts of these keys, each for its reason, and tells it; fine where none is open."""
+    if ended:
+        given = {"keys": list(ended), "resolutions": list(ended.values())}
+        _told(tx, _RESOLVE, given, EventKind.ALERT_RESOLVED)
+
+
+def _told(tx: Tx, statement: TextClause, given: dict[str, list[Any]], event: EventKind) -> None:
+    if tx.execute(statement, {**given, "event": str(event)}).scalar_one():
+        notify(tx, EVENTS)
 
 
 # Reading

@@ -1,7 +1,8 @@
-"""When a cron app's alerts are raised and resolved: with the end of each run, and by a look at the ledger now and then.
+"""When a cron app's alerts are raised and resolved: with the end of a bad run, and by a look at the ledger.
 
-The end of a run is judged in its own transaction. What no single fact tells (occurrences that nobody was there for, a
-pause that lasts) beat looks for every few seconds; of many beats, one at a time does.
+A run that failed is told in the transaction that ends it; one that went well costs nothing then. What is better again,
+and what no single fact tells (occurrences that nobody was there for, a pause that lasts), beat looks for every few
+seconds, in sets; of many beats, one at a time does.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from norn_tasks.domain.alert import AlertKind, FailureRule, NewAlert, failure_ru
 from norn_tasks.domain.job import JobState, Problem
 from norn_tasks.domain.schedule import Trigger
 from norn_tasks.domain.writes import ImagesSeen
-from norn_tasks.store.alerts import raise_alert, resolve
+from norn_tasks.store.alerts import raise_alerts, resolve
+from norn_tasks.store.reading import AnyRow
 from norn_tasks.store.session import Database, Row, Tx
 
-BATCH = 200
+BATCH = 500
 """Apps that one look tells of; the next look goes on."""
-_OF_RUNS = (AlertKind.RUNS_FAILING, AlertKind.IMAGE_GONE)
+_DID_NOT_FAIL = (JobState.SUCCEEDED, JobState.CANCELLED, JobState.SUPERSEDED)
 _IMAGE_GONE = "release_gone"
 
 
@@ -27,13 +29,11 @@ _IMAGE_GONE = "release_gone"
 
 
 def run_ended(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
-    """Judges the end of the cron run of the job of `row`: one that went well resolves, one that failed may raise.
+    """Judges the end of the cron run of the job of `row`.
 
     A run by hand that fails is told to who asked for it; one that was cancelled, by whomever, did not fail.
     """
-    if state is JobState.SUCCEEDED:
-        resolve(tx, row["app"], _OF_RUNS, f"run {row['execution']} succeeded")
-    elif state not in (JobState.CANCELLED, JobState.SUPERSEDED) and row["args"].get("trigger") != Trigger.MANUAL:
+    if state not in _DID_NOT_FAIL and row["args"].get("trigger") != Trigger.MANUAL:
         told = problem or Problem(str(state), f"its job ended {state}")
         if state is JobState.EXPIRED:
             _too_late(tx, row, told)
@@ -50,13 +50,13 @@ def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
     tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
     if tick is not None:
         sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"
-        raise_alert(tx, NewAlert(AlertKind.RUNS_MISSED, row["app"], sentence, problem.hint, tick=tick.id))
+        raise_alerts(tx, [NewAlert(AlertKind.RUNS_MISSED, row["app"], sentence, problem.hint, tick=tick.id)])
 
 
 def _failed(tx: Tx, row: Row, problem: Problem) -> None:
     app, run = row["app"], f"norn cron logs {row['app']} {row['execution']}"
     if problem.code == _IMAGE_GONE:
-        raise_alert(tx, NewAlert(AlertKind.IMAGE_GONE, app, f"{app} cannot run: {problem.sentence}", problem.hint))
+        raise_alerts(tx, [NewAlert(AlertKind.IMAGE_GONE, app, f"{app} cannot run: {problem.sentence}", problem.hint)])
         return
     rule = failure_rule(row["spec"] or {})
     if rule.threshold == 1:
@@ -65,7 +65,7 @@ def _failed(tx: Tx, row: Row, problem: Problem) -> None:
         sentence = f"{rule.threshold} runs of {app} failed within {rule.window} s, the last one: {problem.sentence}"
     else:
         return
-    raise_alert(tx, NewAlert(AlertKind.RUNS_FAILING, app, sentence, run))
+    raise_alerts(tx, [NewAlert(AlertKind.RUNS_FAILING, app, sentence, run)])
 
 
 _FAILURES = """SELECT count(*) FROM (SELECT 1 FROM cron_executions
@@ -82,40 +82,54 @@ def _failures(tx: Tx, app: str, rule: FailureRule) -> int:
 
 
 def look(database: Database, paused_days: float) -> None:
-    """Raises and resolves what only a look at the ledger tells; does nothing while another beat looks."""
+    """Raises and resolves what only a look at the ledger tells; does nothing while another beat looks.
+
+    It resolves before it raises: an alert of this look stays until the next one, so that nobody overlooks it.
+    """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
             return
-        _look_for_missed(tx)
-        _look_for_pauses(tx, paused_days)
-        _look_for_removed(tx)
+        for over in (_RECOVERED, _FIRES_AGAIN, _RESUMED, _REMOVED):
+            resolve(tx, {row.key: row.because for row in tx.execute(text(f"{over} LIMIT {BATCH}"))})
+        raise_alerts(tx, [_missing(row) for row in tx.execute(text(_MISSED)).all()])
+        paused = tx.execute(text(_PAUSED), {"seconds": paused_days * 86400}).all()
+        raise_alerts(tx, [_paused(row) for row in paused])
 
+
+_RECOVERED = """
+SELECT a.key, 'run ' || x.id || ' succeeded' AS because FROM alerts a, LATERAL (
+  SELECT r.id, r.state, r.finished_at FROM (
+    SELECT id, state, finished_at FROM cron_executions WHERE app = a.app ORDER BY id DESC LIMIT 32) r
+   WHERE r.state NOT IN ('pending', 'running', 'cancelled') ORDER BY r.finished_at DESC NULLS LAST LIMIT 1) x
+ WHERE a.kind IN ('runs-failing', 'image-gone') AND a.resolved_at IS NULL AND x.state = 'succeeded'
+   AND x.finished_at > a.raised_at"""
+_FIRES_AGAIN = """
+SELECT a.key, 'its schedule fires again' AS because FROM alerts a LEFT JOIN cron_ticks k ON k.id = a.tick
+ WHERE a.kind = 'runs-missed' AND a.resolved_at IS NULL AND (k.id IS NULL OR EXISTS (
+   SELECT 1 FROM cron_ticks f WHERE f.app = a.app AND f.verdict IN ('fired', 'caught_up')
+      AND f.scheduled_for > coalesce(k.until, k.scheduled_for)))"""
+_RESUMED = """
+SELECT a.key, 'its schedule was resumed' AS because FROM alerts a JOIN cron_states s ON s.app = a.app
+ WHERE a.kind = 'paused-long' AND a.resolved_at IS NULL AND s.paused_at IS NULL"""
+_REMOVED = """
+SELECT a.key, 'it has no schedule any more' AS because FROM alerts a
+ WHERE a.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""
 
 _MISSED = f"""
 SELECT k.app, sum(k.how_many)::bigint AS how_many, min(k.scheduled_for) AS first,
        max(coalesce(k.until, k.scheduled_for)) AS last, max(k.id) AS tick
   FROM cron_ticks k
- WHERE k.verdict = 'missed' AND k.decided_at > clock_timestamp() - interval '1 hour'
-   AND k.id > coalesce((SELECT max(a.tick) FROM alerts a WHERE a.key = 'runs-missed:' || k.app), 0)
+  LEFT JOIN (SELECT app, max(tick) AS tick FROM alerts WHERE kind = 'runs-missed' GROUP BY app) a ON a.app = k.app
+ WHERE k.verdict = 'missed' AND k.decided_at > clock_timestamp() - interval '1 hour' AND k.id > coalesce(a.tick, 0)
    AND NOT EXISTS (SELECT 1 FROM cron_gaps g WHERE g.app = k.app)
  GROUP BY k.app LIMIT {BATCH}"""  # noqa: S608 - built from a constant
-_FIRES_AGAIN = """
-SELECT a.app FROM alerts a LEFT JOIN cron_ticks k ON k.id = a.tick
- WHERE a.kind = 'runs-missed' AND a.resolved_at IS NULL AND (k.id IS NULL OR EXISTS (
-   SELECT 1 FROM cron_ticks f WHERE f.app = a.app AND f.verdict IN ('fired', 'caught_up')
-      AND f.scheduled_for > coalesce(k.until, k.scheduled_for)))"""
 
 
-def _look_for_missed(tx: Tx) -> None:
-    """Tells what was missed once all of it is counted.
-
-    Resolves before it raises: an alert of this look stays until the next one, so that nobody overlooks it."""
-    for row in tx.execute(text(_FIRES_AGAIN)).all():
-        resolve(tx, row.app, (AlertKind.RUNS_MISSED,), "its schedule fires again")
-    for row in tx.execute(text(_MISSED)).all():
-        hint = f"norn cron history {row.app} --verdict missed"
-        sentence = _missed(row.app, row.how_many, row.first, row.last)
-        raise_alert(tx, NewAlert(AlertKind.RUNS_MISSED, row.app, sentence, hint, tick=row.tick))
+def _missing(row: AnyRow) -> NewAlert:
+    """Tells what was missed, all of it: a gap that is still being counted is left to a later look."""
+    hint = f"norn cron history {row.app} --verdict missed"
+    sentence = _missed(row.app, row.how_many, row.first, row.last)
+    return NewAlert(AlertKind.RUNS_MISSED, row.app, sentence, hint, tick=row.tick)
 
 
 def _missed(app: str, how_many: int, first: datetime, last: datetime) -> str:
@@ -129,28 +143,12 @@ SELECT s.app, s.paused_at, s.paused_by, s.paused_reason FROM cron_states s
  WHERE s.paused_at < clock_timestamp() - make_interval(secs => :seconds)
    AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = 'paused-long:' || s.app AND a.resolved_at IS NULL)
  LIMIT {BATCH}"""  # noqa: S608 - built from a constant
-_RESUMED = """
-SELECT a.app FROM alerts a JOIN cron_states s ON s.app = a.app
- WHERE a.kind = 'paused-long' AND a.resolved_at IS NULL AND s.paused_at IS NULL"""
 
 
-def _look_for_pauses(tx: Tx, days: float) -> None:
-    for row in tx.execute(text(_RESUMED)).all():
-        resolve(tx, row.app, (AlertKind.PAUSED_LONG,), "its schedule was resumed")
-    for row in tx.execute(text(_PAUSED), {"seconds": days * 86400}).all():
-        why = f": {row.paused_reason}" if row.paused_reason else ""
-        sentence = f"{row.app} has been paused since {row.paused_at:%Y-%m-%d} by {row.paused_by}{why}"
-        raise_alert(tx, NewAlert(AlertKind.PAUSED_LONG, row.app, sentence, f"norn cron resume {row.app}"))
-
-
-_REMOVED = """
-SELECT DISTINCT a.app FROM alerts a
- WHERE a.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""
-
-
-def _look_for_removed(tx: Tx) -> None:
-    for row in tx.execute(text(_REMOVED)).all():
-        resolve(tx, row.app, tuple(AlertKind), "it has no schedule any more")
+def _paused(row: AnyRow) -> NewAlert:
+    why = f": {row.paused_reason}" if row.paused_reason else ""
+    sentence = f"{row.app} has been paused since {row.paused_at:%Y-%m-%d} by {row.paused_by}{why}"
+    return NewAlert(AlertKind.PAUSED_LONG, row.app, sentence, f"norn cron resume {row.app}")
 
 
 # What a look at an engine tells
@@ -164,15 +162,19 @@ SELECT s.app, r.n FROM cron_states s {_LIVE_IMAGE}
    AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.key = 'image-gone:' || s.app AND a.resolved_at IS NULL)
  LIMIT {BATCH}"""  # noqa: S608 - built from constants
 _BACK = f"""
-SELECT s.app FROM alerts a JOIN cron_states s ON s.app = a.app {_LIVE_IMAGE}
+SELECT a.key FROM alerts a JOIN cron_states s ON s.app = a.app {_LIVE_IMAGE}
  WHERE a.kind = 'image-gone' AND a.resolved_at IS NULL AND r.image_id = ANY(:ids)"""  # noqa: S608 - built from constants
 
 
 def images_seen(tx: Tx, write: ImagesSeen) -> None:
     """Tells of schedules whose image is not on its engine any more; one that just went live may have come after."""
     bound = {"engine": write.engine, "ids": sorted(write.image_ids)}
-    for row in tx.execute(text(_BACK), bound).all():
-        resolve(tx, row.app, (AlertKind.IMAGE_GONE,), "the image of its live release is there")
-    for row in tx.execute(text(_GONE), bound).all():
-        sentence = f"{row.app} cannot run: the image of its release {row.n} is not on its engine any more"
-        raise_alert(tx, NewAlert(AlertKind.IMAGE_GONE, row.app, sentence, f"norn deploy {row.app}"))
+    back = tx.execute(text(_BACK), bound).all()
+    resolve(tx, {row.key: "the image of its live release is there" for row in back})
+    gone = tx.execute(text(_GONE), bound).all()
+    raise_alerts(tx, [_without_image(row) for row in gone])
+
+
+def _without_image(row: AnyRow) -> NewAlert:
+    sentence = f"{row.app} cannot run: the image of its release {row.n} is not on its engine any more"
+    return NewAlert(AlertKind.IMAGE_GONE, row.app, sentence, f"norn deploy {row.app}")

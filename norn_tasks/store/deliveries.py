@@ -1,7 +1,7 @@
 """Deliveries as rows: one per destination and thing to tell, tried with growing pauses until taken or given up.
 
-A row is written in the transaction of the fact. Beat makes a job of each that is due, and counts the try then: what
-becomes of the job, a worker that dies with it included, the next try is already fixed.
+A row is written with the alert that it tells (`store.alerts`). Beat makes a job of each that is due, and counts the try
+then: what becomes of the job, a worker that dies with it included, the next try is already fixed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import any_, case, func, literal, or_, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import case, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.event import EventKind
@@ -39,16 +39,6 @@ class Delivery:
     created_at: datetime
     next_at: datetime | None
     ended_at: datetime | None
-
-
-def enqueue(tx: Tx, event: EventKind, subject: str, *, app: str, kind: str, body: dict[str, Any]) -> None:
-    """Writes a delivery for every destination that wants to hear of this; none gets the same subject twice."""
-    d = t.Destination
-    wanted = select(
-        d.id, literal(subject), literal(str(event)), literal(app), func.cast(literal(body, JSONB), JSONB)
-    ).where(or_(d.apps.is_(None), literal(app) == any_(d.apps)), or_(d.kinds.is_(None), literal(kind) == any_(d.kinds)))
-    into = insert(t.Delivery).from_select(["destination", "subject", "event", "app", "body"], wanted)
-    tx.execute(into.on_conflict_do_nothing())
 
 
 def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:

@@ -37,6 +37,9 @@ def ended(
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
         run = runs.accept_cron_run(tx, live, trigger=trigger, scheduled_for=None, actor="test", patience=60)
+        if state is JobState.SUCCEEDED:
+            well = {"state": "succeeded", "finished_at": text("clock_timestamp()")}
+            tx.execute(update(CronExecution).where(CronExecution.id == run.execution).values(well))
         endings.end(tx, jobs.get(tx, run.job), state, problem)
     return run.execution
 
@@ -87,6 +90,7 @@ def test_the_next_failure_is_the_same_alert_brought_up_to_date(report: Database)
 def test_a_run_that_goes_well_resolves_it(report: Database) -> None:
     ended(report, JobState.FAILED, EXITED)
     run = ended(report, JobState.SUCCEEDED)
+    look(report)
     (alert,) = told(report)
     assert alert.resolved_at is not None
     assert alert.resolution == f"run {run} succeeded"
@@ -96,6 +100,7 @@ def test_a_run_that_goes_well_resolves_it(report: Database) -> None:
 def test_trouble_that_comes_back_is_a_new_alert(report: Database) -> None:
     for state in (JobState.FAILED, JobState.SUCCEEDED, JobState.FAILED):
         ended(report, state, None if state is JobState.SUCCEEDED else EXITED)
+        look(report)
     assert [alert.resolved_at is None for alert in told(report)] == [True, False]
 
 
@@ -107,6 +112,7 @@ def test_a_run_by_hand_that_fails_is_told_to_who_asked_for_it(report: Database) 
 def test_a_run_by_hand_that_goes_well_resolves(report: Database) -> None:
     ended(report, JobState.FAILED, EXITED)
     ended(report, JobState.SUCCEEDED, trigger=Trigger.MANUAL)
+    look(report)
     assert kinds(report) == []
 
 
@@ -167,7 +173,22 @@ def test_an_image_that_is_gone_has_an_alert_of_its_own(report: Database) -> None
     (alert,) = told(report)
     assert (alert.kind, alert.hint) == (AlertKind.IMAGE_GONE, "norn deploy report")
     ended(report, JobState.SUCCEEDED)
+    look(report)
     assert kinds(report) == []
+
+
+def test_a_run_that_went_well_before_resolves_nothing(report: Database) -> None:
+    ended(report, JobState.SUCCEEDED)
+    seen(report, "sha256:other")
+    look(report)
+    assert kinds(report) == ["image-gone"]
+
+
+def test_a_failure_after_the_success_leaves_it_open(report: Database) -> None:
+    for state in (JobState.FAILED, JobState.SUCCEEDED, JobState.FAILED):
+        ended(report, state, None if state is JobState.SUCCEEDED else EXITED)
+    look(report)
+    assert (kinds(report), events(report)) == (["runs-failing"], ["alert.raised"])
 
 
 def seen(database: Database, *ids: str, engine: str = factories.ENGINE, live: str = "2 min") -> None:

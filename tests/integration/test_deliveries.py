@@ -53,7 +53,7 @@ def add(database: Database, url: str, name: str = "ops", **wanted: Any) -> None:
 
 def raise_it(database: Database, new: NewAlert = FAILING) -> None:
     with database.transaction() as tx:
-        alerts.raise_alert(tx, new)
+        alerts.raise_alerts(tx, [new])
 
 
 def rows(database: Database) -> list[Any]:
@@ -115,9 +115,9 @@ def test_each_destination_gets_an_alert_once_and_its_end_once(database: Database
     raise_it(database)
     raise_it(database)
     with database.transaction() as tx:
-        alerts.resolve(tx, "report", (AlertKind.RUNS_FAILING,), "run 8 succeeded")
-    assert [(row.destination, row.event) for row in rows(database)] == [
-        (1, "alert.raised"), (2, "alert.raised"), (1, "alert.resolved"), (2, "alert.resolved"),
+        alerts.resolve(tx, {FAILING.key: "run 8 succeeded"})
+    assert sorted((row.event, row.destination) for row in rows(database)) == [
+        ("alert.raised", 1), ("alert.raised", 2), ("alert.resolved", 1), ("alert.resolved", 2),
     ]  # fmt: skip
 
 

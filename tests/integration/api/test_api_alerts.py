@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from norn_tasks import age
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.alert import AlertKind, NewAlert
+from norn_tasks.domain.alert import AlertKind, NewAlert, key
 from norn_tasks.store import alerts, secrets
 from norn_tasks.store import tables as t
 from norn_tasks.store.session import Database
@@ -23,12 +23,12 @@ OPS = {"name": "ops", "url": "https://hooks.example/T0/B0/secret"}
 
 def add_alert(api: Api, app: str = "tick", kind: AlertKind = AlertKind.RUNS_FAILING) -> None:
     with api.database.transaction() as tx:
-        alerts.raise_alert(tx, NewAlert(kind, app, f"run 7 of {app} failed", f"norn cron logs {app} 7"))
+        alerts.raise_alerts(tx, [NewAlert(kind, app, f"run 7 of {app} failed", f"norn cron logs {app} 7")])
 
 
 def resolve(api: Api, app: str = "tick") -> None:
     with api.database.transaction() as tx:
-        alerts.resolve(tx, app, tuple(AlertKind), "run 8 succeeded")
+        alerts.resolve(tx, {key(kind, app): "run 8 succeeded" for kind in AlertKind})
 
 
 def listed(api: Api, query: str = "") -> list[tuple[str, str]]:
