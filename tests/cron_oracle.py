@@ -136,7 +136,7 @@ def some_expression(chance: random.Random) -> str:
     """Answers five fields by chance: stars, steps, ranges, lists and words in every place."""
     return " ".join(
         _some_field(chance, low, high, star)
-        for low, high, star in ((0, 59, 0.15), (0, 23, 0.35), (1, 28, 0.6), (1, 12, 0.7), (0, 7, 0.6))
+        for low, high, star in ((0, 59, 0.04), (0, 23, 0.35), (1, 28, 0.6), (1, 12, 0.7), (0, 7, 0.6))
     )
 
 
@@ -152,4 +152,5 @@ def _some_field(chance: random.Random, low: int, high: int, star: float) -> str:
 def _some_term(chance: random.Random, low: int, high: int) -> str:
     first = chance.randint(low, high)
     last = chance.randint(first, high)
-    return chance.choice((f"{first}", f"{first}-{last}", f"{first}-{last}/{chance.randint(1, high)}", f"{first}"))
+    span = chance.choice((f"{first}-{last}", f"{first}-{last}/{chance.randint(1, high)}"))
+    return span if chance.random() < 0.25 else f"{first}"

@@ -30,6 +30,7 @@ from norn_api.schemas.cron import (
     TriggerAsked,
 )
 from norn_api.schemas.jobs import NothingAsked
+from norn_api.schemas.oneoffs import argv_of
 from norn_api.services import actor, norn
 from norn_api.statuses import schedule_answer
 from norn_tasks.dispatch import request_cron_run
@@ -155,7 +156,10 @@ def get_cron_run(path: RunPath) -> Response:
 @api.post("/api/apps/<app>/cron/trigger", responses=answers(WorkAccepted, 202))
 def trigger(path: AppPath, body: TriggerAsked) -> Response:
     """Runs the app now, paused or not; its schedule does not move."""
-    work = request_cron_run(norn().intake, path.app, force=body.force, actor=actor().name, key=key())
+    command = argv_of(body.command) if body.command is not None else None
+    work = request_cron_run(
+        norn().intake, path.app, force=body.force, actor=actor().name, command=command, env=body.env, key=key()
+    )
     return accepted(work, path.app, JobKind.CRON_RUN)
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQuery, Text
+from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQuery, LongText, Text
+from norn_api.schemas.oneoffs import Argv, CommandText
 from norn_tasks.domain.schedule import Verdict
 
 
@@ -194,6 +195,10 @@ class TriggerAsked(Asked):
 
     force: bool = False
     """Even when a run has not ended."""
+    command: CommandText | Argv | None = Field(None, examples=["python report.py --month 10"])
+    """For this run alone, in place of the app's own: a list is executed as it is, text by `sh -c`."""
+    env: dict[Text, LongText] = Field(default_factory=dict, examples=[{"MONTH": "10"}], max_length=100)
+    """For this run alone, added to the app's own."""
 
 
 class PauseAsked(Asked):

@@ -52,12 +52,21 @@ def next_times(session: Session, app: str | None, limit: int, around: str | None
 @command.command("run")
 @app_argument
 @click.option("--force", is_flag=True, help="Even while another run of it is going.")
+@click.option("--command", "text", metavar="TEXT", help="Run this by `sh -c` in place of the app's own command, once.")
+@click.option("--env", "-e", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a variable for this run alone.")
 @work_options
 @pass_session
-def run(session: Session, app: str | None, force: bool, waiting: Waiting) -> None:
+def run(
+    session: Session, app: str | None, force: bool, text: str | None, pairs: tuple[str, ...], waiting: Waiting
+) -> None:
     """Runs a cron app now, and prints the run with its output; the schedule does not move."""
     name = session.app(app)
-    accepted = session.client.cron_do(name, "trigger", {"force": force})
+    asked: Json = {"force": force}
+    if text is not None:
+        asked["command"] = text
+    if pairs:
+        asked["env"] = dict(_pair(pair) for pair in pairs)
+    accepted = session.client.cron_do(name, "trigger", asked)
     if waiting.detach:
         work.tell_accepted(session, accepted)
         return
@@ -69,6 +78,13 @@ def run(session: Session, app: str | None, force: bool, waiting: Waiting) -> Non
     found = session.client.cron_execution(name, execution)
     session.output.data(found, lambda: _show_run(session.output, found), [str(found["id"])])
     raise_if_failed(found)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise Usage(f"--env {text[:40]}: it has no value", hint="write --env NAME=VALUE")
+    return name, value
 
 
 @command.command("pause")

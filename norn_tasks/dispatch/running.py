@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, refuse_without_workers, require_role
+from norn_tasks.domain import names
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import Infraspec, Role
@@ -64,24 +68,49 @@ def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:
 
 
 def request_cron_run(
-    intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None
+    intake: Intake,
+    app: str,
+    *,
+    force: bool,
+    actor: str,
+    command: tuple[str, ...] | None = None,
+    env: Mapping[str, str] | None = None,
+    key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Asks for a run now, paused or not; the schedule does not move. `force` runs beside one that runs already."""
+    """Asks for a run now, paused or not; the schedule does not move. `force` runs beside one that runs already.
+
+    `command` and `env` are for this run alone: one replaces the spec's, the other is added to it.
+    """
+    for name in env or {}:
+        names.env_key(name)
 
     def write(tx: Tx) -> Accepted:
         found, _ = found_app(intake, tx, app)
         require_role(found, (Role.CRON,), "it has no runs")
         live = releases.require_live(tx, app)
-        if live["spec"].get("concurrency", "forbid") == "forbid" and not force:
-            acceptance.refuse_overlap(tx, app)
+        if not force:
+            acceptance.make_way(tx, app, live["spec"].get("concurrency", "forbid"), actor)
         run = runs.accept_cron_run(
-            tx, live, trigger=Trigger.MANUAL, scheduled_for=None, actor=actor, patience=intake.settings.job_patience
-        )
+            tx, {**live, "spec": _overridden(live["spec"], command, env)}, trigger=Trigger.MANUAL, scheduled_for=None,
+            actor=actor, patience=intake.settings.job_patience,
+        )  # fmt: skip
         if force:
             slots.hold_extra(tx, JobClass.CRON, app, run.job)
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.CRON, key, write)
+
+
+def _overridden(
+    spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Answers the release's spec with what this run alone changes of it."""
+    changed = dict(spec)
+    if command is not None:
+        changed["command"] = list(command)
+    if env:
+        changed["env"] = {**spec.get("env", {}), **env}
+    return changed
 
 
 def request_run(

@@ -9,10 +9,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks.domain.errors import AlreadyRunning, NotForged
+from norn_tasks.domain.infraspec import Concurrency
 from norn_tasks.domain.job import JobKind, JobState, Problem
-from norn_tasks.store import endings, jobs
+from norn_tasks.store import endings, jobs, overlap, schedules
 from norn_tasks.store.session import Row, Tx
-from norn_tasks.store.tables import App, CronExecution, JobRow
+from norn_tasks.store.tables import App, JobRow
 
 
 def enrol(tx: Tx, name: str, spec: Mapping[str, Any], origin: str | None) -> Row:
@@ -60,30 +61,38 @@ def set_override(tx: Tx, app: str, replicas: int | None, spec_replicas: int, act
 
 
 def cancel(tx: Tx, job: int, actor: str) -> Row:
-    """Cancels a queued job at once, asks a running one; answers its row as it was, ended ones untouched."""
+    """Cancels a queued job at once, asks a running one; answers its row as it was, ended ones untouched.
+
+    A queued one whose container may still run is asked too: it ends when a worker has taken that away.
+    """
     row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
     if row is None:
         return jobs.get(tx, job)
-    if row["state"] == "queued":
+    if row["state"] == "queued" and not (row["adopt"] and row["container"]):
         endings.end(tx, row, JobState.CANCELLED, Problem("cancelled", f"cancelled by {actor}"))
     else:
         endings.request_cancel(tx, row, actor)
     return row
 
 
-def refuse_overlap(tx: Tx, app: str) -> None:
-    """Raises AlreadyRunning, with what runs since when, while a run of the cron app waits or runs."""
-    row = tx.execute(
-        select(CronExecution.id, CronExecution.begun_at, CronExecution.state)
-        .where(CronExecution.app == app, CronExecution.state.in_(("pending", "running")))
-        .order_by(CronExecution.id)
-        .limit(1)
-    ).one_or_none()
-    if row is None:
+def make_way(tx: Tx, app: str, concurrency: str, actor: str) -> None:
+    """Lets a run by hand take its place beside what runs of the cron app, as its `concurrency` says.
+
+    `forbid`: raises AlreadyRunning with what runs since when; `replace`: what runs is asked to stop. Beat decides
+    nothing of the app meanwhile.
+    """
+    schedules.hold(tx, app)
+    busy = overlap.of(tx, [app])[app]
+    if concurrency == Concurrency.REPLACE:
+        for row in busy.active:
+            endings.request_cancel(tx, row, actor)
+    there = [*busy.active, *busy.waiting, *busy.by_hand]
+    if concurrency != Concurrency.FORBID or not there:
         return
-    since = f"runs since {row.begun_at:%Y-%m-%d %H:%M:%S} UTC" if row.begun_at else "waits to begin"
+    row = there[0]
+    since = f"runs since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC" if row["begun_at"] else "waits to begin"
     raise AlreadyRunning(
-        f"run {row.id} of {app} {since}, and its concurrency is forbid",
+        f"run {row['execution']} of {app} {since}, and its concurrency is forbid",
         hint=f"wait for it, or norn cron run {app} --force",
-        execution=row.id,
+        execution=row["execution"],
     )

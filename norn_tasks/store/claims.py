@@ -33,11 +33,14 @@ _CLAIM_PLAIN = text(f"""
    ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
 {_BACK}""")  # noqa: S608 - built from constants
 
+# A run whose worker died and that was asked to stop since is taken too: somebody must take its container away.
+_KEPT = _READY.replace("{c}.cancel_requested_at IS NULL", "({c}.cancel_requested_at IS NULL OR {c}.adopt)")
+
 _CLAIM_KEPT_SLOT = text(f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
-   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_READY.format(c="c")}
+   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT.format(c="c")}
    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
 {_BACK}""")  # noqa: S608 - built from constants
 

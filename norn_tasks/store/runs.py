@@ -26,7 +26,7 @@ class AcceptedRun:
     execution: int
 
 
-def _accept(tx: Tx, new: NewJob, release: Row) -> tuple[int, dict[str, Any]]:
+def _accept(tx: Tx, new: NewJob, release: Row | Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     execution = int(tx.scalar(text("SELECT nextval('executions')")) or 0)
     job = accept(tx, new)
     tx.execute(update(JobRow).where(JobRow.id == job).values(execution=execution))
@@ -44,7 +44,7 @@ def runs_allowed(spec: Mapping[str, Any]) -> int:
 
 def accept_cron_run(
     tx: Tx,
-    release: Row,
+    release: Mapping[str, Any],
     *,
     trigger: Trigger,
     scheduled_for: datetime | None,

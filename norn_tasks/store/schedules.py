@@ -38,6 +38,11 @@ def get(tx: Tx, app: str) -> Row:
     raise Conflict(f"{app} has no schedule yet", hint=f"norn forge {app}")
 
 
+def hold(tx: Tx, app: str) -> None:
+    """Keeps beat from deciding anything of the app until the end of the transaction; fine when it has no schedule."""
+    tx.execute(select(CronState.app).where(CronState.app == app).with_for_update())
+
+
 def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
     """Decides under the old schedule what is due, ends a pause's open range, and answers the moment of the change.
 

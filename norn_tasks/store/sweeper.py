@@ -31,7 +31,7 @@ class Swept:
     executions: tuple[int, ...]
 
 
-_CANCELLED = "state = 'queued' AND cancel_requested_at IS NOT NULL"
+_CANCELLED = "state = 'queued' AND cancel_requested_at IS NOT NULL AND NOT (adopt AND container IS NOT NULL)"
 _EXPIRED = "state = 'queued' AND deadline < clock_timestamp() AND begun_at IS NULL"
 _DEAD = "state = 'queued' AND claims >= :max_claims"
 _ENGINE_GONE = f"""state = 'queued' AND engine IS NOT NULL
@@ -138,7 +138,7 @@ _WAITING = text("""
 SELECT c.class, count(*) AS ready,
        extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS oldest
   FROM jobs c
- WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL
+ WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND (c.cancel_requested_at IS NULL OR c.adopt)
    AND (CAST(:engine AS text) IS NULL OR c.engine IS NULL OR c.engine = :engine)
    AND (CASE WHEN c.class IN ('invoke', 'cron') THEN EXISTS (
           SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id))

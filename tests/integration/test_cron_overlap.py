@@ -147,3 +147,20 @@ def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> No
         claiming.exec_driver_sql("SELECT * FROM jobs FOR UPDATE")
         assert _next(cron) == 0
     assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+
+
+def test_a_run_that_was_adopted_and_then_cancelled_keeps_its_slot_until_its_container_is_gone(cron: Cron) -> None:
+    """Its worker died and the next one replaces it: nothing begins while the old container may still run."""
+    cron.add("report", "* * * * *", "concurrency: replace")
+    _next(cron)
+    cron.begun(cron.claim())
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    assert _next(cron) == 1
+    sweep(cron.database, max_claims=5)
+    sweep(cron.database, max_claims=5)
+    old, new = cron.jobs()
+    assert (old.state, old.adopt, new.state) == ("queued", True, "queued")
+    adopted = cron.claim("w2")
+    assert adopted.id == old.id
+    cron.ended(adopted, JobState.CANCELLED)
+    assert cron.claim("w2").id == new.id

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from norn_tasks.domain.access import Scope
+from norn_tasks.domain.job import JobClass
 from norn_tasks.store import tables as t
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_cron_run
@@ -225,6 +226,20 @@ def test_refusal_names_the_run_that_is_in_the_way(tick: Api) -> None:
     execution = tick.post(f"{CRON}/trigger", json={}).json["execution"]
     answer = tick.post(f"{CRON}/trigger", json={}).json
     assert (answer["code"], answer["execution"]) == ("already_running", execution)
+
+
+def test_run_now_takes_a_command_and_variables_of_its_own(tick: Api) -> None:
+    tick.post(f"{CRON}/trigger", json={"command": "echo $MONTH", "env": {"MONTH": "10"}})
+    job = shared.claim(tick.database, job_class=JobClass.CRON)
+    assert job.spec is not None
+    assert (job.spec.argv(), job.spec.env) == (["sh", "-c", "echo $MONTH"], {"MONTH": "10"})
+    with tick.database.transaction() as tx:
+        assert "env" not in (tx.scalar(select(t.Release.spec)) or {})
+
+
+def test_run_now_refuses_a_variable_that_is_norns(tick: Api) -> None:
+    answer = tick.post(f"{CRON}/trigger", json={"env": {"NORN_ATTEMPT": "7"}})
+    assert (answer.status_code, "reserved" in answer.json["detail"]) == (422, True)
 
 
 def test_app_that_was_never_deployed_does_not_run(api: Api) -> None:

@@ -111,6 +111,16 @@ def test_force_and_detach(norn, running, run):
     assert norn.last("POST", f"{CRON}/trigger").json == {"force": True}
 
 
+def test_run_carries_a_command_and_variables(norn, running, run):
+    run("cron", "run", "report", "--command", "echo $A", "-e", "A=1", "--env", "B=x=y", "--detach")
+    asked = {"force": False, "command": "echo $A", "env": {"A": "1", "B": "x=y"}}
+    assert norn.last("POST", f"{CRON}/trigger").json == asked
+
+
+def test_a_variable_without_a_value_is_usage(norn, run):
+    assert run("cron", "run", "report", "--env", "A").exit_code == 2
+
+
 def test_pause_carries_the_reason(norn, run):
     norn.on(
         "POST",
