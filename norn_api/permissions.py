@@ -114,6 +114,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", "/api/tokens"): ADMIN_DEED,
     ("DELETE", "/api/tokens/<id:token>"): ADMIN_DEED,
     ("GET", "/api/workers"): READ,
+    ("POST", "/api/workers/<name>/drain"): ADMIN_DEED,
     ("GET", "/api/audit"): ADMIN,
     **{
         (method, rule): CALL

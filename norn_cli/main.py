@@ -57,7 +57,7 @@ COMMANDS = {
         "restore": "Put the control plane back from its backup",
         "health": "Say how the server is",
         "doctor": "Say how the server is, and what helps",
-        "worker": "List the workers",
+        "worker": "List the workers, have one leave",
         "notify": "Say where alerts are sent",
         "token": "List, make and revoke tokens",
         "context": "Keep servers under names of your own",

@@ -248,6 +248,7 @@ WORKERS = (
     Column("BUSY", lambda worker: f"{worker.get('busy') or 0}/{worker.get('slots')}"),
     Column("SEEN", _when("seen_at")),
     Column("STARTED", _when("started_at")),
+    Column("ENGINE", lambda worker: (worker.get("engine") or "")[:8]),
     Column("REMARK", lambda worker: "draining" if worker.get("draining_at") else worker.get("engine_error")),
 )
 

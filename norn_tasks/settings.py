@@ -53,6 +53,8 @@ class Settings(BaseModel):
     database_listen_url: str = Field("", description="where LISTEN goes; empty: the database URL")
     broker_url: str = Field("", description="Redis-protocol broker; empty: the embedded one of the data directory")
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
+    registry_url: str = Field("", description="registry through which engines share images; empty: one engine only")
+    registry_config: Path | None = Field(None, description="docker's config.json with the registry's credentials")
     docker_host: str = Field("", description="engine address; empty: DOCKER_HOST, else unix:///var/run/docker.sock")
 
     age_key_file: Path | None = Field(None, description="file of the private key that opens secrets")

@@ -27,7 +27,7 @@ from norn_tasks.wiring import disks, engine_identity, tools
 from norn_tasks.worker.heart import Heart
 from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.output import StepOutput
-from norn_tasks.worker.presence import EngineIdentity, PresenceThread
+from norn_tasks.worker.presence import EngineIdentity, PresenceThread, speaking
 from norn_tasks.worker.process import WorkerProcess
 
 _PR_SET_PDEATHSIG = 1
@@ -72,7 +72,7 @@ class _Fleet:
             live=live,
             waker=waker,
             heart=heart,
-            engine=EngineIdentity(engine_identity(settings)),
+            engine=EngineIdentity(engine_identity(settings), speaking(database, settings)),
             runner=runner,
         )
 
@@ -116,7 +116,7 @@ def _set_up(sender: str, instance: Any, **_: Any) -> None:
 def _ready(**_: Any) -> None:
     settings = load()
     database = Database(settings.database_url, pool=2)
-    identity = EngineIdentity(engine_identity(settings), disks(settings))
+    identity = EngineIdentity(engine_identity(settings), speaking(database, settings), disks(settings))
     liveness = Liveness(database, Live(settings.broker_url), fleet.name, fleet.job_class)
     fleet.presence = PresenceThread(database, settings, liveness, identity)
     fleet.presence.start()

@@ -15,6 +15,7 @@ from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.git import GitCommand
 from norn_tasks.adapters.images import BuildLimits, DockerImages
 from norn_tasks.adapters.outgoing import Outgoing
+from norn_tasks.adapters.registry import Registry
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import instead_of
 from norn_tasks.adapters.uploads import UnpackedUploads
@@ -82,6 +83,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             workspace,
             _build_limits(settings),
             BuildPlaces(database, engine_identity(settings)),
+            registry=Registry.at(settings.registry_url, settings.registry_config),
         ),
         cluster=DockerCluster(
             engine,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Response
 
 from norn_api.openapi import answers, noun
-from norn_api.replies import items
+from norn_api.replies import items, once, reply
 from norn_api.schemas.common import ListOf
-from norn_api.schemas.server import WorkerAnswer
-from norn_api.services import norn
-from norn_tasks.store import workers_read
+from norn_api.schemas.server import WorkerAnswer, WorkerPath
+from norn_api.services import actor, norn
+from norn_tasks.store import workers, workers_read
+from norn_tasks.store.session import Tx
 
 api = noun("workers", "Worker processes")
 
@@ -20,3 +21,18 @@ def list_workers() -> Response:
     with norn().database.transaction() as tx:
         found = workers_read.listed(tx)
     return items(WorkerAnswer, map(WorkerAnswer.model_validate, found))
+
+
+@api.post("/api/workers/<name>/drain", responses=answers(WorkerAnswer, 202))
+def drain_worker(path: WorkerPath) -> Response:
+    """Asks a worker to finish what it has, to take nothing more, and to leave; its row goes when it has left."""
+    by = actor().name
+
+    def drain(tx: Tx) -> int:
+        workers.drain(tx, path.name, actor=by)
+        return 202
+
+    status = once(drain)
+    with norn().database.transaction() as tx:
+        found = workers_read.one(tx, path.name)
+    return reply(WorkerAnswer.model_validate(found), status)

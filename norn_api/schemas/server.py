@@ -123,6 +123,13 @@ class TokenMade(TokenAnswer):
     token: str | None = Field(examples=["norn_…"])
 
 
+class WorkerPath(InPath):
+    """A worker's name in a path."""
+
+    name: Text = Field(examples=["deploy@host"])
+    """Name of the worker."""
+
+
 class WorkerAnswer(Answered):
     """A worker process of one class, as it last spoke."""
 

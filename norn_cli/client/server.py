@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from norn_cli.client.transport import Json, Transport, read_object
 from norn_cli.sse import ServerEvent
@@ -32,6 +33,10 @@ class Server(Transport):
     def workers(self) -> Json:
         """Lists the workers."""
         return self._get("/api/workers")
+
+    def drain_worker(self, name: str) -> Json:
+        """Asks a worker to leave."""
+        return self._send("POST", f"/api/workers/{quote(name, safe='')}/drain", json={})
 
     def tokens(self) -> Json:
         """Lists the tokens, without their secrets."""

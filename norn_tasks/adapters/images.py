@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ from norn_tasks.adapters.build_progress import BuildProgress
 from norn_tasks.adapters.disk import spaces
 from norn_tasks.adapters.engine import APP, Engine
 from norn_tasks.adapters.process import Command, base_environment, run
+from norn_tasks.adapters.registry import Registry
 from norn_tasks.domain.disk import GIB, NOTHING, Least
-from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceError
+from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, RegistryFailed, SourceError, StepFailed
 from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
 
 _PERIOD = 100_000
@@ -51,13 +54,20 @@ class DockerImages:
     """Keeps `ports.Images` on an engine; `queue` lets one build at a time onto it."""
 
     def __init__(
-        self, engine: Engine, workspace: Path, limits: BuildLimits, queue: BuildQueue, docker: str = "docker"
+        self,
+        engine: Engine,
+        workspace: Path,
+        limits: BuildLimits,
+        queue: BuildQueue,
+        docker: str = "docker",
+        registry: Registry | None = None,
     ) -> None:
         self._engine = engine
         self._workspace = workspace
         self._limits = limits
         self._queue = queue
         self._docker = docker
+        self._registry = registry
         self._buildkit: bool | None = None
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
@@ -80,6 +90,26 @@ class DockerImages:
         """Answers the image of a tag or id."""
         found = self._engine.image(reference)
         return _image(found) if found is not None else None
+
+    def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
+        """Pushes an image to the registry, and answers its reference there, by digest; None without a registry."""
+        registry = self._registry
+        if registry is None:
+            return None
+        watch.say(f"pushing {image_id} to {registry.address}/{name}\n")
+        with _told(registry, "did not take the image"):
+            return self._engine.promptly(lambda client: registry.push(client, image_id, name), watch.stop)
+
+    def pull(self, reference: str, watch: Watch) -> Image:
+        """Fetches a published image by its reference."""
+        registry = self._registry or Registry(reference.partition("/")[0])
+        watch.say(f"pulling {reference}\n")
+        with _told(registry, f"does not give {reference}"):
+            self._engine.promptly(lambda client: registry.pull(client, reference), watch.stop)
+        pulled = self.find(reference)
+        if pulled is None:
+            raise registry.failed(f"does not give {reference}", "it was pulled and is not on the engine")
+        return pulled
 
     def of_app(self, app: str) -> tuple[Image, ...]:
         """Lists the images that carry our label for the app."""
@@ -196,6 +226,17 @@ class DockerImages:
         ignored: list[str] = []
         command = Command("docker", [self._docker, *words], env, 60, ignored.append, watch.stop, hear=said.append)
         return run(command).code == 0
+
+
+@contextmanager
+def _told(registry: Registry, what: str) -> Iterator[None]:
+    """Tells what the engine says of the registry as the registry's failure."""
+    try:
+        yield
+    except RegistryFailed:
+        raise
+    except (NotFound, StepFailed) as error:
+        raise registry.failed(what, error.facts.get("said", error)) from error
 
 
 def _image(found: dict[str, Any]) -> Image:

@@ -6,7 +6,7 @@ moment a request is accepted, its job is a row that ends in a terminal state wha
 
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
 from norn_tasks.dispatch.intake import LONG_RUNNING, WORKER_SILENCE, Accepted, Intake, open_intake
-from norn_tasks.dispatch.looking import request_logs, request_look
+from norn_tasks.dispatch.looking import request_logs, request_look, request_looks_elsewhere
 from norn_tasks.dispatch.notifying import (
     WantedDestination,
     add_destination,
@@ -52,6 +52,7 @@ __all__ = [
     "reader_left",
     "request_logs",
     "request_look",
+    "request_looks_elsewhere",
     "KeptSource",
     "keep_source",
     "set_secrets",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, refuse_without_workers
 from norn_tasks.domain.errors import NotFound, TooManyRequests
 from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import apps, jobs, workers
+from norn_tasks.domain.placing import HOME
+from norn_tasks.store import apps, engines, jobs, workers
 from norn_tasks.store.jobs import NewJob
 from norn_tasks.store.session import Tx
 
@@ -20,7 +21,7 @@ def request_logs(intake: Intake, app: str, *, tail: int, follow: bool, actor: st
     def write(tx: Tx) -> Accepted:
         leave_room(tx)
         args = {"tail": tail, "follow": follow}
-        return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args)))
+        return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args, engine=HOME)))
 
     return accept(intake, JobClass.OBSERVE, None, write)
 
@@ -36,12 +37,25 @@ def leave_room(tx: Tx) -> None:
 
 
 def request_look(intake: Intake, *, actor: str) -> Accepted:
-    """Asks for a look at engine and cluster; joins one that waits or runs already."""
+    """Asks for a look at cluster and home engine; joins one that waits or runs already."""
+    return accept(intake, JobClass.OBSERVE, None, lambda tx: _look(tx, HOME, actor))
 
-    def write(tx: Tx) -> Accepted:
-        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", "look")
-        if joined is not None:
-            return Accepted(joined)
-        return Accepted(jobs.accept(tx, NewJob(JobKind.OBSERVE, "", actor, patience=60.0, dedupe_key="look")))
 
-    return accept(intake, JobClass.OBSERVE, None, write)
+def request_looks_elsewhere(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
+    """Asks for a look at each other engine: what was left behind there."""
+    with intake.database.transaction() as tx:
+        places = engines.others(tx)
+    return tuple(
+        accept(intake, JobClass.OBSERVE, None, lambda tx, place=place: _look(tx, place, actor))  # type: ignore[misc]
+        for place in places
+    )
+
+
+def _look(tx: Tx, place: str, actor: str) -> Accepted:
+    key = f"look:{place}"
+    joined = jobs.coalesced(tx, JobKind.OBSERVE, "", key)
+    if joined is not None:
+        return Accepted(joined)
+    args = {"home": place == HOME}
+    new = NewJob(JobKind.OBSERVE, "", actor, patience=60.0, dedupe_key=key, engine=place, args=args)
+    return Accepted(jobs.accept(tx, new))

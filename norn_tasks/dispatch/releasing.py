@@ -12,6 +12,7 @@ from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
 from norn_tasks.domain.job import JobClass, JobKind
+from norn_tasks.domain.placing import place_of
 from norn_tasks.store import acceptance, apps, disk, endings, jobs, releases
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.idempotency import IdempotencyKey
@@ -30,9 +31,7 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         args = {"force": force, "override": acceptance.override_of(row)}
-        return Accepted(
-            jobs.accept(tx, new_job(intake, JobKind.FORGE, app, actor, spec=found.spec.to_json(), args=args))
-        )
+        return Accepted(jobs.accept(tx, _of_spec(intake, JobKind.FORGE, found, actor, args)))
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
@@ -59,11 +58,16 @@ def request_deploy(
         disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
         args = {**source, "override": acceptance.override_of(row)}
-        new = new_job(intake, JobKind.DEPLOY, app, actor, spec=found.spec.to_json(), args=args)
+        new = _of_spec(intake, JobKind.DEPLOY, found, actor, args)
         made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source["ref"])
         return Accepted(made.job, made.deployment)
 
     return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def _of_spec(intake: Intake, kind: JobKind, found: apps.FoundApp, actor: str, args: dict[str, Any]) -> NewJob:
+    spec = found.spec
+    return new_job(intake, kind, found.name, actor, spec=spec.to_json(), args=args, engine=place_of(spec))
 
 
 def _allow(intake: Intake, found: apps.FoundApp) -> None:
@@ -148,7 +152,7 @@ def request_teardown(
     def write(tx: Tx) -> Accepted:
         found, _ = found_app(intake, tx, app)
         endings.supersede(tx, app, "a teardown came after it", also_running=True, actor=actor)
-        new = new_job(intake, JobKind.TEARDOWN, app, actor, spec=found.spec.to_json(), args={"purge": purge})
+        new = _of_spec(intake, JobKind.TEARDOWN, found, actor, {"purge": purge})
         return Accepted(jobs.accept(tx, new))
 
     return accept(intake, JobClass.DEPLOY, key, write)

@@ -235,6 +235,12 @@ class BuildFailed(StepFailed):
     code = "build_failed"
 
 
+class RegistryFailed(StepFailed):
+    """The registry did not take the image, or does not have it; the sentence has what it said."""
+
+    code = "registry_failed"
+
+
 class TestsFailed(StepFailed):
     """The app's tests ended with an error."""
 

@@ -122,7 +122,8 @@ class Job:
 
     `args` are what was asked (`ref`, `release`, `replicas`, …), `facts` what its steps have learned so far,
     `container` the engine's id of a container recorded for its execution by an earlier owner, `remaining` the seconds
-    that its deadline is away at the claim. `call`, `image_id` and `scheduled_for` are its execution's; a run by hand
+    that its deadline is away at the claim. `published` is its release's image in the registry.
+    `call`, `image_id` and `scheduled_for` are its execution's; a run by hand
     is scheduled for the moment it was asked for. `sealed` are the app's secrets as they are at the claim.
     """
 
@@ -149,5 +150,6 @@ class Job:
     actor: str = ""
     call: Call | None = None
     image_id: str | None = None
+    published: str | None = None
     scheduled_for: datetime | None = None
     sealed: tuple[Sealed, ...] = ()

@@ -42,12 +42,14 @@ class Learned:
     """What a step returns: facts for the steps after it, writes to our own tables, a note for people.
 
     The runner hands all of it to the ledger, which writes it in the one fenced transaction that ends the step.
+    `skipped`: there was nothing to do, and the note says why.
     `failed`: the step did its work and learned that the job has failed, as a run that exits 1 does.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
     writes: tuple[Write, ...] = ()
     note: str = ""
+    skipped: bool = False
     failed: Problem | None = None
 
 

@@ -31,6 +31,14 @@ class ImageBuilt:
 
 
 @dataclass(frozen=True)
+class ImagePublished:
+    """The release's image is in the registry, under `reference` (by digest); `place`: where its jobs may run now."""
+
+    reference: str
+    place: str | None
+
+
+@dataclass(frozen=True)
 class AddressReserved:
     """The app gets a loopback port of the router, from `first` to `last`, unless it has one."""
 
@@ -154,6 +162,7 @@ class DeadManCalled:
 Write = (
     SpecLearned
     | ImageBuilt
+    | ImagePublished
     | AddressReserved
     | AddressReleased
     | ScheduleRegistered

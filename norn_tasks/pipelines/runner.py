@@ -251,7 +251,7 @@ class _Play:
 
 def _judged(learned: Learned) -> StepEnd:
     if learned.failed is None:
-        return StepEnd(StepState.SUCCEEDED, learned)
+        return StepEnd(StepState.SKIPPED if learned.skipped else StepState.SUCCEEDED, learned)
     ends = JobState.ERROR if learned.failed.code in ERROR_CODES else JobState.FAILED
     return StepEnd(StepState.FAILED, learned, learned.failed, ends)
 

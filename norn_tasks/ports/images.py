@@ -53,6 +53,15 @@ class Images(Protocol):
     def find(self, reference: str) -> Image | None:
         """Answers the image of a tag or id, None when it is not there."""
 
+    def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
+        """Pushes an image to the registry under `name` (`path:tag`), and answers its reference there, by digest.
+
+        None where no registry is set. Raises RegistryFailed.
+        """
+
+    def pull(self, reference: str, watch: Watch) -> Image:
+        """Fetches a published image by its reference; raises RegistryFailed."""
+
     def of_app(self, app: str) -> tuple[Image, ...]:
         """Lists the images that carry our label for the app."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.dispatch import Intake, request_look
+from norn_tasks.dispatch import Intake, request_look, request_looks_elsewhere
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.scheduler.deciding import Deciding
 from norn_tasks.scheduler.ear import Ear
@@ -93,6 +93,7 @@ class BeatLoop:
             self._sweep_once()
         if self._look.due(clear=clear):
             request_look(self._intake, actor=self.name)
+            request_looks_elsewhere(self._intake, actor=self.name)
         self._watchman.round(clear=clear)
 
     def _sweep_once(self) -> None:

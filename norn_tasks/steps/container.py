@@ -37,7 +37,7 @@ class RunContainer(Step):
             context.hooks.never_begun()
             again = replace(context, job=replace(context.job, runs=context.job.runs - 1))
             run, ended = replace(run_of(again), mounts=mounts), None
-        ended = ended or runtime.run(run, context.hooks, context.watch)
+        ended = ended or _let_go(context, run, runtime)
         finished = _judged(context.job, context.spec, run, ended)
         return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
 
@@ -47,6 +47,16 @@ class RunCommand(RunContainer):
 
     name = "run-command"
     watched = True
+
+
+def _let_go(context: Context, run: Run, runtime: Runtime) -> Ended:
+    """Runs it; an image that another engine has built is fetched first. Nothing is created before it is there."""
+    try:
+        return runtime.run(run, context.hooks, context.watch)
+    except ReleaseGone:
+        if not context.fetch_image():
+            raise
+        return runtime.run(run, context.hooks, context.watch)
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:

@@ -10,8 +10,9 @@ from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import TestsFailed, TimedOut
 from norn_tasks.domain.execution import ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.placing import place_of
 from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ImageBuilt, ImagesPruned
+from norn_tasks.domain.writes import ImageBuilt, ImagePublished, ImagesPruned
 from norn_tasks.ports import BuildOrder, Image, Run, Runtime
 from norn_tasks.steps.step import Context, Step
 
@@ -134,13 +135,15 @@ class PublishImage(Step):
 
     name = "publish-image"
 
-    def skip_reason(self, spec: Infraspec) -> str | None:
-        """One engine needs no registry."""
-        return "no registry configured: the image stays on this engine"
-
     def run(self, context: Context) -> Learned | None:
-        """Changes nothing: the image stays where it was built."""
-        return None
+        """Learns `published`, by which every engine has the image from now on; one engine needs no registry."""
+        facts, app = context.job.facts, context.job.app
+        name = f"norn-{context.tools.limits.instance}/{app}:{facts['key'][:12]}"
+        reference = context.tools.images.publish(facts["image_id"], name, context.watch)
+        if reference is None:
+            return Learned(skipped=True, note="no registry configured: the image stays on this engine")
+        published = ImagePublished(reference, place_of(context.spec))
+        return Learned(facts={"published": reference}, writes=(published,), note=reference.rpartition("@")[2][:19])
 
 
 class PruneImages(Step):

@@ -65,6 +65,14 @@ class Context:
             )
         return {each.name: self.tools.vault.open(each) for each in self.named_secrets}
 
+    def fetch_image(self) -> bool:
+        """Pulls the release's image, which this engine does not have; False when it was never published."""
+        published = self.job.facts.get("published") or self.job.published
+        if published is None:
+            return False
+        self.tools.images.pull(published, self.watch)
+        return True
+
 
 class Step(ABC):
     """A small idempotent piece of a pipeline: running it on a finished world changes nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import ReleaseGone
 from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.job import Job
 from norn_tasks.domain.step import Learned, Resume
@@ -99,7 +100,12 @@ class RolloutImage(Step):
 
     def run(self, context: Context) -> Learned | None:
         """Applies the workload."""
-        context.tools.cluster.apply(_live_workload(context), context.watch)
+        try:
+            context.tools.cluster.apply(_live_workload(context), context.watch)
+        except ReleaseGone:
+            if not context.fetch_image():
+                raise
+            context.tools.cluster.apply(_live_workload(context), context.watch)
         return None
 
 

@@ -17,7 +17,7 @@ from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
 from norn_tasks.store.returns import RETURN_TO
 from norn_tasks.store.session import Database, Row, Tx
-from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution, OneOff
+from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecution, OneOff, Release
 
 
 def take(database: Database, claimer: Claimer) -> Job | None:
@@ -75,23 +75,39 @@ def _job(tx: Tx, row: Row) -> Job:
         remaining=row["remaining"],
         actor=row["actor"],
         sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
+        **_image(tx, row),
         **_execution(tx, kind, row["execution"]),
     )
+
+
+def _image(tx: Tx, row: Row) -> dict[str, Any]:
+    """Answers where the image of a change's release is published; a run's comes with its execution."""
+    if row["release"] is None or row["kind"] in (JobKind.INVOKE, JobKind.CRON_RUN):
+        return {}
+    release = select(Release.published).where(Release.app == row["app"], Release.n == row["release"])
+    return {"published": tx.scalar(release)}
 
 
 def _execution(tx: Tx, kind: JobKind, execution: int | None) -> dict[str, Any]:
     if kind is JobKind.CRON_RUN:
         moment = func.coalesce(CronExecution.scheduled_for, CronExecution.created_at).label("scheduled_for")
-        found = tx.execute(select(CronExecution.image_id, moment).where(CronExecution.id == execution))
+        x = CronExecution
+        found = tx.execute(
+            select(x.image_id, moment, Release.published)
+            .outerjoin(Release, (Release.app == x.app) & (Release.n == x.release))
+            .where(x.id == execution)
+        )
         return dict(found.mappings().one())
     if kind is JobKind.RUN:
         return {"image_id": tx.scalar(select(OneOff.image_id).where(OneOff.id == execution))}
     if kind is not JobKind.INVOKE:
         return {}
+    f = FuncExecution
     row = tx.execute(
-        select(FuncExecution, ExecutionIO.request)
-        .join(ExecutionIO, ExecutionIO.execution == FuncExecution.id)
-        .where(FuncExecution.id == execution)
+        select(f, ExecutionIO.request, Release.published)
+        .join(ExecutionIO, ExecutionIO.execution == f.id)
+        .outerjoin(Release, (Release.app == f.app) & (Release.n == f.release))
+        .where(f.id == execution)
     ).one()
     call = Call(row.method, row.path, row.query, row.headers, row.content_type, row.request or b"")
-    return {"image_id": row.image_id, "call": call}
+    return {"image_id": row.image_id, "call": call, "published": row.published}

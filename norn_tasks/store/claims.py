@@ -7,16 +7,18 @@ locks with SKIP LOCKED keep claimers apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import TextClause, text
 
 from norn_tasks.domain.job import JobClass
+from norn_tasks.store.engines import Standing
 from norn_tasks.store.session import Row, Tx
 
 _READY = """{c}.class = :class AND {c}.state = 'queued' AND {c}.run_after <= clock_timestamp()
-  AND {c}.cancel_requested_at IS NULL AND {c}.claims < :max_claims AND ({c}.engine IS NULL OR {c}.engine = :engine)"""
+  AND {c}.cancel_requested_at IS NULL AND {c}.claims < :max_claims
+  AND ({c}.engine IS NULL OR {c}.engine = ANY(CAST(:places AS text[])))"""
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
@@ -116,13 +118,14 @@ held AS (
 
 @dataclass(frozen=True)
 class Claimer:
-    """Who claims: a worker of one class, on an engine (None while it does not answer)."""
+    """Who claims: a worker of one class, on an engine (None while it does not answer), at home or elsewhere."""
 
     worker: str
     job_class: JobClass
     engine: str | None
     lease: float
     max_claims: int
+    standing: Standing = field(default_factory=lambda: Standing(home=True))
 
 
 def claim(tx: Tx, claimer: Claimer) -> Row | None:
@@ -137,8 +140,8 @@ def claim(tx: Tx, claimer: Claimer) -> Row | None:
 def bound(claimer: Claimer) -> dict[str, Any]:
     """Answers the values that the statements take."""
     return {
-        "class": str(claimer.job_class), "engine": claimer.engine, "worker": claimer.worker, "lease": claimer.lease,
-        "max_claims": claimer.max_claims,
+        "class": str(claimer.job_class), "places": claimer.standing.places(claimer.engine), "worker": claimer.worker,
+        "lease": claimer.lease, "max_claims": claimer.max_claims,
     }  # fmt: skip
 
 

@@ -19,6 +19,8 @@ WORKER_SILENCE = 60.0
 BEAT_SILENCE = 15.0
 BEAT_LATE = 5.0
 ROUTER_SILENCE = 60.0
+REGISTRY = "NORN_REGISTRY_URL"
+"""What the refusal of a second engine names (store.engines)."""
 STUCK = 30.0
 """Seconds that ready work may wait while a worker of its class has free slots."""
 
@@ -121,7 +123,13 @@ def _deadman(call: deadman.LastCall) -> Check:
 def _engine(workers: tuple[Worker, ...]) -> Check:
     if not workers:
         return Check("engine", CheckStatus.WARN, "no worker is there to ask the container engine", "norn up")
-    trouble = next((w.engine_error for w in workers if w.engine_error), None)
+    refused = [w for w in workers if w.engine_error and REGISTRY in w.engine_error]
+    trouble = next((w.engine_error for w in workers if w.engine_error and w not in refused), None)
+    if refused and trouble is None:
+        sentence = f"{refused[0].name} takes no work: {refused[0].engine_error}"
+        return Check(
+            "engine", CheckStatus.WARN, sentence, f"set it for all workers, or norn worker drain {refused[0].name}"
+        )
     if trouble is not None:
         return Check(
             "engine", CheckStatus.FAIL, trouble, "start Docker; `docker info` on the worker's machine tells more"

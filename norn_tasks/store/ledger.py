@@ -18,6 +18,7 @@ from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import DatabaseDown, LeaseLost
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
+from norn_tasks.domain.placing import HOME
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
 from norn_tasks.domain.writes import ExecutionFinished
 from norn_tasks.store import endings, retries, slots
@@ -178,9 +179,12 @@ class Ledger:
 
 
 # Where nothing is decided by what the row says, the fence is in the write itself.
-_RECORD_CONTAINER = text("""
-UPDATE jobs SET container = :container WHERE id = :job AND lease_token = :token AND state = 'running'
-RETURNING id""")
+# A container pins its job to the engine it is on: no other engine's worker may take it over.
+_RECORD_CONTAINER = text(f"""
+UPDATE jobs SET container = :container, engine = CASE WHEN engine IS NULL OR engine = '{HOME}'
+   THEN coalesce((SELECT w.engine FROM workers w WHERE w.name = jobs.lease_owner), engine) ELSE engine END
+ WHERE id = :job AND lease_token = :token AND state = 'running'
+RETURNING id""")  # noqa: S608 - built from a constant
 
 
 def _begin_execution(kind: JobKind, table: str) -> str:

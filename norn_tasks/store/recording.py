@@ -50,6 +50,11 @@ def _image_built(tx: Tx, row: Row, write: writes.ImageBuilt) -> Facts:
     return _NOTHING
 
 
+def _image_published(tx: Tx, row: Row, write: writes.ImagePublished) -> Facts:
+    tx.execute(_release(row).values(published=write.reference, engine=write.place))
+    return _NOTHING
+
+
 def _address_reserved(tx: Tx, _row: Row, write: writes.AddressReserved) -> Facts:
     return {"port": routes.reserve_address(tx, write.app, write.first, write.last)}
 
@@ -110,6 +115,7 @@ def _deadman_called(tx: Tx, _row: Row, write: writes.DeadManCalled) -> Facts:
 _RECORDERS: dict[type, Callable[[Tx, Row, Any], Facts]] = {
     writes.SpecLearned: _spec_learned,
     writes.ImageBuilt: _image_built,
+    writes.ImagePublished: _image_published,
     writes.AddressReserved: _address_reserved,
     writes.AddressReleased: _address_released,
     writes.ScheduleRegistered: _schedule_registered,

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.job import JobKind, JobState
+from norn_tasks.domain.placing import HOME
 from norn_tasks.store import acceptance
 from norn_tasks.store.jobs import NewJob, accept
 from norn_tasks.store.session import Row, Tx
@@ -23,13 +24,13 @@ PATIENCE = 3600.0
 FIRST_PAUSE, LONGEST_PAUSE = 30, 1800
 """Seconds between a repair that failed and the next one."""
 
-_SETTLED = """
+_SETTLED = f"""
 SELECT a.name, a.replicas_override, a.override_spec, a.live_generation AS generation,
        r.n, r.engine, r.image_id, r.spec, coalesce(CAST(r.spec ->> 'replicas' AS int), 1) AS replicas
   FROM apps a JOIN deployments d ON d.id = a.live_deployment JOIN releases r ON r.app = d.app AND r.n = d.release
- WHERE r.engine = :engine AND a.forge_state = 'forged' AND r.spec ->> 'role' IN ('webserver', 'worker')
+ WHERE r.engine IN (:engine, '{HOME}') AND a.forge_state = 'forged' AND r.spec ->> 'role' IN ('webserver', 'worker')
    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.app = a.name AND j.exclusive AND j.state IN ('queued', 'running'))
-"""
+"""  # noqa: S608 - built from a constant
 _ONE = text(f"{_SETTLED} AND a.name = :app FOR UPDATE OF a")
 _ALL = text(_SETTLED)
 

@@ -11,6 +11,7 @@ from sqlalchemy import text, update
 
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass, JobKind, JobState, Problem
+from norn_tasks.domain.placing import HOME
 from norn_tasks.store import slots
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
@@ -34,7 +35,7 @@ class Swept:
 _CANCELLED = "state = 'queued' AND cancel_requested_at IS NOT NULL AND NOT (adopt AND container IS NOT NULL)"
 _EXPIRED = "state = 'queued' AND deadline < clock_timestamp() AND begun_at IS NULL"
 _DEAD = "state = 'queued' AND claims >= :max_claims"
-_ENGINE_GONE = f"""state = 'queued' AND engine IS NOT NULL
+_ENGINE_GONE = f"""state = 'queued' AND engine <> '{HOME}'
     AND created_at < clock_timestamp() - interval '{ENGINE_SILENCE:g} s'
     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.engine = jobs.engine
                      AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s')"""  # noqa: S608
@@ -139,7 +140,7 @@ SELECT c.class, count(*) AS ready,
        extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS oldest
   FROM jobs c
  WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND (c.cancel_requested_at IS NULL OR c.adopt)
-   AND (CAST(:engine AS text) IS NULL OR c.engine IS NULL OR c.engine = :engine)
+   AND (CAST(:places AS text[]) IS NULL OR c.engine IS NULL OR c.engine = ANY(CAST(:places AS text[])))
    AND (CASE WHEN c.class IN ('invoke', 'cron') THEN EXISTS (
           SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id))
         ELSE NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
@@ -147,7 +148,7 @@ SELECT c.class, count(*) AS ready,
  GROUP BY c.class""")
 
 
-def waiting(tx: Tx, engine: str | None = None) -> list[Waiting]:
-    """Answers the ready work of each class that has some; with `engine` only what a worker there could take."""
-    rows = tx.execute(_WAITING, {"engine": engine}).mappings()
+def waiting(tx: Tx, places: list[str] | None = None) -> list[Waiting]:
+    """Answers the ready work of each class that has some; with `places` only what a worker there could take."""
+    rows = tx.execute(_WAITING, {"places": places}).mappings()
     return [Waiting(JobClass(row["class"]), row["ready"], row["oldest"]) for row in rows]

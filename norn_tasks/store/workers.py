@@ -73,13 +73,16 @@ def say(tx: Tx, presence: Presence) -> None:
     tx.execute(delete(Worker).where(Worker.seen_at < _FORGET))
 
 
-def drain(tx: Tx, name: str) -> None:
-    """Marks a worker as draining: it claims nothing more, and its jobs learn it with their heartbeat."""
+def drain(tx: Tx, name: str, *, actor: str | None = None) -> None:
+    """Marks a worker as draining: it claims nothing more, its jobs learn it with their heartbeat, and it leaves.
+
+    `actor`: who asked for it, if it is not the worker itself. Raises NotFound.
+    """
     marked = tx.execute(
         update(Worker).where(Worker.name == name, Worker.draining_at.is_(None)).values(draining_at=_NOW)
     )
     if marked.rowcount:
-        tell(tx, EventKind.WORKER_DRAINING, worker=name)
+        tell(tx, EventKind.WORKER_DRAINING, worker=name, actor=actor)
     elif tx.scalar(select(Worker.name).where(Worker.name == name)) is None:
         raise NotFound(f"there is no worker {name}", hint="norn worker list")
 

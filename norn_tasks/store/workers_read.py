@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Float, cast, extract, func, select
 
+from norn_tasks.domain.errors import NotFound
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import value
 from norn_tasks.store.session import Tx
@@ -29,6 +30,14 @@ class Worker:
     seen_at: datetime
     draining_at: datetime | None
     age: float
+
+
+def one(tx: Tx, name: str) -> Worker:
+    """Answers one worker; raises NotFound."""
+    found = next((worker for worker in listed(tx) if worker.name == name), None)
+    if found is None:
+        raise NotFound(f"there is no worker {name}", hint="norn worker list")
+    return found
 
 
 def listed(tx: Tx, *, seen_within: float = 3600) -> tuple[Worker, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import sweeper, workers
+from norn_tasks.store import engines, sweeper, workers
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
 
@@ -52,12 +52,18 @@ class Liveness:
         self.restart()
 
     def _idle_while_work_waits(self) -> float | None:
-        """Answers how long the oldest job waits that this worker could have taken, when that is too long."""
+        """Answers how long the oldest job waits that this worker could have taken, when that is too long.
+
+        One without an engine, or whose engine is refused, takes none: a restart would not help.
+        """
         if time.monotonic() - self._started < self.patience:
             return None
         with self.database.transaction() as tx:
             if not workers.idle(tx, self.name, self.patience):
                 return None
             engine = workers.engine_of(tx, self.name)
-            waiting = [w.oldest for w in sweeper.waiting(tx, engine) if w.job_class is self.job_class]
+            if engine is None:
+                return None
+            places = engines.standing_of(tx, engine).places(engine)
+            waiting = [w.oldest for w in sweeper.waiting(tx, places) if w.job_class is self.job_class]
         return next((oldest for oldest in waiting if oldest >= self.patience), None)

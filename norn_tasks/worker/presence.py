@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -16,38 +17,80 @@ from norn_tasks.domain.disk import Space
 from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
 from norn_tasks.domain.job import JobClass, JobState
 from norn_tasks.settings import Settings
-from norn_tasks.store import jobs, workers
+from norn_tasks.store import engines, jobs, workers
+from norn_tasks.store.engines import Standing
 from norn_tasks.store.session import Database
-from norn_tasks.worker.liveness import Liveness
+from norn_tasks.worker.liveness import Liveness, end_myself
 
 log = structlog.get_logger()
 SPEAK_SECONDS = 5.0
 
 
-class EngineIdentity:
-    """The id of this worker's engine, asked again as long as it is not known or the engine is away; and its disks."""
+Stand = Callable[[str], Standing]
+"""Speaks for an engine, and answers how that stands to the control plane's home."""
 
-    def __init__(self, ask: Callable[[], str], disks: Callable[[], tuple[Space, ...]] = tuple) -> None:
-        self._ask, self._disks = ask, disks
+
+class EngineIdentity:
+    """The id of this worker's engine, asked again as long as it is not known or the engine is away; and its disks.
+
+    `standing`: whether it is home, another that a registry allows, or refused; then it has no id for anybody.
+    """
+
+    def __init__(self, ask: Callable[[], str], stand: Stand, disks: Callable[[], tuple[Space, ...]] = tuple) -> None:
+        self._ask, self._stand, self._disks = ask, stand, disks
         self.spaces: tuple[Space, ...] = ()
+        self._stood = float("-inf")
         self.id: str | None = None
         self.error: str | None = "not asked yet"
+        self.standing = Standing(home=True)
 
     def look(self) -> None:
         """Asks the engine; an engine that does not answer has no id meanwhile."""
         try:
-            self.id, self.error = self._ask(), None
+            self._settle(self._ask())
             self.spaces = self._disks()
         except NornError as error:
             self.id, self.error = None, error.sentence
+
+    def refresh(self) -> None:
+        """Asks again what may have changed since: an engine that was away, or another home."""
+        if self.id is None:
+            self.look()
+        elif time.monotonic() - self._stood > SPEAK_SECONDS:
+            self._settle(self.id)
+
+    def _settle(self, engine: str) -> None:
+        self._stood = time.monotonic()
+        with contextlib.suppress(DatabaseDown):  # then all stays as it was: nobody claims without a database
+            self.standing = self._stand(engine)
+        refused = self.standing.refused
+        self.id, self.error = (engine, None) if refused is None else (None, refused)
+
+
+def speaking(database: Database, settings: Settings) -> Stand:
+    """Answers how this machine's workers speak for an engine."""
+
+    def stand(engine: str) -> Standing:
+        with database.transaction() as tx:
+            return engines.speak(tx, engine, socket.gethostname(), registry=bool(settings.registry_url))
+
+    return stand
 
 
 class PresenceThread:
     """Speaks for the worker until it leaves."""
 
-    def __init__(self, database: Database, settings: Settings, liveness: Liveness, engine: EngineIdentity) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        liveness: Liveness,
+        engine: EngineIdentity,
+        end: Callable[[], None] = end_myself,
+    ) -> None:
         self._database, self._settings, self._liveness, self._engine = database, settings, liveness, engine
         self._name, self._class = liveness.name, liveness.job_class
+        self._end, self._draining = end, False
         self._gone = threading.Event()
         self._thread = threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
 
@@ -57,12 +100,14 @@ class PresenceThread:
 
     def drain(self) -> None:
         """Marks the worker as draining; its jobs read that with their heartbeat."""
+        self._draining = True
         self._quietly(self._marked)
 
     def leave(self) -> None:
         """Takes the row away: the worker ends in an orderly way."""
         self._gone.set()
         self._quietly(self._left)
+        log.info("worker has left", worker=self._name)
 
     def _marked(self) -> None:
         with self._database.transaction() as tx:
@@ -84,11 +129,21 @@ class PresenceThread:
             self._quietly(self._speak)
             self._quietly(self._tidy)
             self._quietly(self._liveness.look)
+            self._quietly(self._heed)
             self._gone.wait(SPEAK_SECONDS)
 
     def _speak(self) -> None:
         with self._database.transaction() as tx:
             workers.say(tx, self.presence())
+
+    def _heed(self) -> None:
+        """Leaves as by SIGTERM when somebody asked the worker to drain."""
+        with self._database.transaction() as tx:
+            asked = workers.is_draining(tx, self._name)
+        if asked and not self._draining:
+            self._draining = True
+            log.warning("worker drains: it was asked to", worker=self._name)
+            self._end()
 
     def presence(self) -> workers.Presence:
         """Answers what the worker says of itself."""

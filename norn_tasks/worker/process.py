@@ -19,6 +19,8 @@ from norn_tasks.worker.heart import Heart
 from norn_tasks.worker.presence import EngineIdentity
 
 log = structlog.get_logger()
+_NEED_AN_ENGINE = (JobClass.INVOKE, JobClass.CRON)
+"""A run that any engine could do is left to a worker whose engine answers."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,16 @@ class WorkerProcess:
         return count
 
     def _claim(self) -> Job | None:
-        if self.engine.id is None:
-            self.engine.look()
+        self.engine.refresh()
+        if self.engine.standing.refused or (self.engine.id is None and self.job_class in _NEED_AN_ENGINE):
+            return None
         claimer = Claimer(
-            self.name, self.job_class, self.engine.id, self.settings.lease_seconds, self.settings.max_claims
+            self.name,
+            self.job_class,
+            self.engine.id,
+            self.settings.lease_seconds,
+            self.settings.max_claims,
+            self.engine.standing,
         )
         try:
             return take(self.database, claimer)

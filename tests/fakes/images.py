@@ -9,7 +9,7 @@ from pathlib import Path
 
 from norn_tasks.adapters import dockerfile
 from norn_tasks.adapters.engine import APP
-from norn_tasks.domain.errors import BuildFailed, EngineDown
+from norn_tasks.domain.errors import BuildFailed, EngineDown, RegistryFailed
 from norn_tasks.ports import BuildOrder, Image, Watch
 
 
@@ -21,6 +21,7 @@ class FakeImages:
     built: list[BuildOrder] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     down: bool = False
+    registry: dict[str, Image] | None = None
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds."""
@@ -44,6 +45,22 @@ class FakeImages:
     def find(self, reference: str) -> Image | None:
         """Answers an image by tag or id."""
         return next((each for each in self.there.values() if reference in (each.id, *each.tags)), None)
+
+    def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
+        """Puts an image into the registry, if there is one."""
+        if self.registry is None:
+            return None
+        reference = f"registry.example/{name.partition(':')[0]}@{image_id}"
+        self.registry[reference] = self.there[image_id]
+        return reference
+
+    def pull(self, reference: str, watch: Watch) -> Image:
+        """Takes an image out of the registry."""
+        image = (self.registry or {}).get(reference)
+        if image is None:
+            raise RegistryFailed(f"the registry registry.example does not give {reference}")
+        self.there[image.id] = image
+        return image
 
     def of_app(self, app: str) -> tuple[Image, ...]:
         """Lists an app's images."""

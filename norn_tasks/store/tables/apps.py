@@ -18,6 +18,10 @@ class Instance(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     age_recipient: Mapped[str | None]
     """The public key to which secrets are sealed."""
+    engine: Mapped[str | None]
+    """The home engine; see `store.engines`."""
+    engine_host: Mapped[str | None]
+    engine_seen_at: Mapped[datetime | None]
 
 
 class App(Base):

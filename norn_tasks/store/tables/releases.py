@@ -40,6 +40,9 @@ class Release(Base):
     image: Mapped[str | None]
     image_id: Mapped[str | None]
     engine: Mapped[str | None]
+    """The engine that alone has the image; `home`, or none, when it is published."""
+    published: Mapped[str | None]
+    """The image in the registry, by digest."""
     key: Mapped[str | None]
     stages: Mapped[list[str]] = mapped_column(server_default="{}")
     revision: Mapped[str | None]

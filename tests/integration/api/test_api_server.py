@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
+from norn_tasks.domain.access import Scope
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.store import routes, workers
 from norn_tasks.store import tables as t
@@ -144,3 +145,28 @@ def test_figures_count_apps_jobs_and_what_waits(api: Api) -> None:
     stats = api.get("/api/stats").json
     assert (stats["apps"], stats["jobs"]) == ({"webserver": {"unforged": 1}}, {"deploy": {"queued": 1}})
     assert stats["queues"]["deploy"]["depth"] == 1
+
+
+def test_a_worker_is_asked_to_leave(connected: Api) -> None:
+    add_worker(connected.database)
+    answer = connected.post("/api/workers/invoke@test/drain", json={})
+    told = (answer.status_code, answer.json["name"], answer.json["draining_at"] is not None)
+    assert told == (202, "invoke@test", True)
+
+
+def test_a_worker_that_is_not_there_is_not_drained(connected: Api) -> None:
+    assert connected.post("/api/workers/nobody@test/drain", json={}).status_code == 404
+
+
+def test_only_an_admin_drains(connected: Api) -> None:
+    add_worker(connected.database)
+    deployer = connected.asked_as(Scope.DEPLOY)
+    assert deployer.post("/api/workers/invoke@test/drain", json={}).status_code == 403
+
+
+def test_draining_is_audited_and_told(connected: Api) -> None:
+    add_worker(connected.database)
+    connected.post("/api/workers/invoke@test/drain", json={})
+    (deed,) = connected.get("/api/audit").json["items"]
+    events = {event["kind"]: event["data"] for event in connected.get("/api/events").json["items"]}
+    assert (deed["path"], events["worker.draining"]["actor"]) == ("/api/workers/invoke@test/drain", "admin")

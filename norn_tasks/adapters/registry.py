@@ -1,0 +1,81 @@
+"""The registry through which engines share images: where it is, with which credentials, and what it says.
+
+The engine itself pushes and pulls: it must be able to reach the registry, and trust it (`insecure-registries` in its
+daemon.json for one without TLS).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker import APIClient
+from docker.auth import load_config, resolve_repository_name
+from docker.errors import DockerException
+
+from norn_tasks.domain.errors import InvalidRequest, RegistryFailed
+
+_ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
+_HINT = "is it up, and may this engine use it? NORN_REGISTRY_URL, NORN_REGISTRY_CONFIG, the engine's daemon.json"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry at `address` (host[:port][/path]); `config`: docker's config.json with its credentials, or None."""
+
+    address: str
+    config: Path | None = None
+
+    @staticmethod
+    def at(url: str, config: Path | None) -> Registry | None:
+        """Makes one of the settings; None for an empty URL. Raises InvalidRequest for what is none."""
+        if not url:
+            return None
+        address = re.sub(r"^https?://", "", url).rstrip("/")
+        if not _ADDRESS.fullmatch(address):
+            raise InvalidRequest(
+                f"NORN_REGISTRY_URL: {url} is not a registry", hint="write host:port, such as registry.example:5000"
+            )
+        return Registry(address, config)
+
+    def push(self, client: APIClient, image_id: str, name: str) -> str:
+        """Pushes an image under `name` (`path:tag`) and answers its reference by digest."""
+        path, _, tag = name.rpartition(":")
+        repository = f"{self.address}/{path}"
+        client.tag(image_id, repository, tag)
+        said = client.push(repository, tag, stream=True, decode=True, auth_config=self._credentials())
+        digest = self._ended(said, "did not take the image")
+        return f"{repository}@{digest}"
+
+    def pull(self, client: APIClient, reference: str) -> None:
+        """Pulls an image by its reference."""
+        repository, _, digest = reference.partition("@")
+        said = client.pull(repository, digest, stream=True, decode=True, auth_config=self._credentials())
+        self._ended(said, f"does not give {reference}")
+
+    def failed(self, what: str, said: object) -> RegistryFailed:
+        """Answers the error that says so."""
+        return RegistryFailed(f"the registry {self.address} {what}: {str(said).strip()[:300]}", hint=_HINT)
+
+    def _ended(self, said: Iterable[dict[str, Any]], what: str) -> str:
+        digest = ""
+        for line in said:
+            if "error" in line:
+                raise self.failed(what, line["error"])
+            digest = (line.get("aux") or {}).get("Digest") or digest
+        return digest
+
+    def _credentials(self) -> dict[str, str] | None:
+        """Answers the credentials of the configured file; None: the engine's client uses its own user's."""
+        if self.config is None:
+            return None
+        host, _ = resolve_repository_name(f"{self.address}/x")
+        try:
+            json.loads(self.config.read_text())
+            return load_config(config_path=str(self.config)).resolve_authconfig(host) or {}
+        except (OSError, ValueError, DockerException) as error:
+            raise self.failed("cannot be used", f"its credentials in {self.config} cannot be read: {error}") from error

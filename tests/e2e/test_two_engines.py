@@ -1,0 +1,253 @@
+"""Two engines and a registry: what may run anywhere runs on either, what stays is at home, and one without a registry
+is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from norn_tasks.adapters.engine import Engine
+from norn_tasks.domain.errors import EngineDown
+from tests.apart import Apart, apart, end
+from tests.e2e.apps import add_cron, add_function
+from tests.e2e.conftest import clean_up, new_stack
+from tests.e2e.stack import Stack
+from tests.registry import DockerRegistry
+from tests.servers import Broker, Postgres, wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Elsewhere:
+    """Another machine with an engine of its own; workers there are known by `<name>@test`."""
+
+    def __init__(self, machine: Apart, logs: Path, stack: Stack, ports: list[int]) -> None:
+        self._machine, self._logs, self._stack = machine, logs, stack
+        self.socket = machine.home / "engine.sock"
+        self.address = f"unix:///proc/{machine.pid}/root{self.socket}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for port in ports:
+            machine.forward(port)
+        self._start_engine()
+
+    def _start_engine(self) -> None:
+        home = self._machine.home
+        self.processes["dockerd"] = self._machine.spawn(
+            self._logs / "dockerd.log", self._stack.environment, "dockerd", f"--data-root={home}/docker",
+            f"--exec-root={home}/exec", f"--pidfile={home}/dockerd.pid", f"--host=unix://{self.socket}",
+            "--shutdown-timeout=5",
+        )  # fmt: skip
+        wait_until(self._answers, 90, "the second engine answers")
+        busybox = subprocess.run(["docker", "save", "busybox:stable"], check=True, capture_output=True).stdout
+        subprocess.run(["docker", "-H", self.address, "load"], input=busybox, check=True, capture_output=True)
+
+    def _answers(self) -> bool:
+        try:
+            Engine(self.address, timeout=2).now()
+        except EngineDown:
+            return False
+        return True
+
+    def spawn(self, job_class: str, known_as: str, **environment: str) -> None:
+        """Starts a worker there, and waits until it has spoken."""
+        own = {
+            "NORN_DATA_DIR": str(self._machine.home / "data"), "NORN_APPS_DIR": "",
+            "NORN_DOCKER_HOST": f"unix://{self.socket}", "DOCKER_HOST": f"unix://{self.socket}",
+        }  # fmt: skip
+        self.processes[known_as] = self._machine.spawn(
+            self._logs / f"{known_as}.log", {**self._stack.environment, **own, **environment},
+            *self._stack.argv(job_class, known_as),
+        )  # fmt: skip
+        wait_until(lambda: worker(self._stack, known_as), 60, f"{known_as} speaks")
+
+    def log(self, name: str) -> str:
+        """Answers what a process there has logged."""
+        return (self._logs / f"{name}.log").read_text("utf-8", "replace")
+
+    def has_image(self, image_id: str) -> bool:
+        """True when the engine there has the image."""
+        client = docker.DockerClient(base_url=self.address)
+        try:
+            return image_id in {image.id for image in client.images.list()}
+        finally:
+            client.close()
+
+    def stop(self) -> None:
+        """Ends the workers, then the engine."""
+        engine = self.processes.pop("dockerd")
+        end(*self.processes.values())
+        engine.terminate()
+        engine.wait(30)
+
+
+def worker(stack: Stack, known_as: str) -> dict[str, Any] | None:
+    """Answers a worker as the server knows it."""
+    return next((w for w in stack.json("worker", "list")["items"] if w["name"] == f"{known_as}@test"), None)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    registry = DockerRegistry(tmp_path_factory.mktemp("registry") / "home")
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: DockerRegistry) -> Iterator[Stack]:
+    """A Norn whose workers at home forge, deploy and look; nobody there calls functions or runs cron jobs."""
+    home = private_dir / "home"
+    home.mkdir()
+    broker = Broker(home / "broker")
+    shared = {"NORN_REGISTRY_URL": registry.address, "NORN_REGISTRY_CONFIG": str(registry.config)}
+    stack = new_stack(postgres, broker.url, home, **shared)
+    try:
+        stack.start("api", "beat", "router", "deploy", "observe")
+        wait_until(lambda: worker(stack, "deploy") and worker(stack, "observe"), 60, "the workers at home speak")
+        yield stack
+    finally:
+        stack.stop()
+        clean_up(stack)
+        broker.stop()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(
+    stack: Stack, private_dir: Path, registry: DockerRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Elsewhere]:
+    """The other machine, whose loopback leads to the stores and the registry."""
+    urls = (stack.database_url, stack.environment["NORN_BROKER_URL"], f"tcp://{registry.address}")
+    ports = [urllib.parse.urlsplit(url).port or 0 for url in urls]
+    with apart(private_dir / "elsewhere") as machine:
+        there = Elsewhere(machine, tmp_path_factory.mktemp("logs"), stack, ports)
+        try:
+            yield there
+        finally:
+            there.stop()
+
+
+@pytest.fixture(scope="module")
+def refused(stack: Stack, elsewhere: Elsewhere) -> str:
+    """A worker there that knows no registry."""
+    elsewhere.spawn("invoke", "refused", NORN_REGISTRY_URL="")
+    return "refused"
+
+
+@pytest.fixture(scope="module")
+def hello(stack: Stack) -> str:
+    """A function that was built and published at home."""
+    add_function(stack, "hello")
+    stack.norn("forge", "hello")
+    stack.norn("deploy", "hello")
+    return "hello"
+
+
+def job_engine(stack: Stack, kind: str, app: str) -> str:
+    return str(
+        stack.rows("SELECT engine FROM jobs WHERE kind = %s AND app = %s ORDER BY id DESC", kind, app)[0]["engine"]
+    )
+
+
+# Without a registry
+
+
+def test_a_second_engine_without_a_registry_is_refused_with_the_setting(stack: Stack, refused: str) -> None:
+    found = worker(stack, refused)
+    assert found is not None and found["engine"] is None
+    assert "NORN_REGISTRY_URL" in found["engine_error"]
+
+
+def test_health_names_it(stack: Stack, refused: str) -> None:
+    told = json.loads(stack.norn("health", "-o", "json", check=False).stdout)
+    checks = {check["name"]: check for check in told["checks"]}
+    assert (checks["engine"]["status"], "refused@test takes no work" in checks["engine"]["message"]) == ("warn", True)
+
+
+def test_it_takes_no_work_and_leaves_when_it_is_drained(
+    stack: Stack, elsewhere: Elsewhere, refused: str, hello: str
+) -> None:
+    stack.norn("invoke", hello, "--body", "x", "--async")
+    assert stack.norn("worker", "drain", f"{refused}@test").stdout == b"refused@test has left\n"
+    wait_until(lambda: elsewhere.processes[refused].poll() is not None, 40, "the drained worker is gone")
+    assert "worker drains: it was asked to" in elsewhere.log(refused)
+    assert stack.rows("SELECT state FROM jobs WHERE kind = 'invoke'") == [{"state": "queued"}]
+
+
+# With one
+
+
+@pytest.fixture(scope="module")
+def joined(stack: Stack, elsewhere: Elsewhere, hello: str) -> Elsewhere:
+    """The other machine with workers for calls and cron runs, which know the registry."""
+    for job_class in ("invoke", "cron"):
+        elsewhere.spawn(job_class, f"{job_class}-elsewhere")
+    return elsewhere
+
+
+def test_a_published_release_carries_its_digest_and_may_run_anywhere(
+    stack: Stack, registry: DockerRegistry, hello: str
+) -> None:
+    (release,) = stack.rows("SELECT published, engine FROM releases WHERE app = %s", hello)
+    assert release["published"].startswith(f"{registry.address}/norn-") and "@sha256:" in release["published"]
+    assert release["engine"] is None
+
+
+def test_a_call_on_the_other_engine_pulls_the_image(stack: Stack, joined: Elsewhere, hello: str) -> None:
+    assert stack.norn("invoke", hello, "--body", "over there").stdout.startswith(b"over there")
+    (release,) = stack.rows("SELECT image_id FROM releases WHERE app = %s", hello)
+    assert joined.has_image(release["image_id"])
+
+
+def test_a_call_is_pinned_to_the_engine_that_has_its_container(stack: Stack, joined: Elsewhere, hello: str) -> None:
+    stack.norn("invoke", hello, "--body", "x")
+    found = worker(stack, "invoke-elsewhere")
+    assert found is not None and job_engine(stack, "invoke", hello) == found["engine"]
+
+
+def test_a_cron_run_runs_there_too(stack: Stack, joined: Elsewhere) -> None:
+    add_cron(stack, "report", "echo reported")
+    stack.norn("forge", "report")
+    stack.norn("deploy", "report")
+    assert stack.json("cron", "run", "report")["stdout"] == "reported\n"
+
+
+def test_a_function_may_be_built_there_and_a_worker_may_not(stack: Stack, joined: Elsewhere) -> None:
+    joined.spawn("deploy", "deploy-elsewhere")
+    stack.norn("worker", "drain", "deploy@test")
+    stack.add_app("ticker", "app: ticker\nrole: worker\ncommand: sleep 3600\n", {"Dockerfile": "FROM busybox:stable\n"})
+    waiting = int(stack.json("forge", "ticker", "--detach")["job"])
+    directory = stack.home / "upload"
+    directory.mkdir()
+    (directory / "infraspec.yaml").write_text("app: there\nrole: function\ncommand: cat\n")
+    (directory / "Dockerfile").write_text("FROM busybox:stable\n")
+    stack.norn("deploy", str(directory))
+    assert stack.norn("invoke", "there", "--body", "built there").stdout == b"built there"
+    assert stack.job(waiting)["state"] == "queued"
+    stack.spawn("deploy")
+    stack.await_state(waiting, ["succeeded"], 60)
+    stack.norn("deploy", "ticker")
+    home = worker(stack, "observe")
+    assert home is not None and job_engine(stack, "deploy", "ticker") == home["engine"]
+
+
+def test_looks_at_the_other_engine_leave_the_statuses_alone(stack: Stack, joined: Elsewhere) -> None:
+    joined.spawn("observe", "observe-elsewhere")
+    other = worker(stack, "observe-elsewhere")
+    assert other is not None
+
+    def looked() -> bool:
+        return bool(
+            stack.rows(
+                "SELECT 1 FROM jobs WHERE kind = 'observe' AND engine = %s AND state = 'succeeded'", other["engine"]
+            )
+        )
+
+    wait_until(looked, 60, "somebody looks at the other engine")
+    assert stack.json("status", "ticker")["ready"] == 1
