@@ -11,7 +11,7 @@ from flask import Response
 
 from norn_api.openapi import answers, noun
 from norn_api.replies import accepted, items, key, listed, once, reply
-from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
+from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.schemas.cron import (
     CronAnswer,
     CronRunAnswer,
@@ -23,6 +23,7 @@ from norn_api.schemas.cron import (
     RunPath,
     ScheduleAnswer,
     ScheduleAsked,
+    SchedulePath,
     SchedulesQuery,
     ScheduleTold,
     TickAnswer,
@@ -89,7 +90,7 @@ def _schedule(app: SeenApp) -> ScheduleAnswer:
 
 
 @api.get("/api/apps/<app>/cron", responses=answers(CronAnswer))
-def get_cron(path: AppPath) -> Response:
+def get_cron(path: SchedulePath) -> Response:
     """Tells an app's schedule, its next three occurrences and its last five runs."""
     return reply(_cron(path.app))
 
@@ -114,7 +115,7 @@ def _anchor(app: SeenApp) -> datetime | None:
 
 
 @api.get("/api/apps/<app>/cron/history", responses=answers(ListOf[TickAnswer]))
-def list_ticks(path: AppPath, query: TicksQuery) -> Response:
+def list_ticks(path: SchedulePath, query: TicksQuery) -> Response:
     """Lists an app's occurrences with their verdicts, and its runs by hand, latest first."""
     with norn().database.transaction() as tx:
         _cron_app(tx, path.app)
@@ -123,7 +124,7 @@ def list_ticks(path: AppPath, query: TicksQuery) -> Response:
 
 
 @api.get("/api/apps/<app>/cron/next", responses=answers(NextAnswer))
-def list_next(path: AppPath, query: NextQuery) -> Response:
+def list_next(path: SchedulePath, query: NextQuery) -> Response:
     """Tells when an app's schedule comes, or when another one would, from now or from a given moment."""
     with norn().database.transaction() as tx:
         app = _cron_app(tx, path.app)
@@ -154,7 +155,7 @@ def get_cron_run(path: RunPath) -> Response:
 
 
 @api.post("/api/apps/<app>/cron/trigger", responses=answers(WorkAccepted, 202))
-def trigger(path: AppPath, body: TriggerAsked) -> Response:
+def trigger(path: SchedulePath, body: TriggerAsked) -> Response:
     """Runs the app now, paused or not; its schedule does not move."""
     command = argv_of(body.command) if body.command is not None else None
     work = request_cron_run(
@@ -179,25 +180,25 @@ def _change(name: str, change: Callable[[Tx], None]) -> Response:
 
 
 @api.post("/api/apps/<app>/cron/pause", responses=answers(CronAnswer))
-def pause(path: AppPath, body: PauseAsked) -> Response:
+def pause(path: SchedulePath, body: PauseAsked) -> Response:
     """Stops firing until resumed; what runs goes on, and every skipped occurrence is accounted for."""
     return _change(path.app, lambda tx: schedules.pause(tx, path.app, actor().name, body.reason))
 
 
 @api.post("/api/apps/<app>/cron/resume", responses=answers(CronAnswer))
-def resume(path: AppPath, body: NothingAsked) -> Response:
+def resume(path: SchedulePath, body: NothingAsked) -> Response:
     """Fires again from now on; nothing is made up for."""
     return _change(path.app, lambda tx: schedules.resume(tx, path.app, actor().name))
 
 
 @api.put("/api/apps/<app>/cron/schedule", responses=answers(CronAnswer))
-def set_schedule(path: AppPath, body: ScheduleAsked) -> Response:
+def set_schedule(path: SchedulePath, body: ScheduleAsked) -> Response:
     """Lets another schedule win over the spec's until it is cleared."""
     parse_schedule(body.schedule, body.timezone or "UTC")
     return _change(path.app, lambda tx: schedules.override(tx, path.app, body.schedule, body.timezone, actor().name))
 
 
 @api.delete("/api/apps/<app>/cron/schedule", responses=answers(CronAnswer))
-def clear_schedule(path: AppPath) -> Response:
+def clear_schedule(path: SchedulePath) -> Response:
     """Goes back to the spec's schedule."""
     return _change(path.app, lambda tx: schedules.clear_override(tx, path.app, actor().name))

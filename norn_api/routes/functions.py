@@ -11,11 +11,12 @@ from norn_api.calls import EngineTrouble, NoCapacity, trouble
 from norn_api.invoking import accept, end_of, options_of, outcome, read_call, waiting_place, wants_async
 from norn_api.openapi import answers, noun
 from norn_api.replies import accepted, listed, reply
-from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
+from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.schemas.functions import (
     CallAnswer,
     CallRecord,
     CallsQuery,
+    FunctionPath,
     InvocationPath,
     InvokeQuery,
     ReplayAsked,
@@ -35,7 +36,7 @@ api = noun("functions", "Functions, their invocations and records")
 
 
 @api.post("/api/apps/<app>/invoke", responses=answers(CallRecord, _202=WorkAccepted), request_body=RAW)
-def invoke(path: AppPath, query: InvokeQuery) -> Response:
+def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
     """Calls a function with this body and answers the record of the call, however it ended.
 
     With `Prefer: respond-async`: answers 202 at once.
@@ -72,7 +73,7 @@ def _record(call: FunctionCall, io: Answer) -> CallRecord:
 
 
 @api.get("/api/apps/<app>/function/history", responses=answers(ListOf[CallAnswer]))
-def list_calls(path: AppPath, query: CallsQuery) -> Response:
+def list_calls(path: FunctionPath, query: CallsQuery) -> Response:
     """Lists a function's calls without their bytes, newest first."""
     with norn().database.transaction() as tx:
         apps_read.one(tx, norn().settings.apps_dir, path.app)

@@ -11,6 +11,13 @@ from norn_api.schemas.oneoffs import Argv, CommandText
 from norn_tasks.domain.schedule import Verdict
 
 
+class SchedulePath(InPath):
+    """A cron app in a path."""
+
+    app: Text = Field(examples=["daily-report"])
+    """Name of the app."""
+
+
 class RunPath(InPath):
     """A cron run in a path."""
 

@@ -10,10 +10,17 @@ from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQu
 from norn_tasks.domain.execution import ExecutionState
 
 
+class FunctionPath(InPath):
+    """A function in a path."""
+
+    app: Text = Field(examples=["thumbnail-gen"])
+    """Name of the app."""
+
+
 class InvocationPath(InPath):
     """An invocation's id in a path."""
 
-    invocation: Id
+    invocation: Id = Field(examples=[43])
     """Id of the invocation."""
 
 

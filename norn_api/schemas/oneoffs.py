@@ -21,7 +21,7 @@ def argv_of(command: str | list[str]) -> tuple[str, ...]:
 class OneOffPath(InPath):
     """A one-off's id in a path."""
 
-    run: Id
+    run: Id = Field(examples=[44])
     """Id of the run."""
 
 

@@ -1,0 +1,174 @@
+"""A server with all that the OpenAPI document's examples name, made through the document's own operations.
+
+One deployed app of each role, a job, a deployment and a token 42, a cron run 42, a call 43, a one-off 44.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections import defaultdict
+from typing import Any
+
+import httpx
+
+from tests.e2e.stack import Stack
+from tests.servers import allowed, wait_until
+
+SERVE = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; echo up; exec httpd -f -p 8080 -h /tmp/www"
+SPECS = {
+    "blog": f"role: webserver\nport: 8080\nsecrets: [API_KEY]\ncommand: {SERVE!r}\n",
+    "mail-agent": "role: worker\ncommand: \"trap 'exit 0' TERM; while :; do sleep 1 & wait; done\"\n",
+    "daily-report": "role: cron\nschedule: '0 0 1 1 *'\ncommand: echo report\n",
+    "thumbnail-gen": "role: function\ncommand: cat\n",
+    "spare": "role: worker\n",
+}
+SEQUENCES = {"jobs_id_seq": "jobs", "deployments_id_seq": "deployments", "tokens_id_seq": "tokens"}
+YAML = {"Content-Type": "text/yaml"}
+
+
+def source() -> bytes:
+    """Answers a source tree as it is uploaded: a Dockerfile."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        content = b"FROM busybox:stable\n"
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    return gzip.compress(out.getvalue(), mtime=0)
+
+
+class Speaker:
+    """Speaks to the server by operation; what a path needs comes from the document's examples unless it is given."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.token = (stack.home / "token").read_text().strip()
+        self._http = httpx.Client(base_url=stack.url, timeout=60)
+        self.document: dict[str, Any] = self._http.get("/api/openapi.json").json()
+        self.answered: dict[str, set[int]] = defaultdict(set)
+        self._operations = {
+            operation["operationId"]: (method, path, operation)
+            for path, item in self.document["paths"].items()
+            for method, operation in item.items()
+        }
+
+    @property
+    def operations(self) -> set[str]:
+        """The ids of all operations."""
+        return set(self._operations)
+
+    def ask(self, operation: str, /, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        """Asks once as admin; words that the path has are taken from `more`, the rest goes to the request."""
+        method, address = self._address(operation, more)
+        answer = self._http.request(method, address, headers={**self.admin, **(headers or {})}, **more)
+        self.answered[operation].add(answer.status_code)
+        return answer
+
+    def begin(self, operation: str, /, **more: Any) -> str:
+        """Opens a stream, and answers its first piece."""
+        method, address = self._address(operation, more)
+        with self._http.stream(method, address, headers=self.admin, **more) as answer:
+            self.answered[operation].add(answer.status_code)
+            return next(answer.iter_text(), "")
+
+    @property
+    def admin(self) -> dict[str, str]:
+        """The headers of an admin."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def _address(self, operation: str, more: dict[str, Any]) -> tuple[str, str]:
+        method, path, told = self._operations[operation]
+        for parameter in told.get("parameters", []):
+            if parameter["in"] == "path":
+                name = parameter["name"]
+                path = path.replace(f"{{{name}}}", str(more.pop(name, example(parameter))))
+        return method.upper(), path
+
+    def settle(self, answer: httpx.Response) -> int:
+        """Waits for the job that was accepted; answers its id."""
+        job = int(answer.json()["job"])
+        row = self.stack.await_state(job, ("succeeded", "failed", "error", "cancelled"), allowed(120))
+        assert row["state"] == "succeeded", row
+        return job
+
+
+def example(parameter: dict[str, Any]) -> Any:
+    """Answers the example that the document gives for a parameter."""
+    return parameter["schema"]["examples"][0]
+
+
+def set_counters(stack: Stack, *names: str) -> None:
+    """Lets the next row of each be number 42."""
+    for name in names:
+        stack.rows("SELECT setval(%s, greatest(41, (SELECT last_value FROM pg_sequences WHERE sequencename = %s)))",
+                   name, name)  # fmt: skip
+
+
+def furnish(speaker: Speaker) -> None:
+    """Makes all of it, in the order in which a person would."""
+    ask = speaker.ask
+    for app, text in SPECS.items():
+        assert ask("apply_app", app=app, content=f"app: {app}\n{text}", headers=YAML).status_code == 201
+    deployed = [app for app in SPECS if app != "spare"]
+    for app in deployed:
+        assert ask("put_source", app=app, content=source(), headers={"Content-Type": "application/gzip"}).is_success
+    ask("set_secrets", json={"values": {"API_KEY": "correct horse battery staple"}})
+    works = [ask("forge", app=app, json={}) for app in deployed]
+    set_counters(speaker.stack, "jobs_id_seq", "deployments_id_seq", "tokens_id_seq")
+    works += [ask("deploy", app=app, json={}) for app in deployed]
+    ask("create_token", json={"name": "ci", "scopes": ["read"]})
+    for work in works:
+        speaker.settle(work)
+    set_counters(speaker.stack, "executions")
+    speaker.settle(ask("trigger", json={}))
+    assert ask("invoke", content=b"hello").json()["id"] == 43
+    speaker.settle(ask("run_command", json={"command": ["ls", "-l"]}))
+
+
+def look(speaker: Speaker) -> None:
+    """Reads everything that can be read."""
+    for operation in sorted(speaker.operations):
+        if operation.startswith(("get_", "list_")) and operation not in ("list_deliveries",):
+            speaker.ask(operation)
+    speaker.begin("follow_job")
+    speaker.begin("stream_events", params={"after": "0-0"})
+    for operation in ("validate", "validate_for_app"):
+        speaker.ask(operation, content="app: blog\nrole: worker\n", headers=YAML)
+
+
+def change(speaker: Speaker) -> None:
+    """Changes everything that can be changed and leaves the apps as they were."""
+    ask, settle = speaker.ask, speaker.settle
+    settle(ask("deploy", json={}))
+    settle(ask("rollback", json={"release": 1}))
+    settle(ask("restart", json={}))
+    settle(ask("scale", json={"replicas": 1}))
+    ask("cancel_job", json={})
+    ask("pause", json={"reason": "holidays"})
+    ask("resume", json={})
+    ask("set_schedule", json={"schedule": "@daily"})
+    ask("clear_schedule")
+    settle(ask("replay", json={}))
+    ask("cancel_invocation")
+    ask("add_destination", json={"name": "ops", "url": "https://198.51.100.1/norn"})
+    ask("test_destination", json={})
+    ask("list_deliveries")
+    ask("remove_destination")
+
+
+def undo(speaker: Speaker) -> None:
+    """Takes away what can be taken away."""
+    ask, settle = speaker.ask, speaker.settle
+    ask("unset_secret")
+    ask("revoke_token")
+    settle(ask("teardown", app="mail-agent", json={}))
+    settle(ask("delete_forge", app="mail-agent"))
+    ask("delete_app", app="spare")
+
+
+def await_quiet(stack: Stack) -> None:
+    """Waits until no job of an app is at work."""
+    busy = "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND kind NOT IN ('observe', 'notify')"
+    wait_until(lambda: not stack.rows(busy), allowed(120), "no job is at work")

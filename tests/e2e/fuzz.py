@@ -1,0 +1,83 @@
+"""Requests made up from the OpenAPI document, at a server that has all that the document's examples name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.e2e.furnished import example
+
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
+OWN_CODES = ("function_failed", "not_runnable", "oom_killed", "output_too_large", "timed_out", "no_capacity")
+"""Codes of problems that are an app's own doing (docs/errors.md)."""
+
+ENDLESS = ("stream_events",)
+"""Operations whose answer has no end."""
+
+LAST = ("scale", "restart", "rollback", "deploy", "forge", "teardown", "delete_forge", "delete_app", "revoke_token")
+"""Operations that take away what others look at."""
+
+
+class Fuzzer:
+    """Tries every operation as one kind of person; `examples` a mode and operation."""
+
+    def __init__(self, url: str, document: dict[str, Any], headers: dict[str, str], examples: int) -> None:
+        self._url, self._headers, self._examples = url, headers, examples
+        self._schema = schemathesis.openapi.from_dict(document)
+        self._session = requests.Session()
+        self.sent = 0
+
+    def complaints(self) -> list[str]:
+        """Answers what is wrong with answers, if anything."""
+        found = [one.ok() for one in self._schema.get_all_operations()]
+        tried = [one for one in found if one.definition.raw["operationId"] not in ENDLESS]
+        tried.sort(key=lambda one: one.definition.raw["operationId"] in LAST)
+        return [wrong for one in tried for mode in GenerationMode if (wrong := self._tried(one, mode))]
+
+    def _tried(self, operation: Any, mode: GenerationMode) -> str:
+        known = {
+            parameter["name"]: example(parameter)
+            for parameter in operation.definition.raw.get("parameters", [])
+            if parameter["in"] == "path"
+        }
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(
+            max_examples=self._examples, deadline=None, derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        def try_one(case: Case) -> None:
+            if mode is GenerationMode.POSITIVE:
+                case.path_parameters = dict(known)  # what is there, so that the rest of the request counts
+            self._send(case)
+
+        try:
+            try_one()
+        except Unsatisfiable:
+            return ""  # nothing can be wrong about a request without parts
+        except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
+            return f"{operation.label}: {error}"
+        return ""
+
+    def _send(self, case: Case) -> None:
+        if case.query:
+            case.query.pop("fresh", None)
+            case.query.pop("follow", None)
+        answer = case.call(base_url=self._url, session=self._session, headers=self._headers, timeout=60)
+        self.sent += 1
+        if answer.status_code == 414:
+            return  # the HTTP server refuses a request line of over 4,094 bytes before Norn sees it (docs/api.md)
+        if answer.status_code >= 500:
+            told = answer.json()
+            assert 502 <= answer.status_code <= 504 and told["code"] in OWN_CODES, f"{answer.status_code} {told}"
+        case.validate_response(answer, checks=CHECKS)
