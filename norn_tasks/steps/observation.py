@@ -7,6 +7,7 @@ from norn_tasks.domain.job import Problem
 from norn_tasks.domain.step import Learned
 from norn_tasks.domain.writes import ContainersSeen, ImagesSeen, WorkloadSeen
 from norn_tasks.ports import Command
+from norn_tasks.steps.hidden_terminal import HiddenTerminal
 from norn_tasks.steps.step import Context, Step
 
 
@@ -72,9 +73,7 @@ class ReadLogs(Step):
     def run(self, context: Context) -> Learned | None:
         """Ends when the logs end, or when nobody reads any more; why it failed, readers learn from the job."""
         job, tools = context.job, context.tools
-        for sealed in job.sealed:
-            # What cannot be opened cannot be hidden: such logs are not read at all.
-            tools.vault.open(sealed)
+        _require_hideable(context)
         emit = tools.live.of_job(job.id, context.watch)
         tail, follow = int(job.args["tail"]), bool(job.args["follow"])
         tools.cluster.logs(job.app, tail, follow, emit.line, emit.stop, context.hidden)
@@ -92,15 +91,23 @@ class RunInReplica(Step):
         """Learns `exit_code`; ends with the one who asked for it."""
         if context.job.claims > 1:
             return Learned(failed=_LOST)
-        terminal = context.tools.live.terminal(context.job.id, context.watch)
+        _require_hideable(context)
+        reader, command = context.tools.live.terminal(context.job.id, context.watch), _command(context)
+        terminal = HiddenTerminal(reader, context.hidden, window=command.tty)
         try:
-            code = context.tools.cluster.execute(_command(context), terminal)
+            code = context.tools.cluster.execute(command, terminal)
         except Stopped:
             if context.watch.stop.reason in ("cancelled", "lease_lost"):
                 raise
             return Learned(failed=_GONE if context.watch.stop.reason is None else _RESTARTED)
         terminal.ended(code)
         return Learned(facts={"exit_code": code}, note=f"exit {code}")
+
+
+def _require_hideable(context: Context) -> None:
+    """Raises SecretsLocked when a secret cannot be opened: what its value is, and so what to hide, is not known."""
+    for sealed in context.job.sealed:
+        context.tools.vault.open(sealed)
 
 
 _LOST = Problem("worker_lost", "the worker died while it ran; whether it ended is not known", "run it again if it may")

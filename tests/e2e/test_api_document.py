@@ -1,6 +1,6 @@
 """The OpenAPI document and a server with everything in it agree: all that it lists works, nothing made up breaks it.
 
-Few examples an operation here; `make soak T=tests/soak/test_fuzz.py` has many.
+A few examples an operation; `NORN_FUZZ_EXAMPLES=40 make soak T=tests/e2e/test_api_document.py` has many.
 """
 
 from __future__ import annotations

@@ -88,6 +88,8 @@ def use(stack: Stack, told: Told) -> None:
     for app in (WEB, WORKER):
         wait_until(lambda app=app: b"CANARY" in stack.norn("logs", app).stdout, allowed(20), f"{app} has printed")
         told.shown[f"logs of {app}"] = stack.norn("logs", app, "--tail", "500").stdout
+    told.shown["one-off"] = stack.norn("run", WORKER, "--", "sh", "/tell.sh").stdout
+    told.shown["program"] = stack.norn("exec", WORKER, "--", "sh", "/tell.sh").stdout
     told.shown["run"] = stack.norn("cron", "run", CRON).stdout
     told.shown["call"] = stack.norn("invoke", FUNCTION, "--body", "-", stdin=bytes(range(256))).stdout
     token = (stack.home / "token").read_text().strip()
@@ -142,7 +144,18 @@ def test_the_apps_were_given_their_secrets(stack: Stack, told: Told) -> None:
 
 
 def test_what_they_print_is_marked(told: Told) -> None:
-    places = ("logs of cweb", "logs of cworker", "run", "call", "answer", "failed", "why", "old value")
+    places = (
+        "logs of cweb",
+        "logs of cworker",
+        "one-off",
+        "program",
+        "run",
+        "call",
+        "answer",
+        "failed",
+        "why",
+        "old value",
+    )
     assert [place for place in places if b"***" not in told.shown[place]] == []
 
 
