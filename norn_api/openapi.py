@@ -40,8 +40,9 @@ def answers(model: type[BaseModel] | None, status: int = 200, **more: Any) -> An
 
 
 def text_answer(about: str, content_type: str = "text/plain") -> Answers:
-    """Documents an answer that is not JSON."""
-    return {"200": {"description": about, "content": {content_type: {"schema": {"type": "string"}}}}}
+    """Documents an answer that is not one JSON value; a stream's schema would be that of one of its pieces."""
+    shape = {"schema": {"type": "string"}} if content_type.startswith("text/plain") else {}
+    return {"200": {"description": about, "content": {content_type: shape}}}
 
 
 def text_body(about: str, *content_types: str, required: bool = True) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from base64 import b64encode
 from collections import defaultdict
 from typing import Any
 
@@ -132,10 +133,18 @@ def look(speaker: Speaker) -> None:
     for operation in sorted(speaker.operations):
         if operation.startswith(("get_", "list_")) and operation not in ("list_deliveries",):
             speaker.ask(operation)
+    program = ask_for_program(speaker)
+    speaker.ask("send_input", job=program, json={"seq": 1, "data": b64encode(b"hello\n").decode(), "eof": True})
+    assert '"exit": 0' in speaker.ask("read_output", job=program).text
     speaker.begin("follow_job")
     speaker.begin("stream_events", params={"after": "0-0"})
     for operation in ("validate", "validate_for_app"):
         speaker.ask(operation, content="app: blog\nrole: worker\n", headers=YAML)
+
+
+def ask_for_program(speaker: Speaker) -> int:
+    """Asks for a program in a replica that repeats one line; answers its job."""
+    return int(speaker.ask("run_in_replica", json={"command": "read line; echo $line"}).json()["job"])
 
 
 def change(speaker: Speaker) -> None:

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.e2e.furnished import example
+from tests.e2e.furnished import Speaker, example
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 OWN_CODES = ("function_failed", "not_runnable", "oom_killed", "output_too_large", "timed_out", "no_capacity")
@@ -28,12 +28,19 @@ LAST = ("scale", "restart", "rollback", "deploy", "forge", "teardown", "delete_f
 """Operations that take away what others look at."""
 
 
-class Fuzzer:
-    """Tries every operation as one kind of person; `examples` a mode and operation."""
+@schemathesis.serializer("application/gzip", "application/x-gzip", "application/x-tar+gzip")
+def packed(_: Any, value: Any) -> bytes:
+    """Sends what was made up as it is: hardly ever an archive."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
-    def __init__(self, url: str, document: dict[str, Any], headers: dict[str, str], examples: int) -> None:
-        self._url, self._headers, self._examples = url, headers, examples
-        self._schema = schemathesis.openapi.from_dict(document)
+
+class Fuzzer:
+    """Tries every operation as one kind of person, with so many `examples` of each mode."""
+
+    def __init__(self, speaker: Speaker, headers: dict[str, str], examples: int) -> None:
+        self._url, self._headers, self._examples = speaker.stack.url, headers, examples
+        self._answered = speaker.answered
+        self._schema = schemathesis.openapi.from_dict(speaker.document)
         self._session = requests.Session()
         self.sent = 0
 
@@ -59,25 +66,33 @@ class Fuzzer:
         def try_one(case: Case) -> None:
             if mode is GenerationMode.POSITIVE:
                 case.path_parameters = dict(known)  # what is there, so that the rest of the request counts
-            self._send(case)
+            self._answered[operation.definition.raw["operationId"]].add(self._send(case))
 
         try:
             try_one()
         except Unsatisfiable:
             return ""  # nothing can be wrong about a request without parts
         except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
-            return f"{operation.label}: {error}"
+            return f"{operation.label}: {'; '.join(_told(error))}"
         return ""
 
-    def _send(self, case: Case) -> None:
+    def _send(self, case: Case) -> int:
         if case.query:
             case.query.pop("fresh", None)
             case.query.pop("follow", None)
         answer = case.call(base_url=self._url, session=self._session, headers=self._headers, timeout=60)
         self.sent += 1
         if answer.status_code == 414:
-            return  # the HTTP server refuses a request line of over 4,094 bytes before Norn sees it (docs/api.md)
+            return 414  # the HTTP server refuses a request line of over 4,094 bytes before Norn sees it (docs/api.md)
         if answer.status_code >= 500:
             told = answer.json()
             assert 502 <= answer.status_code <= 504 and told["code"] in OWN_CODES, f"{answer.status_code} {told}"
         case.validate_response(answer, checks=CHECKS)
+        return answer.status_code
+
+
+def _told(error: BaseException) -> list[str]:
+    """Answers what is wrong, and how to see it again, without the whole of what was sent."""
+    if isinstance(error, BaseExceptionGroup):
+        return [told for each in error.exceptions for told in _told(each)]
+    return [f"{type(error).__name__}: {str(error)[:600]}"]

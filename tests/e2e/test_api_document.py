@@ -36,7 +36,7 @@ def test_no_made_up_request_is_answered_other_than_documented(speaker: Speaker, 
     if headers is None:
         made = speaker.ask("create_token", json={"name": "reader", "scopes": ["read"]})
         headers = {"Authorization": f"Bearer {made.json()['token']}"}
-    fuzzer = Fuzzer(speaker.stack.url, speaker.document, headers, EXAMPLES)
+    fuzzer = Fuzzer(speaker, headers, EXAMPLES)
     complaints = fuzzer.complaints()
     print(f"{who}: {fuzzer.sent} requests, {len(complaints)} complaints")
     furnished.await_quiet(speaker.stack)
