@@ -1,6 +1,6 @@
 """Two clients at once against a webserver whose replicas change, and what they saw; for the short and the long proof.
 
-Each sends a hundred requests a second whether or not the last ones were answered: one opens a connection for each, one
+Each sends so many requests a second whether or not the last ones were answered: one opens a connection for each, one
 keeps ten alive. Every fifth is answered in two pieces with a while between, so that some are always beyond repeating.
 Nothing is tried again: a refused or reset connection, an answer that is late, not whole or not 200 is a failure.
 """
@@ -51,14 +51,18 @@ Ask = Callable[[str], Awaitable[str]]
 
 
 class Clients:
-    """Both clients, on a thread of their own; `answers` counts by release, `failures` by what went wrong."""
+    """Both clients, on a thread of their own; `answers` counts by release, `failures` by what went wrong.
 
-    def __init__(self, url: str) -> None:
+    `rate`: requests a second of each; `late`: seconds after which an answer is one.
+    """
+
+    def __init__(self, url: str, *, rate: int = RATE, late: float = LATE_SECONDS) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
         self._host, self._port = host, int(port)
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.slowest = 0.0
+        self._rate, self._late = rate, late
         self._over = threading.Event()
 
     @contextmanager
@@ -70,7 +74,7 @@ class Clients:
             yield self
         finally:
             self._over.set()
-            thread.join(2 * LATE_SECONDS)
+            thread.join(2 * self._late)
 
     @property
     def asked(self) -> int:
@@ -92,14 +96,14 @@ class Clients:
         begun, sent = time.monotonic(), 0
         async with asyncio.TaskGroup() as open_requests:
             while not self._over.is_set():
-                await asyncio.sleep(max(0.0, begun + sent / RATE - time.monotonic()))
+                await asyncio.sleep(max(0.0, begun + sent / self._rate - time.monotonic()))
                 open_requests.create_task(self._counted(ask, "GET /slow" if sent % 5 == 0 else "GET /"))
                 sent += 1
 
     async def _counted(self, ask: Ask, what: str) -> None:
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(LATE_SECONDS):
+            async with asyncio.timeout(self._late):
                 self.answers[await ask(what)] += 1
         except (OSError, EOFError, TimeoutError, _Not200) as error:
             self.failures[repr(error)] += 1

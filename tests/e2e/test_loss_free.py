@@ -12,6 +12,10 @@ from tests.servers import allowed, wait_until
 
 ENVIRONMENT = loss_free.ENVIRONMENT
 AT_LEAST = 1500
+RATE, LATE_SECONDS = 40, 10
+"""The long proof holds a hundred a second on a quiet machine; beside other tests there is not as much of it."""
+
+pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def why() -> dict[str, Any]:
 def clients(stack: Stack, why: dict[str, Any]) -> loss_free.Clients:
     """What two clients saw of a deploy, a scale up and down, a deploy that failed and a rollback."""
     story = loss_free.Story(stack)
-    with loss_free.Clients(story.first()).at_work() as clients:
+    with loss_free.Clients(story.first(), rate=RATE, late=allowed(LATE_SECONDS)).at_work() as clients:
         story.deploy("release-1")
         story.scale(4)
         story.scale(1)
