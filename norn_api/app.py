@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from secrets import token_hex
 
 import structlog
 from flask import Response, g, request
@@ -91,6 +93,7 @@ def _add_nouns(app: NornApp) -> None:
 def _admit() -> None:
     """Lets a request to its view when it can be read and its sender may do it."""
     g.actor, g.began = ANONYMOUS, time.monotonic()
+    _name_request()
     if "\0" in request.path or "%00" in request.query_string.decode("latin-1"):
         raise InvalidRequest("the address holds a NUL character", hint="leave it out")
     if request.url_rule is None:
@@ -108,6 +111,14 @@ def _admit() -> None:
     if _makes_something(needed):
         _require_room()
     require(needed, g.actor, (request.view_args or {}).get("app"))
+
+
+def _name_request() -> None:
+    """Gives the request an id, its sender's own when it has a good one; every line of the log about it carries it."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else token_hex(8)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request=g.request_id)
 
 
 def _require_room() -> None:
@@ -137,6 +148,7 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     if g.get("invocation") is not None:
         response.headers["X-Norn-Invocation-Id"] = str(g.invocation)
+    response.headers["X-Request-Id"] = g.get("request_id", "")
     _count(response.status_code)
     needed: Permission | None = g.get("permission")
     if needed is not None and _to_audit(needed, response.status_code):
@@ -159,6 +171,7 @@ def _to_audit(needed: Permission, status: int) -> bool:
 
 def _audit(actor: Actor, status: int) -> None:
     app = (request.view_args or {}).get("app")
+    _log.info("request", method=request.method, path=request.path[:200], status=status, actor=actor.name)
     try:
         with norn().database.transaction() as tx:
             audit_table.record(

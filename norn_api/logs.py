@@ -1,28 +1,56 @@
-"""What the API process tells on stderr: sentences with ids, as text for people or as JSON for machines."""
+"""What the API's processes tell on stderr: sentences with ids, as text for people or as JSON for machines.
+
+One renderer for all of it: our own lines, the standard library's, and gunicorn's, of which its parent process writes
+some before our application is there. Every line of a request carries the request's id.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from gunicorn.glogging import Logger
 
-from norn_tasks.settings import Settings
+from norn_tasks.settings import Settings, load
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    """Answers what gives every line its shape."""
+    shape = settings.log_format
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if shape == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    return structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=_shared())
 
 
 def configure(settings: Settings) -> None:
-    """Sets the log's shape for this process."""
-    last = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    """Sends the lines of structlog and of the standard library through one renderer."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(settings))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def _shared() -> list[structlog.typing.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+
+
+class GunicornLog(Logger):  # type: ignore[misc]
+    """Gunicorn's own lines in our shape: `--logger-class norn_api.logs.GunicornLog`."""
+
+    def setup(self, cfg: Any) -> None:
+        """Lets gunicorn set its handlers up, and gives them our formatter."""
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(formatter(load()))

@@ -13,6 +13,7 @@ from norn_tasks.settings import Settings
 def configure(settings: Settings) -> None:
     """Sends structlog's and the standard library's lines through one renderer."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

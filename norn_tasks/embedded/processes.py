@@ -45,7 +45,14 @@ _SCHEDULER = "norn_tasks.scheduler.beat:NornScheduler"
 def _gunicorn(settings: Settings) -> tuple[str, ...]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     command = "gunicorn norn_api.wsgi:application -k gthread --workers 1 --threads 600 --graceful-timeout 5"
-    return (*command.split(), "--no-control-socket", "--bind", f"{host}:{settings.port}")
+    return (
+        *command.split(),
+        "--logger-class",
+        "norn_api.logs.GunicornLog",
+        "--no-control-socket",
+        "--bind",
+        f"{host}:{settings.port}",
+    )
 
 
 def _worker(name: str, pool: str, settings: Settings, directory: Path) -> Program:

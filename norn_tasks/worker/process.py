@@ -67,10 +67,11 @@ class WorkerProcess:
             return None
 
     def _run(self, job: Job) -> None:
-        with self.heart.holding(job.fence) as stop:
-            log.info("job begins", job=job.id, kind=str(job.kind), app=job.app, claims=job.claims)
+        about = structlog.contextvars.bound_contextvars(job=job.id, app=job.app, kind=str(job.kind))
+        with about, self.heart.holding(job.fence) as stop:
+            log.info("job begins", claims=job.claims)
             state = self.runner.run(job, stop)
-            log.info("job ends", job=job.id, state=str(state))
+            log.info("job ends", state=str(state))
         if job.execution is not None and state is not None:
             self.live.announce_end(job.execution)
         if self.heart.draining:

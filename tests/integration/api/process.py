@@ -26,6 +26,7 @@ class ApiProcess:
         environment |= {f"NORN_{name.upper()}": value for name, value in settings.items()}
         argv = [
             sys.executable, "-m", "gunicorn", "norn_api.wsgi:application", "-k", "gthread", "--workers", "1",
+            "--logger-class", "norn_api.logs.GunicornLog",
             "--threads", "600", "--graceful-timeout", "5", "--bind", f"127.0.0.1:{self.port}",
         ]  # fmt: skip
         with self._log.open("wb") as log:
@@ -38,6 +39,10 @@ class ApiProcess:
             return httpx.get(f"{self.url}/api/version").status_code == 200 and self.token_file.exists()
         except httpx.TransportError:
             return False
+
+    def log(self) -> str:
+        """Answers what it has logged."""
+        return self._log.read_text()
 
     def client(self, seconds: float = 30) -> httpx.Client:
         """Answers an HTTP client with the bootstrap token."""
