@@ -38,7 +38,10 @@ _DEAD = "state = 'queued' AND claims >= :max_claims"
 _ENGINE_GONE = f"""state = 'queued' AND engine <> '{HOME}'
     AND created_at < clock_timestamp() - interval '{ENGINE_SILENCE:g} s'
     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.engine = jobs.engine
-                     AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s')"""  # noqa: S608
+                     AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s')
+    AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
+                 < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
+"""Silence counts from when a beat listens: after a Norn that was down for long, its workers come a moment later."""
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 
 

@@ -168,6 +168,17 @@ def test_a_job_of_an_engine_that_nobody_speaks_for_is_given_up(database: Databas
     assert _state(database, job).error["code"] == "engine_gone"
 
 
+@pytest.mark.parametrize(("listening", "state"), [(5, "queued"), (130, "error")])
+def test_a_norn_that_was_down_for_long_waits_for_its_workers(database: Database, listening: int, state: str) -> None:
+    job = _call(database)
+    _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"))
+    with database.transaction() as tx:
+        since = f"clock_timestamp() - interval '{listening} s'"
+        tx.execute(text(f"INSERT INTO beats(name, started_at) VALUES ('b', {since})"))
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == state
+
+
 def test_ending_a_call_ends_its_execution(database: Database) -> None:
     job = _call(database)
     _set(database, job, cancel_requested_at=PAST)
