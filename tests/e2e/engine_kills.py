@@ -1,0 +1,76 @@
+"""Cron runs whose engine is killed with SIGKILL at a moment of chance, and comes back: what is recorded is what was.
+
+A run writes to its volume when it begins and what it is about to exit with; so the volume is the witness. With
+`live_restore` the run goes on while the engine is away; without, the engine ends it when it is back.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.stack import Stack
+from tests.engine_kit import PrivateEngine
+from tests.servers import allowed, wait_until
+
+ENDED = ["succeeded", "failed", "error", "dead", "expired"]
+PROGRAM = r"""
+say() { echo "$NORN_EXECUTION_ID $1" >> /data/runs; sync; }
+trap 'say 9; exit 9' TERM
+say begun
+i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done
+say 7; exit 7
+"""
+
+
+@dataclass
+class Kills:
+    """Rounds of one stack on an engine of its own."""
+
+    stack: Stack
+    engine: PrivateEngine
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    codes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Deploys the cron app."""
+        spec = ("app: writes\nrole: cron\nschedule: '0 0 1 1 *'\ncommand: sh /program\n"
+                "volumes: [{name: data, mountPath: /data, size: 1g}]\n")  # fmt: skip
+        dockerfile = "FROM busybox:stable\nCOPY program /program\n"
+        self.stack.add_app("writes", spec, {"Dockerfile": dockerfile, "program": PROGRAM})
+        self.stack.norn("forge", "writes")
+        self.stack.norn("deploy", "writes")
+
+    def play(self) -> None:
+        """One round: a run, a kill in the middle of it, a pause, the engine again, the end."""
+        job = int(self.stack.json("cron", "run", "writes", "--detach")["job"])
+        begun = "SELECT 1 FROM jobs WHERE id = %s AND begun_at IS NOT NULL"
+        wait_until(lambda: self.stack.rows(begun, job), allowed(30), "the run has begun")
+        time.sleep(self.chance.uniform(0, 2.2))
+        self.engine.kill()
+        time.sleep(self.chance.uniform(0, 1.5))
+        self.engine.start()
+        row = self.stack.await_state(job, ENDED, allowed(60))
+        self._judge(row["execution"], row["runs"])
+
+    def _judge(self, execution: int, runs: int) -> None:
+        told = self.stack.rows("SELECT state, exit_code, cause FROM cron_executions WHERE id = %s", execution)[0]
+        lines = self._written(execution)
+        said = [line for line in lines if line != "begun"]
+        # Killed by force it could not say: 137 is then the truth.
+        true = int(said[0]) if said else 137
+        self.codes[str(told["exit_code"])] += 1
+        if (lines.count("begun"), len(said) <= 1, told["exit_code"], runs) != (1, True, true, 1):
+            self.wrong.append(f"run {execution}: {lines}, recorded {told}, {runs} runs")
+
+    def _written(self, execution: int) -> list[str]:
+        client = self.engine.client()
+        (volume,) = client.volumes.list(filters={"label": "norn.io/app=writes"})
+        client.close()
+        file = Path(volume.attrs["Mountpoint"], "runs")
+        text = file.read_text() if file.exists() else ""
+        return [line.split()[1] for line in text.splitlines() if line.split()[0] == str(execution)]

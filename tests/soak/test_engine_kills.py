@@ -1,0 +1,22 @@
+"""kill -9 of the engine in the middle of a cron run that writes to a volume: one run, its true exit code. 50 rounds."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.e2e.engine_kills import Kills
+from tests.e2e.test_engine_kills import kills
+
+__all__ = ["kills"]
+ROUNDS = int(os.environ.get("ROUNDS", "25"))
+
+
+@pytest.mark.timeout(1500)
+def test_the_runs_happen_once_and_their_true_ends_are_recorded(kills: Kills) -> None:
+    kills.prepare()
+    for _ in range(ROUNDS):
+        kills.play()
+    print(f"\n{ROUNDS} runs whose engine was killed: recorded exit codes {dict(kills.codes)}; wrong: {kills.wrong}")
+    assert kills.wrong == []
