@@ -104,7 +104,7 @@ JOBS = (
     Column("ACCEPTED", _when("created_at")),
     Column("TOOK", lambda job: between(job.get("started_at"), job.get("ended_at"))),
     _BY,
-    Column("ERROR", _error),
+    Column("ERROR", lambda job: _error(job) or job.get("waits") or ""),
 )
 STEPS = (
     Column("STEP", _field("name")),

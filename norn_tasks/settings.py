@@ -103,6 +103,9 @@ class Settings(BaseModel):
 
     # Cluster and router
     cluster: Literal["auto", "docker"] = Field("auto", description="where webservers and workers run")
+    engine_memory: Memory = Field(
+        0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
+    )
     host_paths: Paths = Field((), description="directories beneath which a volume's hostPath may lie, parted by colons")
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")

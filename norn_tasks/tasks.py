@@ -23,7 +23,7 @@ from norn_tasks.settings import Settings, load
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
-from norn_tasks.wiring import disks, engine_identity, tools
+from norn_tasks.wiring import disks, engine_identity, engine_memory, tools
 from norn_tasks.worker.heart import Heart
 from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.output import StepOutput
@@ -116,7 +116,8 @@ def _set_up(sender: str, instance: Any, **_: Any) -> None:
 def _ready(**_: Any) -> None:
     settings = load()
     database = Database(settings.database_url, pool=2)
-    identity = EngineIdentity(engine_identity(settings), speaking(database, settings), disks(settings))
+    stand, look = speaking(database, settings), disks(settings)
+    identity = EngineIdentity(engine_identity(settings), stand, look, engine_memory(settings))
     liveness = Liveness(database, Live(settings.broker_url), fleet.name, fleet.job_class)
     fleet.presence = PresenceThread(database, settings, liveness, identity)
     fleet.presence.start()

@@ -65,6 +65,13 @@ def disks(settings: Settings) -> Callable[[], tuple[Space, ...]]:
     return lambda: spaces(engine, settings.data_dir / "work")
 
 
+def engine_memory(settings: Settings) -> Callable[[], int]:
+    """Answers a function that tells how much memory the engine has for apps; 0 where nothing runs on it."""
+    if settings.engine_memory or (settings.noop_runtime and settings.test_build):
+        return lambda: settings.engine_memory
+    return Engine(settings.engine_address, timeout=5).memory_for_apps
+
+
 def _runtimes(settings: Settings, engine: Engine, instance: str) -> dict[str, Runtime]:
     return instead_of(runtimes(engine, instance), wanted=settings.noop_runtime, test_build=settings.test_build)
 

@@ -63,6 +63,8 @@ class JobAnswer(Answered):
     execution: int | None
     release: int | None
     args: Json
+    waits: str | None
+    """Why a queued job waits, when it is for memory of its engine."""
     steps: list[StepAnswer] = Field(default_factory=list)
 
 

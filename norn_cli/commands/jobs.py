@@ -99,6 +99,7 @@ def _show(output: Output, job: Json) -> None:
             ("kind", job["kind"]),
             ("app", job.get("app")),
             ("state", job["state"]),
+            ("waits", (job.get("waits") or "").removeprefix("waits ") or None),
             ("by", job.get("actor")),
             ("accepted", ago(job.get("created_at"))),
             ("began", ago(job.get("started_at"))),

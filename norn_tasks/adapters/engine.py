@@ -41,6 +41,7 @@ _AGAIN = 1.0
 """Seconds before an engine that did not answer is asked again."""
 
 _POOL = 128
+_FOR_THE_MACHINE = 512 * 2**20
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,11 @@ class Engine:
             return time_there
 
         return datetime.fromisoformat(self.briefly(told) if stop is None else self.patiently(told, stop))
+
+    def memory_for_apps(self) -> int:
+        """Answers the engine's memory without what its machine needs: a fifth of it, and no less than 512 MiB."""
+        total: int = self.briefly(lambda client: client.info()["MemTotal"])
+        return max(total - max(total // 5, _FOR_THE_MACHINE), total // 4)
 
     def _connected(self) -> docker.APIClient:
         with self._lock:

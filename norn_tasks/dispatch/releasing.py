@@ -11,9 +11,11 @@ from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
+from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.domain.placing import place_of
-from norn_tasks.store import acceptance, apps, disk, endings, jobs, releases
+from norn_tasks.domain.quantities import memory_text
+from norn_tasks.store import acceptance, apps, disk, endings, jobs, memory, releases
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.idempotency import IdempotencyKey
 from norn_tasks.store.jobs import NewJob
@@ -27,7 +29,7 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
-        _allow(intake, found)
+        _allow(intake, tx, found)
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         args = {"force": force, "override": acceptance.override_of(row)}
@@ -52,7 +54,7 @@ def request_deploy(
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
-        _allow(intake, found)
+        _allow(intake, tx, found)
         source = frozen_source(tx, found, ref, revision)
         acceptance.require_forged(tx, row)
         disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
@@ -70,11 +72,27 @@ def _of_spec(intake: Intake, kind: JobKind, found: apps.FoundApp, actor: str, ar
     return new_job(intake, kind, found.name, actor, spec=spec.to_json(), args=args, engine=place_of(spec))
 
 
-def _allow(intake: Intake, found: apps.FoundApp) -> None:
-    """Raises InvalidRequest for a directory of the host that its spec may not mount."""
+def _allow(intake: Intake, tx: Tx, found: apps.FoundApp) -> None:
+    """Raises InvalidRequest for a directory of the host that its spec may not mount, and for memory that nobody has."""
+    _require_memory(tx, found.spec)
     for volume in found.spec.volumes:
         if volume.host_path is not None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
+
+
+def _require_memory(tx: Tx, spec: Infraspec) -> None:
+    """Raises InvalidRequest when the app could never run; a rollout has one replica more than wanted for a moment."""
+    field, each = ("resources.memory", spec.resources.memory or 0)
+    if spec.role is Role.FUNCTION:
+        field, each = "function.memory", spec.function.memory
+    at_once = spec.replicas + 1 if spec.role in LONG_RUNNING else 1
+    most = memory.largest(tx)
+    if each * at_once > most:
+        times = f" for each of {at_once} replicas (one more while it rolls)" if at_once > 1 else ""
+        raise InvalidRequest(
+            f"{field}: {spec.app} asks for {memory_text(each)}{times}, and the largest engine has {most // 2**20}m",
+            hint=f"lower {field}, or raise NORN_ENGINE_MEMORY where the workers run",
+        )
 
 
 def request_rollback(

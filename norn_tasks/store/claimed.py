@@ -11,7 +11,7 @@ from norn_tasks.domain.call import Call
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
-from norn_tasks.store import secrets
+from norn_tasks.store import memory, secrets
 from norn_tasks.store.claims import Claimer, claim
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
@@ -21,7 +21,19 @@ from norn_tasks.store.tables import App, CronExecution, ExecutionIO, FuncExecuti
 
 
 def take(database: Database, claimer: Claimer) -> Job | None:
-    """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready."""
+    """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready and fits."""
+    try:
+        return _take(database, claimer)
+    except _NoRoom:
+        # Another claim was quicker: this one is as if it had never been, and the sweeper wakes somebody again.
+        return None
+
+
+class _NoRoom(Exception):
+    """The memory that a claim counted on is held by another job."""
+
+
+def _take(database: Database, claimer: Claimer) -> Job | None:
     with database.transaction() as tx:
         row = claim(tx, claimer)
         while row is not None and _overtaken(tx, row):
@@ -29,6 +41,8 @@ def take(database: Database, claimer: Claimer) -> Job | None:
             row = claim(tx, claimer)
         if row is None:
             return None
+        if not memory.hold(tx, row, claimer.engine):
+            raise _NoRoom
         if not JobKind(row["kind"]).takes_slot:
             tell(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
         _mark_forge(tx, row)

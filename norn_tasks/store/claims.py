@@ -13,12 +13,15 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from norn_tasks.domain.job import JobClass
+from norn_tasks.store import memory
 from norn_tasks.store.engines import Standing
 from norn_tasks.store.session import Row, Tx
 
 _READY = """{c}.class = :class AND {c}.state = 'queued' AND {c}.run_after <= clock_timestamp()
   AND {c}.cancel_requested_at IS NULL AND {c}.claims < :max_claims
-  AND ({c}.engine IS NULL OR {c}.engine = ANY(CAST(:places AS text[])))"""
+  AND ({c}.engine IS NULL OR {c}.engine = ANY(CAST(:places AS text[])))
+  AND (greatest({c}.memory, CASE {c}.kind WHEN 'deploy' THEN :building END, 0) <= :free
+    OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = {c}.id))"""
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
@@ -129,19 +132,21 @@ class Claimer:
 
 
 def claim(tx: Tx, claimer: Claimer) -> Row | None:
-    """Takes the next ready job of the class for this worker, and answers its row; None when there is none."""
+    """Takes the next ready job of the class for this worker, and answers its row; None when there is none that fits."""
+    room = memory.room(tx, claimer.engine) if claimer.job_class is not JobClass.OBSERVE else memory.Room()
     for statement in statements(claimer.job_class):
-        row = tx.execute(statement, bound(claimer)).mappings().one_or_none()
+        row = tx.execute(statement, bound(claimer, room)).mappings().one_or_none()
         if row is not None:
             return row
     return None
 
 
-def bound(claimer: Claimer) -> dict[str, Any]:
+def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
     """Answers the values that the statements take."""
     return {
         "class": str(claimer.job_class), "places": claimer.standing.places(claimer.engine), "worker": claimer.worker,
-        "lease": claimer.lease, "max_claims": claimer.max_claims,
+        "lease": claimer.lease, "max_claims": claimer.max_claims, "building": room.building,
+        "free": room.free,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Float, cast, extract, func, select, text
 
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import alerts, beats_read, deadman, deliveries, routes, workers_read
+from norn_tasks.store import alerts, beats_read, deadman, deliveries, memory, routes, workers_read
 from norn_tasks.store.session import Tx
 from norn_tasks.store.workers_read import Worker
 
@@ -43,15 +43,15 @@ class Check:
     hint: str = ""
 
 
-_READY_SINCE = text("""
+_READY_SINCE = text(f"""
 SELECT c.class, extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS waited
-  FROM jobs c
- WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL
+  FROM jobs c {memory.ROOM}
+ WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL AND {memory.FITS}
    AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
         WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
    AND (c.class NOT IN ('invoke', 'cron') OR EXISTS (SELECT 1 FROM slots s
         WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id)))
- GROUP BY c.class""")
+ GROUP BY c.class""")  # noqa: S608 - built from constants
 
 
 def checks(tx: Tx) -> tuple[Check, ...]:
@@ -60,7 +60,7 @@ def checks(tx: Tx) -> tuple[Check, ...]:
     waited = {row[0]: row.waited for row in tx.execute(_READY_SINCE)}
     now = tx.execute(select(cast(extract("epoch", func.clock_timestamp()), Float))).scalar_one()
     classes = [_class(c, [w for w in workers if w.class_ == c], waited.get(str(c), 0.0), now) for c in JobClass]
-    return (*classes, _beat(tx), _engine(workers), _router(tx), *_people(tx))
+    return (*classes, _beat(tx), _engine(workers), *_memory(tx), _router(tx), *_people(tx))
 
 
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
@@ -135,6 +135,16 @@ def _engine(workers: tuple[Worker, ...]) -> Check:
             "engine", CheckStatus.FAIL, trouble, "start Docker; `docker info` on the worker's machine tells more"
         )
     return Check("engine", CheckStatus.OK, "the container engine answers")
+
+
+def _memory(tx: Tx) -> tuple[Check, ...]:
+    waits = memory.longest(tx)
+    if waits is None:
+        return ()
+    count, sentence = waits
+    also = f", and {count - 1} more wait" if count > 1 else ""
+    hint = "norn jobs list --state running; NORN_ENGINE_MEMORY says how much of the engine is for apps"
+    return (Check("memory", CheckStatus.WARN, f"{sentence}{also}", hint),)
 
 
 def _router(tx: Tx) -> Check:

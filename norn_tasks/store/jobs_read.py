@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.job import JobState
+from norn_tasks.store import memory
 from norn_tasks.store import tables as t
 from norn_tasks.store.reading import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
 from norn_tasks.store.session import Tx
@@ -61,6 +62,7 @@ class SeenJob:
     release: int | None
     args: dict[str, Any]
     facts: dict[str, Any]
+    waits: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -97,7 +99,9 @@ def listed(tx: Tx, wanted: Wanted, cut: Cut) -> Page[SeenJob]:
         state=(j.state, wanted.state),
         job_class=(j.class_, wanted.job_class),
     )
-    return newest_first(tx, _jobs().where(*chosen, *within(j.app, wanted.reach)), j.id, SeenJob, cut)
+    page = newest_first(tx, _jobs().where(*chosen, *within(j.app, wanted.reach)), j.id, SeenJob, cut)
+    waits = memory.waiting(tx, [job.id for job in page.items if job.state == JobState.QUEUED])
+    return replace(page, items=tuple(replace(job, waits=waits.get(job.id)) for job in page.items))
 
 
 def get(tx: Tx, job: int) -> SeenJob:
@@ -105,7 +109,7 @@ def get(tx: Tx, job: int) -> SeenJob:
     row = tx.execute(_jobs().where(t.JobRow.id == job)).first()
     if row is None:
         raise NotFound(f"there is no job {job}", hint="norn jobs")
-    return value(SeenJob, row)
+    return replace(value(SeenJob, row), waits=memory.waiting(tx, [job]).get(job))
 
 
 def steps(tx: Tx, job: SeenJob) -> tuple[Step, ...]:

@@ -21,7 +21,7 @@ from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.placing import HOME
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
 from norn_tasks.domain.writes import ExecutionFinished
-from norn_tasks.store import endings, retries, slots
+from norn_tasks.store import endings, memory, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
@@ -97,6 +97,8 @@ class Ledger:
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
             tx.execute(_BEGIN_STEP, {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name})
+            if stage is DeploymentState.DEPLOYING:
+                memory.lower(tx, row)
             if stage is not None and row["deployment"] is not None:
                 tx.execute(update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(state=str(stage)))
             tell(tx, EventKind.STEP_STARTED, app=row["app"], job=fence.job, n=place.n, name=place.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text, update
 
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import slots
+from norn_tasks.store import memory, slots
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import JobRow
 
@@ -35,6 +35,7 @@ def again(tx: Tx, row: Row, seconds: int) -> None:
     """Queues the job of `row` (locked) once more, not to begin before so many seconds have passed."""
     if row["class"] != JobClass.CRON:
         slots.put_back(tx, row["id"])
+    memory.free(tx, row["id"])
     later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=seconds)
     tx.execute(
         update(JobRow)

@@ -34,8 +34,9 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 
 def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
     """Frees what ended jobs still hold whose container is not on the engine any more; `there`: the ids that are."""
-    ended = text("""SELECT DISTINCT j.id FROM slots s JOIN jobs j ON j.id = s.job_id
-        WHERE s.job_id IS NOT NULL AND j.state NOT IN ('queued', 'running') AND (j.engine IS NULL OR j.engine = :engine)
+    ended = text("""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
+        WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)
+          AND j.state NOT IN ('queued', 'running') AND coalesce(h.engine, nullif(j.engine, 'home'), :engine) = :engine
           AND NOT j.container = ANY(:there)""")
     for job in tx.scalars(ended, {"engine": engine, "there": list(there)}).all():
         release(tx, job)
@@ -47,10 +48,11 @@ def put_back(tx: Tx, job: int) -> None:
 
 
 def release(tx: Tx, job: int) -> None:
-    """Frees the slot that a job holds, if any."""
+    """Frees the slot and the memory that a job holds, if any."""
     tx.execute(_RELEASE, {"job": job, "extra": EXTRA})
 
 
 _RELEASE = text("""
-WITH extra AS (DELETE FROM slots WHERE job_id = :job AND n > :extra)
+WITH extra AS (DELETE FROM slots WHERE job_id = :job AND n > :extra),
+memory AS (DELETE FROM memory_held WHERE job_id = :job)
 UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra""")

@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.placing import HOME
-from norn_tasks.store import slots
+from norn_tasks.store import memory, slots
 from norn_tasks.store.endings import end
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Database, Row, Tx
@@ -78,8 +78,10 @@ def _cancel(tx: Tx, row: Row) -> None:
 
 def _expire(tx: Tx, row: Row) -> None:
     waited = (row["deadline"] - row["created_at"]).total_seconds()
-    sentence = f"waited {waited:.0f} s, and no worker was free to begin it"
-    end(tx, row, JobState.EXPIRED, Problem("expired", sentence, "norn worker list"))
+    sentence, hint = f"waited {waited:.0f} s, and no worker was free to begin it", "norn worker list"
+    if row["id"] in memory.waiting(tx, [row["id"]]):
+        sentence, hint = f"waited {waited:.0f} s, and its engine had no memory free for it", "norn health"
+    end(tx, row, JobState.EXPIRED, Problem("expired", sentence, hint))
 
 
 def _engine_gone(tx: Tx, row: Row) -> None:
@@ -138,17 +140,18 @@ class Waiting:
     oldest: float
 
 
-_WAITING = text("""
+_WAITING = text(f"""
 SELECT c.class, count(*) AS ready,
        extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8 AS oldest
-  FROM jobs c
+  FROM jobs c {memory.ROOM}
  WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND (c.cancel_requested_at IS NULL OR c.adopt)
+   AND {memory.FITS}
    AND (CAST(:places AS text[]) IS NULL OR c.engine IS NULL OR c.engine = ANY(CAST(:places AS text[])))
    AND (CASE WHEN c.class IN ('invoke', 'cron') THEN EXISTS (
           SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id))
         ELSE NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
           WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running'))) END)
- GROUP BY c.class""")
+ GROUP BY c.class""")  # noqa: S608 - built from constants
 
 
 def waiting(tx: Tx, places: list[str] | None = None) -> list[Waiting]:

@@ -12,6 +12,7 @@ from norn_tasks.domain.disk import Space
 from norn_tasks.domain.errors import EngineDown, NotFound, Unavailable
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobClass
+from norn_tasks.store import memory
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import Beat, Worker
@@ -22,7 +23,10 @@ _FORGET = text("clock_timestamp() - interval '1 hour'")
 
 @dataclass(frozen=True)
 class Presence:
-    """What a worker process says of itself. `engine` None: it does not answer, and `engine_error` says why."""
+    """What a worker process says of itself. `engine` None: it does not answer, and `engine_error` says why.
+
+    `memory`: bytes that the engine has for apps; `building`: those that a build takes.
+    """
 
     name: str
     job_class: JobClass
@@ -31,6 +35,8 @@ class Presence:
     slots: int
     engine: str | None
     engine_error: str | None
+    memory: int = 0
+    building: int = 0
     spaces: tuple[Space, ...] = ()
     clock: float | None = None
     """Seconds since 1970 by its machine's clock, taken just now."""
@@ -44,6 +50,8 @@ def _offset(clock: float | None) -> Any:
 
 def say(tx: Tx, presence: Presence) -> None:
     """Writes the worker's row; a new process under an old name (another pid) is a new worker, and not draining."""
+    if presence.engine is not None and presence.memory:
+        memory.speak(tx, presence.engine, presence.memory, presence.building)
     busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
         owner=presence.name
     )

@@ -34,10 +34,18 @@ class EngineIdentity:
     """The id of this worker's engine, asked again as long as it is not known or the engine is away; and its disks.
 
     `standing`: whether it is home, another that a registry allows, or refused; then it has no id for anybody.
+    `measure` answers how much memory it has for apps; that is asked once.
     """
 
-    def __init__(self, ask: Callable[[], str], stand: Stand, disks: Callable[[], tuple[Space, ...]] = tuple) -> None:
-        self._ask, self._stand, self._disks = ask, stand, disks
+    def __init__(
+        self,
+        ask: Callable[[], str],
+        stand: Stand,
+        disks: Callable[[], tuple[Space, ...]] = tuple,
+        measure: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._ask, self._stand, self._disks, self._measure = ask, stand, disks, measure
+        self.memory = 0
         self.spaces: tuple[Space, ...] = ()
         self._stood = float("-inf")
         self.id: str | None = None
@@ -49,6 +57,7 @@ class EngineIdentity:
         try:
             self._settle(self._ask())
             self.spaces = self._disks()
+            self.memory = self.memory or self._measure()
         except NornError as error:
             self.id, self.error = None, error.sentence
 
@@ -157,6 +166,8 @@ class PresenceThread:
             engine_error=self._engine.error,
             spaces=self._engine.spaces,
             clock=time.time(),
+            memory=self._engine.memory,
+            building=self._settings.build_memory,
         )
 
     def _tidy(self) -> None:

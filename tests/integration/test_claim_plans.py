@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import claims
+from norn_tasks.store import claims, memory
 from norn_tasks.store.session import Database
 from tests import factories, ledger_kit
 
@@ -17,7 +17,9 @@ def _plans(database: Database, job_class: JobClass) -> str:
     with database.transaction() as tx:
         for statement in claims.statements(job_class):
             explained = text(f"EXPLAIN {statement.text}")
-            lines += tx.execute(explained, claims.bound(factories.claimer("w", job_class))).scalars().all()
+            lines += (
+                tx.execute(explained, claims.bound(factories.claimer("w", job_class), memory.Room())).scalars().all()
+            )
     return "\n".join(lines)
 
 

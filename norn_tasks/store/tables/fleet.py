@@ -32,6 +32,15 @@ class Worker(Base):
     """How many seconds its machine's clock is ahead of the database's."""
 
 
+class EngineRow(Base):
+    """A container engine that workers speak for: its bytes of memory for apps, and those that a build takes of them."""
+
+    __tablename__ = "engines"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    memory: Mapped[int]
+    building: Mapped[int]
+
+
 class Beat(Base):
     """A beat process, and how late its last tick was (seconds)."""
 

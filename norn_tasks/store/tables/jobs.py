@@ -5,10 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import PrimaryKeyConstraint, text
+from sqlalchemy import Computed, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.columns import NOW, Base, Xid8
+
+NEEDED_MEMORY = """CASE
+    WHEN kind = 'invoke' THEN coalesce(CAST(spec -> 'function' ->> 'memory' AS bigint), 268435456)
+    WHEN kind IN ('cron-run', 'run') THEN coalesce(CAST(spec -> 'resources' ->> 'memory' AS bigint), 536870912)
+    WHEN kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') AND spec ->> 'role' IN ('webserver', 'worker')
+    THEN CAST(spec -> 'resources' ->> 'memory' AS bigint) END"""
+"""What the container of a job may use: a call 256 MiB and a run 512 MiB unless its spec says more or less; of a change
+of replicas one more of them, if the spec says what that is."""
 
 
 class JobRow(Base):
@@ -50,6 +58,7 @@ class JobRow(Base):
     cancel_by: Mapped[str | None]
     error: Mapped[dict[str, Any] | None]
     event_seq: Mapped[int] = mapped_column(server_default="0")
+    memory: Mapped[int | None] = mapped_column(Computed(NEEDED_MEMORY, persisted=True))
 
 
 class StepRow(Base):
@@ -101,6 +110,15 @@ class BuildRow(Base):
     engine: Mapped[str]
     token: Mapped[int]
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class MemoryHeld(Base):
+    """What a job holds of its engine's memory, from its claim until its container is gone."""
+
+    __tablename__ = "memory_held"
+    job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    engine: Mapped[str]
+    bytes: Mapped[int]
 
 
 class Event(Base):

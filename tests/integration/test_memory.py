@@ -1,0 +1,187 @@
+"""Memory as rows: what does not fit waits and is told why, what fits goes ahead, and nothing is given out twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text, update
+
+from norn_tasks import dispatch
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.domain.step import StepPlace
+from norn_tasks.store import health, jobs_read, memory, releases, runs, sweeper
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import JobRow
+from tests import factories
+
+MIB = 2**20
+
+
+def _engine(database: Database, mib: int, building: int = 0) -> None:
+    with database.transaction() as tx:
+        memory.speak(tx, factories.ENGINE, mib * MIB, building * MIB)
+
+
+def _function(database: Database, app: str, mib: int, calls: int, at_once: int = 50) -> list[int]:
+    factories.add_live(database, app, more=f"function: {{memory: {mib}m}}\n", at_once=at_once)
+    with database.transaction() as tx:
+        release = releases.require_live(tx, app)
+        return [
+            runs.accept_call(tx, release, Call(), sync=False, actor="test", patience=60).job for _ in range(calls)
+        ]  # fmt: skip
+
+
+def _left(database: Database) -> int:
+    with database.transaction() as tx:
+        return memory.room(tx, factories.ENGINE).free // MIB
+
+
+def _claim(database: Database, job_class: JobClass = JobClass.INVOKE) -> int | None:
+    job = take(database, factories.claimer(job_class=job_class))
+    return None if job is None else job.id
+
+
+def test_a_claim_holds_memory_and_its_end_gives_it_back(database: Database) -> None:
+    _engine(database, 1000)
+    _function(database, "fn", 300, calls=1)
+    job = factories.claim(database, job_class=JobClass.INVOKE)
+    held = _left(database)
+    Ledger(database, patience=0).finish(job.fence, JobState.SUCCEEDED)
+    assert (held, _left(database)) == (700, 1000)
+
+
+def test_what_does_not_fit_waits_until_it_does(database: Database) -> None:
+    _engine(database, 500)
+    _function(database, "fn", 300, calls=2)
+    first = factories.claim(database, job_class=JobClass.INVOKE)
+    assert _claim(database) is None
+    Ledger(database, patience=0).finish(first.fence, JobState.SUCCEEDED)
+    assert _claim(database) is not None
+
+
+def test_what_fits_does_not_wait_behind_what_does_not(database: Database) -> None:
+    _engine(database, 500)
+    _function(database, "large", 600, calls=1)
+    (small,) = _function(database, "small", 100, calls=1)
+    assert _claim(database) == small
+
+
+def test_an_engine_that_has_not_spoken_holds_nobody_up(database: Database) -> None:
+    _function(database, "fn", 300, calls=1)
+    assert _claim(database) is not None
+
+
+def test_claims_at_the_same_moment_never_give_more_than_there_is(database: Database) -> None:
+    _engine(database, 1000)
+    for n in range(8):
+        _function(database, f"fn-{n}", 150, calls=4)
+    with ThreadPoolExecutor(16) as pool:
+        taken = [job for job in pool.map(lambda _: _claim(database), range(32)) if job is not None]
+    assert (_left(database) >= 0, len(taken)) == (True, (1000 - _left(database)) // 150)
+
+
+def test_after_all_of_that_everything_is_done_in_its_turn(database: Database) -> None:
+    _engine(database, 1000)
+    waiting = {job for n in range(4) for job in _function(database, f"fn-{n}", 150, calls=5)}
+    ledger, done = Ledger(database, patience=0), set()
+    while (job := take(database, factories.claimer(job_class=JobClass.INVOKE))) is not None:
+        done.add(job.id)
+        ledger.finish(job.fence, JobState.SUCCEEDED)
+    assert (done, _left(database)) == (waiting, 1000)
+
+
+def test_replicas_count_with_what_their_spec_reserves(database: Database) -> None:
+    _engine(database, 1000)
+    factories.add_live(database, "site", "webserver", "resources: {memory: 200m}\n")
+    with database.transaction() as tx:
+        for n in range(2):
+            tx.execute(
+                text("""INSERT INTO replicas(container, app, release, generation, state, token)
+                        VALUES (:c, 'site', 1, 1, 'live', 1)"""),
+                {"c": f"c{n}"},
+            )
+    assert _left(database) == 600
+
+
+def test_a_deploy_holds_what_a_build_takes_and_gives_it_back_before_the_rollout(database: Database) -> None:
+    _engine(database, 1000, building=700)
+    spec = factories.spec("site", "webserver", "resources: {memory: 200m}\n").to_json()
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.DEPLOY, "site", spec=spec)
+    job = factories.claim(database)
+    built = _left(database)
+    Ledger(database, patience=0).begin_step(job.fence, StepPlace(5, "rollout-image"), DeploymentState.DEPLOYING)
+    assert (built, _left(database)) == (300, 800)
+
+
+def test_a_deploy_waits_for_the_memory_of_its_build(database: Database) -> None:
+    _engine(database, 1000, building=700)
+    with database.transaction() as tx:
+        first, second = (factories.add_job(tx, JobKind.DEPLOY, app) for app in ("one", "two"))
+    assert (_claim(database, JobClass.DEPLOY), _claim(database, JobClass.DEPLOY)) == (first, None)
+    with database.transaction() as tx:
+        told = memory.waiting(tx, [first, second])
+    assert told == {second: "waits for 700m of memory: 300m of the 1000m that its engine has are free"}
+
+
+def test_a_build_never_needs_more_than_there_is(database: Database) -> None:
+    _engine(database, 500, building=700)
+    with database.transaction() as tx:
+        job = factories.add_job(tx, JobKind.DEPLOY, "one")
+    assert _claim(database, JobClass.DEPLOY) == job
+
+
+def test_a_waiting_job_says_why(database: Database) -> None:
+    _engine(database, 500)
+    (job,) = _function(database, "fn", 600, calls=1)
+    sentence = "waits for 600m of memory: 500m of the 500m that its engine has are free"
+    with database.transaction() as tx:
+        listed = jobs_read.listed(tx, jobs_read.Wanted(), jobs_read.Cut(10, None))
+        assert [jobs_read.get(tx, job).waits, listed.items[0].waits] == [sentence, sentence]
+
+
+def test_health_says_who_waits_for_memory_and_no_worker_is_sick_for_it(database: Database) -> None:
+    _engine(database, 500)
+    (job,) = _function(database, "fn", 600, calls=1)
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(run_after=text("clock_timestamp() - interval '1 h'")))
+        (check,) = [each for each in health.checks(tx) if each.name == "memory"]
+        assert (sweeper.waiting(tx), check.status) == ([], health.CheckStatus.WARN)
+    assert check.message.startswith(f"job {job} of fn waits for 600m of memory")
+
+
+def test_a_job_that_memory_kept_waiting_expires_with_that_reason(database: Database) -> None:
+    _engine(database, 500)
+    (job,) = _function(database, "fn", 600, calls=1)
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(deadline=text("clock_timestamp() - interval '1 s'")))
+    sweeper.sweep(database, max_claims=5)
+    with database.transaction() as tx:
+        error = jobs_read.get(tx, job).error
+    assert error is not None and error["sentence"].endswith("and its engine had no memory free for it")
+
+
+@pytest.mark.parametrize(
+    ("role", "more", "words"),
+    [
+        ("function", "function: {memory: 2g}\n", "function.memory: app asks for 2g, and the largest engine has 1000m"),
+        ("webserver", "resources: {memory: 400m}\nreplicas: 2\n", "asks for 400m for each of 3 replicas"),
+    ],
+)
+@pytest.mark.parametrize("ask", [dispatch.request_forge, dispatch.request_deploy])
+def test_what_could_never_run_is_refused(
+    database: Database, role: str, more: str, words: str, ask: Callable[..., object]
+) -> None:
+    _engine(database, 1000)
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("app", role, more))
+    options = {"force": False} if ask is dispatch.request_forge else {"ref": None}
+    with pytest.raises(InvalidRequest, match=words):
+        ask(factories.intake(database), "app", actor="test", **options)
