@@ -43,8 +43,8 @@ def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
 
 
 def put_back(tx: Tx, job: int) -> None:
-    """Frees the slot of a job that goes back into the queue; one that was made for it alone waits there with it."""
-    tx.execute(text("UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra"), {"job": job, "extra": EXTRA})
+    """Frees slot and memory of a job that goes back into the queue; a slot that was made for it alone waits with it."""
+    tx.execute(_PUT_BACK, {"job": job, "extra": EXTRA})
 
 
 def release(tx: Tx, job: int) -> None:
@@ -52,6 +52,9 @@ def release(tx: Tx, job: int) -> None:
     tx.execute(_RELEASE, {"job": job, "extra": EXTRA})
 
 
+_PUT_BACK = text("""
+WITH memory AS (DELETE FROM memory_held WHERE job_id = :job)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra""")
 _RELEASE = text("""
 WITH extra AS (DELETE FROM slots WHERE job_id = :job AND n > :extra),
 memory AS (DELETE FROM memory_held WHERE job_id = :job)
