@@ -164,7 +164,8 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    stretch = _stretch(schedule, row["anchor"], row["after"], before, MOST)
+    anchor = row["after"] if schedule.period is None else row["anchor"]  # five fields know none: they share the count
+    stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:
         turn.done.append(row["id"])
     if stretch is not None:
