@@ -55,13 +55,13 @@ api = noun("cron", "Schedules of cron apps, their ticks and runs")
 def list_schedules(query: SchedulesQuery) -> Response:
     """Lists schedules by app, each with its last 30 occurrences."""
     services = norn()
-    chosen = Chosen(Role.CRON, hidden=True, reach=actor().apps)
+    one_more = query.limit + 1
+    chosen = Chosen(Role.CRON, hidden=True, reach=actor().apps, after=query.after or "", at_most=one_more)
     with services.database.transaction() as tx:
         known = apps_read.known(tx, services.settings.apps_dir, chosen)
-        behind = [app for app in known if query.after is None or app.name > query.after]
-        seen = apps_read.seen(tx, tuple(behind[: query.limit]))
+        seen = apps_read.seen(tx, known[: query.limit])
         bars = schedules_read.bars(tx, tuple(app.name for app in seen))
-    more = seen[-1].name if len(behind) > query.limit else None
+    more = seen[-1].name if len(known) > query.limit else None
     schedules_told = [
         ScheduleTold(app=app.name, schedule=plan, recent=_marks(bars.get(app.name, ())))
         for app in seen

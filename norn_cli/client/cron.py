@@ -10,7 +10,7 @@ class Cron(Transport):
 
     def schedules(self) -> Json:
         """Lists every schedule with its last occurrences."""
-        return self._all("/api/cron", {})
+        return self._all("/api/cron", {"limit": 200})
 
     def cron(self, app: str) -> Json:
         """Reads an app's schedule."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -120,26 +121,29 @@ class SeenApp:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which apps a list is about."""
+    """Which apps a list is about: of all that fit, the first `at_most` whose names come after `after`."""
 
     role: Role | None = None
     core: bool | None = None
     hidden: bool = False
     reach: Reach = None
+    after: str = ""
+    at_most: int | None = None
 
 
 def known(tx: Tx, apps_dir: Path | None, chosen: Chosen) -> tuple[KnownApp, ...]:
     """Lists the apps that are chosen, by name, without asking how they stand."""
-    rows: dict[str, Row] = {row["name"]: row for row in tx.execute(select(t.App)).mappings()}
+    behind = select(t.App).where(t.App.name.collate("C") > chosen.after)
+    rows: dict[str, Row] = {row["name"]: row for row in tx.execute(behind).mappings()}
     files = {file.name: file for file in spec_files.read(apps_dir)}
     names = [name for name in sorted(rows.keys() | files.keys()) if _reached(name, chosen)]
     uploads = sources.newest(tx, names)
     found = (_known(name, rows.get(name), files.get(name), uploads.get(name)) for name in names)
-    return tuple(app for app in found if _wanted(app, chosen))
+    return tuple(islice((app for app in found if _wanted(app, chosen)), chosen.at_most))
 
 
 def _reached(name: str, chosen: Chosen) -> bool:
-    return chosen.reach is None or name in chosen.reach
+    return name > chosen.after and (chosen.reach is None or name in chosen.reach)
 
 
 def _wanted(app: KnownApp, chosen: Chosen) -> bool:
