@@ -25,7 +25,7 @@ from norn_tasks.store import endings, memory, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
-from norn_tasks.store.session import EVENTS, Database, Row, Tx
+from norn_tasks.store.session import EVENTS, Database, Note, Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
@@ -71,10 +71,10 @@ class Ledger:
                     raise
                 time.sleep(0.5)
 
-    def _write_alone(self, statement: TextClause, fence: Fence, **values: object) -> None:
+    def _write_alone(self, statement: TextClause, fence: Fence, note: Note | None = None, **values: object) -> None:
         """Runs a statement that has the fence in it, and answers a row when that stands."""
         bound = {"job": fence.job, "token": fence.token, **values}
-        if not self._patiently(lambda: self._database.alone(statement, bound)):
+        if not self._patiently(lambda: self._database.alone(statement, bound, note)):
             raise LeaseLost(_LOST.format(fence.job, fence.token))
 
     def steps(self, fence: Fence) -> dict[str, StepState]:
@@ -167,7 +167,7 @@ class Ledger:
     def begin_code(self, fence: Fence) -> None:
         """Records that the user's code is let go next: one run is used up; commits or raises."""
 
-        self._write_alone(_BEGIN_CODE, fence, channel=EVENTS)
+        self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)))
 
     def take_back_run(self, fence: Fence) -> None:
         """Records that the code which was to be let go never was: the run that it had used up is there again."""
@@ -202,7 +202,7 @@ WITH begun AS (
 {"".join(_begin_execution(kind, table.__tablename__) for kind, table in endings.EXECUTION_TABLES.items())}
 INSERT INTO events(kind, app, job_id, seq, data)
 SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
-RETURNING pg_notify(:channel, CAST(job_id AS text))""")  # noqa: S608 - built from constants
+RETURNING id""")  # noqa: S608 - built from constants
 
 _BEGIN_STEP = text("""
 INSERT INTO steps(job_id, n, name, state, token) VALUES (:job, :n, :name, 'running', :token)

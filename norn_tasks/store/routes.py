@@ -15,7 +15,7 @@ from norn_tasks.domain.app_status import ForgeState
 from norn_tasks.domain.errors import LeaseLost, NotFound, Unavailable
 from norn_tasks.domain.job import Fence
 from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.store.session import ROUTES, Database, Tx
+from norn_tasks.store.session import ROUTES, Database, Tx, note
 
 # What workers write
 
@@ -83,7 +83,7 @@ def _hold(tx: Tx, fence: Fence) -> None:
 
 
 def _notify(tx: Tx, app: str) -> None:
-    tx.execute(text("SELECT pg_notify(:channel, :app)"), {"channel": ROUTES, "app": app})
+    note(tx, ROUTES, app)
 
 
 _FENCE = "SELECT 1 FROM jobs WHERE id = :job AND lease_token = :token AND state = 'running' FOR SHARE"

@@ -25,6 +25,9 @@ Tx = Connection
 Row = RowMapping
 """A row by the names of its columns."""
 
+Note = tuple[str, str]
+"""A NOTIFY to be sent: channel and payload."""
+
 EVENTS, ROUTES, SCHEDULES = "norn_events", "norn_routes", "norn_schedules"
 """The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed."""
 
@@ -84,16 +87,24 @@ class Database:
 
         Raises DatabaseDown when PostgreSQL cannot be reached or went away; then it may have committed or not.
         """
-        with _translated(), self._engine.begin() as tx:
-            yield tx
+        with _translated(), self._engine.connect() as connection:
+            notes: dict[Note, None] = {}
+            connection.info[_NOTES] = notes
+            with connection.begin():
+                yield connection
+            if notes:
+                _announce(connection.execution_options(isolation_level="AUTOCOMMIT"), tuple(notes))
 
-    def alone(self, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Row]:
+    def alone(self, statement: TextClause, values: Mapping[str, Any], note: Note | None = None) -> Sequence[Row]:
         """Runs one statement that is a transaction by itself, without the turns that BEGIN and COMMIT take.
 
-        Raises DatabaseDown as `transaction` does.
+        `note` is announced after it, when it answers a row. Raises DatabaseDown as `transaction` does.
         """
-        with _translated(), self._alone.connect() as tx:
-            return tx.execute(statement, values).mappings().all()
+        with _translated(), self._alone.connect() as connection:
+            rows = connection.execute(statement, values).mappings().all()
+            if note is not None and rows:
+                _announce(connection, (note,))
+            return rows
 
     def listen(self, *channels: str, url: str = "") -> Listener:
         """Opens a connection that hears NOTIFY on the channels; raises DatabaseDown."""
@@ -108,6 +119,27 @@ def server_version(database: Database) -> int:
     """Answers the major version of the server."""
     with database.transaction() as tx:
         return int(tx.scalar(text("SHOW server_version_num"))) // 10_000
+
+
+def note(tx: Tx, channel: str, payload: str) -> None:
+    """Remembers a NOTIFY, to be sent when this transaction has committed."""
+    tx.info[_NOTES][(channel, payload)] = None
+
+
+def _announce(connection: Connection, notes: Sequence[Note]) -> None:
+    """Sends what was noted, behind the commit: whoever listens also looks once a second, so a lost one costs little.
+
+    Commits with a NOTIFY in them go one at a time, each with its own wait for the disk.
+    """
+    bound = {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]}
+    try:
+        connection.execute(_ANNOUNCE, bound)
+    except DBAPIError:
+        connection.invalidate()
+
+
+_NOTES = "norn_notes"
+_ANNOUNCE = text("SELECT pg_notify(c, p) FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS n(c, p)")
 
 
 @contextmanager
