@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -11,14 +12,17 @@ from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.domain.job import Job, JobClass
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings
+from norn_tasks.store import sweeper
 from norn_tasks.store.claimed import take
 from norn_tasks.store.claims import Claimer
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
+from norn_tasks.store.sweeper import Waiting
 from norn_tasks.worker.heart import Heart
 from norn_tasks.worker.presence import EngineIdentity
 
 log = structlog.get_logger()
+PASS_ON_SECONDS = 0.5
 _NEED_AN_ENGINE = (JobClass.INVOKE, JobClass.CRON)
 """A run that any engine could do is left to a worker whose engine answers."""
 
@@ -46,7 +50,27 @@ class WorkerProcess:
                 break
             self._run(job)
             count += 1
+        if count == 0 and not (self.engine.standing.home or self.heart.draining):
+            self._pass_on()
         return count
+
+    def _pass_on(self) -> None:
+        """Hands on a wake-up that was not for this worker: away from home it cannot take all that waits.
+
+        After a moment, so that another worker is the first to hear it; it ends with the job that it was sent for.
+        """
+        try:
+            with self.database.transaction() as tx:
+                ready, mine = sweeper.waiting(tx), sweeper.waiting(tx, self.engine.standing.places(self.engine.id))
+        except DatabaseDown:
+            return
+        could = 0 if self.engine.standing.refused else self._of_my_class(mine)
+        if self._of_my_class(ready) > could:
+            time.sleep(PASS_ON_SECONDS)
+            self.waker.wake(self.job_class)
+
+    def _of_my_class(self, waiting: list[Waiting]) -> int:
+        return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
         self.engine.refresh()

@@ -231,7 +231,7 @@ def test_a_function_may_be_built_there_and_a_worker_may_not(stack: Stack, joined
     assert stack.norn("invoke", "there", "--body", "built there").stdout == b"built there"
     assert stack.job(waiting)["state"] == "queued"
     stack.spawn("deploy")
-    stack.await_state(waiting, ["succeeded"], 60)
+    stack.await_state(waiting, ["succeeded"], 120)
     stack.norn("deploy", "ticker")
     home = worker(stack, "observe")
     assert home is not None and job_engine(stack, "deploy", "ticker") == home["engine"]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 
 from norn_tasks import dispatch
+from norn_tasks.celery_app import Waker
 from norn_tasks.domain.errors import EngineDown
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.placing import HOME
+from norn_tasks.pipelines.runner import Runner
+from norn_tasks.settings import Settings
 from norn_tasks.store import engines, workers
 from norn_tasks.store.claimed import take
 from norn_tasks.store.claims import Claimer
 from norn_tasks.store.engines import Standing
+from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
+from norn_tasks.worker.heart import Heart
 from norn_tasks.worker.presence import EngineIdentity
+from norn_tasks.worker.process import WorkerProcess
 from tests import factories
+from tests.servers import Broker
 
 
 def speak(database: Database, engine: str, host: str = "a", *, registry: bool = False) -> Standing:
@@ -118,6 +126,38 @@ def test_each_engine_beside_home_is_looked_at(database: Database) -> None:
 
 
 # What a worker makes of it
+
+
+@pytest.fixture
+def woken(database: Database, broker: Broker) -> Callable[[Standing], int]:
+    """Wakes a worker of an engine that stands so, with a job in the queue; answers the wake-ups that it left."""
+    broker.client().flushall()
+
+    def wake(standing: Standing) -> int:
+        settings = Settings(database_url=database.url, broker_url=broker.url)
+        identity = EngineIdentity(lambda: "two", lambda _: standing)
+        process = WorkerProcess(
+            name="w1", job_class=JobClass.DEPLOY, settings=settings, database=database, live=Live(broker.url),
+            waker=Waker(broker.url), heart=Heart(database, settings, JobClass.DEPLOY), engine=identity,
+            runner=cast(Runner, None),
+        )  # fmt: skip
+        assert process.work() == 0
+        return int(broker.client().llen("deploy"))  # type: ignore[arg-type]
+
+    return wake
+
+
+@pytest.mark.parametrize("standing", [Standing(home=False), Standing(home=False, refused="no registry")])
+def test_a_wakeup_for_home_is_handed_on(
+    database: Database, woken: Callable[[Standing], int], standing: Standing
+) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, engine=HOME)
+    assert woken(standing) == 1
+
+
+def test_where_nothing_waits_no_wakeup_is_handed_on(woken: Callable[[Standing], int]) -> None:
+    assert woken(Standing(home=False)) == 0
 
 
 class Asked:
