@@ -175,6 +175,7 @@ def undo(speaker: Speaker) -> None:
     settle(ask("teardown", app="mail-agent", json={}))
     settle(ask("delete_forge", app="mail-agent"))
     ask("delete_app", app="spare")
+    ask("drain_worker", name="observe@test")
 
 
 def await_quiet(stack: Stack) -> None:
