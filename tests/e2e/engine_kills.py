@@ -60,10 +60,13 @@ class Kills:
     def _judge(self, execution: int, runs: int) -> None:
         told = self.stack.rows("SELECT state, exit_code, cause FROM cron_executions WHERE id = %s", execution)[0]
         lines = self._written(execution)
+        self.codes[str(told["exit_code"])] += 1
+        if not lines and told["state"] == "error":
+            # Killed before it had let the code go: that is told as the engine's trouble, and nothing has run.
+            return
         said = [line for line in lines if line != "begun"]
         # Killed by force it could not say: 137 is then the truth.
         true = int(said[0]) if said else 137
-        self.codes[str(told["exit_code"])] += 1
         if (lines.count("begun"), len(said) <= 1, told["exit_code"], runs) != (1, True, true, 1):
             self.wrong.append(f"run {execution}: {lines}, recorded {told}, {runs} runs")
 

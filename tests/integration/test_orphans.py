@@ -1,0 +1,67 @@
+"""Which containers have no owner any more: the label of the owner decides, never that of the job that wrote last."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from norn_tasks.domain.call import Call
+from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.domain.writes import ContainersSeen
+from norn_tasks.store import releases, runs
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.looks import containers_seen
+from norn_tasks.store.session import Database
+from tests import factories
+
+OLD = 3600.0
+
+
+def _orphans(database: Database, owner: str, age: float = OLD) -> list[str]:
+    """Answers what a look learns that sees one container of this owner."""
+    with database.transaction() as tx:
+        look = factories.add_job(tx, JobKind.OBSERVE, app="")
+        row = tx.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": look}).mappings().one()
+        learned = containers_seen(tx, row, ContainersSeen((("c1", owner, age),), factories.ENGINE))
+    return list(learned["orphans"])
+
+
+def _replica(database: Database) -> None:
+    """Makes a replica whose deploy has ended long ago."""
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.DEPLOY, app="site")
+    Ledger(database, patience=0).finish(factories.claim(database).fence, JobState.SUCCEEDED)
+    factories.add_live(database, "site", "webserver")
+    with database.transaction() as tx:
+        tx.execute(
+            text("""INSERT INTO replicas(container, app, release, generation, state, token)
+                    VALUES ('c1', 'site', 1, 1, 'live', 1)""")
+        )
+
+
+def _call(database: Database) -> int:
+    factories.add_live(database, "fn")
+    with database.transaction() as tx:
+        return runs.accept_call(
+            tx, releases.require_live(tx, "fn"), Call(), sync=False, actor="test", patience=60
+        ).execution
+
+
+def test_a_replica_stays_when_the_job_that_made_it_has_ended(database: Database) -> None:
+    _replica(database)
+    assert _orphans(database, "release:site:1") == []
+
+
+def test_a_replica_that_has_no_row_goes_once_it_could_have_one(database: Database) -> None:
+    assert [_orphans(database, "release:site:1", age) for age in (5.0, OLD)] == [[], ["c1"]]
+
+
+def test_a_run_stays_while_its_execution_lives_and_goes_when_that_has_ended(database: Database) -> None:
+    execution = _call(database)
+    living = _orphans(database, f"execution:{execution}")
+    job = factories.claim(database, job_class=JobClass.INVOKE)
+    Ledger(database, patience=0).finish(job.fence, JobState.CANCELLED)
+    assert (living, _orphans(database, f"execution:{execution}")) == ([], ["c1"])
+
+
+def test_what_another_database_knows_is_left_alone(database: Database) -> None:
+    assert [_orphans(database, owner) for owner in ("execution:999", "app:site", "norn")] == [[], [], []]
