@@ -16,7 +16,9 @@ TEXTS = ("* * * * *", "*/2 * * * *", "@every 3s", "@every 5s", "@every 7s", "@ev
 PLACES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns")
 
 
-def run(database: Database, broker_url: str, home: Path, *, beats: int, seconds: float, frozen: float) -> Counter[str]:
+def run(
+    database: Database, broker_url: str, home: Path, *, beats: int, seconds: float, frozen: float, pause: float = 3
+) -> Counter[str]:
     """Lets beats run in trouble for so long, and answers what was compared; fails with every difference."""
     chance = random.Random(beats)
     given = {
@@ -32,7 +34,7 @@ def run(database: Database, broker_url: str, home: Path, *, beats: int, seconds:
         for name in names:
             processes.beat(name)
         wait_until(processes.decides, 60, "a beat decides")
-        Trouble(processes, names, chance, frozen, told).until(time.monotonic() + seconds)
+        Trouble(processes, names, chance, frozen, pause, told).until(time.monotonic() + seconds)
         _all_decided(database)
         beats_kit.execute(database, "UPDATE cron_states SET next_due = NULL")
         wait_until(lambda: not _open_runs(database), 120, "every run has ended")

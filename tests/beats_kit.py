@@ -166,19 +166,23 @@ def settled(database: Database) -> None:
 
 @dataclass
 class Trouble:
-    """Kills, freezes and restarts beats at random; a frozen one goes on after `frozen` seconds."""
+    """Kills, freezes and restarts beats at random; a frozen one goes on after `frozen` seconds.
+
+    Between two of these pass up to `pause` seconds.
+    """
 
     processes: Processes
     names: tuple[str, ...]
     chance: random.Random
     frozen: float
+    pause: float
     done: Counter[str]
 
     def until(self, end: float) -> None:
         """Makes trouble until a moment of `time.monotonic()`; then all beats are there."""
         thaw: dict[str, float] = {}
         while time.monotonic() < end:
-            time.sleep(self.chance.uniform(0.5, 3))
+            time.sleep(self.chance.uniform(0.5, self.pause))
             for name, at in list(thaw.items()):
                 if time.monotonic() >= at:
                     self.processes.send(name, signal.SIGCONT)
