@@ -25,7 +25,7 @@ from tests.integration.api import factories
 from tests.integration.api.factories import Api, add_cron_run
 
 EXAMPLES = int(os.environ.get("NORN_FUZZ_EXAMPLES", "4"))
-SLOW = ("stream_events", "follow_job", "invoke", "get_logs")
+SLOW = ("stream_events", "follow_job", "invoke", "get_logs", "run_in_replica")
 """Operations that wait for events, workers or replicas."""
 schemathesis.serializer.alias(["application/gzip", "application/x-gzip", "application/x-tar+gzip"],
                               "application/octet-stream")  # fmt: skip
