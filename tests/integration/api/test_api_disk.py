@@ -60,7 +60,7 @@ def test_a_refusal_leaves_no_row_in_the_audit(full: Api) -> None:
 def worker_with(database: Database, name: str, free: int) -> None:
     spaces = (Space(ENGINE, "/var/lib/docker", free, 100 * GIB),)
     with database.transaction() as tx:
-        workers.say(tx, Presence(name, JobClass.DEPLOY, "host", 1, 2, "e", None, spaces))
+        workers.say(tx, Presence(name, JobClass.DEPLOY, "host", 1, 2, "e", None, spaces=spaces))
 
 
 def deploy(database: Database) -> None:

@@ -27,7 +27,7 @@ def found(api: Api, name: str) -> tuple[str, str, str]:
 
 def add_worker(database: Database, *spaces: Space, clock: float | None = None, name: str = "deploy@a") -> None:
     with database.transaction() as tx:
-        workers.say(tx, Presence(name, JobClass.DEPLOY, "a", 1, 2, "e", None, spaces, clock))
+        workers.say(tx, Presence(name, JobClass.DEPLOY, "a", 1, 2, "e", None, spaces=spaces, clock=clock))
 
 
 def sql(database: Database, statement: str, **bound: Any) -> None:
