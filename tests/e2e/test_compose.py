@@ -12,9 +12,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from norn_tasks.embedded.processes import processes
-from norn_tasks.embedded.program import Program
-from norn_tasks.settings import load
 from tests.e2e.stack import BIN
 from tests.servers import Broker, Postgres, free_port, wait_until
 
@@ -157,19 +154,3 @@ def test_every_part_that_runs_is_well(compose: Compose, deployed: str) -> None:
 def test_a_worker_in_a_container_leaves_when_it_is_drained(compose: Compose, deployed: str) -> None:
     name = next(line.split()[0] for line in compose.norn("worker", "list").splitlines() if line.startswith("observe@"))
     assert compose.norn("worker", "drain", name) == f"{name} has left\n"
-
-
-# The Dockerfile itself
-
-DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", "")
-TARGETS = dict(re.findall(r"^FROM norn AS (\S+)\nCMD \[(.*)\]$", DOCKERFILE, re.MULTILINE))
-
-
-@pytest.mark.parametrize("program", processes(load({}), Path("/")), ids=lambda program: program.name)
-def test_each_process_has_a_target_with_its_command_line(program: Program) -> None:
-    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == list(program.argv[2:])
-
-
-def test_what_is_installed_first_does_not_depend_on_our_code() -> None:
-    needed = DOCKERFILE.index("pip install --no-cache-dir --quiet '.[api,worker]'")
-    assert needed < DOCKERFILE.index("COPY norn_api")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,18 @@ def test_without_a_password_nothing_starts() -> None:
     told = compose("")
     assert told.returncode != 0
     assert "choose one" in told.stderr
+
+
+# The image: a target for each process
+
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", "")
+TARGETS = dict(re.findall(r"^FROM norn AS (\S+)\nCMD \[(.*)\]$", DOCKERFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_each_process_has_a_target_with_its_command_line(program: Program) -> None:
+    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == list(program.argv[2:])
+
+
+def test_what_is_installed_first_does_not_depend_on_our_code() -> None:
+    assert DOCKERFILE.index("pip install --no-cache-dir --quiet '.[api,worker]'") < DOCKERFILE.index("COPY norn_api")
