@@ -17,4 +17,4 @@ def test_beats_in_trouble_lose_and_double_nothing(
 ) -> None:
     told = beats_chaos.run(database, broker.url, tmp_path, beats=beats, seconds=300, frozen=60, pause=20)
     print(f"\n{beats} beats: {dict(told)}")
-    assert told["targets"] > 2500
+    assert told["targets"] > 1000
