@@ -72,7 +72,7 @@ def measure(subject: Subject, schedules: int, minutes: int) -> Figures:
 
 def _lead(schedules: int) -> float:
     """Seconds that a scheduler gets to read its schedules before the first minute that counts."""
-    return 8 + schedules / 1000
+    return 20 + schedules / 1000
 
 
 def _edits(subject: Subject, first: int, minutes: int) -> Iterator[float]:
