@@ -32,7 +32,7 @@ def engine_address() -> str:
 
 
 def clean_up(stack: Stack) -> None:
-    """Removes the containers and images of this control plane from the engine, and nothing else."""
+    """Removes the containers, images and volumes of this control plane from the engine, and nothing else."""
     client = docker.DockerClient(base_url=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     name = stack.rows("SELECT name FROM instance")[0]["name"]
     for container in client.containers.list(
@@ -41,6 +41,8 @@ def clean_up(stack: Stack) -> None:
         container.remove(force=True)
     for image in client.images.list(filters={"label": f"norn.io/instance={name}"}):
         client.images.remove(image.id, force=True)
+    for volume in client.volumes.list(filters={"label": f"norn.io/instance={name}"}):
+        volume.remove(force=True)
     client.close()
 
 
