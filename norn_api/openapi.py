@@ -19,6 +19,8 @@ PROBLEM = {
     "description": "A problem (RFC 9457): `code` is stable, `detail` says what is wrong, `hint` the way out",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+REFUSALS = ("400", "401", "403", "404", "409", "413", "415", "422", "429", "431", "503", "507")
+"""Statuses with which any operation may refuse: docs/errors.md says which code has which. A 500 is a defect."""
 Answers = dict[str | int, Any]
 
 
@@ -29,7 +31,7 @@ def noun(name: str, about: str) -> APIBlueprint:
         __name__,
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{"token": []}],
-        abp_responses={"default": dict(PROBLEM), "422": dict(PROBLEM)},
+        abp_responses={"422": dict(PROBLEM)},
         operation_id_callback=lambda *, name, path, method: name,
     )
 
@@ -73,10 +75,12 @@ def finish(app: OpenAPI) -> None:
     app.components_schemas.update(_shapes(Problem))
     spec = app.api_doc
     spec["components"]["schemas"].pop("ValidationErrorModel", None)
+    spec["components"]["responses"] = {"Problem": PROBLEM}
     for address, item in spec["paths"].items():
         for method, operation in item.items():
             _optional_body(operation, spec["components"]["schemas"])
             _tell_scope(operation, method, address)
+            _tell_refusals(operation)
 
 
 def _tell_scope(operation: dict[str, Any], method: str, address: str) -> None:
@@ -85,6 +89,13 @@ def _tell_scope(operation: dict[str, Any], method: str, address: str) -> None:
     operation["security"] = [] if needed is ANYONE else [{"token": []}]
     if needed.scope is not None:
         operation["x-norn-scope"] = str(needed.scope)
+
+
+def _tell_refusals(operation: dict[str, Any]) -> None:
+    """Documents each status of a refusal, unless the operation says itself what it means there."""
+    said = {status: answer for status, answer in operation["responses"].items() if answer != PROBLEM}
+    shared = {status: {"$ref": "#/components/responses/Problem"} for status in REFUSALS if status not in said}
+    operation["responses"] = said | shared
 
 
 def _written(rule: str) -> str:
