@@ -72,13 +72,15 @@ class Cron:
         """A claimed run ends."""
         Ledger(self.database, patience=1).finish(job.fence, state)
 
-    def play(self, job: Job, does: Does, runtime: FakeRuntime | None = None) -> JobState | None:
+    def play(
+        self, job: Job, does: Does, runtime: FakeRuntime | None = None, stop: JobStop | None = None
+    ) -> JobState | None:
         """A claimed run is played by the runner, on an engine in memory."""
         runtime = runtime or FakeRuntime()
         runtime.default = does
         limits = Limits(1, 2**20, 1, engine_patience=0.0, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
         tools = cast(Tools, SimpleNamespace(limits=limits, runtimes={"docker": runtime}, volumes=FakeVolumes()))
-        return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, JobStop())
+        return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, stop or JobStop())
 
     def ticks(self, app: str | None = None) -> list[Any]:
         """Answers the ledger of occurrences, oldest first."""

@@ -15,14 +15,25 @@ def spaces(engine: Engine, workspace: Path) -> tuple[Space, ...]:
     Raises EngineDown.
     """
     root = str(engine.briefly(lambda client: client.info()).get("DockerRootDir") or "")
-    seen = (space(DATA, workspace), space(ENGINE, Path(root)) if root and Path(root).is_dir() else None)
+    seen = (space(DATA, workspace), space(ENGINE, Path(root)) if root and _is_there(Path(root)) else None)
     return tuple(each for each in seen if each is not None)
 
 
 def space(use: str, path: Path) -> Space | None:
     """Answers what is free where a path is or will be; None when nobody can tell."""
-    there = next((each for each in (path, *path.parents) if each.exists()), None)
+    there = next((each for each in (path, *path.parents) if _is_there(each)), None)
     if there is None:
         return None
-    found = os.statvfs(there)
+    try:
+        found = os.statvfs(there)
+    except OSError:
+        return None
     return Space(use, str(path), found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+
+def _is_there(directory: Path) -> bool:
+    """False also for what this user may not even look at: the engine of another user keeps its root closed."""
+    try:
+        return directory.is_dir()
+    except OSError:
+        return False

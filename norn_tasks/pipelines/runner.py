@@ -49,7 +49,7 @@ class Ledger(Protocol):
     def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
     def record_container(self, fence: Fence, container: str) -> None: ...
     def begin_code(self, fence: Fence) -> None: ...
-    def take_back_run(self, fence: Fence) -> None: ...
+    def take_back_run(self, fence: Fence) -> int: ...
     def check(self, fence: Fence) -> None: ...
 
 
@@ -92,7 +92,7 @@ class _Hooks:
 
     def __init__(self, ledger: Ledger, job: Job, reach: Callable[[Point], None]) -> None:
         self._ledger, self._job, self._reach = ledger, job, reach
-        self.has_begun = False
+        self.has_begun = job.adopt  # by an earlier owner, whose container may go on
 
     def created(self, container: str) -> None:
         self._reach(Point.CREATED)
@@ -107,8 +107,9 @@ class _Hooks:
         self.has_begun = True
         self._reach(Point.BEGUN)
 
-    def never_begun(self) -> None:
-        self._ledger.take_back_run(self._job.fence)
+    def never_begun(self) -> int:
+        self.has_begun = False
+        return self._ledger.take_back_run(self._job.fence)
 
 
 class _Play:
@@ -118,7 +119,7 @@ class _Play:
         self._runner, self._job, self._stop = runner, job, stop
         self._ledger = runner.ledger
         self._hooks = _Hooks(runner.ledger, job, self._reach)
-        self._hidden = known_secrets(job, runner.tools.vault) if job.sealed else NOTHING_HIDDEN
+        self._hidden = NOTHING_HIDDEN
         self._steps: tuple[Step, ...] = ()
         self._current: Step | None = None
 
@@ -129,6 +130,8 @@ class _Play:
     def through(self) -> JobState | None:
         """Plays all steps; an error nobody foresaw ends the job too, with a line in the log that tells where."""
         try:
+            if self._job.sealed:
+                self._hidden = known_secrets(self._job, self._runner.tools.vault)
             return self._all_steps()
         except (LeaseLost, Stopped):
             return self._stopped()

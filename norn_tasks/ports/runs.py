@@ -60,8 +60,8 @@ class Hooks(Protocol):
     def begun(self) -> None:
         """The very next thing is that the code is let go."""
 
-    def never_begun(self) -> None:
-        """An earlier owner was about to let the code go, and it never did: that costs no run."""
+    def never_begun(self) -> int:
+        """An earlier owner was about to let the code go, and it never did: answers the runs that are used up."""
 
 
 @dataclass(frozen=True)

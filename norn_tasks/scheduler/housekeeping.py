@@ -56,14 +56,16 @@ class Housekeeping:
     def _rounds(self) -> None:
         due = 0.0
         while not self._gone.wait(LOOK_SECONDS):
-            self._reserve.look()
-            if time.monotonic() < due:
-                continue
-            due = time.monotonic() + ROUND_SECONDS
             try:
-                self.round()
+                self._reserve.look()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + ROUND_SECONDS
+                    self.round()
             except DatabaseDown as error:
                 log.warning("housekeeping cannot reach the database", error=error.sentence)
+            except Exception:
+                # One chore that cannot be done must not end all the others for good.
+                log.exception("housekeeping failed, and goes on")
 
     def _trim_calls(self) -> None:
         trimmed = CALLS_AT_ONCE

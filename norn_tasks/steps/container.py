@@ -34,8 +34,7 @@ class RunContainer(Step):
         runtime = context.tools.runtimes[context.spec.runtime]
         ended = _taken_over(context, run, runtime)
         if ended is not None and ended.never_started:
-            context.hooks.never_begun()
-            again = replace(context, job=replace(context.job, runs=context.job.runs - 1))
+            again = replace(context, job=replace(context.job, runs=context.hooks.never_begun()))
             run, ended = replace(run_of(again), mounts=mounts), None
         ended = ended or _let_go(context, run, runtime)
         finished = _judged(context.job, context.spec, run, ended)

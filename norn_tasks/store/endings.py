@@ -146,9 +146,11 @@ def request_cancel(tx: Tx, row: Row, actor: str) -> None:
     """Marks a job that is not ended to be cancelled; its owner sees it with the next heartbeat, the sweeper else."""
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
         return
-    tx.execute(
+    # The row may have been read without a lock, and the job have ended since.
+    asked = tx.execute(
         update(JobRow)
-        .where(JobRow.id == row["id"])
+        .where(JobRow.id == row["id"], JobRow.state.in_(("queued", "running")))
         .values(cancel_requested_at=text("clock_timestamp()"), cancel_by=actor)
     )
-    tell(tx, EventKind.JOB_CANCEL_REQUESTED, app=row["app"], job=row["id"], actor=actor)
+    if asked.rowcount:
+        tell(tx, EventKind.JOB_CANCEL_REQUESTED, app=row["app"], job=row["id"], actor=actor)

@@ -169,15 +169,24 @@ class Ledger:
 
         self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)))
 
-    def take_back_run(self, fence: Fence) -> None:
-        """Records that the code which was to be let go never was: the run that it had used up is there again."""
+    def take_back_run(self, fence: Fence) -> int:
+        """Records that the code which was to be let go never was, and answers how many runs are used up.
 
-        def write(tx: Tx) -> None:
-            hold(tx, fence)
-            again = {"begun_at": None, "adopt": False, "container": None, "runs": JobRow.runs - 1}
+        The run that it had used up is there again; the execution says whether it had: an earlier try is not given back.
+        """
+
+        def write(tx: Tx) -> int:
+            row = hold(tx, fence)
+            table = endings.EXECUTION_TABLES[JobKind(row["kind"])]
+            mine = update(table).where(table.id == row["execution"], table.state == "running")
+            counted = tx.execute(mine.values(state="pending").returning(table.id)).one_or_none() is not None
+            runs = int(row["runs"]) - counted
+            begun_at = row["begun_at"] if runs else None
+            again = {"begun_at": begun_at, "adopt": False, "container": None, "runs": runs}
             tx.execute(update(JobRow).where(JobRow.id == fence.job).values(again))
+            return runs
 
-        self._write(write)
+        return int(self._write(write))
 
 
 # Where nothing is decided by what the row says, the fence is in the write itself.

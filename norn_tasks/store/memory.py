@@ -18,7 +18,10 @@ UNBOUNDED = 2**62
 """The memory of an engine that no worker has told the memory of."""
 
 ROOM = """LEFT JOIN engine_room room
-  ON room.engine = CASE WHEN c.engine IS NULL THEN (SELECT engine FROM engine_room ORDER BY free DESC, engine LIMIT 1)
+  ON room.engine = CASE WHEN c.engine IS NULL THEN (
+    SELECT r.engine FROM engine_room r WHERE EXISTS (SELECT 1 FROM workers w
+      WHERE w.engine = r.engine AND w.seen_at > clock_timestamp() - interval '60 s')
+     ORDER BY r.free DESC, r.engine LIMIT 1)
                         WHEN c.engine = 'home' THEN (SELECT engine FROM instance) ELSE c.engine END"""
 _NEED = "greatest(c.memory, CASE c.kind WHEN 'deploy' THEN room.building END, 0)"
 FITS = f"""(room.free IS NULL OR {_NEED} <= room.free

@@ -119,7 +119,8 @@ tick AS (
   ON CONFLICT DO NOTHING RETURNING app, scheduled_for, verdict, job_id),
 run AS (SELECT due.* FROM due JOIN tick ON tick.job_id = due.job),
 behind AS (
-  UPDATE cron_ticks k SET verdict = run."left", reason = run.left_reason, job_id = NULL, execution = NULL
+  UPDATE cron_ticks k SET verdict = run."left", reason = run.left_reason, job_id = NULL, execution = NULL,
+         decided_at = CASE WHEN run."left" = 'missed' THEN clock_timestamp() ELSE k.decided_at END
     FROM run WHERE k.app = run.app AND k.scheduled_for = run.before AND k.job_id = run.job),
 job AS (
   UPDATE jobs j SET spec = run.spec, args = j.args || jsonb_build_object('trigger', run.trigger), engine = run.engine,

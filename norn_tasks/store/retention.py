@@ -37,6 +37,8 @@ _OLD_KEYS = """DELETE FROM idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM i
 
 
 _OPEN_JOB = "r.state IN ('queued', 'running')"
+_HOLDS = """EXISTS (SELECT 1 FROM slots s WHERE s.job_id = r.id)
+    OR EXISTS (SELECT 1 FROM memory_held m WHERE m.job_id = r.id)"""
 _HELD_BY_KEY = "EXISTS (SELECT 1 FROM idempotency i WHERE i.job_id = r.id)"
 _OF_KEPT_RELEASE = """(r.kind = 'deploy' AND EXISTS (SELECT 1 FROM releases l
     WHERE l.app = r.app AND l.n = r.release AND l.live_at IS NOT NULL AND l.pruned_at IS NULL))"""
@@ -80,7 +82,7 @@ def _rules(keep: Keep) -> tuple[_Rule, ...]:
     return (
         _Rule(
             "jobs", "created_at", keep.days, keep.per_app,
-            f"({_OPEN_JOB} OR {_HELD_BY_KEY} OR {_OF_KEPT_RELEASE} OR {_FAILED_LATELY})",
+            f"({_OPEN_JOB} OR {_HOLDS} OR {_HELD_BY_KEY} OR {_OF_KEPT_RELEASE} OR {_FAILED_LATELY})",
             (
                 "DELETE FROM step_logs WHERE job_id = ANY(:ids)",
                 "DELETE FROM steps WHERE job_id = ANY(:ids)",

@@ -33,11 +33,17 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 
 
 def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
-    """Frees what ended jobs still hold whose container is not on the engine any more; `there`: the ids that are."""
+    """Frees what ended jobs still hold whose container is not on the engine any more; `there`: the ids that are.
+
+    An engine that no worker has spoken for since an hour after the end is taken for replaced, with all that was on it.
+    """
     ended = text("""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
         WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)
-          AND j.state NOT IN ('queued', 'running') AND coalesce(h.engine, nullif(j.engine, 'home'), :engine) = :engine
-          AND NOT j.container = ANY(:there)""")
+          AND j.state NOT IN ('queued', 'running')
+          AND ((coalesce(h.engine, nullif(j.engine, 'home'), :engine) = :engine AND NOT j.container = ANY(:there))
+               OR (j.ended_at < clock_timestamp() - interval '1 hour'
+                   AND coalesce(h.engine, j.engine) NOT IN ('home', :engine)
+                   AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.engine = coalesce(h.engine, j.engine))))""")
     for job in tx.scalars(ended, {"engine": engine, "there": list(there)}).all():
         release(tx, job)
 

@@ -134,10 +134,16 @@ def all_of(tx: Tx) -> list[Row]:
     return list(tx.execute(select(Worker, silent).order_by(Worker.class_, Worker.name)).mappings())
 
 
+# A beat that was silent, or a new one of the same name, listens anew: what it did not hear meanwhile tells nothing.
+_LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
+    THEN clock_timestamp() ELSE beats.started_at END""")
+
+
 def beat(tx: Tx, name: str, lag: float) -> None:
     """Writes a beat's row: it is alive, and its last tick was so many seconds late."""
     row = insert(Beat).values(name=name, lag_seconds=lag)
-    tx.execute(row.on_conflict_do_update(index_elements=["name"], set_={"seen_at": _NOW, "lag_seconds": lag}))
+    said = {"seen_at": _NOW, "lag_seconds": lag, "started_at": _LISTENS_SINCE}
+    tx.execute(row.on_conflict_do_update(index_elements=["name"], set_=said))
     tx.execute(delete(Beat).where(Beat.seen_at < _FORGET))
 
 

@@ -111,7 +111,11 @@ class Heart:
             pause = 1.0 if self._draining_since is not None else self._settings.heartbeat_seconds
             self._wake.wait(min(pause, self._settings.self_stop_seconds / 4))
             self._wake.clear()
-            self._once()
+            try:
+                self._once()
+            except Exception:
+                # A heart that stands still would let every job of this worker be taken for lost.
+                log.exception("heartbeat failed, and goes on")
 
     def _once(self) -> None:
         with self._lock:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.job import JobState
+from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
+from norn_tasks.worker.heart import JobStop
 from tests.cron_kit import MINUTE, Cron
-from tests.fakes.runtime import Does, FakeRuntime
+from tests.fakes.runtime import Does, FakeContainer, FakeRuntime
 
 TWO = "retries: {max: 2, backoff: 30s}"
 BAD = Does(exit_code=3, stderr=b"no\n")
@@ -117,3 +121,33 @@ def test_an_image_that_is_gone_has_failed_to_start(cron: Cron) -> None:
     (tick,), (job,) = cron.ticks(), cron.jobs()
     assert (tick.verdict, job.state, job.error["code"]) == ("failed_to_start", "error", "release_gone")
     assert "not on this engine any more" in tick.reason
+
+
+def test_a_run_that_two_draining_workers_leave_is_waited_for_by_the_third(cron: Cron) -> None:
+    """Its container goes on all the while, and its slot stays with it."""
+    _fired(cron, "")
+    runtime = FakeRuntime()
+    for worker in ("w1", "w2"):
+        stop = JobStop()
+        threading.Timer(0.3, stop.set, ["draining"]).start()
+        assert cron.play(cron.claim(worker), Does(seconds=2), runtime, stop) is None
+        held = cron.rows(text("SELECT job_id FROM slots WHERE app = 'report'"))
+        assert [(job.state, job.adopt, job.id) for job in cron.jobs()] == [("queued", True, held[0].job_id)]
+    assert cron.play(cron.claim("w3"), Does(seconds=2), runtime) is JobState.SUCCEEDED
+    assert (len(runtime.ran), [job.runs for job in cron.jobs()]) == (1, [1])
+
+
+def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
+    """The second try's worker dies when its container is recorded and not let go: one try was used up, and is."""
+    _fired(cron, TWO)
+    runtime = FakeRuntime()
+    cron.play(cron.claim(), BAD, runtime)
+    _ripe(cron)
+    job = cron.claim("w2")
+    runtime.containers["c9"] = FakeContainer("c9", runtime.ran[0], fence=job.fence.token, created=0.0)
+    Ledger(cron.database, patience=1).record_container(job.fence, "c9")
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    cron.play(cron.claim("w3"), BAD, runtime)
+    assert [job.runs for job in cron.jobs()] == [2]
+    assert [ran.env["NORN_ATTEMPT"] for ran in runtime.ran] == ["1", "2"]

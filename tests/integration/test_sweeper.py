@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.store import releases, runs, slots
+from norn_tasks.store import releases, runs, slots, workers
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
@@ -209,3 +209,16 @@ def test_a_one_off_that_comes_back_to_the_queue_can_be_claimed_again(database: D
     else:
         Ledger(database, patience=1).hand_back(first.fence, adopt=False)
     assert factories.claim(database, job_class=JobClass.CRON).id == first.id
+
+
+def test_a_beat_that_was_silent_listens_anew(database: Database) -> None:
+    """The database was away for minutes: what the workers could not say meanwhile is not held against them."""
+    job = _call(database)
+    _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"))
+    with database.transaction() as tx:
+        workers.beat(tx, "beat", 0.0)
+        tx.execute(text("UPDATE beats SET started_at = now() - interval '1 day', seen_at = now() - interval '3 min'"))
+    with database.transaction() as tx:
+        workers.beat(tx, "beat", 0.0)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == "queued"
