@@ -128,7 +128,7 @@ def _require_room() -> None:
 def _makes_something(needed: Permission) -> bool:
     """True for a request that needs room; what ends, removes or calls off is taken on a full disk too."""
     frees = request.method == "DELETE" or request.path.rsplit("/", 1)[-1] in ("cancel", "teardown", "drain")
-    return (needed.audited or needed is CALL) and not frees
+    return needed is CALL or (needed.audited and not frees)
 
 
 def _open_figures() -> bool:

@@ -1,4 +1,4 @@
-"""What a stream needs of the connection below it: to know when the client is gone, and to end a client that hangs."""
+"""What a stream or an upload needs of its connection: to know when the client is gone, and to end one that hangs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_SEND_SECONDS = 20.0
+_IDLE_SECONDS = 20.0
 _UNACKNOWLEDGED_MS = 30_000
 
 
@@ -19,11 +19,11 @@ class Connection:
         self._socket: socket.socket | None = environ.get("gunicorn.socket")
 
     def guard(self) -> None:
-        """Sees to it that a client which takes nothing, or vanished without a word, ends its stream within a minute."""
+        """Sees to it that a client that takes or sends nothing, or vanished without a word, is done within a minute."""
         if self._socket is None:
             return
         with contextlib.suppress(OSError):
-            self._socket.settimeout(_SEND_SECONDS)
+            self._socket.settimeout(_IDLE_SECONDS)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
 
     def gone(self) -> bool:

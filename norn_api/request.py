@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NoReturn, TypeVar, cast
 
 import flask
 from flask import Request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from norn_api.fields import fields_invalid
-from norn_tasks.domain.errors import BadRequest, BodyTooLarge, UnsupportedMedia
+from norn_tasks.domain.errors import BadRequest, BodyTooLarge, DiskFull, UnsupportedMedia
+from norn_tasks.store import disk
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -67,25 +70,33 @@ class StrictRequest(Request):
             raise self._unsupported(*kinds)
         return self.read_body(limit, hint=f"send at most {limit // 1024} KiB")
 
-    def spooled(self, limit: int, kinds: tuple[str, ...], hint: str) -> IO[bytes]:
-        """Reads a large body of one of these content types into a temporary file, which the caller closes.
+    def spooled(self, limit: int, kinds: tuple[str, ...], hint: str, room: Path) -> IO[bytes]:
+        """Reads a large body of one of these content types into a temporary file in `room`, which the caller closes.
 
-        Raises UnsupportedMedia, BadRequest or BodyTooLarge while reading.
+        Raises UnsupportedMedia, BadRequest, BodyTooLarge or DiskFull while reading.
         """
         if self.mimetype not in kinds:
             raise self._unsupported(*kinds)
         self.max_content_length = limit + 1
-        spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - handed on, read to its end by the caller
+        beside = str(room) if room.is_dir() else None  # nothing made it, where people start processes themselves
+        spool = SpooledTemporaryFile(max_size=_IN_MEMORY, dir=beside)  # noqa: SIM115 - handed on, read by the caller
         try:
             shutil.copyfileobj(self.stream, spool, _PIECE)
             size = spool.tell()
+            spool.seek(0)
         except RequestEntityTooLarge as error:
             raise _too_large("the body", limit, hint) from error
+        except (ClientDisconnected, TimeoutError) as error:
+            raise BadRequest("the body stopped coming before its end", hint="send it again") from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            space = disk.here(room)
+            raise DiskFull(f"the disk is full: {space.told()}", hint=space.hint, retry_after=10) from error
         if size > limit:
             raise _too_large("the body", limit, hint)
         if self.content_length is not None and size < self.content_length:
             raise BadRequest("the body ended before its length", hint="send it again")
-        spool.seek(0)
         return cast(IO[bytes], spool)
 
     def asked(self, model: type[M]) -> M:

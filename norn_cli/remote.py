@@ -19,6 +19,8 @@ from norn_cli.output import Output
 Json = dict[str, Any]
 
 _PIECE = 32 * 1024
+_AGAIN = 0.5
+"""Seconds until what was refused for the moment is sent again."""
 
 
 class Remote:
@@ -90,3 +92,4 @@ class Remote:
             except Refused as error:
                 if not error.temporary:
                     raise
+            time.sleep(_AGAIN)

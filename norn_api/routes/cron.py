@@ -56,7 +56,7 @@ def list_schedules(query: SchedulesQuery) -> Response:
     """Lists schedules by app, each with its last 30 occurrences."""
     services = norn()
     one_more = query.limit + 1
-    chosen = Chosen(Role.CRON, hidden=True, reach=actor().apps, after=query.after or "", at_most=one_more)
+    chosen = Chosen(Role.CRON, reach=actor().apps, after=query.after or "", at_most=one_more)
     with services.database.transaction() as tx:
         known = apps_read.known(tx, services.settings.apps_dir, chosen)
         seen = apps_read.seen(tx, known[: query.limit])

@@ -40,9 +40,9 @@ def get_health() -> Response:
 @api.get("/api/doctor", responses=answers(HealthAnswer, _503=HealthAnswer))
 def get_doctor() -> Response:
     """Looks everything over: health, and disks, clocks, silent workers, schema, secrets, retention, backups."""
-    settings = norn().settings
+    settings, reach = norn().settings, actor().apps
     least = Least(settings.disk_build_free, settings.disk_build_percent)
-    return _told(lambda tx: (*health.checks(tx), *doctor.checks(tx, least, settings.disk_accept_free)))
+    return _told(lambda tx: (*health.checks(tx), *doctor.checks(tx, least, settings.disk_accept_free, reach)))
 
 
 def _told(look: Callable[[Tx], tuple[Check, ...]]) -> Response:

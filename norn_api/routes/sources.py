@@ -10,6 +10,7 @@ from norn_api.request import current
 from norn_api.schemas.apps import SourceKept
 from norn_api.schemas.common import AppPath
 from norn_api.services import actor, norn
+from norn_api.streams import connection
 from norn_tasks.dispatch import keep_source
 
 KINDS = ("application/gzip", "application/x-gzip", "application/x-tar+gzip")
@@ -27,9 +28,10 @@ def put_source(path: AppPath) -> Response:
     services = norn()
     give_back = services.uploads.take()
     try:
-        limit = services.settings.source_max
+        connection().guard()  # a client that vanished gives its place back
+        limit, room = services.settings.source_max, services.settings.data_dir
         kept = keep_source(
-            services.intake, path.app, lambda: current().spooled(limit, KINDS, _HINT), actor=actor().name
+            services.intake, path.app, lambda: current().spooled(limit, KINDS, _HINT, room), actor=actor().name
         )
     finally:
         give_back()

@@ -6,6 +6,7 @@ import click
 
 from norn_cli import work
 from norn_cli.confirm import confirm
+from norn_cli.errors import CliError
 from norn_cli.options import Waiting, commands, confirm_option, limit_option, work_options
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import DELIVERIES, DESTINATIONS
@@ -36,6 +37,11 @@ def add(session: Session, name: str, address: str, apps: tuple[str, ...], kinds:
     """Sends alerts to an https address, and prints the secret that signs them, this once."""
     asked = {"name": name, "url": address, "apps": list(apps) or None, "kinds": list(kinds) or None}
     made = session.client.add_destination(asked)
+    if made["secret"] is None:
+        raise CliError(
+            f"{name} was added, and the answer with its secret was lost on the way; it is not told again",
+            hint=f"norn notify remove {name}, then add it again",
+        )
     session.output.data(made, lambda: session.output.line(made["secret"]), [made["name"]])
     session.output.hint(f"it is shown only now, and checks X-Norn-Signature; norn notify test {name} tries the address")
 

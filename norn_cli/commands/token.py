@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from norn_cli.confirm import confirm
-from norn_cli.errors import Missing
+from norn_cli.errors import CliError, Missing
 from norn_cli.options import commands, confirm_option
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import TOKENS
@@ -38,6 +38,11 @@ def list_tokens(session: Session) -> None:
 def create(session: Session, name: str, scopes: tuple[str, ...], apps: tuple[str, ...]) -> None:
     """Makes a token and prints it, this once."""
     made = session.client.create_token({"name": name, "scopes": list(scopes), "apps": list(apps) or None})
+    if made["token"] is None:
+        raise CliError(
+            f"the token {name} was made, and the answer that had it was lost on the way; it is not told again",
+            hint=f"norn token revoke {made['id']}, then create it again",
+        )
     session.output.data(made, lambda: session.output.line(made["token"]), [str(made["id"])])
     session.output.hint(f"it is shown only now; norn token revoke {made['id']} ends it")
 

@@ -47,7 +47,8 @@ class DockerVolumes:
     def _mount(self, app: str, volume: Volume) -> Mount:
         if volume.host_path is not None:
             return Mount(str(self._resolved(volume, Path(volume.host_path))), volume.mount_path, host=True)
-        name = f"norn-{self._instance}-{app}-{volume.name}"
+        # The names of apps and volumes may hold a dash, and neither a dot: no two have one name.
+        name = f"norn-{self._instance}-{app}.{volume.name}"
         marks = {APP: app, OWNER: f"app:{app}", INSTANCE: self._instance, NAME: volume.name, SIZE: str(volume.size)}
         # One that is there is answered as it is, whatever its labels.
         self._engine.briefly(lambda client: client.create_volume(name, "local", labels=marks))

@@ -25,6 +25,10 @@ _LONGEST_NAME, _LONGEST_PATH, _LONGEST_TARGET = 255, 2048, 1024
 _HEADERS = 3 * 512
 """Bytes that tar may need beside the content of an entry."""
 
+_LONGEST_HEADER = 16 * 1024
+_READ_WHOLE = (
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE
+)  # fmt: skip
 _PIECE = 256 * 1024
 _EXECUTABLE = 0o100
 _UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError, OverflowError)
@@ -68,7 +72,9 @@ def read(stream: IO[bytes], most: int, keep: Keep) -> Tree:
     try:
         with gzip.GzipFile(fileobj=stream, mode="rb") as plain:
             bounded = cast(IO[bytes], _Bounded(cast(IO[bytes], plain), most))
-            with tarfile.open(fileobj=bounded, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+            with tarfile.open(
+                fileobj=bounded, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_Entry
+            ) as archive:
                 for member in archive:
                     reading.take(archive, member)
             while bounded.read(_PIECE):  # to its end, where gzip compares what was read with what was packed
@@ -78,6 +84,16 @@ def read(stream: IO[bytes], most: int, keep: Keep) -> Tree:
             "the source cannot be read: it is no whole tar.gz", hint="norn deploy packs one; else tar -czf"
         ) from error
     return reading.tree()
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry whose long names and PAX headers, which tarfile reads whole into memory, are short."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _READ_WHOLE and self.size > _LONGEST_HEADER:
+            raise ValueError("a header is too long")
+        entry: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return entry
 
 
 class _Bounded:

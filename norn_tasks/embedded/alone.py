@@ -85,15 +85,21 @@ def run(program: Path, url: str | None, words: Sequence[str | Path], what: str) 
     """
     dsn, secret = connection_words(url) if url else ("", {})
     argv = [program, *(["--dbname", dsn] if url else []), *words]
-    ended = subprocess.run(
-        list(map(str, argv)),
-        env={**os.environ, **secret},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PROGRAM_SECONDS,
-    )
+    try:
+        ended = subprocess.run(
+            list(map(str, argv)),
+            env={**os.environ, **secret},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROGRAM_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotStarted(
+            f"{what}: {program.name} did not end within {PROGRAM_SECONDS // 60} minutes",
+            hint="norn doctor; is the machine or PostgreSQL slow, or does somebody hold a lock?",
+        ) from error
     if ended.returncode:
         said = re.sub(r"\s+", " ", ended.stderr.strip())[-400:]
         raise NotStarted(f"{what}: {said}", hint="norn doctor; is there space left on the disk?")

@@ -106,6 +106,8 @@ def _manifest(tar: tarfile.TarFile, file: Path) -> Manifest:
     try:
         stream = tar.extractfile(_MANIFEST)
         manifest = Manifest(**json.loads(stream.read(_LONGEST) if stream else b""))
+        if not _names_files(manifest.files):
+            raise ValueError("files is no object of names and checksums")
     except (KeyError, ValueError, TypeError) as error:
         raise BadBackup(f"{file} is not a backup of Norn", hint="norn backup makes one") from error
     if manifest.format != FORMAT:
@@ -113,6 +115,10 @@ def _manifest(tar: tarfile.TarFile, file: Path) -> Manifest:
             f"{file} has format {manifest.format}, and this Norn reads {FORMAT}", hint="install its version"
         )
     return manifest
+
+
+def _names_files(files: object) -> bool:
+    return isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values())
 
 
 def _extract(tar: tarfile.TarFile, name: str, digest: str, place: Path, file: Path) -> Path:
@@ -123,7 +129,8 @@ def _extract(tar: tarfile.TarFile, name: str, digest: str, place: Path, file: Pa
         stream = tar.extractfile(name)
     except KeyError as error:
         raise BadBackup(f"{file} is not whole: {name} is missing", hint="take an older backup") from error
-    assert stream is not None, f"{name} is no file"
+    if stream is None:
+        raise BadBackup(f"{file} is damaged: {name} is no file", hint="take an older backup")
     with stream, path.open("wb") as out:
         shutil.copyfileobj(stream, out)
     if _sha256(path) != digest:

@@ -13,6 +13,9 @@ from norn_tasks.settings import Settings
 from norn_tasks.store import secrets
 from norn_tasks.store.session import Database
 
+_UNSET = "unset them (norn secrets list APP; what signs alerts: norn notify list, norn notify remove NAME)"
+"""What is sealed to a key: secrets of apps, and those that sign notifications."""
+
 
 def ensure_key(database: Database, settings: Settings) -> None:
     """Makes the key if there is none, and its public half known; says so when it is not the one that it should be.
@@ -32,7 +35,7 @@ def ensure_key(database: Database, settings: Settings) -> None:
     if known is not None and sealed:
         say(
             f"  {settings.age_key_path} is not the key to which {sealed} secrets were sealed: they cannot be opened\n"
-            "  hint: put the right one back from a backup, or unset those secrets; then norn up"
+            f"  hint: put the right one back from a backup, or {_UNSET}; then norn up"
         )
         return
     with database.transaction() as tx:
@@ -49,7 +52,7 @@ def _key(settings: Settings, *, may_make: bool) -> str:
             say(f"  the key that opens secrets is in {file}: keep a copy of it elsewhere")
         return _checked(file.read_text("utf-8", "replace"), str(file))
     except FileNotFoundError:
-        hint = "put it back from a backup; or, if it is lost, unset those secrets, and norn up makes a new one"
+        hint = f"put it back from a backup; or, if it is lost, {_UNSET}, and norn up makes a new one"
         raise SecretsLocked(f"the key {file} is gone", hint=hint) from None
     except OSError as error:
         raise NotStarted(

@@ -38,8 +38,7 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> None:
     Raises BadBackup, NotEmpty, AlreadyRunning or NotStarted.
     """
     where = places(settings.data_dir)
-    if held(where.lock):
-        raise AlreadyRunning(f"Norn runs on {where.data}", hint="norn down, then restore")
+    _require_rest(where)
     make(where)
     with archive.beside(where.data / "restore") as scratch, ExitStack() as undo:
         with step(f"reading {file.name}"):
@@ -54,6 +53,11 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> None:
     told = found.manifest
     say(f"Norn {told.instance} is as it was at {told.made_at}; norn up starts it.")
     say("What was accepted before and not ended goes on; schedules follow their catchup.")
+
+
+def _require_rest(where: Places) -> None:
+    if held(where.lock):
+        raise AlreadyRunning(f"Norn runs on {where.data}", hint="norn down, then restore")
 
 
 def _require_known_schema(found: Unpacked, file: Path) -> None:
@@ -74,17 +78,19 @@ def _make_room(settings: Settings, where: Places, undo: ExitStack, *, replace: b
             f"{where.data} is not empty: it has {', '.join(path.name for path in names)}",
             hint="restore into another NORN_DATA_DIR, or --replace puts it aside",
         )
+    _require_rest(where)  # reading the backup took its time
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    undo.callback(_drop, [where.postgres] if not settings.database_url else [])
     for path in names:
         aside = path.with_name(f"{path.name}.before-restore-{stamp}")
         path.rename(aside)
         undo.callback(aside.rename, path)
+    if not settings.database_url:
+        # What comes last here is undone first: the new one goes, then the old one comes back.
+        undo.callback(_drop, where.postgres)
 
 
-def _drop(paths: list[Path]) -> None:
-    for path in paths:
-        shutil.rmtree(path, ignore_errors=True)
+def _drop(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _fill(settings: Settings, where: Places, found: Unpacked, database: Database, url: str, *, replace: bool) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from norn_tasks.domain.disk import ENGINE, Least, Space, amount
 from norn_tasks.store import chores
 from norn_tasks.store.health import WORKER_SILENCE, Check, CheckStatus
+from norn_tasks.store.reading import Reach
 from norn_tasks.store.session import Row, Tx
 
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
@@ -29,18 +30,20 @@ SELECT extract(epoch FROM clock_timestamp() - ended_at)::float8 AS age, facts FR
  WHERE kind = 'observe' AND state = 'succeeded' ORDER BY id DESC LIMIT 1""")
 _DEAD = text("""
 SELECT count(*) AS how_many, max(id) AS newest
-  FROM (SELECT id, state, ended_at FROM jobs ORDER BY id DESC LIMIT 10000) j
- WHERE state = 'dead' AND ended_at > clock_timestamp() - interval '1 day'""")
+  FROM (SELECT id, app, state, ended_at FROM jobs ORDER BY id DESC LIMIT 10000) j
+ WHERE state = 'dead' AND ended_at > clock_timestamp() - interval '1 day'
+   AND (CAST(:reach AS text[]) IS NULL OR app = ANY(CAST(:reach AS text[])))""")
 _MISSING = text("""
 SELECT a.name AS app, n.name AS secret FROM apps a JOIN deployments d ON d.id = a.live_deployment
   JOIN releases r ON r.app = d.app AND r.n = d.release
  CROSS JOIN LATERAL jsonb_array_elements_text(coalesce(r.spec->'secrets', '[]')) AS n(name)
  WHERE NOT EXISTS (SELECT 1 FROM secrets s WHERE s.app = a.name AND s.name = n.name AND s.retired_at IS NULL)
+   AND (CAST(:reach AS text[]) IS NULL OR a.name = ANY(CAST(:reach AS text[])))
  ORDER BY 1, 2 LIMIT 20""")
 
 
-def checks(tx: Tx, least: Least, accept_free: int) -> Iterator[Check]:
-    """Answers every check that health does not make."""
+def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Iterator[Check]:
+    """Answers every check that health does not make; of apps, only what is about those within `reach`."""
     workers = list(tx.execute(_WORKERS).mappings())
     yield from _silent(workers)
     lively = [row for row in workers if row["age"] <= WORKER_SILENCE]
@@ -49,10 +52,10 @@ def checks(tx: Tx, least: Least, accept_free: int) -> Iterator[Check]:
     yield _engines(lively)
     yield _schema(tx)
     yield _look(tx)
-    yield _secrets(tx)
-    yield _dead(tx)
+    yield _secrets(tx, reach)
+    yield _dead(tx, reach)
     yield _retention(tx)
-    yield _backup(tx)
+    yield _backup(tx, where=reach is None)
 
 
 def _silent(workers: Iterable[Row]) -> Iterator[Check]:
@@ -139,8 +142,8 @@ def _look(tx: Tx) -> Check:
     )
 
 
-def _secrets(tx: Tx) -> Check:
-    missing = tx.execute(_MISSING).mappings().all()
+def _secrets(tx: Tx, reach: Reach) -> Check:
+    missing = tx.execute(_MISSING, _within(reach)).mappings().all()
     if not missing:
         return Check("secrets", OK, "every live app has the secrets that it names")
     first = missing[0]
@@ -149,8 +152,8 @@ def _secrets(tx: Tx) -> Check:
     return Check("secrets", FAIL, sentence, f"norn secrets set {first['app']} {first['secret']}")
 
 
-def _dead(tx: Tx) -> Check:
-    row = tx.execute(_DEAD).mappings().one()
+def _dead(tx: Tx, reach: Reach) -> Check:
+    row = tx.execute(_DEAD, _within(reach)).mappings().one()
     if not row["how_many"]:
         return Check("dead jobs", OK, "no job ended its workers in the last day")
     return Check(
@@ -177,14 +180,18 @@ def _retention(tx: Tx) -> Check:
     )
 
 
-def _backup(tx: Tx) -> Check:
+def _backup(tx: Tx, *, where: bool) -> Check:
     last = chores.seen(tx, chores.BACKUP)
     if last is None or last.age is None:
         return Check("backup", WARN, "no backup was ever made", "norn backup FILE; docs/backup.md")
-    told = f"made {_ago(last.age)} ago: {last.did.get('file', '')}"
+    told = f"made {_ago(last.age)} ago" + (f": {last.did.get('file', '')}" if where else "")
     return Check(
         "backup", WARN if last.age > BACKUP_OLD else OK, told, "norn backup FILE" if last.age > BACKUP_OLD else ""
     )
+
+
+def _within(reach: Reach) -> dict[str, list[str] | None]:
+    return {"reach": None if reach is None else sorted(reach)}
 
 
 def _ago(seconds: float) -> str:

@@ -123,7 +123,7 @@ class Rounds:
     def runs_written(self) -> list[str]:
         """Answers the ids of the executions whose code has written to the volume, one line a run."""
         rows = self.stack.rows("SELECT name FROM instance")
-        volume = f"norn-{rows[0]['name']}-counts-data"
+        volume = f"norn-{rows[0]['name']}-counts.data"
         client = docker.DockerClient(base_url=self.stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
         out = client.containers.run("busybox:stable", ["cat", "/data/runs"], remove=True,
                                     volumes={volume: {"bind": "/data", "mode": "ro"}})  # fmt: skip

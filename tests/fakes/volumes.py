@@ -37,7 +37,7 @@ class FakeVolumes:
     def _mount(self, app: str, volume: Volume) -> Mount:
         if volume.host_path is None:
             self.there.setdefault(app, set()).add(volume.name)
-            return Mount(f"{app}-{volume.name}", volume.mount_path)
+            return Mount(f"{app}.{volume.name}", volume.mount_path)
         resolved = Path(volume.host_path).resolve()
         require_allowed(volume, resolved, [root.resolve() for root in self.roots])
         if not resolved.is_dir():

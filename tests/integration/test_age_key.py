@@ -85,7 +85,7 @@ def test_a_lost_key_is_told_and_not_replaced(
     assert not settings.age_key_path.exists()
     printed = capsys.readouterr().out
     assert f"the key {settings.age_key_path} is gone: 1 secrets cannot be opened" in printed
-    assert "put it back from a backup" in printed
+    assert "put it back from a backup" in printed and "norn notify remove" in printed
 
 
 def test_another_key_is_told_and_nothing_is_sealed_to_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tarfile
@@ -146,16 +147,35 @@ def test_keys_are_put_aside_when_told(saved: Path, home: Path, empty_url: str) -
     assert len(list(home.glob("token.before-restore-*"))) == 1
 
 
+def test_a_replace_that_fails_leaves_the_database_that_was(saved: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old" / "postgres"
+    old.mkdir(parents=True)
+    old.parent.chmod(0o700)
+    (old / "mine").write_text("rows")
+    with tarfile.open(saved) as tar:
+        tar.extractall(tmp_path / "y", filter="data")
+    (tmp_path / "y" / "database.dump").write_text("no dump")
+    files = {"database.dump": hashlib.sha256(b"no dump").hexdigest()}
+    broken = _packed(tmp_path / "y", tmp_path / "broken", files=files)
+    with pytest.raises(NornError):
+        restore(load({"NORN_DATA_DIR": str(old.parent)}), broken, replace=True)
+    assert (old / "mine").read_text() == "rows"
+
+
 def _changed(file: Path, tmp_path: Path, **changes: object) -> Path:
     """Answers a copy of a backup whose manifest says something else."""
     with tarfile.open(file) as tar:
         tar.extractall(tmp_path / "x", filter="data")
-    manifest = tmp_path / "x" / "manifest.json"
+    return _packed(tmp_path / "x", tmp_path / "changed", **changes)
+
+
+def _packed(content: Path, file: Path, **changes: object) -> Path:
+    manifest = content / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
-    with tarfile.open(tmp_path / "changed", "w") as tar:
-        for path in sorted((tmp_path / "x").rglob("*")):
-            tar.add(path, path.relative_to(tmp_path / "x"), recursive=False)
-    return tmp_path / "changed"
+    with tarfile.open(file, "w") as tar:
+        for path in sorted(content.rglob("*")):
+            tar.add(path, path.relative_to(content), recursive=False)
+    return file
 
 
 @pytest.mark.parametrize(
@@ -165,6 +185,8 @@ def _changed(file: Path, tmp_path: Path, **changes: object) -> Path:
         ({"format": 2}, "has format 2, and this Norn reads 1"),
         ({"files": {"database.dump": "0" * 64}}, "is damaged: database.dump is not what was written"),
         ({"files": {"database.dump": "0" * 64, "gone": ""}}, "is damaged"),
+        ({"files": ["database.dump"]}, "is not a backup of Norn"),
+        ({"files": {"keys": ""}}, "is damaged: keys is no file"),
     ],
 )
 def test_a_backup_that_is_not_whole_or_not_ours_is_refused(

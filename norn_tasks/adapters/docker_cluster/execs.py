@@ -19,7 +19,7 @@ from docker import APIClient
 
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.frames import STDERR, Frames
-from norn_tasks.domain.errors import Conflict, NornError, NotFound, Stopped
+from norn_tasks.domain.errors import Conflict, NornError, NotFound
 from norn_tasks.ports import Command, Terminal, Typed
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Exec:
     def _ended_with_its_reader(self) -> Iterator[None]:
         try:
             yield
-        except Stopped:
+        except NornError:
             with suppress(NornError):
                 self._end()
             raise

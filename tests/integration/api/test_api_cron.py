@@ -180,6 +180,11 @@ def test_list_has_each_schedule_with_its_last_30_occurrences(tick: Api) -> None:
     )  # fmt: skip
 
 
+def test_list_leaves_out_apps_that_say_deploy_false(tick: Api) -> None:
+    shared.add_live(tick.database, "tock", "cron", "deploy: false\n")
+    assert [one["app"] for one in tick.get("/api/cron").json["items"]] == ["tick"]
+
+
 def test_list_comes_in_parts(tick: Api) -> None:
     shared.add_live(tick.database, "tock", "cron")
     first = tick.get("/api/cron?limit=1").json

@@ -39,6 +39,12 @@ def test_a_call_is_refused_and_makes_no_job(full: Api) -> None:
         assert tx.scalar(text("SELECT count(*) FROM jobs")) == 0
 
 
+@pytest.mark.parametrize(("method", "rest"), [("DELETE", ""), ("POST", "/orders/cancel"), ("POST", "/drain")])
+def test_a_call_is_refused_whatever_its_path_says(full: Api, method: str, rest: str) -> None:
+    shared.add_live(full.database, "fn", "function")
+    assert full.ask(method, f"/fn/fn{rest}").status_code == 507
+
+
 def test_looking_goes_on(full: Api) -> None:
     assert full.get("/api/apps").status_code == 200
 

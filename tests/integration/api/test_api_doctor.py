@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from norn_tasks.domain.access import Scope
 from norn_tasks.domain.disk import DATA, ENGINE, GIB, MIB, Space
 from norn_tasks.domain.job import JobClass
 from norn_tasks.store import chores, workers
@@ -81,6 +82,15 @@ def test_a_live_app_without_a_secret_that_it_names(api: Api) -> None:
     assert found(api, "secrets") == (
         "fail", "blog is live and its secret API_KEY is not set", "norn secrets set blog API_KEY",
     )  # fmt: skip
+
+
+def test_a_limited_token_learns_of_its_own_apps_only(api: Api) -> None:
+    shared.add_live(api.database, "blog", "function", "secrets: [API_KEY]\n")
+    with api.database.transaction() as tx:
+        chores.done(tx, chores.BACKUP, file="/home/ada/norn.backup", bytes=1)
+    theirs, own = api.asked_as(Scope.READ, apps=("other",)), api.asked_as(Scope.READ, apps=("blog",))
+    assert (found(theirs, "secrets")[0], found(own, "secrets")[0]) == ("ok", "fail")
+    assert ("/home/ada" in found(theirs, "backup")[1], "/home/ada" in found(api, "backup")[1]) == (False, True)
 
 
 @pytest.mark.parametrize(("days", "status"), [(None, "warn"), (1, "ok"), (8, "warn")])

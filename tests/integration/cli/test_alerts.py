@@ -73,6 +73,12 @@ def test_adding_as_json_is_the_servers_answer(norn, run):
     assert json.loads(run("notify", "add", "ops", "https://h.example/", "-o", "json").stdout)["secret"] == "whsec_x"
 
 
+def test_a_secret_that_is_not_told_again_is_an_error_with_the_way_out(norn, run):
+    norn.on("POST", "/api/notifications", Answer({**OPS, "secret": None}, 201))
+    result = run("notify", "add", "ops", "https://h.example/")
+    assert (result.exit_code, "norn notify remove ops, then add it again" in result.stderr) == (1, True)
+
+
 def test_a_try_that_is_not_taken_is_six(norn, run):
     norn.on("POST", "/api/notifications/ops/test", Answer(shapes.accepted(kind="notify", app=""), 202))
     error = {"code": "not_delivered", "sentence": "it answered 500", "hint": "look there"}

@@ -68,6 +68,14 @@ def test_a_new_token_is_all_that_stdout_holds(norn, run):
     assert norn.last("POST", "/api/tokens").json == {"name": "ci", "scopes": ["deploy"], "apps": ["blog"]}
 
 
+def test_a_token_that_is_not_told_again_is_an_error_with_the_way_out(norn, run):
+    norn.on(
+        "POST", "/api/tokens", Answer({"id": 3, "name": "ci", "scopes": ["read"], "apps": None, "token": None}, 201)
+    )
+    result = run("token", "create", "ci")
+    assert (result.exit_code, "norn token revoke 3, then create it again" in result.stderr) == (1, True)
+
+
 def test_a_token_is_revoked_by_its_name(norn, run):
     norn.on("GET", "/api/tokens", TOKENS)
     norn.on("DELETE", "/api/tokens/3", Answer(status=204))
