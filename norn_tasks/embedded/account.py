@@ -107,9 +107,13 @@ def _admit(where: Places, account: Account) -> None:
 
 
 def _reaches(account: Account, where: Places, programs: Sequence[Path]) -> bool:
-    """Answers whether the account can start the programs and write where its sockets will be."""
+    """Answers whether the account can start the programs, pass to its data, and write where its sockets will be.
+
+    The sockets may be elsewhere than the data: a long path has no room for one.
+    """
     try:
         started = all(account.run([program, "--version"]).returncode == 0 for program in programs)
-        return started and account.run(["test", "-w", where.stores]).returncode == 0
+        passes = account.run(["test", "-x", where.data]).returncode == 0
+        return started and passes and account.run(["test", "-w", where.stores]).returncode == 0
     except OSError:
         return False

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.images import DockerImages
+from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.job import Fence, Job, JobKind
 from norn_tasks.domain.writes import ReleaseLive
 from norn_tasks.ports import BuildOrder, Image, Limits, Tools
@@ -65,7 +66,10 @@ def left(engine: Engine, mark: str) -> set[str]:
     """Answers every image on the engine, intermediate ones too, that a build with this mark made."""
     found: set[str] = set()
     for each in engine.ask(lambda client: client.images(all=True)):
-        history = engine.ask(lambda client, each=each: client.history(each["Id"]))  # type: ignore[misc]
+        try:
+            history = engine.ask(lambda client, each=each: client.history(each["Id"]))  # type: ignore[misc]
+        except NotFound:
+            continue  # another test's, which has gone meanwhile
         if any(mark in layer["CreatedBy"] for layer in history):
             found.add(each["Id"])
     return found

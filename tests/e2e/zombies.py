@@ -114,8 +114,9 @@ class Rounds:
 
     def _count(self, since: float, jobs: list[int]) -> None:
         client = docker.DockerClient(base_url=self.stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+        ours = f"norn.io/instance={self.stack.rows('SELECT name FROM instance')[0]['name']}"
         for job in jobs:
-            chosen = {"type": "container", "event": "start", "label": f"norn.io/job={job}"}
+            chosen = {"type": "container", "event": "start", "label": [f"norn.io/job={job}", ours]}
             events = client.api.events(since=int(since) - 1, until=int(time.time()) + 1, filters=chosen, decode=True)
             self.started[f"job {job}"] = len(list(events))
         client.close()

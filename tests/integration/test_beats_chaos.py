@@ -15,5 +15,5 @@ from tests.servers import Broker
 def test_two_beats_in_trouble_lose_and_double_nothing(database: Database, broker: Broker, tmp_path: Path) -> None:
     told = beats_chaos.run(database, broker.url, tmp_path, beats=2, seconds=40, frozen=8)
     print(f"\n{dict(told)}")
-    assert told["targets"] > 250
+    assert told["targets"] > 100
     assert told["killed"] > 0 and told["frozen"] > 0
