@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks import dispatch
 from norn_tasks.domain.call import Call
@@ -18,15 +19,29 @@ from norn_tasks.store import health, jobs_read, memory, releases, runs, sweeper
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow
+from norn_tasks.store.tables import JobRow, Worker
 from tests import factories
 
 MIB = 2**20
 
 
 def _engine(database: Database, mib: int, building: int = 0) -> None:
+    """An engine of so much memory, and a worker that speaks for it."""
+    speaks = {"name": "speaks", "class_": "invoke", "host": "here", "pid": 1, "engine": factories.ENGINE, "slots": 1}
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, mib * MIB, building * MIB)
+        tx.execute(insert(Worker).values(speaks).on_conflict_do_nothing())
+
+
+def test_an_engine_that_nobody_speaks_for_any_more_has_no_room_to_wait_for(database: Database) -> None:
+    """A replaced engine's row stays; what it would have free tells nothing of the one that is there."""
+    _engine(database, 1000, building=700)
+    with database.transaction() as tx:
+        memory.speak(tx, "engine-that-was", 10_000 * MIB, 700 * MIB)
+        first, second = (factories.add_job(tx, JobKind.DEPLOY, app) for app in ("one", "two"))
+    assert _claim(database, JobClass.DEPLOY) == first
+    with database.transaction() as tx:
+        assert list(memory.waiting(tx, [second])) == [second]
 
 
 def _function(database: Database, app: str, mib: int, calls: int, at_once: int = 50) -> list[int]:
