@@ -20,12 +20,13 @@ from tests.servers import allowed
 
 ENVIRONMENT = {"NORN_ROLLOUT_TIMEOUT": "3", "NORN_ENGINE_PATIENCE": "3"}
 
+# Where the whole container dies with the program that the kernel killed, the engine may miss why: it stays a second.
 FAILS = """
 FROM busybox:stable
 CMD ["sh", "-c", "case $NORN_REQUEST_BODY in \\
   exit) echo half; echo boom >&2; exit 1;; \\
   missing) nosuch;; \\
-  hungry) tail /dev/zero;; \\
+  hungry) tail /dev/zero; sleep 1; exit 137;; \\
   chatty) yes;; \\
 esac"]
 """
