@@ -288,7 +288,7 @@ FAILING = [
     ),
     Failing(
         "exits", f"{WEB}command: 'echo cannot bind >&2; sleep 0.3; exit 1'\n", PLAIN, "await-rollout",
-        "rollout_failed", "the new container exited 1 after 0.3 s", "`norn jobs logs` shows its last lines",
+        "rollout_failed", "the new container exited 1 after 0.3 s", "norn why exits shows its last lines",
     ),
     Failing(
         "no-program", "role: worker\ncommand: [nosuch]\n", PLAIN, "await-rollout", "rollout_failed",

@@ -11,7 +11,7 @@ from norn_tasks.domain.quantities import memory_text
 from norn_tasks.domain.wording import shown
 from norn_tasks.ports import Workload
 
-_OWN_LOGS = "`norn jobs logs` shows its last lines"
+_OWN_LOGS = "norn why {} shows its last lines"
 _BY_SIGNAL = {137: "killed by SIGKILL", 139: "it crashed (SIGSEGV)", 143: "ended by SIGTERM"}
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _EXEC = re.compile(r'exec: "([^"]*)"')
@@ -23,16 +23,19 @@ def ended(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed
     """It ended before it was healthy."""
     if seen.oom_killed:
         return _out_of_memory(workload, lines)
-    return _failed(f"the new container exited {seen.exit_code}{_lifetime(seen)}", _hint_for(seen.exit_code), lines)
+    return _failed(
+        f"the new container exited {seen.exit_code}{_lifetime(seen)}", _hint_for(workload, seen.exit_code), lines
+    )
 
 
 def ended_again(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed:
     """It was healthy, and ended while the rollout went on."""
     if seen.oom_killed:
         return _out_of_memory(workload, lines)
+    own_logs = _OWN_LOGS.format(workload.app)
     if seen.running:
-        return _failed("the new container ended soon after it had become healthy, and was restarted", _OWN_LOGS, lines)
-    return _failed(f"the new container became healthy and then exited {seen.exit_code}", _OWN_LOGS, lines)
+        return _failed("the new container ended soon after it had become healthy, and was restarted", own_logs, lines)
+    return _failed(f"the new container became healthy and then exited {seen.exit_code}", own_logs, lines)
 
 
 def removed() -> RolloutFailed:
@@ -77,12 +80,12 @@ def _out_of_memory(workload: Workload, lines: Sequence[str]) -> RolloutFailed:
     return _failed(f"it used more than {limit} and was killed", "raise resources.memory in infraspec.yaml", lines)
 
 
-def _hint_for(code: int) -> str:
+def _hint_for(workload: Workload, code: int) -> str:
     if code == 0:
         return "its program must keep running; a job that ends by itself has the role cron"
     if code in (_NOT_FOUND, _NOT_EXECUTABLE):
         return _COMMAND
-    return _BY_SIGNAL.get(code, _OWN_LOGS)
+    return _BY_SIGNAL.get(code, _OWN_LOGS.format(workload.app))
 
 
 def _lifetime(seen: Seen) -> str:
