@@ -16,7 +16,8 @@ from norn_tasks.store.session import Database, Tx
 REMEMBERED = 60.0
 """Seconds for which a late round is told as this beat's lag."""
 WAKE_SECONDS = 1.0
-"""A long round wakes workers after so many seconds, and again at its end."""
+"""A round that takes longer wakes workers every so many seconds too, not only at its end: until then what is due has
+the database to itself."""
 
 
 class Deciding:
@@ -25,7 +26,7 @@ class Deciding:
     def __init__(self, database: Database, settings: Settings, waker: Waker, name: str) -> None:
         self._database, self._settings, self._waker, self._name = database, settings, waker, name
         self._lags: deque[tuple[float, float]] = deque()
-        self._started, self._woken = 0, time.monotonic()
+        self._started, self._since = 0, 0.0
         self._ripe_until: datetime | None = None
 
     def round(self) -> None:
@@ -65,8 +66,10 @@ class Deciding:
         return settled.looked > 0
 
     def _count(self, started: int) -> None:
+        if started and not self._started:
+            self._since = time.monotonic()
         self._started += started
-        if self._started and time.monotonic() - self._woken > WAKE_SECONDS:
+        if self._started and time.monotonic() - self._since > WAKE_SECONDS:
             self._wake()
 
     def _wake(self) -> None:
@@ -75,7 +78,7 @@ class Deciding:
             return
         with self._database.transaction() as tx:
             self._send(tx, {JobClass.CRON: self._started})
-        self._started, self._woken = 0, time.monotonic()
+        self._started = 0
 
     def _wake_ripe(self) -> None:
         with self._database.transaction() as tx:
