@@ -83,6 +83,7 @@ class Fields:
     command: str = "command in infraspec.yaml and CMD in the Dockerfile"
 
 
+_KILLED = 137
 OF_A_RUN = Fields()
 OF_A_CALL = Fields("function.timeout in its infraspec.yaml", "function.memory")
 OF_A_COMMAND = Fields("the limit with --timeout", command="what was typed after --, and what is in the image")
@@ -111,10 +112,10 @@ def judge(
                     "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
     if ended.exit_code == 0:
         return Finished(ExecutionState.SUCCEEDED, ended)
-    return _by_exit_code(ended, fields)
+    return _by_exit_code(ended, memory, fields)
 
 
-def _by_exit_code(ended: Ended, fields: Fields) -> Finished:
+def _by_exit_code(ended: Ended, memory: int, fields: Fields) -> Finished:
     code = ended.exit_code
     if code is None or code == 125:
         return _bad(ended, ExecutionState.ERROR, "infrastructure", "the engine could not run it", "norn health")
@@ -122,6 +123,10 @@ def _by_exit_code(ended: Ended, fields: Fields) -> Finished:
         what = "cannot be executed" if code == 126 else "was not found in the image"
         return _bad(ended, ExecutionState.FAILED, "not_runnable", f"its command {what} (exit {code})",
                     f"check {fields.command}")  # fmt: skip
+    if code == _KILLED:
+        # An engine that sees all of a container vanish at once may not learn that the kernel did it, out of memory.
+        hint = f"if {memory // 2**20} MiB of memory were not enough, raise {fields.memory} in its infraspec.yaml"
+        return _bad(ended, ExecutionState.FAILED, "signalled", "it was ended by signal 9 (SIGKILL)", hint)
     if code > 128:
         return _bad(ended, ExecutionState.FAILED, "signalled", f"it was ended by signal {code - 128}", "")
     return _bad(ended, ExecutionState.FAILED, "exit", f"it exited {code}", "")
