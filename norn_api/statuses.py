@@ -134,6 +134,8 @@ def schedule_answer(app: SeenApp) -> ScheduleAnswer | None:
 def _schedule_state(plan: CronSchedule, *, live: bool) -> str:
     if not live:
         return "waiting for its first deploy"
+    if plan.next_due is None:
+        return "off: its infraspec says deploy: false"
     return "paused" if plan.paused_at else "scheduled"
 
 

@@ -43,7 +43,7 @@ class Style(StrEnum):
 _STYLES = {
     Style.GOOD: "ok running succeeded deployed forged ready scheduled fired caught_up live up delivered",
     Style.BAD: "fail failed down broken missing dead error forge_failed timed_out oom_killed missed failed_to_start "
-    "runs-failing runs-missed image-gone given-up",
+    "runs-failing runs-missed image-gone schedule-unreadable given-up",
     Style.CARE: "warn degraded paused cancelled superseded expired forging tearing_down needs_attention queued pending "
     "skipped_overlap skipped_paused rolled_back paused-long waiting",
 }

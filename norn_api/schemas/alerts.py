@@ -17,7 +17,7 @@ class AlertTold(Answered):
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """`runs-failing`, `runs-missed`, `paused-long`, `image-gone`."""
+    """`runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`."""
     sentence: str = Field(examples=["run 31 of daily-report failed: it exited 3"])
     hint: str = Field(examples=["norn cron logs daily-report 31"])
     raised_at: datetime

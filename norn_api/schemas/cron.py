@@ -91,7 +91,7 @@ class Pause(Answered):
 
 
 class ScheduleAnswer(Answered):
-    """An app's schedule. `state`: waiting for its first deploy, scheduled, paused, none."""
+    """An app's schedule. `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, none."""
 
     text: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["UTC"])

@@ -13,7 +13,11 @@ from norn_cli.tables import ALERTS
 @norn_command("alerts")
 @click.argument("app", required=False, shell_complete=complete_app)
 @click.option("-a", "--all", "also_resolved", is_flag=True, help="Also those that are resolved.")
-@click.option("--kind", metavar="KIND", help="Only of this kind: runs-failing, runs-missed, paused-long, image-gone.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    help="Only of this kind: runs-failing, runs-missed, paused-long, image-gone, schedule-unreadable.",
+)
 @limit_option(50)
 @pass_session
 def command(session: Session, app: str | None, also_resolved: bool, kind: str | None, limit: int) -> None:

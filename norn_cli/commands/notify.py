@@ -11,7 +11,7 @@ from norn_cli.options import Waiting, commands, confirm_option, limit_option, wo
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import DELIVERIES, DESTINATIONS
 
-_KINDS = ["runs-failing", "runs-missed", "paused-long", "image-gone"]
+_KINDS = ["runs-failing", "runs-missed", "paused-long", "image-gone", "schedule-unreadable"]
 
 
 @commands("notify")

@@ -19,6 +19,7 @@ class AlertKind(StrEnum):
     RUNS_MISSED = "runs-missed"
     PAUSED_LONG = "paused-long"
     IMAGE_GONE = "image-gone"
+    SCHEDULE_UNREADABLE = "schedule-unreadable"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ seconds, in sets; of many beats, one at a time does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import text
 
 from norn_tasks.domain.alert import AlertKind, FailureRule, NewAlert, failure_rule
+from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.job import JobState, Problem
 from norn_tasks.domain.schedule import Trigger
 from norn_tasks.domain.writes import ImagesSeen
@@ -78,6 +80,18 @@ def _failures(tx: Tx, app: str, rule: FailureRule) -> int:
     return int(tx.scalar(text(_FAILURES), bound) or 0)
 
 
+# A schedule that beat cannot read
+
+
+def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
+    """Tells of schedules that were accepted once and mean nothing any more: a zone or a word is not known here."""
+    raise_alerts(tx, [
+        NewAlert(AlertKind.SCHEDULE_UNREADABLE, app, f"{app} is not scheduled: {error.sentence}",
+                 f"norn cron set-schedule {app}, or correct its infraspec.yaml and norn forge {app}")
+        for app, error in found.items()
+    ])  # fmt: skip
+
+
 # What no single fact tells
 
 
@@ -89,7 +103,7 @@ def look(database: Database, paused_days: float) -> None:
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
             return
-        for over in (_RECOVERED, _FIRES_AGAIN, _RESUMED, _REMOVED):
+        for over in (_RECOVERED, _FIRES_AGAIN, _RESUMED, _READ_AGAIN, _REMOVED):
             resolve(tx, {row.key: row.because for row in tx.execute(text(f"{over} LIMIT {BATCH}"))})
         raise_alerts(tx, [_missing(row) for row in tx.execute(text(_MISSED)).all()])
         paused = tx.execute(text(_PAUSED), {"seconds": paused_days * 86400}).all()
@@ -111,6 +125,9 @@ SELECT a.key, 'its schedule fires again' AS because FROM alerts a LEFT JOIN cron
 _RESUMED = """
 SELECT a.key, 'its schedule was resumed' AS because FROM alerts a JOIN cron_states s ON s.app = a.app
  WHERE a.kind = 'paused-long' AND a.resolved_at IS NULL AND s.paused_at IS NULL"""
+_READ_AGAIN = """
+SELECT a.key, 'its schedule can be read again' AS because FROM alerts a JOIN cron_states s ON s.app = a.app
+ WHERE a.kind = 'schedule-unreadable' AND a.resolved_at IS NULL AND s.decided_until > a.raised_at"""
 _REMOVED = """
 SELECT a.key, 'it has no schedule any more' AS because FROM alerts a
  WHERE a.resolved_at IS NULL AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""

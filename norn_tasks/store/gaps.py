@@ -7,7 +7,7 @@ each at most so many occurrences: the range row grows turn by turn, and no live 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import delete, insert, text
 
 from norn_tasks.domain.cron import Schedule, parse_schedule
+from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.schedule import CATCH_UP_MOST, Due, Trigger, Verdict, newest_of
 from norn_tasks.store import occurrences, plans
 from norn_tasks.store.facts import notify
@@ -63,7 +64,7 @@ class _Turn:
     """What is to be written in one turn."""
 
     started: list[Started] = field(default_factory=list)
-    counted: list[tuple[Row, datetime, Stretch]] = field(default_factory=list)
+    counted: list[tuple[Mapping[Any, Any], datetime, Stretch]] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
 
 
@@ -159,7 +160,11 @@ def settle(tx: Tx, decider: str) -> Settled:
 
 
 def _count(turn: _Turn, row: Row, now: datetime) -> None:
-    schedule, before = parse_schedule(row["schedule"], row["timezone"]), row["before"]
+    try:
+        schedule, before = parse_schedule(row["schedule"], row["timezone"]), row["before"]
+    except InvalidRequest as error:
+        _give_up(turn, row, error)
+        return
     if row["catches_up"] and row["runs"]:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
@@ -170,6 +175,14 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         turn.done.append(row["id"])
     if stretch is not None:
         turn.counted.append((row, before, stretch))
+
+
+def _give_up(turn: _Turn, row: Row, error: InvalidRequest) -> None:
+    """Tells a gap whose schedule cannot be read any more as one row, which ends with it and says so."""
+    at = row["before"] - _TICK
+    uncounted = dict(row) | {"reason": f"{row['reason']}; how often it was due is not known: {error.sentence}"}
+    turn.done.append(row["id"])
+    turn.counted.append((uncounted, row["before"], Stretch(at, at, 1, complete=True)))
 
 
 def _caught_up(row: Row, schedule: Schedule, now: datetime) -> Iterator[Started]:

@@ -31,7 +31,7 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
     if app.override_spec is not None and app.override_spec != spec.get("replicas", 1):
         changed |= {"replicas_override": None, "override_spec": None, "override_by": None, "override_at": None}
     tx.execute(update(App).where(App.name == row["app"]).values(changed))
-    schedules.awaken(tx, row["app"])
+    schedules.awaken(tx, row["app"], actor=row["actor"])
     if write.generation == row["id"]:
         secrets.forget_retired(tx, row["app"])
     tell(tx, EventKind.RELEASE_LIVE, app=row["app"], job=row["id"], release=row["release"])

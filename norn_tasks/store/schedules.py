@@ -55,12 +55,17 @@ def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
     return now
 
 
+def _counts(tx: Tx, app: str) -> bool:
+    """True once a release of the app is live, unless its infraspec says `deploy: false`."""
+    row = tx.execute(select(App.live_deployment, App.spec).where(App.name == app)).one_or_none()
+    return row is not None and row.live_deployment is not None and bool(row.spec.get("deploy", True))
+
+
 def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
-    """Applies a change and computes the next due moment from it on; nothing is due before the first release."""
+    """Applies a change and computes the next due moment from it on: none while the schedule does not count."""
     tx.execute(update(CronState).where(CronState.app == app).values(decided_until=now, **changes))
     row = tx.execute(select(CronState).where(CronState.app == app)).mappings().one()
-    live = tx.scalar(select(App.live_deployment).where(App.name == app))
-    due = plans.effective(row).next_after(now, row["anchor"]) if live is not None else None
+    due = plans.effective(row).next_after(now, row["anchor"]) if _counts(tx, app) else None
     tx.execute(update(CronState).where(CronState.app == app).values(next_due=due))
     notify(tx, SCHEDULES, app)
 
@@ -80,6 +85,7 @@ def register(
     row = get(tx, app)
     if (row["schedule"], row["timezone"]) == (schedule, timezone):
         tx.execute(update(CronState).where(CronState.app == app).values(says))
+        _turn(tx, row, actor)
         return
     now = _settle(tx, row, actor, "edit")
     anchor = {} if row["override_schedule"] is not None else {"anchor": now}
@@ -87,11 +93,17 @@ def register(
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone)
 
 
-def awaken(tx: Tx, app: str) -> None:
-    """The first release is live: from now on the schedule counts. Nothing happens to one that counts already."""
+def awaken(tx: Tx, app: str, *, actor: str = "norn") -> None:
+    """A release is live: from now on the schedule counts, or does no more, as the infraspec says."""
     row = tx.execute(select(CronState).where(CronState.app == app).with_for_update()).mappings().one_or_none()
-    if row is not None and row["next_due"] is None:
-        _restart(tx, app, plans.clock(tx), {})
+    if row is not None:
+        _turn(tx, row, actor)
+
+
+def _turn(tx: Tx, row: Row, actor: str) -> None:
+    """Lets a schedule begin to count, or cease; nothing happens to one that is as it should be."""
+    if _counts(tx, row["app"]) != (row["next_due"] is not None):
+        _restart(tx, row["app"], _settle(tx, row, actor, "edit"), {})
 
 
 def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:

@@ -7,16 +7,17 @@ before that becomes a gap (`store.gaps`), whose occurrences are counted when not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select, text
 
+from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec.words import Catchup, Concurrency
 from norn_tasks.domain.job import JobClass, JobState, Problem
 from norn_tasks.domain.schedule import CATCH_UP_MOST, Due, Policy, Trigger, Verdict, due, held_back
-from norn_tasks.store import endings, gaps, occurrences, overlap, plans
+from norn_tasks.store import cron_alerts, endings, gaps, occurrences, overlap, plans
 from norn_tasks.store.facts import notify
 from norn_tasks.store.gaps import Gap
 from norn_tasks.store.occurrences import Started, Told
@@ -68,8 +69,10 @@ def hurry(tx: Tx) -> None:
 
 def decide(tx: Tx, rows: Sequence[Row], now: datetime, decider: str) -> Decided:
     """Decides what of these schedules (locked rows) is due by `now`, the database's clock after they were locked."""
-    rows = [row for row in rows if row["next_due"] is not None]
-    found = {row["app"]: due(plans.effective(row), row["decided_until"], now, row["anchor"]) for row in rows}
+    counting = [row for row in rows if row["next_due"] is not None]
+    found, unreadable = _due(counting, now)
+    _put_off(tx, unreadable)
+    rows = [row for row in counting if row["app"] in found]
     batch = _Batch()
     live = [(row, have) for row in rows if (have := found[row["app"]]) is not None and row["paused_at"] is None]
     batch.paused = [(row, have) for row in rows if (have := found[row["app"]]) is not None and row["paused_at"]]
@@ -80,6 +83,28 @@ def decide(tx: Tx, rows: Sequence[Row], now: datetime, decider: str) -> Decided:
     _advance(tx, rows, found, now)
     late = [(now - have.newest).total_seconds() for have in found.values() if have is not None]
     return Decided(len(rows), started, max(late, default=0.0))
+
+
+def _due(rows: Sequence[Row], now: datetime) -> tuple[dict[str, Due | None], dict[str, InvalidRequest]]:
+    """Says by app what is due, and what is wrong with a schedule that was accepted once and cannot be read any more."""
+    found: dict[str, Due | None] = {}
+    unreadable: dict[str, InvalidRequest] = {}
+    for row in rows:
+        try:
+            found[row["app"]] = due(plans.effective(row), row["decided_until"], now, row["anchor"])
+        except InvalidRequest as error:
+            unreadable[row["app"]] = error
+    return found, unreadable
+
+
+_PUT_OFF = text("UPDATE cron_states SET next_due = clock_timestamp() + interval '1 min' WHERE app = ANY(:apps)")
+
+
+def _put_off(tx: Tx, unreadable: Mapping[str, InvalidRequest]) -> None:
+    """Lets an unreadable schedule stop nobody but itself: it is tried again every minute, and somebody is told."""
+    if unreadable:
+        tx.execute(_PUT_OFF, {"apps": list(unreadable)})
+        cron_alerts.unreadable(tx, unreadable)
 
 
 def _judge(tx: Tx, batch: _Batch, row: Row, have: Due, busy: Busy, now: datetime) -> None:

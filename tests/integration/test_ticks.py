@@ -6,14 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from norn_tasks.domain.errors import Conflict, WrongRole
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.schedule import Trigger, policy_of
-from norn_tasks.store import gaps, plans, releases, runs, schedules, slots, ticks
+from norn_tasks.store import alerts, cron_alerts, gaps, plans, releases, runs, schedules, slots, ticks
+from norn_tasks.store.reading import Cut
 from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, CronExecution, CronState, CronTick, JobRow
+from norn_tasks.store.tables import App, CronExecution, CronGap, CronState, CronTick, JobRow
 from tests import factories
 
 
@@ -180,6 +181,89 @@ def test_a_schedule_without_a_release_decides_nothing(database: Database) -> Non
         tx.execute(update(App).values(live_deployment=None))
     assert _decide(database) == 0
     assert _ticks(database) == []
+
+
+def _say_deploy(database: Database, wanted: bool) -> None:
+    """The infraspec says `deploy`, and a release of it goes live."""
+    with database.transaction() as tx:
+        spec = tx.scalar(select(App.spec)) | {"deploy": wanted}
+        tx.execute(update(App).values(spec=spec))
+        schedules.awaken(tx, "report")
+
+
+def test_a_schedule_that_is_off_decides_nothing_more(database: Database) -> None:
+    _app(database)
+    _due(database, "60 s")
+    _say_deploy(database, wanted=False)
+    assert [tick.verdict for tick in _ticks(database)] == ["fired"]
+    with database.transaction() as tx:
+        assert tx.scalar(select(CronState.next_due)) is None
+    assert _decide(database) == 0
+
+
+def test_a_schedule_that_is_on_again_makes_up_for_nothing(database: Database) -> None:
+    _app(database)
+    _say_deploy(database, wanted=False)
+    with database.transaction() as tx:
+        tx.execute(update(CronState).values(decided_until=text("clock_timestamp() - interval '1 h'")))
+    _say_deploy(database, wanted=True)
+    assert (_decide(database), _ticks(database)) == (0, [])
+    _due(database, "60 s")
+    assert _decide(database) == 1
+
+
+def test_a_forge_of_the_same_schedule_turns_it_off_too(database: Database) -> None:
+    _app(database)
+    with database.transaction() as tx:
+        tx.execute(update(App).values(spec=tx.scalar(select(App.spec)) | {"deploy": False}))
+        schedules.register(tx, "report", "* * * * *", "UTC", 1)
+        assert tx.scalar(select(CronState.next_due)) is None
+
+
+def _unread(database: Database) -> None:
+    """An accepted schedule means nothing any more, as when a zone has left the database of zones."""
+    with database.transaction() as tx:
+        tx.execute(update(CronState).where(CronState.app == "report").values(timezone="Mars/Base"))
+
+
+def test_a_schedule_that_cannot_be_read_stops_only_itself(database: Database) -> None:
+    _app(database)
+    _app(database, "other")
+    _unread(database)
+    _due(database, "60 s")
+    _due(database, "60 s", "other")
+    assert _decide(database) == 1
+    assert [tick.app for tick in _ticks(database)] == ["other"]
+    with database.transaction() as tx:
+        (alert,) = alerts.listed(tx, also_resolved=False, reach=None, cut=Cut()).items
+    assert (alert.kind, alert.app) == ("schedule-unreadable", "report")
+    assert alert.sentence == 'report is not scheduled: "Mars/Base" is not a time zone of the IANA database'
+
+
+def test_a_schedule_that_can_be_read_again_is_told(database: Database) -> None:
+    _app(database)
+    _unread(database)
+    _due(database, "60 s")
+    _decide(database)
+    with database.transaction() as tx:
+        tx.execute(update(CronState).values(timezone="UTC"))
+        schedules.override(tx, "report", "* * * * *", None, "ann")
+    cron_alerts.look(database, 7.0)
+    with database.transaction() as tx:
+        assert alerts.listed(tx, also_resolved=False, reach=None, cut=Cut()).items == ()
+
+
+def test_a_gap_that_cannot_be_counted_any_more_is_told_as_one_row(database: Database) -> None:
+    _app(database, more="catchup=none")
+    _due(database, "3 h")
+    with database.transaction() as tx:
+        ticks.decide(tx, ticks.due_rows(tx, 100), plans.clock(tx), "beat")
+        tx.execute(update(CronGap).values(timezone="Mars/Base"))
+    assert _decide(database) == 0
+    (tick,) = [tick for tick in _ticks(database) if tick.verdict == "missed"]
+    assert tick.reason.endswith(
+        'how often it was due is not known: "Mars/Base" is not a time zone of the IANA database'
+    )
 
 
 def test_a_function_has_no_schedule_to_pause(database: Database) -> None:
