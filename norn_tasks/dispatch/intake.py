@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.domain.errors import Unavailable, WrongRole
+from norn_tasks.domain.errors import GaveWay, Unavailable, WrongRole
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.settings import Settings
@@ -19,6 +20,9 @@ from norn_tasks.store.session import Database, Row, Tx
 
 WORKER_SILENCE = 15.0
 """Seconds without any worker of a class after which a request that waits for its answer is refused at once."""
+
+GIVES_WAY = 3
+"""How often an acceptance that was rolled back for another's sake is tried again."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,21 @@ class Accepted:
 def accept(
     intake: Intake, job_class: JobClass, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]
 ) -> Accepted:
-    """Runs the one transaction of an acceptance, then wakes the class."""
+    """Runs the one transaction of an acceptance, again when it gave way to another, then wakes the class."""
+    accepted = _written(intake, key, write)
+    if not accepted.replayed:
+        intake.waker.wake(job_class)
+    return accepted
+
+
+def _written(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]) -> Accepted:
+    for _ in range(GIVES_WAY):
+        with contextlib.suppress(GaveWay):
+            return _once(intake, key, write)
+    return _once(intake, key, write)
+
+
+def _once(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]) -> Accepted:
     with intake.database.transaction() as tx:
         before = recall(tx, key)
         if before is not None and before.job is not None:
@@ -57,8 +75,7 @@ def accept(
             return Accepted(before.job, row["deployment"], row["execution"], replayed=True)
         accepted = write(tx)
         remember(tx, key, accepted.job, 202)
-    intake.waker.wake(job_class)
-    return accepted
+        return accepted
 
 
 def new_job(intake: Intake, kind: JobKind, app: str, actor: str, **more: Any) -> NewJob:

@@ -196,6 +196,10 @@ class DatabaseDown(Unavailable):
     code = "database_down"
 
 
+class GaveWay(DatabaseDown):
+    """Two transactions waited for each other, and this one was rolled back; the same again succeeds."""
+
+
 class DiskFull(Unavailable):
     """A disk has too little room for what was asked; the sentence says which, and how much is free."""
 

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 from sqlalchemy import Connection, Engine, RowMapping, TextClause, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.errors import DatabaseDown, GaveWay
 
 Tx = Connection
 """A transaction in progress; what is done with it is committed or rolled back as one."""
@@ -55,6 +56,8 @@ def connection_words(url: str) -> tuple[str, dict[str, str]]:
 
 
 def _down(error: Exception) -> DatabaseDown:
+    if isinstance(getattr(error, "orig", None), psycopg2.errors.DeadlockDetected):
+        return GaveWay("another change of the same rows came first", hint="try again", retry_after=1)
     first_line = (str(getattr(error, "orig", None) or error).strip() or type(error).__name__).splitlines()[0]
     return DatabaseDown(f"the database does not answer: {first_line}", hint="norn health", retry_after=2)
 
@@ -85,7 +88,8 @@ class Database:
     def transaction(self) -> Iterator[Tx]:
         """Gives a transaction that commits at the end of the block, and rolls back when the block raises.
 
-        Raises DatabaseDown when PostgreSQL cannot be reached or went away; then it may have committed or not.
+        Raises DatabaseDown when PostgreSQL cannot be reached or went away; then it may have committed or not. Raises
+        GaveWay when it was rolled back, because another one and this one waited for each other.
         """
         with _translated(), self._engine.connect() as connection:
             notes: dict[Note, None] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from norn_tasks import dispatch
+from norn_tasks.dispatch.intake import accept
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import (
     AlreadyRunning,
     AppNotFound,
     BodyTooLarge,
     EngineDown,
+    GaveWay,
     InvalidRequest,
     KeyReused,
     NotDeployed,
@@ -29,7 +32,7 @@ from norn_tasks.domain.errors import (
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.store import workers
 from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.session import Database
+from norn_tasks.store.session import Database, Tx
 from norn_tasks.store.tables import App, DeploymentRow, Event, FuncExecution, JobRow, Release
 from tests import factories
 from tests.servers import Broker
@@ -278,3 +281,35 @@ def test_an_ended_job_is_left_as_it_is(database: Database) -> None:
     for _ in range(2):
         dispatch.request_cancel(factories.intake(database), accepted.job, actor="ann")
     assert _states(database) == ["cancelled"]
+
+
+def test_an_acceptance_that_gave_way_to_another_change_is_tried_again(database: Database, broker: Broker) -> None:
+    tries = []
+
+    def write(tx: Tx) -> dispatch.Accepted:
+        tries.append(factories.add_job(tx))
+        if len(tries) < 3:
+            raise GaveWay("another change came first")
+        return dispatch.Accepted(tries[-1])
+
+    accepted = accept(factories.intake(database, broker.url), JobClass.DEPLOY, None, write)
+    assert (len(tries), accepted.job, _count(database)) == (3, tries[-1], 1)
+
+
+def test_of_two_changes_that_wait_for_each_other_one_gives_way(database: Database) -> None:
+    with database.transaction() as tx:
+        rows = [factories.add_job(tx, app=app) for app in ("one", "two")]
+    both = threading.Barrier(2)
+
+    def change(first: int, second: int) -> bool:
+        try:
+            with database.transaction() as tx:
+                tx.execute(select(JobRow.id).where(JobRow.id == first).with_for_update())
+                both.wait(10)
+                tx.execute(select(JobRow.id).where(JobRow.id == second).with_for_update())
+        except GaveWay:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(change, rows, reversed(rows))) == [False, True]
