@@ -48,8 +48,11 @@ def _offset(clock: float | None) -> Any:
     return text("(:clock - extract(epoch FROM clock_timestamp()))::float8").bindparams(clock=clock)
 
 
-def say(tx: Tx, presence: Presence) -> None:
-    """Writes the worker's row; a new process under an old name (another pid) is a new worker, and not draining."""
+def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
+    """Writes the worker's row; a new process under an old name is a new worker, and not draining.
+
+    `first`: this process says it for the first time. In a container, its pid is the one that the process before it had.
+    """
     if presence.engine is not None and presence.memory:
         memory.speak(tx, presence.engine, presence.memory, presence.building)
     busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
@@ -64,6 +67,7 @@ def say(tx: Tx, presence: Presence) -> None:
         "spaces": [asdict(space) for space in presence.spaces], "clock_offset": _offset(presence.clock),
     }  # fmt: skip
     row = insert(Worker).values(name=presence.name, pid=presence.pid, last_claim_at=claimed, **now)
+    same = "false" if first else "excluded.pid = workers.pid"
     tx.execute(
         row.on_conflict_do_update(
             index_elements=["name"],
@@ -71,10 +75,8 @@ def say(tx: Tx, presence: Presence) -> None:
             | {
                 "pid": presence.pid,
                 "last_claim_at": text("coalesce(excluded.last_claim_at, workers.last_claim_at)"),
-                "draining_at": text("CASE WHEN excluded.pid = workers.pid THEN workers.draining_at END"),
-                "started_at": text(
-                    "CASE WHEN excluded.pid = workers.pid THEN workers.started_at ELSE clock_timestamp() END"
-                ),
+                "draining_at": text(f"CASE WHEN {same} THEN workers.draining_at END"),
+                "started_at": text(f"CASE WHEN {same} THEN workers.started_at ELSE clock_timestamp() END"),
             },
         )
     )

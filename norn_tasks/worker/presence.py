@@ -99,7 +99,7 @@ class PresenceThread:
     ) -> None:
         self._database, self._settings, self._liveness, self._engine = database, settings, liveness, engine
         self._name, self._class = liveness.name, liveness.job_class
-        self._end, self._draining = end, False
+        self._end, self._draining, self._spoken = end, False, False
         self._gone = threading.Event()
         self._thread = threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
 
@@ -143,7 +143,8 @@ class PresenceThread:
 
     def _speak(self) -> None:
         with self._database.transaction() as tx:
-            workers.say(tx, self.presence())
+            workers.say(tx, self.presence(), first=not self._spoken)
+        self._spoken = True
 
     def _heed(self) -> None:
         """Leaves as by SIGTERM when somebody asked the worker to drain."""

@@ -118,3 +118,14 @@ def test_a_new_process_under_an_old_name_is_not_draining(database: Database) -> 
         workers.say(tx, workers.Presence("w1", JobClass.DEPLOY, "host", 2, 2, "e", None))
         assert not workers.is_draining(tx, "w1")
         assert tx.scalar(select(text("pid")).select_from(text("workers"))) == 2
+
+
+def test_a_new_process_in_a_container_may_have_the_old_ones_pid(database: Database) -> None:
+    again = workers.Presence("w1", JobClass.DEPLOY, "host", 1, 2, "e", None)
+    with database.transaction() as tx:
+        workers.say(tx, again, first=True)
+        workers.drain(tx, "w1")
+        workers.say(tx, again)
+        assert workers.is_draining(tx, "w1")
+        workers.say(tx, again, first=True)
+        assert not workers.is_draining(tx, "w1")
