@@ -75,6 +75,7 @@ def sealed_of(tx: Tx, app: str) -> tuple[Sealed, ...]:
 def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[str, int]:
     """Sets secrets, each as its next version, and answers the versions; raises InvalidRequest over the app's limits."""
     _alone(tx, app)
+    _forget_unused(tx, app)
     versions = {}
     for name, sealed in sorted(values.items()):
         _retire(tx, app, name)
@@ -90,6 +91,7 @@ def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[st
 def unset(tx: Tx, app: str, name: str, *, actor: str) -> None:
     """Takes a secret away; raises NotFound when it is not set."""
     _alone(tx, app)
+    _forget_unused(tx, app)
     if not _retire(tx, app, name):
         raise NotFound(f"{app} has no secret {name[:128]}", hint=f"norn secrets list {app}")
     tell(tx, EventKind.SECRET_UNSET, app=app, names=[name], actor=actor)
@@ -107,6 +109,19 @@ def forget_retired(tx: Tx, app: str) -> None:
     """
     begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(("queued", "running")))
     tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))
+
+
+_UNUSED = text("""
+DELETE FROM secrets WHERE app = :app AND retired_at < coalesce(
+  (SELECT min(first_claimed_at) FROM jobs WHERE app = :app AND state IN ('queued', 'running')), clock_timestamp())
+   AND EXISTS (SELECT 1 FROM apps a WHERE a.name = :app AND a.role IN ('cron', 'function'))""")
+
+
+def _forget_unused(tx: Tx, app: str) -> None:
+    """Leaves nothing that was retired before the first claim of an open job, of an app whose role has no replicas:
+    it may never see a rollout, and each of its containers is of such a job.
+    """
+    tx.execute(_UNUSED, {"app": app})
 
 
 def _alone(tx: Tx, app: str) -> None:

@@ -174,6 +174,18 @@ def test_what_a_run_was_given_is_kept_until_it_has_ended(keyed: Database) -> Non
     assert len(kept(keyed)) == 2
 
 
+def test_an_app_without_replicas_keeps_no_more_than_its_runs_may_have(keyed: Database) -> None:
+    for value in ("one", "two", "three"):
+        give(keyed, API_KEY=value)
+    assert [each.version for each in kept(keyed)] == [1, 2, 3]
+    with keyed.transaction() as tx:
+        tx.execute(text("UPDATE apps SET role = 'function'"))
+    give(keyed, API_KEY="four")
+    assert [each.version for each in kept(keyed)] == [3, 4]
+    take_away(keyed, "API_KEY")
+    assert [each.version for each in kept(keyed)] == [4]
+
+
 # The step
 
 
