@@ -156,15 +156,20 @@ class PruneImages(Step):
     best_effort = True
 
     def run(self, context: Context) -> Learned | None:
-        """Notes how many it removed."""
+        """Notes how many it removed. One that was frozen meanwhile removes nothing: what is kept may have changed."""
         keep, images = set(context.job.facts.get("keep_images", ())), context.tools.images
         if not keep:
             return None
         stale = [each for each in images.of_app(context.job.app) if each.id not in keep and _ours(context, each)]
-        gone = tuple(image.id for image in stale if images.remove(image.id))
+        gone = tuple(image.id for image in stale if self._removed(context, image.id))
         for stage in context.job.facts.get("spent_stages", ()):
-            images.remove(stage)
+            self._removed(context, stage)
         freed = images.trim_cache()
         if freed:
             context.watch.say(f"the builder's cache was over its limit: {amount(freed)} removed\n")
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
+
+    @staticmethod
+    def _removed(context: Context, image: str) -> bool:
+        context.watch.stop.check()
+        return context.tools.images.remove(image)

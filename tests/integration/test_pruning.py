@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import insert, select, update
 
+from norn_tasks.domain.errors import Stopped
 from norn_tasks.domain.job import Fence, Job, JobKind
 from norn_tasks.domain.writes import ReleaseLive
 from norn_tasks.ports import Image, Limits, Tools
@@ -62,6 +63,15 @@ def test_an_image_of_another_control_planes_app_of_that_name_stays(images: FakeI
 def test_a_spent_stage_is_removed(images: FakeImages) -> None:
     stage = Image("stage", (), {})
     assert _prune(images, _image("new"), stage, keep_images=["new"], spent_stages=["stage"]) == {"new"}
+
+
+def test_whoever_lost_its_lease_meanwhile_removes_nothing(images: FakeImages) -> None:
+    images.there = {image.id: image for image in (_image("new"), _image("newer"))}
+    context = _context(images, Path(), keep_images=["new"])
+    context.watch.stop.set("lease_lost")  # type: ignore[attr-defined]
+    with pytest.raises(Stopped):
+        PruneImages().run(context)
+    assert set(images.there) == {"new", "newer"}
 
 
 @pytest.mark.parametrize(("instance", "built"), [("us", 0), ("them", 1)])
