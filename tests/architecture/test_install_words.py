@@ -1,0 +1,22 @@
+"""Until Norn is released, nobody is sent to a package index for it: the `norn` that is there is another project's."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.architecture.source import ROOT, modules
+
+PAGES = [page for pattern in ("*.md", "docs/**/*.md", "deploy/*", "examples/**/*.md") for page in ROOT.glob(pattern)]
+_FROM_AN_INDEX = re.compile(r"(pip|pipx|uv( pip| tool)?) install( -\S+)* ['\"]?norn\b")
+
+
+def test_norn_is_installed_from_a_checkout() -> None:
+    wrong = [str(file.relative_to(ROOT)) for file in [*PAGES, *modules()] if _FROM_AN_INDEX.search(file.read_text())]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("line", ["pip install norn", "pip install 'norn[worker]'", "uv tool install -q norn"])
+def test_the_words_that_would_are_known(line: str) -> None:
+    assert _FROM_AN_INDEX.search(line)
