@@ -61,7 +61,7 @@ def choose(servers: Iterable[Server], where: Places) -> Server:
             return good[0]
         raise NotStarted(
             f"no PostgreSQL {OLDEST} or later was found on this machine",
-            hint="apt-get install postgresql, or pip install '.[server]' in a checkout of Norn, or set NORN_DATABASE_URL",
+            hint="apt-get install postgresql, or pip install '.[server]' in Norn's checkout, or set NORN_DATABASE_URL",
         )
     major = int(version.read_text())
     same = [server for server in good if server.major == major]
