@@ -28,7 +28,7 @@ class StepView:
     `tail` answers the last lines that a step wrote: they stand below a step that failed.
     """
 
-    def __init__(self, output: Output, tail: Callable[[str], Iterable[str]], *, verbose: bool) -> None:
+    def __init__(self, output: Output, tail: Callable[[Json], Iterable[str]], *, verbose: bool) -> None:
         self._output, self._tail, self._verbose = output, tail, verbose
         self._turn = cycle(_SPINNER)
         self._told: set[tuple[object, ...]] = set()
@@ -77,7 +77,7 @@ class StepView:
     def _ended(self, step: Json) -> None:
         first = self._tell_once((step["n"], step["state"], step.get("attempts")), *step_line(step))
         if first and step["state"] == "failed" and not self._verbose:
-            for line in self._tail(step["name"]):
+            for line in self._tail(step):
                 self._output.mutter(f"    {line}")
 
     def _now(self, doing: str) -> None:

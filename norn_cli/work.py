@@ -86,9 +86,10 @@ def failed_step(job: Json) -> Json | None:
     return next((step for step in job.get("steps") or [] if step["state"] == "failed"), None)
 
 
-def last_lines(client: Client, job: int, step: str, count: int = _LAST_LINES) -> list[str]:
-    """Answers the last lines that a step wrote."""
-    return list(deque((line for line in client.job_log(job, step=step) if line.strip()), maxlen=count))
+def last_lines(client: Client, job: int, step: Json) -> list[str]:
+    """Answers the last lines that a step wrote; all of them when they are the mistakes of a spec."""
+    count = None if (step.get("error") or {}).get("code") == "spec_invalid" else _LAST_LINES
+    return list(deque((line for line in client.job_log(job, step=step["name"]) if line.strip()), maxlen=count))
 
 
 def _show(view: StepView, following: Following, until: float | None, every_line: bool) -> Json | None:
@@ -107,7 +108,7 @@ def _show(view: StepView, following: Following, until: float | None, every_line:
     return None
 
 
-def _tail(client: Client, job: int, step: str) -> list[str]:
+def _tail(client: Client, job: int, step: Json) -> list[str]:
     try:
         return last_lines(client, job, step)
     except CliError:

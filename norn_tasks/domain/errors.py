@@ -70,9 +70,14 @@ class Mistake:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.field}: {self.message}"
 
+    @property
+    def line_with_hint(self) -> str:
+        """The mistake on one line with what would be right."""
+        return f"{self} ({self.hint})" if self.hint else str(self)
+
 
 class SpecInvalid(NornError):
-    """An infraspec with mistakes, all of them at once."""
+    """An infraspec with mistakes, all of them at once; several are the last lines of a step that it fails."""
 
     code, status = "spec_invalid", 422
 
@@ -81,6 +86,7 @@ class SpecInvalid(NornError):
         super().__init__(
             f"{mistakes[0].file} has {count}: {mistakes[0]}" if mistakes else "the infraspec is not valid",
             hint=mistakes[0].hint if mistakes else "",
+            last_lines=[mistake.line_with_hint for mistake in mistakes] if len(mistakes) > 1 else [],
         )
         self.mistakes = mistakes
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from norn_tasks.domain.errors import EngineDown, StepFailed, Stopped
-from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec import Infraspec, parse
 from norn_tasks.domain.job import Job, JobKind, JobState, Problem
 from norn_tasks.domain.step import Learned, Resume
 from norn_tasks.pipelines.runner import Runner
@@ -105,6 +105,23 @@ def test_a_failure_ends_the_job_with_the_sentence_and_the_hint(database: Databas
     assert play(Doing("one", _fail), later) is JobState.FAILED
     assert _job(database).error == {"code": "step_failed", "sentence": "it broke", "hint": "mend it"}
     assert later.ran == 0
+
+
+def test_a_spec_with_several_mistakes_tells_all_of_them_in_the_steps_output(database: Database, play: Any) -> None:
+    def read(_: Context) -> Learned | None:
+        parse("app: blog\nrole: worker\nreplicas: many\nenvv: {}\nport: 8080\n")
+        return None
+
+    assert play(Doing("one", read)) is JobState.FAILED
+    assert _job(database).error["sentence"].startswith("infraspec.yaml has 3 mistakes: infraspec.yaml:3:11: ")
+    with database.transaction() as tx:
+        lines = step_logs.tail(tx, _job(database).id, "one", 9)
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["infraspec.yaml:3:11", "replicas"],
+        ["infraspec.yaml:4:1", "envv"],
+        ["infraspec.yaml:5:1", "port"],
+    ]
+    assert lines[1].endswith("(did you mean env?)")
 
 
 def test_a_best_effort_failure_is_noted_and_the_job_goes_on(database: Database, play: Any) -> None:

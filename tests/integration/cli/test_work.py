@@ -83,6 +83,14 @@ def test_a_failed_step_shows_its_last_lines_and_the_way_out(failing, run):
     assert result.exit_code == 6
 
 
+def test_a_spec_with_many_mistakes_shows_all_of_them(norn, failing, run):
+    wrong = {"code": "spec_invalid", "sentence": "infraspec.yaml has 20 mistakes: …", "hint": ""}
+    cloning = shapes.step(1, "clone-source", "failed", error=wrong)
+    JobScript(norn, shapes.job("running"), shapes.job("failed", cloning, error=wrong))
+    norn.on("GET", "/api/jobs/7/logs", text(*(f"infraspec.yaml:{n}:1: wrong" for n in range(20))))
+    assert run("deploy", "blog").stderr.splitlines()[1:21] == [f"    infraspec.yaml:{n}:1: wrong" for n in range(20)]
+
+
 def test_a_failed_deploy_says_what_still_serves(failing, run):
     assert "note: release 4 is still live" in run("deploy", "blog").stderr
 
