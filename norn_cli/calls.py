@@ -13,6 +13,11 @@ from norn_cli.times import ago
 Json = dict[str, Any]
 
 
+def show_call(output: Output, record: Json) -> None:
+    """Prints a call's answer, or with -o its record; raises JobFailed when the call did not succeed."""
+    (show_answer if output.for_people else show_record)(output, record)
+
+
 def show_answer(output: Output, record: Json) -> None:
     """Prints a call's stdout and stderr; raises JobFailed when the call did not succeed."""
     output.raw(answer_bytes(record))

@@ -27,5 +27,5 @@ class Functions(Transport):
         self._send("DELETE", f"/api/invocations/{execution}")
 
     def replay(self, execution: int, release: int | None) -> Json:
-        """Makes a recorded call again."""
-        return self._send("POST", f"/api/invocations/{execution}/replay", json={"release": release}, patient=True)
+        """Asks for a recorded call again; answers the accepted job."""
+        return self._send("POST", f"/api/invocations/{execution}/replay", json={"release": release})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from norn_cli.calls import show_answer, show_record
+from norn_cli import work
+from norn_cli.calls import show_answer, show_call, show_record
 from norn_cli.errors import JobFailed
-from norn_cli.options import app_argument, commands, limit_option
-from norn_cli.output import Format
+from norn_cli.options import Waiting, app_argument, commands, limit_option, work_options
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import CALLS
 
@@ -45,19 +45,22 @@ def show(session: Session, execution: int, answer: bool) -> None:
 @command.command("replay")
 @_EXECUTION
 @click.option("--release", type=click.IntRange(min=1), help="On this release instead of the live one.")
-@click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
+@work_options
 @pass_session
-def replay(session: Session, execution: int, release: int | None, record: bool) -> None:
-    """Makes a recorded call again."""
-    answer = session.client.replay(execution, release)
-    if "href" in answer:
-        again = str(answer["execution"])
-        session.output.data(answer, lambda: session.output.line(again), [again])
+def replay(session: Session, execution: int, release: int | None, waiting: Waiting) -> None:
+    """Makes a recorded call again, waits for its end and prints its answer as invoke does.
+
+    A call that does not succeed ends with exit status 6.
+    """
+    accepted = session.client.replay(execution, release)
+    again = int(accepted["execution"])
+    if waiting.detach:
+        work.tell_accepted(session, accepted)
         session.output.hint(f"norn fn show {again}")
-    elif record or session.output.form is not Format.TABLE:
-        show_record(session.output, answer)
-    else:
-        show_answer(session.output, answer)
+        return
+    job = work.wait(session, accepted["job"], waiting)
+    show_call(session.output, session.client.call(again))
+    work.raise_if_failed(session.client, job)
 
 
 @command.command("cancel")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from norn_cli.calls import show_answer, show_record
+from norn_cli.calls import show_call, show_record
 from norn_cli.errors import CliError, Usage
 from norn_cli.options import app_argument
 from norn_cli.options import command as norn_command
-from norn_cli.output import Format
 from norn_cli.session import Session, pass_session
 
 
@@ -41,10 +40,8 @@ def command(
         execution = str(answer["execution"])
         session.output.data(answer, lambda: session.output.line(execution), [execution])
         session.output.hint(f"norn fn show {execution}")
-    elif record or session.output.form is not Format.TABLE:
-        show_record(session.output, answer)
     else:
-        show_answer(session.output, answer)
+        (show_record if record else show_call)(session.output, answer)
 
 
 def _body(given: str | None) -> bytes:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.integration.cli import shapes
-from tests.integration.cli.server import Answer, problem
+from tests.integration.cli.server import Answer, JobScript, problem
 
 INVOKE = "/api/apps/thumb/invoke"
 BINARY = bytes(range(256))
@@ -114,15 +114,45 @@ def test_show_answer_is_what_invoke_would_have_printed(norn, run):
     assert result.exit_code == 6
 
 
-def test_replay_names_the_release(norn, run):
-    norn.on("POST", "/api/invocations/41/replay", shapes.call(id=42))
-    assert run("fn", "replay", "41", "--release", "2").stdout == "hello\n"
+@pytest.fixture
+def replayed(norn):
+    """A replay of call 41 that is accepted as call 43, which ends."""
+    norn.on("POST", "/api/invocations/41/replay", Answer(shapes.accepted(kind="invoke", execution=43), 202))
+    norn.on("GET", "/api/invocations/43", shapes.call(id=43))
+    return JobScript(norn, *(shapes.job(state, kind="invoke", execution=43) for state in ("queued", "succeeded")))
+
+
+def test_replay_waits_and_prints_the_new_answer(replayed, run):
+    result = run("fn", "replay", "41")
+    assert (result.stdout, result.stderr, result.exit_code) == ("hello\n", "", 0)
+    assert replayed.streams
+
+
+def test_replay_names_the_release(norn, replayed, run):
+    run("fn", "replay", "41", "--release", "2")
     assert norn.last("POST", "/api/invocations/41/replay").json == {"release": 2}
 
 
-def test_replay_that_is_only_accepted_prints_the_new_id(norn, run):
-    norn.on("POST", "/api/invocations/41/replay", Answer(shapes.accepted(kind="invoke", execution=43), 202))
-    assert run("fn", "replay", "41").stdout == "43\n"
+def test_replay_as_json_is_the_new_record(replayed, run):
+    assert json.loads(run("fn", "replay", "41", "-o", "json").stdout) == shapes.call(id=43)
+
+
+def test_a_replay_that_fails_is_six_with_its_reason(norn, replayed, run):
+    norn.on("GET", "/api/invocations/43", {**FAILED, "id": 43})
+    result = run("fn", "replay", "41")
+    assert result.exit_code == 6
+    assert result.stderr == "boom\nerror: execution 43 failed: it exited 3\nhint: read its stderr\n"
+
+
+def test_a_detached_replay_prints_its_job_and_where_its_answer_will_be(replayed, run):
+    result = run("fn", "replay", "41", "--detach")
+    assert (result.stdout, replayed.streams) == ("7\n", [])
+    assert result.stderr == "hint: norn jobs watch 7\nhint: norn fn show 43\n"
+
+
+def test_a_replay_that_takes_too_long_is_seven(norn, replayed, run):
+    JobScript(norn, shapes.job("running", kind="invoke"), shapes.job("running", kind="invoke"))
+    assert run("fn", "replay", "41", "--timeout", "0.3").exit_code == 7
 
 
 def test_a_call_is_cancelled(norn, run):
