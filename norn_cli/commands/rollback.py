@@ -17,7 +17,10 @@ from norn_cli.session import Session, pass_session
 @work_options
 @pass_session
 def command(session: Session, app: str | None, release: str | None, waiting: Waiting) -> None:
-    """Goes back to RELEASE (see norn releases), else to the one that was live before."""
+    """Goes back to RELEASE (see norn releases), else to the one that was live before.
+
+    Again goes further back. What was itself rolled back from comes back only by its number.
+    """
     if app and app.isdigit() and release is None:  # no app is called by a number
         app, release = None, app
     if release is not None and not release.isdigit():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, exists, select, text
+from sqlalchemy.orm import aliased
 
 from norn_tasks.domain.errors import NotDeployed, NotFound, ReleaseGone
 from norn_tasks.store.session import Row, Tx
@@ -29,14 +30,16 @@ def require_live(tx: Tx, app: str) -> Row:
 
 
 def rollback_target(tx: Tx, app: str, n: int | None) -> Row:
-    """Answers the release to go back to: the one asked for, else the newest that was live before the live one.
+    """Answers the release to go back to: the one asked for, else the one that was live before the live one.
 
-    Raises NotDeployed, NotFound, or ReleaseGone when its image was pruned.
+    Without a number those that were themselves rolled back from are passed over: a second rollback goes further back,
+    and one after a new deploy does not bring back what was bad. Raises NotDeployed, NotFound, or ReleaseGone when its
+    image was pruned.
     """
     current = require_live(tx, app)
     candidates = select(Release).where(Release.app == app, Release.live_at.is_not(None))
     if n is None:
-        candidates = candidates.where(Release.n < current["n"], Release.pruned_at.is_(None))
+        candidates = candidates.where(Release.n < current["n"], Release.pruned_at.is_(None), ~_rolled_back_from())
     else:
         candidates = candidates.where(Release.n == n)
     row = tx.execute(candidates.order_by(Release.n.desc()).limit(1)).mappings().one_or_none()
@@ -48,13 +51,21 @@ def rollback_target(tx: Tx, app: str, n: int | None) -> Row:
     return row
 
 
+def _rolled_back_from() -> ColumnElement[bool]:
+    """Only a rollback lets a lower number go live after a higher one, and each going live renews `live_at`."""
+    lower = aliased(Release)
+    return exists().where(lower.app == Release.app, lower.n < Release.n, lower.live_at > Release.live_at)
+
+
 def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
-    """Answers the image ids that must stay: of the newest `retain` succeeded releases, the live one, and of any queued
-    or running job of the app.
+    """Answers the image ids that must stay: of the `retain` releases that were live last, the live one, and of any
+    queued or running job of the app.
+
+    By when they were live, not by number: what a rollback goes back to is kept before what it was rolled back from.
     """
     rows = tx.execute(
         text("""
-        (SELECT image_id FROM releases WHERE app = :app AND live_at IS NOT NULL ORDER BY n DESC LIMIT :retain)
+        (SELECT image_id FROM releases WHERE app = :app AND live_at IS NOT NULL ORDER BY live_at DESC LIMIT :retain)
         UNION SELECT r.image_id FROM apps a JOIN deployments d ON d.id = a.live_deployment
                 JOIN releases r ON r.app = d.app AND r.n = d.release WHERE a.name = :app
         UNION SELECT r.image_id FROM jobs j JOIN releases r ON r.app = j.app AND r.n = j.release
