@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from norn_cli import uploading, work
+from norn_cli import elsewhere, uploading, work
 from norn_cli.errors import Usage
 from norn_cli.options import Waiting, complete_app, work_options
 from norn_cli.options import command as norn_command
@@ -24,7 +24,8 @@ def command(session: Session, what: str | None, ref: str | None, ref_option: str
     """Builds, tests and rolls out a revision: REF is a branch, a tag or a SHA, else the spec's own branch.
 
     PATH (with a slash, `.`, or a directory that holds an infraspec.yaml) deploys the files of a directory here. So does
-    `norn deploy` alone where an infraspec.yaml is, unless the server knows the app's repository or directory.
+    `norn deploy` alone where an infraspec.yaml is, unless the server knows the app's repository or directory: a note
+    says then what is deployed.
     """
     if ref and ref_option and ref != ref_option:
         raise Usage(f"two refs were given: {ref} and, by --ref, {ref_option}", hint="give one")
@@ -34,6 +35,8 @@ def command(session: Session, what: str | None, ref: str | None, ref_option: str
         uploading.deploy_directory(session, directory, waiting)
         return
     name = session.app(what)
+    if wanted is None:  # a ref is of a repository, and of nothing here
+        elsewhere.tell(session, name)
     work.see_through(session, session.client.work(name, "deploy", {"ref": wanted}), waiting)
 
 

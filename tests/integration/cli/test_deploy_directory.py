@@ -120,6 +120,59 @@ def test_alone_it_uploads_nothing_that_the_server_has_itself(server, run, blog, 
     assert server.last("POST", "/api/apps/blog/deploy").json == {"ref": None}
 
 
+REPOSITORY = "https://git.example/blog.git"
+
+
+@pytest.mark.parametrize(
+    ("source", "origin", "note"),
+    [
+        ("git", REPOSITORY, f"what was pushed to {REPOSITORY}"),
+        ("directory", "/srv/apps/blog", "/srv/apps/blog, which the server reads"),
+        ("upload", None, "what was uploaded last, src-0123456789ab"),
+    ],
+)
+def test_a_name_in_the_apps_directory_tells_what_else_is_deployed(server, run, blog, monkeypatch, source, origin, note):
+    upload = {"revision": "src-0123456789ab"} if source == "upload" else None
+    server.on("GET", "/api/apps/blog", shapes.app(source=source, origin=origin, upload=upload))
+    monkeypatch.chdir(blog)
+    told = run("deploy", "blog").stderr.splitlines()
+    assert told[0] == f"note: this deploys {note}; norn deploy . uploads the directory here"
+    assert changes(server) == [EVERYTHING[3]]
+
+
+@pytest.mark.parametrize("words", [["deploy", "blog"], ["deploy", "--app", "blog"]])
+def test_the_note_names_the_directory_as_it_is_typed(server: Norn, run, words: list[str]) -> None:
+    server.on("GET", "/api/apps/blog", shapes.app())
+    assert "; norn deploy ./blog uploads the directory here" in run(*words).stderr
+
+
+def test_what_is_changed_in_a_clone_must_be_pushed(server: Norn, run, blog: Path, monkeypatch) -> None:
+    (blog / "infraspec.yaml").write_text(SPEC + f"repo:\n  url: {REPOSITORY}\n")
+    server.on("GET", "/api/apps/blog", shapes.app(source="git", origin=REPOSITORY))
+    monkeypatch.chdir(blog)
+    told = run("deploy").stderr.splitlines()
+    assert told[0] == f"note: this deploys what was pushed to {REPOSITORY}; what is changed here must be pushed first"
+
+
+@pytest.mark.parametrize("words", [["deploy", "blog", "v2"], ["deploy", "--ref", "v2"], ["deploy", "."]])
+def test_a_ref_and_a_path_need_no_note(server: Norn, run, blog: Path, monkeypatch, words: list[str]) -> None:
+    server.on("GET", "/api/apps/blog", shapes.app(source="directory", origin="/srv/apps/blog"))
+    monkeypatch.chdir(blog)
+    assert "note: this deploys" not in run(*words).stderr
+
+
+def test_the_directory_that_the_server_reads_itself_needs_no_note(server: Norn, run, blog: Path, monkeypatch) -> None:
+    server.on("GET", "/api/apps/blog", shapes.app(source="directory", origin=str(blog)))
+    monkeypatch.chdir(blog)
+    assert "note:" not in run("deploy").stderr
+
+
+def test_a_directory_of_another_app_needs_no_note(server: Norn, run, blog: Path, monkeypatch) -> None:
+    (blog / "infraspec.yaml").write_text("app: shop\nrole: worker\n")
+    monkeypatch.chdir(blog)
+    assert "note:" not in run("deploy", "blog").stderr
+
+
 def test_detached_the_deploy_is_accepted_behind_the_forge(server: Norn, run) -> None:
     assert run("deploy", "./blog", "--detach").stdout == "7\n"
     assert changes(server) == EVERYTHING
