@@ -98,8 +98,8 @@ _BY_STATUS = {
 
 # What is said when the server gives no hint of its own.
 _HINTS = {
-    401: "set NORN_TOKEN or run norn context set; on the server's own machine norn finds the token of norn up",
-    403: "ask an admin for a token that reaches further: norn token create",
+    401: "set NORN_TOKEN, or norn context set NAME --token -; on the server's machine norn finds the one of norn up",
+    403: "ask an admin for a token that reaches further: norn token create NAME",
     429: "try again in a moment",
     503: "norn health",
 }

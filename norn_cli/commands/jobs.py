@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from norn_cli import work
+from norn_cli.errors import Usage
 from norn_cli.follow import Following, Lost, Wrote
 from norn_cli.options import Waiting, commands, limit_option, work_options
 from norn_cli.output import Output
@@ -19,24 +23,46 @@ Json = dict[str, Any]
 _JOB = click.argument("job", type=click.IntRange(min=1))
 
 
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what narrows the list of jobs, handed on as one `filters`, and `-n`."""
+
+    @click.option("--state", help="Only those in this state.")
+    @click.option("--kind", help="Only those of this kind, such as deploy.")
+    @click.option("--class", "job_class", help="Only those of this class: invoke, cron, deploy or observe.")
+    @limit_option()
+    @wraps(function)
+    def with_filters(*args: Any, state: str | None, kind: str | None, job_class: str | None, **kwargs: Any) -> Any:
+        wanted = {"state": state, "kind": kind, "class": job_class}
+        return function(*args, filters={name: value for name, value in wanted.items() if value}, **kwargs)
+
+    return with_filters
+
+
 @commands("jobs", invoke_without_command=True)
+@_filters
 @click.pass_context
-def command(context: click.Context) -> None:
-    """Lists jobs, shows, follows and cancels them; alone it lists."""
+def command(context: click.Context, filters: dict[str, str], limit: int) -> None:
+    """Lists jobs, shows, follows and cancels them; alone it lists, as list does."""
     if context.invoked_subcommand is None:
-        context.invoke(list_jobs)
+        _list(context.ensure_object(Session), filters, limit)
+    elif filters or context.get_parameter_source("limit") is ParameterSource.COMMANDLINE:
+        word = context.invoked_subcommand
+        raise Usage(
+            f"what stands before {word} narrows a list", hint=f"norn jobs {word} --help tells what {word} takes"
+        )
 
 
 @command.command("list")
-@click.option("--state", help="Only those in this state.")
-@click.option("--kind", help="Only those of this kind, such as deploy.")
-@click.option("--class", "job_class", help="Only those of this class: invoke, cron, deploy or observe.")
-@limit_option()
+@_filters
 @pass_session
-def list_jobs(session: Session, state: str | None, kind: str | None, job_class: str | None, limit: int) -> None:
+def list_jobs(session: Session, filters: dict[str, str], limit: int) -> None:
     """Lists jobs, newest first; --app names an app."""
-    wanted = {"app": session.app_option, "state": state, "kind": kind, "class": job_class}
-    filters = {name: value for name, value in wanted.items() if value}
+    _list(session, filters, limit)
+
+
+def _list(session: Session, filters: dict[str, str], limit: int) -> None:
+    if session.app_option:
+        filters = {**filters, "app": session.app_option}
     session.output.page(session.client.jobs(limit, **filters), JOBS)
 
 

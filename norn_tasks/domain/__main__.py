@@ -17,6 +17,8 @@ from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json
 from norn_tasks.domain.infraspec.places import FILE_ITSELF, dotted
 from norn_tasks.domain.infraspec.starter import starter_dockerfile, starter_spec
 
+_ELSEWHERE = "name another directory: norn init DIR"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
@@ -96,15 +98,13 @@ def _init(chosen: Namespace) -> int:
         spec, dockerfile = starter_spec(chosen.app, role), starter_dockerfile(chosen.app, role)
         directory.mkdir(parents=True, exist_ok=True)
         if not _write_new(directory / FILE_NAME, spec):
-            return _complain(
-                f"{directory / FILE_NAME} is there already", "edit it, or choose another directory with --dir"
-            )
+            return _complain(f"{directory / FILE_NAME} is there already", f"edit it, or {_ELSEWHERE}")
         if not _write_new(directory / "Dockerfile", dockerfile):
             print(f"kept {directory / 'Dockerfile'}, which was there already")
     except InvalidRequest as wrong:
         return _complain(wrong.sentence, wrong.hint)
     except OSError as wrong:
-        return _complain(f"{directory} cannot be written: {wrong.strerror}", "choose another directory with --dir")
+        return _complain(f"{directory} cannot be written: {wrong.strerror}", _ELSEWHERE)
     return 0
 
 

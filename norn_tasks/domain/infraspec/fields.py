@@ -14,7 +14,7 @@ from norn_tasks.domain.wording import closest
 REFUSED: dict[Path, tuple[str, str]] = {
     ("repo", "webhookSecret"): (
         "it is refused: a secret in a spec shows everywhere",
-        "take it out; `norn webhook create` prints the URL and the secret once",
+        "take it out; webhooks are not there yet: deploy with `norn deploy`",
     )
 }
 

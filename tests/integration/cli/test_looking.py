@@ -194,11 +194,19 @@ def test_jobs_alone_lists_them(norn, run):
     assert rows(run("jobs").stdout)[1][:4] == ["7", "deploy", "blog", "succeeded"]
 
 
-def test_jobs_are_filtered_by_the_server(norn, run):
+@pytest.mark.parametrize("command", [["jobs"], ["jobs", "list"]])
+def test_jobs_are_filtered_by_the_server(norn, run, command):
     norn.on("GET", "/api/jobs", shapes.page())
-    run("jobs", "list", "--app", "blog", "--state", "failed", "--kind", "deploy", "--class", "deploy", "-n", "5")
+    run(*command, "--app", "blog", "--state", "failed", "--kind", "deploy", "--class", "deploy", "-n", "5")
     asked = norn.last("GET", "/api/jobs").query
     assert asked == {"app": "blog", "state": "failed", "kind": "deploy", "class": "deploy", "limit": "5"}
+
+
+@pytest.mark.parametrize("filters", [["--kind", "deploy"], ["-n", "3"]])
+def test_a_filter_of_the_list_before_another_command_is_usage(norn, run, filters):
+    result = run("jobs", *filters, "show", "7")
+    assert (result.exit_code, norn.asked) == (2, [])
+    assert result.stderr.startswith("error: what stands before show narrows a list\n")
 
 
 def test_jobs_show_tells_the_steps(norn, run):
