@@ -37,6 +37,7 @@ ADMIN = Permission(Scope.ADMIN)
 ADMIN_DEED = Permission(Scope.ADMIN, audited=True)
 
 ANOTHER_APP = "ask an admin for one that does: norn token create NAME --only APP"
+WHOLE_SERVER = "ask an admin for one that is not: norn token create NAME --scope SCOPE, without --only"
 
 _APP = "/api/apps/<app>"
 
@@ -134,6 +135,8 @@ def permission(method: str, rule: str) -> Permission:
 
 def require(needed: Permission, actor: Actor, app: str | None) -> None:
     """Raises Forbidden when the actor may not do it, or not to this app."""
+    if needed.scope is Scope.ADMIN and actor.apps is not None:
+        raise Forbidden("this is of the whole server, and your token is limited to apps", hint=WHOLE_SERVER)
     if not needed.allows(actor):
         raise Forbidden(
             f"your token's scopes do not reach this: it needs {needed.scope}",

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 
 from norn_api.openapi import answers, noun, text_answer
+from norn_api.permissions import WHOLE_SERVER
 from norn_api.replies import listed, reply
 from norn_api.schemas.common import ListOf
 from norn_api.schemas.jobs import JobAnswer, JobPath, JobsQuery, LogQuery, NothingAsked, StepAnswer
@@ -59,9 +60,14 @@ def _answer(found: SeenJob, steps: tuple[Step, ...]) -> JobAnswer:
 
 
 def may_see(job: SeenJob, scope: Scope) -> None:
-    """Raises Forbidden for another app's job, and without the scope for what somebody else asked for."""
+    """Raises Forbidden for another app's job, and without the scope for what somebody else asked for.
+
+    A job of no app is the server's own: a token that is limited to apps does not reach it.
+    """
     if job.app:
         reach(job.app)
+    elif actor().apps is not None:
+        raise Forbidden(f"job {job.id} is of no app, and your token is limited to apps", hint=WHOLE_SERVER)
     if not actor().may(scope) and job.actor != actor().name:
         hint = f"ask an admin for one that may: norn token create NAME --scope {scope}"
         raise Forbidden(f"job {job.id} was asked for by somebody else", hint=hint)

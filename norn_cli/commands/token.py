@@ -33,7 +33,9 @@ def list_tokens(session: Session) -> None:
 @click.argument("name")
 @click.option("--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, default=["read"], show_default=True,
               help="What it may do; give it again for more.")  # fmt: skip
-@click.option("--only", "apps", metavar="APP", multiple=True, help="Only for this app; give it again for more.")
+@click.option(
+    "--only", "apps", metavar="APP", multiple=True, help="Only for this app; give it again for more. Not for admin."
+)
 @pass_session
 def create(session: Session, name: str, scopes: tuple[str, ...], apps: tuple[str, ...]) -> None:
     """Makes a token and prints it, this once."""

@@ -37,7 +37,9 @@ class Actor:
     apps: frozenset[str] | None = None
 
     def may(self, scope: Scope) -> bool:
-        """True when one of the actor's scopes grants this one."""
+        """True when one of the actor's scopes grants this one; admin is of the whole server, never of some apps only."""
+        if scope is Scope.ADMIN and self.apps is not None:
+            return False
         return any(scope in own.grants for own in self.scopes)
 
     def reaches(self, app: str) -> bool:

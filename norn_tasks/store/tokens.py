@@ -74,12 +74,17 @@ def named(tx: Tx, name: str) -> Token | None:
 def create(
     tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
 ) -> Token:
-    """Keeps a new token; raises Conflict when another one has this name."""
+    """Keeps a new token; raises Conflict when another one has this name, InvalidRequest for an admin of some apps."""
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-tokens'))"))
     if name == BOOTSTRAP or named(tx, name) is not None:
         raise Conflict(f"there is a token named {name}", hint="choose another name, or revoke that one first")
     if not scopes:
         raise InvalidRequest("scopes: a token needs at least one", hint=f"choose from {', '.join(Scope)}")
+    if Scope.ADMIN in scopes and apps is not None:
+        raise InvalidRequest(
+            "apps: admin is of the whole server, and cannot be limited to apps",
+            hint="leave apps out, or give it the scope deploy: that is everything about its apps",
+        )
     row = _insert(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
     tell(tx, EventKind.TOKEN_CREATED, name=name, scopes=[str(scope) for scope in scopes], actor=actor)
     return row

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from norn_api.permissions import (
     ANYONE,
@@ -100,6 +100,39 @@ def test_invoker_may_call_and_see_its_own_and_nothing_else(furnished: Api) -> No
 
 def test_invoker_does_not_see_the_job_of_somebody_else(furnished: Api) -> None:
     assert furnished.asked_as(Scope.INVOKE).get("/api/jobs/1").status_code == 403
+
+
+@pytest.fixture
+def limited_admin(furnished: Api) -> Api:
+    """An admin of some apps only, as an earlier Norn would make it."""
+    asked = furnished.asked_as(Scope.ADMIN, Scope.DEPLOY)
+    with furnished.database.transaction() as tx:
+        tx.execute(update(t.Token).where(t.Token.name == "admin-deploy").values(apps=["hello"]))
+    return asked
+
+
+def test_admin_of_some_apps_is_refused_what_is_of_the_whole_server(limited_admin: Api) -> None:
+    whole = {route for route in ROUTES if TABLE[route].scope is Scope.ADMIN}
+    assert answered(limited_admin, 403) == whole
+
+
+def test_admin_of_some_apps_makes_no_token_that_reaches_further(limited_admin: Api) -> None:
+    for apps in (None, ["hello"], ["hello", "other"]):
+        made = limited_admin.post("/api/tokens", json={"name": "more", "scopes": ["admin"], "apps": apps})
+        assert (made.status_code, "limited to apps" in made.json["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.DEPLOY])
+def test_jobs_of_no_app_are_closed_to_who_is_limited_to_apps(furnished: Api, scope: Scope) -> None:
+    with furnished.database.transaction() as tx:
+        job = accept(tx, NewJob(JobKind.NOTIFY, "", "norn", patience=60))
+    limited, free = furnished.asked_as(scope, apps=("hello",)), furnished.asked_as(scope)
+    about = [("GET", ""), ("GET", "/events"), ("GET", "/logs"), ("POST", "/cancel")]
+    assert {limited.ask(method, f"/api/jobs/{job}{more}").status_code for method, more in about} == {403}
+    assert (free.get(f"/api/jobs/{job}").status_code, furnished.get(f"/api/jobs/{job}").json["state"]) == (
+        200,
+        "queued",
+    )
 
 
 def test_admin_is_refused_nothing(furnished: Api) -> None:

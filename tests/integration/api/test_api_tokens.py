@@ -95,6 +95,13 @@ def test_strange_token_is_not_made(api: Api, body: dict[str, object]) -> None:
     assert api.post("/api/tokens", json=body).status_code == 422
 
 
+def test_admin_is_not_limited_to_apps(api: Api) -> None:
+    answer = api.post("/api/tokens", json={"name": "ci", "scopes": ["read", "admin"], "apps": ["blog"]})
+    assert (answer.status_code, answer.json["detail"]) == (
+        422, "apps: admin is of the whole server, and cannot be limited to apps",
+    )  # fmt: skip
+
+
 def test_bootstrap_is_no_name_for_others(api: Api) -> None:
     assert api.post("/api/tokens", json={"name": "bootstrap", "scopes": ["read"]}).status_code == 409
 
