@@ -31,7 +31,7 @@ def options_of(app: str) -> FunctionOptions:
         found = apps.function_options(tx, app)
         if found is not None:
             return found
-        role = apps.find(tx, norn().settings.apps_dir, app).spec.role
+        role = apps.find(tx, norn().settings.apps_dir, app, standing=True).spec.role
     if role is not Role.FUNCTION:
         raise WrongRole(f"{app} is a {role}: only a function can be called", hint=f"norn status {app}")
     raise NotDeployed(f"{app} has no succeeded release yet", hint=f"norn deploy {app}")

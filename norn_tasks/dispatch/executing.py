@@ -11,9 +11,9 @@ from norn_tasks.dispatch.intake import (
     Accepted,
     Intake,
     accept,
-    found_app,
     refuse_without_workers,
     require_role,
+    standing_app,
 )
 from norn_tasks.dispatch.looking import leave_room
 from norn_tasks.domain.errors import Unavailable
@@ -45,7 +45,7 @@ def request_exec(
     refuse_without_workers(intake, JobClass.OBSERVE)
 
     def write(tx: Tx) -> Accepted:
-        found, _ = found_app(intake, tx, app)
+        found, _ = standing_app(intake, tx, app)
         require_role(found, LONG_RUNNING, f"nothing of it stays running; norn run {app} -- COMMAND runs one beside it")
         live = releases.require_live(tx, app)
         leave_room(tx)

@@ -83,10 +83,21 @@ def new_job(intake: Intake, kind: JobKind, app: str, actor: str, **more: Any) ->
 
 
 def found_app(intake: Intake, tx: Tx, name: str) -> tuple[apps.FoundApp, Row]:
-    """Finds an app in rows and directories, and locks its row."""
-    found = apps.find(tx, intake.settings.apps_dir, name)
+    """Finds an app in rows and directories for what makes something new of it, and locks its row."""
+    return _enrolled(tx, apps.find(tx, intake.settings.apps_dir, name))
+
+
+def standing_app(intake: Intake, tx: Tx, name: str) -> tuple[apps.FoundApp, Row]:
+    """Finds an app for what needs only its row and its live release, and locks its row.
+
+    A directory that is broken, doubled or of another role by now is in the way of forge and deploy, not of this.
+    """
+    return _enrolled(tx, apps.find(tx, intake.settings.apps_dir, name, standing=True))
+
+
+def _enrolled(tx: Tx, found: apps.FoundApp) -> tuple[apps.FoundApp, Row]:
     origin = found.origin if found.from_directory else None
-    return found, acceptance.enrol(tx, name, found.spec.to_json(), origin)
+    return found, acceptance.enrol(tx, found.name, found.spec.to_json(), origin)
 
 
 def require_role(found: apps.FoundApp, roles: tuple[Role, ...], verb: str) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, found_app, new_job, require_role
+from norn_tasks.dispatch.intake import (
+    LONG_RUNNING,
+    Accepted,
+    Intake,
+    accept,
+    found_app,
+    new_job,
+    require_role,
+    standing_app,
+)
 from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.disk import Least
@@ -101,7 +110,7 @@ def request_rollback(
     """Asks for an earlier release; the app's deploys give way to it."""
 
     def write(tx: Tx) -> Accepted:
-        _, row = found_app(intake, tx, app)
+        _, row = standing_app(intake, tx, app)
         target = releases.rollback_target(tx, app, release)
         endings.supersede(tx, app, "a rollback came after it", also_running=True, actor=actor)
         new = _of_release(intake, JobKind.ROLLBACK, target, row, actor)
@@ -123,7 +132,7 @@ def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey
     """Asks for fresh containers of the live release, one after the other."""
 
     def write(tx: Tx) -> Accepted:
-        found, row = found_app(intake, tx, app)
+        found, row = standing_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "there is nothing that stays running to restart")
         live = releases.require_live(tx, app)
         return Accepted(jobs.accept(tx, _of_release(intake, JobKind.RESTART, live, row, actor)))
@@ -139,7 +148,7 @@ def request_scale(
         raise InvalidRequest(f"replicas: {replicas} is not from 0 to {MAX_REPLICAS}", hint=f"norn scale {app} 2")
 
     def write(tx: Tx) -> Accepted:
-        found, row = found_app(intake, tx, app)
+        found, row = standing_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "it has no replicas")
         live = releases.require_live(tx, app)
         override = acceptance.set_override(tx, app, replicas, int(live["spec"].get("replicas", 1)), actor)
@@ -168,7 +177,7 @@ def request_teardown(
     """Asks to remove what forge made; the app's deploys give way to it."""
 
     def write(tx: Tx) -> Accepted:
-        found, _ = found_app(intake, tx, app)
+        found, _ = standing_app(intake, tx, app)
         endings.supersede(tx, app, "a teardown came after it", also_running=True, actor=actor)
         new = _of_spec(intake, JobKind.TEARDOWN, found, actor, {"purge": purge})
         return Accepted(jobs.accept(tx, new))

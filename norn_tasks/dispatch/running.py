@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, refuse_without_workers, require_role
+from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, require_role, standing_app
 from norn_tasks.domain import names
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
@@ -85,7 +85,7 @@ def request_cron_run(
         names.env_key(name)
 
     def write(tx: Tx) -> Accepted:
-        found, _ = found_app(intake, tx, app)
+        found, _ = standing_app(intake, tx, app)
         require_role(found, (Role.CRON,), "it has no runs")
         live = releases.require_live(tx, app)
         if not force:
@@ -130,7 +130,7 @@ def request_run(
         )
 
     def write(tx: Tx) -> Accepted:
-        found_app(intake, tx, app)
+        standing_app(intake, tx, app)
         live = releases.require_live(tx, app)
         seconds = timeout or min(longest, int(intake.settings.run_timeout))
         patience = intake.settings.job_patience

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, delete, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, SpecInvalid
+from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, NornError, SpecInvalid
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
 from norn_tasks.domain.job import JobClass
@@ -62,14 +62,20 @@ def no_such_app(name: str) -> AppNotFound:
     return AppNotFound(f"there is no app {name[:80]!r}", hint="norn status lists the apps; norn apply makes one")
 
 
-def find(tx: Tx, apps_dir: Path | None, name: str) -> FoundApp:
-    """Finds an app. Raises AppNotFound, SpecInvalid for a broken one, Conflict for a name that is in both places."""
+def find(tx: Tx, apps_dir: Path | None, name: str, *, standing: bool = False) -> FoundApp:
+    """Finds an app. Raises AppNotFound, SpecInvalid for a broken one, Conflict for a name that is in both places.
+
+    `standing`: only what stands of it is wanted, and where there is a row no directory is in the way of that.
+    """
     try:
         app_name(name)
     except InvalidRequest:
         raise no_such_app(name) from None
     row = tx.execute(select(t.App).where(t.App.name == name)).mappings().one_or_none()
-    return combine(name, row, spec_files.find(apps_dir, name), sources.newest(tx, [name]).get(name))
+    file = spec_files.find(apps_dir, name)
+    if standing and row is not None and file is not None and _unusable(row, file) is not None:
+        file = None
+    return combine(name, row, file, sources.newest(tx, [name]).get(name))
 
 
 def combine(name: str, row: Row | None, file: SpecFile | None, upload: Upload | None = None) -> FoundApp:
@@ -81,16 +87,24 @@ def combine(name: str, row: Row | None, file: SpecFile | None, upload: Upload | 
         spec = spec_of(row["spec"])
         source = _source(spec, upload, has_directory=row["source"] == "directory")
         return FoundApp(name, spec, source, row["origin"] or spec.repo.url, False, row, upload)
-    if row is not None and row["source"] == "applied":
-        raise Conflict(
-            f"{name} was applied, and is also in {file.directory}",
-            hint=f"remove one of them: norn destroy {name}, or the directory",
-        )
-    if file.spec is None:
-        raise SpecInvalid(file.mistakes)
-    _refuse_new_role(row, file.spec)
+    unusable = _unusable(row, file)
+    if unusable is not None:
+        raise unusable
+    assert file.spec is not None
     source = _source(file.spec, upload, has_directory=True)
     return FoundApp(name, file.spec, source, str(file.directory), True, row, upload)
+
+
+def _unusable(row: Row | None, file: SpecFile) -> NornError | None:
+    """Answers why nothing new can be made of the directory; None when it can."""
+    if row is not None and row["source"] == "applied":
+        return Conflict(
+            f"{file.name} was applied, and is also in {file.directory}",
+            hint=f"remove one of them: norn destroy {file.name}, or the directory",
+        )
+    if file.spec is None:
+        return SpecInvalid(file.mistakes)
+    return _new_role(row, file.spec, f"norn forge {file.name}")
 
 
 def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> Source:
@@ -101,12 +115,13 @@ def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> S
     return "directory" if has_directory else "none"
 
 
-def _refuse_new_role(row: Row | None, spec: Infraspec) -> None:
-    if row is not None and row["role"] != spec.role and row["forge_state"] != "unforged":
-        raise Conflict(
-            f"role: {spec.app} was forged as a {row['role']} and cannot become a {spec.role}",
-            hint=f"norn teardown {spec.app}, then apply it again",
-        )
+def _new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
+    if row is None or row["role"] == spec.role or row["forge_state"] == "unforged":
+        return None
+    return Conflict(
+        f"role: {spec.app} was forged as a {row['role']} and cannot become a {spec.role}",
+        hint=f"norn teardown {spec.app}, then {again}",
+    )
 
 
 def role_of(tx: Tx, name: str) -> Role:
@@ -146,7 +161,9 @@ def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool
     values = {"name": spec.app, "role": str(spec.role), "spec": frozen, "source": "applied", "version": 0}
     made = tx.execute(insert(t.App).values(values).on_conflict_do_nothing().returning(t.App.name)).first() is not None
     row = tx.execute(select(t.App).where(t.App.name == spec.app).with_for_update()).mappings().one()
-    _refuse_new_role(row, spec)
+    new_role = _new_role(row, spec, "apply it again")
+    if new_role is not None:
+        raise new_role
     if row["version"] == 0 or row["spec"] != frozen or row["source"] != "applied":
         _write_version(tx, spec, row["version"] + 1, actor)
     return made

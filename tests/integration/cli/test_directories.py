@@ -1,0 +1,131 @@
+"""The command against a real server whose apps are directories: what ends an app, whatever became of its directory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select, update
+from werkzeug.serving import make_server
+
+from norn_cli.main import cli
+from norn_tasks.pipelines.runner import Runner
+from norn_tasks.ports import Limits, Tools
+from norn_tasks.store.claimed import take
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import App
+from norn_tasks.worker.heart import JobStop
+from norn_tasks.worker.output import StepOutput
+from tests import factories
+from tests.fakes.volumes import FakeVolumes
+from tests.integration.api import factories as api_factories
+from tests.servers import Broker
+
+
+@dataclass(frozen=True)
+class Server:
+    """The API over real stores, with a worker; `norn` runs the command against it."""
+
+    url: str
+    token: str
+    database: Database
+    apps_dir: Path
+
+    def norn(self, *words: str) -> Result:
+        """Runs norn in this process."""
+        home = str(self.apps_dir.parent)
+        environment = {"HOME": home, "XDG_CONFIG_HOME": home, "NORN_URL": self.url, "NORN_TOKEN": self.token}
+        return CliRunner().invoke(cli, list(words), env={**environment, "NORN_APP": ""}, catch_exceptions=False)
+
+    def put(self, text: str, directory: str = "blog") -> Path:
+        """Writes an infraspec into a directory of NORN_APPS_DIR."""
+        place = self.apps_dir / directory
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "infraspec.yaml").write_text(text)
+        return place
+
+    def forge_state(self) -> str | None:
+        """Answers how the row of `blog` stands; None when there is none."""
+        with self.database.transaction() as tx:
+            return tx.scalar(select(App.forge_state).where(App.name == "blog"))
+
+
+@pytest.fixture
+def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Server]:
+    """A server with an app `blog` of a directory: a function, forged and live."""
+    apps_dir, over = tmp_path / "apps", threading.Event()
+    api = api_factories.api(database, broker.url, apps_dir=apps_dir)
+    http = make_server("127.0.0.1", 0, api.app, threaded=True)
+    server = Server(f"http://127.0.0.1:{http.server_port}", str(api.token), database, apps_dir)
+    place = server.put("app: blog\nrole: function\n")
+    factories.add_live(database, "blog")
+    with database.transaction() as tx:
+        tx.execute(update(App).values(source="directory", origin=str(place)))
+    threads = (
+        threading.Thread(target=http.serve_forever),
+        threading.Thread(target=_work, args=(database, tmp_path, over)),
+    )
+    for thread in threads:
+        thread.start()
+    yield server
+    over.set()
+    api.services.close()
+    http.shutdown()
+    for thread in threads:
+        thread.join()
+    http.server_close()
+
+
+def _work(database: Database, workspace: Path, over: threading.Event) -> None:
+    """Plays every job that comes, with no more of the world than functions and cron apps need."""
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, router_ports=(1, 2), instance="t")
+    tools = cast(Tools, type("SomeTools", (), {"limits": limits, "volumes": FakeVolumes()}))
+    runner = Runner(Ledger(database, patience=1), tools, StepOutput(database))
+    while not over.wait(0.05):
+        job = take(database, factories.claimer())
+        if job is not None:
+            runner.run(job, JobStop())
+
+
+def _broken(server: Server) -> None:
+    server.put("app: blog\nrole: nonsense\n")
+
+
+def _applied_too(server: Server) -> None:
+    with server.database.transaction() as tx:
+        tx.execute(update(App).values(source="applied", origin=None))
+
+
+def _other_role(server: Server) -> None:
+    server.put("app: blog\nrole: cron\nschedule: '@daily'\n")
+
+
+SPOILT = pytest.mark.parametrize("spoil", [_broken, _applied_too, _other_role])
+
+
+@SPOILT
+def test_teardown_needs_no_directory(server: Server, spoil: Callable[[Server], None]) -> None:
+    spoil(server)
+    assert server.norn("teardown", "blog", "--confirm", "blog").exit_code == 0
+    assert server.forge_state() == "unforged"
+
+
+def test_the_way_out_of_a_name_in_both_places_is_one(server: Server) -> None:
+    _applied_too(server)
+    assert "norn destroy blog" in server.norn("forge", "blog").stderr
+    assert server.norn("destroy", "blog", "--confirm", "blog").exit_code == 0
+    assert server.forge_state() is None
+    assert "unforged" in server.norn("status", "blog").stdout
+
+
+def test_the_way_out_of_another_role_is_one(server: Server) -> None:
+    _other_role(server)
+    assert "hint: norn teardown blog, then norn forge blog" in server.norn("forge", "blog").stderr
+    server.norn("teardown", "blog", "--confirm", "blog")
+    assert server.norn("forge", "blog").exit_code == 0
