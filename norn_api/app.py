@@ -11,8 +11,9 @@ from flask import Response, g, request
 from flask_openapi.openapi import OpenAPI
 
 from norn_api import errors, openapi
-from norn_api.auth import ANONYMOUS, refuse_open_door
+from norn_api.auth import ANONYMOUS
 from norn_api.converters import CONVERTERS
+from norn_api.open_door import SAFE, refuse_foreign, refuse_open_door
 from norn_api.permissions import ANYONE, CALL, Permission, permission, require
 from norn_api.request import StrictRequest
 from norn_api.routes import (
@@ -51,7 +52,6 @@ NOUNS = (
     events, notifications, tokens, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-_SAFE = ("GET", "HEAD", "OPTIONS")
 _log = structlog.get_logger("norn.api")
 
 
@@ -100,7 +100,11 @@ def _admit() -> None:
         return
     needed = permission(request.method, request.url_rule.rule)
     g.permission = needed
-    if needed is ANYONE or _open_figures():
+    if needed is ANYONE:
+        return
+    if _open_figures() or norn().settings.auth == "off":
+        refuse_foreign(request.method, dict(request.headers))
+    if _open_figures():
         return
     header = request.headers.get("Authorization")
     try:
@@ -164,7 +168,7 @@ def _count(status: int) -> None:
 
 def _to_audit(needed: Permission, status: int) -> bool:
     """A mutation leaves a row; a call has its own, unless it was refused. What is refused in masses leaves none."""
-    if request.method in _SAFE or status in (429, 507):
+    if request.method in SAFE or status in (429, 507):
         return False
     return needed.audited or status in (401, 403)
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from norn_api.limits import Buckets
 from norn_tasks.domain.access import Actor, Scope
-from norn_tasks.domain.errors import InvalidRequest, TooManyRequests, Unauthenticated
-from norn_tasks.settings import Settings
+from norn_tasks.domain.errors import TooManyRequests, Unauthenticated
 from norn_tasks.store import tokens
 from norn_tasks.store.session import Database
 
@@ -21,29 +19,6 @@ ANONYMOUS = Actor("anonymous")
 _EVERYONE_IS_ADMIN = Actor("anonymous", frozenset({Scope.ADMIN}))
 _MANY_TOKENS = 2_000
 _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"
-
-
-def refuse_open_door(settings: Settings) -> None:
-    """Raises InvalidRequest when no token is asked for (at all, or for /metrics) and others than we can connect."""
-    if settings.auth == "off" and not _is_loopback(settings.host):
-        raise InvalidRequest(
-            f"NORN_AUTH=off with NORN_HOST={settings.host} would let anyone in",
-            hint="unset NORN_AUTH, or bind a loopback address: NORN_HOST=127.0.0.1",
-        )
-    if settings.metrics == "open" and not _is_loopback(settings.host):
-        raise InvalidRequest(
-            f"NORN_METRICS=open with NORN_HOST={settings.host} would show the figures to anyone",
-            hint="unset NORN_METRICS and give Prometheus a token of scope read, or bind a loopback address",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Authenticator:

@@ -37,7 +37,7 @@ class Actor:
     apps: frozenset[str] | None = None
 
     def may(self, scope: Scope) -> bool:
-        """True when one of the actor's scopes grants this one; admin is of the whole server, never of some apps only."""
+        """True when one of the actor's scopes grants this one; admin is of the whole server, and of no fewer apps."""
         if scope is Scope.ADMIN and self.apps is not None:
             return False
         return any(scope in own.grants for own in self.scopes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -171,10 +172,43 @@ def test_file_that_holds_no_token_is_refused(database: Database, tmp_path: Path)
 # No tokens at all
 
 
-def test_no_token_is_asked_where_that_was_asked_for_by_name(database: Database) -> None:
+@pytest.fixture
+def open_door(database: Database) -> Iterator[Api]:
     api = factories.api(database, auth="off")
-    assert api.anonymous().get("/api/tokens").status_code == 200
+    yield api.anonymous()
     api.services.close()
+
+
+def test_no_token_is_asked_where_that_was_asked_for_by_name(open_door: Api) -> None:
+    assert open_door.get("/api/tokens").status_code == 200
+
+
+def test_open_door_knows_no_name_that_others_could_make_up(open_door: Api) -> None:
+    answer = open_door.get("/api/tokens", headers={"Host": "norn.example:8800"})
+    assert (answer.status_code, answer.json["code"], answer.content_type) == (
+        403, "foreign_host", "application/problem+json",
+    )  # fmt: skip
+
+
+def test_open_door_is_closed_to_pages_from_elsewhere(open_door: Api) -> None:
+    blind = {"Origin": "https://norn.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    answer = open_door.post("/api/workers/w1/drain", headers=blind)
+    assert (answer.status_code, answer.json["code"]) == (403, "foreign_page")
+    assert open_door.post("/api/workers/w1/drain").status_code == 404
+
+
+def test_open_figures_know_no_name_that_others_could_make_up(database: Database) -> None:
+    api = factories.api(database, metrics="open")
+    statuses = [
+        api.anonymous().get("/metrics", headers={"Host": host}).status_code for host in ("norn.example", "localhost")
+    ]
+    api.services.close()
+    assert statuses == [403, 200]
+
+
+def test_tokens_are_enough_where_they_are_asked_for(api: Api) -> None:
+    elsewhere = {"Host": "norn.example", "Origin": "https://norn.example"}
+    assert api.post("/api/workers/w1/drain", headers=elsewhere).status_code == 404
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
