@@ -169,6 +169,31 @@ class Following:
             self._over.wait(_POLL_SECONDS)
 
 
+def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Json]:
+    """Answers what a job's steps wrote, piece by piece, each once; `follow`: to the job's end.
+
+    A server that is away is waited for as long as while following the job itself.
+    """
+    last: dict[str, int] = {}
+    over, away_since = not follow, None
+    while True:
+        try:
+            for piece in client.job_log_pieces(job, step=step, follow=not over):
+                away_since = None
+                if piece["seq"] > last.get(piece["step"], -1):
+                    last[piece["step"]] = piece["seq"]
+                    yield piece
+            if over:
+                return
+            over = Seen(client.job(job)).ended  # what it wrote up to then is still to be read
+        except (Unreachable, NotNorn, Refused) as error:
+            away_since = away_since or time.monotonic()
+            if not follow or not _passing(error) or time.monotonic() - away_since > AWAY_SECONDS:
+                raise
+        if not over:
+            time.sleep(_POLL_SECONDS)
+
+
 class _Pieces:
     """Puts the pieces of the steps' output together into lines, each once, whatever comes twice after a reconnect."""
 

@@ -40,6 +40,11 @@ def domain(arguments: Sequence[str]) -> NoReturn:
     _become("norn_tasks.domain", arguments)
 
 
+def output(form: str) -> list[str]:
+    """Answers the words that ask `norn_tasks.domain` for this form of its output."""
+    return [] if form == "table" else ["--output", form]
+
+
 def browse(url: str) -> None:
     """Opens a URL in the user's browser, when there is a desktop to open it on."""
     import webbrowser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -143,6 +143,30 @@ def typed_command() -> list[str]:
 def app_argument(function: F) -> F:
     """Adds the optional argument APP."""
     return click.argument("app", required=False, shell_complete=complete_app)(function)
+
+
+def forms(*taken: Format, because: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Refuses each `-o` but a table and those `taken`; `because` says why, in the message."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            context = click.get_current_context()
+            refuse_form((context.find_object(Session) or Session()).form, taken, context.command_path, because)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def refuse_form(form: Format, taken: Collection[Format], command: str, because: str) -> None:
+    """Raises Usage when a command prints nothing in this form."""
+    from norn_cli.errors import Usage
+
+    if form is not Format.TABLE and form not in taken:
+        others = " or ".join(f"-o {other}" for other in taken)
+        raise Usage(f"{command} has no -o {form}: {because}", hint=f"leave it out{others and f', or {others}'}")
 
 
 def limit_option(default: int = 20) -> Callable[[F], F]:

@@ -134,6 +134,16 @@ class Output:
         else:
             self._put(self._out, dumped(answer, self.form))
 
+    def one(self, thing: Json, name: object = "") -> None:
+        """Prints one of things that come one by one, at once: JSON is a line each, YAML a document each."""
+        if self.form is Format.NAME:
+            self.line(str(name))
+        elif self.form is Format.YAML:
+            self._put(self._out, "---\n" + dumped(thing, self.form))
+        else:
+            self.line(json.dumps(thing))
+        self.flush()
+
     def facts(self, facts: Iterable[Fact]) -> None:
         """Prints labelled values below each other."""
         shown = [(label, value) for label, value in facts if value not in (None, "", [])]

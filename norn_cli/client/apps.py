@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_cli.client.transport import Json, Transport, app_path, read_object
+from norn_cli.client.transport import Json, Transport, app_path
 
 
 class Apps(Transport):
@@ -61,9 +61,7 @@ class Apps(Transport):
 
     def exec_output(self, job: int) -> Iterator[Json]:
         """Reads what such a program writes, piece by piece, until its end; whoever stops reading ends it."""
-        for line in self._lines(f"/api/execs/{job}/output", {}, accept="application/x-ndjson", beating=True):
-            if line.strip():
-                yield read_object(line, self.profile.url)
+        return self._objects(f"/api/execs/{job}/output", {}, beating=True)
 
     def exec_input(self, job: int, typed: Json) -> None:
         """Hands on what was typed."""
@@ -79,5 +77,12 @@ class Apps(Transport):
 
     def app_logs(self, app: str, *, tail: int, follow: bool) -> Iterator[str]:
         """Reads an app's log line by line; with `follow` the stream stays open."""
-        params = {"tail": tail, **({"follow": 1} if follow else {})}
-        return self._lines(app_path(app, "logs"), params, accept="text/plain")
+        return self._lines(app_path(app, "logs"), _which(tail, follow), accept="text/plain")
+
+    def app_log_lines(self, app: str, *, tail: int, follow: bool) -> Iterator[Json]:
+        """Reads the same as objects with `source` and `line`."""
+        return self._objects(app_path(app, "logs"), _which(tail, follow))
+
+
+def _which(tail: int, follow: bool) -> Json:
+    return {"tail": tail, **({"follow": 1} if follow else {})}

@@ -22,9 +22,9 @@ class Functions(Transport):
         """Reads one call."""
         return self._get(f"/api/invocations/{execution}")
 
-    def cancel_call(self, execution: int) -> None:
-        """Asks a call to stop."""
-        self._send("DELETE", f"/api/invocations/{execution}")
+    def cancel_call(self, execution: int) -> Json:
+        """Asks a call to stop; answers how it stands."""
+        return self._send("DELETE", f"/api/invocations/{execution}")
 
     def replay(self, execution: int, release: int | None) -> Json:
         """Asks for a recorded call again; answers the accepted job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_cli.client.transport import Json, Transport, read_object
+from norn_cli.client.transport import Json, Transport
 from norn_cli.sse import ServerEvent
 
 
@@ -27,13 +27,11 @@ class Jobs(Transport):
         """Follows a job's events from after an id on."""
         return self._events(f"/api/jobs/{job}/events", {}, after)
 
-    def job_log(self, job: int, *, step: str = "", follow: bool = False) -> Iterator[str]:
+    def job_log(self, job: int, *, step: str = "") -> Iterator[str]:
         """Reads what a job's steps wrote, line by line."""
-        params = {**({"step": step} if step else {}), **({"follow": 1} if follow else {})}
-        return self._lines(f"/api/jobs/{job}/logs", params, accept="text/plain")
+        return self._lines(f"/api/jobs/{job}/logs", {"step": step} if step else {}, accept="text/plain")
 
-    def job_log_pieces(self, job: int) -> Iterator[Json]:
-        """Follows what a job's steps write as pieces with `step`, `seq` and `text`."""
-        for line in self._lines(f"/api/jobs/{job}/logs", {"follow": 1}, accept="application/x-ndjson"):
-            if line.strip():
-                yield read_object(line, self.profile.url)
+    def job_log_pieces(self, job: int, *, step: str = "", follow: bool = True) -> Iterator[Json]:
+        """Reads what a job's steps write as pieces with `step`, `seq`, `at`, `stream` and `text`, to the job's end."""
+        params = {**({"step": step} if step else {}), **({"follow": 1} if follow else {})}
+        return self._objects(f"/api/jobs/{job}/logs", params)

@@ -84,6 +84,11 @@ class Transport:
         with self._open(path, params, {"Accept": f"{accept}, application/problem+json"}, read=read) as response:
             yield from lines(response.iter_bytes())
 
+    def _objects(self, path: str, params: Mapping[str, Any], *, beating: bool = False) -> Iterator[Json]:
+        for line in self._lines(path, params, accept="application/x-ndjson", beating=beating):
+            if line.strip():
+                yield read_object(line, self.profile.url)
+
     @contextmanager
     def _open(
         self, path: str, params: Mapping[str, Any], headers: Mapping[str, str], *, read: float | None

@@ -6,11 +6,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from norn_cli.options import command as norn_command
+from norn_cli.options import forms
 from norn_cli.session import Session, pass_session
 
 
 @norn_command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@forms(because="it prints a script")
 @click.pass_context
 @pass_session
 def command(session: Session, context: click.Context, shell: str) -> None:

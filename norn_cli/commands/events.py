@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from norn_cli.errors import NotNorn, Refused, Unreachable
 from norn_cli.follow import AWAY_SECONDS
 from norn_cli.options import command as norn_command
 from norn_cli.options import limit_option
-from norn_cli.output import Format, Output, Style, Styled, dumped
+from norn_cli.output import Format, Output, Style, Styled
 from norn_cli.session import Session, pass_session
 from norn_cli.sse import ServerEvent
 from norn_cli.tables import EVENTS, happened
@@ -85,10 +84,6 @@ def _tell(output: Output, event: Json) -> None:
             f"  {event['kind']}  {place}  ",
             happened(event.get("data") or {}),
         )
-    elif output.form is Format.NAME:
-        output.line(str(event["id"]))
-    elif output.form is Format.JSON:
-        output.line(json.dumps(event))
+        output.flush()
     else:
-        output.line("---\n" + dumped(event, output.form).rstrip())
-    output.flush()
+        output.one(event, event["id"])

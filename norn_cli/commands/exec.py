@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from norn_cli.errors import Usage
-from norn_cli.options import app_argument, command_with_another, typed_command
+from norn_cli.options import app_argument, command_with_another, forms, typed_command
 from norn_cli.session import Session, pass_session
 
 
@@ -18,6 +18,7 @@ from norn_cli.session import Session, pass_session
 @click.option("--replica", type=click.IntRange(min=1), metavar="N", help="In this replica; any, when not given.")
 @click.option("-t/-T", "--tty/--no-tty", "tty", default=None, help="With a terminal of its own, or without.")
 @click.option("-i/-n", "--stdin/--no-stdin", "stdin", default=None, help="With standard input, or without one.")
+@forms(because="it prints what the program writes")
 @pass_session
 def command(session: Session, app: str | None, replica: int | None, tty: bool | None, stdin: bool | None) -> int:
     """Runs a program inside a replica that serves, and ends with its exit status.

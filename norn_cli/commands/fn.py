@@ -7,7 +7,7 @@ import click
 from norn_cli import work
 from norn_cli.calls import show_answer, show_call, show_record
 from norn_cli.errors import JobFailed
-from norn_cli.options import Waiting, app_argument, commands, limit_option, work_options
+from norn_cli.options import Waiting, app_argument, commands, limit_option, refuse_form, work_options
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import CALLS
 
@@ -34,6 +34,8 @@ def history(session: Session, app: str | None, limit: int) -> None:
 @pass_session
 def show(session: Session, execution: int, answer: bool) -> None:
     """Shows a call with what it wrote; one that ended badly is shown all the same."""
+    if answer:
+        refuse_form(session.form, (), f"norn fn show {execution} --answer", "an answer is printed byte by byte")
     record = session.client.call(execution)
     try:
         (show_answer if answer else show_record)(session.output, record)
@@ -67,6 +69,7 @@ def replay(session: Session, execution: int, release: int | None, waiting: Waiti
 @_EXECUTION
 @pass_session
 def cancel(session: Session, execution: int) -> None:
-    """Asks a call to stop."""
-    session.client.cancel_call(execution)
+    """Asks a call to stop; prints how it stands."""
+    call = session.client.cancel_call(execution)
+    session.output.record(call, [("execution", call["id"]), ("state", call["state"])], call["id"])
     session.output.hint(f"norn fn show {execution}")

@@ -9,6 +9,7 @@ import click
 from norn_cli import launch
 from norn_cli.errors import Usage
 from norn_cli.options import command as norn_command
+from norn_cli.options import forms
 from norn_cli.project import checked_name
 from norn_cli.session import Session, pass_session
 
@@ -18,6 +19,7 @@ _ROLES = ["webserver", "worker", "cron", "function"]
 @norn_command("init")
 @click.argument("directory", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 @click.option("--role", type=click.Choice(_ROLES), default="webserver", show_default=True, help="What the app is.")
+@forms(because="it tells people what it does")
 @pass_session
 def command(session: Session, directory: Path, role: str) -> None:
     """Writes an infraspec.yaml, and a Dockerfile if there is none; never over what is there.

@@ -11,9 +11,9 @@ from click.core import ParameterSource
 
 from norn_cli import work
 from norn_cli.errors import Usage
-from norn_cli.follow import Following, Lost, Wrote
-from norn_cli.options import Waiting, commands, limit_option, work_options
-from norn_cli.output import Output
+from norn_cli.follow import Following, Lost, Wrote, pieces
+from norn_cli.options import Waiting, commands, forms, limit_option, work_options
+from norn_cli.output import Format, Output
 from norn_cli.session import Session, pass_session
 from norn_cli.tables import JOBS, STEPS
 from norn_cli.times import ago, between
@@ -91,14 +91,23 @@ def watch(session: Session, job: int, timeout: float | None, verbose: bool) -> N
 @_JOB
 @click.option("--step", metavar="NAME", help="Only what this step wrote.")
 @click.option("-f", "--follow", is_flag=True, help="Go on as they write.")
+@forms(Format.JSON, Format.YAML, because="a line has no name")
 @pass_session
 def logs(session: Session, job: int, step: str | None, follow: bool) -> None:
-    """Prints what a job's steps wrote."""
+    """Prints what a job's steps wrote.
+
+    With -o json as the pieces in which it came, each an object with its moment and stream.
+    """
+    if follow:
+        session.client.job(job)  # a number that is wrong is told now
+    if not session.output.for_people:
+        for piece in pieces(session.client, job, step or "", follow=follow):
+            session.output.one(piece)
+        return
     if not follow:
         for line in session.client.job_log(job, step=step or ""):
             session.output.stream(line)
         return
-    session.client.job(job)
     for change in Following(session.client, job, logs=True).changes(tick=1, until=None, every_line=True):
         if isinstance(change, Wrote) and step in (None, change.step):
             session.output.stream(change.line)

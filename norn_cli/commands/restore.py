@@ -8,11 +8,13 @@ import click
 
 from norn_cli import launch
 from norn_cli.options import command as norn_command
+from norn_cli.options import forms
 
 
 @norn_command("restore")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Put aside what is there already.")
+@forms(because="it tells people what it does")
 def command(file: Path, replace: bool) -> None:
     """Puts the control plane of FILE into an empty data directory; norn up then starts it.
 

@@ -6,7 +6,6 @@ import click
 
 from norn_cli import launch
 from norn_cli.options import command as norn_command
-from norn_cli.output import Format
 from norn_cli.session import Session, pass_session
 
 
@@ -15,5 +14,4 @@ from norn_cli.session import Session, pass_session
 @pass_session
 def command(session: Session, paths: tuple[str, ...]) -> None:
     """Checks infraspecs and prints every mistake as file:line:col; no server is asked."""
-    as_json = ["--json"] if session.form is Format.JSON else []
-    launch.domain(["validate", *as_json, "--", *(paths or (".",))])
+    launch.domain(["validate", *launch.output(session.form), "--", *(paths or (".",))])

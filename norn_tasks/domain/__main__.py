@@ -11,6 +11,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
 
 from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
 from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json_schema, notices, parse
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "validate":
             return _validate(chosen)
         case "schema":
-            print(json.dumps(json_schema(), indent=2))
+            print(_dumped(json_schema(), chosen.output))
             return 0
         case _:
             return _init(chosen)
@@ -40,8 +43,9 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     validate = commands.add_parser("validate", help="say every mistake of these files")
     validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory that holds one")
-    validate.add_argument("--json", action="store_true", help="one JSON object in place of lines")
-    commands.add_parser("schema", help="print the JSON Schema")
+    validate.add_argument("--output", choices=["json", "yaml", "name"], help="one object, or the valid files alone")
+    schema = commands.add_parser("schema", help="print the JSON Schema")
+    schema.add_argument("--output", choices=["json", "yaml"], default="json")
     init = commands.add_parser("init", help="write a first infraspec and, if there is none, a Dockerfile")
     init.add_argument("--role", required=True, choices=[role.value for role in Role])
     init.add_argument("--app", required=True, metavar="NAME")
@@ -59,12 +63,19 @@ def _validate(chosen: Namespace) -> int:
             good.append(name)
         except SpecInvalid as wrong:
             mistakes += wrong.mistakes
-    if chosen.json:
+    if chosen.output in ("json", "yaml"):
         report = {"valid": not mistakes, "mistakes": [asdict(mistake) for mistake in mistakes], "notices": remarks}
-        print(json.dumps(report, indent=2))
+        print(_dumped(report, chosen.output))
+    elif chosen.output == "name":
+        _print_lines(mistakes, [], to=sys.stderr)
+        print(*good, sep="\n", end="\n" if good else "")
     else:
-        _print_lines(mistakes, remarks, good)
+        _print_lines(mistakes, [*(f"note: {remark}" for remark in remarks), *(f"{name}: valid" for name in good)])
     return 1 if mistakes else 0
+
+
+def _dumped(value: dict[str, Any], form: str) -> str:
+    return yaml.safe_dump(value, sort_keys=False).rstrip() if form == "yaml" else json.dumps(value, indent=2)
 
 
 def _file_of(name: str) -> str:
@@ -81,15 +92,13 @@ def _text(name: str) -> str:
         raise SpecInvalid((mistake,)) from None
 
 
-def _print_lines(mistakes: list[Mistake], remarks: list[str], good: list[str]) -> None:
+def _print_lines(mistakes: list[Mistake], remarks: list[str], to: TextIO | None = None) -> None:
     for mistake in mistakes:
-        print(mistake)
+        print(mistake, file=to)
         if mistake.hint:
-            print(f"  hint: {mistake.hint}")
+            print(f"  hint: {mistake.hint}", file=to)
     for remark in remarks:
-        print(f"note: {remark}")
-    for name in good:
-        print(f"{name}: valid")
+        print(remark, file=to)
 
 
 def _init(chosen: Namespace) -> int:

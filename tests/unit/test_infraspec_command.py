@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from norn_tasks.domain.__main__ import main
 from norn_tasks.domain.infraspec import Role, parse
@@ -41,7 +42,7 @@ def test_a_mistake_is_a_line_with_a_hint_beneath(tmp_path: Path, capsys: Capture
 def test_several_files_are_one_answer(tmp_path: Path, capsys: Captured) -> None:
     for name, text in (("a", BAD), ("b", "role: worker\n"), ("c", GOOD)):
         (tmp_path / name).write_text(text, encoding="utf-8")
-    assert main(["validate", "--json", *(str(tmp_path / name) for name in "abc")]) == 1
+    assert main(["validate", "--output", "json", *(str(tmp_path / name) for name in "abc")]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert answer["valid"] is False
     assert [(Path(mistake["file"]).name, mistake["field"]) for mistake in answer["mistakes"]] == [
@@ -51,10 +52,28 @@ def test_several_files_are_one_answer(tmp_path: Path, capsys: Captured) -> None:
     assert set(answer["mistakes"][0]) == {"file", "line", "column", "field", "message", "hint"}
 
 
+def test_yaml_is_the_same_answer(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "a").write_text(BAD, encoding="utf-8")
+    answers = []
+    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        assert main(["validate", "--output", form, str(tmp_path / "a")]) == 1
+        answers.append(read(capsys.readouterr().out))
+    assert answers[0] == answers[1]
+
+
+def test_names_are_the_valid_files_and_mistakes_go_to_stderr(tmp_path: Path, capsys: Captured) -> None:
+    for name, text in (("a", BAD), ("c", GOOD)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert main(["validate", "--output", "name", str(tmp_path / "a"), str(tmp_path / "c")]) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path / 'c'}\n"
+    assert told.err.startswith(f"{tmp_path / 'a'}:1:6: app: ")
+
+
 def test_a_notice_comes_with_its_file(tmp_path: Path, capsys: Captured) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(GOOD + "services: {kv: {namespace: a}}\n", encoding="utf-8")
-    assert main(["validate", "--json", str(file)]) == 0
+    assert main(["validate", "--output", "json", str(file)]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "valid": True,
         "mistakes": [],
@@ -75,7 +94,10 @@ def test_bytes_that_are_no_text_are_a_mistake(tmp_path: Path, capsys: Captured) 
 
 def test_the_schema_is_printed_as_json(capsys: Captured) -> None:
     assert main(["schema"]) == 0
-    assert json.loads(capsys.readouterr().out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert main(["schema", "--output", "yaml"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == schema
 
 
 @pytest.mark.parametrize("role", Role)

@@ -59,6 +59,11 @@ def text(*lines: str) -> Answer:
     return Answer(content_type="text/plain", pieces=[f"{line}\n".encode() for line in lines])
 
 
+def objects(*things: Json) -> Answer:
+    """Answers a stream of JSON lines."""
+    return Answer(content_type="application/x-ndjson", pieces=[f"{json.dumps(thing)}\n".encode() for thing in things])
+
+
 Answering = Answer | Callable[[Asked], Answer]
 
 

@@ -156,5 +156,7 @@ def test_a_replay_that_takes_too_long_is_seven(norn, replayed, run):
 
 
 def test_a_call_is_cancelled(norn, run):
-    norn.on("DELETE", "/api/invocations/41", Answer(status=204))
-    assert run("fn", "cancel", "41").exit_code == 0
+    norn.on("DELETE", "/api/invocations/41", Answer(shapes.call(state="cancelled"), 202))
+    assert run("fn", "cancel", "41").stdout == "execution  41\nstate      cancelled\n"
+    assert json.loads(run("fn", "cancel", "41", "-o", "json").stdout) == shapes.call(state="cancelled")
+    assert run("fn", "cancel", "41", "-o", "name").stdout == "41\n"

@@ -35,16 +35,46 @@ def programs(tmp_path: Path) -> Path:
         (["logs", "--server", "-f", "--tail", "5"], "embedded logs -n 5 -f"),
         (["validate", "my dir/infraspec.yaml", "b"], "domain validate -- my dir/infraspec.yaml b"),
         (["validate"], "domain validate -- ."),
-        (["validate", "-o", "json", "--", "-x"], "domain validate --json -- -x"),
+        (["validate", "-o", "json", "--", "-x"], "domain validate --output json -- -x"),
+        (["validate", "-o", "name"], "domain validate --output name -- ."),
         (["init", "shop", "--role", "worker"], "domain init --role worker --app shop --dir=shop"),
         (["init", "--app", "blog"], "domain init --role webserver --app blog --dir=."),
         (["schema"], "domain schema"),
+        (["schema", "-o", "yaml"], "domain schema --output yaml"),
     ],
 )
 def test_what_is_started_and_its_exit_status(programs, process_environ, words, started):
     env = {**process_environ, "PYTHONPATH": f"{programs}:{ROOT}"}
     result = subprocess.run([*NORN, *words], capture_output=True, text=True, env=env, timeout=30)
     assert (result.stdout, result.returncode) == (f"norn_tasks.{started}\n", 42)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["up"],
+        ["down"],
+        ["backup", "file"],
+        ["restore", "file"],
+        ["init"],
+        ["completion", "bash"],
+        ["logs", "--server"],
+        ["exec", "blog", "--", "ls"],
+        ["fn", "show", "7", "--answer"],
+    ],
+)
+@pytest.mark.parametrize("form", ["json", "yaml", "name"])
+def test_what_prints_no_object_refuses_a_form(norn, run, home, words, form):
+    result = run("-o", form, *words)
+    assert (result.exit_code, result.stdout, norn.asked) == (2, "", [])
+    assert f"has no -o {form}: " in result.stderr
+
+
+@pytest.mark.parametrize("words", [["schema"], ["logs", "blog"], ["jobs", "logs", "7"]])
+def test_what_has_no_name_refuses_that_form_and_says_which_it_takes(norn, run, words):
+    result = run(*words, "-o", "name")
+    assert (result.exit_code, norn.asked) == (2, [])
+    assert result.stderr.endswith("hint: leave it out, or -o json or -o yaml\n")
 
 
 def test_init_writes_what_validate_accepts(process, home):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.integration.cli import shapes
-from tests.integration.cli.server import Answer, Asked, text
+from tests.integration.cli.server import Answer, Asked, objects, text
 
 
 def rows(output: str) -> list[list[str]]:
@@ -219,6 +220,38 @@ def test_jobs_show_tells_the_steps(norn, run):
         ["clone-source", "succeeded", "1.5", "s"],
         ["build-image", "running", "1.5", "s"],
     ]
+
+
+def piece(seq: int, text: str, step: str = "build-image") -> dict[str, Any]:
+    """Answers a piece of a step's output."""
+    return {"step": step, "seq": seq, "at": "2026-11-23T10:00:00Z", "stream": "stdout", "text": text}
+
+
+def test_job_logs_as_json_are_the_servers_pieces(norn, run):
+    norn.on("GET", "/api/jobs/7/logs", objects(piece(1, "one\ntw"), piece(2, "o\n")))
+    printed = run("jobs", "logs", "7", "--step", "build-image", "-o", "json").stdout.splitlines()
+    assert [json.loads(line) for line in printed] == [piece(1, "one\ntw"), piece(2, "o\n")]
+    asked = norn.last("GET", "/api/jobs/7/logs")
+    assert (asked.query, "application/x-ndjson" in asked.headers["accept"]) == ({"step": "build-image"}, True)
+
+
+def test_followed_job_logs_as_json_come_once_each_and_to_the_last(norn, run):
+    states = iter(["running", "running", "succeeded"])
+    norn.on("GET", "/api/jobs/7", lambda _: Answer(shapes.job(next(states))))
+    reads = iter([[piece(1, "a")], [piece(1, "a"), piece(2, "b")], [piece(1, "a"), piece(2, "b"), piece(3, "c")]])
+    norn.on("GET", "/api/jobs/7/logs", lambda _: objects(*next(reads)))
+    printed = run("jobs", "logs", "7", "-f", "-o", "json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in printed] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("follow", [[], ["-f"]])
+def test_logs_as_json_and_yaml_are_objects(norn, run, follow):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    lines = [{"source": "web-0", "line": "up"}, {"source": "web-1", "line": "\x9bdown"}]
+    norn.on("GET", "/api/apps/blog/logs", objects(*lines))
+    printed = run("logs", "blog", *follow, "-o", "json").stdout
+    assert ([json.loads(line) for line in printed.splitlines()], "\x9b" in printed) == (lines, False)
+    assert list(yaml.safe_load_all(run("logs", "blog", *follow, "-o", "yaml").stdout)) == lines
 
 
 def test_job_logs_of_one_step(norn, run):
