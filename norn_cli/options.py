@@ -169,9 +169,9 @@ def refuse_form(form: Format, taken: Collection[Format], command: str, because: 
         raise Usage(f"{command} has no -o {form}: {because}", hint=f"leave it out{others and f', or {others}'}")
 
 
-def limit_option(default: int = 20) -> Callable[[F], F]:
-    """Adds `-n/--limit`."""
-    return click.option("-n", "--limit", type=click.IntRange(1, 200), default=default, show_default=True,
+def limit_option(default: int = 20, most: int = 200) -> Callable[[F], F]:
+    """Adds `-n/--limit`; `most` is what the server answers at once."""
+    return click.option("-n", "--limit", type=click.IntRange(1, most), default=default, show_default=True,
                         help="How many, at most.")  # fmt: skip
 
 

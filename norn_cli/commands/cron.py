@@ -40,13 +40,13 @@ def list_schedules(session: Session) -> None:
 
 @command.command("next")
 @app_argument
-@limit_option(10)
+@limit_option(10, most=100)
 @click.option("--around", metavar="DATE", help="Counted from then: 2026-10-25, or 2026-10-25T01:00 in its own zone.")
 @pass_session
 def next_times(session: Session, app: str | None, limit: int, around: str | None) -> None:
     """Lists when a schedule is due, in its own zone; a night on which the clocks change is pointed out."""
     wanted = {"around": around} if around else {}
-    _show_next(session.output, session.client.cron_next(session.app(app), min(limit, 100), **wanted))
+    _show_next(session.output, session.client.cron_next(session.app(app), limit, **wanted))
 
 
 @command.command("run")

@@ -23,7 +23,7 @@ _LONG_RUNNING = ("webserver", "worker")
 @norn_command("logs")
 @app_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on as it writes.")
-@click.option("--tail", type=click.IntRange(0, 100_000), default=100, show_default=True, help="How many lines back.")
+@click.option("--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many lines back.")
 @click.option("--server", is_flag=False, flag_value="", metavar="[PROCESS]",
               help="The server's own processes instead, of norn up on this machine.")  # fmt: skip
 @forms(Format.JSON, Format.YAML, because="a line has no name")

@@ -12,6 +12,10 @@ from pathlib import Path
 import click
 import pytest
 
+from norn_api.schemas.apps import LogsQuery
+from norn_api.schemas.cron import NextQuery, TicksQuery
+from norn_api.schemas.functions import CallsQuery
+from norn_api.schemas.jobs import DeploymentsQuery, JobsQuery
 from norn_cli.errors import ExitCode
 from norn_cli.main import SUMMARIES, cli
 from norn_cli.options import NornCommand
@@ -57,6 +61,23 @@ def test_every_command_takes_the_global_options_and_says_what_it_does(name):
 def test_every_option_is_mentioned_by_its_help(name):
     options = [param for param in LEAVES[name].params if isinstance(param, click.Option)]
     assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "query", "field"),
+    [
+        ("norn logs", "tail", LogsQuery, "tail"),
+        ("norn cron next", "limit", NextQuery, "n"),
+        ("norn cron history", "limit", TicksQuery, "limit"),
+        ("norn fn history", "limit", CallsQuery, "limit"),
+        ("norn deployments", "limit", DeploymentsQuery, "limit"),
+        ("norn jobs list", "limit", JobsQuery, "limit"),
+    ],
+)
+def test_a_number_is_offered_as_far_as_the_api_takes_it(name, option, query, field):
+    offered = next(param.type for param in LEAVES[name].params if param.name == option)
+    taken = query.model_json_schema()["properties"][field]
+    assert (offered.min, offered.max) == (taken["minimum"], taken["maximum"])
 
 
 def test_every_module_of_commands_is_listed():

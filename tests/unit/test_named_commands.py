@@ -46,7 +46,7 @@ def test_the_docs_name_only_what_can_be_typed(path):
         "f'norn logs {app} --tail {n} --colour'",
         "f'norn jobs show {job} or norn jobs shows {job}'",
         "'norn jobs show blog'",
-        "'norn cron next blog -n 1000'",
+        "'norn cron next blog -n 101'",
         "'''Says.\n\n    `norn why --all` says more.'''",
     ],
 )
