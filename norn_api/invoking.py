@@ -14,10 +14,10 @@ from norn_api.request import current
 from norn_api.services import actor, norn
 from norn_tasks.dispatch import Accepted, request_invoke
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.errors import AppNotFound, InvalidRequest, NotDeployed, WrongRole
+from norn_tasks.domain.errors import AppNotFound, InvalidRequest, WrongRole
 from norn_tasks.domain.execution import ExecutionState
 from norn_tasks.domain.infraspec import FunctionOptions, Record, Role
-from norn_tasks.store import apps, call_records, executions
+from norn_tasks.store import apps, call_records, executions, releases
 from norn_tasks.store.executions import Answer, FunctionCall
 
 GRACE_SECONDS = 4.0
@@ -32,9 +32,9 @@ def options_of(app: str) -> FunctionOptions:
         if found is not None:
             return found
         role = apps.find(tx, norn().settings.apps_dir, app, standing=True).spec.role
-    if role is not Role.FUNCTION:
-        raise WrongRole(f"{app} is a {role}: only a function can be called", hint=f"norn status {app}")
-    raise NotDeployed(f"{app} has no succeeded release yet", hint=f"norn deploy {app}")
+        if role is not Role.FUNCTION:
+            raise WrongRole(f"{app} is a {role}: only a function can be called", hint=f"norn status {app}")
+        raise releases.none_yet(tx, app)
 
 
 def read_call(app: str, options: FunctionOptions, *, method: str, path: str, query: str) -> Call:

@@ -14,9 +14,9 @@ from norn_api.schemas.common import AppPath
 from norn_api.services import actor, norn
 from norn_api.streams import Source, source, streamed
 from norn_tasks.dispatch import request_logs
-from norn_tasks.domain.errors import EngineDown, NotDeployed, Unavailable
+from norn_tasks.domain.errors import EngineDown, Unavailable
 from norn_tasks.domain.infraspec import Role
-from norn_tasks.store import apps_read, executions, jobs_read
+from norn_tasks.store import apps_read, executions, jobs_read, releases
 from norn_tasks.store.live import Live, LiveLine
 from norn_tasks.store.reading import Cut
 from norn_tasks.store.session import Tx
@@ -43,8 +43,8 @@ def get_logs(path: AppPath, query: LogsQuery) -> Response:
         if app.role in (Role.CRON, Role.FUNCTION):
             lines = _last_output(tx, app.name, app.role)[-query.tail :] if query.tail else []
             return Response([shape(*line) for line in lines], content_type=kind)
-    if app.live is None:
-        raise NotDeployed(f"{app.name} has no succeeded release yet", hint=f"norn deploy {app.name}")
+        if app.live is None:
+            raise releases.none_yet(tx, app.name)
     work = request_logs(norn().intake, path.app, tail=query.tail, follow=query.follow, actor=actor().name)
     here, reading = source(), _Reading(norn().live, work.job)
     reading.first(here)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, exists, select, text
 from sqlalchemy.orm import aliased
 
+from norn_tasks.domain.app_status import ForgeState
+from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import NotDeployed, NotFound, ReleaseGone
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import App, DeploymentRow, Release
@@ -25,8 +27,18 @@ def require_live(tx: Tx, app: str) -> Row:
     """Answers the live release's row; raises NotDeployed."""
     row = live(tx, app)
     if row is None:
-        raise NotDeployed(f"{app} has no succeeded release yet", hint=f"norn deploy {app}")
+        raise none_yet(tx, app)
     return row
+
+
+def none_yet(tx: Tx, app: str) -> NotDeployed:
+    """Answers the refusal for an app that nothing of is live: after a deploy that failed it leads to the reason."""
+    d = DeploymentRow
+    newest = select(d.state).where(d.app == app).order_by(d.id.desc()).limit(1)
+    failed = tx.scalar(newest) in (DeploymentState.FAILED, DeploymentState.NEEDS_ATTENTION)
+    forged = tx.scalar(select(App.forge_state).where(App.name == app)) == ForgeState.FORGED
+    hint = f"its last deploy failed: norn why {app}" if failed and forged else f"norn deploy {app}"
+    return NotDeployed(f"{app} has no succeeded release yet", hint=hint)
 
 
 def rollback_target(tx: Tx, app: str, n: int | None) -> Row:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, text, update
+from werkzeug.test import TestResponse
 
 from norn_tasks import dispatch
 from norn_tasks.domain.job import JobState, Problem
@@ -125,6 +127,29 @@ def test_a_call_that_failed_is_told_with_the_end_of_its_stderr(api: Api) -> None
         tx.execute(insert(t.ExecutionIO).values(execution=5, stderr=b"bad picture\n"))
     (reason,) = why(api, "thumb")["reasons"]
     assert (reason["kind"], reason["execution"], reason["last_lines"]) == ("call", 5, ["bad picture"])
+
+
+@pytest.mark.parametrize(
+    ("role", "ask"),
+    [
+        ("webserver", lambda api: api.get("/api/apps/new/logs")),
+        ("webserver", lambda api: api.post("/api/apps/new/restart", json={})),
+        ("function", lambda api: api.post("/api/apps/new/invoke")),
+    ],
+)
+def test_what_needs_a_release_leads_to_why_when_the_first_deploy_failed(
+    api: Api, role: str, ask: Callable[[Api], TestResponse]
+) -> None:
+    with api.database.transaction() as tx:
+        shared.add_app(tx, shared.spec("new", role, "repo: {url: 'https://example.com/new.git'}\n"))
+    assert ask(api).json["hint"] == "norn deploy new"
+    api.post("/api/apps/new/deploy", json={})
+    assert ask(api).json["hint"] == "norn deploy new"
+    fail_next(api, "cannot bind port")
+    told = ask(api)
+    assert (told.status_code, told.json["code"]) == (409, "not_deployed")
+    assert told.json["hint"] == "its last deploy failed: norn why new"
+    assert why(api, "new")["reasons"][0]["sentence"] == BROKEN.sentence
 
 
 def test_why_of_no_app_is_404(api: Api) -> None:
