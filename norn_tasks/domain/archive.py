@@ -22,6 +22,9 @@ from norn_tasks.domain.wording import shown
 
 _DEEPEST = 64
 _LONGEST_NAME, _LONGEST_PATH, _LONGEST_TARGET = 255, 2048, 1024
+_NAMES = 16 * 1024 * 1024
+"""Bytes that all paths and targets of links may have together: they are held in memory until the end."""
+
 _HEADERS = 3 * 512
 """Bytes that tar may need beside the content of an entry."""
 
@@ -75,8 +78,9 @@ def read(stream: IO[bytes], most: int, keep: Keep) -> Tree:
             with tarfile.open(
                 fileobj=bounded, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_Entry
             ) as archive:
-                for member in archive:
+                while member := archive.next():
                     reading.take(archive, member)
+                    _forget(archive)
             while bounded.read(_PIECE):  # to its end, where gzip compares what was read with what was packed
                 pass
     except _UNREADABLE as error:
@@ -118,7 +122,7 @@ class _Reading:
         self._most, self._keep = most, keep
         self._kinds: dict[str, Kind] = {}
         self._links: dict[str, str] = {}
-        self._entries = self._size = 0
+        self._entries = self._size = self._names = 0
         self._digest = TreeDigest()
 
     def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -163,6 +167,7 @@ class _Reading:
         if not target or "\0" in target or len(os.fsencode(target)) > _LONGEST_TARGET:
             raise InvalidRequest(f"the link {shown(path)} leads nowhere that can be named", hint="leave it out")
         self._enter(path, Kind.LINK)
+        self._name(target)
         self._links[path] = target
         self._keep.link(path, target)
         self._digest.add(path, Kind.LINK, hashlib.sha256(os.fsencode(target)).hexdigest())
@@ -186,14 +191,29 @@ class _Reading:
                 )
             self._directory(above)
         self._kinds[path] = kind
+        self._name(path)
         if len(self._kinds) > MOST_FILES:
             raise too_large(self._most)
+
+    def _name(self, text: str) -> None:
+        self._names += len(os.fsencode(text))
+        if self._names > _NAMES:
+            raise InvalidRequest(
+                f"the paths in the source are longer than {_NAMES // 2**20} MiB together",
+                hint="leave what is generated out by .dockerignore",
+            )
 
     def _count(self, entries: int, size: int) -> None:
         self._entries += entries
         self._size += size
         if self._entries > MOST_FILES or self._size > self._most:
             raise too_large(self._most)
+
+
+def _forget(archive: tarfile.TarFile) -> None:
+    """Has tarfile forget what it read: it keeps each entry for good, with a copy of every header for all entries."""
+    archive.members = []  # type: ignore[attr-defined]
+    archive.pax_headers = {}
 
 
 def _path(name: str) -> str | None:

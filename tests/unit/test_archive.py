@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -141,11 +142,37 @@ def test_more_entries_than_the_cap_are_refused() -> None:
         read(gzip.compress(many, 1))
 
 
+def test_paths_that_would_fill_the_memory_are_refused() -> None:
+    deep = "/".join(["d" * 250] * 7)
+    with pytest.raises(InvalidRequest, match="longer than 16 MiB together"):
+        read(packed(*(entry(f"{deep}/{n}") for n in range(10_000))), 32 * MIB)
+
+
 def test_a_chain_of_headers_is_no_way_down() -> None:
     chain = tarfile.TarInfo("a")
     chain.type = tarfile.XHDTYPE
     with pytest.raises(NornError):
         read(gzip.compress(chain.tobuf() * 5000 + bytes(1024)))
+
+
+def pax(kind: bytes, key: str) -> bytes:
+    """Answers a header of 4 KiB, for one entry or for all that come."""
+    content = f"4096 {key}={'x' * (4096 - len(key) - 7)}\n".encode()
+    member = tarfile.TarInfo("pax")
+    member.type, member.size = kind, len(content)
+    return member.tobuf(tarfile.USTAR_FORMAT) + content
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE], ids=["of its own", "for all that come"])
+def test_headers_of_thousands_of_entries_are_not_kept(kind: bytes) -> None:
+    entries = (pax(kind, f"norn.{n}") + tarfile.TarInfo(f"f{n}").tobuf() for n in range(4000))
+    data = gzip.compress(b"".join(entries) + bytes(1024), 1)
+    tracemalloc.start()
+    try:
+        assert read(data, 32 * MIB).files == 4000
+        assert tracemalloc.get_traced_memory()[1] < 6 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("size", [-512, -1])
