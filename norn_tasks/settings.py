@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.host_paths import require_apart
 from norn_tasks.domain.quantities import parse_memory
 
 PREFIX = "NORN_"
@@ -32,7 +33,13 @@ def _paths(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths)]
+def _apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    require_apart(roots)
+    require_apart([root.resolve() for root in roots])
+    return roots
+
+
+Roots = Annotated[tuple[Path, ...], BeforeValidator(_paths), AfterValidator(_apart)]
 
 
 def default_data_dir() -> Path:
@@ -106,7 +113,7 @@ class Settings(BaseModel):
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
     )
-    host_paths: Paths = Field((), description="directories beneath which a volume's hostPath may lie, parted by colons")
+    host_paths: Roots = Field((), description="directories that a volume's hostPath may name, parted by colons")
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")

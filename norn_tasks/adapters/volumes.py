@@ -22,7 +22,7 @@ NAME, SIZE = "norn.io/volume", "norn.io/size"
 
 
 class DockerVolumes:
-    """Keeps `ports.Volumes` for the control plane `instance`; `roots`: where directories of the host may lie."""
+    """Keeps `ports.Volumes` for the control plane `instance`; `roots`: directories of the host that may be mounted."""
 
     def __init__(self, engine: Engine, instance: str, roots: Sequence[Path] = ()) -> None:
         self._engine = engine

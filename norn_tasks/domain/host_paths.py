@@ -1,6 +1,8 @@
-"""Which directories of the host an app may see: those beneath a root that the operator has named, and none else.
+"""Which directories of the host an app may see: those that the operator has named, each as a whole, and none else.
 
-Only paths are judged here. Who mounts one resolves it first, and asks again: links can lie.
+Not what lies beneath one: an app that may write there could put a link in its place, and the engine, which follows
+links each time it starts a container, would mount whatever that leads to. So none may lie beneath another either.
+Only paths are judged here. Who mounts one resolves it first, and asks again.
 """
 
 from __future__ import annotations
@@ -13,13 +15,24 @@ from norn_tasks.domain.infraspec import Volume
 
 
 def require_allowed(volume: Volume, path: Path, roots: Sequence[Path]) -> None:
-    """Raises InvalidRequest unless `path`, to which the volume's hostPath leads, is one of the roots or beneath one."""
-    if any(path.is_relative_to(root) for root in roots):
+    """Raises InvalidRequest unless `path`, to which the volume's hostPath leads, is one of the roots."""
+    if path in roots:
         return
     leads = "" if str(path) == volume.host_path else f" leads to {path}, which"
-    told = f"volumes.{volume.name}.hostPath: {volume.host_path}{leads} is not beneath a directory that may be mounted"
+    told = f"volumes.{volume.name}.hostPath: {volume.host_path}{leads} is not a directory that may be mounted"
     if roots:
-        hint = f"choose one beneath {', '.join(map(str, roots))}, or have the operator add it to NORN_HOST_PATHS"
+        hint = f"choose one of {', '.join(map(str, roots))}, or have the operator add it to NORN_HOST_PATHS"
     else:
         hint = "write a size instead of hostPath, or have the operator name its directory in NORN_HOST_PATHS"
     raise InvalidRequest(told, hint=hint)
+
+
+def require_apart(roots: Sequence[Path]) -> None:
+    """Raises InvalidRequest when one root lies beneath another."""
+    for inner in roots:
+        outer = next((each for each in roots if each != inner and inner.is_relative_to(each)), None)
+        if outer is not None:
+            raise InvalidRequest(
+                f"NORN_HOST_PATHS: {inner} lies beneath {outer}, and an app that has {outer} could lead it elsewhere",
+                hint=f"name either {outer} or directories in it",
+            )
