@@ -130,12 +130,17 @@ class DockerImages:
         return int(done.get("SpaceReclaimed") or 0)
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image of ours with all its tags; False when something still uses it, or it is not ours."""
+        """Removes an image that carries our label, with all its tags."""
         image = self.find(image_id)
-        if image is None:
-            return True
-        ours = APP in image.labels or not image.tags
-        return ours and not self._used(image) and all(map(self._untag, (*image.tags, image.id)))
+        return image is None or (APP in image.labels and self._removed(image))
+
+    def remove_stage(self, image_id: str) -> bool:
+        """Removes what a build left of a stage: it has neither a tag nor our label, which an app's image has."""
+        image = self.find(image_id)
+        return image is None or (not image.tags and APP not in image.labels and self._removed(image))
+
+    def _removed(self, image: Image) -> bool:
+        return not self._used(image) and all(map(self._untag, (*image.tags, image.id)))
 
     def _used(self, image: Image) -> bool:
         by = {"ancestor": image.id}

@@ -72,4 +72,10 @@ class Images(Protocol):
         """Removes what the builder's cache has over its limit; answers how many bytes that was."""
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image of ours with all its tags; False when something still uses it. Never another's."""
+        """Removes an image that carries our label, with all its tags; False when something uses it, or it has none."""
+
+    def remove_stage(self, image_id: str) -> bool:
+        """Removes what a build left of a stage; False when something still uses it, or it has a tag or our label.
+
+        Which stages a build made is known from its output, into which the app's own programs write.
+        """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
 from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.disk import amount
@@ -149,7 +150,8 @@ class PublishImage(Step):
 class PruneImages(Step):
     """Removes the app's images that no kept release needs, and what the builder left of their stages.
 
-    Only images that carry the labels of the app and of this control plane; stages carry none, and go by their ids.
+    Only images that carry the labels of the app and of this control plane. Stages carry none and go by their ids, which
+    an app's build can make up: so nothing goes as a stage that has a label or a tag.
     """
 
     name = "prune-images"
@@ -161,15 +163,15 @@ class PruneImages(Step):
         if not keep:
             return None
         stale = [each for each in images.of_app(context.job.app) if each.id not in keep and _ours(context, each)]
-        gone = tuple(image.id for image in stale if self._removed(context, image.id))
+        gone = tuple(image.id for image in stale if self._removed(context, images.remove, image.id))
         for stage in context.job.facts.get("spent_stages", ()):
-            self._removed(context, stage)
+            self._removed(context, images.remove_stage, stage)
         freed = images.trim_cache()
         if freed:
             context.watch.say(f"the builder's cache was over its limit: {amount(freed)} removed\n")
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
 
     @staticmethod
-    def _removed(context: Context, image: str) -> bool:
+    def _removed(context: Context, remove: Callable[[str], bool], image: str) -> bool:
         context.watch.stop.check()
-        return context.tools.images.remove(image)
+        return remove(image)

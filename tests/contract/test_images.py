@@ -110,6 +110,17 @@ def test_an_image_that_is_not_ours_stays(images: Images) -> None:
     assert (images.remove(public.id), images.find(IMAGE)) == (False, public)
 
 
+def test_an_image_with_a_tag_or_our_label_is_no_stage(images: Images, order: BuildOrder) -> None:
+    first = images.build(order, FakeWatch().watch)
+    (order.context / "greeting").write_text("hello again\n")
+    second = images.build(order, FakeWatch().watch)  # takes the tag of the first
+    public = images.find(IMAGE)
+    assert public is not None
+    assert [images.remove_stage(each.id) for each in (first, second, public)] == [False, False, False]
+    assert [images.find(each.id) is None for each in (first, second, public)] == [False, False, False]
+    images.remove(first.id)
+
+
 def test_a_missing_dockerfile_is_named(images: Images, order: BuildOrder) -> None:
     (order.context / "Dockerfile").unlink()
     with pytest.raises(SourceError, match="there is no Dockerfile in the source"):

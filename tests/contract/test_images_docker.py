@@ -182,9 +182,20 @@ def test_the_stages_that_a_build_leaves_can_be_removed(images: DockerImages, ord
     )
     built = images.build(order, FakeWatch().watch)
     images.remove(built.id)
-    assert all(images.remove(stage) for stage in built.stages)
+    assert all(images.remove_stage(stage) for stage in built.stages)
     assert [images.find(stage) for stage in built.stages] == [None for _ in built.stages]
     assert images.find(IMAGE) is not None
+
+
+def test_an_image_that_a_build_only_says_to_be_its_stage_stays(images: DockerImages, order: BuildOrder) -> None:
+    theirs = images.build(says(order, "RUN echo theirs"), FakeWatch().watch)
+    mine = replace(order, tag=f"{order.tag}2", labels={"norn.io/app": "mine"})
+    said = f"RUN echo ' ---> {theirs.id[7:19]}'; echo 'Step 1/1 : FROM x'"
+    built = images.build(says(mine, said), FakeWatch().watch)
+    for stage in built.stages:
+        images.remove_stage(stage)
+    assert images.find(theirs.id) is not None
+    images.remove(built.id)
 
 
 def test_without_room_nothing_is_built(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:

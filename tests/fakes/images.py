@@ -77,9 +77,15 @@ class FakeImages:
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours that nothing uses."""
         image = self.find(image_id)
-        if image is None:
-            return True
-        if (APP not in image.labels and image.tags) or image.id in self.used:
+        return image is None or (APP in image.labels and self._removed(image))
+
+    def remove_stage(self, image_id: str) -> bool:
+        """Removes an image without tag and label that nothing uses."""
+        image = self.find(image_id)
+        return image is None or (not image.tags and APP not in image.labels and self._removed(image))
+
+    def _removed(self, image: Image) -> bool:
+        if image.id in self.used:
             return False
         del self.there[image.id]
         return True

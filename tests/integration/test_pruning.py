@@ -65,6 +65,12 @@ def test_a_spent_stage_is_removed(images: FakeImages) -> None:
     assert _prune(images, _image("new"), stage, keep_images=["new"], spent_stages=["stage"]) == {"new"}
 
 
+@pytest.mark.parametrize("foreign", [Image("x", (), {"norn.io/app": "shop"}), Image("x", ("busybox:1",), {})])
+def test_what_an_app_only_says_to_be_its_stage_stays(images: FakeImages, foreign: Image) -> None:
+    there = _prune(images, _image("new"), foreign, keep_images=["new"], spent_stages=["x"])
+    assert there == {"new", "x"}
+
+
 def test_whoever_lost_its_lease_meanwhile_removes_nothing(images: FakeImages) -> None:
     images.there = {image.id: image for image in (_image("new"), _image("newer"))}
     context = _context(images, Path(), keep_images=["new"])
