@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -19,6 +19,7 @@ from norn_api.fields import FieldsInvalid, fields_invalid
 from norn_tasks.domain.errors import (
     BadRequest,
     BodyTooLarge,
+    HostTaken,
     InvalidRequest,
     NornError,
     NotFound,
@@ -87,6 +88,13 @@ def problem(error: NornError) -> Response:
     return response
 
 
+def _refused(error: NornError) -> Response:
+    """Answers a refusal, with the name of another app only for who may see that app."""
+    if isinstance(error, HostTaken) and g.actor.reaches(error.owner):
+        error = HostTaken(error.host, error.owner, named=True)
+    return problem(error)
+
+
 # What flask-openapi and the framework raise
 
 
@@ -139,6 +147,6 @@ def _unforeseen(error: Exception) -> Response:
 
 def register(app: Flask) -> None:
     """Makes the app tell every error as a problem."""
-    app.register_error_handler(NornError, problem)
+    app.register_error_handler(NornError, _refused)
     app.register_error_handler(HTTPException, _framework)
     app.register_error_handler(Exception, _unforeseen)

@@ -24,7 +24,7 @@ from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.domain.placing import place_of
 from norn_tasks.domain.quantities import memory_text
-from norn_tasks.store import acceptance, apps, disk, endings, jobs, memory, releases
+from norn_tasks.store import acceptance, apps, disk, endings, internal_names, jobs, memory, releases
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.idempotency import IdempotencyKey
 from norn_tasks.store.jobs import NewJob
@@ -41,6 +41,7 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
         _allow(intake, tx, found)
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
+        internal_names.take(tx, found.spec)
         args = {"force": force, "override": acceptance.override_of(row)}
         return Accepted(jobs.accept(tx, _of_spec(intake, JobKind.FORGE, found, actor, args)))
 
@@ -68,6 +69,7 @@ def request_deploy(
         acceptance.require_forged(tx, row)
         disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
+        internal_names.take(tx, found.spec)
         args = {**source, "override": acceptance.override_of(row)}
         new = _of_spec(intake, JobKind.DEPLOY, found, actor, args)
         made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source["ref"])
@@ -113,6 +115,7 @@ def request_rollback(
         _, row = standing_app(intake, tx, app)
         target = releases.rollback_target(tx, app, release)
         endings.supersede(tx, app, "a rollback came after it", also_running=True, actor=actor)
+        internal_names.take(tx, apps.spec_of(target["spec"]))
         new = _of_release(intake, JobKind.ROLLBACK, target, row, actor)
         made = accept_deployment(tx, new, DeploymentKind.ROLLBACK, revision=target["revision"])
         return Accepted(made.job, made.deployment)

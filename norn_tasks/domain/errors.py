@@ -133,6 +133,17 @@ class Conflict(NornError):
     code, status = "conflict", 409
 
 
+class HostTaken(Conflict):
+    """An internal name is another app's; the sentence names that one only to who may see it (`named`)."""
+
+    code = "host_taken"
+
+    def __init__(self, host: str, owner: str, *, named: bool = False) -> None:
+        sentence = f"hosts.internal: {host} is the internal name of {owner if named else 'another app'}"
+        super().__init__(sentence, hint="choose another hosts.internal")
+        self.host, self.owner = host, owner
+
+
 class NotForged(Conflict):
     """The app has no infrastructure yet."""
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, LeaseLost, NornError, Stopped
+from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, HostTaken, LeaseLost, NornError, Stopped
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
 from norn_tasks.domain.redaction import NOTHING_HIDDEN
@@ -182,7 +182,10 @@ class _Play:
                 return self._close(place, StepEnd(StepState.NOTED, problem=self._problem(error)), last)
             return self._fail((place, step), self._problem(error))
         self._runner.reach(step.name, Point.EFFECT)
-        ended = self._close(place, _judged(learned), last)
+        try:
+            ended = self._close(place, _judged(learned), last)
+        except HostTaken as error:  # by another app, while this revision was fetched
+            return self._fail((place, step), self._problem(error))
         self._runner.reach(step.name, Point.AFTER)
         return ended
 

@@ -21,7 +21,7 @@ from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import FunctionOptions, Infraspec, Role, from_json
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.names import app_name
-from norn_tasks.store import secrets, sources, spec_files
+from norn_tasks.store import internal_names, secrets, sources, spec_files
 from norn_tasks.store import tables as t
 from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Tx
@@ -150,7 +150,8 @@ def function_options(tx: Tx, name: str) -> FunctionOptions | None:
 def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool:
     """Makes a spec the app's; True when the app is new. The same spec again changes nothing.
 
-    Raises Conflict when the name is also a directory's, or when a forged app would change its role.
+    Raises Conflict when the name is also a directory's, or when a forged app would change its role; HostTaken when its
+    internal name is another app's.
     """
     file = spec_files.find(apps_dir, spec.app)
     if file is not None:
@@ -165,6 +166,7 @@ def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool
     if new_role is not None:
         raise new_role
     if row["version"] == 0 or row["spec"] != frozen or row["source"] != "applied":
+        internal_names.take(tx, spec, spec_files.read(apps_dir))
         _write_version(tx, spec, row["version"] + 1, actor)
     return made
 

@@ -11,8 +11,20 @@ from typing import Any
 from sqlalchemy import update
 
 from norn_tasks.domain import writes
+from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import JobClass
-from norn_tasks.store import cron_alerts, deadman, deliveries, executions_end, looks, rollouts, routes, schedules, slots
+from norn_tasks.store import (
+    cron_alerts,
+    deadman,
+    deliveries,
+    executions_end,
+    internal_names,
+    looks,
+    rollouts,
+    routes,
+    schedules,
+    slots,
+)
 from norn_tasks.store.session import Row, Tx
 from norn_tasks.store.tables import DeploymentRow, JobRow, Release
 
@@ -30,6 +42,7 @@ def record(tx: Tx, row: Row, learned: tuple[writes.Write, ...]) -> dict[str, Any
 
 def _spec_learned(tx: Tx, row: Row, write: writes.SpecLearned) -> Facts:
     spec = dict(write.spec)
+    internal_names.take(tx, from_json(spec))
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(spec=spec))
     tx.execute(update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(revision=write.revision))
     tx.execute(_release(row).values(spec=spec, revision=write.revision))

@@ -13,6 +13,7 @@ from norn_tasks.domain.errors import EngineDown, StepFailed, Stopped
 from norn_tasks.domain.infraspec import Infraspec, parse
 from norn_tasks.domain.job import Job, JobKind, JobState, Problem
 from norn_tasks.domain.step import Learned, Resume
+from norn_tasks.domain.writes import SpecLearned
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.steps.step import Context, Step
@@ -122,6 +123,13 @@ def test_a_spec_with_several_mistakes_tells_all_of_them_in_the_steps_output(data
         ["infraspec.yaml:5:1", "port"],
     ]
     assert lines[1].endswith("(did you mean env?)")
+
+
+def test_a_revision_whose_internal_name_is_another_apps_fails_its_step(database: Database, play: Any) -> None:
+    factories.add_live(database, "pages", "webserver")
+    taken = factories.spec("blog", "webserver", "hosts:\n  internal: pages\n")
+    assert play(Doing("clone", lambda _: Learned(writes=(SpecLearned(taken.to_json(), "3f2a"),)))) is JobState.FAILED
+    assert (_steps(database), _job(database).error["code"]) == ({"clone": "failed"}, "host_taken")
 
 
 def test_a_best_effort_failure_is_noted_and_the_job_goes_on(database: Database, play: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
+from norn_tasks.domain.access import Scope
 from norn_tasks.domain.app_status import ReplicaStatus, WorkloadStatus
 from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.writes import WorkloadSeen
@@ -163,6 +164,16 @@ def test_two_directories_with_one_name_are_broken_and_name_each_other(in_directo
     app = in_directories.get("/api/apps").json["items"][0]
     assert app["state"] == "broken"
     assert str(tmp_path / "a") in app["mistakes"][0]["message"] + app["mistakes"][0]["file"]
+
+
+def test_whose_an_internal_name_is_hears_only_who_may_see_that_app(api: Api) -> None:
+    api.put_spec("hello", HELLO)
+    wanted = "app: evil\nrole: webserver\nport: 8080\nhosts:\n  internal: hello\n"
+    told = [asked.put_spec("evil", wanted).json for asked in (api, api.asked_as(Scope.DEPLOY, apps=("evil",)))]
+    assert [(each["code"], each["detail"]) for each in told] == [
+        ("host_taken", "hosts.internal: hello is the internal name of hello"),
+        ("host_taken", "hosts.internal: hello is the internal name of another app"),
+    ]
 
 
 def test_app_of_a_directory_cannot_be_applied(in_directories: Api, tmp_path: Path) -> None:
