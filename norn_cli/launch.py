@@ -15,13 +15,17 @@ from norn_cli.errors import CliError
 _SERVER_PARTS = ("flask", "celery", "sqlalchemy", "docker", "supervisor")
 
 
-def embedded(arguments: Sequence[str]) -> NoReturn:
-    """Becomes `python -m norn_tasks.embedded …`: start, stop and look at the server on this machine."""
+def embedded(arguments: Sequence[str], *, elsewhere: str = "") -> NoReturn:
+    """Becomes `python -m norn_tasks.embedded …`: start, stop and look at the server on this machine.
+
+    `elsewhere`: what to type when the server is none of `norn up`, told where that cannot be asked.
+    """
     missing = [part for part in _SERVER_PARTS if find_spec(part) is None]
     if missing:
         raise CliError(
             f"this installation of norn has no server in it ({', '.join(missing)} missing)",
-            hint="pip install '.[server]' in a checkout of Norn",
+            hint="pip install '.[server]' in a checkout of Norn"
+            + (f"; of a server in docker-compose: {elsewhere}" if elsewhere else ""),
         )
     _become("norn_tasks.embedded", arguments)
 

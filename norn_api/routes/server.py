@@ -15,11 +15,12 @@ from norn_api.schemas.server import CheckAnswer, HealthAnswer, QueueAnswer, Stat
 from norn_api.services import actor, norn
 from norn_tasks.domain.disk import Least, amount
 from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.processes import log_of
 from norn_tasks.store import apps_read, disk, doctor, health, stats
 from norn_tasks.store.health import Check, CheckStatus
 from norn_tasks.store.session import Tx
 
-_START_POSTGRES = "start PostgreSQL; norn logs --server postgres"
+_START_POSTGRES = f"start PostgreSQL; {log_of('postgres')}"
 api = noun("server", "The server itself")
 
 
@@ -75,7 +76,7 @@ def _disk() -> Check:
 def _broker() -> Check:
     if norn().live.answers():
         return Check("broker", CheckStatus.OK, "the broker answers")
-    hint = "start it; norn logs --server broker; accepted work is kept meanwhile and taken up soon after"
+    hint = f"start it; {log_of('broker')}; accepted work is kept meanwhile and taken up soon after"
     return Check("broker", CheckStatus.FAIL, "the broker does not answer", hint)
 
 

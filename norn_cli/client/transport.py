@@ -128,8 +128,8 @@ class Transport:
             raise Unreachable(f"{url} stopped answering: {_reason(error)}", hint="norn health") from error
 
     def _way_out(self) -> str:
-        other = "NORN_URL or --url names another server"
-        return f"norn up starts a server here; {other}" if self.profile.loopback else other
+        here = "norn up starts a server here, docker-compose up -d one in containers; " if self.profile.loopback else ""
+        return f"{here}NORN_URL or --url names another server"
 
 
 def app_path(app: str, under: str = "") -> str:

@@ -37,7 +37,8 @@ def command(session: Session, app: str | None, follow: bool, tail: int, server: 
         if app:
             raise Usage(f"--server prints the server's own logs, not those of {app}", hint=f"norn logs {app}")
         refuse_form(session.form, (), "norn logs --server", "its lines are printed as they are")
-        launch.embedded(["logs", *([server] if server else []), "-n", str(tail), *(["-f"] if follow else [])])
+        words = ["logs", *([server] if server else []), "-n", str(tail), *(["-f"] if follow else [])]
+        launch.embedded(words, elsewhere=f"docker-compose logs {server}".rstrip())
     name = session.app(app)
     plain: tuple[_Read, Callable[[Any], None]] = session.client.app_logs, session.output.stream
     read, show = plain if session.output.for_people else (session.client.app_log_lines, session.output.one)

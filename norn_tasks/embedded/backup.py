@@ -12,10 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from norn_tasks.embedded import archive
-from norn_tasks.embedded.alone import run, running_or_alone, tool
+from norn_tasks.embedded.alone import running_or_alone
 from norn_tasks.embedded.archive import Manifest
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.places import Places, places
+from norn_tasks.embedded.programs import fitting, run
 from norn_tasks.embedded.progress import say, step
 from norn_tasks.embedded.stores import opened
 from norn_tasks.settings import Settings
@@ -30,21 +31,32 @@ _NOT_KEPT = ("workers", "beats")
 def backup(settings: Settings, file: Path) -> None:
     """Writes the backup and says what is in it; raises NotStarted."""
     where = places(settings.data_dir)
-    if not settings.database_url and not where.postgres.exists():
-        raise NotStarted(f"there is no Norn in {where.data}", hint="NORN_DATA_DIR names another directory")
+    _require_database(settings, where)
     with archive.beside(file) as scratch, running_or_alone(settings, where) as url, opened(url) as database:
         dump = scratch / archive.DUMP
         with step("reading the database"):
             keep = [f"--exclude-table-data={table}" for table in _NOT_KEPT]
-            run(tool("pg_dump", url, where, settings), url, ["-Fc", *keep, "--file", dump], "the database was not read")
+            dumper = fitting("pg_dump", url, where, settings)
+            run(dumper.path, url, ["-Fc", *keep, "--file", dump], "the database was not read")
         with step("writing and reading back"):
-            run(tool("pg_restore", url, where, settings), None, ["--list", dump], "the dump cannot be read")
+            reader = fitting("pg_restore", url, where, settings)
+            run(reader.path, None, ["--list", dump], "the dump cannot be read")
             content = archive.members(dump, keys(settings, where))
             size = archive.write(file, scratch, _manifest(database, content), content)
         with database.transaction() as tx:
             chores.done(tx, chores.BACKUP, file=str(file.absolute()), bytes=size)
     say(f"{file} holds the database and {', '.join(keys(settings, where)) or 'no keys'}: {size / 2**20:.1f} MiB.")
     say("It opens every secret: keep it where only you can read it. norn restore brings it back.")
+
+
+def _require_database(settings: Settings, where: Places) -> None:
+    if settings.database_url or where.postgres.exists():
+        return
+    raise NotStarted(
+        f"there is no database of norn up in {where.data}",
+        hint="NORN_DATA_DIR names another directory; of a server in docker-compose, or with a database of its own, "
+        "NORN_DATABASE_URL names the database: docs/backup.md",
+    )
 
 
 def keys(settings: Settings, where: Places) -> Mapping[str, Path]:

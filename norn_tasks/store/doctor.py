@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from norn_tasks.domain.disk import ENGINE, Least, Space, amount
+from norn_tasks.domain.processes import log_of
 from norn_tasks.store import chores
 from norn_tasks.store.health import WORKER_SILENCE, Check, CheckStatus
 from norn_tasks.store.reading import Reach
@@ -21,6 +22,7 @@ CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 LOOK_SILENCE, RETENTION_SILENCE, BACKUP_OLD = 120.0, 2.5 * 3600, 7 * 86400.0
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _HOUR, _DAY = 3600.0, 86400.0
+_SAVE = "norn backup FILE on its machine; with docker-compose NORN_DATABASE_URL=… before it: docs/backup.md"
 
 _WORKERS = text("""
 SELECT name, host, spaces, clock_offset, engine, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age
@@ -64,9 +66,8 @@ def _silent(workers: Iterable[Row]) -> Iterator[Check]:
             sentence = (
                 f"{row['name']} on {row['host']} was last seen {_ago(row['age'])} ago, and did not take its leave"
             )
-            yield Check(
-                "worker", WARN, sentence, "is its machine up? norn logs --server there; it is forgotten in an hour"
-            )
+            there = "is its machine up? norn logs --server there, or docker-compose logs; it is forgotten in an hour"
+            yield Check("worker", WARN, sentence, there)
 
 
 def _disks(workers: Iterable[Row], least: Least, accept_free: int) -> Iterator[Check]:
@@ -167,27 +168,23 @@ def _dead(tx: Tx, reach: Reach) -> Check:
 def _retention(tx: Tx) -> Check:
     last = chores.seen(tx, chores.RETENTION)
     if last is None or last.age is None:
-        return Check(
-            "retention", OK if last is None else WARN, "it was not done to its end yet", "norn logs --server beat"
-        )
+        return Check("retention", OK if last is None else WARN, "it was not done to its end yet", log_of("beat"))
     removed = sum(last.did.get("removed", {}).values())
     told = f"done {_ago(last.age)} ago: {removed} rows removed, the longest batch {last.did.get('longest_ms', 0)} ms"
     return Check(
         "retention",
         WARN if last.age > RETENTION_SILENCE else OK,
         told,
-        "norn logs --server beat" if last.age > RETENTION_SILENCE else "",
+        log_of("beat") if last.age > RETENTION_SILENCE else "",
     )
 
 
 def _backup(tx: Tx, *, where: bool) -> Check:
     last = chores.seen(tx, chores.BACKUP)
     if last is None or last.age is None:
-        return Check("backup", WARN, "no backup was ever made", "norn backup FILE; docs/backup.md")
+        return Check("backup", WARN, "no backup was ever made", _SAVE)
     told = f"made {_ago(last.age)} ago" + (f": {last.did.get('file', '')}" if where else "")
-    return Check(
-        "backup", WARN if last.age > BACKUP_OLD else OK, told, "norn backup FILE" if last.age > BACKUP_OLD else ""
-    )
+    return Check("backup", WARN if last.age > BACKUP_OLD else OK, told, _SAVE if last.age > BACKUP_OLD else "")
 
 
 def _within(reach: Reach) -> dict[str, list[str] | None]:

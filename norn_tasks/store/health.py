@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy import Float, cast, extract, func, select, text
 
 from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.processes import log_of
 from norn_tasks.store import alerts, beats_read, deadman, deliveries, memory, routes, workers_read
 from norn_tasks.store.session import Tx
 from norn_tasks.store.workers_read import Worker
@@ -66,9 +67,8 @@ def checks(tx: Tx) -> tuple[Check, ...]:
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> Check:
     name = f"worker:{job_class}"
     if not workers:
-        return Check(
-            name, CheckStatus.FAIL, f"no {job_class} worker spoke in the last minute", "norn up; norn logs --server"
-        )
+        silence = f"no {job_class} worker spoke in the last minute"
+        return Check(name, CheckStatus.FAIL, silence, log_of(f"worker-{job_class}"))
     busy, slots = sum(w.busy for w in workers), sum(w.slots for w in workers)
     told = f"{len(workers)} there, {busy} of {slots} slots busy"
     if all(w.draining_at is not None for w in workers):
@@ -76,7 +76,7 @@ def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float
     stuck = [w.name for w in workers if waited > STUCK and w.busy < w.slots and _idle(w, now) > STUCK]
     if len(stuck) == len(workers):
         sentence = f"work has waited {waited:.0f} s and {', '.join(stuck)} claims nothing"
-        return Check(name, CheckStatus.FAIL, sentence, "norn worker list; norn logs --server")
+        return Check(name, CheckStatus.FAIL, sentence, f"norn worker list; {log_of(f'worker-{job_class}')}")
     return Check(name, CheckStatus.WARN if stuck else CheckStatus.OK, told, "norn worker list" if stuck else "")
 
 
@@ -89,10 +89,10 @@ def _beat(tx: Tx) -> Check:
     if pulse.silent is None or pulse.silent > BEAT_SILENCE:
         never = pulse.silent is None
         since = "no scheduler was ever seen" if never else f"the scheduler was last seen {pulse.silent:.0f} s ago"
-        return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", "norn up; norn logs --server beat")
+        return Check("beat", CheckStatus.FAIL, f"{since}: schedules stand still", log_of("beat"))
     if pulse.lag > BEAT_LATE:
         sentence = f"the scheduler is {pulse.lag:.0f} s late"
-        return Check("beat", CheckStatus.WARN, sentence, "norn logs --server beat; is the machine or PostgreSQL slow?")
+        return Check("beat", CheckStatus.WARN, sentence, f"{log_of('beat')}; is the machine or PostgreSQL slow?")
     return Check("beat", CheckStatus.OK, f"schedules are on time ({pulse.lag:.1f} s late at most)")
 
 
@@ -122,7 +122,9 @@ def _deadman(call: deadman.LastCall) -> Check:
 
 def _engine(workers: tuple[Worker, ...]) -> Check:
     if not workers:
-        return Check("engine", CheckStatus.WARN, "no worker is there to ask the container engine", "norn up")
+        return Check(
+            "engine", CheckStatus.WARN, "no worker is there to ask the container engine", log_of("worker-observe")
+        )
     refused = [w for w in workers if w.engine_error and REGISTRY in w.engine_error]
     trouble = next((w.engine_error for w in workers if w.engine_error and w not in refused), None)
     if refused and trouble is None:
@@ -155,7 +157,5 @@ def _router(tx: Tx) -> Check:
             return Check("router", CheckStatus.FAIL, sentence, f"free port {row.port}, or norn teardown {row.app}")
     deaf = [row.app for row in rows if row.silent is None or row.silent > ROUTER_SILENCE]
     if deaf:
-        return Check(
-            "router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", "norn logs --server router"
-        )
+        return Check("router", CheckStatus.WARN, f"the router does not listen for {deaf[0]}", log_of("router"))
     return Check("router", CheckStatus.OK, f"{len(rows)} addresses" if rows else "no webserver has an address")

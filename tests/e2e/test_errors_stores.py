@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from norn_tasks.domain.processes import log_of
 from norn_tasks.store import migrate
 from tests.e2e import apps
 from tests.e2e.conftest import clean_up, new_stack
@@ -222,7 +223,7 @@ class TestWithoutADatabase:
     def test_health(self, stack: Stack) -> None:
         found = check(stack, "database")
         assert found["message"] in self.WORDS
-        wanted = error_lines("the server is down: database", "start PostgreSQL; norn logs --server postgres")
+        wanted = error_lines("the server is down: database", f"start PostgreSQL; {log_of('postgres')}")
         assert norn(stack, "health") == Printed(1, wanted + "\n")
 
 

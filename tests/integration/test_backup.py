@@ -15,9 +15,10 @@ from sqlalchemy import text
 from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import JobKind
-from norn_tasks.embedded import archive
+from norn_tasks.embedded import archive, programs
+from norn_tasks.embedded import postgres as postgres_programs
 from norn_tasks.embedded.backup import backup
-from norn_tasks.embedded.errors import BadBackup, NotEmpty
+from norn_tasks.embedded.errors import BadBackup, NotEmpty, NotStarted
 from norn_tasks.embedded.restore import restore
 from norn_tasks.settings import Settings, load
 from norn_tasks.store import chores, events, instance, tokens
@@ -98,6 +99,30 @@ def test_a_database_of_ones_own_comes_back_whole(
     with again.transaction() as tx:
         assert [row[0] for row in tx.execute(text("SELECT kind FROM jobs ORDER BY id"))] == ["forge", "scale"]
     again.dispose()
+
+
+def test_a_newer_pg_restore_fills_an_older_server(
+    database: Database, database_url: str, empty_url: str, tmp_path: Path
+):
+    """As with docker-compose: its PostgreSQL is 16, and the programs of the wheel are 18."""
+    wheel = list(postgres_programs.directories())[-1:]
+    with database.transaction() as tx:
+        server = int(tx.scalar(text("SHOW server_version_num"))) // 10_000
+    dumper, restorer = (programs.choose(name, server, wheel) for name in ("pg_dump", "pg_restore"))
+    assert restorer.major >= 17 > server
+    factories.add_live(database, "blog", "webserver")
+    programs.run(dumper.path, database_url, ["-Fc", "--file", tmp_path / "dump"], "it was not dumped")
+    programs.fill(restorer, empty_url, tmp_path / "dump")
+    again = Database(empty_url, pool=1)
+    with again.transaction() as tx:
+        assert tx.scalar(text("SELECT name FROM apps")) == "blog"
+    again.dispose()
+
+
+def test_without_a_database_the_way_to_one_elsewhere_is_told(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotStarted) as error:
+        backup(load({"NORN_DATA_DIR": str(home)}), tmp_path / "norn.backup")
+    assert "NORN_DATABASE_URL names the database" in error.value.hint
 
 
 def test_events_of_before_are_read_before_those_that_come(
@@ -204,7 +229,7 @@ def test_what_is_no_backup_is_refused(empty_url: str, tmp_path: Path) -> None:
 
 def test_where_no_norn_is_nothing_is_saved(tmp_path: Path) -> None:
     done = norn("backup", str(tmp_path / "file"), NORN_DATA_DIR=str(tmp_path / "none"))
-    assert (done.returncode, "there is no Norn in" in done.stderr) == (1, True)
+    assert (done.returncode, "there is no database of norn up in" in done.stderr) == (1, True)
 
 
 def test_a_backup_that_cannot_be_written_leaves_the_one_before(saved: Path, home: Path, tmp_path: Path) -> None:

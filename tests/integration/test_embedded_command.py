@@ -71,6 +71,14 @@ def test_a_given_database_is_used_and_none_is_started(without_database: Ended) -
     assert "[program:postgres]" not in (data / "supervisord.conf").read_text()
 
 
+def test_a_second_control_plane_beside_the_keys_of_another_is_refused(tmp_path: Path) -> None:
+    """As docker-compose leaves /var/lib/norn: keys, and a database elsewhere."""
+    (tmp_path / "token").write_text("norn_secret")
+    ended = norn("up", NORN_DATA_DIR=str(tmp_path))
+    assert (ended.returncode, "docker-compose up -d" in ended.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+
+
 def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_PORT="many")
     assert ended.returncode == 2

@@ -38,6 +38,13 @@ def test_an_unknown_process_is_refused_with_those_there_are(settings: Settings) 
     assert refused.value.hint == "there are: api, beat"
 
 
+@pytest.mark.parametrize(("process", "typed"), [("", "docker-compose logs;"), ("api", "docker-compose logs api;")])
+def test_where_norn_up_writes_none_the_containers_logs_are_named(tmp_path: Path, process: str, typed: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        logs(Settings(data_dir=tmp_path), process, lines=2, follow=False)
+    assert (typed in refused.value.hint, refused.value.hint.startswith("norn up")) == (True, False)
+
+
 def test_a_followed_log_gives_whole_lines_once(tmp_path: Path) -> None:
     path = tmp_path / "api.log"
     path.write_text("old\n")

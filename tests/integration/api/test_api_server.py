@@ -56,6 +56,13 @@ def test_absent_broker_fails_with_what_to_do(api: Api) -> None:
     assert (told["status"], told["hint"] != "") == ("fail", True)
 
 
+@pytest.mark.parametrize("name", ["worker:invoke", "beat", "engine"])
+def test_what_is_away_is_not_answered_with_a_second_server(api: Api, name: str) -> None:
+    """A server that answers is up; where its processes' words are depends on who started it."""
+    hint = check(api, name)["hint"]
+    assert ("norn up" in hint, "norn logs --server" in hint, "docker-compose logs" in hint) == (False, True, True)
+
+
 def test_worker_that_spoke_lately_is_ok(api: Api) -> None:
     add_worker(api.database)
     assert check(api, "worker:invoke")["message"] == "1 there, 0 of 4 slots busy"

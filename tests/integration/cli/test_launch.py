@@ -109,6 +109,13 @@ def test_without_the_server_extra_the_sentence_says_what_to_install(process_envi
     assert result.stderr.splitlines()[1] == "hint: pip install '.[server]' in a checkout of Norn"
 
 
+def test_without_it_the_logs_of_containers_are_named(process_environ):
+    without = "import sys; sys.modules['supervisor'] = None; from norn_cli.main import main; main()"
+    words = [sys.executable, "-c", without, "logs", "--server", "api"]
+    result = subprocess.run(words, capture_output=True, text=True, env=process_environ, timeout=30)
+    assert "of a server in docker-compose: docker-compose logs api\n" in result.stderr
+
+
 def test_what_lies_in_the_current_directory_is_not_imported(programs, process_environ):
     (programs / "json.py").write_text("raise SystemExit('imported from the current directory')\n")
     env = {**process_environ, "PYTHONPATH": str(ROOT)}
