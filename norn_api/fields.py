@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from norn_tasks.domain.errors import InvalidRequest, Mistake
+from norn_tasks.domain.names import app_name
 
 
 class FieldsInvalid(InvalidRequest):
@@ -63,3 +64,13 @@ def _mistake(found: Mapping[str, Any]) -> Mistake:
 def _pydantics(message: str) -> str:
     """Answers what pydantic itself says, or what a validator of ours says through it, as text without placeholders."""
     return message.removeprefix("Value error, ").replace("{", "{{").replace("}", "}}")
+
+
+def app_names(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Answers the names of apps of a field `apps`, None for every app; raises InvalidRequest."""
+    if given is None:
+        return None
+    try:
+        return tuple(app_name(name) for name in given)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"apps: {error.sentence}", hint=error.hint) from error

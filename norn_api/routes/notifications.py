@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from norn_api.fields import app_names
 from norn_api.openapi import answers, noun
 from norn_api.replies import accepted, items, key, listed, nothing, once, reply
 from norn_api.schemas.alerts import (
@@ -20,7 +21,6 @@ from norn_tasks import dispatch
 from norn_tasks.dispatch import WantedDestination, request_test
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.job import JobKind
-from norn_tasks.domain.names import app_name
 from norn_tasks.domain.notification import outside_url
 from norn_tasks.domain.secret import Secret
 from norn_tasks.store import deliveries, destinations
@@ -42,7 +42,7 @@ def list_destinations() -> Response:
 def add_destination(body: DestinationAsked) -> Response:
     """Sends alerts to one more address, and shows this once the secret that signs them."""
     url = outside_url(body.url, field="url", private=norn().settings.outgoing_private)
-    apps = None if body.apps is None else tuple(_app(name) for name in body.apps)
+    apps = app_names(body.apps)
     kinds = None if body.kinds is None else tuple(str(kind) for kind in body.kinds)
     made: list[Secret] = []
 
@@ -58,13 +58,6 @@ def add_destination(body: DestinationAsked) -> Response:
         raise InvalidRequest("this Idempotency-Key made a destination that was removed since", hint="use a new key")
     told = DestinationAnswer.model_validate(found).model_dump()
     return reply(DestinationMade(**told, secret=made[0].reveal() if made else None), status)
-
-
-def _app(name: str) -> str:
-    try:
-        return app_name(name)
-    except InvalidRequest as error:
-        raise InvalidRequest(f"apps: {error.sentence}", hint=error.hint) from error
 
 
 @api.delete("/api/notifications/<name>", responses=answers(None, 204))

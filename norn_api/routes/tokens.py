@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Response
 
+from norn_api.fields import app_names
 from norn_api.openapi import answers, noun
 from norn_api.replies import items, nothing, once, reply
 from norn_api.schemas.common import ListOf
 from norn_api.schemas.server import TokenAnswer, TokenAsked, TokenMade, TokenPath
 from norn_api.services import actor, norn
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.names import app_name
 from norn_tasks.store import tokens
 from norn_tasks.store.session import Tx
 
@@ -28,7 +28,7 @@ def list_tokens() -> Response:
 @api.post("/api/tokens", responses=answers(TokenMade, 201))
 def create_token(body: TokenAsked) -> Response:
     """Makes a token and shows it this once."""
-    apps = None if body.apps is None else tuple(_app(name) for name in body.apps)
+    apps = app_names(body.apps)
     secret, made = tokens.fresh(), []
 
     def create(tx: Tx) -> int:
@@ -42,13 +42,6 @@ def create_token(body: TokenAsked) -> Response:
         raise InvalidRequest("this Idempotency-Key made a token that was revoked since", hint="use a new key")
     told = TokenAnswer.model_validate(found).model_dump()
     return reply(TokenMade(**told, token=secret if made else None), status)
-
-
-def _app(name: str) -> str:
-    try:
-        return app_name(name)
-    except InvalidRequest as error:
-        raise InvalidRequest(f"apps: {error.sentence}", hint=error.hint) from error
 
 
 @api.delete("/api/tokens/<id:token>", responses=answers(None, 204))

@@ -10,13 +10,14 @@ from pathlib import Path
 from norn_tasks.adapters.hardened_git import HardenedGit
 from norn_tasks.adapters.tree_copy import TreeCopy
 from norn_tasks.domain.errors import SourceError, StepFailed
+from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.source_tree import LEFT_OUT, MOST_FILES
 from norn_tasks.ports import Checkout, Watch
 
 _GIT_TIMEOUT = 60.0
-_SHA = re.compile(r"[0-9a-f]{40}")
+_SHA = re.compile(FULL_SHA)
 _BRANCH = re.compile(r"ref: (refs/heads/[^\s\0]+)")
-_PACKED = re.compile(r"^([0-9a-f]{40}) (\S+)$", re.MULTILINE)
+_PACKED = re.compile(rf"^({FULL_SHA}) (\S+)$", re.MULTILINE)
 
 
 class LocalDirectories:

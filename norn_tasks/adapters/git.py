@@ -15,15 +15,15 @@ from norn_tasks.adapters.process import Completed
 from norn_tasks.adapters.redaction import without_credentials
 from norn_tasks.domain import names
 from norn_tasks.domain.errors import InvalidRequest, SourceError, TimedOut
+from norn_tasks.domain.source_tree import MOST_FILES
 from norn_tasks.ports import Checkout, Say, Watch
 
-MOST_FILES = 50_000
 _HISTORY = 16
 """A fetch may take so many times the largest source: when a server gives no single commit, all of its history comes."""
 
 _EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 
-_SHA = re.compile(r"[0-9a-f]{40}")
+_SHA = re.compile(names.FULL_SHA)
 _MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 

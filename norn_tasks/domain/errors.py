@@ -32,12 +32,6 @@ class InvalidRequest(NornError):
     code, status = "invalid_request", 422
 
 
-class NotYet(InvalidRequest):
-    """A field or verb whose feature is designed but not there yet."""
-
-    code = "not_yet"
-
-
 class BadRequest(NornError):
     """The request cannot be read at all: broken JSON, a missing body."""
 

@@ -61,13 +61,6 @@ def hostname(text: str) -> str:
     return text
 
 
-def full_sha(text: str) -> str:
-    """Accept the whole SHA of a commit."""
-    return _matching(
-        FULL_SHA, text, "a commit's SHA (40 hexadecimal digits)", text.lower(), "`git rev-parse HEAD` prints"
-    )
-
-
 def ref(text: str) -> str:
     """Accept a branch, a tag or a SHA: what `git check-ref-format --branch` takes, printable, 244 bytes at most."""
     bad = (

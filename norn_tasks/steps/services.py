@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.errors import NotYet
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.step import Learned
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.step import NotThereYet
 
 
-class ProvisionServices(Step):
+class ProvisionServices(NotThereYet):
     """Says which of the services that an app asks for are not there yet; the app runs without them."""
 
     name = "provision-services"
 
-    def skip_reason(self, spec: Infraspec) -> str | None:
+    def skip_reason(self, spec: Infraspec) -> str:
         """Names what was asked for."""
         asked = [kind for kind in ("postgres", "kv", "events", "storage") if getattr(spec.services, kind) is not None]
         if not asked:
             return "no services asked for"
         return f"shared services are not there yet: {', '.join(asked)}"
-
-    def run(self, context: Context) -> Learned | None:
-        """Refuses: every app skips this step."""
-        raise NotYet("shared services are not there yet", hint="remove services from infraspec.yaml")

@@ -99,3 +99,15 @@ class Step(ABC):
     @abstractmethod
     def run(self, context: Context) -> Learned | None:
         """Does it; raises an error of `domain.errors` when it cannot."""
+
+
+class NotThereYet(Step):
+    """A step of a feature that this server does not have: every app passes over it, and is told why."""
+
+    @abstractmethod
+    def skip_reason(self, spec: Infraspec) -> str:
+        """Says what there is not."""
+
+    def run(self, context: Context) -> Learned | None:
+        """Does nothing, and is never asked to."""
+        return None

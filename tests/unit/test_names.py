@@ -26,7 +26,6 @@ GOOD: list[tuple[Callable[[str], str], str]] = [
     (names.hostname, "mail.slopistry.com"),
     (names.hostname, "xn--bcher-kva.example"),
     (names.hostname, "1.2.example"),
-    (names.full_sha, SHA),
     (names.ref, "main"),
     (names.ref, "feature/ünï-1.2"),
     (names.ref, "v1.0+build"),
@@ -55,7 +54,6 @@ BAD: list[tuple[Callable[[str], str], str]] = [
         for text in ("", "localhost", "10.0.0.1", "*.a.b", "a..b", "a.b.", "-a.b", "A.b", "a_b.c")
     ),
     (names.hostname, ".".join(["a" * 60] * 5)),
-    *((names.full_sha, text) for text in ("", SHA[:-1], SHA + "0", SHA.upper(), SHA[:-1] + "\n")),
     *((names.ref, text) for text in ("", "-x", "--upload-pack=x", "@", "HEAD", "a b", "a..b", "a.lock", "a@{1}")),
     *((names.ref, text) for text in ("/a", "a/", "a//b", ".a", "a/.b", "a.", "a:b", "a\x7f", "a\u202eb", "é" * 123)),
     *((names.stage_name, text) for text in ("", "-a", "1", "a b", "a:b")),
