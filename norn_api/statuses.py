@@ -42,6 +42,7 @@ def app_members(settings: Settings, app: SeenApp) -> dict[str, Any]:
         "state": app.state,
         "source": known.app.source if known.app else "none",
         "origin": _origin(app),
+        "directory": str(known.directory) if known.directory else None,
         "upload": known.app.upload if known.app and known.app.source == "upload" else None,
         "core": spec.core if spec else False,
         "forge": forge_told(app),

@@ -94,7 +94,7 @@ def apply_app(path: AppPath) -> Response:
 
 @api.delete("/api/apps/<app>", responses=answers(None, 204))
 def delete_app(path: AppPath) -> Response:
-    """Forgets an app that has nothing running; 409 while it has."""
+    """Forgets an app that has nothing running; 409 while it has. One of a directory stays listed, as not forged."""
 
     def remove(tx: Tx) -> int:
         apps.remove(tx, norn().settings.apps_dir, path.app, actor=actor().name)

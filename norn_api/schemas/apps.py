@@ -149,6 +149,8 @@ class AppAnswer(Answered):
     """`git`, `upload`, `directory`, or `none`: nothing can be deployed from."""
     origin: str | None
     """The repository's address or the directory."""
+    directory: str | None
+    """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as that is there."""
     upload: UploadTold | None
     """What was uploaded or deployed by upload last."""
     core: bool

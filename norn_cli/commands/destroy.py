@@ -9,7 +9,11 @@ from norn_cli.confirm import confirm
 from norn_cli.errors import Refused
 from norn_cli.options import Waiting, app_argument, confirm_option
 from norn_cli.options import command as norn_command
+from norn_cli.output import Style, Styled
 from norn_cli.session import Session, pass_session
+
+_NOTHING_STANDS = ("not_forged", "spec_invalid")
+"""What a teardown is refused with when there is nothing to tear down: of what stands, no broken spec is in the way."""
 
 
 @norn_command("destroy")
@@ -19,20 +23,35 @@ from norn_cli.session import Session, pass_session
 @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
 @pass_session
 def command(session: Session, app: str | None, purge: bool, confirm_name: str | None, verbose: bool) -> None:
-    """Tears an app down and removes it from the server, with its history."""
+    """Tears an app down and removes it from the server, with its secrets and uploads.
+
+    A directory of NORN_APPS_DIR is left as it is: its app stays listed, as not forged.
+    """
     name = session.app(app)
-    session.client.app(name)  # a name that is wrong is told before anything is asked
-    confirm(session.output, name, confirm_name, f"This stops {name}, removes its infrastructure and forgets it.")
+    directory = session.client.app(name).get("directory")  # a wrong name is told before anything is asked
+    confirm(session.output, name, confirm_name, _consequence(name, directory))
     _tear_down(session, name, purge, Waiting(verbose=verbose))
     session.client.remove(name)
     session.output.record({"destroyed": name}, [("destroyed", name)], name)
+    if directory:
+        stays = f"{directory} is still there: {name} stays listed, as not forged, until you remove it"
+        session.output.say(Styled("note: ", Style.CARE), stays)
+
+
+def _consequence(name: str, directory: str | None) -> str:
+    if not directory:
+        return f"This stops {name}, removes its infrastructure and forgets it."
+    return (
+        f"This stops {name}, removes its infrastructure and forgets its secrets and uploads. Its directory {directory} "
+        f"is left as it is, and {name} stays listed, as not forged."
+    )
 
 
 def _tear_down(session: Session, name: str, purge: bool, waiting: Waiting) -> None:
     try:
         accepted = session.client.work(name, "teardown", {"purge": purge})
     except Refused as error:
-        if error.word != "not_forged":  # nothing of it stands: on to the row
+        if error.word not in _NOTHING_STANDS:
             raise
         return
     work.raise_if_failed(session.client, work.wait(session, accepted["job"], waiting))

@@ -184,15 +184,15 @@ def _write_version(tx: Tx, spec: Infraspec, version: int, actor: str) -> None:
 
 
 def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
-    """Forgets an app that has nothing running; its past stays. Raises AppNotFound or Conflict."""
+    """Forgets an app that has nothing running; its past stays. Raises AppNotFound or Conflict.
+
+    A directory is not ours to remove: its app stays listed, as one that was never forged.
+    """
     row = tx.execute(select(t.App).where(t.App.name == name).with_for_update()).mappings().one_or_none()
-    file = spec_files.find(apps_dir, name)
-    if row is None and file is None:
-        raise no_such_app(name)
     if row is not None:
         _refuse_running(tx, row)
-    if file is not None and (row is None or row["source"] == "directory"):
-        raise Conflict(f"{name} comes from {file.directory}", hint="remove the directory, and the app is gone")
+    elif spec_files.find(apps_dir, name) is None:
+        raise no_such_app(name)
     tx.execute(delete(t.App).where(t.App.name == name))
     tx.execute(delete(t.AppSpec).where(t.AppSpec.app == name))
     sources.forget_all(tx, name)

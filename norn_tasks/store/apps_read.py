@@ -29,11 +29,12 @@ _LONG_RUNNING = (Role.WEBSERVER, Role.WORKER)
 
 @dataclass(frozen=True)
 class KnownApp:
-    """An app that is there: whole, or (`app` None) broken, with what is wrong."""
+    """An app that is there: whole, or (`app` None) broken, with what is wrong; `directory` holds its infraspec."""
 
     name: str
     row: Row | None
     app: FoundApp | None
+    directory: Path | None = None
     mistakes: tuple[Mistake, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -155,14 +156,15 @@ def _wanted(app: KnownApp, chosen: Chosen) -> bool:
 
 
 def _known(name: str, row: Row | None, file: SpecFile | None, upload: Upload | None) -> KnownApp:
+    directory = file.directory if file is not None else None
     try:
         app = combine(name, row, file, upload)
     except SpecInvalid as error:
-        return KnownApp(name, row, None, error.mistakes)
+        return KnownApp(name, row, None, directory, error.mistakes)
     except NornError as error:
-        where = str(file.directory) if file is not None else name
-        return KnownApp(name, row, None, (Mistake(where, 1, 1, "app", error.sentence, error.hint),))
-    return KnownApp(name, row, app, (), (*notices(app.spec), *_gone(app)))
+        mistake = Mistake(str(directory or name), 1, 1, "app", error.sentence, error.hint)
+        return KnownApp(name, row, None, directory, (mistake,))
+    return KnownApp(name, row, app, directory, (), (*notices(app.spec), *_gone(app)))
 
 
 def _gone(app: FoundApp) -> tuple[str, ...]:

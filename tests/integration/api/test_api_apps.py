@@ -359,7 +359,50 @@ def test_app_with_a_waiting_job_is_not_forgotten(api: Api) -> None:
     assert api.ask("DELETE", "/api/apps/hello").status_code == 409
 
 
-def test_app_of_a_directory_is_not_forgotten(in_directories: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [HELLO, "app: hello\nrole: nonsense\n"])
+def test_app_of_a_directory_that_was_never_forged_has_its_secrets_forgotten(
+    in_directories: Api, tmp_path: Path, text: str
+) -> None:
+    put(tmp_path / "hello", text)
+    with in_directories.database.transaction() as tx:
+        tx.execute(insert(t.SecretRow).values(app="hello", name="KEY", version=1, sealed=b"x", set_by="ann"))
+    assert in_directories.ask("DELETE", "/api/apps/hello").status_code == 204
+    assert in_directories.get("/api/apps/hello/secrets").json["items"] == []
+
+
+def _known(api: Api, directory: Path) -> None:
+    """Makes an app of a directory that Norn has a row of, with nothing that runs."""
+    put(directory, HELLO)
+    api.post("/api/apps/hello/forge", json={})
+    api.post("/api/jobs/1/cancel")
+
+
+def test_app_of_a_directory_is_forgotten_and_stays_listed(in_directories: Api, tmp_path: Path) -> None:
+    _known(in_directories, tmp_path / "hello")
+    assert in_directories.ask("DELETE", "/api/apps/hello").status_code == 204
+    assert state_of(in_directories) == "unforged"
+
+
+def test_forgotten_app_of_a_directory_is_gone_with_the_directory(in_directories: Api, tmp_path: Path) -> None:
+    _known(in_directories, tmp_path / "hello")
+    in_directories.ask("DELETE", "/api/apps/hello")
+    (tmp_path / "hello" / "infraspec.yaml").unlink()
+    assert in_directories.get("/api/apps/hello").status_code == 404
+
+
+def test_applied_app_is_forgotten_when_a_directory_has_its_name_too(in_directories: Api, tmp_path: Path) -> None:
+    in_directories.put_spec("hello", HELLO)
     put(tmp_path / "hello", HELLO)
-    answer = in_directories.ask("DELETE", "/api/apps/hello")
-    assert (answer.status_code, "remove the directory" in answer.json["hint"]) == (409, True)
+    assert in_directories.ask("DELETE", "/api/apps/hello").status_code == 204
+    assert state_of(in_directories) == "unforged"
+
+
+@pytest.mark.parametrize("text", [HELLO, "app: hello\nrole: nonsense\n"])
+def test_directory_is_told_whatever_its_infraspec_says(in_directories: Api, tmp_path: Path, text: str) -> None:
+    put(tmp_path / "hello", text)
+    assert in_directories.get("/api/apps/hello").json["directory"] == str(tmp_path / "hello")
+
+
+def test_applied_app_has_no_directory(api: Api) -> None:
+    api.put_spec("hello", HELLO)
+    assert api.get("/api/apps/hello").json["directory"] is None

@@ -11,8 +11,8 @@ def app(name: str = "blog", **more: Any) -> Json:
     """Answers a webserver that runs."""
     return {
         "name": name, "role": "webserver", "state": "running", "source": "git", "origin": "https://git.example/blog.git",
-        "core": False, "forge": {"state": "forged", "error": None}, "ready": 2, "wanted": 2, "replicas_override": None,
-        "release": 4, "revision": "a" * 40,
+        "directory": None, "core": False, "forge": {"state": "forged", "error": None}, "ready": 2, "wanted": 2,
+        "replicas_override": None, "release": 4, "revision": "a" * 40,
         "live": {"deployment": 12, "release": 4, "revision": "a" * 40, "at": "2026-11-23T10:00:00Z"},
         "last_deployment": None, "url": "http://127.0.0.1:18800", "external": None, "schedule": None, "notices": [],
         "mistakes": [], "seen_at": "2026-11-23T10:00:00Z", "replicas": [], "running_job": None, **more,

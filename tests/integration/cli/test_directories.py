@@ -106,6 +106,11 @@ def _other_role(server: Server) -> None:
     server.put("app: blog\nrole: cron\nschedule: '@daily'\n")
 
 
+def _as_it_was(_: Server) -> None:
+    """Leaves the directory as it is."""
+
+
+SPOILT_OR_NOT = pytest.mark.parametrize("spoil", [_as_it_was, _broken, _applied_too, _other_role])
 SPOILT = pytest.mark.parametrize("spoil", [_broken, _applied_too, _other_role])
 
 
@@ -114,6 +119,31 @@ def test_teardown_needs_no_directory(server: Server, spoil: Callable[[Server], N
     spoil(server)
     assert server.norn("teardown", "blog", "--confirm", "blog").exit_code == 0
     assert server.forge_state() == "unforged"
+
+
+@SPOILT_OR_NOT
+def test_destroy_tears_down_forgets_and_says_that_the_directory_stays(
+    server: Server, spoil: Callable[[Server], None]
+) -> None:
+    spoil(server)
+    destroyed = server.norn("destroy", "blog", "--confirm", "blog")
+    assert (destroyed.exit_code, server.forge_state()) == (0, None)
+    note = f"note: {server.apps_dir / 'blog'} is still there: blog stays listed, as not forged, until you remove it"
+    assert destroyed.stderr.splitlines()[-1] == note
+
+
+def test_destroy_says_beforehand_that_the_directory_stays(server: Server) -> None:
+    asked = server.norn("destroy", "blog")
+    assert asked.exit_code == 2
+    assert f"Its directory {server.apps_dir / 'blog'} is left as it is" in asked.stderr
+    assert server.forge_state() == "forged"
+
+
+def test_destroy_of_a_broken_directory_that_nothing_was_made_of_says_that_it_stays(server: Server) -> None:
+    place = server.put("app: new\nrole: nonsense\n", "new")
+    destroyed = server.norn("destroy", "new", "--confirm", "new")
+    assert destroyed.exit_code == 0
+    assert f"note: {place} is still there" in destroyed.stderr
 
 
 def test_the_way_out_of_a_name_in_both_places_is_one(server: Server) -> None:
