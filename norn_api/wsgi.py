@@ -64,7 +64,7 @@ def _application() -> NornApp:
         logs.configure(settings)
         app = make(settings)
     except NornError as error:
-        sys.stderr.write(f"norn: {error.sentence}\n  {error.hint}\n")
+        print(error.told, file=sys.stderr)
         sys.exit(_LOAD_FAILED)
     _tell_on_term(app.extensions["norn"].close)
     return app

@@ -111,7 +111,8 @@ def _init(chosen: Namespace) -> int:
         if not _write_new(directory / "Dockerfile", dockerfile):
             print(f"kept {directory / 'Dockerfile'}, which was there already")
     except InvalidRequest as wrong:
-        return _complain(wrong.sentence, wrong.hint)
+        print(wrong.told, file=sys.stderr)
+        return 1
     except OSError as wrong:
         return _complain(f"{directory} cannot be written: {wrong.strerror}", _ELSEWHERE)
     return 0
@@ -129,7 +130,7 @@ def _write_new(path: Path, text: str) -> bool:
 
 
 def _complain(sentence: str, hint: str) -> int:
-    print(f"{sentence}\n  hint: {hint}", file=sys.stderr)
+    print(f"error: {sentence}\nhint: {hint}", file=sys.stderr)
     return 1
 
 

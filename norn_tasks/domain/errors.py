@@ -22,6 +22,12 @@ class NornError(Exception):
         self.hint = hint
         self.facts = facts
 
+    @property
+    def told(self) -> str:
+        """What a command prints of it: the sentence with its code, what follows it, and on the last line the hint."""
+        sentence, *more = self.sentence.split("\n")
+        return "\n".join([f"error: {sentence} [{self.code}]", *more, *([f"hint: {self.hint}"] if self.hint else [])])
+
 
 # What was asked is wrong: nothing was done.
 

@@ -26,9 +26,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return _do(asked, load())
     except NornError as error:
-        print(f"norn: {error.sentence}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
         return next((code for kind, code in EXITS.items() if isinstance(error, kind)), 1)
     except KeyboardInterrupt:
         return 130

@@ -39,7 +39,7 @@ def main() -> int:
             raise InvalidRequest("NORN_DATABASE_URL is not set", hint="norn up has an embedded database; this has none")
         prepare_database(settings)
     except NornError as error:
-        print(f"norn: {error.sentence}\nhint: {error.hint}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
         return 1
     return 0
 

@@ -21,7 +21,7 @@ def main() -> int:
         if not read.database_url:
             raise InvalidRequest("the router needs a database", hint="set NORN_DATABASE_URL, or start it with norn up")
     except NornError as error:
-        print(f"{error.sentence}\n{error.hint}", file=sys.stderr)
+        print(error.told, file=sys.stderr)
         return 2
     configure(read)
     _allow_many_connections()

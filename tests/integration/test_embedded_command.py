@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
         GUNICORN_CMD_ARGS="--certfile /nowhere",
     )
     assert ended.returncode == 1
-    assert "norn: api ends as soon as it is started; its log ends:" in ended.stderr
+    assert "error: api ends as soon as it is started; its log ends: [not_started]\n" in ended.stderr
     assert "/nowhere" in ended.stderr
     assert "stopping what was started" in ended.stdout
     assert list(leftovers(places(tmp_path / "norn"))) == []
@@ -82,7 +83,15 @@ def test_a_second_control_plane_beside_the_keys_of_another_is_refused(tmp_path: 
 def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ended = norn("up", NORN_DATA_DIR=str(tmp_path), NORN_PORT="many")
     assert ended.returncode == 2
-    assert ended.stderr.startswith("norn: NORN_PORT: ")
+    assert re.fullmatch(r"error: NORN_PORT: .* \[invalid_request\]\n(hint: .*\n)?", ended.stderr)
+
+
+def test_a_refusal_is_a_sentence_with_its_code_and_a_way_out(tmp_path: Path) -> None:
+    ended = norn("backup", str(tmp_path / "file"), NORN_DATA_DIR=str(tmp_path / "none"))
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"error: there is no Norn in {tmp_path / 'none'} [not_started]\nhint: NORN_DATA_DIR names another directory\n"
+    )
 
 
 def test_status_tells_the_processes(tmp_path: Path) -> None:
@@ -122,4 +131,5 @@ def test_logs_show_what_the_stores_print(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("logs", "web"), ("logs",)])
 def test_logs_that_are_not_there_are_a_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
     ended = norn(*words, NORN_DATA_DIR=str(tmp_path))
-    assert (ended.returncode, ended.stderr.startswith("norn: no log")) == (3, True)
+    assert (ended.returncode, ended.stderr.startswith("error: no log")) == (3, True)
+    assert "[not_found]\nhint: " in ended.stderr

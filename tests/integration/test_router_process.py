@@ -310,4 +310,7 @@ def test_without_a_database_it_says_what_to_set() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "norn_tasks.router"], env=environ, capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, "the router needs a database")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (
+        2,
+        "error: the router needs a database [invalid_request]",
+    )

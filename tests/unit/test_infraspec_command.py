@@ -112,7 +112,9 @@ def test_init_does_not_overwrite_a_spec(tmp_path: Path, capsys: Captured) -> Non
     (tmp_path / "infraspec.yaml").write_text(GOOD, encoding="utf-8")
     assert main(["init", "--role", "cron", "--app", "y", "--dir", str(tmp_path)]) == 1
     assert (tmp_path / "infraspec.yaml").read_text(encoding="utf-8") == GOOD
-    assert "is there already" in capsys.readouterr().err
+    sentence, hint = capsys.readouterr().err.splitlines()
+    assert sentence == f"error: {tmp_path / 'infraspec.yaml'} is there already"
+    assert hint == "hint: edit it, or name another directory: norn init DIR"
 
 
 def test_init_keeps_a_dockerfile(tmp_path: Path) -> None:
@@ -124,7 +126,8 @@ def test_init_keeps_a_dockerfile(tmp_path: Path) -> None:
 def test_init_refuses_a_name_before_it_writes(tmp_path: Path, capsys: Captured) -> None:
     assert main(["init", "--role", "cron", "--app", "My App", "--dir", str(tmp_path / "new")]) == 1
     assert not (tmp_path / "new").exists()
-    assert "hint: write my-app" in capsys.readouterr().err
+    sentence, hint = capsys.readouterr().err.splitlines()
+    assert (sentence[:7], sentence[-17:], hint) == ("error: ", "[invalid_request]", "hint: write my-app")
 
 
 def test_it_runs_as_a_module_and_loads_neither_a_server_nor_click(tmp_path: Path) -> None:
