@@ -24,15 +24,15 @@ PLANTED = {
     "inner-is-pure": ("norn_tasks/steps/image.py", "import norn_tasks.store.jobs"),
     "adapters-are-leaves": ("norn_tasks/adapters/git.py", "import norn_tasks.settings"),
     "adapters-independent": ("norn_tasks/adapters/git.py", "import norn_tasks.adapters.images"),
-    "sql-in-store": ("norn_tasks/dispatch/intake.py", "import sqlalchemy"),
+    "sql-in-store": ("norn_tasks/age.py", "import sqlalchemy"),
     "celery-at-edge": ("norn_tasks/store/jobs.py", "import celery"),
     "steps-independent": ("norn_tasks/steps/dns.py", "import norn_tasks.steps.tunnel"),
-    "clients-in-adapters": ("norn_tasks/wiring.py", "import docker"),
+    "clients-in-adapters": ("norn_tasks/router/wire.py", "import httpx"),
     "no-cycles": ("norn_cli/config.py", "import norn_cli.main"),
     "frameworks-at-home": ("norn_tasks/store/jobs.py", "import flask"),
-    "http-in-client": ("norn_cli/output.py", "import httpx"),
+    "http-in-client": ("norn_cli/follow.py", "import httpx"),
     "api-asks-only": ("norn_api/errors.py", "import subprocess"),
-    "processes-in-one-place": ("norn_tasks/steps/image.py", "import subprocess"),
+    "processes-in-one-place": ("norn_tasks/logs.py", "import subprocess"),
 }
 
 
