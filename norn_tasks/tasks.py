@@ -59,7 +59,9 @@ class _Fleet:
             _when_closed(self.drain_pipe, heart)
         waker = Waker(settings.broker_url)
         runner = Runner(
-            ledger=Ledger(database, patience=settings.self_stop_seconds, wake=waker.wake),
+            ledger=Ledger(
+                database, patience=settings.self_stop_seconds, wake=waker.wake, leaving=lambda: heart.draining
+            ),
             tools=tools(settings, database, live),
             output=StepOutput(database),
             reach=reach(settings.failpoint, test_build=settings.test_build),

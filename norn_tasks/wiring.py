@@ -94,7 +94,7 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
         ),
         cluster=DockerCluster(
             engine,
-            ReplicaTable(database),
+            ReplicaTable(database, patience=settings.self_stop_seconds),
             instance=name,
             rollout_timeout=settings.rollout_timeout,
             drain_timeout=settings.drain_timeout,
@@ -128,8 +128,9 @@ class BuildPlaces:
     def turn(self, watch: Watch) -> Iterator[None]:
         """Waits for our turn and holds it for the block."""
         engine, told = self._engine(), ""
-        with self._database.transaction() as tx:
-            builds.ask(tx, engine, watch.fence)
+        while not self._asked(engine, watch):
+            watch.stop.wait(LOOK_SECONDS)
+            watch.stop.check()
         try:
             while ahead := self._ahead(engine, watch):
                 if ahead != told:
@@ -140,6 +141,14 @@ class BuildPlaces:
             yield
         finally:
             self._leave(watch)
+
+    def _asked(self, engine: str, watch: Watch) -> bool:
+        try:
+            with self._database.transaction() as tx:
+                builds.ask(tx, engine, watch.fence)
+        except DatabaseDown:
+            return False
+        return True
 
     def _ahead(self, engine: str, watch: Watch) -> str | None:
         try:

@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -97,6 +98,17 @@ class Postgres:
         with connection.cursor() as cursor:
             cursor.execute(statement)
         connection.close()
+
+    @contextmanager
+    def away(self, url: str) -> Iterator[None]:
+        """Ends every connection to one of its databases, and lets nobody in until the block has ended."""
+        name = url.rpartition("/")[2]
+        self.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        try:
+            yield
+        finally:
+            self.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
     def stop(self) -> None:
         """Stops the server at once."""

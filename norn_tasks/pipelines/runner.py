@@ -1,7 +1,8 @@
 """The runner plays a pipeline: skips what is done or not needed, runs the rest, records all of it in the ledger.
 
 It is the only one who records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
-handed back (draining), or not at all (lease lost: another worker has it).
+handed back (draining), or not at all (lease lost: another worker has it; or PostgreSQL is away for so long that nothing
+can be told: when it is back and the lease has run out, the sweeper has the job).
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ class _Play:
             return self._all_steps()
         except (LeaseLost, Stopped):
             return self._stopped()
+        except DatabaseDown:
+            raise  # our trouble and no end of the job: the sweeper has it
         except NornError as error:
             return self._fail(None, self._problem(error))
         except Exception as error:  # noqa: BLE001 - logged below, with what is secret hidden
@@ -175,7 +178,7 @@ class _Play:
         self._runner.reach(step.name, Point.BEFORE)
         try:
             learned = hidden_learned(self._hidden, self._run(step) or Learned())
-        except (LeaseLost, Stopped):
+        except (LeaseLost, Stopped, DatabaseDown):
             raise
         except NornError as error:
             if step.best_effort:

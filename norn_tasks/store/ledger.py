@@ -2,20 +2,20 @@
 
 No row for the fence means that another worker owns the job (or that it has ended): LeaseLost, and the caller kills
 what it started and touches nothing else. Each method is one transaction; while PostgreSQL is away it is tried again
-until the job's own stop says that the lease must be taken for lost.
+until the job's own stop says that the lease must be taken for lost. The end of a job is tried for longer: what its code
+has done cannot be had again, and the fence tells when it is too late.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import TextClause, select, text, update
 
 from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import DatabaseDown, LeaseLost
+from norn_tasks.domain.errors import LeaseLost
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.placing import HOME
@@ -25,7 +25,7 @@ from norn_tasks.store import endings, memory, retries, slots
 from norn_tasks.store.facts import tell
 from norn_tasks.store.recording import record
 from norn_tasks.store.returns import request_return
-from norn_tasks.store.session import EVENTS, Database, Note, Row, Tx
+from norn_tasks.store.session import EVENTS, Database, Note, Row, Tx, patiently
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
@@ -44,37 +44,33 @@ _LOST = "job {} is not held under token {} any more"
 class Ledger:
     """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away.
 
-    `wake` tells a class that a job of this one made work for it.
+    `wake` tells a class that a job of this one made work for it; `leaving` is true when this process is to end.
     """
 
     def __init__(
-        self, database: Database, *, patience: float, wake: Callable[[JobClass], object] = lambda _: None
+        self,
+        database: Database,
+        *,
+        patience: float,
+        wake: Callable[[JobClass], object] = lambda _: None,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._patience = patience
         self._wake = wake
+        self._leaving = leaving
 
-    def _write(self, write: Callable[[Tx], Any]) -> Any:
+    def _write(self, write: Callable[[Tx], Any], *, ends: bool = False) -> Any:
         def transaction() -> Any:
             with self._database.transaction() as tx:
                 return write(tx)
 
-        return self._patiently(transaction)
-
-    def _patiently(self, write: Callable[[], Any]) -> Any:
-        end = time.monotonic() + self._patience
-        while True:
-            try:
-                return write()
-            except DatabaseDown:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.5)
+        return patiently(transaction, self._patience, lambda: ends and not self._leaving())
 
     def _write_alone(self, statement: TextClause, fence: Fence, note: Note | None = None, **values: object) -> None:
         """Runs a statement that has the fence in it, and answers a row when that stands."""
         bound = {"job": fence.job, "token": fence.token, **values}
-        if not self._patiently(lambda: self._database.alone(statement, bound, note)):
+        if not patiently(lambda: self._database.alone(statement, bound, note), self._patience):
             raise LeaseLost(_LOST.format(fence.job, fence.token))
 
     def steps(self, fence: Fence) -> dict[str, StepState]:
@@ -108,7 +104,8 @@ class Ledger:
     def end_step(self, fence: Fence, place: StepPlace, end: StepEnd) -> Mapping[str, Any]:
         """Records how a step ended with all that it learned, and ends the job with it if so told.
 
-        Answers the job's facts as they are now.
+        Answers the job's facts as they are now. An end of the job is written as soon as PostgreSQL is there, however
+        long that takes, unless the fence has fallen by then or the process leaves.
         """
 
         def write(tx: Tx) -> Mapping[str, Any]:
@@ -120,7 +117,7 @@ class Ledger:
                 _end_or_retry(tx, row, end)
             return facts
 
-        facts = dict(self._write(write))
+        facts = dict(self._write(write, ends=end.ends is not None))
         if facts.get("repairs"):
             self._wake(JobClass.DEPLOY)
         return facts

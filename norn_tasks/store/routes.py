@@ -7,7 +7,8 @@ at any point, the rows say where the other was.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import RowMapping, text
 
@@ -15,40 +16,31 @@ from norn_tasks.domain.app_status import ForgeState
 from norn_tasks.domain.errors import LeaseLost, NotFound, Unavailable
 from norn_tasks.domain.job import Fence
 from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.store.session import ROUTES, Database, Tx, note
+from norn_tasks.store.session import ROUTES, Database, T, Tx, note, patiently
 
 # What workers write
 
 
 class ReplicaTable:
-    """The replicas as rows; keeps `ports.Replicas`."""
+    """The replicas as rows; keeps `ports.Replicas`. `patience` seconds bound the retries while PostgreSQL is away."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, patience: float = 0) -> None:
+        self._database, self._patience = database, patience
 
     def of_app(self, app: str) -> tuple[Replica, ...]:
         """Lists the app's replicas that are not gone, oldest first."""
-        with self._database.transaction() as tx:
-            rows = tx.execute(text(_OF_APP), {"app": app}).mappings()
-            return tuple(Replica(**row) for row in rows)
+        rows = self._patiently(lambda tx: tx.execute(text(_OF_APP), {"app": app}).mappings().all())
+        return tuple(Replica(**row) for row in rows)
 
     def starting(self, replica: Replica, fence: Fence) -> None:
         """Records a created container before it is started; recording it again starts its life anew."""
-        with self._database.transaction() as tx:
+
+        def write(tx: Tx) -> None:
             _hold(tx, fence)
-            tx.execute(
-                text(_STARTING),
-                {
-                    "container": replica.container,
-                    "app": replica.app,
-                    "release": replica.release,
-                    "generation": replica.generation,
-                    "state": ReplicaState.STARTING,
-                    "address": replica.address,
-                    "token": fence.token,
-                },
-            )
+            tx.execute(text(_STARTING), {**asdict(replica), "state": ReplicaState.STARTING, "token": fence.token})
             _notify(tx, replica.app)
+
+        self._patiently(write)
 
     def live(self, container: str, address: str, fence: Fence) -> None:
         """It passed its gate: the router may send to `address`. Raises NotFound for a container without a row."""
@@ -61,20 +53,30 @@ class ReplicaTable:
 
     def drained(self, container: str) -> bool:
         """True when the router has said that no request is open on it, or it has no row any more."""
-        with self._database.transaction() as tx:
-            return tx.scalar(text(_UNDRAINED), {"container": container}) is None
+        return self._patiently(lambda tx: tx.scalar(text(_UNDRAINED), {"container": container})) is None
 
     def gone(self, container: str, fence: Fence) -> None:
         """It is removed from the engine, and so is its row."""
         self._change(_GONE, container, fence)
 
     def _change(self, statement: str, container: str, fence: Fence, **values: str) -> bool:
-        with self._database.transaction() as tx:
+        def write(tx: Tx) -> bool:
             _hold(tx, fence)
             app = tx.scalar(text(statement), {"container": container, "token": fence.token, **values})
             if app is not None:
                 _notify(tx, app)
             return app is not None
+
+        return self._patiently(write)
+
+    def _patiently(self, work: Callable[[Tx], T]) -> T:
+        """Does it in a transaction; every change here is the same when it is made twice."""
+
+        def transaction() -> T:
+            with self._database.transaction() as tx:
+                return work(tx)
+
+        return patiently(transaction, self._patience)
 
 
 def _hold(tx: Tx, fence: Fence) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.errors
@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from norn_tasks.domain.errors import DatabaseDown, GaveWay
+
+T = TypeVar("T")
 
 Tx = Connection
 """A transaction in progress; what is done with it is committed or rolled back as one."""
@@ -117,6 +119,26 @@ class Database:
     def dispose(self, *, close: bool = True) -> None:
         """Lets go of every pooled connection; `close=False` in a forked child, whose parent still uses them."""
         self._engine.dispose(close=close)
+
+
+AGAIN = 0.5
+"""Seconds before a transaction is tried again."""
+
+
+def patiently(write: Callable[[], T], seconds: float, further: Callable[[], bool] = lambda: False) -> T:
+    """Makes a transaction again while PostgreSQL is away or gives another one the way, for so many seconds.
+
+    After them it goes on while `further` says so, and then raises DatabaseDown. One whose answer was lost may have
+    committed: it must be one that does no more when it is made twice.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return write()
+        except DatabaseDown:
+            if time.monotonic() > end and not further():
+                raise
+            time.sleep(AGAIN)
 
 
 def server_version(database: Database) -> int:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, update
 
-from norn_tasks.domain.errors import EngineDown, StepFailed, Stopped
+from norn_tasks.domain.errors import DatabaseDown, EngineDown, StepFailed, Stopped
 from norn_tasks.domain.infraspec import Infraspec, parse
 from norn_tasks.domain.job import Job, JobKind, JobState, Problem
 from norn_tasks.domain.step import Learned, Resume
@@ -203,6 +203,21 @@ def test_an_engine_that_stays_away_ends_the_job_as_our_trouble(database: Databas
 
     assert play(Doing("one", away)) is JobState.ERROR
     assert _job(database).error["code"] == "engine_down"
+
+
+@pytest.mark.parametrize("best_effort", [False, True])
+def test_a_step_that_finds_no_database_leaves_its_job_to_the_sweeper(
+    database: Database, play: Any, best_effort: bool
+) -> None:
+    def down(_: Any) -> Learned | None:
+        raise DatabaseDown("the database does not answer")
+
+    assert play(Doing("one", down, best_effort=best_effort, returns=True), Doing("two")) is None
+    assert (_job(database).state, _job(database).error) == ("running", None)
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(lease_until=factories.LONG_AGO))
+    sweep(database, max_claims=5)
+    assert play(Doing("one"), Doing("two"), job=factories.claim(database, "w2")) is JobState.SUCCEEDED
 
 
 def test_what_a_step_says_is_kept_as_rows(database: Database, play: Any) -> None:
