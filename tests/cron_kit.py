@@ -66,19 +66,25 @@ class Cron:
         """The code of a claimed run begins, in a container."""
         ledger = Ledger(self.database, patience=1)
         ledger.record_container(job.fence, f"norn-x-{job.execution}")
-        ledger.begin_code(job.fence)
+        ledger.begin_code(job.fence, job.runs)
 
     def ended(self, job: Job, state: JobState = JobState.SUCCEEDED) -> None:
         """A claimed run ends."""
         Ledger(self.database, patience=1).finish(job.fence, state)
 
     def play(
-        self, job: Job, does: Does, runtime: FakeRuntime | None = None, stop: JobStop | None = None
+        self,
+        job: Job,
+        does: Does,
+        runtime: FakeRuntime | None = None,
+        stop: JobStop | None = None,
+        *,
+        patience: float = 0.0,
     ) -> JobState | None:
-        """A claimed run is played by the runner, on an engine in memory."""
+        """A claimed run is played by the runner, on an engine in memory that is waited for so many seconds."""
         runtime = runtime or FakeRuntime()
         runtime.default = does
-        limits = Limits(1, 2**20, 1, engine_patience=0.0, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
+        limits = Limits(1, 2**20, 1, engine_patience=patience, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
         tools = cast(Tools, SimpleNamespace(limits=limits, runtimes={"docker": runtime}, volumes=FakeVolumes()))
         return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, stop or JobStop())
 

@@ -49,7 +49,7 @@ class Ledger(Protocol):
     ) -> None: ...
     def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
     def record_container(self, fence: Fence, container: str) -> None: ...
-    def begin_code(self, fence: Fence) -> None: ...
+    def begin_code(self, fence: Fence, before: int) -> None: ...
     def take_back_run(self, fence: Fence) -> int: ...
     def check(self, fence: Fence) -> None: ...
 
@@ -94,6 +94,7 @@ class _Hooks:
     def __init__(self, ledger: Ledger, job: Job, reach: Callable[[Point], None]) -> None:
         self._ledger, self._job, self._reach = ledger, job, reach
         self.has_begun = job.adopt  # by an earlier owner, whose container may go on
+        self.taken_back: int | None = None
 
     def created(self, container: str) -> None:
         self._reach(Point.CREATED)
@@ -102,7 +103,7 @@ class _Hooks:
 
     def begun(self) -> None:
         if self._job.kind.takes_slot:
-            self._ledger.begin_code(self._job.fence)
+            self._ledger.begin_code(self._job.fence, self._job.runs if self.taken_back is None else self.taken_back)
         else:
             self._ledger.check(self._job.fence)
         self.has_begun = True
@@ -110,7 +111,8 @@ class _Hooks:
 
     def never_begun(self) -> int:
         self.has_begun = False
-        return self._ledger.take_back_run(self._job.fence)
+        self.taken_back = self._ledger.take_back_run(self._job.fence)
+        return self.taken_back
 
 
 class _Play:

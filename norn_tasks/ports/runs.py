@@ -63,6 +63,10 @@ class Hooks(Protocol):
     def never_begun(self) -> int:
         """An earlier owner was about to let the code go, and it never did: answers the runs that are used up."""
 
+    @property
+    def taken_back(self) -> int | None:
+        """What `never_begun` last answered: from then on the job has so many runs and no container; None before."""
+
 
 @dataclass(frozen=True)
 class SeenContainer:

@@ -30,12 +30,13 @@ class RunContainer(Step):
     def run(self, context: Context) -> Learned | None:
         """Ends the execution; the job fails with it when it ends badly."""
         mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
+        context = _as_it_stands(context)
         run = replace(run_of(context), mounts=mounts)
         runtime = context.tools.runtimes[context.spec.runtime]
         ended = _taken_over(context, run, runtime)
         if ended is not None and ended.never_started:
-            again = replace(context, job=replace(context.job, runs=context.hooks.never_begun()))
-            run, ended = replace(run_of(again), mounts=mounts), None
+            context.hooks.never_begun()
+            run, ended = replace(run_of(_as_it_stands(context)), mounts=mounts), None
         ended = ended or _let_go(context, run, runtime)
         finished = _judged(context.job, context.spec, run, ended)
         return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
@@ -71,6 +72,17 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:
     finished = judge(ended, timeout=limit, memory=run.memory, output=run.max_output, fields=fields)
     bad = finished.state is not ExecutionState.SUCCEEDED
     return replace(finished, hint=finished.hint or hint) if bad else finished
+
+
+def _as_it_stands(context: Context) -> Context:
+    """Answers the context with the job as the ledger has it: a run that was taken back is there again.
+
+    An engine that goes away after that has the step run once more, with the job as it was claimed.
+    """
+    runs = context.hooks.taken_back
+    if runs is None:
+        return context
+    return replace(context, job=replace(context.job, runs=runs, container=None, adopt=False))
 
 
 def _taken_over(context: Context, run: Run, runtime: Runtime) -> Ended | None:

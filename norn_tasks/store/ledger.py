@@ -161,10 +161,13 @@ class Ledger:
         """Raises LeaseLost when the fence has fallen."""
         self._write(lambda tx: hold(tx, fence))
 
-    def begin_code(self, fence: Fence) -> None:
-        """Records that the user's code is let go next: one run is used up; commits or raises."""
+    def begin_code(self, fence: Fence, before: int) -> None:
+        """Records that the user's code is let go next: one run more than `before` is used up; commits or raises.
 
-        self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)))
+        The owner tells how many there were, so that a try whose answer was lost counts once.
+        """
+
+        self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)), before=before)
 
     def take_back_run(self, fence: Fence) -> int:
         """Records that the code which was to be let go never was, and answers how many runs are used up.
@@ -203,7 +206,7 @@ def _begin_execution(kind: JobKind, table: str) -> str:
 
 _BEGIN_CODE = text(f"""
 WITH begun AS (
-  UPDATE jobs SET begun_at = clock_timestamp(), runs = runs + 1, event_seq = event_seq + 1
+  UPDATE jobs SET begun_at = clock_timestamp(), runs = :before + 1, event_seq = event_seq + 1
    WHERE id = :job AND lease_token = :token AND state = 'running' RETURNING *)
 {"".join(_begin_execution(kind, table.__tablename__) for kind, table in endings.EXECUTION_TABLES.items())}
 INSERT INTO events(kind, app, job_id, seq, data)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.job import JobState
+from norn_tasks.ports import Run
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
@@ -151,3 +152,20 @@ def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
     cron.play(cron.claim("w3"), BAD, runtime)
     assert [job.runs for job in cron.jobs()] == [2]
     assert [ran.env["NORN_ATTEMPT"] for ran in runtime.ran] == ["1", "2"]
+
+
+def test_a_run_that_never_began_is_there_again_also_when_the_engine_is_away_just_then(cron: Cron) -> None:
+    """Its worker dies between `begin` and `start`, the next one takes that back and finds no engine for a moment."""
+    _fired(cron, "")
+    job = cron.claim()
+    cron.begun(job)
+    runtime = FakeRuntime()
+    name, owner = f"norn-x-{job.execution}", f"execution:{job.execution}"
+    run = Run(name, "report", owner, "sha256:1", None, {}, timeout=60, memory=2**20, cpus=1)
+    runtime.containers[name] = FakeContainer(name, run, fence=job.fence.token, created=0.0)
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    runtime.down = True
+    threading.Timer(0.5, lambda: setattr(runtime, "down", False)).start()
+    assert cron.play(cron.claim("w2"), Does(), runtime, patience=20) is JobState.SUCCEEDED
+    assert ([job.runs for job in cron.jobs()], [ran.env["NORN_ATTEMPT"] for ran in runtime.ran]) == ([1], ["1"])

@@ -7,15 +7,16 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, text
 
+from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import LeaseLost
-from norn_tasks.domain.job import Fence, Job, JobState
+from norn_tasks.domain.job import Fence, Job, JobClass, JobState
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
-from norn_tasks.store import step_logs
+from norn_tasks.store import releases, runs, step_logs
 from norn_tasks.store.heartbeats import renew
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
-from norn_tasks.store.tables import Event, JobRow, StepLog
+from norn_tasks.store.tables import Event, FuncExecution, JobRow, StepLog
 from tests import factories
 
 PLACE = StepPlace(1, "clone-source")
@@ -34,7 +35,7 @@ WRITES: list[Callable[[Ledger, Fence], object]] = [
     lambda ledger, fence: ledger.begin_step(fence, PLACE, None),
     lambda ledger, fence: ledger.end_step(fence, PLACE, StepEnd(StepState.SUCCEEDED)),
     lambda ledger, fence: ledger.record_container(fence, "c1"),
-    lambda ledger, fence: ledger.begin_code(fence),
+    lambda ledger, fence: ledger.begin_code(fence, 0),
     lambda ledger, fence: ledger.take_back_run(fence),
     lambda ledger, fence: ledger.finish(fence, JobState.SUCCEEDED),
     lambda ledger, fence: ledger.hand_back(fence, adopt=False),
@@ -89,6 +90,21 @@ def test_an_ended_job_is_not_ended_again(database: Database) -> None:
         ledger.finish(job.fence, JobState.FAILED)
     with database.transaction() as tx:
         assert tx.scalar(select(JobRow.state)) == "succeeded"
+
+
+def test_a_begin_whose_answer_was_lost_counts_once(database: Database) -> None:
+    """The connection dies after the commit, and the owner tells it again."""
+    factories.add_live(database, "fn")
+    with database.transaction() as tx:
+        runs.accept_call(tx, releases.require_live(tx, "fn"), Call(), sync=False, actor="test", patience=60)
+    job = factories.claim(database, job_class=JobClass.INVOKE)
+    for _ in range(2):
+        Ledger(database, patience=0).begin_code(job.fence, job.runs)
+    with database.transaction() as tx:
+        told = tx.execute(
+            select(JobRow.runs, FuncExecution.attempt).join(FuncExecution, FuncExecution.job_id == JobRow.id)
+        )
+        assert told.one() == (1, 1)
 
 
 def test_leases_follow_the_clock_of_the_database(database: Database) -> None:

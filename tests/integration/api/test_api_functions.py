@@ -52,7 +52,7 @@ def finish(api: Api, job: Job, end: Ended) -> None:
     """Runs a call to its end, as the runner does."""
     ledger, place = Ledger(api.database, patience=5), StepPlace(0, "run-container")
     ledger.begin_step(job.fence, place, None)
-    ledger.begin_code(job.fence)
+    ledger.begin_code(job.fence, job.runs)
     write = ExecutionFinished(judge(end, timeout=3, memory=2**28))
     ledger.end_step(job.fence, place, StepEnd(StepState.SUCCEEDED, Learned(writes=(write,))))
     ledger.finish(job.fence, JobState.SUCCEEDED)
@@ -207,7 +207,7 @@ def test_call_that_does_not_end_is_504_in_its_time(fn: Api) -> None:
     caller.start()
     wait_until(lambda: fn.get("/api/jobs").json["items"], 5, "the call waits")
     job = shared.claim(fn.database, job_class=JobClass.INVOKE)
-    Ledger(fn.database, patience=5).begin_code(job.fence)
+    Ledger(fn.database, patience=5).begin_code(job.fence, job.runs)
     caller.join()
     assert (answers[0].status_code, answers[0].json["code"]) == (504, "timed_out")
     assert 3 <= time.monotonic() - begin < 10
