@@ -39,6 +39,13 @@ _OPTIONS = (
 )
 
 
+_ALIVE: dict[str, Any] = {
+    "connect_timeout": 2, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}  # fmt: skip
+"""A server that was cut off without a word is known to be away within about ten seconds, not after minutes."""
+
+
 def full_url(url: str) -> str:
     """Names the driver: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
     scheme, _, rest = url.partition("://")
@@ -80,7 +87,7 @@ class Database:
             max_overflow=overflow,
             pool_timeout=pool_timeout,
             pool_pre_ping=not rested,
-            connect_args={"connect_timeout": 2, "options": _OPTIONS, "application_name": "norn"},
+            connect_args={**_ALIVE, "options": _OPTIONS, "application_name": "norn"},
         )
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if rested:
@@ -203,7 +210,7 @@ class Listener:
 
     def __init__(self, url: str, channels: tuple[str, ...]) -> None:
         try:
-            self._connection = psycopg2.connect(plain_url(url), connect_timeout=2, application_name="norn-listen")
+            self._connection = psycopg2.connect(plain_url(url), **_ALIVE, application_name="norn-listen")
             self._connection.set_session(autocommit=True)
             with self._connection.cursor() as cursor:
                 for channel in channels:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -16,7 +19,7 @@ from norn_tasks.domain.replica import Replica, ReplicaState
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.routes import ReplicaTable
-from norn_tasks.store.session import Database
+from norn_tasks.store.session import ROUTES, Database
 from norn_tasks.store.tables import JobRow, ReplicaRow
 from norn_tasks.wiring import BuildPlaces
 from norn_tasks.worker.heart import JobStop
@@ -145,3 +148,21 @@ def test_a_build_asks_for_its_turn_until_the_database_is_back(database: Database
     watch = FakeWatch(job=job.id, token=job.fence.token).watch
     with BuildPlaces(database, lambda: "e1").turn(watch), database.transaction() as tx:
         assert list(tx.scalars(text("SELECT job_id FROM builds"))) == [job.id]
+
+
+def test_a_server_that_was_cut_off_without_a_word_is_missed_within_seconds(database: Database) -> None:
+    """Nobody answers then, not even with a refusal: only what the kernel was told ends the wait."""
+    listener = database.listen(ROUTES)
+    with database.transaction() as tx:
+        used: Any = tx.connection.dbapi_connection
+        found = [_missed_after(used.fileno()), _missed_after(listener._connection.fileno())]
+    listener.close()
+    assert found == [(1, 5, 2, 3, 10_000)] * 2
+
+
+def _missed_after(descriptor: int) -> tuple[int, ...]:
+    """Answers whether a silent peer is asked, after how long, how often, and the milliseconds that an answer has."""
+    options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+    with socket.socket(fileno=os.dup(descriptor)) as there:
+        told = [there.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) for option in options]
+        return (there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *told)
