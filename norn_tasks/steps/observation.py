@@ -53,9 +53,10 @@ class RemoveOrphans(Step):
     name = "remove-orphans"
 
     def run(self, context: Context) -> Learned | None:
-        """Notes how many there were."""
+        """Notes how many there were. One that was frozen meanwhile removes no more: an owner may have come back."""
         orphans = list(context.job.facts.get("orphans", ()))
         for container in orphans:
+            context.watch.stop.check()
             context.tools.runtimes["docker"].remove(container)
         if not orphans:
             return None

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.call import Call
-from norn_tasks.domain.job import JobClass, JobKind, JobState
+from norn_tasks.domain.errors import Stopped
+from norn_tasks.domain.job import Fence, Job, JobClass, JobKind, JobState
 from norn_tasks.domain.writes import ContainersSeen
+from norn_tasks.ports import Run, Tools
+from norn_tasks.steps.observation import RemoveOrphans
+from norn_tasks.steps.step import Context
 from norn_tasks.store import releases, runs
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.looks import containers_seen
 from norn_tasks.store.session import Database
 from tests import factories
+from tests.fakes.runtime import FakeContainer, FakeRuntime
+from tests.fakes.stop import FakeWatch
 
 OLD = 3600.0
+RUN = Run("norn-x-1", "fn", "execution:1", "sha256:1", None, {}, timeout=60, memory=2**20, cpus=1)
 
 
 def _orphans(database: Database, owner: str, age: float = OLD) -> list[str]:
@@ -65,3 +76,17 @@ def test_a_run_stays_while_its_execution_lives_and_goes_when_that_has_ended(data
 
 def test_what_another_database_knows_is_left_alone(database: Database) -> None:
     assert [_orphans(database, owner) for owner in ("execution:999", "app:site", "norn")] == [[], [], []]
+
+
+# Taking them away
+
+
+def test_whoever_lost_its_lease_meanwhile_takes_nothing_away() -> None:
+    runtime, watch = FakeRuntime(), FakeWatch()
+    runtime.containers["c1"] = FakeContainer("c1", RUN, fence=1, created=0.0)
+    tools = cast(Tools, SimpleNamespace(runtimes={"docker": runtime}))
+    job = Job(1, JobKind.OBSERVE, "", None, Fence(1, 1), facts={"orphans": list(runtime.containers)})
+    watch.stop.set("lease_lost")
+    with pytest.raises(Stopped):
+        RemoveOrphans().run(Context(job, tools, watch.watch, cast(Any, None)))
+    assert len(runtime.containers) == 1
