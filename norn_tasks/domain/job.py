@@ -124,7 +124,8 @@ class Job:
     `container` the engine's id of a container recorded for its execution by an earlier owner, `remaining` the seconds
     that its deadline is away at the claim. `published` is its release's image in the registry.
     `call`, `image_id` and `scheduled_for` are its execution's; a run by hand
-    is scheduled for the moment it was asked for. `sealed` are the app's secrets as they are at the claim.
+    is scheduled for the moment it was asked for. `sealed` are the app's secrets as they are at the claim. `engine` is
+    where the job is pinned to, `here` the engine of the worker that has it.
     """
 
     id: int
@@ -144,6 +145,7 @@ class Job:
     deployment: int | None = None
     execution: int | None = None
     engine: str | None = None
+    here: str | None = None
     container: str | None = None
     deadline: datetime | None = None
     remaining: float | None = None

@@ -152,10 +152,10 @@ class Ledger:
 
         self._write(write)
 
-    def record_container(self, fence: Fence, container: str) -> None:
-        """Records a created container before it is started; commits or raises."""
+    def record_container(self, fence: Fence, container: str, engine: str | None = None) -> None:
+        """Records a created container, and the engine it is on, before it is started; commits or raises."""
 
-        self._write_alone(_RECORD_CONTAINER, fence, container=container)
+        self._write_alone(_RECORD_CONTAINER, fence, container=container, engine=engine)
 
     def check(self, fence: Fence) -> None:
         """Raises LeaseLost when the fence has fallen."""
@@ -193,7 +193,7 @@ class Ledger:
 # A container pins its job to the engine it is on: no other engine's worker may take it over.
 _RECORD_CONTAINER = text(f"""
 UPDATE jobs SET container = :container, engine = CASE WHEN engine IS NULL OR engine = '{HOME}'
-   THEN coalesce((SELECT w.engine FROM workers w WHERE w.name = jobs.lease_owner), engine) ELSE engine END
+   THEN coalesce(CAST(:engine AS text), engine) ELSE engine END
  WHERE id = :job AND lease_token = :token AND state = 'running'
 RETURNING id""")  # noqa: S608 - built from a constant
 

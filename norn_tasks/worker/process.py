@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -85,7 +85,8 @@ class WorkerProcess:
             self.engine.standing,
         )
         try:
-            return take(self.database, claimer)
+            job = take(self.database, claimer)
+            return None if job is None else replace(job, here=claimer.engine)
         except DatabaseDown as error:
             log.warning("cannot claim", worker=self.name, error=error.sentence)
             return None

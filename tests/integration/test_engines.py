@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,18 +13,23 @@ from sqlalchemy import text
 from norn_tasks import dispatch
 from norn_tasks.celery_app import Waker
 from norn_tasks.domain.errors import EngineDown
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.domain.placing import HOME
+from norn_tasks.domain.step import Learned
 from norn_tasks.pipelines.runner import Runner
+from norn_tasks.ports import Limits, Tools
 from norn_tasks.settings import Settings
+from norn_tasks.steps.step import Context, Step
 from norn_tasks.store import engines, workers
 from norn_tasks.store.claimed import take
 from norn_tasks.store.claims import Claimer
 from norn_tasks.store.engines import Standing
+from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.live import Live
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
 from norn_tasks.worker.heart import Heart
+from norn_tasks.worker.output import StepOutput
 from norn_tasks.worker.presence import EngineIdentity
 from norn_tasks.worker.process import WorkerProcess
 from tests import factories
@@ -128,20 +135,26 @@ def test_each_engine_beside_home_is_looked_at(database: Database) -> None:
 # What a worker makes of it
 
 
+def worker(
+    database: Database, broker: Broker, standing: Standing, runner: Runner,
+    job_class: JobClass = JobClass.DEPLOY, ask: Callable[[], str] = lambda: "two",
+) -> WorkerProcess:  # fmt: skip
+    """Makes a worker of the engine `two`, which stands so."""
+    settings = Settings(database_url=database.url, broker_url=broker.url)
+    return WorkerProcess(
+        name="w1", job_class=job_class, settings=settings, database=database, live=Live(broker.url),
+        waker=Waker(broker.url), heart=Heart(database, settings, job_class),
+        engine=EngineIdentity(ask, lambda _: standing), runner=runner,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def woken(database: Database, broker: Broker) -> Callable[[Standing], int]:
     """Wakes a worker of an engine that stands so, with a job in the queue; answers the wake-ups that it left."""
     broker.client().flushall()
 
     def wake(standing: Standing) -> int:
-        settings = Settings(database_url=database.url, broker_url=broker.url)
-        identity = EngineIdentity(lambda: "two", lambda _: standing)
-        process = WorkerProcess(
-            name="w1", job_class=JobClass.DEPLOY, settings=settings, database=database, live=Live(broker.url),
-            waker=Waker(broker.url), heart=Heart(database, settings, JobClass.DEPLOY), engine=identity,
-            runner=cast(Runner, None),
-        )  # fmt: skip
-        assert process.work() == 0
+        assert worker(database, broker, standing, cast(Runner, None)).work() == 0
         return int(broker.client().llen("deploy"))  # type: ignore[arg-type]
 
     return wake
@@ -158,6 +171,32 @@ def test_a_wakeup_for_home_is_handed_on(
 
 def test_where_nothing_waits_no_wakeup_is_handed_on(woken: Callable[[Standing], int]) -> None:
     assert woken(Standing(home=False)) == 0
+
+
+class Creates(Step):
+    """Makes a container and leaves it at that."""
+
+    name = "create"
+
+    def run(self, context: Context) -> Learned | None:
+        context.hooks.created("c1")
+        return None
+
+
+def test_a_container_pins_its_job_to_the_engine_it_is_on_whatever_the_worker_said_last(
+    database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    """The worker's row had no engine, because that did not answer when the row was written."""
+    with database.transaction() as tx:
+        workers.say(tx, workers.Presence("w1", JobClass.DEPLOY, "host", 1, 2, None, "it does not answer"))
+        factories.add_job(tx, spec=factories.spec("blog").to_json())
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+    pipelines = {JobKind.FORGE: lambda _: (Creates(),)}
+    tools = cast(Tools, SimpleNamespace(limits=limits))
+    runner = Runner(Ledger(database, patience=1), tools, StepOutput(database), pipelines=pipelines)
+    assert worker(database, broker, Standing(home=True), runner).work() == 1
+    with database.transaction() as tx:
+        assert tx.execute(text("SELECT container, engine FROM jobs")).one() == ("c1", "two")
 
 
 class Asked:
