@@ -20,6 +20,7 @@ from norn_api.schemas.common import MistakeAnswer, Why
 from norn_api.schemas.cron import Pause, ScheduleAnswer, ScheduleOverride, TickAnswer
 from norn_api.schemas.jobs import DeploymentAnswer
 from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.infraspec.later import NOT_ROUTED
 from norn_tasks.settings import Settings
 from norn_tasks.store.apps_read import SeenApp
 from norn_tasks.store.executions import CronRun
@@ -54,7 +55,7 @@ def app_members(settings: Settings, app: SeenApp) -> dict[str, Any]:
         "live": _live(app),
         "last_deployment": DeploymentAnswer.model_validate(app.last_deployment) if app.last_deployment else None,
         "url": _url(settings, app),
-        "external": "not routed: no tunnel configured" if spec and spec.hosts.external else None,
+        "external": NOT_ROUTED if spec and spec.hosts.external else None,
         "schedule": schedule_answer(app) if app.role is Role.CRON else None,
         "alerts": [AlertTold.model_validate(alert) for alert in app.alerts],
         "notices": list(_notices(app)),

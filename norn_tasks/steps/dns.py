@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec.later import NO_TUNNEL
 from norn_tasks.steps.step import NotThereYet
 
 
@@ -13,7 +14,7 @@ class CreateDnsRoute(NotThereYet):
 
     def skip_reason(self, spec: Infraspec) -> str:
         """An app without `hosts.external` needs no record."""
-        return "no hosts.external" if spec.hosts.external is None else "no tunnel configured"
+        return "no hosts.external" if spec.hosts.external is None else NO_TUNNEL
 
 
 class RemoveDnsRoute(CreateDnsRoute):

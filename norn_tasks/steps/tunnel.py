@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec.later import NO_TUNNEL
 from norn_tasks.steps.step import NotThereYet
-
-NOT_CONFIGURED = "no tunnel configured"
 
 
 class RouteTunnel(NotThereYet):
-    """Says that the app is not routed from outside: this server has no tunnel."""
+    """Says that the app is not routed from outside: tunnels are not there yet."""
 
     name = "route-tunnel"
 
     def skip_reason(self, spec: Infraspec) -> str:
         """An app without `hosts.external` needs no rule."""
-        return "no hosts.external" if spec.hosts.external is None else NOT_CONFIGURED
+        return "no hosts.external" if spec.hosts.external is None else NO_TUNNEL
 
 
 class UnrouteTunnel(RouteTunnel):

@@ -20,6 +20,7 @@ import httpx
 import pytest
 from docker.errors import APIError, ImageNotFound
 
+from norn_tasks.domain.infraspec.later import NOT_ROUTED
 from tests.e2e.stack import Stack
 from tests.servers import wait_until
 
@@ -138,7 +139,7 @@ def test_mail_agent_writes_a_mail(mail: str) -> None:
     assert "Subject: Hello" in kept.text
 
 
-@pytest.mark.parametrize("fact", ["running", "not routed: no tunnel configured"])
+@pytest.mark.parametrize("fact", ["running", NOT_ROUTED])
 def test_status_tells_of_mail_agent(stack: Stack, mail: str, fact: str) -> None:
     told = [line.split("  ", 1)[-1].strip() for line in stack.norn("status", "mail-agent").stdout.decode().splitlines()]
     assert fact in told
