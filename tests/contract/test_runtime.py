@@ -18,6 +18,7 @@ from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Secret
 from norn_tasks.ports import Run, Runtime
 from tests.contract.conftest import IMAGE
+from tests.contract.moments import once, runs
 from tests.fakes.runtime import Does, FakeRuntime
 from tests.fakes.stop import FakeWatch
 
@@ -109,17 +110,17 @@ def of(runtime: Runtime, run: Run) -> list[str]:
     return [each.id for each in runtime.seen() if each.owner == run.owner]
 
 
-def left_running(runtime: Runtime, run: Run, after: float = 0.8) -> str:
-    """Runs it for an owner that drains soon after the code is let go; answers the container that it leaves."""
-    watch = FakeWatch()
-    owner = Owner(runtime, on_begun=lambda: threading.Timer(after, watch.stop.set, ["draining"]).start())
+def left_running(runtime: Runtime, run: Run, token: int = 1) -> str:
+    """Runs it for an owner that drains as soon as the code runs; answers the container that it leaves."""
+    watch = FakeWatch(token=token)
+    owner = Owner(runtime, on_begun=lambda: once(lambda: runs(runtime, run.name), lambda: watch.stop.set("draining")))
     with pytest.raises(Stopped):
         runtime.run(run, owner, watch.watch)
     return owner.container
 
 
 def stopped(runtime: Runtime, run: Run, reason: str) -> float:
-    """Runs it and stops it as soon as the code is let go; answers how long it took to give up."""
+    """Runs it and stops it as soon as the code runs; answers how long it took to give up."""
     watch = FakeWatch()
     at: list[float] = []
 
@@ -127,7 +128,7 @@ def stopped(runtime: Runtime, run: Run, reason: str) -> float:
         at.append(time.monotonic())
         watch.stop.set(reason)
 
-    owner = Owner(runtime, on_begun=lambda: threading.Timer(0.8, stop).start())
+    owner = Owner(runtime, on_begun=lambda: once(lambda: runs(runtime, run.name), stop))
     with pytest.raises(Stopped):
         runtime.run(run, owner, watch.watch)
     return time.monotonic() - at[0]
@@ -263,10 +264,13 @@ def test_an_adopted_run_is_gone_after_its_end(runtime: Runtime, base: Run) -> No
 
 
 def test_the_timeout_of_an_adopted_run_counts_from_its_start(runtime: Runtime, base: Run) -> None:
-    run = replace(base, argv=SLEEP, timeout=3)
-    ended = runtime.adopt(run, left_running(runtime, run, after=2.5), FakeWatch(token=2).watch)
+    """What it ran before its next owner came counts too."""
+    run = replace(base, argv=SLEEP, timeout=4)
+    container = left_running(runtime, run)
+    time.sleep(2)
+    ended = runtime.adopt(run, container, FakeWatch(token=2).watch)
     assert ended is not None and ended.timed_out and ended.started_at is not None and ended.finished_at is not None
-    assert 3 <= (ended.finished_at - ended.started_at).total_seconds() < 4.8
+    assert 4 <= (ended.finished_at - ended.started_at).total_seconds() < 5.8
 
 
 def test_what_is_gone_has_no_known_end(runtime: Runtime, base: Run) -> None:
@@ -313,14 +317,11 @@ def test_a_leftover_of_the_same_owner_gives_way(runtime: Runtime, base: Run, own
 def test_anothers_container_never_gives_way(
     runtime: Runtime, base: Run, owner: Owner, fence: int, execution: str, refusal: type[NornError]
 ) -> None:
-    watch = FakeWatch(token=fence)
     theirs = replace(base, argv=SLEEP, owner=base.owner + execution)
-    first = Owner(runtime, on_begun=lambda: threading.Timer(0.5, watch.stop.set, ["draining"]).start())
-    with pytest.raises(Stopped):
-        runtime.run(theirs, first, watch.watch)
+    container = left_running(runtime, theirs, token=fence)
     with pytest.raises(refusal):
         runtime.run(base, owner, FakeWatch(token=4).watch)
-    assert of(runtime, theirs) == [first.container]
+    assert of(runtime, theirs) == [container]
 
 
 def test_the_engine_tells_the_same_identity_each_time(runtime: Runtime) -> None:

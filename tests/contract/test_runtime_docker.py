@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from norn_tasks.domain.execution import Ended
 from norn_tasks.ports import Run
 from tests.contract.conftest import IMAGE
 from tests.contract.cuttable import CuttableEngine
+from tests.contract.moments import once, runs
 from tests.fakes.stop import FakeWatch
 
 
@@ -176,7 +178,8 @@ def test_without_an_engine_nothing_is_made(base: Run, tmp_path: Path) -> None:
 
 def test_a_container_taken_away_under_a_run_has_no_exit_code(clean_engine: Engine, base: Run) -> None:
     runtime = DockerRuntime(clean_engine)
-    owner = Owner(on_begun=lambda: threading.Timer(0.8, runtime.remove, [base.name]).start())
+    take_away = partial(runtime.remove, base.name)
+    owner = Owner(on_begun=lambda: once(lambda: runs(runtime, base.name), take_away))
     ended = runtime.run(replace(base, argv=("sleep", "60")), owner, FakeWatch().watch)
     assert ended.exit_code in (None, 137)
 
@@ -193,10 +196,10 @@ def test_the_end_of_the_connection_is_not_taken_for_the_end(cuttable: CuttableEn
         time.sleep(1.5)
         cuttable.restore()
 
-    runtime = DockerRuntime(Engine(cuttable.address))
-    owner = Owner(on_begun=lambda: threading.Timer(0.8, away).start())
+    watch = FakeWatch()
+    owner = Owner(on_begun=lambda: once(lambda: watch.said, away))
     run = replace(base, argv=sh("echo early; sleep 3; echo late; exit 5"))
-    ended = runtime.run(run, owner, FakeWatch().watch)
+    ended = DockerRuntime(Engine(cuttable.address)).run(run, owner, watch.watch)
     assert (ended.exit_code, ended.stdout.head) == (5, b"early\nlate\n")
 
 
@@ -225,15 +228,16 @@ def test_a_call_whose_body_may_be_lost_with_the_engine_is_not_run(cuttable: Cutt
 def test_an_engine_that_is_away_does_not_cost_an_adopted_run(cuttable: CuttableEngine, base: Run) -> None:
     watch = FakeWatch()
     left: list[str] = []
-    run = replace(base, argv=sh("sleep 3; echo done; exit 7"))
-    owner = Owner(on_created=left.append, on_begun=lambda: threading.Timer(0.8, watch.stop.set, ["draining"]).start())
+    run = replace(base, argv=sh("echo up; sleep 3; echo done; exit 7"))
+    drain = partial(watch.stop.set, "draining")
+    owner = Owner(on_created=left.append, on_begun=lambda: once(lambda: watch.said, drain))
     runtime = DockerRuntime(Engine(cuttable.address))
     with pytest.raises(Stopped):
         runtime.run(run, owner, watch.watch)
     cuttable.cut()
     threading.Timer(0.7, cuttable.restore).start()
     ended = runtime.adopt(run, left[0], FakeWatch(token=2).watch)
-    assert ended is not None and (ended.exit_code, ended.stdout.head) == (7, b"done\n")
+    assert ended is not None and (ended.exit_code, ended.stdout.head) == (7, b"up\ndone\n")
 
 
 def test_a_silent_engine_does_not_hold_a_stopped_job(cuttable: CuttableEngine, base: Run) -> None:
@@ -245,8 +249,8 @@ def test_a_silent_engine_does_not_hold_a_stopped_job(cuttable: CuttableEngine, b
         watch.stop.set("draining")
         at.append(time.monotonic())
 
-    owner = Owner(on_begun=lambda: threading.Timer(0.8, silence).start())
-    run = replace(base, argv=("sleep", "5"))
+    owner = Owner(on_begun=lambda: once(lambda: watch.said, silence))
+    run = replace(base, argv=sh("echo up; sleep 5"))
     with pytest.raises(Stopped):
         DockerRuntime(Engine(cuttable.address)).run(run, owner, watch.watch)
     assert time.monotonic() - at[0] < 1
