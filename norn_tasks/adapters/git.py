@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from norn_tasks.adapters import git_words
 from norn_tasks.adapters.git_address import reach
 from norn_tasks.adapters.hardened_git import HardenedGit
 from norn_tasks.adapters.process import Completed
@@ -166,11 +167,7 @@ class _Fetch:
         )
 
     def _failed(self, done: Completed) -> SourceError:
-        said = next((line for line in done.last_lines if line.startswith(("fatal:", "error:"))), "")
-        said = said or "".join(done.last_lines[-1:]) or f"it ended with {done.code}"
-        hint = "the worker has no right to read it: check the address, and the worker's ssh key for a private one"
-        if "redirect" in said:
-            hint = "write the address that it redirects to in repo.url, likely the same with .git at its end"
+        said, hint = git_words.told(done.last_lines, done.code)
         return SourceError(f"git could not read {self._shown}: {said}", hint=hint)
 
 
