@@ -31,10 +31,10 @@ Stand = Callable[[str], Standing]
 
 
 class EngineIdentity:
-    """The id of this worker's engine, asked again as long as it is not known or the engine is away; and its disks.
+    """The id of this worker's engine while that answers, asked again and again; and its disks.
 
     `standing`: whether it is home, another that a registry allows, or refused; then it has no id for anybody.
-    `measure` answers how much memory it has for apps; that is asked once.
+    `measure` answers how much memory it has for apps; that is asked once. `every`: seconds for which an answer holds.
     """
 
     def __init__(
@@ -43,11 +43,12 @@ class EngineIdentity:
         stand: Stand,
         disks: Callable[[], tuple[Space, ...]] = tuple,
         measure: Callable[[], int] = lambda: 0,
+        every: float = SPEAK_SECONDS,
     ) -> None:
         self._ask, self._stand, self._disks, self._measure = ask, stand, disks, measure
+        self._every, self._asking, self._looked = every, threading.Lock(), float("-inf")
         self.memory = 0
         self.spaces: tuple[Space, ...] = ()
-        self._stood = float("-inf")
         self.id: str | None = None
         self.error: str | None = "not asked yet"
         self.standing = Standing(home=True)
@@ -60,16 +61,25 @@ class EngineIdentity:
             self.memory = self.memory or self._measure()
         except NornError as error:
             self.id, self.error = None, error.sentence
+        self._looked = time.monotonic()
 
     def refresh(self) -> None:
-        """Asks again what may have changed since: an engine that was away, or another home."""
-        if self.id is None:
-            self.look()
-        elif time.monotonic() - self._stood > SPEAK_SECONDS:
-            self._settle(self.id)
+        """Asks again what may have changed since: an engine that came, went or was replaced, or another home.
+
+        Of many threads one asks. Who knows an engine goes on with that meanwhile, who knows none waits for the answer.
+        """
+        arrived, known = time.monotonic(), self.id is not None
+        if known and arrived - self._looked <= self._every:
+            return
+        if not self._asking.acquire(blocking=not known):
+            return
+        try:
+            if self._looked <= arrived:
+                self.look()
+        finally:
+            self._asking.release()
 
     def _settle(self, engine: str) -> None:
-        self._stood = time.monotonic()
         with contextlib.suppress(DatabaseDown):  # then all stays as it was: nobody claims without a database
             self.standing = self._stand(engine)
         refused = self.standing.refused

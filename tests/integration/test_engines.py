@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from norn_tasks import dispatch
 from norn_tasks.celery_app import Waker
+from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import EngineDown
 from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.domain.placing import HOME
@@ -20,7 +22,7 @@ from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.settings import Settings
 from norn_tasks.steps.step import Context, Step
-from norn_tasks.store import engines, workers
+from norn_tasks.store import engines, releases, runs, workers
 from norn_tasks.store.claimed import take
 from norn_tasks.store.claims import Claimer
 from norn_tasks.store.engines import Standing
@@ -33,7 +35,7 @@ from norn_tasks.worker.output import StepOutput
 from norn_tasks.worker.presence import EngineIdentity
 from norn_tasks.worker.process import WorkerProcess
 from tests import factories
-from tests.servers import Broker
+from tests.servers import Broker, wait_until
 
 
 def speak(database: Database, engine: str, host: str = "a", *, registry: bool = False) -> Standing:
@@ -137,14 +139,14 @@ def test_each_engine_beside_home_is_looked_at(database: Database) -> None:
 
 def worker(
     database: Database, broker: Broker, standing: Standing, runner: Runner,
-    job_class: JobClass = JobClass.DEPLOY, ask: Callable[[], str] = lambda: "two",
+    job_class: JobClass = JobClass.DEPLOY, ask: Callable[[], str] = lambda: "two", every: float = 5,
 ) -> WorkerProcess:  # fmt: skip
     """Makes a worker of the engine `two`, which stands so."""
     settings = Settings(database_url=database.url, broker_url=broker.url)
     return WorkerProcess(
         name="w1", job_class=job_class, settings=settings, database=database, live=Live(broker.url),
         waker=Waker(broker.url), heart=Heart(database, settings, job_class),
-        engine=EngineIdentity(ask, lambda _: standing), runner=runner,
+        engine=EngineIdentity(ask, lambda _: standing, every=every), runner=runner,
     )  # fmt: skip
 
 
@@ -225,3 +227,75 @@ def test_an_engine_that_was_away_is_asked_again() -> None:
         identity.refresh()
         seen.append((identity.id, identity.error))
     assert seen == [(None, "it does not answer"), ("one", None), ("one", None)]
+
+
+def test_an_engine_that_went_away_or_was_replaced_is_noticed_under_a_running_worker() -> None:
+    identity = EngineIdentity(Asked("one", None, "two"), lambda _: Standing(home=True), every=0)
+    seen: list[Any] = []
+    for _ in range(3):
+        identity.refresh()
+        seen.append((identity.id, identity.error))
+    assert seen == [("one", None), (None, "it does not answer"), ("two", None)]
+
+
+def test_an_answer_holds_for_a_while() -> None:
+    identity = EngineIdentity(Asked("one"), lambda _: Standing(home=True))
+    for _ in range(3):
+        identity.refresh()
+    assert identity.id == "one"
+
+
+def test_a_call_stays_in_the_queue_when_the_engine_of_its_worker_has_died(database: Database, broker: Broker) -> None:
+    home = worker(
+        database, broker, Standing(home=True), cast(Runner, None), JobClass.INVOKE, Asked("two", None), every=0
+    )
+    assert home.work() == 0
+    factories.add_live(database, "fn")
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE releases SET engine = NULL"))
+        release = releases.require_live(tx, "fn")
+        runs.accept_call(tx, release, Call(), sync=False, actor="test", patience=60)
+    assert home.work() == 0
+    with database.transaction() as tx:
+        assert tx.scalar(text("SELECT state FROM jobs")) == "queued"
+
+
+class Slow:
+    """An engine that takes its time after the first answer."""
+
+    def __init__(self) -> None:
+        self.asked, self.answer = 0, threading.Event()
+
+    def __call__(self) -> str:
+        self.asked += 1
+        if self.asked > 1:
+            self.answer.wait(20)
+        return "one"
+
+
+def test_a_slow_engine_holds_up_one_thread_at_most() -> None:
+    slow = Slow()
+    identity = EngineIdentity(slow, lambda _: Standing(home=True), every=0)
+    identity.refresh()
+    asking = threading.Thread(target=identity.refresh)
+    asking.start()
+    wait_until(lambda: slow.asked == 2, 10, "one thread asks")
+    identity.refresh()
+    assert (identity.id, slow.asked) == ("one", 2)
+    slow.answer.set()
+    asking.join()
+
+
+def test_those_who_know_no_engine_wait_for_one_answer() -> None:
+    slow = Slow()
+    slow.asked = 1
+    identity = EngineIdentity(slow, lambda _: Standing(home=True))
+    seen: list[str | None] = []
+    threads = [threading.Thread(target=lambda: (identity.refresh(), seen.append(identity.id))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: slow.asked == 2, 10, "one thread asks")
+    slow.answer.set()
+    for thread in threads:
+        thread.join()
+    assert (seen, slow.asked) == (["one"] * 4, 2)
