@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.job import JobKind
+from norn_tasks.store.acceptance import override_of
 from norn_tasks.store.deploying import accept_deployment
 from norn_tasks.store.jobs import NewJob
 from norn_tasks.store.session import Row, Tx
@@ -18,14 +19,19 @@ _CHANGES = (JobKind.DEPLOY, JobKind.ROLLBACK, JobKind.RESTART)
 
 
 def request_return(tx: Tx, row: Row) -> int | None:
-    """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live."""
+    """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live.
+
+    It brings back as many replicas as the app is scaled to now, not when the failed job was accepted. The app's row is
+    locked: a scale either came before and is read here, or comes after and is done after.
+    """
     if RETURN_TO in row["args"] or row["kind"] not in _CHANGES:
         return None
     live = tx.execute(
-        select(Release, App.live_generation, App.live_deployment)
+        select(Release, App.live_generation, App.live_deployment, App.replicas_override, App.override_spec)
         .join(DeploymentRow, (DeploymentRow.app == Release.app) & (DeploymentRow.release == Release.n))
         .join(App, App.live_deployment == DeploymentRow.id)
         .where(App.name == row["app"])
+        .with_for_update(of=App)
     ).one_or_none()
     if live is None:
         return None
@@ -41,7 +47,7 @@ def request_return(tx: Tx, row: Row) -> int | None:
             RETURN_TO: live.live_deployment,
             "generation": live.live_generation,
             "image_id": live.image_id,
-            "override": row["args"].get("override"),
+            "override": override_of(live._mapping),
         },
     )
     accepted = accept_deployment(tx, new, DeploymentKind.RETURN, revision=live.revision)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from norn_tasks import dispatch
-from norn_tasks.domain.job import Job, JobState, Problem
+from norn_tasks.domain.job import Job, JobKind, JobState, Problem
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
@@ -81,3 +81,21 @@ def test_a_failed_restart_returns_and_a_failed_scale_does_not(database: Database
         dispatch.request_scale(intake, "web", replicas=3, actor="ann")
     _fail_next(database)
     assert (take(database, factories.claimer()) is not None) is returns
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_return_keeps_to_what_the_app_was_scaled_to_meanwhile(database: Database, before: bool) -> None:
+    """The rollout that fails was accepted before the scale, and its return after it, or the other way round."""
+    intake = _web(database)
+    if before:
+        dispatch.request_scale(intake, "web", replicas=0, actor="ann")
+        Ledger(database, patience=1).finish(factories.claim(database).fence, JobState.SUCCEEDED)
+    dispatch.request_restart(intake, "web", actor="ann")
+    failing = factories.claim(database)
+    dispatch.request_scale(intake, "web", replicas=None if before else 0, actor="ann")
+    Ledger(database, patience=1).finish(failing.fence, JobState.FAILED, BROKEN, returns=True)
+    scale = factories.claim(database)
+    Ledger(database, patience=1).finish(scale.fence, JobState.SUCCEEDED)
+    back = factories.claim(database)
+    wanted = None if before else {"replicas": 0, "spec": 1}
+    assert (scale.kind, back.kind, back.args["override"]) == (JobKind.SCALE, JobKind.ROLLBACK, wanted)
