@@ -32,7 +32,7 @@ class ReplicaStatus:
 class WorkloadStatus:
     """What a look at the cluster saw of one app's long-running containers.
 
-    `present`: how many are meant to serve and run, or are being restarted by the cluster itself.
+    `present`: the generations of those that are meant to serve and run, or are being restarted by the cluster itself.
     """
 
     app: str
@@ -40,7 +40,7 @@ class WorkloadStatus:
     ready: int
     replicas: tuple[ReplicaStatus, ...] = ()
     message: str = ""
-    present: int = 0
+    present: tuple[int, ...] = ()
 
 
 def state_word(

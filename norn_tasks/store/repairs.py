@@ -1,8 +1,9 @@
-"""The repair: replicas that are gone from their engine come back, by a job that the next look at the cluster asks for.
+"""The repair: what serves an app is again what should, by a job that the next look at the cluster asks for.
 
-What should run is what the app says (its live release, its scale override), and never what is left of it. A look that
-began before the app's last change ended tells nothing: whatever it missed may be back. A repair that failed is tried
-again after a pause that doubles, so that what cannot be mended costs little and is mended when it can.
+What should run is what the app says (its live release, its scale override), and never what is left of it: replicas that
+are gone come back, and those of a rollout that was ended from outside go. A look that began before a change of the app
+ended tells nothing: whatever it missed may be back. A repair that failed is tried again after a pause that doubles, so
+that what cannot be mended costs little and is mended when it can.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 30, 1800
 
 _SETTLED = f"""
 SELECT a.name, a.replicas_override, a.override_spec, a.live_generation AS generation,
-       r.n, r.engine, r.image_id, r.spec, coalesce(CAST(r.spec ->> 'replicas' AS int), 1) AS replicas
+       r.n, r.engine, r.image_id, r.spec, coalesce(CAST(r.spec ->> 'replicas' AS int), 1) AS replicas,
+       EXISTS (SELECT 1 FROM replicas p WHERE p.app = a.name AND p.generation <> a.live_generation) AS mixed
   FROM apps a JOIN deployments d ON d.id = a.live_deployment JOIN releases r ON r.app = d.app AND r.n = d.release
  WHERE r.engine IN (:engine, '{HOME}') AND a.forge_state = 'forged' AND r.spec ->> 'role' IN ('webserver', 'worker')
    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.app = a.name AND j.exclusive AND j.state IN ('queued', 'running'))
 """  # noqa: S608 - built from a constant
-_ONE = text(f"{_SETTLED} AND a.name = :app FOR UPDATE OF a")
+_LOCK = text("SELECT 1 FROM apps WHERE name = :app FOR UPDATE")
+_ONE = text(f"{_SETTLED} AND a.name = :app")
 _ALL = text(_SETTLED)
 
 _CHANGES = text("""
@@ -44,6 +47,15 @@ class Settled:
     """An app with a live release, and no change of it waits or runs; `wanted` is how many replicas should be there."""
 
     row: Row
+
+    @property
+    def mixed(self) -> bool:
+        """True when a replica of another rollout than the live one has a row: nobody is about to take it away."""
+        return bool(self.row["mixed"])
+
+    def missing(self, seen: WorkloadStatus) -> int:
+        """Answers how many of the live rollout's replicas were not seen; those of another are none of them."""
+        return max(0, self.wanted - seen.present.count(self.row["generation"]))
 
     @property
     def wanted(self) -> int:
@@ -67,19 +79,21 @@ def truly(name: str, app: Settled, seen: WorkloadStatus | None) -> WorkloadStatu
 
 
 def request_repairs(tx: Tx, look: Row, engine: str, seen: Mapping[str, WorkloadStatus]) -> list[int]:
-    """Accepts a repair of each settled app that has fewer replicas than it wants, and answers the jobs.
+    """Accepts a repair of each settled app that has fewer replicas than it wants or some of another rollout.
 
-    `look` is the job that saw them, `seen` what it saw by app.
+    Answers the jobs. `look` is the job that saw them, `seen` what it saw by app.
     """
     asked = [
-        _request(tx, look, engine, name, app.wanted - seen[name].present)
+        _request(tx, look, engine, name, app.missing(seen[name]))
         for name, app in sorted(settled(tx, engine).items())
-        if name in seen and seen[name].present < app.wanted
+        if name in seen and (app.missing(seen[name]) or app.mixed)
     ]
     return [job for job in asked if job is not None]
 
 
 def _request(tx: Tx, look: Row, engine: str, name: str, missing: int) -> int | None:
+    # With the lock first: a change that is being accepted at this moment is then seen by the statement after it.
+    tx.execute(_LOCK, {"app": name})
     app = tx.execute(_ONE, {"engine": engine, "app": name}).mappings().one_or_none()
     if app is None or _too_soon(tx, look, name):
         return None
@@ -99,4 +113,4 @@ def _too_soon(tx: Tx, look: Row, name: str) -> bool:
     changes = list(tx.execute(_CHANGES, {"app": name, "looked": look["first_claimed_at"]}))
     failed = list(takewhile(lambda job: job.kind == JobKind.REPAIR and job.state != JobState.SUCCEEDED, changes))
     pause = min(FIRST_PAUSE * 2 ** (len(failed) - 1), LONGEST_PAUSE) if failed else 0
-    return bool(changes) and (bool(changes[0].since) or changes[0].ago < pause)
+    return any(change.since for change in changes) or (bool(changes) and changes[0].ago < pause)

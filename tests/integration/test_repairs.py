@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from norn_tasks.domain.app_status import WorkloadStatus
 from norn_tasks.domain.job import Job, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
 from norn_tasks.domain.writes import WorkloadSeen
+from norn_tasks.store import acceptance, jobs
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from norn_tasks.store.tables import App, JobRow, WorkloadRow
 from tests import factories
+from tests.servers import wait_until
 
 TWO = "replicas: 2\n"
 
@@ -33,10 +36,17 @@ def begun_look(intake: dispatch.Intake) -> Job:
     return factories.claim(intake.database, job_class=JobClass.OBSERVE)
 
 
-def ended_look(intake: dispatch.Intake, look: Job, *present: int, engine: str = factories.ENGINE) -> list[JobClass]:
-    """Ends a look that saw the app with so many replicas, or (none given) nothing of it; answers who was woken."""
+def ended_look(
+    intake: dispatch.Intake, look: Job, *present: int, engine: str = factories.ENGINE, others: int = 0
+) -> list[JobClass]:
+    """Ends a look that saw the app with so many replicas, or (none given) nothing of it; answers who was woken.
+
+    `others`: so many that it saw are of rollout 9, and not of the live one.
+    """
     woken: list[JobClass] = []
-    seen = WorkloadSeen(tuple(WorkloadStatus("web", n, n, present=n) for n in present), True, engine)
+    seen = WorkloadSeen(
+        tuple(WorkloadStatus("web", n, n, present=(1,) * (n - others) + (9,) * others) for n in present), True, engine
+    )
     end = StepEnd(StepState.SUCCEEDED, Learned(writes=(seen,)), ends=JobState.SUCCEEDED)
     ledger = Ledger(intake.database, patience=1, wake=woken.append)
     ledger.end_step(look.fence, StepPlace(1, "look-at-cluster"), end)
@@ -45,6 +55,15 @@ def ended_look(intake: dispatch.Intake, look: Job, *present: int, engine: str = 
 
 def looked(intake: dispatch.Intake, *present: int) -> list[JobClass]:
     return ended_look(intake, begun_look(intake), *present)
+
+
+def recorded(intake: dispatch.Intake, *generations: int) -> None:
+    """Makes the rows of replicas of these rollouts."""
+    made = text("""INSERT INTO replicas(container, app, release, generation, state, token)
+                   VALUES (:container, 'web', 1, :generation, 'starting', 1)""")
+    with intake.database.transaction() as tx:
+        for n, generation in enumerate(generations):
+            tx.execute(made, {"container": f"c{n}", "generation": generation})
 
 
 def repairs(intake: dispatch.Intake) -> list[Any]:
@@ -149,3 +168,71 @@ def test_a_repair_that_fails_is_no_reason_to_return(web: dispatch.Intake) -> Non
     problem = Problem("rollout_failed", "it exited 1")
     Ledger(web.database, patience=1).finish(job.fence, JobState.FAILED, problem, returns=True)
     assert take(web.database, factories.claimer()) is None
+
+
+# A rollout that was ended from outside
+
+
+def test_replicas_of_a_rollout_that_was_ended_are_none_of_those_that_should_be_there(web: dispatch.Intake) -> None:
+    recorded(web, 1, 9)
+    ended_look(web, begun_look(web), 2, others=1)
+    (job,) = repairs(web)
+    assert (job["args"]["generation"], job["args"]["missing"]) == (1, 1)
+
+
+def test_what_a_rollout_that_was_ended_left_beside_all_that_should_be_there_goes(web: dispatch.Intake) -> None:
+    """A container that was being started when it ended: nobody would take away its row and its memory."""
+    recorded(web, 1, 1, 9)
+    looked(web, 2)
+    assert [job["args"]["missing"] for job in repairs(web)] == [0]
+
+
+def test_an_app_of_one_rollout_is_left_alone(web: dispatch.Intake) -> None:
+    recorded(web, 1, 1)
+    assert (looked(web, 2), repairs(web)) == ([], [])
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_rollout_under_way_is_not_disturbed(web: dispatch.Intake, claimed: bool) -> None:
+    dispatch.request_restart(web, "web", actor="ann")
+    if claimed:
+        factories.claim(web.database)
+    recorded(web, 1, 9)
+    ended_look(web, begun_look(web), 2, others=1)
+    assert repairs(web) == []
+
+
+def test_a_rollout_that_ended_after_the_look_began_is_not_disturbed_whatever_was_asked_for_after_it(
+    web: dispatch.Intake,
+) -> None:
+    """A later change was cancelled before it began, and before the look did."""
+    dispatch.request_restart(web, "web", actor="ann")
+    rollout = factories.claim(web.database)
+    later = dispatch.request_restart(web, "web", actor="ann").job
+    with web.database.transaction() as tx:
+        acceptance.cancel(tx, later, "ann")
+    look = begun_look(web)
+    Ledger(web.database, patience=1).finish(rollout.fence, JobState.SUCCEEDED)
+    ended_look(web, look, 1)
+    assert repairs(web) == []
+
+
+def test_a_change_that_is_being_accepted_at_that_moment_goes_before_the_repair(web: dispatch.Intake) -> None:
+    look = begun_look(web)
+    with web.database.transaction() as tx:
+        acceptance.enrol(tx, "web", {}, None)
+        recording = threading.Thread(target=ended_look, args=(web, look, 1))
+        recording.start()
+        wait_until(lambda: waits_for_a_lock(web), 10, "the look waits for the app's row")
+        factories.add_job(tx, JobKind.RESTART, "web")
+    recording.join()
+    with web.database.transaction() as tx:
+        assert (jobs.get(tx, look.id)["state"], repairs(web)) == ("succeeded", [])
+
+
+def waits_for_a_lock(intake: dispatch.Intake) -> bool:
+    with intake.database.transaction() as tx:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(tx.scalar(text(waiting)))

@@ -110,6 +110,15 @@ def test_wanted_and_ready_are_read_from_rows_and_engine(
     assert (told.wanted, told.ready) == expected
 
 
+def test_what_is_there_is_told_by_its_rollout() -> None:
+    """A look at an app half way from one to the next; one is restarted by the engine, one has ended, one starts."""
+    containers = [seen("a"), seen("b"), seen("c", generation=2), seen("d", generation=2), seen("e", generation=2)]
+    containers[1] = replace(containers[1], state="restarting", ip="")
+    containers[3] = replace(containers[3], state="exited", ip="")
+    rows = [row("a", "live"), row("b", "live"), row("c", "live", 2), row("d", "live", 2), row("e", "starting", 2)]
+    assert status("blog", joined(containers, rows)).present == (1, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("changes", "healthy", "message"),
     [

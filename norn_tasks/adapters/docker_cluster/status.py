@@ -20,7 +20,7 @@ def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
     wanted = _wanted(rows) if wanted is None else wanted
     missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
     ready = sum(each.live and each.running for each in world.replicas)
-    present = sum(each.live and (each.running or each.state == "restarting") for each in world.replicas)
+    present = tuple(each.generation for each in world.replicas if each.live and _there(each))
     return WorkloadStatus(
         app,
         wanted,
@@ -29,6 +29,10 @@ def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
         f"{missing} {'replica is' if missing == 1 else 'replicas are'} gone from the engine" if missing else "",
         present,
     )
+
+
+def _there(each: Seen) -> bool:
+    return each.running or each.state == "restarting"
 
 
 def _wanted(rows: list[Replica]) -> int:
