@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from norn_tasks.adapters import patience
 from norn_tasks.adapters.redaction import without_credentials
+from norn_tasks.domain.addresses import public
 from norn_tasks.domain.errors import SourceError
 from norn_tasks.ports import Stop
 
@@ -79,25 +79,9 @@ def _public_addresses(host: str, port: int, stop: Stop) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise SourceError(f"the host {host} is not known", hint="check repo.url") from error
     for address in addresses:
-        if not _public(address):
+        if not public(address):
             raise SourceError(
                 f"{host} is at {address}, which is not an address of the public internet",
                 hint="an operator may allow it: NORN_GIT_PRIVATE=true",
             )
     return addresses
-
-
-def _public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or _nat64(address)
-        if inner is not None:
-            address = inner
-    return address.is_global and not address.is_multicast
-
-
-def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    # RFC 6052: 64:ff9b::/96 carries an IPv4 address in its last 32 bits.
-    if address in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return None

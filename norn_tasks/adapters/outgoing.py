@@ -7,7 +7,6 @@ followed; all of it within one time limit, however slowly the other side answers
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
@@ -19,9 +18,9 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 from norn_tasks.adapters import patience
+from norn_tasks.domain.addresses import public
 
 _PORTS = {"https": 443, "http": 80}
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class NotReached(Exception):
@@ -71,7 +70,7 @@ class Outgoing:
             raise TimeoutError from error
         except (OSError, UnicodeError) as error:
             raise NotReached(f"the host {host} is not known") from error
-        refused = next((each for each in addresses if not self.private and not _public(each)), None)
+        refused = next((each for each in addresses if not self.private and not public(each)), None)
         if refused is not None:
             raise NotReached(
                 f"{host} is at {refused}, which is not an address of the public internet; "
@@ -107,17 +106,6 @@ def _left(end: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _public(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:  # RFC 6052: an IPv4 address in the last 32 bits
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-    return address.is_global and not address.is_multicast
 
 
 def _reason(error: Exception) -> str:
