@@ -1,11 +1,17 @@
-"""What of a request's headers may reach a function."""
+"""What of a request's headers may reach a function, and that the manual has every way in which a call ends."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from norn_api import calls
 from norn_api.calls import HEADERS_MAX, HeadersTooLarge, passed_on
-from norn_tasks.domain.errors import BadRequest
+from norn_tasks.domain.errors import BadRequest, NornError, NotRecorded, SecretsMissing
+from tests.architecture.source import ROOT
+
+OURS = [each for each in vars(calls).values() if isinstance(each, type) and each.__module__ == calls.__name__]
 
 
 @pytest.mark.parametrize(
@@ -45,3 +51,9 @@ def test_headers_over_the_limit_are_refused() -> None:
 def test_nul_is_refused() -> None:
     with pytest.raises(BadRequest):
         passed_on([("X-A", "a\0b")])
+
+
+@pytest.mark.parametrize("kind", [*OURS, SecretsMissing, NotRecorded], ids=lambda kind: kind.code)
+def test_the_manual_has_how_a_call_ends(kind: type[NornError]) -> None:
+    table = (ROOT / "docs" / "api.md").read_text().partition("## Functions")[2]
+    assert re.search(rf"^\|[^|]+\| {kind.status} \| `{kind.code}`", table, re.MULTILINE)

@@ -48,7 +48,7 @@ class Hosts(Section):
     """Names under which a webserver is reached."""
 
     external: Annotated[str | None, Text(names.hostname)] = None
-    """Public host name, routed through the tunnel."""
+    """Public host name. Tunnels are not there yet: a reverse proxy routes it."""
     internal: Annotated[str | None, Text(names.dns_label, pattern=names.DNS_LABEL)] = None
     """Name under which other apps reach it; the app's name when left out."""
 
