@@ -59,10 +59,10 @@ def standing_of(tx: Tx, engine: str) -> Standing:
 
 _OTHERS = text("""
 SELECT DISTINCT w.engine FROM workers w, instance i
- WHERE w.class = 'observe' AND w.engine <> i.engine AND w.draining_at IS NULL
+ WHERE w.class = 'observe' AND w.engine <> i.engine AND w.engine_error IS NULL AND w.draining_at IS NULL
    AND w.seen_at > clock_timestamp() - interval '60 s' ORDER BY w.engine""")
 
 
 def others(tx: Tx) -> list[str]:
-    """Answers the engines beside home for which an observe worker speaks."""
+    """Answers the engines beside home that answer an observe worker."""
     return list(tx.scalars(_OTHERS))

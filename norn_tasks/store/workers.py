@@ -23,7 +23,9 @@ _FORGET = text("clock_timestamp() - interval '1 hour'")
 
 @dataclass(frozen=True)
 class Presence:
-    """What a worker process says of itself. `engine` None: it does not answer, and `engine_error` says why.
+    """What a worker process says of itself. `engine_error`: its engine does not answer, or may not be used, and why.
+
+    `engine` is the one that it would take work for, None where it knows of none; what waits for that is not given up.
 
     `memory`: bytes that the engine has for apps; `building`: those that a build takes.
     """
@@ -106,7 +108,7 @@ def idle(tx: Tx, name: str, seconds: float) -> bool:
 
 def engine_of(tx: Tx, name: str) -> str | None:
     """Answers the engine that the worker speaks for; None while it does not answer."""
-    return tx.scalar(select(Worker.engine).where(Worker.name == name))
+    return tx.scalar(select(Worker.engine).where(Worker.name == name, Worker.engine_error.is_(None)))
 
 
 def is_draining(tx: Tx, name: str) -> bool:
@@ -121,12 +123,12 @@ def leave(tx: Tx, name: str) -> None:
 
 def require(tx: Tx, job_class: JobClass, within: float) -> None:
     """Raises Unavailable unless a worker of the class spoke within so many seconds; EngineDown without an engine."""
-    seen = text("""SELECT engine, engine_error FROM workers WHERE class = :class AND draining_at IS NULL
-        AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine IS NULL LIMIT 1""")
+    seen = text("""SELECT engine_error FROM workers WHERE class = :class AND draining_at IS NULL
+        AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine_error IS NOT NULL LIMIT 1""")
     row = tx.execute(seen, {"class": str(job_class), "within": within}).one_or_none()
     if row is None:
         raise Unavailable(f"no {job_class} worker is there right now", hint="norn worker list", retry_after=5)
-    if row.engine is None:
+    if row.engine_error is not None:
         raise EngineDown(str(row.engine_error), hint="norn health", retry_after=5)
 
 

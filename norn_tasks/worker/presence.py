@@ -35,6 +35,7 @@ class EngineIdentity:
 
     `standing`: whether it is home, another that a registry allows, or refused; then it has no id for anybody.
     `measure` answers how much memory it has for apps; that is asked once. `every`: seconds for which an answer holds.
+    `spoken_for`: the id also while the engine is away; its worker takes what waits for it as soon as it is back.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class EngineIdentity:
         self.memory = 0
         self.spaces: tuple[Space, ...] = ()
         self.id: str | None = None
+        self.spoken_for: str | None = None
         self.error: str | None = "not asked yet"
         self.standing = Standing(home=True)
 
@@ -84,6 +86,7 @@ class EngineIdentity:
             self.standing = self._stand(engine)
         refused = self.standing.refused
         self.id, self.error = (engine, None) if refused is None else (None, refused)
+        self.spoken_for = self.id
 
 
 def speaking(database: Database, settings: Settings) -> Stand:
@@ -173,7 +176,7 @@ class PresenceThread:
             host=socket.gethostname(),
             pid=os.getpid(),
             slots=self._settings.slots(self._class),
-            engine=self._engine.id,
+            engine=self._engine.spoken_for,
             engine_error=self._engine.error,
             spaces=self._engine.spaces,
             clock=time.time(),
