@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import threading
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from norn_cli.ignoring import Ignored
+from norn_cli.packing import pack
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.step import StepPlace
 from norn_tasks.store import migrate, step_logs
@@ -24,6 +27,7 @@ from norn_tasks.store.facts import tell
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
 from tests import factories as shared
+from tests.architecture.source import ROOT
 from tests.integration.api.factories import Api, add_worker
 from tests.integration.api.process import ApiProcess
 from tests.servers import Broker, Postgres, wait_until
@@ -314,3 +318,19 @@ def test_killed_broker_makes_health_degraded(home: Path, database: Database) -> 
         assert (health.status_code, told["broker"], told["database"]) == (200, "fail", "ok")
     finally:
         process.stop()
+
+
+def test_the_lines_of_the_manual_deploy_without_norn(lasting_process: ApiProcess, tmp_path: Path) -> None:
+    blog = tmp_path / "blog"
+    blog.mkdir()
+    (blog / "infraspec.yaml").write_text("app: blog\nrole: worker\n")
+    (blog / "Dockerfile").write_text("FROM busybox:stable\n")
+    page = (ROOT / "docs" / "sources.md").read_text().partition("## Without `norn`")[2]
+    typed = page.split("```\n")[1].replace("src-…", pack(blog, Ignored(blog, ()), 2**20).revision)
+    codes = "curl() { command curl -sS -o /dev/null -w '%{http_code} ' \"$@\"; }\n"
+    token = lasting_process.token_file.read_text().strip()
+    done = subprocess.run(
+        ["sh", "-ec", codes + typed], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "NORN_URL": lasting_process.url, "NORN_TOKEN": token},
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (["201", "202", "201", "202"], "")
