@@ -91,12 +91,12 @@ def _allow(intake: Intake, tx: Tx, found: apps.FoundApp) -> None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
 
 
-def _require_memory(tx: Tx, spec: Infraspec) -> None:
+def _require_memory(tx: Tx, spec: Infraspec, replicas: int | None = None) -> None:
     """Raises InvalidRequest when the app could never run; a rollout has one replica more than wanted for a moment."""
     field, each = ("resources.memory", spec.resources.memory or 0)
     if spec.role is Role.FUNCTION:
         field, each = "function.memory", spec.function.memory
-    at_once = spec.replicas + 1 if spec.role in LONG_RUNNING else 1
+    at_once = (spec.replicas if replicas is None else replicas) + 1 if spec.role in LONG_RUNNING else 1
     most = memory.largest(tx)
     if each * at_once > most:
         times = f" for each of {at_once} replicas (one more while it rolls)" if at_once > 1 else ""
@@ -154,6 +154,8 @@ def request_scale(
         found, row = standing_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "it has no replicas")
         live = releases.require_live(tx, app)
+        if replicas is not None and replicas > memory.replicas_of(tx, app):
+            _require_memory(tx, apps.spec_of(live["spec"]), replicas)
         override = acceptance.set_override(tx, app, replicas, int(live["spec"].get("replicas", 1)), actor)
         args = {"generation": live["generation"], "override": override}
         return Accepted(jobs.accept(tx, _of_release(intake, JobKind.SCALE, live, row, actor, **args)))

@@ -9,7 +9,7 @@ from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_
 from norn_tasks.domain import names
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
-from norn_tasks.domain.infraspec import Infraspec, Role
+from norn_tasks.domain.infraspec import Infraspec, Role, from_json
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.schedule import Trigger
 from norn_tasks.store import acceptance, apps, releases, runs, slots
@@ -104,13 +104,13 @@ def request_cron_run(
 def _overridden(
     spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """Answers the release's spec with what this run alone changes of it."""
+    """Answers the release's spec with what this run alone changes of it; raises SpecInvalid for what none may say."""
     changed = dict(spec)
     if command is not None:
         changed["command"] = list(command)
     if env:
         changed["env"] = {**spec.get("env", {}), **env}
-    return changed
+    return from_json(changed).to_json()
 
 
 def request_run(

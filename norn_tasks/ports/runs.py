@@ -87,10 +87,10 @@ class Runtime(Protocol):
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
         """Creates, records, begins, starts, feeds, reads, waits, removes.
 
-        The end is the engine's word, never the end of a stream. Stopped by cancel or a lost lease: the container is
-        ended and removed, Stopped is raised. Stopped by draining: the container is left running for a later owner if
-        `logged`, else as for cancel. Raises ReleaseGone when the image is not there, EngineDown when the engine did
-        not answer before anything was created.
+        The end is the engine's word, never the end of a stream. Stopped by cancel: the container is ended and removed,
+        Stopped is raised. Stopped by draining or a lost lease: a container whose code was let go is left to the next
+        owner, who may wait for it already, if `logged`; else as for cancel. Raises ReleaseGone when the image is not
+        there, EngineDown when the engine did not answer before anything was created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:

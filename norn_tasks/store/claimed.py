@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from norn_tasks.domain.app_status import ForgeState
 from norn_tasks.domain.call import Call
+from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.event import EventKind
 from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
@@ -35,18 +36,29 @@ class _NoRoom(Exception):
 
 def _take(database: Database, claimer: Claimer) -> Job | None:
     with database.transaction() as tx:
-        row = claim(tx, claimer)
-        while row is not None and _overtaken(tx, row):
-            end(tx, row, JobState.SUPERSEDED, Problem("superseded", "another release went live before it"))
-            row = claim(tx, claimer)
-        if row is None:
-            return None
-        if not memory.hold(tx, row, claimer.engine):
-            raise _NoRoom
-        if not JobKind(row["kind"]).takes_slot:
-            tell(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
-        _mark_forge(tx, row)
-        return _job(tx, row)
+        while (row := claim(tx, claimer)) is not None:
+            job = _begun(tx, row, claimer)
+            if job is not None:
+                return job
+        return None
+
+
+def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
+    """Makes the claimed row a job; None when that was its end: it was overtaken, or says what nobody can run."""
+    if _overtaken(tx, row):
+        end(tx, row, JobState.SUPERSEDED, Problem("superseded", "another release went live before it"))
+        return None
+    try:
+        job = _job(tx, row)
+    except NornError as error:
+        end(tx, row, JobState.ERROR, Problem(error.code, error.sentence, error.hint))
+        return None
+    if not memory.hold(tx, row, claimer.engine):
+        raise _NoRoom
+    if not job.kind.takes_slot:
+        tell(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
+    _mark_forge(tx, row)
+    return job
 
 
 def _overtaken(tx: Tx, row: Row) -> bool:

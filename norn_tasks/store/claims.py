@@ -17,11 +17,13 @@ from norn_tasks.store import memory
 from norn_tasks.store.engines import Standing
 from norn_tasks.store.session import Row, Tx
 
-_READY = """{c}.class = :class AND {c}.state = 'queued' AND {c}.run_after <= clock_timestamp()
-  AND {c}.cancel_requested_at IS NULL AND {c}.claims < :max_claims
-  AND ({c}.engine IS NULL OR {c}.engine = ANY(CAST(:places AS text[])))
-  AND (greatest({c}.memory, CASE {c}.kind WHEN 'deploy' THEN :building END, 0) <= :free
-    OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = {c}.id))"""
+_READY = f"""c.class = :class AND c.state = 'queued' AND c.run_after <= clock_timestamp()
+  AND c.cancel_requested_at IS NULL AND c.claims < :max_claims
+  AND (c.deadline IS NULL OR c.deadline >= clock_timestamp()
+    OR c.begun_at IS NOT NULL AND (c.container IS NOT NULL OR c.adopt))
+  AND (c.engine IS NULL OR c.engine = ANY(CAST(:places AS text[])))
+  AND ({memory.need(":building")} <= :free
+    OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))"""  # noqa: S608 - built from constants
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
@@ -32,20 +34,20 @@ _BACK = """RETURNING j.*, extract(epoch FROM j.deadline - clock_timestamp())::fl
 _CLAIM_PLAIN = text(f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
-  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")}
+  SELECT c.id FROM jobs c WHERE {_READY}
      AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
           WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
    ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
 {_BACK}""")  # noqa: S608 - built from constants
 
 # A run whose worker died and that was asked to stop since is taken too: somebody must take its container away.
-_KEPT = _READY.replace("{c}.cancel_requested_at IS NULL", "({c}.cancel_requested_at IS NULL OR {c}.adopt)")
+_KEPT = _READY.replace("c.cancel_requested_at IS NULL", "(c.cancel_requested_at IS NULL OR c.adopt)")
 
 _CLAIM_KEPT_SLOT = text(f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
-   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT.format(c="c")}
+   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT}
    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
 {_BACK}""")  # noqa: S608 - built from constants
 
@@ -56,13 +58,13 @@ LOOKED_AT = 64
 def _walk(name: str, begin: str, end: str) -> str:
     """From app to app through the index: the first ready job of each, until so many apps have a free slot."""
     return f"""{name} AS (
-  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY.format(c="c")} AND {begin} {end}
+  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
     ORDER BY c.app, c.id LIMIT 1)
   UNION ALL
   SELECT n.app, n.id, w.free + CAST(EXISTS (
     SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int)
     FROM {name} w, LATERAL (
-    SELECT c.app, c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app > w.app {end}
+    SELECT c.app, c.id FROM jobs c WHERE {_READY} AND c.app > w.app {end}
      ORDER BY c.app, c.id LIMIT 1) n
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
@@ -70,7 +72,7 @@ def _walk(name: str, begin: str, end: str) -> str:
 # The common case, in a few reads: the oldest job whose app runs nothing is what the comparison below would choose.
 _CLAIM_IDLE = text(f"""
 WITH oldest AS MATERIALIZED (
-  SELECT c.app FROM jobs c WHERE {_READY.format(c="c")} ORDER BY c.id LIMIT {LOOKED_AT}),
+  SELECT c.app FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
 slot AS MATERIALIZED (
   SELECT free.app, free.n FROM oldest o, LATERAL (
     SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = o.app AND s.job_id IS NULL
@@ -78,7 +80,7 @@ slot AS MATERIALIZED (
      ORDER BY s.n FOR UPDATE OF s SKIP LOCKED LIMIT 1) free
    LIMIT 1),
 job AS MATERIALIZED (
-  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app = (SELECT app FROM slot)
+  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
    ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
 held AS (
   UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
@@ -94,14 +96,15 @@ WITH RECURSIVE place AS MATERIALIZED (
 {_walk("onward", "c.app >= (SELECT app FROM place)", "")},
 {_walk("around", "true", "AND c.app < (SELECT app FROM place)")},
 oldest AS MATERIALIZED (
-  SELECT c.app, c.id FROM jobs c WHERE {_READY.format(c="c")} ORDER BY c.id LIMIT {LOOKED_AT}),
+  SELECT c.app, c.id FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
 head AS (
   SELECT app, min(id) AS id
     FROM (SELECT app, id FROM oldest UNION ALL SELECT app, id FROM onward UNION ALL SELECT app, id FROM around) seen
    GROUP BY app),
 ranked AS MATERIALIZED (
   SELECT h.app FROM head h, LATERAL (
-    SELECT count(s.job_id) AS busy, count(*) AS there FROM slots s WHERE s.class = :class AND s.app = h.app) of_app
+    SELECT count(s.job_id) AS busy, count(*) FILTER (WHERE NOT s.surplus) AS there
+      FROM slots s WHERE s.class = :class AND s.app = h.app) of_app
    WHERE busy < there ORDER BY busy, h.id),
 slot AS MATERIALIZED (
   SELECT free.app, free.n FROM ranked r, LATERAL (
@@ -109,7 +112,7 @@ slot AS MATERIALIZED (
      ORDER BY s.n FOR UPDATE SKIP LOCKED LIMIT 1) free
    LIMIT 1),
 job AS MATERIALIZED (
-  SELECT c.id FROM jobs c WHERE {_READY.format(c="c")} AND c.app = (SELECT app FROM slot)
+  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
      AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
    ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
 held AS (
@@ -146,7 +149,7 @@ def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
     return {
         "class": str(claimer.job_class), "places": claimer.standing.places(claimer.engine), "worker": claimer.worker,
         "lease": claimer.lease, "max_claims": claimer.max_claims, "building": room.building,
-        "free": room.free,
+        "free": max(room.free, 0),
     }  # fmt: skip
 
 

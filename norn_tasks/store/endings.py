@@ -142,6 +142,20 @@ def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str
     return touched
 
 
+def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
+    """Ends the app's jobs of a kind that wait and have no container: the app is torn down, and none could be claimed.
+
+    One between two tries waits as well.
+    """
+    waiting = (
+        select(JobRow)
+        .where(JobRow.app == app, JobRow.kind == str(kind), JobRow.state == "queued", JobRow.container.is_(None))
+        .with_for_update()
+    )
+    for row in tx.execute(waiting).mappings().all():
+        end(tx, row, JobState.CANCELLED, Problem("cancelled", f"{app} was torn down before it began"))
+
+
 def request_cancel(tx: Tx, row: Row, actor: str) -> None:
     """Marks a job that is not ended to be cancelled; its owner sees it with the next heartbeat, the sweeper else."""
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import Float, cast, extract, func, select, text
 
 from norn_tasks.domain.job import JobClass
 from norn_tasks.domain.processes import log_of
-from norn_tasks.store import alerts, beats_read, deadman, deliveries, memory, routes, workers_read
+from norn_tasks.store import alerts, beats_read, deadman, deliveries, memory, routes, slots, workers_read
 from norn_tasks.store.session import Tx
 from norn_tasks.store.workers_read import Worker
 
@@ -50,8 +50,7 @@ SELECT c.class, extract(epoch FROM clock_timestamp() - min(greatest(c.created_at
  WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND c.cancel_requested_at IS NULL AND {memory.FITS}
    AND NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
         WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running')))
-   AND (c.class NOT IN ('invoke', 'cron') OR EXISTS (SELECT 1 FROM slots s
-        WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id)))
+   AND (c.class NOT IN ('invoke', 'cron') OR {slots.HAS_ONE})
  GROUP BY c.class""")  # noqa: S608 - built from constants
 
 

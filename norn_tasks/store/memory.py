@@ -17,14 +17,30 @@ from norn_tasks.store.session import Row, Tx
 UNBOUNDED = 2**62
 """The memory of an engine that no worker has told the memory of."""
 
+_ADDED = """greatest(CASE WHEN c.args -> 'override' ->> 'spec' = coalesce(c.spec ->> 'replicas', '1')
+    THEN CAST(c.args -> 'override' ->> 'replicas' AS int) ELSE coalesce(CAST(c.spec ->> 'replicas' AS int), 1) END
+  - CAST((SELECT count(*) FROM replicas r WHERE r.app = c.app) AS int),
+  CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""
+"""How many replicas more than there are a change of a webserver or worker has at once, which takes one at a time."""
+_REPLICAS = f"coalesce(c.memory, 0) * {_ADDED}"
+
+
+def need(building: str) -> str:
+    """Answers the SQL of what a job `c` needs of its engine, in bytes; `building` is what a build takes of it."""
+    return f"""CASE WHEN c.class IN ('invoke', 'cron') THEN coalesce(c.memory, 0)
+  WHEN c.kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') THEN greatest({_REPLICAS},
+    CASE WHEN c.kind = 'deploy' AND NOT c.facts ? 'image_id' THEN {building} ELSE 0 END)
+  ELSE coalesce(c.memory, 0) END"""
+
+
 ROOM = """LEFT JOIN engine_room room
   ON room.engine = CASE WHEN c.engine IS NULL THEN (
     SELECT r.engine FROM engine_room r WHERE EXISTS (SELECT 1 FROM workers w
       WHERE w.engine = r.engine AND w.seen_at > clock_timestamp() - interval '60 s')
      ORDER BY r.free DESC, r.engine LIMIT 1)
                         WHEN c.engine = 'home' THEN (SELECT engine FROM instance) ELSE c.engine END"""
-_NEED = "greatest(c.memory, CASE c.kind WHEN 'deploy' THEN room.building END, 0)"
-FITS = f"""(room.free IS NULL OR {_NEED} <= room.free
+_NEED = f"coalesce({need('room.building')}, 0)"
+FITS = f"""(room.free IS NULL OR {_NEED} <= greatest(room.free, 0)
   OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))"""  # noqa: S608 - built from constants
 """Joined and asked of a queued job `c`: true when it fits into its engine, or holds its memory already."""
 
@@ -38,10 +54,12 @@ class Room:
 
 
 def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
-    """Writes down what an engine has for apps, and what a build takes of it, when that is news."""
+    """Writes down what an engine has for apps, and what a build takes of it, if that is news, and when."""
     spoken = text("""INSERT INTO engines(id, memory, building) VALUES (:engine, :memory, :building)
-        ON CONFLICT (id) DO UPDATE SET memory = excluded.memory, building = excluded.building
-         WHERE (engines.memory, engines.building) <> (excluded.memory, excluded.building)""")
+        ON CONFLICT (id) DO UPDATE
+           SET memory = excluded.memory, building = excluded.building, seen_at = clock_timestamp()
+         WHERE (engines.memory, engines.building) <> (excluded.memory, excluded.building)
+            OR engines.seen_at < clock_timestamp() - interval '2 s'""")
     tx.execute(spoken, {"engine": engine, "memory": memory, "building": min(building, memory)})
 
 
@@ -56,6 +74,11 @@ def largest(tx: Tx) -> int:
     return int(tx.scalar(text("SELECT max(memory) FROM engines")) or UNBOUNDED)
 
 
+def replicas_of(tx: Tx, app: str) -> int:
+    """Answers how many replicas of the app are recorded, whatever they do."""
+    return int(tx.scalar(text("SELECT count(*) FROM replicas WHERE app = :app"), {"app": app}) or 0)
+
+
 def hold(tx: Tx, row: Row, engine: str | None) -> bool:
     """Gives the job of `row` its share of the engine.
 
@@ -67,10 +90,11 @@ def hold(tx: Tx, row: Row, engine: str | None) -> bool:
     building = tx.scalar(text("SELECT building FROM engines WHERE id = :engine FOR UPDATE"), {"engine": engine})
     if building is None:
         return True
-    size = max(row["memory"] or 0, building if row["kind"] == "deploy" else 0)
-    return tx.execute(_HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
+    size = row["memory"] if row["class"] in ("invoke", "cron") else tx.scalar(_SIZE, {"job": row["id"], "b": building})
+    return not size or tx.execute(_HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
 
 
+_SIZE = text(f"SELECT {need(':b')} FROM jobs c WHERE c.id = :job")  # noqa: S608 - built from constants
 _HOLD = text("""
 WITH taken AS (
   INSERT INTO memory_held(job_id, engine, bytes)
@@ -80,9 +104,13 @@ SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id =
 
 
 def lower(tx: Tx, row: Row) -> None:
-    """Gives back what a deploy's build and test needed: from now on it needs what one more replica does."""
-    lowered = text("UPDATE memory_held SET bytes = least(bytes, :bytes) WHERE job_id = :job")
-    tx.execute(lowered, {"job": row["id"], "bytes": row["memory"] or 0})
+    """Gives back what a deploy's build and test needed: from now on it needs what its additional replicas do."""
+    tx.execute(_LOWER, {"job": row["id"]})
+
+
+_LOWER = text(f"""
+UPDATE memory_held h SET bytes = least(h.bytes, {_REPLICAS}) FROM jobs c
+ WHERE h.job_id = :job AND c.id = :job""")  # noqa: S608 - built from constants
 
 
 def free(tx: Tx, job: int) -> None:

@@ -1,7 +1,8 @@
 """What of an app's cron runs is under way and what still waits, for a whole batch of apps at once.
 
 A run is under way while its lease is fresh, while its container may exist, or between two of its tries: facts that a
-dead worker cannot leave behind for ever, where a flag would forbid every later run.
+dead worker cannot leave behind for ever, where a flag would forbid every later run. One that was not begun by its
+deadline holds nobody up: the sweeper ends it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ SELECT j.*, x.scheduled_for, j.args->>'trigger' AS trigger,
        j.begun_at IS NOT NULL AND j.state = 'queued' OR j.container IS NOT NULL
          OR j.state = 'running' AND j.lease_until > clock_timestamp() AS active
   FROM (SELECT * FROM jobs WHERE class = 'cron' AND state = 'queued' AND app = ANY(:apps)
+           AND (deadline IS NULL OR deadline >= clock_timestamp() OR begun_at IS NOT NULL)
         UNION ALL
         SELECT j.* FROM slots s JOIN jobs j ON j.id = s.job_id
          WHERE s.class = 'cron' AND s.app = ANY(:apps) AND j.state = 'running') j

@@ -12,11 +12,12 @@ from sqlalchemy import update
 
 from norn_tasks.domain import writes
 from norn_tasks.domain.infraspec import from_json
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.job import JobClass, JobKind
 from norn_tasks.store import (
     cron_alerts,
     deadman,
     deliveries,
+    endings,
     executions_end,
     internal_names,
     looks,
@@ -97,6 +98,7 @@ def _function_registered(tx: Tx, _row: Row, write: writes.FunctionRegistered) ->
 
 
 def _function_removed(tx: Tx, _row: Row, write: writes.FunctionRemoved) -> Facts:
+    endings.cancel_waiting(tx, write.app, JobKind.INVOKE)
     slots.resize(tx, JobClass.INVOKE, write.app, 0)
     return _NOTHING
 

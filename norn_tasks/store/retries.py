@@ -17,6 +17,8 @@ HOPELESS = frozenset({"not_runnable", "output_too_large"})
 """Causes that another try would only repeat."""
 LONGEST_PAUSE = 3600
 BACKOFF = 10
+PATIENCE = 86_400
+"""Seconds for which a further try may wait to begin when its pause is over."""
 
 
 def pause(row: Row, cause: str) -> int | None:
@@ -37,10 +39,17 @@ def again(tx: Tx, row: Row, seconds: int) -> None:
         slots.put_back(tx, row["id"])
     memory.free(tx, row["id"])
     later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=seconds)
+    until = text("clock_timestamp() + make_interval(secs => :most)").bindparams(most=seconds + PATIENCE)
     tx.execute(
         update(JobRow)
         .where(JobRow.id == row["id"])
         .values(
-            state="queued", run_after=later, claims=JobRow.claims - 1, lease_until=None, container=None, adopt=False
+            state="queued",
+            run_after=later,
+            deadline=until,
+            claims=JobRow.claims - 1,
+            lease_until=None,
+            container=None,
+            adopt=False,
         )
     )

@@ -16,12 +16,12 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.domain.cron import parse_schedule
 from norn_tasks.domain.errors import Conflict, WrongRole
 from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.job import JobKind, JobState, Problem
+from norn_tasks.domain.job import JobKind
 from norn_tasks.domain.schedule import Policy
 from norn_tasks.store import endings, plans, ticks
 from norn_tasks.store.facts import notify, tell
 from norn_tasks.store.session import SCHEDULES, Row, Tx
-from norn_tasks.store.tables import App, CronState, CronTick, JobRow
+from norn_tasks.store.tables import App, CronState, CronTick
 
 NOW = text("clock_timestamp()")
 DEFAULT = Policy()
@@ -50,7 +50,7 @@ def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
     """
     now = plans.clock(tx)
     ticks.decide(tx, [row], now, actor)
-    closed = {"open": False, "closed_by": actor, "closed_for": closed_for}
+    closed = {"open": False, "closed_by": actor, "closed_for": closed_for, "decided_at": now}
     tx.execute(update(CronTick).where(CronTick.app == row["app"], CronTick.open).values(closed))
     return now
 
@@ -112,7 +112,7 @@ def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
     if row is None:
         return
     _settle(tx, row, actor, "removal")
-    _cancel_waiting(tx, app)
+    endings.cancel_waiting(tx, app, JobKind.CRON_RUN)
     tx.execute(delete(CronState).where(CronState.app == app))
     notify(tx, SCHEDULES, app)
     tell(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=None, timezone=None)
@@ -157,15 +157,3 @@ def resume(tx: Tx, app: str, actor: str) -> None:
     now = _settle(tx, row, actor, "resume")
     _restart(tx, app, now, dict.fromkeys(("paused_at", "paused_by", "paused_reason")))
     tell(tx, EventKind.SCHEDULE_RESUMED, app=app, actor=actor)
-
-
-def _cancel_waiting(tx: Tx, app: str) -> None:
-    """Ends runs that no worker has begun: the app's slots go with its schedule, so none ever would."""
-    waiting = (
-        select(JobRow)
-        .where(JobRow.app == app, JobRow.kind == str(JobKind.CRON_RUN), JobRow.state == "queued")
-        .where(JobRow.begun_at.is_(None))
-        .with_for_update()
-    )
-    for row in tx.execute(waiting).mappings().all():
-        endings.end(tx, row, JobState.CANCELLED, Problem("cancelled", f"{app} was torn down before it began"))

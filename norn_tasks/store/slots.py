@@ -12,6 +12,10 @@ from norn_tasks.store.session import Tx
 EXTRA = 1_000_000
 """Slots above this number are made for one forced run, and go with it."""
 
+HAS_ONE = """EXISTS (SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app
+    HAVING count(s.job_id) < count(*) FILTER (WHERE NOT s.surplus) OR bool_or(s.job_id = c.id))"""
+"""Asked of a queued job `c`: true when its app has a slot for it, or it holds one already."""
+
 
 def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
     """Gives the app `count` slots; a held one above that goes when its job gives it back."""
@@ -22,6 +26,12 @@ def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
         bound,
     )
     tx.execute(text("DELETE FROM slots WHERE class = :class AND app = :app AND n > :count AND job_id IS NULL"), bound)
+    tx.execute(_MARK, bound | {"extra": EXTRA})
+
+
+_MARK = text("""
+UPDATE slots SET surplus = n > :count
+ WHERE class = :class AND app = :app AND n <= :extra AND surplus <> (n > :count)""")
 
 
 def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
@@ -59,9 +69,10 @@ def release(tx: Tx, job: int) -> None:
 
 
 _PUT_BACK = text("""
-WITH memory AS (DELETE FROM memory_held WHERE job_id = :job)
-UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra""")
+WITH memory AS (DELETE FROM memory_held WHERE job_id = :job),
+spent AS (DELETE FROM slots WHERE job_id = :job AND surplus)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
 _RELEASE = text("""
-WITH extra AS (DELETE FROM slots WHERE job_id = :job AND n > :extra),
+WITH spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
 memory AS (DELETE FROM memory_held WHERE job_id = :job)
-UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra""")
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")

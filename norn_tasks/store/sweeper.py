@@ -5,6 +5,7 @@ It is SQL over the ledger, run every few seconds by every beat: rows are locked 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import text, update
@@ -18,7 +19,8 @@ from norn_tasks.store.facts import tell
 from norn_tasks.store.session import Database, Row, Tx
 from norn_tasks.store.tables import JobRow
 
-BATCH = 200
+BATCH, BATCHES = 200, 25
+"""How many rows one transaction moves, and how many transactions one sweep makes of a kind of trouble."""
 ENGINE_SILENCE = 120.0
 """Seconds after which a job pinned to an engine that no worker speaks for is given up."""
 
@@ -33,15 +35,21 @@ class Swept:
 
 
 _CANCELLED = "state = 'queued' AND cancel_requested_at IS NOT NULL AND NOT (adopt AND container IS NOT NULL)"
-_EXPIRED = "state = 'queued' AND deadline < clock_timestamp() AND begun_at IS NULL"
+_EXPIRED = """state = 'queued' AND deadline < clock_timestamp()
+    AND (begun_at IS NULL OR container IS NULL AND NOT adopt)"""
 _DEAD = "state = 'queued' AND claims >= :max_claims"
 _ENGINE_GONE = f"""state = 'queued' AND engine <> '{HOME}'
+    AND NOT (kind = 'cron-run' AND begun_at IS NULL AND container IS NULL)
     AND created_at < clock_timestamp() - interval '{ENGINE_SILENCE:g} s'
+    AND NOT EXISTS (SELECT 1 FROM engines e WHERE e.id = jobs.engine
+                     AND e.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s')
     AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.engine = jobs.engine
                      AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s')
     AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
                  < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
-"""Silence counts from when a beat listens: after a Norn that was down for long, its workers come a moment later."""
+"""Silence counts from when a beat listens: after a Norn that was down for long, its workers come a moment later. A cron
+run that has not begun waits on: it has a deadline of its own, and moves on to the engine of the next release.
+"""
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 
 
@@ -55,15 +63,24 @@ def sweep(database: Database, *, max_claims: int) -> Swept:
         (_DEAD, _die),
         (_LOST, _rescue),
     ):
-        with database.transaction() as tx:
-            for row in _locked(tx, where, max_claims):
-                move(tx, row)
-                moved.append(row)
+        for _ in range(BATCHES):
+            rows = _moved(database, where, max_claims, move)
+            moved += rows
+            if len(rows) < BATCH:
+                break
     return Swept(
         moved=len(moved),
         classes=frozenset(JobClass(row["class"]) for row in moved),
         executions=tuple(row["execution"] for row in moved if row["execution"] is not None),
     )
+
+
+def _moved(database: Database, where: str, max_claims: int, move: Callable[[Tx, Row], None]) -> list[Row]:
+    with database.transaction() as tx:
+        rows = _locked(tx, where, max_claims)
+        for row in rows:
+            move(tx, row)
+        return rows
 
 
 def _locked(tx: Tx, where: str, max_claims: int) -> list[Row]:
@@ -147,8 +164,7 @@ SELECT c.class, count(*) AS ready,
  WHERE c.state = 'queued' AND c.run_after <= clock_timestamp() AND (c.cancel_requested_at IS NULL OR c.adopt)
    AND {memory.FITS}
    AND (CAST(:places AS text[]) IS NULL OR c.engine IS NULL OR c.engine = ANY(CAST(:places AS text[])))
-   AND (CASE WHEN c.class IN ('invoke', 'cron') THEN EXISTS (
-          SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app AND (s.job_id IS NULL OR s.job_id = c.id))
+   AND (CASE WHEN c.class IN ('invoke', 'cron') THEN {slots.HAS_ONE}
         ELSE NOT (c.exclusive AND EXISTS (SELECT 1 FROM jobs o
           WHERE o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN ('queued', 'running'))) END)
  GROUP BY c.class""")  # noqa: S608 - built from constants

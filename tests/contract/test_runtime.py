@@ -30,6 +30,7 @@ def sh(text: str) -> tuple[str, ...]:
 BOTH = sh("echo out; echo err >&2; exit 3")
 CAT = ("cat",)
 SLEEP = ("sleep", "60")
+LEFT = ("draining", "lease_lost")
 SLOW = sh("echo early; echo trouble >&2; sleep 1.5; echo late; exit 4")
 LOUD = sh("head -c 200000 /dev/zero | tr '\\0' a")
 GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
@@ -110,10 +111,10 @@ def of(runtime: Runtime, run: Run) -> list[str]:
     return [each.id for each in runtime.seen() if each.owner == run.owner]
 
 
-def left_running(runtime: Runtime, run: Run, token: int = 1) -> str:
-    """Runs it for an owner that drains as soon as the code runs; answers the container that it leaves."""
+def left_running(runtime: Runtime, run: Run, token: int = 1, reason: str = "draining") -> str:
+    """Runs it for an owner that leaves it as soon as the code runs; answers the container that it leaves."""
     watch = FakeWatch(token=token)
-    owner = Owner(runtime, on_begun=lambda: once(lambda: runs(runtime, run.name), lambda: watch.stop.set("draining")))
+    owner = Owner(runtime, on_begun=lambda: once(lambda: runs(runtime, run.name), lambda: watch.stop.set(reason)))
     with pytest.raises(Stopped):
         runtime.run(run, owner, watch.watch)
     return owner.container
@@ -234,19 +235,21 @@ def test_an_image_that_is_gone_is_told_before_anything_is_made(runtime: Runtime,
     assert owner.told == []
 
 
-@pytest.mark.parametrize("reason", ["cancelled", "lease_lost"])
-def test_a_cancelled_run_is_gone_within_two_seconds(runtime: Runtime, base: Run, reason: str) -> None:
-    took = stopped(runtime, replace(base, argv=SLEEP), reason)
+def test_a_cancelled_run_is_gone_within_two_seconds(runtime: Runtime, base: Run) -> None:
+    took = stopped(runtime, replace(base, argv=SLEEP), "cancelled")
     assert (of(runtime, base), took < 2) == ([], True)
 
 
-def test_a_draining_worker_leaves_a_logged_run(runtime: Runtime, base: Run) -> None:
+@pytest.mark.parametrize("reason", LEFT)
+def test_a_logged_run_is_left_to_the_next_owner(runtime: Runtime, base: Run, reason: str) -> None:
+    """Who lost its lease may find the next owner waiting for it already."""
     run = replace(base, argv=SLOW)
-    assert of(runtime, run) == [] and left_running(runtime, run) in of(runtime, run)
+    assert of(runtime, run) == [] and left_running(runtime, run, reason=reason) in of(runtime, run)
 
 
-def test_a_draining_worker_ends_a_run_that_is_not_logged(runtime: Runtime, base: Run) -> None:
-    stopped(runtime, replace(base, argv=SLEEP, logged=False), "draining")
+@pytest.mark.parametrize("reason", LEFT)
+def test_a_run_that_is_not_logged_ends_with_its_owner(runtime: Runtime, base: Run, reason: str) -> None:
+    stopped(runtime, replace(base, argv=SLEEP, logged=False), reason)
     assert of(runtime, base) == []
 
 

@@ -75,7 +75,7 @@ class FakeRuntime:
             self.containers[container.id] = replace(container, started=time.monotonic())
             ended = self._wait(container.id, run, watch)
         except Stopped:
-            if not (begun and run.logged and watch.stop.reason == "draining"):
+            if not (begun and run.logged and watch.stop.reason in ("draining", "lease_lost")):
                 self.remove(container.id)
             raise
         except BaseException:

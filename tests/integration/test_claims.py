@@ -6,11 +6,11 @@ import threading
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import Job, JobClass, JobKind, JobState
-from norn_tasks.store import releases, runs
+from norn_tasks.store import releases, runs, slots, sweeper
 from norn_tasks.store.claimed import take
 from norn_tasks.store.claims import LOOKED_AT
 from norn_tasks.store.ledger import Ledger
@@ -141,3 +141,59 @@ def test_kinds_wait_in_their_own_class(database: Database) -> None:
         factories.add_job(tx, kind=JobKind.OBSERVE, app="")
     assert take(database, factories.claimer()) is None
     assert factories.claim(database, job_class=JobClass.OBSERVE).kind is JobKind.OBSERVE
+
+
+def test_what_should_have_begun_by_now_is_left_to_the_sweeper(database: Database) -> None:
+    with database.transaction() as tx:
+        late, good = (factories.add_job(tx, app=app) for app in ("one", "two"))
+        tx.execute(update(JobRow).where(JobRow.id == late).values(deadline=text("clock_timestamp() - interval '1 s'")))
+    assert factories.claim(database).id == good
+    assert take(database, factories.claimer()) is None
+
+
+def test_a_job_that_says_what_nobody_can_run_ends_and_holds_nobody_up(database: Database) -> None:
+    with database.transaction() as tx:
+        spec = factories.spec("one").to_json()
+        broken = factories.add_job(tx, app="one", spec=spec | {"env": {"KEY": "a\rb"}})
+        good = factories.add_job(tx, app="two", spec=spec | {"app": "two"})
+    assert factories.claim(database).id == good
+    with database.transaction() as tx:
+        row = tx.execute(select(JobRow).where(JobRow.id == broken)).one()
+    assert (row.state, row.error["code"], row.claims) == ("error", "spec_invalid", 1)
+
+
+def test_an_app_that_has_fewer_slots_by_now_runs_no_more_at_once(database: Database) -> None:
+    factories.add_live(database, "fn", at_once=4)
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "fn")
+        for _ in range(8):
+            runs.accept_call(tx, live, Call(), sync=False, actor="test", patience=60)
+    running = [factories.claim(database, job_class=JobClass.INVOKE) for _ in range(4)]
+    with database.transaction() as tx:
+        slots.resize(tx, JobClass.INVOKE, "fn", 1)
+        waiting = sweeper.waiting(tx)
+    ledger, most = Ledger(database, patience=0), []
+    for job in running:
+        ledger.finish(job.fence, JobState.SUCCEEDED)
+        take(database, factories.claimer(job_class=JobClass.INVOKE))
+        with database.transaction() as tx:
+            most.append(tx.scalar(select(func.count(Slot.job_id))))
+    with database.transaction() as tx:
+        there = tx.scalar(select(func.count()).select_from(Slot))
+    assert (waiting, most, there) == ([], [3, 2, 1, 1], 1)
+
+
+def test_an_app_that_has_more_slots_again_keeps_those_it_had(database: Database) -> None:
+    factories.add_live(database, "fn", at_once=2)
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "fn")
+        for _ in range(2):
+            runs.accept_call(tx, live, Call(), sync=False, actor="test", patience=60)
+    running = [factories.claim(database, job_class=JobClass.INVOKE) for _ in range(2)]
+    for count in (1, 2):
+        with database.transaction() as tx:
+            slots.resize(tx, JobClass.INVOKE, "fn", count)
+    for job in running:
+        Ledger(database, patience=0).finish(job.fence, JobState.SUCCEEDED)
+    with database.transaction() as tx:
+        assert tx.scalar(select(func.count()).select_from(Slot)) == 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
-from norn_tasks.domain.job import JobState
+from norn_tasks.domain.job import JobClass, JobState
+from norn_tasks.store import slots
 from norn_tasks.store.session import Database
 from norn_tasks.store.sweeper import sweep
 from tests.cron_kit import MINUTE, Cron
@@ -164,3 +166,32 @@ def test_a_run_that_was_adopted_and_then_cancelled_keeps_its_slot_until_its_cont
     assert adopted.id == old.id
     cron.ended(adopted, JobState.CANCELLED)
     assert cron.claim("w2").id == new.id
+
+
+def test_a_run_past_its_start_deadline_holds_nobody_up(cron: Cron) -> None:
+    """The sweeper has not come by yet: the run is as good as expired."""
+    cron.add("report", "* * * * *", "startDeadline: 10m")
+    assert _next(cron) == 1
+    cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
+    assert _next(cron) == 1
+    assert [verdict for verdict, _ in cron.told()] == ["fired", "fired"]
+
+
+def test_allow_never_says_that_it_stops_what_runs(cron: Cron) -> None:
+    """All slots are taken and one waits: the next takes its place, and it was missed, not replaced."""
+    _running(cron, "concurrency: allow")
+    assert (_next(cron), _next(cron)) == (1, 1)
+    assert cron.told() == [("fired", 1), ("missed", 1), ("fired", 1)]
+    assert cron.ticks()[1].reason == "no worker was free to begin it before the next was due"
+
+
+def test_replace_is_claimed_alone_also_after_there_were_more_slots(cron: Cron) -> None:
+    _running(cron, "concurrency: allow", at_once=3)
+    assert _next(cron) == 1
+    cron.begun(cron.claim())
+    with cron.database.transaction() as tx:
+        slots.resize(tx, JobClass.CRON, "report", 1)
+    cron.execute("UPDATE jobs SET state = 'succeeded' WHERE id = (SELECT max(job_id) FROM slots)")
+    with cron.database.transaction() as tx:
+        slots.release(tx, max(row.job_id for row in tx.execute(text("SELECT job_id FROM slots"))))
+        assert tx.scalar(text("SELECT count(*) FROM slots")) == 1

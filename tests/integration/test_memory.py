@@ -200,3 +200,74 @@ def test_what_could_never_run_is_refused(
     options = {"force": False} if ask is dispatch.request_forge else {"ref": None}
     with pytest.raises(InvalidRequest, match=words):
         ask(factories.intake(database), "app", actor="test", **options)
+
+
+def _site(database: Database, there: int, replicas: int = 1) -> dict[str, object]:
+    """A webserver of 400 MiB a replica, of which so many are there; answers its spec."""
+    spec = factories.spec("site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n").to_json()
+    factories.add_live(database, "site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n")
+    with database.transaction() as tx:
+        tx.execute(
+            text("""INSERT INTO replicas(container, app, release, generation, state, token)
+                    SELECT 'c' || n, 'site', 1, 1, 'live', 1 FROM generate_series(1, :n) n"""),
+            {"n": there},
+        )
+    return spec
+
+
+def _change(database: Database, kind: JobKind, spec: dict[str, object], override: int | None = None) -> int:
+    frozen = None if override is None else {"replicas": override, "spec": spec["replicas"]}
+    with database.transaction() as tx:
+        return factories.add_job(tx, kind, "site", spec=spec, args={"override": frozen})
+
+
+@pytest.mark.parametrize("kind", [JobKind.FORGE, JobKind.TEARDOWN])
+def test_an_engine_with_less_than_nothing_left_still_does_what_needs_nothing(database: Database, kind: JobKind) -> None:
+    _engine(database, 1000)
+    spec = _site(database, there=3)
+    assert _left(database) == -200
+    job = _change(database, kind, spec)
+    with database.transaction() as tx:
+        assert [each.ready for each in sweeper.waiting(tx)] == [1]
+    assert _claim(database, JobClass.DEPLOY) == job
+
+
+@pytest.mark.parametrize(("to", "claimed"), [(1, True), (3, True), (4, False)])
+def test_a_scale_needs_memory_for_what_it_adds(database: Database, to: int, claimed: bool) -> None:
+    _engine(database, 1000)
+    job = _change(database, JobKind.SCALE, _site(database, there=3), override=to)
+    assert _claim(database, JobClass.DEPLOY) == (job if claimed else None)
+
+
+def test_a_repair_needs_nothing_for_replicas_that_are_still_counted(database: Database) -> None:
+    _engine(database, 1000)
+    job = _change(database, JobKind.REPAIR, _site(database, there=3, replicas=3))
+    assert _claim(database, JobClass.DEPLOY) == job
+
+
+def test_the_first_rollout_needs_memory_for_all_its_replicas(database: Database) -> None:
+    _engine(database, 1000)
+    spec = _site(database, there=0, replicas=2)
+    _change(database, JobKind.DEPLOY, spec)
+    job = factories.claim(database)
+    assert _left(database) == 200
+    Ledger(database, patience=0).begin_step(job.fence, StepPlace(5, "rollout-image"), DeploymentState.DEPLOYING)
+    assert _left(database) == 200
+
+
+def test_a_deploy_that_goes_on_after_its_build_needs_no_memory_for_one(database: Database) -> None:
+    _engine(database, 1000, building=700)
+    spec = _site(database, there=1)
+    job = _change(database, JobKind.DEPLOY, spec)
+    assert _claim(database, JobClass.DEPLOY) is None
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(facts={"image_id": "sha256:1"}))
+    assert _claim(database, JobClass.DEPLOY) == job
+
+
+def test_a_scale_that_could_never_fit_is_refused(database: Database) -> None:
+    _engine(database, 1000)
+    _site(database, there=1)
+    with pytest.raises(InvalidRequest, match="asks for 400m for each of 4 replicas"):
+        dispatch.request_scale(factories.intake(database), "site", replicas=3, actor="test")
+    assert dispatch.request_scale(factories.intake(database), "site", replicas=0, actor="test").job

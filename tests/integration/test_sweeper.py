@@ -10,7 +10,8 @@ from sqlalchemy import select, text, update
 
 from norn_tasks.domain.call import Call
 from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.store import releases, runs, slots, workers
+from norn_tasks.domain.schedule import Trigger
+from norn_tasks.store import memory, releases, runs, slots, sweeper, workers
 from norn_tasks.store.claimed import take
 from norn_tasks.store.ledger import Ledger
 from norn_tasks.store.session import Database
@@ -166,6 +167,63 @@ def test_a_job_of_an_engine_that_nobody_speaks_for_is_given_up(database: Databas
     _set(database, job, created_at=text("clock_timestamp() - interval '121 s'"))
     sweep(database, max_claims=5)
     assert _state(database, job).error["code"] == "engine_gone"
+
+
+def _spoken(database: Database, ago: int) -> None:
+    """The engine was spoken for so many seconds ago; no worker does now."""
+    with database.transaction() as tx:
+        memory.speak(tx, factories.ENGINE, 2**30, 0)
+        tx.execute(text(f"UPDATE engines SET seen_at = clock_timestamp() - interval '{ago} s'"))
+
+
+@pytest.mark.parametrize(("ago", "state"), [(60, "queued"), (130, "error")])
+def test_an_engine_is_gone_when_nobody_spoke_for_it_for_long_and_not_at_its_first_silence(
+    database: Database, ago: int, state: str
+) -> None:
+    job = _call(database)
+    _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"))
+    _spoken(database, ago)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == state
+
+
+@pytest.mark.parametrize(("begun", "state"), [(False, "queued"), (True, "error")])
+def test_a_cron_run_that_has_not_begun_waits_for_its_engine_until_its_deadline(
+    database: Database, begun: bool, state: str
+) -> None:
+    factories.add_live(database, "report", "cron")
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "report")
+        job = runs.accept_cron_run(
+            tx, live, trigger=Trigger.SCHEDULE, scheduled_for=None, actor="beat", patience=86_400
+        ).job
+    _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"), begun_at=PAST if begun else None)
+    _spoken(database, 130)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == state
+
+
+def test_a_job_between_two_tries_expires_like_one_that_has_not_begun(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, begun_at=PAST, runs=1, max_runs=3, deadline=PAST)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == "expired"
+
+
+def test_a_job_whose_container_may_run_does_not_expire(database: Database) -> None:
+    job = _call(database)
+    _set(database, job, begun_at=PAST, runs=1, container="c1", adopt=True, deadline=PAST)
+    sweep(database, max_claims=5)
+    assert _state(database, job).state == "queued"
+
+
+def test_one_sweep_moves_more_than_one_batch(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "BATCH", 2)
+    with database.transaction() as tx:
+        for n in range(5):
+            factories.add_job(tx, app=f"app-{n}")
+        tx.execute(update(JobRow).values(deadline=PAST))
+    assert sweep(database, max_claims=5).moved == 5
 
 
 @pytest.mark.parametrize(("listening", "state"), [(5, "queued"), (130, "error")])

@@ -31,6 +31,8 @@ _LEAVING = 3.0
 """Seconds after an unexplained signal for an engine that is being stopped to be gone: it ends its containers first."""
 
 _SIGNALLED = (137, 143)
+_HANDED_ON = ("draining", "lease_lost")
+"""Who stops for these leaves a run that has begun to the next owner, who may have adopted it already."""
 _INFRASTRUCTURE = 125
 _NOT_RUNNABLE = (126, 127)
 
@@ -55,7 +57,7 @@ class Container:
         try:
             yield
         except Stopped:
-            kept = self._begun and self._run.logged and self._watch.stop.reason == "draining"
+            kept = self._begun and self._run.logged and self._watch.stop.reason in _HANDED_ON
             raise
         finally:
             # A cancelled job has ended when the engine says that its container is gone, and not before.

@@ -39,6 +39,7 @@ class EngineRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     memory: Mapped[int]
     building: Mapped[int]
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class Beat(Base):

@@ -100,6 +100,8 @@ class Slot(Base):
     app: Mapped[str]
     n: Mapped[int]
     job_id: Mapped[int | None]
+    surplus: Mapped[bool] = mapped_column(server_default="false")
+    """The app has fewer slots by now: it goes when its job gives it back."""
 
 
 class BuildRow(Base):

@@ -1,0 +1,16 @@
+"""When an engine was last spoken for, and the slots of a job that go with it."""
+
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+
+CHANGES = """
+ALTER TABLE engines ADD COLUMN seen_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL;
+ALTER TABLE slots ADD COLUMN surplus BOOLEAN DEFAULT false NOT NULL;
+"""
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.execute(CHANGES)
