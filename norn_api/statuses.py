@@ -19,6 +19,8 @@ from norn_api.schemas.apps import (
 from norn_api.schemas.common import MistakeAnswer, Why
 from norn_api.schemas.cron import Pause, ScheduleAnswer, ScheduleOverride, TickAnswer
 from norn_api.schemas.jobs import DeploymentAnswer
+from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.infraspec.later import NOT_ROUTED
 from norn_tasks.settings import Settings
@@ -125,7 +127,7 @@ def schedule_answer(app: SeenApp) -> ScheduleAnswer | None:
     return ScheduleAnswer(
         text=plan.text,
         timezone=plan.zone,
-        next=None if plan.paused_at else plan.next_due,
+        next=None if plan.paused_at or not _readable(plan) else plan.next_due,
         state=_schedule_state(plan, live=app.live is not None),
         override=_schedule_override(plan),
         paused=_pause(plan),
@@ -133,9 +135,23 @@ def schedule_answer(app: SeenApp) -> ScheduleAnswer | None:
     )
 
 
+UNREADABLE = "cannot be read"
+"""The state of a schedule that was accepted once and means nothing any more."""
+
+
+def _readable(plan: CronSchedule) -> bool:
+    try:
+        parse_schedule(plan.text, plan.zone)
+    except InvalidRequest:
+        return False
+    return True
+
+
 def _schedule_state(plan: CronSchedule, *, live: bool) -> str:
     if not live:
         return "waiting for its first deploy"
+    if not _readable(plan):
+        return UNREADABLE
     if plan.next_due is None:
         return "off: its infraspec says deploy: false"
     return "paused" if plan.paused_at else "scheduled"

@@ -13,7 +13,7 @@ LENGTH = 30
 
 _ENDED = {
     "succeeded": (".", Style.GOOD),
-    "pending": (">", Style.STRONG),
+    "pending": ("w", Style.CARE),
     "running": (">", Style.STRONG),
     "cancelled": ("-", Style.CARE),
 }
@@ -24,7 +24,7 @@ _NOT_RUN = {
     "skipped_overlap": ("o", Style.CARE),
     "skipped_paused": ("p", Style.CARE),
 }
-LEGEND = ". well  x failed  > running  - cancelled  m missed  ! did not start  o overlap  p paused"
+LEGEND = ". well  x failed  > running  w waits  - cancelled  m missed  ! did not start  o overlap  p paused"
 
 
 def bar(marks: Iterable[Json]) -> Bar:

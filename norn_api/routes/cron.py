@@ -33,7 +33,7 @@ from norn_api.schemas.cron import (
 from norn_api.schemas.jobs import NothingAsked
 from norn_api.schemas.oneoffs import argv_of
 from norn_api.services import actor, norn
-from norn_api.statuses import schedule_answer
+from norn_api.statuses import UNREADABLE, schedule_answer
 from norn_tasks.dispatch import request_cron_run
 from norn_tasks.domain.cron import Schedule, parse_schedule
 from norn_tasks.domain.cron_told import told
@@ -101,7 +101,11 @@ def _cron(name: str) -> CronAnswer:
         runs = executions.cron_runs(tx, name, RECENT).items
         bar = schedules_read.bars(tx, (name,)).get(name, ())
     plan, now = _schedule(app), datetime.now(UTC)
-    coming = [] if plan.state == "none" else _next(parse_schedule(plan.text, plan.timezone), now, _anchor(app), 3)
+    coming = (
+        []
+        if plan.state in ("none", UNREADABLE)
+        else _next(parse_schedule(plan.text, plan.timezone), now, _anchor(app), 3)
+    )
     last = [CronRunAnswer.model_validate(run) for run in runs]
     return CronAnswer(app=name, schedule=plan, next=coming, last=last, recent=_marks(bar))
 
@@ -129,12 +133,17 @@ def list_next(path: SchedulePath, query: NextQuery) -> Response:
     with norn().database.transaction() as tx:
         app = _cron_app(tx, path.app)
     plan = _schedule(app)
-    zone = query.timezone or plan.timezone
+    zone = query.timezone or (_own_zone(app, plan) if query.schedule else plan.timezone)
     schedule = parse_schedule(query.schedule or plan.text, zone)
     start = _start(query.around, zone)
     moments = _next(schedule, start, None if query.schedule else _anchor(app), query.n)
     coming = [OccurrenceAnswer.model_validate(one) for one in told(schedule, moments, start)]
     return reply(NextAnswer(text=schedule.text, timezone=zone, items=coming))
+
+
+def _own_zone(app: SeenApp, plan: ScheduleAnswer) -> str:
+    """Answers the zone in which another schedule would be read: the infraspec's, as an override without one is."""
+    return app.schedule.timezone if app.schedule is not None else plan.timezone
 
 
 def _start(around: datetime | None, zone: str) -> datetime:

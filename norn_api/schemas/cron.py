@@ -91,7 +91,10 @@ class Pause(Answered):
 
 
 class ScheduleAnswer(Answered):
-    """An app's schedule. `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, none."""
+    """An app's schedule.
+
+    `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, cannot be read, none.
+    """
 
     text: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["UTC"])

@@ -213,7 +213,10 @@ def _facts(cron: Json) -> Iterator[Fact]:
     if paused:
         yield "paused", f"by {paused['by']} {ago(paused['at'])} {paused['reason']}"
     for number, due in enumerate(cron["next"]):
-        yield "" if number else "would run" if paused else "next runs", f"{local(due, zone)} ({ago(due)})"
+        yield (
+            "" if number else "next runs" if schedule["state"] == "scheduled" else "would run",
+            f"{local(due, zone)} ({ago(due)})",
+        )
 
 
 def _show_run(output: Output, found: Json) -> None:

@@ -44,7 +44,15 @@ class WorkloadStatus:
 
 
 def state_word(
-    *, role: str, broken: bool, forge: ForgeState, live: bool, wanted: int, ready: int, paused: bool = False
+    *,
+    role: str,
+    broken: bool,
+    forge: ForgeState,
+    live: bool,
+    wanted: int,
+    ready: int,
+    paused: bool = False,
+    off: bool = False,
 ) -> str:
     """Answers the one word for an app: the first of these that is true, told from the ground up."""
     if broken:
@@ -54,7 +62,7 @@ def state_word(
     if not live:
         return "never deployed"
     if role == "cron":
-        return "paused" if paused else "scheduled"
+        return "paused" if paused else "off" if off else "scheduled"
     if role == "function":
         return "ready"
     if wanted == 0:

@@ -171,12 +171,14 @@ def _walk_elapsed(fields: str, zone: ZoneInfo, start: datetime, end: datetime) -
         offset, ahead = _offset(begin, zone), min(begin + 30 * _DAY, end)
         change = clock_change(zone, begin, ahead)
         until = ahead if change is None else change - _SECOND
+        found = until
         for wall in CronSim(fields, (begin + offset - _SECOND).replace(tzinfo=None)):
             found = (wall - offset).replace(tzinfo=UTC)
             if found > until:
                 break
             yield found
-        begin = until + _SECOND
+        # Up to a far target nothing matches, as in `_next_elapsed`: the days between need no walk.
+        begin = until + _SECOND if change else max(until + _SECOND, found - _DAY)
 
 
 def _next_wall(fields: str, wall: datetime) -> datetime:

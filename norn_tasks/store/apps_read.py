@@ -117,6 +117,7 @@ class SeenApp:
             wanted=self.wanted or 0,
             ready=self.ready or 0,
             paused=self.schedule is not None and self.schedule.paused_at is not None,
+            off=self.schedule is not None and self.schedule.next_due is None,
         )
 
 

@@ -120,7 +120,8 @@ SELECT a.key, 'run ' || x.id || ' succeeded' AS because FROM alerts a, LATERAL (
 _FIRES_AGAIN = """
 SELECT a.key, 'its schedule fires again' AS because FROM alerts a LEFT JOIN cron_ticks k ON k.id = a.tick
  WHERE a.kind = 'runs-missed' AND a.resolved_at IS NULL AND (k.id IS NULL OR EXISTS (
-   SELECT 1 FROM cron_ticks f WHERE f.app = a.app AND f.verdict IN ('fired', 'caught_up')
+   SELECT 1 FROM cron_ticks f JOIN cron_executions x ON x.id = f.execution
+    WHERE f.app = a.app AND f.verdict IN ('fired', 'caught_up') AND x.begun_at IS NOT NULL
       AND f.scheduled_for > coalesce(k.until, k.scheduled_for)))"""
 _RESUMED = """
 SELECT a.key, 'its schedule was resumed' AS because FROM alerts a JOIN cron_states s ON s.app = a.app

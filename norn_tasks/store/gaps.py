@@ -139,7 +139,7 @@ def _pause(row: Row) -> str:
 # Settling
 
 _OPEN = text(f"""
-SELECT g.*, s.app IS NOT NULL AND s.paused_at IS NULL AS runs, s.catchup, s.concurrency, s.start_deadline, s.jitter
+SELECT g.*, s.next_due IS NOT NULL AND s.paused_at IS NULL AS runs, s.catchup, s.concurrency, s.start_deadline, s.jitter
   FROM cron_gaps g LEFT JOIN cron_states s ON s.app = g.app
  ORDER BY g.id LIMIT {AT_ONCE} FOR UPDATE OF g SKIP LOCKED""")  # noqa: S608 - built from constants
 

@@ -134,7 +134,8 @@ def _run_or_skip(tx: Tx, batch: _Batch, row: Row, have: Due, busy: Busy, now: da
     planned = have.newest + held_back(row["app"], have.newest, have.following, policy.jitter)
     verdict, trigger = (Verdict.CAUGHT_UP, Trigger.CATCHUP) if late else (Verdict.FIRED, Trigger.SCHEDULE)
     until = plans.deadline(policy, planned, have.following, now)
-    left = (Verdict.SKIPPED_OVERLAP, REPLACED) if busy.active else (Verdict.MISSED, NOBODY_BEGAN)
+    stopping = policy.concurrency is Concurrency.REPLACE and busy.active
+    left = (Verdict.SKIPPED_OVERLAP, REPLACED) if stopping else (Verdict.MISSED, NOBODY_BEGAN)
     job = takes[0] if takes else None
     batch.started.append(Started(row["app"], have.newest, verdict, "", trigger, planned, until, job, *left))
 

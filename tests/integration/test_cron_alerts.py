@@ -71,6 +71,16 @@ def add_tick(database: Database, minute: int, verdict: str, **more: Any) -> None
         tx.execute(insert(CronTick).values(values))
 
 
+def add_run(database: Database, minute: int, verdict: str, *, begun: bool) -> None:
+    """Makes an occurrence that has a run, which has begun or waits."""
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "report")
+        run = runs.accept_cron_run(tx, live, trigger=Trigger.SCHEDULE, scheduled_for=None, actor="test", patience=60)
+        if begun:
+            tx.execute(update(CronExecution).values(begun_at=text("clock_timestamp()")))
+    add_tick(database, minute, verdict, execution=run.execution, job_id=run.job)
+
+
 # Runs that fail
 
 
@@ -261,10 +271,18 @@ def test_looking_again_tells_nothing_again(report: Database) -> None:
 
 def test_a_later_occurrence_that_fires_resolves_it_for_good(report: Database) -> None:
     add_tick(report, 0, "missed")
-    add_tick(report, 1, "caught_up")
+    add_run(report, 1, "caught_up", begun=True)
     for _ in range(3):
         look(report)
     assert (kinds(report), events(report)) == ([], ["alert.raised", "alert.resolved"])
+
+
+def test_a_later_occurrence_that_only_waits_resolves_nothing(report: Database) -> None:
+    add_tick(report, 0, "missed")
+    add_run(report, 1, "fired", begun=False)
+    for _ in range(3):
+        look(report)
+    assert (kinds(report), events(report)) == (["runs-missed"], ["alert.raised"])
 
 
 def test_an_earlier_occurrence_resolves_nothing(report: Database) -> None:

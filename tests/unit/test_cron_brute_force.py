@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 
+from norn_tasks.domain import cron
 from norn_tasks.domain.cron import parse_schedule
 from tests import cron_oracle
 from tests.cron_cases import EXPRESSIONS, TWO_YEARS, YEAR, ZONES
@@ -56,3 +60,20 @@ def test_asked_one_by_one_the_occurrences_are_the_same(number: int) -> None:
     for expected in walked:
         moment = schedule.next_after(moment)
         assert moment == expected
+
+
+def test_a_far_occurrence_is_come_to_in_few_walks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice in 28 years: who lists a hundred of them must not walk month by month."""
+    walks = []
+
+    def counted(*of: object) -> CronSim:
+        walks.append(of)
+        return CronSim(*of)
+
+    monkeypatch.setattr(cron, "CronSim", counted)
+    rare = parse_schedule("*/59 0 29 2 */7", "Europe/Berlin")
+    found = list(islice(rare.between(TWO_YEARS[0], datetime(2200, 1, 1, tzinfo=UTC)), 8))
+    assert [moment.astimezone(ZoneInfo("Europe/Berlin")).strftime("%m-%d %H:%M %w") for moment in found] == [
+        "02-29 00:00 0", "02-29 00:59 0",
+    ] * 4  # fmt: skip
+    assert len(walks) < 40

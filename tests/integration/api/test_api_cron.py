@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.job import JobClass
@@ -47,6 +47,14 @@ def test_another_schedule_can_be_tried_without_a_change(tick: Api) -> None:
     tried = tick.get(f"{CRON}/next?n=1&around=2026-01-01&schedule=0+12+*+*+*&timezone=Asia/Tokyo").json
     assert (tried["text"], tried["items"][0]["at"]) == ("0 12 * * *", "2026-01-01T03:00:00Z")
     assert tick.get(CRON).json["schedule"]["text"] == "0 9 * * *"
+
+
+def test_another_schedule_is_tried_in_the_zone_in_which_it_would_be_set(tick: Api) -> None:
+    """An override without a zone is read in the infraspec's, whatever the one before it said."""
+    tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "0 9 * * *", "timezone": "Asia/Tokyo"})
+    tried = tick.get(f"{CRON}/next?n=1&around=2026-01-01&schedule=0+12+*+*+*").json
+    told = tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "0 12 * * *"}).json["schedule"]
+    assert (tried["timezone"], tried["items"][0]["at"], told["timezone"]) == ("UTC", "2026-01-01T12:00:00Z", "UTC")
 
 
 @pytest.mark.parametrize("asked", ["schedule=61+*+*+*+*", "schedule=@daily&timezone=Mars/Base", "timezone=Mars/Base"])
@@ -247,6 +255,11 @@ def test_run_now_refuses_a_variable_that_is_norns(tick: Api) -> None:
     assert (answer.status_code, "reserved" in answer.json["detail"]) == (422, True)
 
 
+def test_run_now_refuses_what_no_infraspec_may_say(tick: Api) -> None:
+    answer = tick.post(f"{CRON}/trigger", json={"env": {"KEY": "a\rb"}})
+    assert (answer.status_code, answer.json["code"]) == (422, "spec_invalid")
+
+
 def test_app_that_was_never_deployed_does_not_run(api: Api) -> None:
     with api.database.transaction() as tx:
         shared.add_app(tx, shared.spec("tick", "cron"))
@@ -286,6 +299,23 @@ def test_override_may_have_a_zone_of_its_own(tick: Api) -> None:
 @pytest.mark.parametrize("body", [{"schedule": "61 * * * *"}, {"schedule": "@daily", "timezone": "Mars/Base"}])
 def test_schedule_that_cannot_be_read_is_refused(tick: Api, body: dict[str, str]) -> None:
     assert tick.ask("PUT", f"{CRON}/schedule", json=body).status_code == 422
+
+
+def test_schedule_that_is_off_says_so(tick: Api) -> None:
+    shared.add_live(tick.database, "tock", "cron", "deploy: false\n")
+    schedule = tick.get("/api/apps/tock/cron").json["schedule"]
+    assert (schedule["state"], schedule["next"]) == ("off: its infraspec says deploy: false", None)
+    assert tick.get("/api/apps/tock").json["state"] == "off"
+
+
+def test_schedule_that_means_nothing_any_more_says_so(tick: Api) -> None:
+    with tick.database.transaction() as tx:
+        tx.execute(update(t.CronState).values(timezone="Mars/Base"))
+    told = tick.get(CRON)
+    assert (told.status_code, told.json["schedule"]["state"], told.json["schedule"]["next"], told.json["next"]) == (
+        200, "cannot be read", None, [],
+    )  # fmt: skip
+    assert tick.get("/api/cron").json["items"][0]["schedule"]["state"] == "cannot be read"
 
 
 def test_repeated_key_changes_nothing_again(tick: Api) -> None:
