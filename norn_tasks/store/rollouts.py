@@ -28,7 +28,10 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
     if row["deployment"] is not None:
         _mark_deployed(tx, row, app.live_deployment)
         changed["live_deployment"] = row["deployment"]
-    if app.override_spec is not None and app.override_spec != spec.get("replicas", 1):
+    scaled_since = _take_along(tx, row, write.generation, spec.get("replicas", 1))
+    if app.override_spec is not None and scaled_since:
+        changed["override_spec"] = spec.get("replicas", 1)
+    elif app.override_spec is not None and app.override_spec != spec.get("replicas", 1):
         changed |= {"replicas_override": None, "override_spec": None, "override_by": None, "override_at": None}
     tx.execute(update(App).where(App.name == row["app"]).values(changed))
     schedules.awaken(tx, row["app"], actor=row["actor"])
@@ -38,6 +41,30 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> Mapping[str, Any]:
     retain = int(spec.get("artifacts", {}).get("retain", 5))
     kept = releases.kept_images(tx, row["app"], retain)
     return {"keep_images": kept, "spent_stages": releases.spent_stages(tx, row["app"], kept)}
+
+
+def _take_along(tx: Tx, row: Row, generation: int, replicas: int) -> bool:
+    """Makes the scales and restarts that wait behind this job changes of what is live now.
+
+    They were accepted while another release was live, and would bring that back. What was scaled to after this job was
+    asked for holds whatever number its spec says; true when that is so.
+    """
+    bound = {"app": row["app"], "n": row["release"], "generation": generation, "replicas": replicas}
+    waiting = tx.execute(_WAITING, bound).all()
+    return any(each.scaled for each in waiting)
+
+
+_SCALED = """EXISTS (SELECT 1 FROM jobs s WHERE s.app = :app AND s.kind = 'scale' AND s.state = 'queued'
+   AND s.args ->> 'override' IS NOT NULL AND s.id <= j.id)"""
+_WAITING = text(f"""
+UPDATE jobs j SET release = r.n, engine = r.engine, spec = r.spec,
+       args = j.args || jsonb_build_object('image_id', r.image_id)
+         || CASE j.kind WHEN 'scale' THEN jsonb_build_object('generation', CAST(:generation AS bigint)) ELSE '{{}}' END
+         || CASE WHEN j.args ->> 'override' IS NOT NULL AND {_SCALED} THEN jsonb_build_object(
+              'override', (j.args -> 'override') || jsonb_build_object('spec', CAST(:replicas AS int))) ELSE '{{}}' END
+  FROM releases r
+ WHERE r.app = :app AND r.n = :n AND j.app = :app AND j.kind IN ('scale', 'restart') AND j.state = 'queued'
+RETURNING {_SCALED} AS scaled""")  # noqa: S608 - built from a constant
 
 
 def _mark_deployed(tx: Tx, row: Row, before: int | None) -> None:

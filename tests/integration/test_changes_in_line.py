@@ -1,0 +1,102 @@
+"""Scales and restarts that were asked for while a release was on its way: they are done to what is live by then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from norn_tasks import dispatch
+from norn_tasks.domain.job import Job, JobState, Problem
+from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
+from norn_tasks.domain.writes import ReleaseLive
+from norn_tasks.steps.workload import generation_of, replicas_of
+from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.session import Database
+from norn_tasks.store.tables import App, Release
+from tests import factories
+
+
+@pytest.fixture
+def web(database: Database) -> dispatch.Intake:
+    """A webserver whose release 1 is live, and its release 2, of two replicas where 1 has one, on its way."""
+    factories.add_live(database, "web", "webserver")
+    with database.transaction() as tx:
+        factories.add_release(tx, factories.spec("web", "webserver", "replicas: 2\n"), 2, live=False)
+    intake = factories.intake(database)
+    dispatch.request_rollback(intake, "web", release=2, actor="ann")
+    return intake
+
+
+def goes_live(intake: dispatch.Intake) -> Job:
+    """Lets the next change end well, as its rollout does; answers it."""
+    job = factories.claim(intake.database)
+    learned = Learned(writes=(ReleaseLive(generation_of(job)),))
+    end = StepEnd(StepState.SUCCEEDED, learned, ends=JobState.SUCCEEDED)
+    Ledger(intake.database, patience=1).end_step(job.fence, StepPlace(1, "await-rollout"), end)
+    return job
+
+
+def wanted(job: Job) -> tuple[int | None, str, int, int]:
+    """Answers what the job rolls out: release, image, generation, how many."""
+    assert job.spec is not None
+    return job.release, job.args["image_id"], generation_of(job), replicas_of(job, job.spec)
+
+
+def app(intake: dispatch.Intake) -> Any:
+    with intake.database.transaction() as tx:
+        return tx.execute(select(App)).one()
+
+
+def test_a_restart_is_one_of_the_release_that_went_live_before_it(web: dispatch.Intake) -> None:
+    dispatch.request_restart(web, "web", actor="ann")
+    goes_live(web)
+    restart = goes_live(web)
+    assert wanted(restart) == (2, "sha256:2", restart.id, 2)
+
+
+def test_a_scale_is_one_of_the_release_that_went_live_before_it_whatever_number_that_brought(
+    web: dispatch.Intake,
+) -> None:
+    dispatch.request_scale(web, "web", replicas=5, actor="ann")
+    dispatch.request_restart(web, "web", actor="ann")
+    rollout, scale, restart = goes_live(web), goes_live(web), goes_live(web)
+    assert wanted(scale) == (2, "sha256:2", rollout.id, 5)
+    assert wanted(restart) == (2, "sha256:2", restart.id, 5)
+    assert (app(web).replicas_override, app(web).override_spec) == (5, 2)
+
+
+def test_a_scale_keeps_the_containers_that_a_restart_before_it_made(web: dispatch.Intake) -> None:
+    dispatch.request_restart(web, "web", actor="ann")
+    dispatch.request_scale(web, "web", replicas=3, actor="ann")
+    goes_live(web)
+    restart, scale = goes_live(web), goes_live(web)
+    assert wanted(scale) == (2, "sha256:2", restart.id, 3)
+
+
+def test_a_number_from_before_a_release_that_brings_another_ends_with_it_for_a_restart_too(
+    web: dispatch.Intake,
+) -> None:
+    with web.database.transaction() as tx:
+        tx.execute(update(App).values(replicas_override=7, override_spec=1))
+    dispatch.request_restart(web, "web", actor="ann")
+    goes_live(web)
+    assert (wanted(goes_live(web))[-1], app(web).replicas_override) == (2, None)
+
+
+def test_after_a_release_that_failed_they_are_changes_of_the_one_before(web: dispatch.Intake) -> None:
+    dispatch.request_scale(web, "web", replicas=5, actor="ann")
+    failed = factories.claim(web.database)
+    Ledger(web.database, patience=1).finish(failed.fence, JobState.FAILED, Problem("rollout_failed", "it exited 1"))
+    assert wanted(goes_live(web)) == (1, "sha256:1", 1, 5)
+
+
+def test_a_change_of_another_app_stays_as_it_is(web: dispatch.Intake) -> None:
+    factories.add_live(web.database, "other", "webserver")
+    with web.database.transaction() as tx:
+        tx.execute(update(Release).where(Release.app == "other").values(image_id="sha256:9"))
+    dispatch.request_restart(web, "other", actor="ann")
+    goes_live(web)
+    restart = goes_live(web)
+    assert (restart.app, restart.release, restart.args["image_id"]) == ("other", 1, "sha256:9")
