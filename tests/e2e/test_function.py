@@ -44,6 +44,13 @@ def test_fn_answers_over_http_with_the_invocation_id(stack: Stack, echo: str) ->
     assert record == [{"state": "succeeded"}]
 
 
+def test_a_recorded_call_is_made_again_and_answers(stack: Stack, echo: str) -> None:
+    made = stack.json("invoke", echo, "--body", "once more\n")
+    assert stack.norn("fn", "replay", str(made["id"])).stdout == b"once more\nfrom POST /\n"
+    again = stack.json("fn", "replay", str(made["id"]))
+    assert (again["stdout"], again["id"] > made["id"]) == (made["stdout"], True)
+
+
 def test_a_call_leaves_no_container_behind(stack: Stack, echo: str) -> None:
     stack.norn("invoke", echo, "--body", "x")
     instance = stack.rows("SELECT name FROM instance")[0]["name"]

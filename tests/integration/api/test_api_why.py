@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import insert, text, update
@@ -12,10 +13,15 @@ from werkzeug.test import TestResponse
 from norn_tasks import dispatch
 from norn_tasks.domain.job import JobState, Problem
 from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.pipelines.runner import Runner
+from norn_tasks.ports import Limits, Tools
 from norn_tasks.store import step_logs
 from norn_tasks.store import tables as t
 from norn_tasks.store.ledger import Ledger
+from norn_tasks.worker.heart import JobStop
+from norn_tasks.worker.output import StepOutput
 from tests import factories as shared
+from tests.fakes.git import FakeGit
 from tests.integration.api.factories import Api, add_cron_run
 
 BROKEN = Problem("rollout_failed", "the new container exited 1 at once", "check its command")
@@ -127,6 +133,21 @@ def test_a_call_that_failed_is_told_with_the_end_of_its_stderr(api: Api) -> None
         tx.execute(insert(t.ExecutionIO).values(execution=5, stderr=b"bad picture\n"))
     (reason,) = why(api, "thumb")["reasons"]
     assert (reason["kind"], reason["execution"], reason["last_lines"]) == ("call", 5, ["bad picture"])
+
+
+def test_a_revision_whose_spec_has_mistakes_is_told_with_all_of_them(api: Api, tmp_path: Path) -> None:
+    url, git = "https://example.com/new.git", FakeGit()
+    with api.database.transaction() as tx:
+        shared.add_app(tx, shared.spec("new", "webserver", f"repo: {{url: '{url}'}}\n"))
+    git.commit(url, {"infraspec.yaml": b"app: new\nrole: webserver\nport: http\nreplicas: -1\nenvv: {}\n"})
+    api.post("/api/apps/new/deploy", json={})
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+    tools = cast(Tools, type("OnlyGit", (), {"limits": limits, "git": git}))
+    Runner(Ledger(api.database, patience=1), tools, StepOutput(api.database)).run(shared.claim(api.database), JobStop())
+    (reason,) = why(api, "new")["reasons"]
+    assert (reason["step"], reason["code"]) == ("clone-source", "spec_invalid")
+    assert [line.split(": ")[1] for line in reason["last_lines"]] == ["port", "replicas", "envv"]
+    assert reason["sentence"].startswith("infraspec.yaml has 3 mistakes: infraspec.yaml:3:7: port: ")
 
 
 @pytest.mark.parametrize(
