@@ -6,7 +6,6 @@ import hashlib
 import os
 import pty
 import subprocess
-import time
 from collections.abc import Iterator
 
 import docker
@@ -143,17 +142,18 @@ class Sitting:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def test_a_terminal_is_a_terminal_there_too(stack: Stack) -> None:
+def test_a_terminal_is_a_terminal_there_too(stack: Stack, engine: docker.DockerClient) -> None:
     """A shell asks for its terminal, Ctrl-C reaches what it runs and not norn, and its exit status comes back."""
     sitting = Sitting(stack, "exec", "web", "--", "sh")
     wait_until(lambda: sitting.sees("# ") or sitting.sees("$ "), allowed(20), "the shell asks")
     sitting.types("echo $TERM on $(stty -F /dev/tty size | wc -w)\r")
     wait_until(lambda: sitting.sees("vt100 on 2"), allowed(10), "it knows its terminal")
     sitting.types("sleep 4343\r")
-    time.sleep(0.5)
+    wait_until(lambda: processes(engine, stack, "sleep 4343"), allowed(10), "sleep runs")
     sitting.types("\x03")
+    wait_until(lambda: not processes(engine, stack, "sleep 4343"), allowed(10), "Ctrl-C ended it")
     sitting.types("echo still $((40+2))\r")
-    wait_until(lambda: sitting.sees("still 42"), allowed(10), "Ctrl-C ended sleep alone")
+    wait_until(lambda: sitting.sees("still 42"), allowed(10), "and nothing else")
     sitting.types("exit 9\r")
     assert sitting.end() == 9
 
@@ -161,10 +161,12 @@ def test_a_terminal_is_a_terminal_there_too(stack: Stack) -> None:
 def test_a_replica_that_somebody_removes_comes_back(stack: Stack, engine: docker.DockerClient) -> None:
     gone = replicas(engine, stack)[0]
     gone.remove(force=True)
-    wait_until(lambda: stack.json("status", "web", "--fresh")["ready"] == 1, allowed(20), "it is missed")
-    wait_until(lambda: stack.json("status", "web", "--fresh")["ready"] == 2, allowed(40), "it is back")
+    repairs = ("--app", "web", "jobs", "list", "--kind", "repair")
+    wait_until(lambda: stack.json(*repairs)["items"], allowed(20), "it is missed")
+    wait_until(lambda: stack.json(*repairs, "--state", "succeeded")["items"], allowed(40), "it is back")
     assert (gone.id in {each.id for each in replicas(engine, stack)}, len(replicas(engine, stack))) == (False, 2)
-    (job,) = stack.json("--app", "web", "jobs", "list", "--kind", "repair")["items"]
+    assert stack.json("status", "web", "--fresh")["ready"] == 2
+    (job,) = stack.json(*repairs)["items"]
     assert (job["state"], job["actor"], job["args"]["missing"]) == ("succeeded", "norn", 1)
 
 
