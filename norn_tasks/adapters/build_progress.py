@@ -16,11 +16,21 @@ _LEGACY_NOTICE = re.compile(
 )
 
 
-class BuildProgress:
-    """Takes the lines of both streams, hands them on to `say`, and remembers what is needed afterwards."""
+_PLACE = re.compile(r"(^Dockerfile:|dockerfile parse error (?:on )?line |\(line (?=\d+\)$))(\d{1,6})")
+_EXCERPT = re.compile(r"( *\d{1,6})( \|.*)", re.DOTALL)
+_OF_A_STEP = re.compile(r"#\d+ (?!WARN: )")
+"""How BuildKit marks what an instruction says, and the instruction."""
 
-    def __init__(self, say: Say) -> None:
+
+class BuildProgress:
+    """Takes the lines of both streams, hands them on to `say`, and remembers what is needed afterwards.
+
+    `head`: how many lines of ours stand before the app's own in what is built: they are not told, nor counted.
+    """
+
+    def __init__(self, say: Say, head: int = 0) -> None:
         self._say = with_ends(say)
+        self._head = head
         self._step = ""
         self._reason = ""
         self._base: str | None = None
@@ -42,8 +52,10 @@ class BuildProgress:
         """Takes a line of stderr: of BuildKit all, of the classic builder the reason why it failed."""
         if _LEGACY_NOTICE.match(line):
             return
-        self._say(line)
-        self._reason = line
+        placed = line if _OF_A_STEP.match(line) else self._placed(line)
+        if placed is not None:
+            self._say(placed)
+            self._reason = placed
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -55,6 +67,14 @@ class BuildProgress:
         """Where and why it failed, as far as the builder told: what comes after "the build failed"."""
         reason = _EXITED.sub(r"it exited \1", self._reason) or "it gave no reason"
         return f" at {self._step}: {reason}" if self._step else f": {reason}"
+
+    def _placed(self, line: str) -> str | None:
+        """Answers a line with the numbers of lines as they are in the app's file; None for a line of ours."""
+        excerpt = _EXCERPT.fullmatch(line)
+        if excerpt is None:
+            return _PLACE.sub(lambda found: f"{found[1]}{int(found[2]) - self._head}", line)
+        number = int(excerpt[1]) - self._head
+        return f"{number:{len(excerpt[1])}}{excerpt[2]}" if number > 0 else None
 
     def _close_stage(self) -> None:
         # A stage without a step of its own is its base, which is not ours.

@@ -18,7 +18,7 @@ from typing import Any
 from norn_tasks.adapters import dockerfile
 from norn_tasks.adapters.build_progress import BuildProgress
 from norn_tasks.adapters.disk import spaces
-from norn_tasks.adapters.engine import APP, Engine
+from norn_tasks.adapters.engine import APP, INSTANCE, Engine
 from norn_tasks.adapters.process import Command, base_environment, run
 from norn_tasks.adapters.registry import Registry
 from norn_tasks.domain.disk import GIB, NOTHING, Least
@@ -73,13 +73,13 @@ class DockerImages:
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds with live output and limits."""
         self._limits.least.require(spaces(self._engine, self._workspace))
-        text = dockerfile.without_frontend(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
-        self._check(order, text)
+        written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
+        self._check(order, written.text)
         self._workspace.mkdir(parents=True, exist_ok=True)
         with self._queue.turn(watch), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
             recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
-            recipe.write_text(text, "utf-8")
-            progress = BuildProgress(watch.say)
+            recipe.write_text(written.text, "utf-8")
+            progress = BuildProgress(watch.say, written.head)
             self._run(self._argv(order, recipe, made, watch), progress, watch)
             built = self.find(made.read_text().strip())
         if built is None:
@@ -160,16 +160,28 @@ class DockerImages:
         ignore = order.context / ".dockerignore"
         if not ignore.resolve().is_relative_to(order.context.resolve()):
             raise SourceError(".dockerignore leads out of the source", hint="make it a file of the source")
+        dockerfile.require_public(text, order.dockerfile)
         app = order.labels.get(APP, "")
         for reference in dockerfile.outside_images(text, order.dockerfile, self._platform()):
-            named = re.match(r"(?:(?:index\.)?docker\.io/)?norn/([^:@/]+)", reference)
-            found = self.find(reference)
-            owner = found.labels.get(APP, app) if found is not None else app
-            if (named is not None and named[1] != app) or owner != app:
+            if not self._owners(reference, order) <= {app}:
                 raise SourceError(
                     f"{order.dockerfile} takes from {reference}, an image of another app",
                     hint="build on a public image, or on one from a registry",
                 )
+
+    def _owners(self, reference: str, order: BuildOrder) -> set[str]:
+        """Answers whose image that is, by its name here, its name in the registry, and its label."""
+        instance = order.labels.get(INSTANCE, "")
+        named = re.match(r"(?:(?:index\.)?docker\.io/)?norn/([^:@/]+)", reference)
+        shared = self._registry.owner(reference, instance) if self._registry is not None else None
+        try:
+            found = self.find(reference)
+        except StepFailed as error:
+            if "invalid reference" not in error.sentence:
+                raise
+            found = None  # no builder takes it either, and says so
+        labelled = found.labels.get(APP) if found is not None else None
+        return {owner for owner in (named[1] if named else None, shared, labelled) if owner is not None}
 
     def _platform(self) -> dict[str, str]:
         told: dict[str, Any] = self._engine.ask(lambda client: client.version())

@@ -42,6 +42,19 @@ class Registry:
             )
         return Registry(address, config)
 
+    def owner(self, reference: str, instance: str) -> str | None:
+        """Answers the app whose published image `reference` names; None when it is none of an app.
+
+        One of the control plane `instance` is known by its path, as a registry may have many names; one of another
+        control plane by this registry's address, and is nobody's here.
+        """
+        path = reference.partition("@")[0].lower()
+        ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None
+        if ours is not None:
+            return ours[1]
+        theirs = re.match(rf"{re.escape(self.address.lower())}/(norn-[^/]+/[^:/]+)", path)
+        return theirs[1] if theirs else None
+
     def push(self, client: APIClient, image_id: str, name: str) -> str:
         """Pushes an image under `name` (`path:tag`) and answers its reference by digest."""
         path, _, tag = name.rpartition(":")

@@ -150,5 +150,11 @@ def test_another_frontend_is_refused(images: Images, order: BuildOrder) -> None:
         images.build(order, FakeWatch().watch)
 
 
+def test_adding_from_the_hosts_own_network_is_refused(images: Images, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text(f"FROM {IMAGE}\nADD http://127.0.0.1:8800/api/health /x\n")
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1, which is not an address of the public internet"):
+        images.build(order, FakeWatch().watch)
+
+
 def test_a_cache_within_its_limit_is_left_alone(images: Images) -> None:
     assert images.trim_cache() == 0

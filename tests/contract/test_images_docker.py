@@ -15,6 +15,7 @@ import pytest
 
 from norn_tasks.adapters.engine import Engine
 from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.registry import Registry
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import BuildFailed, DiskFull, EngineDown, SourceError, Stopped, TimedOut
@@ -153,6 +154,43 @@ def test_an_image_of_another_app_is_no_base(images: DockerImages, order: BuildOr
     (order.context / "Dockerfile").write_text(f"FROM {base}\n")
     with pytest.raises(SourceError, match="an image of another app"):
         images.build(other, FakeWatch().watch)
+
+
+@pytest.mark.parametrize(
+    "line", ["COPY --fr\\om={} / /x", "RUN --mount=type=bind,target=/a\\ b,from={} ls", "COPY --from {} / /x"]
+)
+def test_an_image_of_another_app_is_not_copied_from(
+    images: DockerImages, order: BuildOrder, app: str, line: str
+) -> None:
+    other = replace(order, tag=f"norn/{app}x:1", labels={"norn.io/app": f"{app}x"})
+    with pytest.raises(SourceError, match="an image of another app"):
+        images.build(says(other, line.format(order.tag)), FakeWatch().watch)
+
+
+def test_a_published_image_of_another_app_is_no_base(
+    clean_engine: Engine, order: BuildOrder, app: str, tmp_path: Path, cli: str
+) -> None:
+    registry = Registry("registry.example:5000")
+    images = DockerImages(clean_engine, tmp_path / "w", LIMITS, NoQueue(), docker=cli, registry=registry)
+    (order.context / "Dockerfile").write_text("FROM registry.example:5000/norn-us/other:1\n")
+    with pytest.raises(SourceError, match="an image of another app"):
+        images.build(replace(order, labels={**order.labels, "norn.io/instance": "us"}), FakeWatch().watch)
+
+
+def test_a_name_that_is_none_is_the_builders_to_refuse(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text("FROM busybox..x\n")
+    with pytest.raises(BuildFailed):
+        images.build(order, FakeWatch().watch)
+
+
+def test_a_mistake_is_told_by_its_line_in_the_apps_own_file(images: DockerImages, order: BuildOrder) -> None:
+    with pytest.raises(BuildFailed, match=r"line 3\b.*NOSUCH"):
+        images.build(says(order, "RUN true", "NOSUCH x"), FakeWatch().watch)
+
+
+def test_an_escape_of_the_files_own_joins_its_lines(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text(f"# escape=`\nFROM {IMAGE}\nRUN test 1 `\n  = 1\nUSER 1003\n")
+    assert images.build(order, FakeWatch().watch).user == "1003"
 
 
 def test_a_link_out_of_the_source_stays_a_link(images: DockerImages, order: BuildOrder) -> None:

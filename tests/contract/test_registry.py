@@ -95,6 +95,25 @@ def test_credentials_that_cannot_be_read_are_told(registry: DockerRegistry, tmp_
         broken._credentials()
 
 
+@pytest.mark.parametrize(
+    ("reference", "owner"),
+    [
+        ("registry.example:5000/team/norn-us/shop:1", "shop"),
+        ("registry.example:5000/team/norn-us/shop@sha256:00", "shop"),
+        ("Registry.Example:5000/team/norn-us/shop", "shop"),
+        ("10.0.0.7:5000/team/norn-us/shop:1", "shop"),
+        ("team/norn-us/shop:1", "shop"),
+        ("registry.example:5000/team/norn-them/shop:1", "norn-them/shop"),
+        ("registry.example:5000/team/base:1", None),
+        ("elsewhere.example/norn-them/shop:1", None),
+        ("norn-us", None),
+        ("busybox", None),
+    ],
+)
+def test_the_app_of_a_published_image_is_known_by_its_name(reference: str, owner: str | None) -> None:
+    assert Registry("registry.example:5000/team").owner(reference, "us") == owner
+
+
 @pytest.mark.parametrize("url", ["registry.example:5000", "https://registry.example:5000/team/", "localhost:5000"])
 def test_an_address_is_read(url: str) -> None:
     assert Registry.at(url, None) is not None

@@ -25,7 +25,8 @@ class FakeImages:
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds."""
-        text = dockerfile.without_frontend(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
+        text = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile).text
+        dockerfile.require_public(text, order.dockerfile)
         watch.stop.check()
         if self.down:
             raise EngineDown("the fake engine does not answer")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.dockerfile import outside_images, read, without_frontend
+from norn_tasks.adapters.dockerfile import outside_images, read, recipe, require_public
 from norn_tasks.domain.errors import SourceError
 
 PLATFORM = {"TARGETARCH": "amd64"}
@@ -23,7 +25,7 @@ PLATFORM = {"TARGETARCH": "amd64"}
         ("ARG A=1 B='norn/blog'\nFROM $B", {"norn/blog"}),
         ("FROM ${NONE:-norn/blog}", {"norn/blog"}),
         ("ARG B=x\nFROM ${B:+norn/blog}", {"norn/blog"}),
-        ("FROM norn/blog-$TARGETARCH", {"norn/blog-amd64"}),
+        ("FROM norn/blog-$TARGETARCH", {"norn/blog-amd64", "norn/blog-"}),
         ("FROM busybox\nCOPY --chown=1 --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN --mount=type=bind,from=norn/blog,target=/x ls", {"busybox", "norn/blog"}),
         ('FROM busybox\nRUN --mount=type=bind,"from=norn/blog" ls', {"busybox", "norn/blog"}),
@@ -35,44 +37,170 @@ PLATFORM = {"TARGETARCH": "amd64"}
         ("FROM busybox\nRUN x \\\\\nCOPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nONBUILD COPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN <<EOF python\nfrom . import x\nEOF", {"busybox"}),
+        # As the builders read flags: without quotes and backslashes, and with blanks that these protect.
+        ("FROM busybox\nCOPY --fr\\om=norn/blog:1 / /x", {"busybox", "norn/blog:1"}),
+        ("FROM busybox\nCOPY --from=norn/'bl'og / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nRUN --mount=type=bind,f''rom=norn/blog:1,target=/x ls", {"busybox", "norn/blog:1"}),
+        ("FROM busybox\nRUN --mount=type=bind,target=/a\\ b,from=norn/blog ls", {"busybox", "norn/blog"}),
+        ("FROM busybox\nRUN --mount='target=/a b,from=norn/blog' ls", {"busybox", "norn/blog"}),
+        ("FROM busybox\nCOPY --from norn/blog:1 / /x", {"busybox", "norn/blog:1"}),
+        ("FROM busybox\nRUN --mount type=bind,from=norn/blog,target=/x ls", {"busybox", "norn/blog"}),
+        ("FROM --platform linux/amd64 norn/blog:1", {"linux/amd64", "norn/blog:1"}),
+        ("FROM -- norn/blog:1", {"norn/blog:1"}),
+        ("FROM busybox\nONBUILD -- COPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nONBU\u0130LD COPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nCOPY --chown=\u00e0--from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nRUN pip install --from=norn/blog", {"busybox"}),
+        # Lines that go on in the next, to all builders or to some.
+        ("FROM busybox\nCO\\\nPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nCOPY \\\n \u00a0\n# no\n--from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nRUN x \\\\\nCOPY \\\n --from=norn/blog / /x", {"busybox", "norn/blog"}),
+        ("FROM busybox\nRUN <<'E\\'\nE\\\nCO\\\nPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
+        # What looks like a stage and is none.
+        ("FROM busybox\nRUN : \\\nFROM x AS abc1\nCOPY --from=abc1 / /x", {"busybox", "x", "abc1"}),
+        (
+            "FROM busybox\nRUN <<E\nFROM x AS norn/blog:1\nE\nCOPY --from=norn/blog:1 / /x",
+            {"busybox", "x", "norn/blog:1"},
+        ),
+        ("FROM busybox\nCOPY --from=12345678901234567890 / /x", {"busybox", "12345678901234567890"}),
+        # Variables that are set in ways of their own.
+        ("ARG B=norn/blog\nARG A=x\\ B=busybox\nFROM $B", {"norn/blog"}),
+        ("ARG B=norn/blog\nARG A=x' B=busybox'\nFROM $B", {"norn/blog"}),
+        ("ARG B=norn/blog\nARG A=\u00e0B=busybox\nFROM $B", {"norn/blog"}),
+        ("ARG A=1 \\\nFROM busybox\nARG B=norn/blog\nFROM norn/x${A}", {"busybox", "norn/x1"}),
+        ("FROM $1norn/blog", {"norn/blog"}),
+        ("ARG B=norn/blog\nARG B\nFROM ${B:-busybox}", {"norn/blog", "busybox"}),
+        ("FROM ${TARGETARCH:-norn/blog}", {"amd64", "norn/blog"}),
+        ("FROM ${TARGETSTAGE:+norn/blog}", {"norn/blog"}),
     ],
 )
 def test_the_images_from_outside_are_found(text: str, images: set[str]) -> None:
     assert outside_images(text, "Dockerfile", PLATFORM) == images
 
 
-@pytest.mark.parametrize("text", ["FROM ${X#y}", "FROM x\nCOPY --from=$X /a /a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM ${X#y}",
+        "FROM x\nCOPY --from=$X /a /a",
+        "FROM $@norn/blog",
+        'ARG "B"=norn/blog\nFROM $B',
+        'ARG A=""""\nFROM ${A:-norn/blog}',
+        "ARG A=1\nARG A=2 B=$A\nFROM $B",
+        "ARG X='\\\nARG B=busybox C='\nFROM $B",
+        "ARG X=a\\\\\nFROM busybox\nARG B=busybox\nFROM $B",
+    ],
+)
 def test_a_name_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(SourceError, match="cannot read"):
         outside_images(text, "Dockerfile", PLATFORM)
 
 
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("# syntax=docker/dockerfile:1\nFROM x\n", "FROM x\n"),
-        ("#syntax = docker.io/docker/dockerfile-upstream:master\r\nFROM x\n", "FROM x\n"),
-        ("# escape=`\n# SYNTAX=docker/dockerfile\nFROM x\n", "# escape=`\nFROM x\n"),
-        ("FROM x\n# syntax=evil/frontend\n", "FROM x\n# syntax=evil/frontend\n"),
-    ],
-)
-def test_dockers_own_frontend_is_dropped(text: str, left: str) -> None:
-    assert without_frontend(text, "Dockerfile") == left
+def test_a_file_made_to_be_read_for_ever_is_refused() -> None:
+    with pytest.raises(SourceError, match="too intricate"):
+        outside_images("RUN --x=' \\\n" * 2000, "Dockerfile", PLATFORM)
+
+
+def test_values_that_double_do_not_fill_the_memory() -> None:
+    with pytest.raises(SourceError, match="cannot read"):
+        outside_images("ARG A=xx\n" + "ARG A=$A$A\n" * 64 + "FROM $A", "Dockerfile", PLATFORM)
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "head"),
     [
-        "# syntax=evil/frontend\nFROM x\n",
-        "# check=skip=all\n# syntax=docker/dockerfiles\nFROM x\n",
-        "#!/usr/bin/env x\n# syntax=evil/frontend\nFROM x\n",
-        "// syntax=evil/frontend\nFROM x\n",
-        '{"syntax": "evil/frontend"}',
+        ("FROM x\n", "# escape=\\\n#\n"),
+        ("# syntax=docker/dockerfile:1\nFROM x\n", "# escape=\\\n#\n"),
+        ("#syntax = docker.io/docker/dockerfile-upstream:master\r\nFROM x\n", "# escape=\\\n#\n"),
+        ("# escape=`\n# SYNTAX=docker/dockerfile\nFROM x\n", "# escape=`\n#\n"),
+        ("# check=skip=all\n# escape=`\nFROM x\n", "# escape=`\n# check=skip=all\n#\n"),
+        ("# why\n# escape=`\n# syntax=evil/frontend\nFROM x\n", "# escape=\\\n#\n"),
+        ("FROM x\n# syntax=evil/frontend\n", "# escape=\\\n#\n"),
     ],
 )
+def test_a_head_of_ours_stands_before_the_file(text: str, head: str) -> None:
+    made = recipe(text, "Dockerfile")
+    assert (made.text, made.head) == (head + text, head.count("\n"))
+
+
+FOREIGN = [
+    "# syntax=evil/frontend\nFROM x\n",
+    "# check=skip=all\n# syntax=docker/dockerfiles\nFROM x\n",
+    "#!/usr/bin/env x\n# syntax=evil/frontend\nFROM x\n",
+    "// syntax=evil/frontend\nFROM x\n",
+    "//check=skip=all\n//syntax=evil/frontend\nFROM x\n",
+    '{"syntax": "evil/frontend"}',
+    '\n{"syntax":"evil/frontend"}',
+]
+ONLY_LOOKING_FOREIGN = ["\ufeff# syntax=evil/frontend\nFROM x\n", "#!a\n#!b\n# syntax=evil/frontend\nFROM x\n"]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
 def test_any_other_frontend_is_refused(text: str) -> None:
     with pytest.raises(SourceError, match="frontend"):
-        without_frontend(text, "Dockerfile")
+        recipe(text, "Dockerfile")
+
+
+def test_an_escape_that_is_none_is_refused() -> None:
+    with pytest.raises(SourceError, match="escape"):
+        recipe("# escape=x\nFROM x\n", "Dockerfile")
+
+
+def detected(text: str) -> str | None:
+    """Answers the frontend that BuildKit's DetectSyntax would find, by its rules written down once more."""
+    data = text.encode().removeprefix(b"\xef\xbb\xbf")
+    if data.startswith(b"#!"):
+        data = data.partition(b"\n")[2]
+    for mark in (b"#", b"//"):
+        for line in data.split(b"\n"):
+            found = re.fullmatch(rb"\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*", line.removeprefix(mark))
+            if not line.startswith(mark) or found is None or found[1].lower() not in (b"syntax", b"escape", b"check"):
+                break
+            if found[1].lower() == b"syntax":
+                return found[2].decode()
+    try:
+        return str(json.loads(data)["syntax"])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_the_rules_written_down_here_find_a_frontend(text: str) -> None:
+    assert detected(text) is not None
+
+
+@pytest.mark.parametrize("text", [*ONLY_LOOKING_FOREIGN, "# syntax=docker/dockerfile:1\nFROM x\n"])
+def test_no_frontend_is_found_in_what_is_built(text: str) -> None:
+    assert detected(recipe(text, "Dockerfile").text) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ADD http://127.0.0.1:8800/api /x",
+        "ADD http://169.254.169.254/latest/meta-data /x",
+        "ADD --checksum=sha256:1 https://user@10.0.0.1/x /x",
+        "add ht\\tp://12'7.0.0.1'/ /x",
+        'ADD ["a", "http://[::1]/", "/x"]',
+        'ADD ["\\u0068ttp://localhost/", "/x"]',
+        "ONBUILD ADD http://0x7f.1/ /x",
+        "ADD git@10.0.0.1:x.git /x",
+        "ADD git://localhost/x.git /x",
+        "ADD a \\\n  http://localhost./ /x",
+    ],
+)
+def test_adding_from_an_address_that_is_not_public_is_refused(line: str) -> None:
+    with pytest.raises(SourceError, match="not an address of the public internet"):
+        require_public(f"FROM x\n{line}\n", "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ADD https://example.com/x.tgz /x", "ADD . /x", "ADD localhost /x", "RUN wget http://127.0.0.1/", "ADD $X /x",
+     "ADD https://example.com/v${V}/x.tgz /x", "ADD git@github.com:a/b.git#v1 /x", 'ADD ["a b", "/x"]'],
+)  # fmt: skip
+def test_adding_anything_else_is_fine(line: str) -> None:
+    require_public(f"FROM x\n{line}\n", "Dockerfile")
 
 
 def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:

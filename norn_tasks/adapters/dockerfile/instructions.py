@@ -1,0 +1,132 @@
+r"""The instructions of a Dockerfile, read as the builders read them, or as more than they do; never as less.
+
+Builders differ: in what joins two lines ("\\" at an end), in here-documents, in flags (`--from=x`, the newest also
+`--from x`). So every line that begins like an instruction is read as one, together with those that it may go on in, and
+flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go, split_command.go).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from norn_tasks.adapters.dockerfile.text import BLANKS, escape_of
+from norn_tasks.domain.errors import SourceError
+
+BLANK = r"[\t\v\f\r ]"
+"""What parts a word from the next."""
+
+_PARTING = re.compile(f"{BLANK}+")
+_WORDS = ("FROM", "COPY", "ADD", "RUN", "ONBUILD", "ARG")
+_BEGINNING = re.compile(r"([A-Za-zİ]*)(.*)", re.DOTALL)
+_FLAG = re.compile(
+    r"""(?: \\(?:.|\Z) | '(?:\\.|[^'\\])*(?:'|\\?\Z) | "(?:\\.|[^"\\])*(?:"|\\?\Z) | [^\s\x85\xa0'"\\] )+""",
+    re.DOTALL | re.VERBOSE | re.ASCII,
+)
+_NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
+_QUOTES = re.compile(r"[\"'\\]")
+_TIMES = 16
+"""How often the lines of a file may be read, on average: lines that go on in each other could take for ever."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: its word, its flags without quotes and backslashes, what follows them.
+
+    `sure`: no builder reads it as a part of the instruction before it.
+    """
+
+    word: str
+    flags: tuple[str, ...]
+    rest: str
+    sure: bool
+
+
+def instructions(text: str, name: str) -> Iterator[Instruction]:
+    """Yields those that bring something into a build, in their order; raises SourceError for one made to confuse."""
+    escape = escape_of(text)
+    lines = text.split("\n")
+    left, goes_on = _TIMES * len(text) + 64 * 1024, False
+    for at, line in enumerate(lines):
+        bare = line.strip(BLANKS)
+        if not bare or bare.startswith("#"):
+            continue
+        if _begins(bare, escape):
+            joined = _joined(lines, at, escape)
+            left -= len(joined)
+            if left < 0:
+                raise SourceError(f"{name} is too intricate to be read", hint="join fewer lines into one")
+            yield from _read(joined, sure=not goes_on)
+        goes_on = _going_on(line, escape) is not None
+
+
+def _begins(line: str, escape: str) -> bool:
+    """True for the name of an instruction, or, where the line goes on in the next, the beginning of one."""
+    word, more = _BEGINNING.fullmatch(line).groups()  # type: ignore[union-attr]
+    word = _upper(word)
+    if more.startswith(escape):
+        return bool(word) and any(each.startswith(word) for each in _WORDS)
+    return word in _WORDS and (not more or more[0] in BLANKS)
+
+
+def _upper(word: str) -> str:
+    # To the builders "İ" is a capital "i" as well.
+    return word.replace("İ", "I").upper()
+
+
+def _joined(lines: Sequence[str], at: int, escape: str) -> str:
+    """Answers a line with all that it may go on in: without comments and empty lines, as the builders do it."""
+    parts: list[str] = []
+    for line in map(lines.__getitem__, range(at, len(lines))):
+        bare = line.strip(BLANKS)
+        if parts and (not bare or bare.startswith("#")):
+            continue
+        going_on = _going_on(line, escape)
+        parts.append(line if going_on is None else going_on)
+        if going_on is None:
+            break
+    return "".join(parts)
+
+
+def _going_on(line: str, escape: str) -> str | None:
+    """Answers a line without what joins it to the next; None when nothing does."""
+    bare = line.rstrip("\r").rstrip(" \t")
+    return bare.removesuffix(escape) if bare.endswith(escape) else None
+
+
+def _read(line: str, *, sure: bool) -> Iterator[Instruction]:
+    """Yields the readings of a whole line."""
+    word, *more = _PARTING.split(line.strip(BLANKS), maxsplit=1)
+    word = _upper(word)
+    if word not in _WORDS:
+        return
+    # The builders look for flags byte by byte.
+    args = "".join(more).encode("utf-8", "surrogatepass").decode("latin-1")
+    readings = {_flags(args, taking=taking): None for taking in ((False, True) if "--" in args else (False,))}
+    for flags, rest in readings:
+        after = rest.encode("latin-1").decode("utf-8", "replace").strip(BLANKS)
+        if word == "ONBUILD":
+            yield from _read(after, sure=False)
+        else:
+            yield Instruction(word, flags, after, sure)
+
+
+def _flags(args: str, *, taking: bool) -> tuple[tuple[str, ...], str]:
+    """Answers the flags, and what follows them; `taking`: one without "=" takes the next word as its value."""
+    flags: list[str] = []
+    at, wanting = 0, False
+    while True:
+        at = _NO_FLAG.match(args, at).end()  # type: ignore[union-attr]
+        found = _FLAG.match(args, at)
+        if found is None or not (wanting or args.startswith("--", at)):
+            return tuple(flags), args[at:]
+        at, word = found.end(), _QUOTES.sub("", found[0])
+        if wanting:
+            flags[-1] += f"={word}"
+            wanting = False
+        elif word == "--":
+            return tuple(flags), args[at:]
+        else:
+            flags.append(word)
+            wanting = taking and "=" not in word

@@ -1,0 +1,99 @@
+"""The text of a Dockerfile, and the text that is built in its place: the same behind a head of ours.
+
+In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches and hands the build. Our head ends
+what BuildKit reads there (moby/buildkit, frontend/dockerfile/parser/directives.go), whatever follows; a file that asks
+for a frontend is refused all the same, so that nobody wonders.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from norn_tasks.domain.errors import SourceError
+
+LARGEST = 256 * 1024
+"""Bytes a Dockerfile may have."""
+
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""What is a blank to the builders (Go's unicode.IsSpace); Python's strip takes more."""
+
+_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
+_DIRECTIVES = ("syntax", "escape", "check")
+_DOCKERS_OWN = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is built. `head`: how many lines of ours stand before the file's own."""
+
+    text: str
+    head: int
+
+
+def read(context: Path, name: str) -> str:
+    """Answers the text of the Dockerfile `name` of a context.
+
+    Raises SourceError when it is not there, leads out of the context (as a path or by links), or is no text.
+    """
+    root = context.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise SourceError(f"{name} leads out of the source", hint="keep the Dockerfile in the source directory")
+    if not path.is_file():
+        raise SourceError(f"there is no {name} in the source", hint="add it, or name the right one in build.dockerfile")
+    if path.stat().st_size > LARGEST:
+        raise SourceError(f"{name} is larger than {LARGEST // 1024} KiB", hint="a Dockerfile is a short text")
+    try:
+        return path.read_text("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
+
+
+def recipe(text: str, name: str) -> Recipe:
+    """Answers what is built; raises SourceError when the file asks for any frontend but docker's."""
+    wanted = _frontend(text)
+    if wanted is not None and not _DOCKERS_OWN.fullmatch(wanted):
+        raise SourceError(
+            f"{name} asks for the frontend {wanted[:80]}, and Norn builds with docker's own only",
+            hint="remove its `syntax` line",
+        )
+    escape, check = escape_of(text), dict(_directives(text)).get("check")
+    if escape not in ("\\", "`"):
+        raise SourceError(f"{name} has an `escape` that is none: {escape[:80]}", hint="write \\ or `")
+    # The last line is no directive, and so the last one that is read as one; nor is the file JSON any more.
+    head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]
+    return Recipe("\n".join([*head, text]), len(head))
+
+
+def escape_of(text: str) -> str:
+    """Answers the character that joins lines: a directive may change it."""
+    return dict(_directives(text)).get("escape", "\\")
+
+
+def _directives(text: str, mark: str = "#") -> Iterator[tuple[str, str]]:
+    """Yields the directives that a text begins with: name and value."""
+    for line in text.split("\n"):
+        line = line.lstrip(BLANKS)
+        found = _DIRECTIVE.fullmatch(line.removeprefix(mark).lstrip(BLANKS)) if line.startswith(mark) else None
+        if found is None or found[1].lower() not in _DIRECTIVES:
+            return
+        yield found[1].lower(), found[2]
+
+
+def _frontend(text: str) -> str | None:
+    """Answers the frontend that BuildKit would find: by `# syntax=`, `// syntax=` or as JSON, after a line "#!"."""
+    text = re.sub(r"\A#![^\n]*(\n|\Z)", "", text)
+    for mark in ("#", "//"):
+        for word, value in _directives(text, mark):
+            if word == "syntax":
+                return value
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    wanted = document.get("syntax") if isinstance(document, dict) else None
+    return wanted if isinstance(wanted, str) else None
