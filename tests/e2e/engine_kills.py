@@ -28,12 +28,15 @@ say 7; exit 7
 
 @dataclass
 class Kills:
-    """Rounds of one stack on an engine of its own."""
+    """Rounds of one stack on an engine of its own: the recorded codes of runs whose code was let go, and how many of
+    the others there were.
+    """
 
     stack: Stack
     engine: PrivateEngine
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     codes: Counter[str] = field(default_factory=Counter)
+    unbegun: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
@@ -60,10 +63,11 @@ class Kills:
     def _judge(self, execution: int, runs: int) -> None:
         told = self.stack.rows("SELECT state, exit_code, cause FROM cron_executions WHERE id = %s", execution)[0]
         lines = self._written(execution)
-        self.codes[str(told["exit_code"])] += 1
         if not lines and told["state"] == "error":
             # Killed before it had let the code go: that is told as the engine's trouble, and nothing has run.
+            self.unbegun += 1
             return
+        self.codes[str(told["exit_code"])] += 1
         said = [line for line in lines if line != "begun"]
         # Killed by force it could not say: 137 is then the truth.
         true = int(said[0]) if said else 137

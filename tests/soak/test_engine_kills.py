@@ -16,7 +16,8 @@ ROUNDS = int(os.environ.get("ROUNDS", "25"))
 @pytest.mark.timeout(1500)
 def test_the_runs_happen_once_and_their_true_ends_are_recorded(kills: Kills) -> None:
     kills.prepare()
-    for _ in range(ROUNDS):
+    while sum(kills.codes.values()) < ROUNDS and kills.unbegun < ROUNDS:
         kills.play()
-    print(f"\n{ROUNDS} runs whose engine was killed: recorded exit codes {dict(kills.codes)}; wrong: {kills.wrong}")
-    assert kills.wrong == []
+    print(f"\n{ROUNDS} runs whose engine was killed: recorded exit codes {dict(kills.codes)}; wrong: {kills.wrong}; "
+          f"{kills.unbegun} more were killed before their code was let go, which is told, and nothing has run")  # fmt: skip
+    assert (kills.wrong, sum(kills.codes.values())) == ([], ROUNDS)
