@@ -60,6 +60,10 @@ class Clone:
         print(f"{done.stdout}\nmake {target} took {time.monotonic() - began:.0f} s")
         return done
 
+    def shell(self, line: str) -> None:
+        """Runs a line of a shell that must do well."""
+        subprocess.run(["sh", "-ec", line], cwd=self.home, env=self._environment, check=True, timeout=200)
+
     def _instance(self) -> str:
         """Answers the name that is on all it makes on the engine; nothing while its database does not run."""
         stores = self.home / ".norn/run/stores"
@@ -104,7 +108,8 @@ def first(clone: Clone) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def second(clone: Clone, first: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """The second, on a Norn that runs."""
+    """The second, on a Norn that runs, where another version of hello-web was uploaded meanwhile."""
+    clone.shell(". .norn/env; cp -R examples/hello-web .norn/mine; echo 2 >.norn/mine/VERSION; norn deploy .norn/mine")
     return clone.make("demo")
 
 
