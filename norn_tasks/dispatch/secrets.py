@@ -25,7 +25,7 @@ def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Se
     try:
         sealed = {name: age.seal(value.reveal(), public) for name, value in values.items()}
     except age.NotAKey:
-        raise Conflict("the server's public key for secrets is none", hint="norn up writes it anew") from None
+        raise Conflict("the server's public key for secrets is none", hint=secrets.NEW_START) from None
     return secrets.put(tx, app, sealed, actor=actor)
 
 

@@ -31,11 +31,14 @@ class KnownSecret:
     at: datetime
 
 
+NEW_START = "its next start writes it: norn down, then norn up; or docker-compose up -d (docs/secrets.md)"
+
+
 def recipient(tx: Tx) -> str:
     """Answers the public key to which secrets are sealed; raises Conflict when the server has none yet."""
     found = tx.scalar(select(Instance.age_recipient))
     if found is None:
-        raise Conflict("this server has no key for secrets yet", hint="norn up makes one; docs/secrets.md tells more")
+        raise Conflict("this server has no key for secrets yet", hint=NEW_START)
     return str(found)
 
 
