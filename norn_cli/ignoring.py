@@ -1,7 +1,8 @@
 """Which files of a directory are no source of the app: what its .dockerignore and its .gitignore files leave out.
 
 `.dockerignore` as the builder reads it (docs.docker.com/build/concepts/context: patterns from the root, the last one
-that matches wins); `.gitignore` as git does, in every directory, and in those above up to the repository's own.
+that matches wins); `.gitignore` as git does, in every directory, and in those above up to the repository's own,
+unless these leave out all of the directory itself: somebody wants it deployed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Ignored:
         self._reincludes = any(line.startswith("!") for line in lines)
         self._git: dict[Path, GitIgnoreSpec | None] = {}
         self._above = _repository(self._root)
+        if self._above != self._root and self._by_git("", directory=True):
+            self._above = self._root  # a directory that the repository ignores as a whole is not of it
 
     def leaves_out(self, path: str, *, directory: bool) -> bool:
         """True when the entry at a relative path is left out by itself."""

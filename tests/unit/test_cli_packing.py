@@ -94,6 +94,15 @@ def test_gitignore_is_read_as_git_reads_it(tmp_path: Path, rules: dict[str, str]
     assert [name for name in names(tmp_path) if not name.endswith(".gitignore")] == kept
 
 
+@pytest.mark.parametrize("rule", ["/built/\n", "built\n", "app/\n"])
+def test_a_directory_that_the_repository_ignores_is_whole_all_the_same(tmp_path: Path, rule: str) -> None:
+    """As with the apps of `make demo`: without its files a build would fail, and nobody would know why."""
+    app = tmp_path / "built" / "app"
+    written(tmp_path, {".git/config": "", ".gitignore": rule, "built/app/VERSION": "1", "built/app/b.log": ""})
+    written(app, {".gitignore": "*.log\n"})
+    assert names(app) == [".gitignore", "VERSION"]
+
+
 def test_a_gitignore_above_counts_up_to_the_repository(tmp_path: Path) -> None:
     written(tmp_path, {".gitignore": "a\n", "repo/.git/config": "", "repo/.gitignore": "*.log\n"})
     written(tmp_path / "repo" / "app", {"a": "", "b.log": ""})
