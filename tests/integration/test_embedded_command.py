@@ -89,9 +89,9 @@ def test_a_setting_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_refusal_is_a_sentence_with_its_code_and_a_way_out(tmp_path: Path) -> None:
     ended = norn("backup", str(tmp_path / "file"), NORN_DATA_DIR=str(tmp_path / "none"))
     assert ended.returncode == 1
-    assert ended.stderr == (
-        f"error: there is no Norn in {tmp_path / 'none'} [not_started]\nhint: NORN_DATA_DIR names another directory\n"
-    )
+    sentence, hint = ended.stderr.splitlines()
+    assert re.fullmatch(r"error: there is no .+ \[not_started\]", sentence)
+    assert hint.startswith("hint: NORN_DATA_DIR names another directory")
 
 
 def test_status_tells_the_processes(tmp_path: Path) -> None:
