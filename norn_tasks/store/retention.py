@@ -48,6 +48,8 @@ _FAILED_LATELY = """(r.state IN ('failed', 'error', 'dead')
 _HELD_EVENT = """(EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id) OR (r.xact, r.id) > (
     SELECT CAST(coalesce(did->>'xact', '0') AS xid8), CAST(coalesce(did->>'id', '0') AS bigint)
       FROM chores WHERE name = 'tallies'))"""
+_LAST_OF_TICK = "greatest(t.decided_at, t.until)"
+"""A range is as old as its last occurrence: a pause of a year is not forgotten with the hour after it."""
 _OPEN_RUN = "r.state IN ('pending', 'running')"
 
 
@@ -65,7 +67,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One table: which column tells the age, what of it stays in any case, and what goes with a row.
+    """One table `t`: which of its columns tells the age, what of it stays in any case, and what goes with a row.
 
     `per_app` None: there is no limit of number. `also` are statements that take `:ids`.
     """
@@ -81,7 +83,7 @@ class _Rule:
 def _rules(keep: Keep) -> tuple[_Rule, ...]:
     return (
         _Rule(
-            "jobs", "created_at", keep.days, keep.per_app,
+            "jobs", "t.created_at", keep.days, keep.per_app,
             f"({_OPEN_JOB} OR {_HOLDS} OR {_HELD_BY_KEY} OR {_OF_KEPT_RELEASE} OR {_FAILED_LATELY})",
             (
                 "DELETE FROM step_logs WHERE job_id = ANY(:ids)",
@@ -91,17 +93,17 @@ def _rules(keep: Keep) -> tuple[_Rule, ...]:
         ),
         # An event of a job stays as long as the job: its stream is read from the first to the last. Any stays until
         # it is counted.
-        _Rule("events", "at", keep.days, keep.per_app, _HELD_EVENT),
+        _Rule("events", "t.at", keep.days, keep.per_app, _HELD_EVENT),
         _Rule(
-            "func_executions", "created_at", keep.days, keep.per_app, _OPEN_RUN,
+            "func_executions", "t.created_at", keep.days, keep.per_app, _OPEN_RUN,
             ("DELETE FROM execution_io WHERE execution = ANY(:ids)",),
         ),
-        _Rule("cron_executions", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
-        _Rule("oneoffs", "created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
-        _Rule("cron_ticks", "decided_at", keep.runs_days, keep.runs_per_app, "r.open"),
-        _Rule("alerts", "raised_at", keep.runs_days, keep.runs_per_app, "r.resolved_at IS NULL"),
-        _Rule("deliveries", "created_at", keep.days, None, "r.state = 'waiting'"),
-        _Rule("audit", "at", keep.audit_days, None, "false"),
+        _Rule("cron_executions", "t.created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
+        _Rule("oneoffs", "t.created_at", keep.runs_days, keep.runs_per_app, _OPEN_RUN),
+        _Rule("cron_ticks", _LAST_OF_TICK, keep.runs_days, keep.runs_per_app, "r.open"),
+        _Rule("alerts", "t.raised_at", keep.runs_days, keep.runs_per_app, "r.resolved_at IS NULL"),
+        _Rule("deliveries", "t.created_at", keep.days, None, "r.state = 'waiting'"),
+        _Rule("audit", "t.at", keep.audit_days, None, "false"),
     )  # fmt: skip
 
 
@@ -158,8 +160,8 @@ class _Work:
         self.longest = 0.0
 
     def by_age(self, rule: _Rule) -> None:
-        """Walks from the oldest row on, until one is young enough."""
-        young = f"t.{rule.at} >= clock_timestamp() - make_interval(secs => :seconds)"
+        """Walks from the oldest row on, until a page of them ends with one that is young enough."""
+        young = f"{rule.at} >= clock_timestamp() - make_interval(secs => :seconds)"
         page = text(f"SELECT t.id, {young} AS young FROM {rule.table} t WHERE t.id > :after ORDER BY t.id LIMIT :size")  # noqa: S608
         after = 0
         while self._go_on():
@@ -167,7 +169,7 @@ class _Work:
                 rows = tx.execute(page, {"after": after, "seconds": rule.days * 86400, "size": _PAGE}).all()
             old = [row.id for row in rows if not row.young]
             self._remove(rule, old)
-            if not rows or len(old) < len(rows):
+            if not rows or rows[-1].young:
                 return
             after = rows[-1].id
 

@@ -50,7 +50,7 @@ def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
     """
     now = plans.clock(tx)
     ticks.decide(tx, [row], now, actor)
-    closed = {"open": False, "closed_by": actor, "closed_for": closed_for, "decided_at": now}
+    closed = {"open": False, "closed_by": actor, "closed_for": closed_for}
     tx.execute(update(CronTick).where(CronTick.app == row["app"], CronTick.open).values(closed))
     return now
 

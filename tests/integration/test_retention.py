@@ -135,6 +135,19 @@ def test_an_open_range_of_occurrences_stays(database: Database) -> None:
     assert count(database, "cron_ticks") == 1
 
 
+def test_a_range_is_as_old_as_its_last_occurrence(database: Database) -> None:
+    """A pause of four months that ended yesterday: it is told, and what came later and is older than that goes."""
+    for hour, until in ((1, "clock_timestamp() - interval '1 day'"), (2, "NULL")):
+        sql(
+            database,
+            f"""INSERT INTO cron_ticks(app, scheduled_for, verdict, decided_by, decided_at, until)
+                VALUES ('a', clock_timestamp() - interval '{hour} h', 'skipped_paused', 'b',
+                        clock_timestamp() - interval '120 days', {until})""",
+        )
+    tidy(database, KEEP)
+    assert count(database, "cron_ticks") == 1
+
+
 def test_the_audit_is_kept_a_year(database: Database) -> None:
     for days in (364, 366):
         sql(

@@ -154,19 +154,6 @@ def test_resume_never_makes_up(database: Database) -> None:
     assert _decide(database) == 0
 
 
-def test_a_pause_is_as_old_as_its_end(database: Database) -> None:
-    """What is kept by age counts from then: the row of a pause of a year is not gone an hour after it."""
-    _app(database)
-    with database.transaction() as tx:
-        schedules.pause(tx, "report", "ann", "")
-    _due(database, "60 s")
-    _decide(database)
-    with database.transaction() as tx:
-        tx.execute(update(CronTick).values(decided_at=text("clock_timestamp() - interval '1 year'")))
-        schedules.resume(tx, "report", "ann")
-        assert tx.scalar(select(func.max(CronTick.decided_at) > text("clock_timestamp() - interval '1 min'")))
-
-
 def test_an_edit_first_decides_what_was_due_under_the_old_schedule(database: Database) -> None:
     _app(database)
     _due(database, "60 s")

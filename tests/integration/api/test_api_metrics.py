@@ -8,8 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from norn_api.auth import refuse_open_door
 from norn_api.metrics import METRICS, Figures
+from norn_api.open_door import refuse_open_door
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.job import JobClass, JobKind, JobState

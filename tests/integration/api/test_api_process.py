@@ -320,7 +320,7 @@ def test_killed_broker_makes_health_degraded(home: Path, database: Database) -> 
         process.stop()
 
 
-def test_the_lines_of_the_manual_deploy_without_norn(lasting_process: ApiProcess, tmp_path: Path) -> None:
+def test_the_lines_of_the_manual_deploy_without_norn(served: ApiProcess, tmp_path: Path) -> None:
     blog = tmp_path / "blog"
     blog.mkdir()
     (blog / "infraspec.yaml").write_text("app: blog\nrole: worker\n")
@@ -328,9 +328,9 @@ def test_the_lines_of_the_manual_deploy_without_norn(lasting_process: ApiProcess
     page = (ROOT / "docs" / "sources.md").read_text().partition("## Without `norn`")[2]
     typed = page.split("```\n")[1].replace("src-…", pack(blog, Ignored(blog, ()), 2**20).revision)
     codes = "curl() { command curl -sS -o /dev/null -w '%{http_code} ' \"$@\"; }\n"
-    token = lasting_process.token_file.read_text().strip()
+    token = served.token_file.read_text().strip()
     done = subprocess.run(
         ["sh", "-ec", codes + typed], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "NORN_URL": lasting_process.url, "NORN_TOKEN": token},
+        env={**os.environ, "NORN_URL": served.url, "NORN_TOKEN": token},
     )  # fmt: skip
     assert (done.stdout.split(), done.stderr) == (["201", "202", "201", "202"], "")
