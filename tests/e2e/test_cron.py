@@ -114,7 +114,8 @@ def test_a_run_that_ended_while_no_worker_was_there_keeps_its_output(stack: Stac
 
 
 def test_a_run_that_ended_while_no_worker_was_there_took_as_long_as_it_ran(stack: Stack, killed: Killed) -> None:
-    assert 8_000 <= _execution(stack, killed.short)["duration_ms"] < 20_000
+    """It sleeps for eight seconds; the engine notes its start a little later than that begins (seen: 2 ms)."""
+    assert 7_900 <= _execution(stack, killed.short)["duration_ms"] < 20_000
 
 
 def test_adopted_runs_leave_no_container_and_no_slot_behind(stack: Stack, killed: Killed) -> None:
