@@ -162,13 +162,18 @@ def test_a_job_that_says_what_nobody_can_run_ends_and_holds_nobody_up(database: 
     assert (row.state, row.error["code"], row.claims) == ("error", "spec_invalid", 1)
 
 
-def test_an_app_that_has_fewer_slots_by_now_runs_no_more_at_once(database: Database) -> None:
-    factories.add_live(database, "fn", at_once=4)
+def _running(database: Database, at_once: int, calls: int) -> list[Job]:
+    """Makes a function with so many slots and calls; answers those that run."""
+    factories.add_live(database, "fn", at_once=at_once)
     with database.transaction() as tx:
         live = releases.require_live(tx, "fn")
-        for _ in range(8):
+        for _ in range(calls):
             runs.accept_call(tx, live, Call(), sync=False, actor="test", patience=60)
-    running = [factories.claim(database, job_class=JobClass.INVOKE) for _ in range(4)]
+    return [factories.claim(database, job_class=JobClass.INVOKE) for _ in range(at_once)]
+
+
+def test_an_app_that_has_fewer_slots_by_now_runs_no_more_at_once(database: Database) -> None:
+    running = _running(database, at_once=4, calls=8)
     with database.transaction() as tx:
         slots.resize(tx, JobClass.INVOKE, "fn", 1)
         waiting = sweeper.waiting(tx)
@@ -184,12 +189,7 @@ def test_an_app_that_has_fewer_slots_by_now_runs_no_more_at_once(database: Datab
 
 
 def test_an_app_that_has_more_slots_again_keeps_those_it_had(database: Database) -> None:
-    factories.add_live(database, "fn", at_once=2)
-    with database.transaction() as tx:
-        live = releases.require_live(tx, "fn")
-        for _ in range(2):
-            runs.accept_call(tx, live, Call(), sync=False, actor="test", patience=60)
-    running = [factories.claim(database, job_class=JobClass.INVOKE) for _ in range(2)]
+    running = _running(database, at_once=2, calls=2)
     for count in (1, 2):
         with database.transaction() as tx:
             slots.resize(tx, JobClass.INVOKE, "fn", count)

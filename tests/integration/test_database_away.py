@@ -27,7 +27,7 @@ from tests import factories
 from tests.cron_kit import Cron
 from tests.fakes.runtime import Does
 from tests.fakes.stop import FakeWatch
-from tests.servers import Postgres
+from tests.servers import Postgres, wait_until
 
 ENDED = StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED)
 REPLICA = Replica("c1", "blog", 1, 1, ReplicaState.STARTING, "10.0.0.1:80")
@@ -117,6 +117,11 @@ def test_a_rollout_waits_for_the_rows_of_its_replicas(
     move(table, job.fence)
 
 
+def _somebody_waits(database: Database) -> bool:
+    with database.transaction() as tx:
+        return bool(tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+
 def test_a_rollout_that_gave_way_to_another_change_of_its_rows_tries_again(database: Database) -> None:
     """Two transactions wait for each other; the one of the rollout is the one that PostgreSQL rolls back."""
     job = _claimed(database)
@@ -130,7 +135,7 @@ def test_a_rollout_that_gave_way_to_another_change_of_its_rows_tries_again(datab
             tx.execute(update(ReplicaRow).values(address="x"))
             held.set()
             other.wait(10)
-            time.sleep(0.3)
+            wait_until(lambda: _somebody_waits(database), 10, "the rollout waits for this row")
             tx.execute(update(JobRow).values(app="blog"))
 
     thread = threading.Thread(target=against)
