@@ -1,19 +1,19 @@
-# What a person types. Everything else is in deploy/ and docs/.
-# Norn's data are in .norn, unless NORN_DATA_DIR says otherwise; its apps are those in the directory apps there.
+# The commands for people. Everything else is in deploy/ and docs/.
+# Norn's data are in .norn, unless NORN_DATA_DIR names another directory; its apps are in the subdirectory apps.
 
 export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench bench-cron soak
+.PHONY: help up down demo test check bench bench-cron bench-router bench-idle soak
 
-help:          ## what each word does
-	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+help:          ## list these commands
+	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 up:            ## install what is missing, and start Norn
 	@deploy/up
 
-down:          ## stop Norn; containers of apps run on
+down:          ## stop Norn; containers of apps keep running
 	@test -x .venv/bin/norn || { echo 'Nothing runs: Norn was not installed here yet (make up).' >&2; exit 1; }
 	@norn down
 
@@ -34,12 +34,20 @@ check:         ## format, lint, types, layers
 
 bench:         ## the measurements of tests/benchmarks
 	@deploy/prepare test
-	@echo 'Running what is in tests/benchmarks; each prints what it measures and the number to hold.'
+	@echo 'Running tests/benchmarks; each prints its measurements and its targets.'
 	pytest -q -s tests/benchmarks
 
-bench-cron:    ## Norn's beat beside Celery's others, about 45 minutes; ARGS=--short, or ARGS='norn:1000:2 stock:1000:2'
+bench-cron:    ## Norn's beat compared with other beats of Celery, about 45 minutes; ARGS=--short, or ARGS='norn:1000:2 stock:1000:2'
 	@deploy/prepare bench
 	python -m tests.benchmarks.cron $(ARGS)
+
+bench-router:  ## Norn's router beside Caddy, nginx and HAProxy, about six minutes; ARGS=--short, or ARGS='norn caddy --rounds 3'
+	@deploy/prepare bench
+	python -m tests.benchmarks.router $(ARGS)
+
+bench-idle:    ## what Norn takes while nothing happens, about 25 minutes; ARGS=--short, or ARGS='0 25 --seconds 120'
+	@deploy/prepare test
+	python -m tests.benchmarks.idle $(ARGS)
 
 soak:          ## the long proofs of tests/soak, or T=one of them
 	@deploy/prepare test

@@ -1,1 +1,1 @@
-"""The REST API: parses a request, authorises it, asks the layers below, answers."""
+"""The REST API: parses a request, authorises it, calls the layers below, and sends the response."""

@@ -1,57 +1,44 @@
-"""Makes the Flask application: every noun, the checks before a view, and what every answer carries."""
+"""Makes the Flask application: its routes, the checks before a view, and the headers of every response."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from secrets import token_hex
 
 import structlog
 from flask import Response, g, request
 from flask_openapi.openapi import OpenAPI
 
-from norn_api import errors, openapi
-from norn_api.auth import ANONYMOUS
-from norn_api.converters import CONVERTERS
-from norn_api.open_door import SAFE, refuse_foreign, refuse_open_door
-from norn_api.permissions import ANYONE, CALL, Permission, permission, require
-from norn_api.request import StrictRequest
-from norn_api.routes import (
-    alerts,
-    apps,
-    audit,
-    cron,
-    deployments,
-    docs,
-    events,
-    execs,
-    fn,
-    functions,
-    jobs,
-    logs,
-    notifications,
-    oneoffs,
-    secrets,
-    server,
-    sources,
-    specs,
-    tokens,
-    why,
-    work,
-    workers,
-)
-from norn_api.services import Services, install, norn
+from norn_api.access import pages
+from norn_api.access.auth import ANONYMOUS, Authenticator, Identity
+from norn_api.access.content import ContentPolicy, policy_of
+from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
+from norn_api.access.permissions import ANYONE, CALL, Permission, permission, require
+from norn_api.routes.apps import apps, secrets, sources, specs, why
+from norn_api.routes.jobs import deployments, jobs, logs, work
+from norn_api.routes.runs import cron, execs, fn, functions, oneoffs
+from norn_api.routes.server import alerts, audit, docs, events, notifications, server, tokens, workers
+from norn_api.services import ApiServices, install, norn
+from norn_api.streaming.connections import Connection
+from norn_api.web import errors, openapi
+from norn_api.web.converters import CONVERTERS
+from norn_api.web.request import StrictRequest, current
+from norn_api.web.senders import credentials
+from norn_tasks import dispatch
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.access import Actor
-from norn_tasks.domain.errors import DatabaseDown, InvalidRequest, NornError
-from norn_tasks.store import audit as audit_table
-from norn_tasks.store import disk
+from norn_tasks.domain.errors import DatabaseDown, InvalidRequest, NornError, Unconfirmed
+from norn_tasks.store.database import session
+from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts, functions,
     events, notifications, tokens, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+_HEALTH = "norn health"
 _log = structlog.get_logger("norn.api")
 
 
@@ -61,16 +48,19 @@ class NornApp(OpenAPI):
     request_class = StrictRequest
 
 
-def create_app(intake: Intake) -> NornApp:
-    """Makes the application that accepts work through `intake`; raises InvalidRequest for a door left open."""
+def create_app(intake: Intake, authenticators: Sequence[Authenticator] = ()) -> NornApp:
+    """Makes the application that accepts work through `intake`; raises InvalidRequest for an API open to everyone.
+
+    `authenticators` follow the bearer tokens.
+    """
     settings = intake.settings
-    refuse_open_door(settings)
+    refuse_unsafe_settings(settings)
     app = NornApp("norn_api", static_folder=None, **openapi.document(server.server_version()))
     app.config.update(MAX_CONTENT_LENGTH=settings.json_max, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.converters.update(CONVERTERS)
     app.url_map.merge_slashes = False
-    install(app.extensions, Services.of(intake))
+    install(app.extensions, ApiServices.of(intake, authenticators))
     _add_nouns(app)
     app.before_request(_admit)
     app.after_request(_finish)
@@ -90,35 +80,52 @@ def _add_nouns(app: NornApp) -> None:
 # Before a view
 
 
-def _admit() -> None:
-    """Lets a request to its view when it can be read and its sender may do it."""
-    g.actor, g.began = ANONYMOUS, time.monotonic()
+def _admit() -> Response | None:
+    """Lets a request pass to its view if it can be read and its sender has the permission.
+
+    A browser asks by a preflight whether a page may call a function: that is answered here, without a token.
+    """
+    g.actor, g.began, g.changes = ANONYMOUS, time.monotonic(), session.changes_of_thread()
     _name_request()
     if "\0" in request.path or "%00" in request.query_string.decode("latin-1"):
         raise InvalidRequest("the address holds a NUL character", hint="leave it out")
     if request.url_rule is None:
-        return
+        return None
     needed = permission(request.method, request.url_rule.rule)
     g.permission = needed
     if needed is ANYONE:
-        return
+        return None
     if _open_figures() or norn().settings.auth == "off":
-        refuse_foreign(request.method, dict(request.headers))
-    if _open_figures():
-        return
-    header = request.headers.get("Authorization")
-    try:
-        g.actor = norn().authenticator.actor(header, request.remote_addr or "")
-    except DatabaseDown:
-        _require_room()  # a database that stands still for its full disk is told as that
-        raise
-    if _makes_something(needed):
+        refuse_foreign(request.method, dict(request.headers), runs=needed is CALL)
+    if needed is CALL and pages.is_preflight():
+        return pages.preflight()
+    if not _open_figures():
+        _let_in(needed)
+    return None
+
+
+def _let_in(needed: Permission) -> None:
+    sender = _identify()
+    g.actor, g.changes = sender.actor, session.changes_of_thread()
+    if request.content_length or request.headers.get("Transfer-Encoding"):
+        Connection(request.environ).guard()  # a sender that stops in its body gives its thread back
+    if _needs_room(needed):
         _require_room()
-    require(needed, g.actor, (request.view_args or {}).get("app"))
+    require(needed, sender, (request.view_args or {}).get("app"))
+
+
+def _identify() -> Identity:
+    try:
+        return norn().authenticators.identify(credentials())
+    except DatabaseDown as error:
+        _require_room()  # a database that hangs because its disk is full is reported as a full disk
+        if isinstance(error, Unconfirmed):  # the moment of a token's last use: the request itself has not begun
+            raise DatabaseDown("the database did not confirm the token", hint=_HEALTH, retry_after=2) from error
+        raise
 
 
 def _name_request() -> None:
-    """Gives the request an id, its sender's own when it has a good one; every line of the log about it carries it."""
+    """Gives the request an id: the sender's own if it is valid. Every log line of the request carries it."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else token_hex(8)
     structlog.contextvars.clear_contextvars()
@@ -129,8 +136,8 @@ def _require_room() -> None:
     disk.require_room(norn().settings.data_dir, norn().settings.disk_accept_free)
 
 
-def _makes_something(needed: Permission) -> bool:
-    """True for a request that needs room; what ends, removes or calls off is taken on a full disk too."""
+def _needs_room(needed: Permission) -> bool:
+    """Returns True for a request that needs disk space; ending, removing and cancelling work on a full disk too."""
     frees = request.method == "DELETE" or request.path.rsplit("/", 1)[-1] in ("cancel", "teardown", "drain")
     return needed is CALL or (needed.audited and not frees)
 
@@ -143,19 +150,23 @@ def _open_figures() -> bool:
 
 
 def _finish(response: Response) -> Response:
-    """Writes the audit, and puts on an answer what every answer has."""
-    if request.path.startswith("/fn/"):
-        fn.shield(response)
+    """Writes the audit, and adds the headers that every response has."""
+    policy = policy_of(request.url_rule.rule if request.url_rule is not None else None)
+    policy.apply(response.headers)
+    if policy is ContentPolicy.FOREIGN:
+        if norn().settings.auth == "on":
+            pages.allow(response.headers)
+        response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Norn-Duration-Ms"] = str(g.get("duration_ms") or 0)
-    else:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     if g.get("invocation") is not None:
         response.headers["X-Norn-Invocation-Id"] = str(g.invocation)
     response.headers["X-Request-Id"] = g.get("request_id", "")
+    if response.status_code in (503, 504) or (response.status_code == 429 and g.actor is not ANONYMOUS):
+        Connection(request.environ).guard()
+        current().discard_rest()
     _count(response.status_code)
     needed: Permission | None = g.get("permission")
-    if needed is not None and _to_audit(needed, response.status_code):
+    if needed is not None and _to_audit(needed, response.status_code, g.actor):
         _audit(g.actor, response.status_code)
     return response
 
@@ -166,9 +177,14 @@ def _count(status: int) -> None:
     norn().figures.answered(method, route, status, time.monotonic() - g.get("began", time.monotonic()))
 
 
-def _to_audit(needed: Permission, status: int) -> bool:
-    """A mutation leaves a row; a call has its own, unless it was refused. What is refused in masses leaves none."""
+def _to_audit(needed: Permission, status: int, actor: Actor) -> bool:
+    """Returns True for mutations and refusals. A call has a row of its own, and rate-limited requests leave none.
+
+    Of the failed attempts of one sender the first ones are written, and then one every few seconds.
+    """
     if request.method in SAFE or status in (429, 507):
+        return False
+    if status >= 400 and norn().failures.take(actor.name):
         return False
     return needed.audited or status in (401, 403)
 
@@ -177,10 +193,9 @@ def _audit(actor: Actor, status: int) -> None:
     app = (request.view_args or {}).get("app")
     _log.info("request", method=request.method, path=request.path[:200], status=status, actor=actor.name)
     try:
-        with norn().database.transaction() as tx:
-            audit_table.record(
-                tx, actor=actor.name, method=request.method, path=request.path[:500], app=app, status=status,
-                about=g.get("about", ""),
-            )  # fmt: skip
+        dispatch.record_request(
+            norn().intake, actor=actor.name, method=request.method, path=request.path[:500], app=app, status=status,
+            about=g.get("about", ""),
+        )  # fmt: skip
     except NornError as error:
-        _log.warning("a request is missing in the audit", actor=actor.name, path=request.path, says=error.sentence)
+        _log.warning("a request is missing from the audit", actor=actor.name, path=request.path, says=error.sentence)

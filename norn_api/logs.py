@@ -1,7 +1,7 @@
-"""What the API's processes tell on stderr: sentences with ids, as text for people or as JSON for machines.
+"""The log lines of the API's processes on stderr: sentences with ids, as text for people or as JSON.
 
-One renderer for all of it: our own lines, the standard library's, and gunicorn's, of which its parent process writes
-some before our application is there. Every line of a request carries the request's id.
+One renderer serves our own lines, the standard library's and gunicorn's; its parent process writes some before
+our application exists. Every line of a request carries the request's id.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.settings import Settings, load
 
 
 def formatter(settings: Settings) -> logging.Formatter:
-    """Answers what gives every line its shape."""
+    """Returns the formatter of every line."""
     shape = settings.log_format
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if shape == "json" else structlog.dev.ConsoleRenderer(colors=False)
@@ -50,7 +50,7 @@ class GunicornLog(Logger):  # type: ignore[misc]
     """Gunicorn's own lines in our shape: `--logger-class norn_api.logs.GunicornLog`."""
 
     def setup(self, cfg: Any) -> None:
-        """Lets gunicorn set its handlers up, and gives them our formatter."""
+        """Sets up gunicorn's handlers with our formatter."""
         super().setup(cfg)
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.setFormatter(formatter(load()))

@@ -1,4 +1,4 @@
-"""The figures for Prometheus: what was counted for good, how things stand now, and what this process has answered.
+"""The metrics for Prometheus: durable counters, the current state, and the requests of this process.
 
 Each metric is one row of `METRICS`, and one of docs/metrics.md.
 """
@@ -14,17 +14,19 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.store import standing, tallies
-from norn_tasks.store.session import Database
-from norn_tasks.store.tallies import BOUNDS, Tally
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.status import gauges
+from norn_tasks.store.upkeep import counters
+from norn_tasks.store.upkeep.counters import BOUNDS, Tally
 
 HTTP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""The upper bounds, in seconds, of the buckets for the time of a request."""
 COUNTER, HISTOGRAM, GAUGE = "counter", "histogram", "gauge"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One metric: what kind it is, what it tells, and its labels."""
+class Series:
+    """One metric: its kind, its meaning and its labels."""
 
     kind: str
     about: str
@@ -32,38 +34,38 @@ class Figure:
 
 
 METRICS = {
-    "norn_jobs_accepted_total": Figure(COUNTER, "Jobs accepted", ("kind",)),
-    "norn_jobs_ended_total": Figure(COUNTER, "Jobs that ended", ("kind", "state")),
-    "norn_jobs_handed_back_total": Figure(COUNTER, "Jobs that a draining worker gave back", ("class",)),
-    "norn_claims_total": Figure(COUNTER, "Times that a worker took a job, counted when the job has ended", ("class",)),
-    "norn_leases_expired_total": Figure(COUNTER, "Jobs whose worker fell silent, by what became of them",
+    "norn_jobs_accepted_total": Series(COUNTER, "Jobs accepted", ("kind",)),
+    "norn_jobs_ended_total": Series(COUNTER, "Jobs that ended", ("kind", "state")),
+    "norn_jobs_handed_back_total": Series(COUNTER, "Jobs that a draining worker gave back", ("class",)),
+    "norn_claims_total": Series(COUNTER, "Times that a worker took a job, counted when the job has ended", ("class",)),
+    "norn_leases_expired_total": Series(COUNTER, "Jobs whose worker fell silent, by what became of them",
                                         ("class", "outcome")),
-    "norn_runs_total": Figure(COUNTER, "Calls and cron runs that ended", ("kind", "state")),
-    "norn_cron_occurrences_total": Figure(COUNTER, "Decided occurrences of schedules; a range counts once",
+    "norn_runs_total": Series(COUNTER, "Calls and cron runs that ended", ("kind", "state")),
+    "norn_cron_occurrences_total": Series(COUNTER, "Decided occurrences of schedules; a range counts once",
                                           ("verdict",)),
-    "norn_job_seconds": Figure(HISTOGRAM, "From a job's acceptance to its end", ("kind",)),
-    "norn_job_wait_seconds": Figure(HISTOGRAM, "From a job's acceptance to the first worker that took it", ("class",)),
-    "norn_step_seconds": Figure(HISTOGRAM, "Steps; a build is build-image", ("step", "state")),
-    "norn_run_seconds": Figure(HISTOGRAM, "What the code of a call or a cron run took", ("kind",)),
-    "norn_queue_depth": Figure(GAUGE, "Jobs that could start now", ("class",)),
-    "norn_queue_oldest_seconds": Figure(GAUGE, "How long the oldest of them has waited", ("class",)),
-    "norn_jobs_running": Figure(GAUGE, "Jobs that a worker has", ("class",)),
-    "norn_workers": Figure(GAUGE, "Workers that spoke in the last minute", ("class",)),
-    "norn_worker_slots": Figure(GAUGE, "Jobs that they could run at once", ("class",)),
-    "norn_worker_busy": Figure(GAUGE, "Jobs that they run", ("class",)),
-    "norn_beats": Figure(GAUGE, "Beats that spoke in the last 15 seconds"),
-    "norn_beat_lag_seconds": Figure(GAUGE, "How late the last tick of the latest beat was"),
-    "norn_database_up": Figure(GAUGE, "1 when the database answered this scrape; without it there are no more figures"),
-    "norn_http_requests_total": Figure(COUNTER, "Requests that this API process answered since it started",
+    "norn_job_seconds": Series(HISTOGRAM, "From a job's acceptance to its end", ("kind",)),
+    "norn_job_wait_seconds": Series(HISTOGRAM, "From a job's acceptance to the first worker that took it", ("class",)),
+    "norn_step_seconds": Series(HISTOGRAM, "Steps; a build is build-image", ("step", "state")),
+    "norn_run_seconds": Series(HISTOGRAM, "Duration of the code of a call or a cron run", ("kind",)),
+    "norn_queue_depth": Series(GAUGE, "Jobs that could start now", ("class",)),
+    "norn_queue_oldest_seconds": Series(GAUGE, "How long the oldest of them has waited", ("class",)),
+    "norn_jobs_running": Series(GAUGE, "Jobs that a worker has", ("class",)),
+    "norn_workers": Series(GAUGE, "Workers that spoke in the last minute", ("class",)),
+    "norn_worker_slots": Series(GAUGE, "Jobs that they could run at once", ("class",)),
+    "norn_worker_busy": Series(GAUGE, "Jobs that they run", ("class",)),
+    "norn_beats": Series(GAUGE, "Beats that spoke in the last 15 seconds"),
+    "norn_beat_lag_seconds": Series(GAUGE, "How late the last tick of the latest beat was"),
+    "norn_database_up": Series(GAUGE, "1 when the database answered this scrape; without it there are no more figures"),
+    "norn_http_requests_total": Series(COUNTER, "Requests that this API process answered since it started",
                                        ("method", "route", "status")),
-    "norn_http_request_seconds": Figure(HISTOGRAM, "What those took, streams and waiting calls included",
+    "norn_http_request_seconds": Series(HISTOGRAM, "Duration of those requests, streams and waiting calls included",
                                         ("method", "route")),
 }  # fmt: skip
 """Every metric by its name."""
 
 
-class Figures:
-    """What one API process tells to Prometheus; safe to use from many threads."""
+class ProcessMetrics:
+    """The metrics of one API process; safe to use from many threads."""
 
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
@@ -75,30 +77,30 @@ class Figures:
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts an answered request; `route` is an address of ours, not what was typed."""
+        """Counts a request that was handled; `route` is a route of ours, not the requested path."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
     def text(self) -> bytes:
-        """Answers all figures in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
 class _Stored(Collector):
-    """Reads the figures that are in the database, at each scrape."""
+    """The metrics that are in the database, read at each scrape."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def describe(self) -> Sequence[Metric]:
-        """Answers nothing: a registry must not ask the database when it is made."""
+        """Returns nothing: creating a registry must not query the database."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Answers the figures as they are now."""
+        """Yields the current metrics."""
         try:
             with self._database.transaction() as tx:
-                counted, now = tallies.all_of(tx), standing.gauges(tx)
+                counted, now = counters.all_of(tx), gauges.gauges(tx)
         except DatabaseDown:
             yield _gauge("norn_database_up", {(): 0.0})
             return

@@ -1,48 +1,65 @@
-"""What views need of the world: one frozen bundle per application, and the door through which a view takes it."""
+"""The services that views use: one frozen bundle for each application, and access to it from a view."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app, g
 
-from norn_api.auth import Authenticator
-from norn_api.hub import Hub
-from norn_api.metrics import Figures
-from norn_api.permissions import ANOTHER_APP
-from norn_api.places import Places
-from norn_api.waiting import Waiting
+from norn_api.access.auth import Authenticator, AuthenticatorChain, BearerTokens, EveryoneIsAdmin
+from norn_api.access.limits import Buckets
+from norn_api.access.permissions import ANOTHER_APP
+from norn_api.metrics import ProcessMetrics
+from norn_api.streaming.concurrency import ConcurrencyLimit
+from norn_api.streaming.hub import EventHub
+from norn_api.streaming.waiting import EndWaiter
 from norn_tasks.dispatch import Intake
-from norn_tasks.domain.access import Actor
-from norn_tasks.domain.errors import Forbidden
+from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.errors import Forbidden, NotFound
 from norn_tasks.settings import Settings
-from norn_tasks.store.live import Ends, Live
-from norn_tasks.store.session import Database
+from norn_tasks.store.broker.live import Ends, Live
+from norn_tasks.store.database.session import Database
 
 _KEY = "norn"
+BODIES = 4
+"""The number of large bodies that one process writes, and of large answers that it reads, at the same time: each takes
+several times its size in memory, and a connection to the database for as long as the server takes."""
+CHECKS = 1
+"""The number of infraspecs and slow hashes that one process computes at the same time: each keeps the process busy."""
+CHECK_SECONDS = 10.0
+"""How long such a computation waits for its turn."""
 UPLOADS = 4
-"""Uploads that one process reads at once: unpacking keeps a core busy."""
+"""The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
 
 
 @dataclass(frozen=True)
-class Services:
-    """The settings, the stores, and what the process keeps in memory. `closing` is set when the process is to end."""
+class ApiServices:
+    """The settings, the stores, and the in-memory state of the process. `closing` is set when the process shall end."""
 
     settings: Settings
     intake: Intake
-    authenticator: Authenticator
-    waiting: Waiting
-    hub: Hub
-    streams: Places
-    uploads: Places
+    authenticators: AuthenticatorChain
+    tokens: BearerTokens
+    ends_of_calls: EndWaiter
+    waiting: ConcurrencyLimit
+    bodies: ConcurrencyLimit
+    answers: ConcurrencyLimit
+    hub: EventHub
+    streams: ConcurrencyLimit
+    uploads: ConcurrencyLimit
+    checks: ConcurrencyLimit
     closing: threading.Event
     ends: Ends
-    figures: Figures
+    figures: ProcessMetrics
+    failures: Buckets
+    """How many failed attempts of each sender are written into the audit."""
 
     def close(self) -> None:
-        """Ends every stream and wait, and the threads behind them, within two seconds."""
+        """Ends every stream and wait, and their threads, within two seconds."""
         self.closing.set()
         self.ends.close()
 
@@ -57,41 +74,66 @@ class Services:
         return self.intake.live
 
     @staticmethod
-    def of(intake: Intake) -> Services:
-        """Makes the services of a process that accepts work through `intake`."""
+    def of(intake: Intake, more: Sequence[Authenticator] = ()) -> ApiServices:
+        """Makes the services of a process that accepts work through `intake`; `more` follow the bearer tokens."""
         settings, database, closing = intake.settings, intake.database, threading.Event()
-        ends = Ends(settings.broker_url)
-        return Services(
+        ends, tokens = Ends(settings.broker_url), BearerTokens(database)
+        return ApiServices(
             settings,
             intake,
-            Authenticator(database, off=settings.auth == "off"),
-            Waiting(database, ends, closing, Places(settings.max_waiting, "calls that wait for their answer")),
-            Hub(database, settings.database_listen_url, closing),
-            Places(settings.max_streams, "streams"),
-            Places(UPLOADS, "uploads that are being read"),
+            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, *more]),
+            tokens,
+            EndWaiter(database, ends, closing),
+            ConcurrencyLimit(settings.max_waiting, "calls that wait for their answer"),
+            ConcurrencyLimit(BODIES, "large bodies of calls on their way to the database"),
+            ConcurrencyLimit(BODIES, "large answers of calls on their way from the database"),
+            EventHub(database, settings.database_listen_url, closing),
+            ConcurrencyLimit(settings.max_streams, "streams"),
+            ConcurrencyLimit(UPLOADS, "uploads that are being read"),
+            ConcurrencyLimit(CHECKS, "infraspecs and secrets that are being read"),
             closing,
             ends,
-            Figures(database),
+            ProcessMetrics(database),
+            Buckets(burst=20, per_second=1 / 3),
         )
 
 
-def norn() -> Services:
-    """Answers the services of the application that handles this request."""
-    return cast(Services, current_app.extensions[_KEY])
+def norn() -> ApiServices:
+    """Returns the services of the application that handles this request."""
+    return cast(ApiServices, current_app.extensions[_KEY])
 
 
-def install(extensions: dict[str, object], services: Services) -> None:
-    """Puts the services where `norn()` finds them."""
+def install(extensions: dict[str, object], services: ApiServices) -> None:
+    """Stores the services where `norn()` finds them."""
     extensions[_KEY] = services
 
 
 def actor() -> Actor:
-    """Answers who sent this request."""
+    """Returns the sender of this request."""
     return cast(Actor, g.get("actor"))
 
 
-def reach(app: str) -> str:
-    """Answers the app's name when the sender's token reaches it; raises Forbidden."""
+def holder() -> str:
+    """Returns the name under which this request holds places: one sender holds at most half of them, an admin all."""
+    return "" if actor().may(Scope.ADMIN) else actor().name
+
+
+def turn() -> AbstractContextManager[None]:
+    """Returns a place for a computation that keeps a core busy; raises TooManyRequests after waiting for one."""
+    return norn().checks.place(CHECK_SECONDS)
+
+
+def hide_from_others(app: str, absent: NotFound) -> None:
+    """Raises `absent` if the sender's token does not reach the app: an id of another app looks like none at all.
+
+    A job of no app belongs to the server, which a token that is limited to apps does not reach.
+    """
+    if not actor().reaches(app):
+        raise absent
+
+
+def require_visible(app: str) -> str:
+    """Returns the app's name if the sender's token reaches it; raises Forbidden."""
     if not actor().reaches(app):
         raise Forbidden(f"your token does not reach {app}", hint=ANOTHER_APP)
     return app

@@ -13,24 +13,27 @@ from norn_api.app import NornApp, create_app
 from norn_tasks.dispatch import open_intake
 from norn_tasks.domain.errors import DatabaseDown, NornError
 from norn_tasks.settings import Settings, load
-from norn_tasks.store.brief import BriefDatabase
-from norn_tasks.store.tokens import ensure_bootstrap
+from norn_tasks.store.access.tokens import ensure_bootstrap
+from norn_tasks.store.database.bounded import BriefDatabase
+from norn_tasks.store.database.opening import open_for_requests
 
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
 _LOAD_FAILED = 4
-"""The status by which gunicorn knows that starting again is of no use."""
+"""The exit status by which gunicorn knows that a restart would not help."""
 
 
 def make(settings: Settings) -> NornApp:
     """Makes the process's application: its database, its intake, the bootstrap token."""
-    database = BriefDatabase(settings.database_url)
-    if settings.auth == "on" and not _let_in(database, settings):
-        threading.Thread(target=_keep_trying, args=(database, settings), name="norn-bootstrap", daemon=True).start()
+    database = open_for_requests(settings)
+    if settings.auth == "on" and not _register_bootstrap_token(database, settings):
+        threading.Thread(
+            target=_register_when_up, args=(database, settings), name="norn-bootstrap", daemon=True
+        ).start()
     return create_app(open_intake(database, settings))
 
 
-def _let_in(database: BriefDatabase, settings: Settings) -> bool:
-    """Sees to the bootstrap token; False when the database does not answer."""
+def _register_bootstrap_token(database: BriefDatabase, settings: Settings) -> bool:
+    """Registers the bootstrap token; returns False if the database does not respond."""
     try:
         ensure_bootstrap(database, settings.data_dir / TOKEN_FILE)
     except DatabaseDown:
@@ -38,14 +41,14 @@ def _let_in(database: BriefDatabase, settings: Settings) -> bool:
     return True
 
 
-def _keep_trying(database: BriefDatabase, settings: Settings) -> None:
-    """The API starts without its database; the token follows as soon as that answers."""
+def _register_when_up(database: BriefDatabase, settings: Settings) -> None:
+    """Registers the bootstrap token as soon as the database responds; the API starts without it."""
     pause = threading.Event()
-    while not _let_in(database, settings):
+    while not _register_bootstrap_token(database, settings):
         pause.wait(1.0)
 
 
-def _tell_on_term(close_all: Callable[[], None]) -> None:
+def _close_on_term(close_all: Callable[[], None]) -> None:
     """Ends streams and waits at SIGTERM; gunicorn's own handler still runs."""
     before = signal.getsignal(signal.SIGTERM)
 
@@ -58,15 +61,15 @@ def _tell_on_term(close_all: Callable[[], None]) -> None:
 
 
 def _application() -> NornApp:
-    """Makes the application; settings that cannot be served end the process with a sentence."""
+    """Makes the application; prints a sentence and exits if the settings cannot be used."""
     try:
         settings = load()
         logs.configure(settings)
         app = make(settings)
     except NornError as error:
-        print(error.told, file=sys.stderr)
+        print(error.rendered, file=sys.stderr)
         sys.exit(_LOAD_FAILED)
-    _tell_on_term(app.extensions["norn"].close)
+    _close_on_term(app.extensions["norn"].close)
     return app
 
 

@@ -1,1 +1,1 @@
-"""The `norn` command: speaks HTTP to a Norn server, prints what it answers, and nothing else."""
+"""The `norn` command: speaks HTTP to a Norn server and prints its responses."""

@@ -1,4 +1,4 @@
-"""Where the server is and which token opens it: by option, environment, config.toml, or the token `norn up` left.
+"""The server's URL and its token, from options, the environment, config.toml, or the token that `norn up` left.
 
 `NORN_URL` (default http://localhost:8800) and `NORN_TOKEN` are read here; `NORN_APP` is read in `project`.
 """
@@ -24,7 +24,7 @@ _CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Context:
-    """A server under a name of the user's own; `token` is empty when none is kept."""
+    """A server under a name that the user chose; `token` is empty if none is kept."""
 
     url: str
     token: str = field(default="", repr=False)
@@ -32,20 +32,20 @@ class Context:
 
 @dataclass(frozen=True)
 class Contexts:
-    """What config.toml holds: the servers by name, and which of them is used when nothing else is said."""
+    """The content of config.toml: the servers by name, and the one that is used by default."""
 
     current: str = ""
     by_name: Mapping[str, Context] = field(default_factory=dict)
 
     def get(self, name: str) -> Context:
-        """Answers a context; raises Usage when there is none of that name."""
+        """Returns a context; raises Usage if no context has that name."""
         if name not in self.by_name:
             known = ", ".join(sorted(self.by_name)) or "none yet"
             raise Usage(f"there is no context {name} (known: {known})", hint=f"norn context set {name} --url URL")
         return self.by_name[name]
 
     def with_context(self, name: str, context: Context) -> Contexts:
-        """Answers these contexts with one added or replaced; the first one becomes the current one."""
+        """Returns these contexts with one added or replaced. The first one that is added becomes the current one."""
         if not _CONTEXT_NAME.fullmatch(name):
             raise Usage(f"{name!r} is not a context's name: letters, digits, dot, dash and underscore")
         return replace(self, current=self.current or name, by_name={**self.by_name, name: context})
@@ -53,26 +53,26 @@ class Contexts:
 
 @dataclass(frozen=True)
 class Profile:
-    """What the client needs: the server's base URL without a slash at its end, and the token (may be empty)."""
+    """The server's base URL without a final slash, and the token (may be empty)."""
 
     url: str
     token: str = field(default="", repr=False)
 
     @property
     def loopback(self) -> bool:
-        """True when the server is on this machine."""
+        """True if the server is on this machine."""
         return is_loopback(self.url)
 
 
 def config_file() -> Path:
-    """Answers where the contexts are kept: `~/.config/norn/config.toml` on Linux."""
+    """Returns the path of the file of contexts: `~/.config/norn/config.toml` on Linux."""
     import platformdirs
 
     return platformdirs.user_config_path("norn") / "config.toml"
 
 
 def load_contexts(path: Path | None = None) -> Contexts:
-    """Reads the contexts; no file means none."""
+    """Reads the contexts; a missing file means no contexts."""
     path = path or config_file()
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -87,7 +87,7 @@ def load_contexts(path: Path | None = None) -> Contexts:
 
 
 def save_contexts(contexts: Contexts, path: Path | None = None) -> Path:
-    """Writes the contexts, readable by their owner only; answers where."""
+    """Writes the contexts into a file that only its owner can read; returns its path."""
     path = path or config_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
@@ -100,9 +100,9 @@ def save_contexts(contexts: Contexts, path: Path | None = None) -> Path:
 def find_profile(
     *, url: str = "", token: str = "", context: str = "", environ: Mapping[str, str] | None = None
 ) -> Profile:
-    """Decides server and token; what was typed wins over the environment, that over the current context.
+    """Finds the server and the token. Options take precedence over the environment, and that over the current context.
 
-    A context's token goes to that context's server only, the token of `norn up` only to this machine.
+    A context's token is sent to that context's server only, the token of `norn up` to this machine only.
     """
     environ = os.environ if environ is None else environ
     contexts = load_contexts()
@@ -116,7 +116,7 @@ def find_profile(
 
 
 def checked_url(url: str) -> str:
-    """Answers a server's URL in the one form it is compared in; raises Usage for what is none."""
+    """Returns a server's URL in normal form, for comparison; raises Usage if it is not the URL of a server."""
     try:
         parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
@@ -128,7 +128,7 @@ def checked_url(url: str) -> str:
 
 
 def checked_token(token: str) -> str:
-    """Answers a token that can stand in a header; raises Usage for what cannot, without showing it."""
+    """Returns a token that an HTTP header can hold; raises Usage for any other text, without printing it."""
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise Usage("the token holds characters that no token has", hint="copy it again: it looks like norn_…")
@@ -136,7 +136,7 @@ def checked_token(token: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """True when a URL names this machine."""
+    """Returns True if a URL names this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -147,7 +147,7 @@ def is_loopback(url: str) -> bool:
 
 
 def bootstrap_token(url: str, environ: Mapping[str, str]) -> str:
-    """Answers the token that `norn up` left in its data directory, for a server on this machine; else nothing."""
+    """Returns the token that `norn up` left in its data directory; empty if the server is not on this machine."""
     if not is_loopback(url):
         return ""
     try:

@@ -1,15 +1,15 @@
-"""Asks before something is lost: the user types the name of what goes, or gave it by `--confirm`."""
+"""Asks before something is lost: the user types its name, or has given it with `--confirm`."""
 
 from __future__ import annotations
 
 import sys
 
+from norn_cli.display.output import Output
 from norn_cli.errors import Usage
-from norn_cli.output import Output
 
 
 def confirm(output: Output, name: str, given: str | None, consequence: str) -> None:
-    """Returns when the user confirmed; raises Usage, and nothing was done, when not.
+    """Returns if the user confirms; raises Usage, before anything is done, if not.
 
     `given` is the value of `--confirm`; without it the name is asked for on a terminal.
     """

@@ -1,7 +1,7 @@
 """Reads a `.env` file: `NAME=value` a line, `export` before it or not, `#` begins a comment, quotes hold several lines.
 
-In single quotes everything stands for itself; in double quotes a backslash makes `n` a new line, `t` a tab, and takes
-any other letter as it is. Nothing is looked up or run: `$HOME` is five letters.
+Text in single quotes is literal. In double quotes `\\n` is a new line, `\\t` a tab, and a backslash before any other
+letter is dropped. Nothing is expanded or run: `$HOME` is five letters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 def parsed(text: str, file: str) -> dict[str, str]:
-    """Answers the variables of a file, a later line over an earlier one; raises Usage with the line's number alone."""
+    """Returns the variables of a file, the last value of each; raises Usage with the line's number, not its text."""
     text, at, found = text.replace("\r\n", "\n"), 0, {}
     while at < len(text):
         line = _NOTHING.match(text, at) or _LINE.match(text, at)

@@ -1,7 +1,7 @@
-"""What can go wrong between a user and a server: each error is a sentence, a way out, and an exit code.
+"""The errors of the command: each has a sentence, a hint and an exit code.
 
-Commands raise these; `main` tells them once, on stderr, and ends with their code. A problem that the server answers
-(RFC 9457) becomes a `Refused` here, so that its sentence and hint reach the user as the server wrote them.
+Commands raise these; `main` prints them on stderr and exits with their code. A problem in a response (RFC 9457) becomes
+a `Refused`, so that its sentence and hint reach the user as the server wrote them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the exit status of `norn` means; `docs/cli.md` lists them."""
+    """The exit statuses of `norn`; `docs/cli.md` lists them."""
 
     OK = 0
     FAILED = 1
@@ -26,9 +26,9 @@ class ExitCode(IntEnum):
 
 
 class CliError(Exception):
-    """Anything that ends a command badly: `sentence` says what happened, `hint` the way out (may be empty).
+    """The base of all errors: `sentence` says what happened, `hint` what to do about it (may be empty).
 
-    `word` is the server's stable code for it, such as `not_forged` (docs/errors.md); empty for what norn itself found.
+    `word` is the server's stable code, such as `not_forged` (docs/errors.md); empty for errors that norn itself found.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
@@ -41,7 +41,7 @@ class CliError(Exception):
 
     @property
     def code(self) -> int:
-        """The exit status that tells this error."""
+        """The exit status of this error."""
         return int(self.exit_code)
 
     @property
@@ -51,39 +51,39 @@ class CliError(Exception):
 
 
 class Usage(CliError):
-    """What was typed cannot be meant; nothing was asked of the server."""
+    """The command line makes no sense; no request was sent."""
 
     exit_code = ExitCode.USAGE
 
 
 class Unreachable(CliError):
-    """The server did not answer, or stopped answering."""
+    """The server does not respond, or has stopped responding."""
 
 
 class NotNorn(CliError):
-    """Something answered, and it does not speak as a Norn server does."""
+    """The response does not come from a Norn server."""
 
 
 class Missing(CliError):
-    """What was named is not there."""
+    """The thing that was named does not exist."""
 
     exit_code = ExitCode.NOT_FOUND
 
 
 class JobFailed(CliError):
-    """The job that the command waited for, or the run it started, did not succeed."""
+    """The job that the command waited for, or the run that it started, did not succeed."""
 
     exit_code = ExitCode.JOB_FAILED
 
 
 class WaitedEnough(CliError):
-    """The job goes on, and `--timeout` is over."""
+    """`--timeout` has passed; the job goes on."""
 
     exit_code = ExitCode.TIMED_OUT
 
 
 class Detached(CliError):
-    """The user pressed Ctrl-C: the job goes on without anybody watching."""
+    """The user pressed Ctrl-C; the job goes on."""
 
     exit_code = ExitCode.INTERRUPTED
 
@@ -96,7 +96,7 @@ _BY_STATUS = {
     504: ExitCode.JOB_FAILED,
 }
 
-# What is said when the server gives no hint of its own.
+# The hints for responses that have none.
 _HINTS = {
     401: "set NORN_TOKEN, or norn context set NAME --token -; on the server's machine norn finds the one of norn up",
     403: "ask an admin for a token that reaches further: norn token create NAME",
@@ -106,7 +106,7 @@ _HINTS = {
 
 
 class Refused(CliError):
-    """The server said no; `problem` is its answer, `status` the HTTP status."""
+    """The server refused; `problem` is the body of its response, `status` the HTTP status."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         sentence = str(problem.get("detail") or problem.get("title") or f"the server answered {status}")
@@ -117,12 +117,12 @@ class Refused(CliError):
 
     @property
     def code(self) -> int:
-        """The exit status: by the HTTP status, 1 for what has none of its own."""
+        """The exit status that belongs to the HTTP status; 1 for any other."""
         return int(_BY_STATUS.get(self.status, ExitCode.FAILED))
 
     @property
     def temporary(self) -> bool:
-        """True when the same request may be answered in a moment."""
+        """True if the same request may succeed in a moment."""
         return self.status in (429, 502, 503, 504)
 
     @property
@@ -133,7 +133,7 @@ class Refused(CliError):
 
 
 def mistake_line(mistake: Mapping[str, Any]) -> str:
-    """Answers one mistake of a spec as `file:line:col: field: message (hint)`."""
+    """Returns one mistake of a spec as `file:line:col: field: message (hint)`."""
     place = ":".join(str(mistake[key]) for key in ("file", "line", "column") if mistake.get(key) is not None)
     parts = [part for part in (place, mistake.get("field"), mistake.get("message")) if part]
     hint = f" ({mistake['hint']})" if mistake.get("hint") else ""

@@ -1,4 +1,4 @@
-"""The only place that starts processes: `norn up` and its like run the server side by command line, never by import."""
+"""The only module of the CLI that starts processes: commands run the server's programs and never import them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import NoReturn
 
 from norn_cli.errors import CliError
 
-# One distribution of each extra that `norn up` needs; looked for, not imported.
+# One package of each extra that `norn up` needs; they are only looked up, not imported.
 _SERVER_PARTS = ("flask", "celery", "sqlalchemy", "docker", "supervisor")
 
 
 def embedded(arguments: Sequence[str], *, elsewhere: str = "") -> NoReturn:
-    """Becomes `python -m norn_tasks.embedded …`: start, stop and look at the server on this machine.
+    """Replaces this process with `python -m norn_tasks.embedded …`, which starts, stops and inspects the server here.
 
-    `elsewhere`: what to type when the server is none of `norn up`, told where that cannot be asked.
+    `elsewhere`: the equivalent command for a server in docker-compose, which the hint names if no server is installed
+    here.
     """
     missing = [part for part in _SERVER_PARTS if find_spec(part) is None]
     if missing:
@@ -30,8 +31,8 @@ def embedded(arguments: Sequence[str], *, elsewhere: str = "") -> NoReturn:
     _become("norn_tasks.embedded", arguments)
 
 
-def told_by_embedded(arguments: Sequence[str]) -> str:
-    """Runs `python -m norn_tasks.embedded …` to its end and answers what it printed; empty when it failed."""
+def output_of_embedded(arguments: Sequence[str]) -> str:
+    """Runs `python -m norn_tasks.embedded …` to its end and returns its output; empty if it failed."""
     if any(find_spec(part) is None for part in _SERVER_PARTS):
         return ""
     argv = [sys.executable, "-P", "-m", "norn_tasks.embedded", *arguments]
@@ -40,17 +41,17 @@ def told_by_embedded(arguments: Sequence[str]) -> str:
 
 
 def domain(arguments: Sequence[str]) -> NoReturn:
-    """Becomes `python -m norn_tasks.domain …`: check and write infraspecs, without a server."""
+    """Replaces this process with `python -m norn_tasks.domain …`: it checks and writes infraspecs without a server."""
     _become("norn_tasks.domain", arguments)
 
 
 def output(form: str) -> list[str]:
-    """Answers the words that ask `norn_tasks.domain` for this form of its output."""
+    """Returns the options with which `norn_tasks.domain` prints in this form."""
     return [] if form == "table" else ["--output", form]
 
 
 def browse(url: str) -> None:
-    """Opens a URL in the user's browser, when there is a desktop to open it on."""
+    """Opens a URL in the user's browser if there is a desktop."""
     import webbrowser
 
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
@@ -58,8 +59,8 @@ def browse(url: str) -> None:
 
 
 def _become(module: str, arguments: Sequence[str]) -> NoReturn:
-    # In this process's place: signals, terminal and exit status are the new one's own. -P keeps Python from importing
-    # what happens to lie in the current directory.
+    # The new program replaces this process, so that it gets the signals and the terminal, and its exit status is ours.
+    # -P keeps Python from importing modules that happen to be in the current directory.
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell is wanted

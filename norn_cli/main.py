@@ -1,4 +1,4 @@
-"""The `norn` command: names its commands, loads the one that is used, turns every error into a sentence and a code."""
+"""The `norn` command: lists the commands, loads the one in use, prints errors and sets the exit status."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from norn_cli.errors import CliError, ExitCode, Usage
+from norn_cli.display.output import Format, Output
+from norn_cli.errors import CliError, Detached, ExitCode, Usage
 from norn_cli.options import NornCommand, colour_wanted, global_options
-from norn_cli.output import Format, Output
 from norn_cli.session import Session
 
-# Each name is a module of `commands` (a dash becomes an underscore) with an attribute `command`.
+# Each section is a folder of `commands`; each name is a module in it (a dash becomes an underscore) with an attribute
+# `command`.
 COMMANDS = {
     "Apps": {
         "init": "Write an infraspec.yaml to start from",
         "validate": "Check an infraspec without a server",
         "schema": "Print the JSON Schema of infraspec.yaml, for editors",
-        "apply": "Make an infraspec known to the server",
+        "apply": "Register an infraspec with the server",
         "forge": "Make an app's infrastructure",
         "deploy": "Build, test and roll out a revision",
         "rollback": "Go back to an earlier release",
+        "resolve": "Continue or abandon a job that needs attention",
         "restart": "Replace an app's containers by new ones",
         "scale": "Set how many replicas run",
         "teardown": "Remove what forge made",
@@ -32,62 +34,65 @@ COMMANDS = {
         "secrets": "Set, unset and list an app's secrets",
     },
     "Looking": {
-        "status": "Show the apps, or one app with all its facts",
+        "status": "Show all apps, or one app in detail",
         "logs": "Print what an app, or the server, has written",
-        "why": "Say why an app is not as it should be",
+        "why": "Explain why an app is not as it should be",
         "exec": "Run a program inside a replica that serves",
         "run": "Run a command once in an app's image",
-        "runs": "List and show the commands that were run so",
+        "runs": "List and show the commands of norn run",
         "open": "Print an app's URL and open it",
         "deployments": "List an app's deployments",
         "releases": "List an app's releases",
-        "alerts": "List what is wrong with apps",
+        "specs": "List the infraspecs that were applied to an app",
+        "alerts": "List the alerts of apps",
         "events": "List what happened, or follow it",
         "jobs": "List jobs, show, follow and cancel them",
     },
     "Functions and cron": {
         "invoke": "Call a function",
-        "fn": "Look at a function's calls and make them again",
-        "cron": "Look at schedules, run, pause and change them",
+        "fn": "List a function's calls, and repeat them",
+        "cron": "Show schedules; run, pause and change them",
     },
     "Server": {
         "up": "Start a whole server on this machine",
         "down": "Stop the server that up started",
-        "backup": "Write the control plane into a file",
-        "restore": "Put the control plane back from its backup",
-        "health": "Say how the server is",
-        "doctor": "Say how the server is, and what helps",
-        "worker": "List the workers, have one leave",
-        "notify": "Say where alerts are sent",
-        "token": "List, make and revoke tokens",
-        "context": "Keep servers under names of your own",
-        "completion": "Print the completion script of a shell",
+        "backup": "Save the control plane to a file",
+        "restore": "Restore the control plane from a backup",
+        "health": "Show the health of the server",
+        "doctor": "Check the server, and suggest what to fix",
+        "worker": "List the workers, or drain one",
+        "notify": "Manage the receivers of alerts",
+        "token": "List, create and revoke tokens",
+        "context": "Keep the addresses of several servers",
+        "completion": "Print the completion script for a shell",
         "version": "Print the versions of norn and of the server",
     },
 }
+FOLDERS = {"Apps": "apps", "Looking": "looking", "Functions and cron": "functions", "Server": "server"}
 SUMMARIES = {name: summary for section in COMMANDS.values() for name, summary in section.items()}
+_FOLDER_OF = {name: FOLDERS[section] for section, commands in COMMANDS.items() for name in commands}
 _NAME_WIDTH = max(map(len, SUMMARIES))
 
 
 class NornGroup(click.Group):
-    """The root: commands come from COMMANDS, errors end here."""
+    """The root group: it finds commands in COMMANDS and prints their errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Answers every command's name, in the order of COMMANDS."""
+        """Returns the names of all commands, in the order of COMMANDS."""
         return list(SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Loads a command; None when there is none of that name."""
+        """Loads a command; returns None if there is no command of that name."""
         if cmd_name not in SUMMARIES:
             return None
-        module = importlib.import_module(f"norn_cli.commands.{cmd_name.replace('-', '_')}")
+        module = importlib.import_module(f"norn_cli.commands.{_FOLDER_OF[cmd_name]}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the command that is typed; what is none may be a slip of the finger."""
+        """Finds the command that was typed; suggests a similar name if there is none."""
         if args[0] not in SUMMARIES and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -97,7 +102,7 @@ class NornGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the commands by section, without loading one."""
+        """Writes the commands by section, without loading any."""
         for title, commands in COMMANDS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(_NAME_WIDTH), summary) for name, summary in commands.items()])
@@ -109,7 +114,7 @@ class NornGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> int:
-        """Runs one command line; ends the process with its exit status, or answers it."""
+        """Runs one command line; exits with its status, or returns it if `standalone_mode` is false."""
         code = self._run(args, **extra)
         if standalone_mode:
             sys.exit(code)
@@ -133,14 +138,18 @@ class NornGroup(click.Group):
             error.show()
             return int(ExitCode.USAGE)
         except click.ClickException as error:
-            return _told(_as_usage(error), colour)
+            return _print_error(_as_usage(error), colour)
         except CliError as error:
-            return _told(error, colour)
+            return _print_error(error, colour)
         return code if isinstance(code, int) else 0
 
 
-def _told(error: CliError, colour: bool) -> int:
-    Output(Format.TABLE, colour=colour).error(error)
+def _print_error(error: CliError, colour: bool) -> int:
+    output = Output(Format.TABLE, colour=colour)
+    if isinstance(error, Detached):
+        output.note(error)
+    else:
+        output.error(error)
     return error.code
 
 
@@ -151,13 +160,13 @@ def _as_usage(error: click.ClickException) -> Usage:
 
 
 def _close_quietly(stream: TextIO) -> None:
-    # Whoever read us has gone: what is still buffered goes nowhere, without a word at exit.
+    # The reader of our output has gone: the rest of the buffer is discarded, so that Python prints no error at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
-        from norn_cli.commands.version import own_version
+        from norn_cli.commands.server.version import own_version
 
         click.echo(f"norn {own_version()}")
         context.exit()
@@ -168,10 +177,10 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
               help="Print the version of norn.")  # fmt: skip
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Norn runs small apps: webservers, workers, cron jobs and functions.
+    """Runs small apps: webservers, workers, cron jobs and functions.
 
-    Each says what it is in one infraspec.yaml. The app a command works on is the one typed after it, --app, NORN_APP,
-    or the one whose infraspec is in the current directory.
+    Each app is described by one infraspec.yaml. A command works on the app named after it; without a name, on the app
+    that --app, NORN_APP or the infraspec in the current directory gives, in this order.
     """
     context.obj = context.obj or Session(colour=colour_wanted())
 

@@ -1,4 +1,4 @@
-"""What commands have in common on the command line: the options they all take, `APP`, and how work is waited for."""
+"""Options and arguments that commands share: the global options, `APP`, and the options of waiting for work."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from norn_cli.output import Format
+from norn_cli.display.output import Format
 from norn_cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ROLES = ("webserver", "worker", "cron", "function")
+"""The roles of apps, as options take them."""
 
 COMPLETION_SECONDS = 0.5
 _TYPED = "norn.typed"
@@ -36,12 +39,12 @@ def _no_colour(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def colour_wanted() -> bool:
-    """False when NO_COLOR is set to anything (https://no-color.org), which click does not look at."""
+    """Returns False if NO_COLOR is set to anything (https://no-color.org), which click ignores."""
     return not os.environ.get("NO_COLOR")
 
 
 def complete_app(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Answers the server's apps that begin so; nothing when it takes too long or says no."""
+    """Returns the server's apps whose names begin with `incomplete`; none if the server is slow or refuses."""
     from norn_cli.client import Client
     from norn_cli.errors import CliError
 
@@ -54,7 +57,7 @@ def complete_app(context: click.Context, _: click.Parameter, incomplete: str) ->
 
 
 def global_options() -> list[click.Option]:
-    """Answers the options that `norn` takes before and after the name of the command."""
+    """Returns the options that `norn` takes before and after the name of the command."""
     say = {"expose_value": False}
     return [
         click.Option(["--app", "app_option"], metavar="APP", callback=_keep("app_option"), shell_complete=complete_app,
@@ -71,7 +74,7 @@ def global_options() -> list[click.Option]:
 
 
 class _WithGlobals(click.Command):
-    """A command that takes the global options after its name too, and lists them apart from its own."""
+    """A command that accepts the global options after its name too, and lists them apart from its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +103,7 @@ class NornCommands(_WithGlobals, click.Group):
 
 
 def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Makes a function a command of `norn`; what it returns is the exit status, None is 0."""
+    """Makes a function a command of `norn`. The function returns the exit status; None is 0."""
     return click.command(name, cls=NornCommand, **attrs)
 
 
@@ -110,33 +113,33 @@ def commands(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], NornComm
 
 
 class _AfterDashes(NornCommand):
-    """A command whose own words end at `--`; what stands behind is another program's, untouched."""
+    """A command whose own arguments end at `--`; the arguments after it belong to another program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keeps what stands behind the first `--` for `typed_command`."""
+        """Keeps the arguments after the first `--` for `typed_command`."""
         if "--" in args:
             at = args.index("--")
             ctx.meta[_TYPED], args = args[at + 1 :], args[:at]
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Says so in the usage."""
+        """Adds `-- COMMAND` to the usage line."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
 
 
 def command_with_another(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Makes a function a command that is given another program's words behind `--`: `typed_command` answers them."""
+    """Makes a function a command that takes another program's command line after `--`; `typed_command` returns it."""
     return click.command(name, cls=_AfterDashes, **attrs)
 
 
 def typed_command() -> list[str]:
-    """Answers the words behind `--`; raises Usage when there are none."""
+    """Returns the arguments after `--`; raises Usage if there are none."""
     context = click.get_current_context()
     typed: list[str] = context.meta.get(_TYPED) or []
     if not typed:
         from norn_cli.errors import Usage
 
-        raise Usage("what is to be run stands behind --", hint=f"norn {context.info_name} blog -- ls -l")
+        raise Usage("the command to run goes after --", hint=f"norn {context.info_name} blog -- ls -l")
     return typed
 
 
@@ -146,7 +149,7 @@ def app_argument(function: F) -> F:
 
 
 def forms(*taken: Format, because: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Refuses each `-o` but a table and those `taken`; `because` says why, in the message."""
+    """Refuses every `-o` except table and those in `taken`; `because` is the reason in the message."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -161,7 +164,7 @@ def forms(*taken: Format, because: str) -> Callable[[Callable[..., Any]], Callab
 
 
 def refuse_form(form: Format, taken: Collection[Format], command: str, because: str) -> None:
-    """Raises Usage when a command prints nothing in this form."""
+    """Raises Usage if a command has no output in this form."""
     from norn_cli.errors import Usage
 
     if form is not Format.TABLE and form not in taken:
@@ -170,7 +173,7 @@ def refuse_form(form: Format, taken: Collection[Format], command: str, because: 
 
 
 def limit_option(default: int = 20, most: int = 200) -> Callable[[F], F]:
-    """Adds `-n/--limit`; `most` is what the server answers at once."""
+    """Adds `-n/--limit`; `most` is the largest page that the server returns."""
     return click.option("-n", "--limit", type=click.IntRange(1, most), default=default, show_default=True,
                         help="How many, at most.")  # fmt: skip
 
@@ -183,8 +186,8 @@ def confirm_option(function: F) -> F:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """How accepted work is waited for; `timeout` in seconds."""
+class WaitOptions:
+    """The options of waiting for accepted work; `timeout` in seconds."""
 
     detach: bool = False
     timeout: float | None = None
@@ -192,7 +195,7 @@ class Waiting:
 
 
 def work_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--detach`, `--timeout` and `--verbose`, handed on as one `waiting`."""
+    """Adds `--detach`, `--timeout` and `--verbose`, passed on as one `waiting`."""
 
     @click.option("--detach", is_flag=True, help="Print the job's id and do not wait for it.")
     @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
@@ -200,6 +203,6 @@ def work_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
     @wraps(function)
     def with_waiting(*args: Any, detach: bool, timeout: float | None, verbose: bool, **kwargs: Any) -> Any:
-        return function(*args, waiting=Waiting(detach, timeout, verbose), **kwargs)
+        return function(*args, waiting=WaitOptions(detach, timeout, verbose), **kwargs)
 
     return with_waiting

@@ -1,4 +1,4 @@
-"""Which app is meant: the one typed, else `NORN_APP`, else the one whose infraspec is in the current directory."""
+"""Finds the app of a command: the one that was typed, else `NORN_APP`, else the infraspec in the current directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from norn_cli.errors import CliError, Usage
 
 SPEC_FILE = "infraspec.yaml"
 SPEC_MAX = 64 * 1024
+"""The most bytes of an infraspec."""
 
 _APP_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 def checked_name(name: str) -> str:
-    """Answers an app's name as it is; raises Usage for what no app can be called."""
+    """Returns an app's name unchanged; raises Usage if no app can have that name."""
     if not _APP_NAME.fullmatch(name):
         raise Usage(
             f"{name!r} is not an app's name",
@@ -27,7 +28,7 @@ def checked_name(name: str) -> str:
 
 
 def find_app(typed: str = "", *, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> str:
-    """Answers the app that is meant; raises Usage when nothing names one."""
+    """Returns the app's name; raises Usage if nothing names an app."""
     environ = os.environ if environ is None else environ
     name = typed or environ.get("NORN_APP", "")
     if name:
@@ -45,7 +46,7 @@ def find_app(typed: str = "", *, environ: Mapping[str, str] | None = None, direc
 
 
 def spec_path(given: Path | None) -> Path:
-    """Answers the infraspec that a file, a directory or nothing at all stands for."""
+    """Returns the infraspec's path: the given file, the one in the given directory, or the one in this directory."""
     path = given or Path()
     path = path / SPEC_FILE if path.is_dir() else path
     if not path.exists():
@@ -54,7 +55,7 @@ def spec_path(given: Path | None) -> Path:
 
 
 def read_spec(path: Path) -> str:
-    """Reads an infraspec; raises CliError when it cannot be read or is too large to be one."""
+    """Reads an infraspec; raises CliError if it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             content = file.read(SPEC_MAX + 1)
@@ -69,13 +70,13 @@ def read_spec(path: Path) -> str:
 
 
 def app_of(text: str) -> str:
-    """Answers the name in an infraspec's `app:` line; empty when the text has none or is no YAML."""
+    """Returns the value of an infraspec's `app`; empty if the text has none or is not YAML."""
     name = values_of(text).get("app")
     return name if isinstance(name, str) else ""
 
 
 def values_of(text: str) -> dict[str, Any]:
-    """Answers what an infraspec's text holds, unchecked; nothing when it is no YAML. The server checks it."""
+    """Returns the fields of an infraspec, unchecked; none if the text is not YAML. The server checks them."""
     import yaml
 
     try:
@@ -86,10 +87,10 @@ def values_of(text: str) -> dict[str, Any]:
 
 
 def is_path(word: str) -> bool:
-    """True for what can only be a path, and no app's name."""
+    """Returns True if the text can only be a path, and not an app's name."""
     return "/" in word or word in (".", "..")
 
 
 def named_app(option: str) -> str:
-    """Answers the app that `--app` or `NORN_APP` names; empty when neither does."""
+    """Returns the app that `--app` or `NORN_APP` names; empty if neither is given."""
     return option or os.environ.get("NORN_APP", "")

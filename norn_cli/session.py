@@ -1,4 +1,4 @@
-"""What a command gets: the options every command takes, and the client, the output and the app they lead to."""
+"""The context of one command: its global options, and the client, the output and the app that follow from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from norn_cli.output import Format, Output
+from norn_cli.display.output import Format, Output
 
 if TYPE_CHECKING:
     from norn_cli.client import Client
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """One run of `norn`. Everything is made when it is first asked for: help and completion stay quick."""
+    """One run of `norn`. Each part is created at its first use, so that help and completion stay quick."""
 
     url: str = ""
     token: str = ""
@@ -28,7 +28,7 @@ class Session:
 
     @cached_property
     def profile(self) -> Profile:
-        """Which server, and with which token."""
+        """The server and the token."""
         from norn_cli.config import find_profile
 
         return find_profile(url=self.url, token=self.token, context=self.context)
@@ -42,11 +42,11 @@ class Session:
 
     @cached_property
     def output(self) -> Output:
-        """Where everything is printed."""
+        """The output of this run."""
         return Output(self.form, colour=self.colour)
 
     def app(self, typed: str | None = None) -> str:
-        """Answers the app that is meant: typed after the command, by --app, by NORN_APP, or the directory's own."""
+        """Returns the app of the command: typed after it, or from --app, NORN_APP or the directory's infraspec."""
         from norn_cli.errors import Usage
         from norn_cli.project import find_app
 

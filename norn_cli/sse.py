@@ -10,9 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """One event of a stream: where to resume after it, its kind, and what it tells.
+    """One event of a stream: the id to resume after it, its kind, and its data.
 
-    `kind` is empty for a heartbeat, which tells only that the server is there.
+    `kind` is empty for a heartbeat, which only shows that the server is there.
     """
 
     id: str = ""
@@ -21,7 +21,7 @@ class ServerEvent:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cuts a stream of bytes at newlines; a last line without one is answered too, invalid UTF-8 is replaced."""
+    """Cuts a stream of bytes at newlines; the last line may lack one. Invalid UTF-8 is replaced."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -32,7 +32,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def events(stream: Iterable[str]) -> Iterator[ServerEvent]:
-    """Puts the lines of an event stream together into events; comments come out as heartbeats.
+    """Assembles the lines of an event stream into events; a comment becomes a heartbeat.
 
     An event that the end of the stream cut off is dropped: the server sends it again after the last id.
     """

@@ -1,1 +1,1 @@
-"""The heart of Norn: the job ledger, the pipelines that do the work, and the adapters to the outside world."""
+"""The core of Norn: the job ledger, the pipelines that do the work, and the adapters to the outside world."""

@@ -1,7 +1,7 @@
-"""The Celery application and its queues, one per class. It names no task but by string; messages only wake somebody.
+"""The Celery application, with one queue per job class. Tasks are named by string; a message only wakes a worker.
 
-A publish is bounded: in the API it has 300 ms and no retry, and after one failure nothing is tried for 5 s
-(the breaker), because the sweeper makes up for every wake-up that was lost.
+Publishing takes bounded time: the API allows it 300 ms without a retry, and after a failure it does not publish for
+5 s (the circuit breaker). A lost wake-up only costs time, because the sweeper repeats it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.settings import load
 
 WORK = "norn.work"
@@ -23,7 +23,7 @@ _PUBLISH_SECONDS = 0.3
 
 
 def create(broker_url: str) -> Celery:
-    """Makes the application for a broker; queues hang on the nameless exchange, which needs no keys in Redis."""
+    """Returns the application for a broker; queues use the default exchange, which needs no keys in Redis."""
     app = Celery("norn", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(str(c), Exchange(""), routing_key=str(c)) for c in JobClass],
@@ -49,7 +49,7 @@ def create(broker_url: str) -> Celery:
 
 
 class Waker:
-    """Publishes wake-ups. `patient`: for workers and beat; the API is not, and has a breaker."""
+    """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one."""
 
     def __init__(self, broker_url: str) -> None:
         self._app = create(broker_url)
@@ -66,11 +66,11 @@ class Waker:
 
     @property
     def broken(self) -> bool:
-        """True while the breaker is open: the broker did not take the last message."""
+        """True while the circuit breaker is open, because the broker did not accept the last message."""
         return time.monotonic() < self._closed_until
 
     def wake(self, job_class: JobClass, times: int = 1) -> bool:
-        """Sends wake-ups for a class; False when the broker did not take them, which loses nothing but time."""
+        """Sends wake-ups for a class; returns False if the broker did not accept them, which only costs time."""
         if self.broken:
             return False
         try:

@@ -11,7 +11,7 @@ from norn_tasks.settings import Settings
 
 
 def configure(settings: Settings) -> None:
-    """Sends structlog's and the standard library's lines through one renderer."""
+    """Configures structlog and the standard library to use one renderer."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -1,6 +1,6 @@
-"""Every variable that Norn's server side reads, on one typed page: meaning, unit, default.
+"""Every environment variable that Norn's server side reads, with its type, meaning, unit and default.
 
-`load()` is called once at the edge of a process (wsgi, worker, beat, router, `norn up`); what it returns is frozen and
+`load()` is called once when a process starts (wsgi, worker, beat, router, `norn up`); the settings are frozen and
 handed down as an argument. The CLI's own variables (`NORN_URL`, `NORN_TOKEN`, `NORN_APP`) are in `norn_cli.config`.
 """
 
@@ -13,11 +13,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from norn_tasks.domain.alerting.destination import mailbox
+from norn_tasks.domain.alerting.mail_server import mail_server
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_apart
+from norn_tasks.domain.jobs.placement import HOME
 from norn_tasks.domain.quantities import parse_memory
 
 PREFIX = "NORN_"
+_LEAST_BUILD = 512 * 1024**2
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
 def _memory(value: object) -> object:
@@ -39,11 +44,21 @@ def _apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
     return roots
 
 
+def _mail_server(text: str) -> str:
+    if text:
+        mail_server(text)
+    return text
+
+
+def _mailbox(text: str) -> str:
+    return mailbox(text) if text else text
+
+
 Roots = Annotated[tuple[Path, ...], BeforeValidator(_paths), AfterValidator(_apart)]
 
 
 def default_data_dir() -> Path:
-    """Answers where Norn keeps everything: /var/lib/norn for root, the user's data directory else."""
+    """Returns the default data directory: /var/lib/norn for root, else one in the user's data directory."""
     if os.geteuid() == 0:
         return Path("/var/lib/norn")
     return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "norn"
@@ -52,12 +67,15 @@ def default_data_dir() -> Path:
 class Settings(BaseModel):
     """All settings; each field `x` is read from `NORN_X`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    # Where things are
+    # Directories, databases and addresses
     data_dir: Path = Field(default_factory=default_data_dir, description="directory of everything Norn keeps")
     database_url: str = Field("", description="PostgreSQL 15 or later; empty: the embedded server")
-    database_listen_url: str = Field("", description="where LISTEN goes; empty: the database URL")
+    database_listen_url: str = Field("", description="PostgreSQL itself, if the database URL leads to a pooler")
+    database_connections: int = Field(
+        20, ge=4, description="connections to PostgreSQL that the jobs or requests of one process share"
+    )
     broker_url: str = Field("", description="Redis-protocol broker; empty: the embedded one of the data directory")
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
     registry_url: str = Field("", description="registry through which engines share images; empty: one engine only")
@@ -88,7 +106,9 @@ class Settings(BaseModel):
     # Workers: how many jobs of a class one worker process runs at once
     workers_invoke: int = Field(32, ge=1, description="function calls at once per invoke worker")
     workers_cron: int = Field(16, ge=1, description="cron runs at once per cron worker")
-    workers_deploy: int = Field(2, ge=1, description="forges and deploys at once per deploy worker")
+    workers_deploy: int = Field(
+        4, ge=1, description="changes of apps at once per deploy worker; half of them may be deploys"
+    )
     workers_observe: int = Field(8, ge=1, description="looks at engine and cluster at once per observe worker")
 
     # Building, testing, rolling out
@@ -98,18 +118,33 @@ class Settings(BaseModel):
         "auto", description="classic: the one that holds builds to their limits"
     )
     build_cache_max: Memory = Field(10 * 1024**3, description="the builder's cache above which it is trimmed, bytes")
+    image_max: Memory = Field(10 * 1024**3, description="largest image that a build may make, bytes")
     build_timeout: Seconds = Field(1800, description="limit of one image build")
     clone_timeout: Seconds = Field(300, description="limit of fetching the source")
     source_max: Memory = Field(64 * 1024**2, description="largest source tree, bytes")
     git_private: bool = Field(False, description="git may reach loopback, link-local and private addresses")
     test_timeout: Seconds = Field(600, description="limit of build.test")
     rollout_timeout: Seconds = Field(120, description="how long a new replica may take to become healthy")
+    stay_up: Seconds = Field(10, description="how long a new replica without a healthcheck must stay up to go live")
     run_timeout: Seconds = Field(3600, description="limit of a one-off command that names none")
     run_timeout_max: Seconds = Field(86400, description="longest limit that a one-off command may name")
     drain_timeout: Seconds = Field(10, description="how long open requests of a leaving replica may take")
 
     # Cluster and router
-    cluster: Literal["auto", "docker"] = Field("auto", description="where webservers and workers run")
+    replica_memory: Memory = Field(
+        512 * 1024**2, description="memory of a replica whose spec has no resources.memory, bytes; 0: no limit"
+    )
+    cluster: str = Field(
+        "auto",
+        description="cluster of apps that are forged for the first time; auto: kubernetes if it has a namespace",
+    )
+    kube_namespace: str = Field("", description="namespace of the apps on Kubernetes; empty: no Kubernetes")
+    kube_config: Path | None = Field(None, description="kubeconfig; empty: KUBECONFIG, the pod's own, ~/.kube/config")
+    kube_context: str = Field("", description="context of the kubeconfig; empty: the one that it names itself")
+    kube_images: Literal["registry", "loaded"] = Field(
+        "registry", description="loaded: the operator loads images onto the nodes, and none is pulled"
+    )
+    kube_storage_class: str = Field("", description="StorageClass of volumes; empty: the cluster's default")
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
     )
@@ -117,15 +152,25 @@ class Settings(BaseModel):
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")
+    router_connections: int = Field(4096, ge=1, description="clients' connections open at once at one app's address")
+    router_idle_timeout: Seconds = Field(120, description="how long a client may wait before its next request")
+    router_head_timeout: Seconds = Field(30, description="how long the head of a request may take from its first byte")
 
-    # Room on disks
-    disk_build_free: Memory = Field(2 * 1024**3, description="free bytes below which nothing is built")
+    # Free disk space
+    disk_build_free: Memory = Field(
+        2 * 1024**3, description="free bytes below which nothing is built, and a build in progress is ended"
+    )
     disk_build_percent: float = Field(10, ge=0, le=100, description="free percent below which nothing is built")
     disk_accept_free: Memory = Field(500 * 1024**2, description="free bytes below which nothing new is accepted")
 
-    # What is kept, and how long
+    # Retention
     keep_days: Days = Field(14, description="days that jobs, their events and calls are kept")
     keep_per_app: int = Field(100_000, ge=1, description="newest jobs and calls of an app that are kept at most")
+    keep_bodies: Memory = Field(128 * 1024**2, description="recorded requests and answers of an app at most, bytes")
+    keep_logs: Memory = Field(
+        64 * 1024**2, ge=16 * 1024**2, description="kept log lines of an app's replicas at most, bytes; 16MiB or more"
+    )
+    keep_logs_days: Days = Field(14, description="days that log lines of replicas are kept")
     keep_runs_days: Days = Field(90, description="days that occurrences of schedules and cron runs are kept")
     keep_runs_per_app: int = Field(1000, ge=1, description="newest occurrences and cron runs of an app kept at most")
     keep_failed_days: Days = Field(30, description="days that the output of failed jobs is kept")
@@ -135,17 +180,24 @@ class Settings(BaseModel):
     # Beat
     beat_tick_max: int = Field(1000, ge=1, description="occurrences decided in one transaction")
 
-    # Telling people
+    # Alerts and notifications
     alert_paused_days: Days = Field(7, description="days that a schedule may be paused before an alert is raised")
     notify_attempts: int = Field(8, ge=1, description="tries to deliver a notification before it is given up")
     notify_backoff: Seconds = Field(10, description="pause after the first try of a notification; doubles, 1 h at most")
     outgoing_private: bool = Field(
         False, description="notifications may go to private addresses, and there without TLS"
     )
+    server_name: str = Field("", description="name of this server in notifications; empty: the machine's name")
+    smtp_url: Annotated[str, AfterValidator(_mail_server)] = Field(
+        "",
+        repr=False,
+        description="mail server for notifications: smtps://user:password@host:465, or smtp:// (STARTTLS)",
+    )
+    smtp_from: Annotated[str, AfterValidator(_mailbox)] = Field("", description="address that mail is from")
     deadman_url: str = Field("", description="https address that is called while beat decides on time; empty: none")
     deadman_period: Seconds = Field(60, description="between two calls of that address")
 
-    # What the processes tell
+    # Log lines and tests
     log_format: Literal["text", "json"] = Field("text", description="shape of the log lines")
     test_build: bool = Field(False, description="only in tests: failpoints and the no-op runtime work")
     noop_runtime: bool = Field(False, description="only with test_build: runs end well at once, without a container")
@@ -153,8 +205,13 @@ class Settings(BaseModel):
 
     @property
     def listen_url(self) -> str:
-        """Where LISTEN goes."""
+        """The URL of PostgreSQL itself: for LISTEN, migrations and backups, which need a session of their own."""
         return self.database_listen_url or self.database_url
+
+    @property
+    def pooled(self) -> bool:
+        """True when the database URL leads to a pooler, which gives each transaction another session."""
+        return self.listen_url != self.database_url
 
     @property
     def age_key_path(self) -> Path:
@@ -163,18 +220,42 @@ class Settings(BaseModel):
 
     @property
     def engine_address(self) -> str:
-        """Where the container engine listens."""
+        """The address of the container engine."""
         return self.docker_host or os.environ.get("DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 
+    @property
+    def router_address(self) -> str:
+        """The router's address as clients on its machine reach it, without a port."""
+        host = "127.0.0.1" if self.router_host in _EVERYWHERE else self.router_host
+        return f"http://{f'[{host}]' if ':' in host else host}"
+
+    def place_of_cluster(self, cluster: str | None) -> str | None:
+        """Returns HOME for work in a cluster on the home engine, or in none; None for one on machines of its own."""
+        return HOME if cluster in (None, "docker") else None
+
+    @property
+    def cluster_of_new_apps(self) -> str:
+        """The cluster of an app that is forged for the first time."""
+        if self.cluster != "auto":
+            return self.cluster
+        return "kubernetes" if self.kube_namespace else "docker"
+
+    def build_reserve(self, memory: int) -> int:
+        """Returns the bytes that a build reserves of an engine that has `memory` bytes for apps.
+
+        A build may use more, up to its limit; but if it reserved all of that, nothing else could run on a small engine.
+        """
+        return min(self.build_memory, max(memory // 4, _LEAST_BUILD))
+
     def slots(self, job_class: str) -> int:
-        """How many jobs of a class one worker process runs at once."""
+        """Returns the number of jobs of a class that one worker process runs at the same time."""
         return int(getattr(self, f"workers_{job_class}"))
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Reads the settings from the environment.
 
-    Raises InvalidRequest naming the variable when a value cannot be read.
+    Raises InvalidRequest, which names the variable, if a value cannot be read.
     """
     environ = os.environ if environ is None else environ
     given = {
@@ -187,4 +268,4 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         name = PREFIX + str(first["loc"][0]).upper()
         raise InvalidRequest(
             f"{name}: {first['msg']}", hint=f"correct {name} or unset it; its meaning is in docs/settings.md"
-        ) from error
+        ) from None

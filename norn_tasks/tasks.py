@@ -1,7 +1,8 @@
 """The Celery tasks: one, which a wake-up starts; and the signals that tie a worker's life to Celery's.
 
-`celery -A norn_tasks.tasks worker -Q deploy -n deploy@%h`: the queue is the class. Celery is told the end of a worker
-in the parent only: the parent marks the worker draining, and closes a pipe that wakes every child's heart at once.
+`celery -A norn_tasks.tasks worker -Q deploy`: the queue is the class, which decides the name and the number of slots
+where no option does. Celery reports the end of a worker to the parent only: the parent marks the worker draining, and
+closes a pipe that wakes every child at once.
 """
 
 from __future__ import annotations
@@ -10,61 +11,91 @@ import ctypes
 import os
 import signal
 import threading
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 
+import structlog
 from celery import signals
+from celery.utils.nodenames import NODENAME_DEFAULT
+from celery.worker.consumer import Consumer
 
 from norn_tasks.celery_app import WORK, Waker, app
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.errors import Conflict, DatabaseDown
+from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.logs import configure
-from norn_tasks.pipelines.failpoints import reach
+from norn_tasks.pipelines.failpoints import failpoint_from
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings, load
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
-from norn_tasks.wiring import disks, engine_identity, engine_memory, tools
-from norn_tasks.worker.heart import Heart
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.opening import SELDOM, open_database, open_for_jobs
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.wiring import cluster_engines, disks, engine_identity, engine_memory, log_collector, places, tools
+from norn_tasks.worker import naming
+from norn_tasks.worker.cancels import CancelListener
+from norn_tasks.worker.engines import EngineIdentity, WorkerTools, registering
+from norn_tasks.worker.leases import LeaseKeeper
 from norn_tasks.worker.liveness import Liveness
+from norn_tasks.worker.log_collection import LogCollection
 from norn_tasks.worker.output import StepOutput
-from norn_tasks.worker.presence import EngineIdentity, PresenceThread, speaking
+from norn_tasks.worker.presence import PresenceThread
 from norn_tasks.worker.process import WorkerProcess
+from norn_tasks.worker.process_id import ProcessId, unique_name
+from norn_tasks.worker.shares import Shares
+
+log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
 
 
-class _Fleet:
-    """What this Celery worker is: set when it starts, read by its tasks; one WorkerProcess per process."""
+class QuietConsumer(Consumer):
+    """Celery's consumer without the talk among workers: it waited a second for other workers at each start.
+
+    Workers know of each other by their rows, which they report to the database.
+    """
+
+    def __init__(self, do: Any, worker_options: Mapping[str, Any] | None = None, **more: Any) -> None:
+        without = dict.fromkeys(("without_mingle", "without_gossip", "without_heartbeat"), True)
+        super().__init__(do, worker_options={**(worker_options or {}), **without}, **more)
+
+
+app.conf.worker_consumer = f"{__name__}:{QuietConsumer.__name__}"
+
+
+class _CeleryWorker:
+    """The state of this Celery worker: set when it starts, read by its tasks; one WorkerProcess per process."""
 
     def __init__(self) -> None:
         self.name = ""
         self.job_class = JobClass.OBSERVE
+        self.slots = 1
         self.drain_pipe: tuple[int, int] | None = None
         self.presence: PresenceThread | None = None
         self._lock = threading.Lock()
         self._process: tuple[int, WorkerProcess] | None = None
 
     def process(self) -> WorkerProcess:
-        """Answers this process's worker, made on first use after a fork."""
+        """Returns this process's worker, made on first use after a fork."""
         with self._lock:
             if self._process is None or self._process[0] != os.getpid():
                 self._process = (os.getpid(), self._make(load()))
             return self._process[1]
 
     def _make(self, settings: Settings) -> WorkerProcess:
-        database = Database(settings.database_url, pool=settings.slots(self.job_class) + 4, rested=1.0)
+        here = self.slots if os.getpid() == _parent else 1
+        database = open_for_jobs(settings, self.job_class, here)
         live = Live(settings.broker_url)
-        heart = Heart(database, settings, self.job_class)
+        leases = LeaseKeeper(open_database(settings, self.job_class, 1), settings, self.job_class)
+        CancelListener(database, settings.listen_url, leases)
         if self.drain_pipe is not None:
-            _when_closed(self.drain_pipe, heart)
+            _when_closed(self.drain_pipe, leases)
         waker = Waker(settings.broker_url)
         runner = Runner(
             ledger=Ledger(
-                database, patience=settings.self_stop_seconds, wake=waker.wake, leaving=lambda: heart.draining
+                database, patience=settings.self_stop_seconds, wake=waker.wake, leaving=lambda: leases.draining
             ),
-            tools=tools(settings, database, live),
+            tools=tools(settings, database, live, waker.wake),
             output=StepOutput(database),
-            reach=reach(settings.failpoint, test_build=settings.test_build),
+            reach=failpoint_from(settings.failpoint, test_build=settings.test_build),
         )
         return WorkerProcess(
             name=self.name,
@@ -73,30 +104,35 @@ class _Fleet:
             database=database,
             live=live,
             waker=waker,
-            heart=heart,
-            engine=EngineIdentity(engine_identity(settings), speaking(database, settings)),
+            leases=leases,
+            engine=EngineIdentity(engine_identity(settings), registering(database, settings), has=_tools_of(settings)),
             runner=runner,
+            shares=Shares(self.job_class, self.slots),
         )
 
 
-fleet = _Fleet()
+fleet = _CeleryWorker()
 
 
 @app.task(name=WORK)
 def work(_job_class: str) -> None:
-    """A class has work: takes what is ready until there is none."""
+    """Takes the ready jobs of the class until there is none."""
     fleet.process().work()
 
 
-def _when_closed(pipe: tuple[int, int], heart: Heart) -> None:
-    """Drains the heart when the parent closes its end of the pipe."""
+def _tools_of(settings: Settings) -> WorkerTools:
+    return WorkerTools.of(*places(settings), cluster_engines(settings))
+
+
+def _when_closed(pipe: tuple[int, int], leases: LeaseKeeper) -> None:
+    """Drains the process when the parent closes its end of the pipe."""
     reading, writing = pipe
     if os.getpid() != _parent:
         os.close(writing)
 
     def listen() -> None:
         os.read(reading, 1)
-        heart.drain()
+        leases.drain()
 
     threading.Thread(target=listen, name="norn-drain", daemon=True).start()
 
@@ -104,36 +140,83 @@ def _when_closed(pipe: tuple[int, int], heart: Heart) -> None:
 _parent = os.getpid()
 
 
+@signals.celeryd_init.connect
+def _choose_slots(conf: Any, options: dict[str, Any], **_: Any) -> None:
+    """Takes the number of slots from the settings of the class, where -c names none."""
+    conf.worker_concurrency = load().slots(_the_class(options.get("queues") or ()))
+
+
+_UNUSED = ("without_gossip", "without_heartbeat", "without_mingle")
+"""Celery's own messages from worker to worker: Norn's workers report to PostgreSQL, and nobody reads them."""
+
+
+@signals.worker_init.connect
+def _stay_quiet(sender: Any, **_: Any) -> None:
+    """Starts none of the parts that send messages to every other worker every two seconds."""
+    sender.options.update(dict.fromkeys(_UNUSED, True))
+
+
 @signals.celeryd_after_setup.connect
 def _set_up(sender: str, instance: Any, **_: Any) -> None:
-    """Learns name and class from Celery's own options, before the pool forks."""
+    """Learns class, slots and name from Celery's own options, before the pool forks."""
     global _parent
     _parent = os.getpid()
-    queues = [str(queue) for queue in instance.app.amqp.queues.consume_from]
-    fleet.name, fleet.job_class = sender, JobClass(queues[0])
+    fleet.job_class, fleet.slots = _the_class(instance.app.amqp.queues.consume_from), instance.concurrency
+    fleet.name = unique_name(fleet.job_class) if sender.startswith(f"{NODENAME_DEFAULT}@") else sender
     fleet.drain_pipe = os.pipe()
+    _acquire_name(load())
+
+
+def _the_class(queues: Iterable[object]) -> JobClass:
+    named = queues.split(",") if isinstance(queues, str) else [str(queue) for queue in queues]
+    if len(named) != 1 or named[0] not in list(JobClass):
+        _refuse(f"a worker has one class, and this one has {len(named)}", f"-Q {', -Q '.join(JobClass)}")
+    return JobClass(named[0])
+
+
+def _acquire_name(settings: Settings) -> None:
+    """Ends this process if another worker has its name.
+
+    While the database is away nobody knows: then the newest process has the name, and another one leaves.
+    """
+    database = open_database(settings, fleet.job_class, 1)
+    try:
+        naming.acquire(database, fleet.name, ProcessId.own())
+    except Conflict as error:
+        _refuse(error.sentence, error.hint)
+    except DatabaseDown:
+        pass
+    finally:
+        database.dispose()
+
+
+def _refuse(sentence: str, hint: str) -> NoReturn:
+    log.error(sentence, hint=hint)
+    raise SystemExit(1)
 
 
 @signals.worker_ready.connect
 def _ready(**_: Any) -> None:
     settings = load()
-    database = Database(settings.database_url, pool=2)
-    stand, look = speaking(database, settings), disks(settings)
-    identity = EngineIdentity(engine_identity(settings), stand, look, engine_memory(settings))
+    database = open_database(settings, fleet.job_class, 2, ping_after_idle=SELDOM)
+    register, look, has = registering(database, settings), disks(settings), _tools_of(settings)
+    identity = EngineIdentity(engine_identity(settings), register, look, engine_memory(settings), has=has)
     liveness = Liveness(database, Live(settings.broker_url), fleet.name, fleet.job_class)
-    fleet.presence = PresenceThread(database, settings, liveness, identity)
+    fleet.presence = PresenceThread(database, settings, liveness, identity, slots=fleet.slots)
     fleet.presence.start()
+    if fleet.job_class is JobClass.OBSERVE and not (settings.noop_runtime and settings.test_build):
+        LogCollection(lambda: log_collector(settings, database)).start()
 
 
 @signals.worker_process_init.connect
 def _forked(**_: Any) -> None:
-    """A pool's child ends with its parent: a killed worker leaves nothing running that could not be fenced."""
+    """Ends a pool's child with its parent: a killed worker leaves nothing running that could not be fenced."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
-    """SIGTERM: nothing is claimed any more, and every job hears of it at once."""
+    """Stops claiming at SIGTERM, and lets every job know at once."""
     if fleet.drain_pipe is not None:
         os.close(fleet.drain_pipe[1])
     if fleet.presence is not None:

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import socket
+from collections.abc import Callable, Mapping
 
-from norn_tasks.adapters.directories import LocalDirectories
-from norn_tasks.adapters.disk import spaces
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.disk import EngineDisks
+from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.registry import Registry
+from norn_tasks.adapters.docker.volumes import DockerVolumes
 from norn_tasks.adapters.docker_cluster import DockerCluster
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.git import GitCommand
-from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker_cluster.collecting import LastLines, LogCollector
+from norn_tasks.adapters.kept_logs import KeepLimits, KeptLogDirectory
+from norn_tasks.adapters.kubernetes.access import ClusterAccess
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
+from norn_tasks.adapters.kubernetes.rights import missing
+from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.notifications.mail import Mail
+from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
-from norn_tasks.adapters.registry import Registry
 from norn_tasks.adapters.runtimes import runtimes
-from norn_tasks.adapters.runtimes.noop import instead_of
-from norn_tasks.adapters.uploads import UnpackedUploads
+from norn_tasks.adapters.runtimes.noop import engines_instead_of, instead_of
+from norn_tasks.adapters.sources.directories import LocalDirectories
+from norn_tasks.adapters.sources.git import GitCommand
+from norn_tasks.adapters.sources.uploads import UnpackedUploads
 from norn_tasks.adapters.vault import AgeVault
-from norn_tasks.adapters.volumes import DockerVolumes
-from norn_tasks.adapters.webhooks import Webhooks
+from norn_tasks.domain.alerting.mail_server import mail_server
 from norn_tasks.domain.disk import Least, Space
-from norn_tasks.domain.errors import DatabaseDown, Stopped
-from norn_tasks.ports import Limits, Runtime, Tools, Typed, Watch
+from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.ports import Cluster, Engine, Limits, Runtime, Tools
 from norn_tasks.settings import Settings
-from norn_tasks.store import builds, instance
-from norn_tasks.store.deliveries import Outbox
-from norn_tasks.store.live import Live
-from norn_tasks.store.routes import ReplicaTable
-from norn_tasks.store.session import Database
-from norn_tasks.store.sources import UploadTable
-
-RUN_MEMORY = 512 * 1024**2
-RUN_CPUS = 1.0
-"""What a cron run or a test gets when its spec says nothing (behaviour.md §1, `resources`)."""
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import instance
+from norn_tasks.store_adapters.build_queue import BuildQueueRows
+from norn_tasks.store_adapters.hiding import HiddenSecrets
+from norn_tasks.store_adapters.internal_names import InternalNames
+from norn_tasks.store_adapters.job_leases import JobLeases
+from norn_tasks.store_adapters.live_streams import BrokerStreams
+from norn_tasks.store_adapters.outbox import DeliveryOutbox
+from norn_tasks.store_adapters.replicas import ReplicaTable
+from norn_tasks.store_adapters.router_ports import RouterPortTable
+from norn_tasks.store_adapters.uploads import UploadTable
 
 
 def _build_limits(settings: Settings) -> BuildLimits:
@@ -46,40 +56,128 @@ def _build_limits(settings: Settings) -> BuildLimits:
         settings.build_cpus,
         least,
         settings.build_cache_max,
+        largest=settings.image_max,
         classic=settings.builder == "classic",
     )
 
 
 def engine_identity(settings: Settings) -> Callable[[], str]:
-    """Answers a function that asks the engine for its id."""
-    return _runtimes(settings, Engine(settings.engine_address, timeout=5), "")["docker"].identity
+    """Returns a function that asks the engine with the images for its id."""
+    engines, _ = places(settings)
+    return next(iter(engines.values())).identity
 
 
-LOOK_SECONDS = 0.5
-"""How often a waiting build looks whether it is its turn."""
+def places(settings: Settings) -> tuple[dict[str, Engine], dict[str, Runtime]]:
+    """Returns the engines and the runtimes of a worker, by name; the first engine is the one that has the images."""
+    docker = DockerEngine(EngineClient(settings.engine_address, timeout=5))
+    return _engines(settings, docker), _runtimes(settings, docker, tuple)
 
 
 def disks(settings: Settings) -> Callable[[], tuple[Space, ...]]:
-    """Answers a function that looks how much room this worker's disks have; it raises EngineDown."""
-    engine = Engine(settings.engine_address, timeout=5)
-    return lambda: spaces(engine, settings.data_dir / "work")
+    """Returns a function that measures how much room this worker's disks have; it raises EngineDown."""
+    engine = EngineClient(settings.engine_address, timeout=5)
+    return EngineDisks(engine, settings.data_dir / "work").look
 
 
 def engine_memory(settings: Settings) -> Callable[[], int]:
-    """Answers a function that tells how much memory the engine has for apps; 0 where nothing runs on it."""
+    """Returns a function that asks how much memory the engine has for apps; it returns 0 where nothing runs on it."""
     if settings.engine_memory or (settings.noop_runtime and settings.test_build):
         return lambda: settings.engine_memory
-    return Engine(settings.engine_address, timeout=5).memory_for_apps
+    return EngineClient(settings.engine_address, timeout=5).memory_for_apps
 
 
-def _runtimes(settings: Settings, engine: Engine, instance: str) -> dict[str, Runtime]:
-    return instead_of(runtimes(engine, instance), wanted=settings.noop_runtime, test_build=settings.test_build)
+def _engines(settings: Settings, docker: DockerEngine) -> dict[str, Engine]:
+    real: dict[str, Engine] = {docker.name: docker}
+    return engines_instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
 
 
-def tools(settings: Settings, database: Database, live: Live) -> Tools:
-    """Builds the outside world as the settings describe it; raises DatabaseDown."""
-    engine = Engine(settings.engine_address)
+def _runtimes(settings: Settings, docker: DockerEngine, names: Callable[[], tuple[str, ...]]) -> dict[str, Runtime]:
+    return instead_of(runtimes(docker, names), wanted=settings.noop_runtime, test_build=settings.test_build)
+
+
+def _limits(settings: Settings, instance: str) -> Limits:
+    return Limits(
+        test_timeout=settings.test_timeout,
+        run_memory=RUN_MEMORY,
+        run_cpus=RUN_CPUS,
+        engine_patience=settings.engine_patience,
+        workspace=settings.data_dir / "work",
+        instance=instance,
+        replica_memory=settings.replica_memory or None,
+    )
+
+
+def cluster_engines(settings: Settings) -> Mapping[str, str | None]:
+    """Returns the clusters of a worker by name, each with the engine of its replicas; None: machines of its own."""
+    docker: dict[str, str | None] = {DockerCluster.name: next(iter(places(settings)[0]))}
+    return docker | {KubernetesCluster.name: None} if settings.kube_namespace else docker
+
+
+def kube_api(settings: Settings) -> Api:
+    """Returns the API server of the Kubernetes cluster; it is not asked anything yet."""
+    return Api(ClusterAccess(settings.kube_namespace, settings.kube_config, settings.kube_context))
+
+
+def missing_kube_rights(settings: Settings) -> tuple[str, ...]:
+    """Returns the rights that Norn lacks in its namespace; raises ClusterDown."""
+    return missing(kube_api(settings))
+
+
+def _kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
+    site = Site(
+        settings.kube_namespace,
+        instance,
+        ServerVersion(0, 0),
+        rollout_timeout=settings.rollout_timeout,
+        stay_up=settings.stay_up,
+        loaded=settings.kube_images == "loaded",
+        storage_class=settings.kube_storage_class,
+    )
+    registry = Registry.at(settings.registry_url, settings.registry_config)
+    login = registry.login_of_nodes if registry is not None else str
+    return KubernetesCluster(kube_api(settings), site, JobLeases(database, settings.self_stop_seconds), login)
+
+
+def kept_logs(settings: Settings) -> KeptLogDirectory:
+    """Returns the kept log lines of this machine."""
+    limits = KeepLimits(settings.keep_logs, settings.keep_logs_days * 86400)
+    return KeptLogDirectory(settings.data_dir / "app-logs", limits, settings.disk_accept_free, (DockerCluster.name,))
+
+
+def _hiding(settings: Settings, database: Database) -> HiddenSecrets:
+    return HiddenSecrets(database, AgeVault(settings.age_key, settings.age_key_path))
+
+
+def log_collector(settings: Settings, database: Database) -> LogCollector:
+    """Builds what collects the lines of replicas. Raises DatabaseDown."""
+    engine, hiding = EngineClient(settings.engine_address), _hiding(settings, database)
+    return LogCollector(engine, instance.name(database), kept_logs(settings), hiding)
+
+
+def _clusters(settings: Settings, database: Database, engine: EngineClient, instance: str) -> tuple[Cluster, ...]:
+    patience = settings.self_stop_seconds
+    last = LastLines(engine, kept_logs(settings), _hiding(settings, database))
+    docker = DockerCluster(
+        engine,
+        ReplicaTable(database, patience=patience),
+        RouterPortTable(database, settings.router_port_first, settings.router_port_last, patience),
+        router=settings.router_address,
+        instance=instance,
+        rollout_timeout=settings.rollout_timeout,
+        drain_timeout=settings.drain_timeout,
+        stay_up=settings.stay_up,
+        keep_lines=last.keep,
+    )
+    return (docker, _kubernetes(settings, database, instance)) if settings.kube_namespace else (docker,)
+
+
+def tools(
+    settings: Settings, database: Database, live: Live, wake: Callable[[JobClass], object] = lambda _: None
+) -> Tools:
+    """Builds the outside world as the settings describe it; `wake` wakes a class. Raises DatabaseDown."""
+    engine = EngineClient(settings.engine_address)
     name = instance.name(database)
+    docker = DockerEngine(engine, name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     return Tools(
         git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
@@ -89,168 +187,25 @@ def tools(settings: Settings, database: Database, live: Live) -> Tools:
             engine,
             workspace,
             _build_limits(settings),
-            BuildPlaces(database, engine_identity(settings)),
+            BuildQueueRows(database, engine_identity(settings), wake),
             registry=Registry.at(settings.registry_url, settings.registry_config),
         ),
-        cluster=DockerCluster(
-            engine,
-            ReplicaTable(database, patience=settings.self_stop_seconds),
-            instance=name,
-            rollout_timeout=settings.rollout_timeout,
-            drain_timeout=settings.drain_timeout,
-        ),
-        runtimes=_runtimes(settings, engine, name),
+        clusters={each.name: each for each in _clusters(settings, database, engine, name)},
+        engines=_engines(settings, docker),
+        runtimes=_runtimes(settings, docker, InternalNames(database)),
         volumes=DockerVolumes(engine, name, settings.host_paths),
-        limits=Limits(
-            test_timeout=settings.test_timeout,
-            run_memory=RUN_MEMORY,
-            run_cpus=RUN_CPUS,
-            engine_patience=settings.engine_patience,
-            workspace=workspace,
-            router_ports=(settings.router_port_first, settings.router_port_last),
-            instance=name,
-        ),
-        live=_LiveStreams(live),
+        limits=_limits(settings, name),
+        live=BrokerStreams(live),
+        logs=kept_logs(settings),
         vault=vault,
-        messenger=Webhooks(
-            Outbox(database, name), vault, Outgoing(private=settings.outgoing_private), settings.deadman_url
-        ),
+        messenger=_sender(settings, DeliveryOutbox(database, name), vault),
     )
 
 
-class BuildPlaces:
-    """The queue of builds as the adapter sees it (ports.BuildQueue): rows of the database, by the engine's id."""
-
-    def __init__(self, database: Database, engine: Callable[[], str]) -> None:
-        self._database, self._engine = database, engine
-
-    @contextmanager
-    def turn(self, watch: Watch) -> Iterator[None]:
-        """Waits for our turn and holds it for the block."""
-        engine, told = self._engine(), ""
-        while not self._asked(engine, watch):
-            watch.stop.wait(LOOK_SECONDS)
-            watch.stop.check()
-        try:
-            while ahead := self._ahead(engine, watch):
-                if ahead != told:
-                    watch.say(f"waiting for {ahead} to end: one build at a time per engine\n")
-                told = ahead
-                watch.stop.wait(LOOK_SECONDS)
-                watch.stop.check()
-            yield
-        finally:
-            self._leave(watch)
-
-    def _asked(self, engine: str, watch: Watch) -> bool:
-        try:
-            with self._database.transaction() as tx:
-                builds.ask(tx, engine, watch.fence)
-        except DatabaseDown:
-            return False
-        return True
-
-    def _ahead(self, engine: str, watch: Watch) -> str | None:
-        try:
-            with self._database.transaction() as tx:
-                return builds.ahead(tx, engine, watch.fence)
-        except DatabaseDown:
-            return "the database"
-
-    def _leave(self, watch: Watch) -> None:
-        """A place that cannot be given back now is nobody's as soon as the job has ended."""
-        try:
-            with self._database.transaction() as tx:
-                builds.leave(tx, watch.fence)
-        except DatabaseDown:
-            return
-
-
-class _LiveStreams:
-    """The live side of the broker as steps see it (ports.LiveStreams)."""
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-
-    def of_job(self, job: int, watch: Watch) -> _LiveStream:
-        """Opens a job's stream."""
-        return _LiveStream(self._live, job, watch)
-
-    def terminal(self, job: int, watch: Watch) -> _Terminal:
-        """Opens the terminal of whoever asked for the job."""
-        return _Terminal(self._live, job, watch)
-
-
-PIPE_MOST = 64
-"""Pieces that wait in a pipe before its writer does."""
-
-
-class _Terminal:
-    """Whoever asked for a job (ports.Terminal): two pipes at the broker, one each way."""
-
-    def __init__(self, live: Live, job: int, watch: Watch) -> None:
-        self._live, self._job, self._last = live, job, 0
-        self.stop = _NobodyReads(live, job, watch)
-
-    def typed(self, seconds: float) -> Typed | None:
-        """Waits for the next piece; one that came twice is left out."""
-        item = self._live.take(f"{self._job}:in", seconds)
-        if item is None:
-            return None
-        told = json.loads(item)
-        if told["seq"] <= self._last:
-            return None
-        self._last = told["seq"]
-        size = told["size"]
-        return Typed(base64.b64decode(told["data"]), told["eof"], (size[0], size[1]) if size else None)
-
-    def wrote(self, stream: str, data: bytes) -> None:
-        """Hands a piece on, and waits while too many wait to be read."""
-        self._put({stream: base64.b64encode(data).decode("ascii")})
-
-    def ended(self, exit_code: int) -> None:
-        """Hands on how the program ended."""
-        self._put({"exit": exit_code})
-
-    def _put(self, told: dict[str, Any]) -> None:
-        item = json.dumps(told)
-        while not self._live.offer(f"{self._job}:out", item, most=PIPE_MOST):
-            self.stop.check()
-            self.stop.wait(0.02)
-
-
-class _LiveStream:
-    """One job's stream (ports.LiveStream)."""
-
-    def __init__(self, live: Live, job: int, watch: Watch) -> None:
-        self._live, self._job = live, job
-        self.stop = _NobodyReads(live, job, watch)
-
-    def line(self, source: str, text: str) -> None:
-        """Sends one line."""
-        self._live.emit(self._job, source, text)
-
-    def end(self) -> None:
-        """Tells the readers that no more will come."""
-        self._live.emit(self._job, "", "", last=True)
-
-
-class _NobodyReads:
-    """Set with the job's own stop, or when nobody reads the stream any more (ports.Stop)."""
-
-    def __init__(self, live: Live, job: int, watch: Watch) -> None:
-        self._live, self._job, self._outer = live, job, watch.stop
-
-    @property
-    def reason(self) -> str | None:
-        """`cancelled` when nobody reads."""
-        return self._outer.reason or (None if self._live.watched(self._job) else "cancelled")
-
-    def wait(self, seconds: float) -> bool:
-        """Sleeps at most so long; True when the stop is set."""
-        return self._outer.wait(seconds) or self.reason is not None
-
-    def check(self) -> None:
-        """Raises Stopped when the stop is set."""
-        if self.reason is not None:
-            raise Stopped(f"the reading was stopped: {self.reason}", reason=self.reason)
+def _sender(settings: Settings, outbox: DeliveryOutbox, vault: AgeVault) -> Sender:
+    outgoing = Outgoing(private=settings.outgoing_private)
+    mail = None
+    if settings.smtp_url and settings.smtp_from:
+        mail = Mail(mail_server(settings.smtp_url), settings.smtp_from, outgoing)
+    server = settings.server_name or socket.gethostname()
+    return Sender(outbox, vault, outgoing, deadman_url=settings.deadman_url, mail=mail, server=server)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import beats_kit
 from tests.beats_kit import Crons, Processes, Trouble
 from tests.servers import wait_until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from norn_tasks.store import gaps, plans
-from norn_tasks.store.session import Database
-from tests import cron_oracle
+from norn_tasks.store.cron import effective, gaps
+from norn_tasks.store.database.session import Database
+from tests import cron_oracle, factories
 
 BIN = Path(sys.executable).parent
 BEAT = ("-A", "norn_tasks.celery_app", "beat", "-S", "norn_tasks.scheduler.beat:NornScheduler", "--pidfile=")
@@ -94,21 +95,21 @@ def execute(database: Database, statement: str, **bound: Any) -> None:
 def now(database: Database) -> datetime:
     """Answers the database's clock."""
     with database.transaction() as tx:
-        return plans.clock(tx)
+        return effective.clock(tx)
 
 
 _APPS = """
 WITH given AS (SELECT * FROM unnest(CAST(:apps AS text[]), CAST(:schedules AS text[]), CAST(:zones AS text[]))
                       AS g(app, schedule, zone)),
-spec AS (SELECT app, schedule, zone, jsonb_build_object('app', app, 'role', 'cron', 'schedule', schedule,
+spec AS (SELECT app, schedule, zone, CAST(:base AS jsonb) || jsonb_build_object('app', app, 'schedule', schedule,
                 'timezone', zone) AS spec FROM given),
 deployment AS (INSERT INTO deployments(app, job_id, kind, state, release, actor)
   SELECT app, 0, 'deploy', 'deployed', 1, 'test' FROM given RETURNING id, app),
 release AS (INSERT INTO releases(app, n, image, image_id, engine, spec, live_at)
   SELECT app, 1, 'none', 'sha256:1', 'noop', spec, clock_timestamp() FROM spec),
 slot AS (INSERT INTO slots(class, app, n) SELECT 'cron', app, 1 FROM given)
-INSERT INTO apps(name, role, spec, source, forge_state, live_deployment, live_generation)
-SELECT spec.app, 'cron', spec, 'applied', 'forged', d.id, 1 FROM spec JOIN deployment d USING (app)"""
+INSERT INTO apps(name, role, spec, written, source, forge_state, live_deployment, live_generation)
+SELECT spec.app, 'cron', spec, spec, 'applied', 'forged', d.id, 1 FROM spec JOIN deployment d USING (app)"""
 _STATES = """
 INSERT INTO cron_states(app, schedule, timezone, anchor, decided_until, next_due)
 SELECT * FROM unnest(CAST(:apps AS text[]), CAST(:schedules AS text[]), CAST(:zones AS text[]),
@@ -129,7 +130,7 @@ class Crons:
         given = {"apps": apps, "schedules": texts, "zones": zones}
         since = [self.since] * len(apps)
         with database.transaction() as tx:
-            tx.execute(text(_APPS), given)
+            tx.execute(text(_APPS), given | {"base": json.dumps(factories.spec("base", "cron").frozen())})
             tx.execute(text(_STATES), given | {"since": since, "due": since})
 
     def expected(self, app: str, until: datetime) -> list[datetime]:

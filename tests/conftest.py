@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.store import migrate
-from norn_tasks.store.session import Database
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
 from tests.servers import Broker, Postgres
 
 _numbers = itertools.count(1)

@@ -9,14 +9,15 @@ from typing import Any, cast
 
 from sqlalchemy import select, text, update
 
-from norn_tasks.domain.job import Job, JobClass, JobState
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobClass, JobState
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
-from norn_tasks.store import gaps, plans, ticks
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import CronExecution, CronState, CronTick, JobRow
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store.cron import deciding, effective, gaps
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.tables import CronExecutionRow, CronStateRow, CronTickRow, JobRow
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 from tests.fakes.runtime import Does, FakeRuntime
@@ -39,18 +40,18 @@ class Cron:
     def outage(self, app: str, ago: timedelta) -> datetime:
         """Sets rows back, as if nobody had decided anything for so long; answers since when."""
         with self.database.transaction() as tx:
-            since = plans.clock(tx) - ago
-            row = tx.execute(select(CronState).where(CronState.app == app)).mappings().one()
+            since = effective.clock(tx) - ago
+            row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
             anchor = row["anchor"] - ago
-            due = plans.effective(row).next_after(since, anchor)
+            due = effective.effective(row).next_after(since, anchor)
             values = {"decided_until": since, "next_due": due, "anchor": anchor}
-            tx.execute(update(CronState).where(CronState.app == app).values(values))
+            tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(values))
         return since
 
     def round(self, decider: str = "beat") -> int:
         """One round of a beat: what is due, then what an outage left; answers how many runs were accepted."""
         with self.database.transaction() as tx:
-            started = ticks.decide(tx, ticks.due_rows(tx, 10_000), plans.clock(tx), decider).started
+            started = deciding.decide(tx, deciding.due_rows(tx, 10_000), effective.clock(tx), decider).started
         looked = True
         while looked:
             with self.database.transaction() as tx:
@@ -65,8 +66,8 @@ class Cron:
     def begun(self, job: Job) -> None:
         """The code of a claimed run begins, in a container."""
         ledger = Ledger(self.database, patience=1)
-        ledger.record_container(job.fence, f"norn-x-{job.execution}")
-        ledger.begin_code(job.fence, job.runs)
+        ledger.record_container(job.fence, factories.container(f"norn-x-{job.required_execution().id}"))
+        ledger.begin_code(job.fence, job.required_execution().runs)
 
     def ended(self, job: Job, state: JobState = JobState.SUCCEEDED) -> None:
         """A claimed run ends."""
@@ -84,16 +85,22 @@ class Cron:
         """A claimed run is played by the runner, on an engine in memory that is waited for so many seconds."""
         runtime = runtime or FakeRuntime()
         runtime.default = does
-        limits = Limits(1, 2**20, 1, engine_patience=patience, workspace=None, router_ports=(1, 2), instance="t")  # type: ignore[arg-type]
-        tools = cast(Tools, SimpleNamespace(limits=limits, runtimes={"docker": runtime}, volumes=FakeVolumes()))
+        runtime.on.id = factories.ENGINE  # the engine of the workers that claim
+        limits = Limits(1, 2**20, 1, engine_patience=patience, workspace=None, instance="t")  # type: ignore[arg-type]
+        tools = cast(
+            Tools,
+            SimpleNamespace(
+                limits=limits, runtimes={"docker": runtime}, engines={"docker": runtime.on}, volumes=FakeVolumes()
+            ),
+        )
         return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, stop or JobStop())
 
     def ticks(self, app: str | None = None) -> list[Any]:
         """Answers the ledger of occurrences, oldest first."""
-        query = select(CronTick).order_by(CronTick.scheduled_for)
-        return self.rows(query if app is None else query.where(CronTick.app == app))
+        query = select(CronTickRow).order_by(CronTickRow.scheduled_for)
+        return self.rows(query if app is None else query.where(CronTickRow.app == app))
 
-    def told(self, app: str | None = None) -> list[tuple[str, int]]:
+    def verdicts(self, app: str | None = None) -> list[tuple[str, int]]:
         """Answers verdict and number of each row of the ledger, oldest first."""
         return [(tick.verdict, tick.how_many) for tick in self.ticks(app)]
 
@@ -103,7 +110,7 @@ class Cron:
 
     def runs(self) -> list[Any]:
         """Answers the executions, oldest first."""
-        return self.rows(select(CronExecution).order_by(CronExecution.id))
+        return self.rows(select(CronExecutionRow).order_by(CronExecutionRow.id))
 
     def rows(self, query: Any) -> list[Any]:
         """Answers the rows of a query."""
@@ -118,7 +125,7 @@ class Cron:
     def now(self) -> datetime:
         """Answers the database's clock."""
         with self.database.transaction() as tx:
-            return plans.clock(tx)
+            return effective.clock(tx)
 
 
 def minute(moment: datetime) -> datetime:

@@ -152,5 +152,12 @@ def _some_field(chance: random.Random, low: int, high: int, star: float) -> str:
 def _some_term(chance: random.Random, low: int, high: int) -> str:
     first = chance.randint(low, high)
     last = chance.randint(first, high)
-    span = chance.choice((f"{first}-{last}", f"{first}-{last}/{chance.randint(1, high)}"))
-    return span if chance.random() < 0.25 else f"{first}"
+    begin, end = _spelled(chance, first, high), _spelled(chance, last, high)
+    span = chance.choice((f"{begin}-{end}", f"{begin}-{end}/{chance.randint(1, high)}"))
+    return span if chance.random() < 0.25 else begin
+
+
+def _spelled(chance: random.Random, number: int, high: int) -> str:
+    """Returns a number as one of its spellings: with a zero before it, or as a month's or a day's name."""
+    names = {12: _MONTHS[3 * number - 3 : 3 * number], 7: _DAYS[3 * number : 3 * number + 3]}
+    return chance.choice((f"{number}", f"{number:02}", names.get(high, "").lower() or f"{number}"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import docker
 
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.domain.errors import EngineDown
 from tests.servers import wait_until
 
@@ -86,7 +86,7 @@ class PrivateEngine:
             with (self.home / "log").open("ab") as log:
                 self.process = subprocess.Popen(self._argv, stdout=log, stderr=log, start_new_session=True)
         try:
-            Engine(self.address, timeout=2).now()
+            EngineClient(self.address, timeout=2).now()
         except EngineDown:
             return False
         return True

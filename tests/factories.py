@@ -9,22 +9,34 @@ from sqlalchemy import insert, text, update
 from norn_tasks.celery_app import Waker
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.infraspec import Infraspec, parse
-from norn_tasks.domain.job import Job, JobClass, JobKind
+from norn_tasks.domain.jobs import requests
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.placement import BUILDS, HOME, cluster_capability, engine_capability, runtime_capability
+from norn_tasks.domain.jobs.requests import DeployJobRequest, DirectorySource, ExecJobRequest, JobRequest
 from norn_tasks.domain.schedule import policy_of
 from norn_tasks.settings import Settings
-from norn_tasks.store import jobs, schedules, slots
-from norn_tasks.store.claimed import take
-from norn_tasks.store.claims import Claimer
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database, Tx
-from norn_tasks.store.tables import App, CronState, DeploymentRow, Release
+from norn_tasks.store.apps import enrolment
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import jobs, slots
+from norn_tasks.store.queue.claims import Claimer
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.tables import AppRow, CronStateRow, DeploymentRow, JobRow, ReleaseRow
 
 ENGINE = "engine-1"
+CLUSTER = "docker"
 NOWHERE = "redis://127.0.0.1:1/0"
 """A broker that refuses: wake-ups are lost, which must change nothing but timing."""
 
 LONG_AGO = text("clock_timestamp() - interval '1 day'")
+
+EXEC = ExecJobRequest(("true",), replica=None, tty=False, term="", size=None)
+DEPLOY = DeployJobRequest(DirectorySource("/srv/apps/blog"), None)
 
 SPECS = {
     "webserver": "port: 8080\n",
@@ -48,8 +60,9 @@ def intake(database: Database, broker_url: str = NOWHERE, **settings: Any) -> In
 def add_app(tx: Tx, wanted: Infraspec, *, forged: bool = True) -> None:
     """Makes the app's row, forged."""
     state = "forged" if forged else "unforged"
-    row = {"name": wanted.app, "role": str(wanted.role), "spec": wanted.to_json(), "source": "applied"}
-    tx.execute(insert(App).values(**row, forge_state=state))
+    row = {"name": wanted.app, **enrolment.registered(wanted), "source": "applied"}
+    cluster = CLUSTER if forged and wanted.role in ("webserver", "worker") else None
+    tx.execute(insert(AppRow).values(**row, forge_state=state, cluster=cluster))
 
 
 def add_release(tx: Tx, wanted: Infraspec, n: int = 1, *, image: str | None = None, live: bool = True) -> int:
@@ -61,9 +74,9 @@ def add_release(tx: Tx, wanted: Infraspec, n: int = 1, *, image: str | None = No
         .returning(DeploymentRow.id)
     ).scalar_one()
     made = {"app": app, "n": n, "image": f"norn/{app}:{n}", "image_id": image or f"sha256:{n}", "engine": ENGINE}
-    tx.execute(insert(Release).values(**made, revision=f"dir-{n}", spec=wanted.to_json(), live_at=schedules.NOW))
+    tx.execute(insert(ReleaseRow).values(**made, revision=f"dir-{n}", spec=wanted.frozen(), live_at=NOW))
     if live:
-        tx.execute(update(App).where(App.name == app).values(live_deployment=deployment, live_generation=n))
+        tx.execute(update(AppRow).where(AppRow.name == app).values(live_deployment=deployment, live_generation=n))
     return int(deployment)
 
 
@@ -95,14 +108,48 @@ def add_live_cron(database: Database, app: str, lines: str, *, at_once: int = 1)
     return wanted
 
 
-def add_job(tx: Tx, kind: JobKind = JobKind.FORGE, app: str = "blog", **more: Any) -> int:
-    """Accepts a job."""
-    return jobs.accept(tx, NewJob(kind=kind, app=app, actor="test", patience=3600, **more))
+def add_job(
+    tx: Tx, kind: JobKind = JobKind.FORGE, app: str = "blog", args: dict[str, Any] | None = None, **more: Any
+) -> int:
+    """Accepts a job with these arguments, or any that its kind needs."""
+    return jobs.accept(tx, NewJob(request(kind, **(args or {})), app=app, actor="test", patience=3600, **more))
+
+
+def add_deploy(tx: Tx, app: str) -> int:
+    """Accepts a deploy with its deployment; answers the job's id."""
+    job = add_job(tx, JobKind.DEPLOY, app)
+    row = {"app": app, "job_id": job, "kind": "deploy", "release": job, "actor": "test"}
+    made = tx.execute(insert(DeploymentRow).values(**row).returning(DeploymentRow.id)).scalar_one()
+    tx.execute(update(JobRow).where(JobRow.id == job).values(deployment=made))
+    return job
+
+
+def request(kind: JobKind, **args: Any) -> JobRequest:
+    """Returns a request of this kind, with these arguments and others that it needs."""
+    needed: dict[JobKind, dict[str, Any]] = {
+        JobKind.DEPLOY: DEPLOY.to_json(),
+        JobKind.NOTIFY: {"delivery": 1, "attempt": 1},
+        JobKind.RUN: {"command": ["true"], "timeout": 60},
+        JobKind.READ_LOGS: {"tail": 10, "follow": False},
+        JobKind.EXEC: EXEC.to_json(),
+    }
+    return requests.read(kind, {"image_id": "sha256:1", **needed.get(kind, {}), **args})
+
+
+def container(id: str, engine: str = ENGINE) -> ContainerRef:
+    """Answers a container of the runtime that specs name when they name none."""
+    return ContainerRef("docker", engine, id)
+
+
+def capabilities(engine: str = ENGINE, *, home: bool = True) -> frozenset[str]:
+    """Returns what a worker can do on this engine, which answers; it reaches the cluster `far` too."""
+    can = {engine_capability(engine), runtime_capability("docker"), BUILDS, cluster_capability("far")}
+    return frozenset(can | {HOME, cluster_capability("docker")} if home else can)
 
 
 def claimer(worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Claimer:
     """Answers somebody who claims."""
-    return Claimer(worker, job_class, ENGINE, lease, 5)
+    return Claimer(worker, job_class, ENGINE, lease, 5, capabilities())
 
 
 def claim(database: Database, worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Job:
@@ -116,5 +163,5 @@ def make_due(tx: Tx, app: str, ago: str) -> None:
     """Sets a schedule back, as if beat had last decided `ago` (an interval)."""
     moment = text(f"clock_timestamp() - interval '{ago}'")
     tx.execute(
-        update(CronState).where(CronState.app == app).values(decided_until=moment, next_due=moment, anchor=moment)
+        update(CronStateRow).where(CronStateRow.app == app).values(decided_until=moment, next_due=moment, anchor=moment)
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import text
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import factories
 
 _PAST = text("""
@@ -35,7 +37,7 @@ def fill(database: Database, *, past: int, ready: int, apps: int, slots: int = 4
         tx.execute(text("SET LOCAL statement_timeout = 0"))
         if past:
             tx.execute(_PAST, {"count": past, "engine": factories.ENGINE})
-        spec = factories.spec("fn").model_dump_json(by_alias=True, exclude_unset=True)
+        spec = json.dumps(factories.spec("fn").frozen())
         tx.execute(_READY, {"count": ready, "apps": apps, "engine": factories.ENGINE, "spec": spec})
         tx.execute(_SLOTS, {"apps": apps, "each": slots})
     with database.transaction() as tx:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from norn_tasks.domain.notification import sign
+from norn_tasks.domain.alerting.notification import sign
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Receiver:
 
     statuses: list[int] = field(default_factory=lambda: [204])
     headers: dict[str, str] = field(default_factory=dict)
+    said: bytes = b""
     certificate: Path | None = None
     came: list[Came] = field(default_factory=list)
 
@@ -65,8 +66,9 @@ class Receiver:
                 self.send_response(left.pop(0) if len(left) > 1 else left[0])
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(receiver.said)))
                 self.end_headers()
+                self.wfile.write(receiver.said)
 
             def log_message(self, *_: Any) -> None:
                 """Keeps quiet."""

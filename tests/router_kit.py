@@ -9,16 +9,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from norn_tasks.router.doors import Doors
+import uvloop
+
+from norn_tasks.router.clients import ClientLimits
+from norn_tasks.router.ports import Ports
 from norn_tasks.router.table import Table
-from norn_tasks.store.routes import Route, Routes, Target
+from norn_tasks.store.replicas.routes import Route, Routes, Target
 from tests.servers import free_port
 
 Fields = list[tuple[str, str]]
 
 
+LOOPS: tuple[Callable[[], asyncio.AbstractEventLoop], ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
+"""The router's event loops: uvloop's where it is installed, else asyncio's."""
+
+
 def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs an async test to its end, within a minute."""
+    """Runs an async test to its end on each event loop, within a minute each; one with fixtures on uvloop alone."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -26,7 +33,10 @@ def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
             async with asyncio.timeout(60):
                 await test(*args, **kwargs)
 
-        asyncio.run(within())
+        plain = all(isinstance(value, str | bytes | int) or callable(value) for value in kwargs.values())
+        for new_loop in LOOPS if plain else LOOPS[-1:]:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(within())
 
     return run
 
@@ -175,21 +185,24 @@ class Server:
 
 
 class Stage:
-    """Table and doors of one app `blog`, without rows; `drained` collects what the router would mark."""
+    """Table and ports of one app `blog`, without rows; `drained` collects what the router would mark."""
 
-    def __init__(self) -> None:
+    def __init__(self, connections: int = 100_000) -> None:
         self.port = free_port()
         self.drained: list[str] = []
         self.reports: list[tuple[str, str | None]] = []
         self.table = Table(self.drained.append)
-        self.doors = Doors("127.0.0.1", self.table, lambda app, error: self.reports.append((app, error)))
+        self.ports = Ports("127.0.0.1", self.table, self._report, ClientLimits(connections, 120, 30))
+
+    def _report(self, app: str, error: str | None) -> None:
+        self.reports.append((app, error))
 
     async def show(self, *live: Server, leaving: tuple[Server, ...] = (), **facts: Any) -> None:
         """Makes the rows say: these replicas are live, those are leaving."""
         facts = {"release": 1, "wanted": len(live), **facts}
         route = Route("blog", self.port, tuple(server.target for server in live), **facts)
         self.table.apply(Routes((route,), frozenset(server.target.container for server in leaving)))
-        await self.doors.open_for((route,))
+        await self.ports.open_for((route,))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Opens a client's connection."""
@@ -208,24 +221,36 @@ async def ask(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: str, *fields: str, body: bytes = b""
 ) -> Message:
     """Sends one request, with Host and length if it needs them, and reads the answer."""
-    lines = [request, *(() if "1.0" in request else ("Host: blog.test",)), *fields]
+    hosted = "1.0" in request or any(field.lower().startswith("host:") for field in fields)
+    lines = [request, *(() if hosted else ("Host: blog.test",)), *fields]
     if body and not any("Transfer-Encoding" in line for line in fields):
         lines.append(f"Content-Length: {len(body)}")
     writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
     return await read_answer(reader, request.split(" ")[0])
 
 
+async def get(port: int, path: str = "/") -> Message:
+    """Sends one GET on a connection of its own, and reads the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        return await ask(reader, writer, f"GET {path} HTTP/1.1")
+    finally:
+        writer.close()
+
+
 @asynccontextmanager
-async def stage(*live: Server, others: tuple[Server, ...] = (), **facts: Any) -> AsyncIterator[Stage]:
+async def stage(
+    *live: Server, others: tuple[Server, ...] = (), connections: int = 100_000, **facts: Any
+) -> AsyncIterator[Stage]:
     """Gives a router before these servers, all running; `others` run too and are no replicas yet."""
-    between = Stage()
+    between = Stage(connections)
     for server in live + others:
         await server.__aenter__()
     await between.show(*live, **facts)
     try:
         yield between
     finally:
-        await between.doors.close(1)
+        await between.ports.close(1)
         between.table.close()
         for server in live + others:
             await server.__aexit__()

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import redis
 
-from norn_tasks.embedded import broker
+from norn_tasks.embedded.stores import broker
 
 
 def free_port() -> int:
@@ -54,7 +55,7 @@ class Postgres:
         self.home, self._more = home, more
         self.port = free_port()
         self.bin = _postgres_bin()
-        self._as = {} if os.geteuid() else {"user": "postgres", "group": "postgres", "extra_groups": []}
+        self._as: dict[str, Any] = {} if os.geteuid() else {"user": "postgres", "group": "postgres", "extra_groups": []}
         home.mkdir(parents=True, exist_ok=True)
         if not os.geteuid():
             who = pwd.getpwnam("postgres")

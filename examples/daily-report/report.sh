@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the sales of the day before the scheduled moment. Norn hands that moment over as NORN_SCHEDULED_AT (UTC),
-# so a run that comes late, or is caught up tomorrow, still reports on the right day.
+# Prints the sales of the day before the scheduled moment. Norn passes that moment as NORN_SCHEDULED_AT (UTC),
+# so a late run, even one that is caught up tomorrow, reports on the right day.
 if [ -n "$NORN_SCHEDULED_AT" ]; then
   due=$(printf %.19s "$NORN_SCHEDULED_AT" | tr T ' ')
 else

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run by Norn in a container of the new image, before any traffic: the server starts, is healthy and tells its version.
+# Run by Norn in a container of the new image, before any traffic: the server starts, is healthy and shows its version.
 port=8081 # not the app's own port, so that a running copy is never tested by mistake
 httpd -f -p "127.0.0.1:$port" -h /app/www -c /app/httpd.conf &
 trap 'kill $!' EXIT

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Takes one letter after the other from a queue of files, reads it, and says in one line what it found.
-# It is process 1 of its container: SIGTERM sets a flag, the job in hand is finished, then the loop ends.
+# Takes one letter after the other from a queue of files, reads it, and prints one line about it.
+# It is process 1 of its container: SIGTERM sets a flag, the current job is finished, then the loop ends.
 queue=${QUEUE_DIR:-/tmp/queue}
 stopping=
 trap 'stopping=yes' TERM INT
 
 refill() { cp letters/*.txt "$queue/waiting/" || exit 1; }
 
-take() { # a move is atomic: whenever a worker is killed, the letter lies in one place or the other
+take() { # a move is atomic: whenever a worker is killed, the letter is in exactly one of the two directories
   for file in "$queue"/waiting/*.txt; do
     mv "$file" "$queue/taken/" 2>/dev/null && basename "$file" && return
   done
@@ -25,7 +25,7 @@ process() {
 }
 
 mkdir -p "$queue/waiting" "$queue/taken" || exit 1
-mv "$queue"/taken/*.txt "$queue/waiting/" 2>/dev/null && echo "put back what a killed worker had in hand"
+mv "$queue"/taken/*.txt "$queue/waiting/" 2>/dev/null && echo "put back the job of a killed worker"
 done=0
 echo "queue-worker starts in container $(hostname)"
 while [ -z "$stopping" ]; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One request: the body comes on stdin, the answer goes to stdout, complaints go to stderr with exit code 1.
+# One request: the body arrives on stdin, the answer goes to stdout, errors go to stderr with exit code 1.
 case ${NORN_REQUEST_METHOD:-POST} in
   GET | HEAD) exec cat usage.txt ;;
 esac

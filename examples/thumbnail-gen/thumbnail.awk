@@ -13,7 +13,7 @@ function number(name, text, most) {
   return text + 0
 }
 
-# The header is four words: kind, width, height, brightest value. In P2 and P3 the words that follow are the samples.
+# The header has four fields: kind, width, height, brightest value. In P2 and P3 the fields after it are the samples.
 function take_word(text) {
   words++
   if (words == 1) {

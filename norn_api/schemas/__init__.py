@@ -1,1 +1,1 @@
-"""The shapes of requests and answers: what the API accepts and promises, and what its OpenAPI document shows."""
+"""The models of requests and responses, which the OpenAPI document shows."""

@@ -1,4 +1,4 @@
-"""Shapes of alerts, of the destinations that are told of them, and of what was sent there."""
+"""Models of alerts, of the destinations of notifications, and of deliveries."""
 
 from __future__ import annotations
 
@@ -7,37 +7,42 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from norn_api.schemas.common import Answered, Asked, InPath, ListQuery, Text
-from norn_tasks.domain.alert import AlertKind
-from norn_tasks.domain.notification import shown_url
+from norn_api.schemas.common import InPath, ListQuery, RequestModel, ResponseModel, Text
+from norn_tasks.domain.alerting.alert import AlertKind, Severity
+from norn_tasks.domain.alerting.destination import NotificationFormat, shown_url
 
 
-class AlertTold(Answered):
-    """What is wrong with an app that somebody should know of."""
+class AlertSummary(ResponseModel):
+    """A condition of an app that needs attention."""
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """`runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`."""
+    """Of webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`; of any app `deploy-failed`; of
+    cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`; of the server
+    `disk-full`, `scheduler-away`."""
+    severity: str = Field(examples=["warning"])
+    """`critical` or `warning`."""
     sentence: str = Field(examples=["run 31 of daily-report failed: it exited 3"])
     hint: str = Field(examples=["norn cron logs daily-report 31"])
     raised_at: datetime
 
 
-class AlertAnswer(AlertTold):
+class AlertResponse(AlertSummary):
     """An alert, open while `resolved_at` is null."""
 
     app: str = Field(examples=["daily-report"])
+    """Empty for an alert of the server."""
     resolved_at: datetime | None
     resolution: str | None = Field(examples=["run 32 succeeded"])
 
 
 class AlertsQuery(ListQuery):
-    """Which alerts."""
+    """The filter of a list of alerts."""
 
     app: Text | None = None
     kind: AlertKind | None = None
     all: bool = False
-    """Also those that are resolved."""
+    """Also resolved alerts."""
 
 
 class DestinationPath(InPath):
@@ -47,27 +52,34 @@ class DestinationPath(InPath):
     """Name of the destination."""
 
 
-class DestinationAsked(Asked):
-    """Where notifications go, and which."""
+class DestinationRequest(RequestModel):
+    """A new destination of notifications, and its filter."""
 
     name: Text = Field(pattern="^[a-z0-9][a-z0-9._-]{0,62}$", examples=["ops"])
     url: Text = Field(max_length=2048, examples=["https://hooks.example/norn"])
-    """https; where NORN_OUTGOING_PRIVATE allows private addresses, also http."""
+    """https, or `mailto:` with addresses of mail; where NORN_OUTGOING_PRIVATE allows private addresses, also http."""
+    format: Annotated[NotificationFormat, Field(strict=False)] | None = Field(None, examples=["json"])
+    """`json`, `ntfy`, `slack`, `discord` or `mail`; the default follows from the address."""
     apps: list[Text] | None = Field(None, min_length=1, max_length=200, examples=[["daily-report"]])
-    """Only of these apps; of every app when left out."""
+    """Only alerts of these apps; the default is every app."""
     kinds: list[Annotated[AlertKind, Field(strict=False)]] | None = Field(
         None, min_length=1, max_length=len(AlertKind), examples=[["runs-failing"]]
     )
-    """Only alerts of these kinds; all when left out."""
+    """Only alerts of these kinds; the default is all."""
+    severity: Annotated[Severity, Field(strict=False)] = Field(Severity.WARNING, examples=["critical"])
+    """`critical`: only critical alerts; `warning`, the default: all."""
 
 
-class DestinationAnswer(Answered):
-    """A destination without its secret. Of its address only the host is shown: what follows is often a secret too."""
+class DestinationResponse(ResponseModel):
+    """A destination without its secret. Only the host of a web address is shown: the rest is often secret too."""
 
     name: str = Field(examples=["ops"])
     url: str = Field(examples=["https://hooks.example/…"])
+    format: str = Field(examples=["json"])
     apps: list[str] | None
     kinds: list[str] | None
+    severity: str = Field(examples=["warning"])
+    """The least severity of an alert that it gets."""
     created_by: str
     created_at: datetime
 
@@ -77,14 +89,17 @@ class DestinationAnswer(Answered):
         return shown_url(url)
 
 
-class DestinationMade(DestinationAnswer):
-    """A new destination with the secret that signs, which is shown this once (null when a key came again)."""
+class DestinationMade(DestinationResponse):
+    """A new destination with the secret that signs, shown only once.
+
+    It is null if the Idempotency-Key was repeated, and in every format but `json`.
+    """
 
     secret: str | None = Field(examples=["whsec_…"])
 
 
-class DeliveryAnswer(Answered):
-    """Something that a destination was to be told."""
+class DeliveryResponse(ResponseModel):
+    """One notification for one destination."""
 
     id: int = Field(examples=[42])
     event: str = Field(examples=["alert.raised"])
@@ -92,9 +107,9 @@ class DeliveryAnswer(Answered):
     state: str = Field(examples=["delivered"])
     """`waiting`, `delivered`, `given-up`."""
     attempts: int
-    told: str = Field(examples=["it answered 204"])
-    """What the last try came to."""
+    outcome: str = Field(examples=["it answered 204"])
+    """The result of the last attempt."""
     created_at: datetime
     next_at: datetime | None
-    """When it is tried again."""
+    """The time of the next attempt."""
     ended_at: datetime | None

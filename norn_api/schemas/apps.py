@@ -1,4 +1,4 @@
-"""Shapes of apps: what is applied, and what an app's status tells."""
+"""Models of apps: the spec that is applied, and an app's status."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.alerts import AlertTold
-from norn_api.schemas.common import Answered, Asked, InQuery, Json, LongText, MistakeAnswer, Overridden, Text, Why
-from norn_api.schemas.cron import ScheduleAnswer
-from norn_api.schemas.functions import CallAnswer
-from norn_api.schemas.jobs import DeploymentAnswer
+from norn_api.schemas.alerts import AlertSummary
+from norn_api.schemas.common import (
+    InQuery,
+    LongText,
+    MistakeResponse,
+    Overridden,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Why,
+)
+from norn_api.schemas.cron import ScheduleResponse
+from norn_api.schemas.functions import CallResponse
+from norn_api.schemas.jobs import DeploymentResponse
 from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.stored import Json
 
 INFRASPEC = "app: blog\nrole: webserver\nport: 8080\nhealthcheck: /health\n"
 
 
-class SpecAsked(Asked):
-    """An infraspec in JSON's clothes."""
+class SpecRequest(RequestModel):
+    """An infraspec as JSON."""
 
     infraspec: LongText = Field(examples=[INFRASPEC], max_length=65_536)
     """The text of the file."""
 
 
 class AppsQuery(InQuery):
-    """Which apps."""
+    """The filter and page of a list of apps."""
 
     limit: int = Field(200, ge=1, le=500)
-    """Items at most."""
+    """The maximum number of items."""
     after: Text | None = None
-    """`next` of the part before."""
+    """`next` of the previous page."""
     role: Role | None = None
     core: bool | None = None
     """Only the platform's own, or only the others."""
@@ -38,43 +48,53 @@ class AppsQuery(InQuery):
 
 
 class AppQuery(InQuery):
-    """How to look."""
+    """Options of reading an app."""
 
     fresh: bool = False
-    """Have a worker look at the cluster first (3 s at most)."""
+    """Let a worker observe the app's cluster first (3 s at most)."""
+
+
+class AppliedSpecResponse(ResponseModel):
+    """One version of an app's infraspec."""
+
+    version: int = Field(examples=[3])
+    spec: Json
+    """The fields as they were written."""
+    actor: str = Field(examples=["ada"])
+    at: datetime
 
 
 class FileQuery(InQuery):
-    """What the text is called in mistakes."""
+    """The file name in mistakes."""
 
     file: Text = Field("infraspec.yaml", max_length=255)
 
 
-class Validity(Answered):
-    """What is wrong with an infraspec, and what is only worth knowing."""
+class Validity(ResponseModel):
+    """The mistakes of an infraspec, and notices."""
 
     valid: bool
-    mistakes: list[MistakeAnswer]
+    mistakes: list[MistakeResponse]
     notices: list[str]
     spec: Json | None
-    """The spec in one spelling (bytes, seconds), null when it is not valid."""
+    """The spec in one spelling (bytes, seconds), null if it is invalid."""
 
 
-class ForgeTold(Answered):
-    """How the infrastructure stands."""
+class ForgeSummary(ResponseModel):
+    """The state of the infrastructure."""
 
     state: str = Field(examples=["forged"])
     error: Why | None
 
 
-class ReplicasTold(Overridden):
-    """A number of replicas that was set by hand."""
+class ReplicasSummary(Overridden):
+    """A number of replicas that a user set."""
 
     replicas: int
 
 
-class LiveTold(Answered):
-    """What is live."""
+class LiveSummary(ResponseModel):
+    """The live release."""
 
     deployment: int
     release: int
@@ -82,8 +102,8 @@ class LiveTold(Answered):
     at: datetime | None
 
 
-class ReplicaAnswer(Answered):
-    """One replica as the last look at the cluster saw it."""
+class ReplicaResponse(ResponseModel):
+    """One replica as the last observation saw it."""
 
     name: str
     state: str
@@ -93,14 +113,14 @@ class ReplicaAnswer(Answered):
     message: str
 
 
-class JobTold(Answered):
+class JobSummary(ResponseModel):
     """The job that changes the app now."""
 
     id: int
     kind: str
 
 
-class RunTold(Answered):
+class RunSummary(ResponseModel):
     """A recent run of a cron app, in one line."""
 
     id: int
@@ -109,7 +129,7 @@ class RunTold(Answered):
     exit_code: int | None
     trigger: str
     verdict: str | None
-    """That of its occurrence; null for a run by hand."""
+    """The id of its occurrence; null for a manual run."""
     attempt: int
     begun_at: datetime | None
     scheduled_for: datetime | None
@@ -120,8 +140,8 @@ class RunTold(Answered):
     hint: str
 
 
-class UploadTold(Answered):
-    """An uploaded source: who uploaded it when, how many files it has, how many bytes they hold."""
+class UploadSummary(ResponseModel):
+    """An uploaded source: its uploader and time, and the number and size of its files."""
 
     revision: str = Field(examples=["src-0123456789ab"])
     files: int = Field(examples=[12])
@@ -130,66 +150,105 @@ class UploadTold(Answered):
     created_at: datetime
 
 
-class SourceKept(Answered):
-    """An uploaded source as it is kept: named by its tree, whatever the archive's own bytes."""
+class SourceKept(ResponseModel):
+    """An uploaded source as it is kept: named by its tree, independent of the archive's bytes."""
 
     revision: str = Field(examples=["src-0123456789ab"])
-    """Its name: `src-` and the beginning of the SHA-256 of its tree. Hand it to deploy as `source`."""
+    """Its name: `src-` and the beginning of the SHA-256 of its tree. Pass it to deploy as `source`."""
     files: int = Field(examples=[12])
     size: int = Field(examples=[3400])
 
 
-class AppAnswer(Answered):
-    """An app and how it stands. `state` is one word for all of it."""
+class AppResponse(ResponseModel):
+    """An app and its state."""
 
     name: str = Field(examples=["blog"])
     role: str | None = Field(examples=["webserver"])
     state: str = Field(examples=["running"])
     source: str = Field(examples=["git"])
-    """`git`, `upload`, `directory`, or `none`: nothing can be deployed from."""
+    """`git`, `upload`, `directory`, or `none`: there is no source to deploy."""
     origin: str | None
     """The repository's address or the directory."""
     directory: str | None
-    """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as that is there."""
-    upload: UploadTold | None
-    """What was uploaded or deployed by upload last."""
+    """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as it exists."""
+    upload: UploadSummary | None
+    """The last uploaded source."""
     core: bool
-    forge: ForgeTold
+    forge: ForgeSummary
+    cluster: str | None
+    """The cluster in which a webserver or worker lives, from its first forge on."""
     ready: int | None
     wanted: int | None
-    replicas_override: ReplicasTold | None
+    replicas_override: ReplicasSummary | None
     release: int | None
     revision: str | None
-    live: LiveTold | None
-    last_deployment: DeploymentAnswer | None
+    live: LiveSummary | None
+    last_deployment: DeploymentResponse | None
     url: str | None
-    """Where it is reached: the router's address of a webserver, `/fn/…` of a function."""
+    """Its address: the router's address of a webserver, `/fn/…` of a function."""
     external: str | None
-    schedule: ScheduleAnswer | None
-    alerts: list[AlertTold]
-    """Those that are open."""
+    schedule: ScheduleResponse | None
+    alerts: list[AlertSummary]
+    """Its open alerts."""
     notices: list[str]
-    mistakes: list[MistakeAnswer]
-    """What is wrong with its infraspec, when its state is `broken`."""
+    mistakes: list[MistakeResponse]
+    """The mistake of its infraspec, if its state is `broken`."""
     seen_at: datetime | None
-    """When a worker last looked at its replicas."""
+    """The time of the last observation of its replicas."""
     message: str
-    """What that look had to say."""
-    replicas: list[ReplicaAnswer]
-    running_job: JobTold | None
+    """The message of that observation."""
+    replicas: list[ReplicaResponse]
+    running_job: JobSummary | None
 
 
-class AppDetail(AppAnswer):
-    """An app with its spec and its last five runs or calls."""
+class StateSpanResponse(ResponseModel):
+    """A time in which an app was in one state."""
+
+    state: str = Field(examples=["down"])
+    """`running`, `degraded` (some replicas serve), `down` or `stopped`."""
+    reason: str
+    began_at: datetime
+    ended_at: datetime | None
+    """Null for the present state."""
+
+
+class UptimeResponse(ResponseModel):
+    """How much of the time a webserver or worker served."""
+
+    day: float | None = Field(examples=[99.31])
+    """Percentage of the last 24 hours in which at least one replica served; null without an observation."""
+    week: float | None
+    changes: list[StateSpanResponse]
+    """The last ten changes of its state, newest first."""
+
+
+class AppDetail(AppResponse):
+    """An app with its spec, its uptime, and its last five runs or calls."""
 
     spec: Json | None
-    recent: list[RunTold | CallAnswer]
+    uptime: UptimeResponse | None
+    """Null for a cron job or a function."""
+    recent: list[RunSummary | CallResponse]
 
 
 class LogsQuery(InQuery):
-    """Which lines."""
+    """The lines to return."""
 
     tail: int = Field(100, ge=0, le=10_000)
-    """So many of the last lines of each replica."""
+    """The number of last lines."""
     follow: bool = False
-    """Go on with new lines as they come."""
+    """Continue with new lines as they arrive."""
+    since: str | None = Field(None, max_length=64, examples=["2h", "2026-11-30T17:00:00Z"])
+    """Only lines of this time or later; a duration counts back from now."""
+    until: str | None = Field(None, max_length=64, examples=["30m", "2026-11-30T18:00:00Z"])
+    """Only lines from before this time; a duration counts back from now."""
+    grep: str | None = Field(None, min_length=1, max_length=1000, examples=["(?i)error|timeout"])
+    """Only lines in which this regular expression is found (RE2)."""
+    release: int | None = Field(None, ge=1, le=2**31 - 1)
+    """Only lines of this release."""
+    replica: int | None = Field(None, ge=1, le=2**31 - 1)
+    """Only lines of the replica with this number."""
+    previous: bool = False
+    """Only lines of the replicas that ran last and are gone."""
+    timestamps: bool = False
+    """Begin each line of text with its time; JSON lines always have it."""

@@ -1,9 +1,9 @@
-"""What all shapes share: the base of requests and of answers, the one string type, lists, problems."""
+"""Shared parts of all models: the base classes, the string types, lists and problems."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -19,7 +19,7 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
-"""Any text from outside: PostgreSQL can keep it, JSON can carry it."""
+"""Any text from outside that PostgreSQL can store and JSON can carry."""
 
 LongText = Annotated[str, AfterValidator(_storable)]
 """The same, of any length."""
@@ -27,32 +27,32 @@ LongText = Annotated[str, AfterValidator(_storable)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 
 
-class Asked(BaseModel):
-    """The base of request bodies: unknown fields and other types are mistakes."""
+class RequestModel(BaseModel):
+    """The base of request bodies: unknown fields and wrong types are mistakes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class InPath(BaseModel):
-    """The base of what is in a path."""
+    """The base of path parameters."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class InQuery(BaseModel):
-    """The base of what is in a query: text that is turned into its type; unknown names are mistakes."""
+    """The base of query parameters: text is converted to its type; unknown names are mistakes."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class Answered(BaseModel):
-    """The base of answers, made from the store's values."""
+class ResponseModel(BaseModel):
+    """The base of responses, made from the store's values."""
 
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
-class Problem(Answered):
-    """An error (RFC 9457): `code` is stable, `detail` a sentence, `hint` the way out."""
+class ProblemDetails(ResponseModel):
+    """An error (RFC 9457): `code` is stable, `detail` a sentence, `hint` what to do about it."""
 
     type: str = Field("about:blank", examples=["about:blank"])
     title: str = Field(examples=["Conflict"])
@@ -60,18 +60,18 @@ class Problem(Answered):
     code: str = Field(examples=["not_forged"])
     detail: str = Field(examples=["blog has no infrastructure yet"])
     hint: str = Field("", examples=["norn forge blog"])
-    mistakes: list[MistakeAnswer] | None = None
+    mistakes: list[MistakeResponse] | None = None
     """Every mistake of an infraspec or of a request's fields."""
     job: int | None = None
     execution: int | None = None
     deployment: int | None = None
     retry_after: int | None = None
-    """Seconds after which trying again makes sense; also the header Retry-After."""
+    """Seconds after which a retry makes sense; also the header Retry-After."""
     limit: int | None = None
 
 
-class MistakeAnswer(Answered):
-    """One mistake: where it is (1-based), which field, what is wrong, what would be right."""
+class MistakeResponse(ResponseModel):
+    """One mistake: its position (1-based), its field, the message and a hint."""
 
     file: str = Field(examples=["infraspec.yaml"])
     line: int = Field(examples=[3])
@@ -81,16 +81,16 @@ class MistakeAnswer(Answered):
     hint: str = ""
 
 
-class Why(Answered):
-    """Why something ended badly."""
+class Why(ResponseModel):
+    """The cause of a failure."""
 
     code: str = Field(examples=["build_failed"])
     sentence: str = Field(examples=["the build ended with exit code 1: npm ERR! missing script: build"])
     hint: str = ""
 
 
-class ListOf(Answered, Generic[T]):
-    """A part of a list. `next`: the `after` of the part behind it, null at the end."""
+class ListOf(ResponseModel, Generic[T]):
+    """A page of a list. `next`: the `after` of the next page, null at the end."""
 
     items: list[T]
     next: str | None = None
@@ -104,16 +104,16 @@ class AppPath(InPath):
 
 
 class ListQuery(InQuery):
-    """Which part of a list."""
+    """The page of a list."""
 
     limit: int = Field(50, ge=1, le=200)
-    """Items at most."""
+    """The maximum number of items."""
     after: int | None = Field(None, ge=0, le=2**63 - 1)
-    """`next` of the part before."""
+    """`next` of the previous page."""
 
 
-class WorkAccepted(Answered):
-    """Work that was accepted: its job, and where to look."""
+class WorkAccepted(ResponseModel):
+    """Accepted work: its job, and the job's address."""
 
     job: int = Field(examples=[42])
     app: str = Field(examples=["blog"])
@@ -124,12 +124,11 @@ class WorkAccepted(Answered):
     href: str = Field(examples=["/api/jobs/42"])
 
 
-class Overridden(Answered):
-    """Who set something by hand, and when."""
+class Overridden(ResponseModel):
+    """The user who set something, and the time."""
 
     by: str
     at: datetime | None
 
 
-Json = dict[str, Any]
-Problem.model_rebuild()
+ProblemDetails.model_rebuild()

@@ -1,4 +1,4 @@
-"""Shapes of schedules, ticks and cron runs."""
+"""Models of schedules, ticks and cron runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQuery, LongText, Text
+from norn_api.schemas.common import Id, InPath, InQuery, ListQuery, LongText, RequestModel, ResponseModel, Text
 from norn_api.schemas.oneoffs import Argv, CommandText
 from norn_tasks.domain.schedule import Verdict
 
@@ -27,11 +27,11 @@ class RunPath(InPath):
     """Id of the run."""
 
 
-class TickAnswer(Answered):
+class TickResponse(ResponseModel):
     """An occurrence and its verdict; with `until`, a range of `how_many` occurrences with one verdict.
 
-    In a history also a run by hand: no occurrence, so `id` and `verdict` are null, and `scheduled_for` is when it was
-    asked for.
+    A history also has manual runs: they have no occurrence, so `id` and `verdict` are null, and `scheduled_for` is the
+    time of the request.
     """
 
     id: int | None = Field(examples=[42])
@@ -40,24 +40,24 @@ class TickAnswer(Answered):
     how_many: int
     verdict: str | None = Field(examples=["fired"])
     trigger: str | None = Field(examples=["schedule"])
-    """What made it run: schedule, catchup, manual; null when nothing ran."""
+    """The trigger of its run: schedule, catchup, manual; null if nothing ran."""
     reason: str
     execution: int | None
     job: int | None
     state: str | None
-    """How its run stands."""
+    """The state of its run."""
     exit_code: int | None
     duration_ms: int | None
     attempt: int | None
-    """Which try of the run this is, from 1."""
+    """The number of this attempt, from 1."""
     begun_at: datetime | None
-    """When its code began; `scheduled_for` is when it was to."""
+    """The time at which its code began; `scheduled_for` is the planned one."""
     sentence: str | None
-    """Why the run ended badly."""
+    """The cause of the run's failure."""
     first_error_line: str | None
 
 
-class MarkAnswer(Answered):
+class MarkResponse(ResponseModel):
     """An occurrence, or a range of `how_many`, as one sign of a bar."""
 
     scheduled_for: datetime
@@ -68,32 +68,32 @@ class MarkAnswer(Answered):
 
 
 class TicksQuery(ListQuery):
-    """Which part of a history; `after` is `next` of the part before."""
+    """The page of a history; `after` is `next` of the previous page."""
 
     verdict: Verdict | None = None
-    """Only occurrences with this verdict, and so no runs by hand."""
+    """Only occurrences with this verdict, and so no manual runs."""
 
 
-class ScheduleOverride(Answered):
-    """A schedule that was set by hand and wins over the spec's."""
+class ScheduleOverride(ResponseModel):
+    """A schedule that a user set over the spec's."""
 
     schedule: str
     by: str
     at: datetime | None
 
 
-class Pause(Answered):
-    """Who paused the schedule, when and why."""
+class Pause(ResponseModel):
+    """The user who paused the schedule, with time and reason."""
 
     by: str
     at: datetime
     reason: str
 
 
-class ScheduleAnswer(Answered):
+class ScheduleResponse(ResponseModel):
     """An app's schedule.
 
-    `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, cannot be read, none.
+    `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, cannot be read, not forged.
     """
 
     text: str = Field(examples=["0 9 * * *"])
@@ -102,28 +102,28 @@ class ScheduleAnswer(Answered):
     state: str = Field(examples=["scheduled"])
     override: ScheduleOverride | None
     paused: Pause | None
-    last: TickAnswer | None
+    last: TickResponse | None
 
 
-class ScheduleTold(Answered):
+class ScheduleSummary(ResponseModel):
     """An app's schedule in a list, with its last 30 occurrences, oldest first."""
 
     app: str = Field(examples=["daily-report"])
-    schedule: ScheduleAnswer
-    recent: list[MarkAnswer]
+    schedule: ScheduleResponse
+    recent: list[MarkResponse]
 
 
 class SchedulesQuery(InQuery):
-    """Which part of the list."""
+    """The page of the list."""
 
     limit: int = Field(100, ge=1, le=200)
-    """Items at most."""
+    """The maximum number of items."""
     after: Text | None = None
-    """`next` of the part before."""
+    """`next` of the previous page."""
 
 
-class CronRunAnswer(Answered):
-    """A cron run: how it went and what it printed (head and tail, with the number of bytes dropped between)."""
+class CronRunResponse(ResponseModel):
+    """A cron run with its output (head and tail, with the number of bytes dropped in between)."""
 
     id: int = Field(examples=[42])
     app: str = Field(examples=["daily-report"])
@@ -138,14 +138,14 @@ class CronRunAnswer(Answered):
     attempt: int
     actor: str = Field(examples=["schedule"])
     image_id: str | None
-    """The image that ran, by its digest."""
+    """The digest of the image that ran."""
     trigger: str = Field(examples=["schedule"])
     verdict: str | None
-    """That of its occurrence; null for a run by hand."""
+    """The id of its occurrence; null for a manual run."""
     scheduled_for: datetime | None
     """The moment of its occurrence."""
     planned_at: datetime | None
-    """When it was to begin: that moment, and the jitter."""
+    """The planned beginning: that moment plus the jitter."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None
@@ -156,70 +156,77 @@ class CronRunAnswer(Answered):
     stderr_dropped: int
 
 
-class CronAnswer(Answered):
-    """All about an app's schedule: the next three occurrences, the last five runs, the last 30 occurrences."""
+class CronResponse(ResponseModel):
+    """An app's schedule with its next three occurrences, its last five runs and its last 30 occurrences."""
 
     app: str = Field(examples=["daily-report"])
-    schedule: ScheduleAnswer
+    schedule: ScheduleResponse
     next: list[datetime]
-    last: list[CronRunAnswer]
-    recent: list[MarkAnswer]
+    last: list[CronRunResponse]
+    recent: list[MarkResponse]
     """Oldest first."""
 
 
 class NextQuery(InQuery):
-    """Which occurrences."""
+    """The occurrences to list."""
 
     n: int = Field(10, ge=1, le=100)
-    """How many."""
-    around: datetime | None = None
-    """Counted from this moment (without a zone: in the schedule's); from now when left out."""
+    """The number of occurrences."""
+    around: Text | None = Field(None, examples=["2026-10-25"], max_length=40)
+    """The start, which is included: a date, or a time (without a zone: in the schedule's zone); the default is now."""
     schedule: Text | None = Field(None, examples=["*/5 * * * *"], max_length=200)
-    """Another schedule than the app's: what would it do?"""
+    """Another schedule than the app's, for a preview."""
     timezone: Text | None = Field(None, examples=["Europe/Berlin"], max_length=100)
-    """The zone of that schedule; the app's when left out."""
+    """The zone of that schedule; the default is the app's."""
 
 
-class OccurrenceAnswer(Answered):
-    """One coming occurrence."""
+class OccurrenceResponse(ResponseModel):
+    """One future occurrence."""
 
     at: datetime
     local: str = Field(examples=["2026-10-25 02:30:00"])
-    """What the clock in the schedule's zone shows then."""
+    """The local time in the schedule's zone."""
     offset: str = Field(examples=["+02:00"])
-    """How far that clock is from UTC."""
+    """The offset of that zone from UTC."""
     note: str
-    """What a change of the clocks does to it; empty on any other day."""
+    """The effect of a clock change on it; empty on any other day."""
 
 
-class NextAnswer(Answered):
-    """When a schedule comes."""
+class NextResponse(ResponseModel):
+    """The next times of a schedule."""
 
     text: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["UTC"])
-    items: list[OccurrenceAnswer]
+    items: list[OccurrenceResponse]
+    state: str = Field(examples=["scheduled"])
+    """The state of the app's schedule: only `scheduled` ones really run then."""
+    paused: Pause | None
+    """The pause of the app's schedule, if it is paused."""
+    next_odd_night: list[OccurrenceResponse]
+    """If no item is in such a night: the fixed times of the next night in which a clock change moves or could repeat
+    them."""
 
 
-class TriggerAsked(Asked):
-    """How to run now."""
+class TriggerRequest(RequestModel):
+    """Options of a manual run."""
 
     force: bool = False
-    """Even when a run has not ended."""
+    """Run even if another run has not ended."""
     command: CommandText | Argv | None = Field(None, examples=["python report.py --month 10"])
-    """For this run alone, in place of the app's own: a list is executed as it is, text by `sh -c`."""
+    """The command of this run instead of the app's: a list is executed as it is, text by `sh -c`."""
     env: dict[Text, LongText] = Field(default_factory=dict, examples=[{"MONTH": "10"}], max_length=100)
-    """For this run alone, added to the app's own."""
+    """Variables of this run, in addition to the app's."""
 
 
-class PauseAsked(Asked):
-    """Why to pause."""
+class PauseRequest(RequestModel):
+    """The reason of a pause."""
 
     reason: Text = Field("", examples=["the mail server moves"], max_length=500)
 
 
-class ScheduleAsked(Asked):
-    """A schedule that wins over the spec's until it is cleared."""
+class ScheduleRequest(RequestModel):
+    """A schedule that overrides the spec's until it is cleared."""
 
     schedule: Text = Field(examples=["*/5 * * * *"], max_length=200)
     timezone: Text | None = Field(None, examples=["Europe/Berlin"], max_length=100)
-    """The spec's zone when left out."""
+    """The default is the spec's zone."""

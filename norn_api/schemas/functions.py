@@ -1,4 +1,4 @@
-"""Shapes of function calls."""
+"""Models of function calls."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, ListQuery, Text
-from norn_tasks.domain.execution import ExecutionState
+from norn_api.schemas.common import Id, InPath, InQuery, ListQuery, RequestModel, ResponseModel, Text
+from norn_tasks.domain.jobs.execution import ExecutionState
 
 
 class FunctionPath(InPath):
@@ -25,7 +25,7 @@ class InvocationPath(InPath):
 
 
 class InvokeQuery(InQuery):
-    """What the function sees as its request."""
+    """The request that the function sees."""
 
     method: Text = Field("POST", pattern="^[A-Z]{1,20}$", examples=["POST"])
     """Its method."""
@@ -34,13 +34,13 @@ class InvokeQuery(InQuery):
 
 
 class CallsQuery(ListQuery):
-    """Which calls."""
+    """The page of a list of calls."""
 
     state: ExecutionState | None = None
 
 
-class CallAnswer(Answered):
-    """A function call without what it printed."""
+class CallResponse(ResponseModel):
+    """A function call without its output."""
 
     id: int = Field(examples=[42])
     app: str = Field(examples=["thumbnail-gen"])
@@ -62,27 +62,27 @@ class CallAnswer(Answered):
     request_size: int
     response_size: int | None
     record: str = Field(examples=["full"])
-    """What stays of its bytes once its answer was taken: `full`, `output`, `meta`."""
+    """The bytes that are kept after its output was read: `full`, `output`, `meta`."""
     request_sha256: str | None
     response_sha256: str | None
     trimmed_at: datetime | None
-    """When what is not to stay was dropped; the hashes are of what was there."""
+    """The time at which the other bytes were dropped; the hashes are of the original bytes."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None
     duration_ms: int | None
 
 
-class CallRecord(CallAnswer):
-    """A function call with what it printed; output that is not UTF-8 comes in base64."""
+class CallRecord(CallResponse):
+    """A function call with its output; output that is not UTF-8 is in base64."""
 
     stdout: str | None = None
     stdout_base64: str | None = None
     stderr: str | None = None
 
 
-class ReplayAsked(Asked):
-    """How to call again."""
+class ReplayRequest(RequestModel):
+    """Options of repeating a call."""
 
     release: int | None = Field(None, ge=1, le=2**31 - 1, examples=[3])
-    """Number of a release; the live one when left out."""
+    """The number of a release; the default is the live one."""

@@ -1,4 +1,4 @@
-"""Shapes of jobs, deployments and releases."""
+"""Models of jobs, deployments and releases."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, Json, ListQuery, Text, Why
-from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.domain.source_tree import UPLOADED
+from norn_api.schemas.common import Id, InPath, InQuery, ListQuery, RequestModel, ResponseModel, Text, Why
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.step import Resolution
+from norn_tasks.domain.sources.source_tree import UPLOADED
+from norn_tasks.domain.stored import Json
 
 
 class JobPath(InPath):
@@ -26,7 +28,14 @@ class DeploymentPath(InPath):
     """Id of the deployment."""
 
 
-class StepAnswer(Answered):
+class ResolveRequest(RequestModel):
+    """The answer about a step of unknown end."""
+
+    resolution: Resolution = Field(strict=False, examples=["done"])
+    """done: it did its work; retry: it may run again; abandon: the job does not go on."""
+
+
+class StepResponse(ResponseModel):
     """A step of a job; `pending` while it has not begun."""
 
     n: int
@@ -40,7 +49,7 @@ class StepAnswer(Answered):
     error: Why | None
 
 
-class JobAnswer(Answered):
+class JobResponse(ResponseModel):
     """A job: one accepted piece of work."""
 
     id: int = Field(examples=[42])
@@ -54,9 +63,9 @@ class JobAnswer(Answered):
     ended_at: datetime | None
     deadline: datetime | None
     claims: int
-    """How many workers took it."""
+    """The number of times a worker claimed it."""
     runs: int
-    """How often the user's code was begun."""
+    """The number of times the user's code was started."""
     cancel_requested_at: datetime | None
     error: Why | None
     deployment: int | None
@@ -64,12 +73,12 @@ class JobAnswer(Answered):
     release: int | None
     args: Json
     waits: str | None
-    """Why a queued job waits, when it is for memory of its engine."""
-    steps: list[StepAnswer] = Field(default_factory=list)
+    """The reason why a queued job waits: an earlier change of its app, a build, memory, a slot or a worker."""
+    steps: list[StepResponse] = Field(default_factory=list)
 
 
 class JobsQuery(ListQuery):
-    """Which jobs."""
+    """The filter and page of a list of jobs."""
 
     app: Text | None = None
     kind: JobKind | None = None
@@ -78,59 +87,59 @@ class JobsQuery(ListQuery):
 
 
 class LogQuery(InQuery):
-    """Which output of a job."""
+    """The output of a job to return."""
 
     step: Text | None = None
-    """Only this step's."""
+    """Only the output of this step."""
     follow: bool = False
-    """Go on until the job has ended."""
+    """Continue until the job has ended."""
 
 
-class ForgeAsked(Asked):
-    """How to forge."""
+class ForgeRequest(RequestModel):
+    """Options of forge."""
 
     force: bool = False
-    """Tear down what is there first."""
+    """Tear down first."""
 
 
-class DeployAsked(Asked):
-    """What to deploy."""
+class DeployRequest(RequestModel):
+    """The revision to deploy."""
 
     ref: Text | None = Field(None, examples=["main"])
-    """Branch, tag or commit; the spec's branch when left out. Only for an app of a repository."""
+    """Branch, tag or commit; the default is the spec's branch. Only for an app of a repository."""
     source: Text | None = Field(None, pattern=f"^{UPLOADED}$", examples=[None])
-    """Revision of an uploaded source; the newest one when left out."""
+    """Revision of an uploaded source; the default is the newest one."""
 
 
-class RollbackAsked(Asked):
-    """Where to roll back to."""
+class RollbackRequest(RequestModel):
+    """The release to roll back to."""
 
     release: int | None = Field(None, ge=1, le=2**31 - 1, examples=[3])
-    """Number of a release; the one before the live one when left out."""
+    """The number of a release; the default is the one before the live one."""
 
 
-class NothingAsked(Asked):
-    """Nothing: an empty object."""
+class NothingRequest(RequestModel):
+    """An empty object."""
 
 
-class ScaleAsked(Asked):
-    """How many replicas."""
+class ScaleRequest(RequestModel):
+    """The number of replicas."""
 
     replicas: int | None = Field(None, ge=0, le=100, examples=[3])
-    """Keeps so many, until reset or until the spec's number changes."""
+    """Keeps this number until it is reset or the spec's number changes."""
     reset: bool = False
-    """Goes back to the spec's number."""
+    """Returns to the spec's number."""
 
 
-class TeardownAsked(Asked):
-    """How much to remove."""
+class TeardownRequest(RequestModel):
+    """Options of teardown."""
 
     purge: bool = False
-    """Also what teardown keeps."""
+    """Remove also what a teardown keeps."""
 
 
-class ForgeAnswer(Answered):
-    """How an app's infrastructure stands."""
+class ForgeResponse(ResponseModel):
+    """The state of an app's infrastructure."""
 
     state: str = Field(examples=["forged"])
     error: Why | None
@@ -138,8 +147,8 @@ class ForgeAnswer(Answered):
     """The job that changes it now."""
 
 
-class DeploymentAnswer(Answered):
-    """One try to make a release live."""
+class DeploymentResponse(ResponseModel):
+    """One attempt to make a release live."""
 
     id: int = Field(examples=[7])
     app: str = Field(examples=["blog"])
@@ -152,20 +161,20 @@ class DeploymentAnswer(Answered):
     actor: str
     error: Why | None
     returned_to: int | None
-    """The deployment that brought the app back after this one failed."""
+    """The deployment that returned the app to its live release after this one failed."""
     created_at: datetime
     ended_at: datetime | None
     live: bool
 
 
 class DeploymentsQuery(ListQuery):
-    """Which deployments."""
+    """The filter and page of a list of deployments."""
 
     app: Text | None = None
     state: DeploymentState | None = None
 
 
-class ReleaseAnswer(Answered):
+class ReleaseResponse(ResponseModel):
     """Image, source revision and spec under one number."""
 
     app: str = Field(examples=["blog"])
@@ -176,10 +185,10 @@ class ReleaseAnswer(Answered):
     created_at: datetime
     live_at: datetime | None
     pruned_at: datetime | None
-    """Since when its image is gone."""
+    """The time since which its image is gone."""
     live: bool
     state: str | None = Field(examples=["deployed"])
-    """How the deploy that made it stands."""
+    """The state of the deploy that made it."""
     ref: str | None
     actor: str | None
-    """Who asked for that deploy."""
+    """The user who requested that deploy."""

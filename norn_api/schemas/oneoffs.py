@@ -1,4 +1,4 @@
-"""Shapes of one-off commands, and of commands in a replica."""
+"""Models of one-off commands, and of programs in a replica."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, LongText
+from norn_api.schemas.common import Id, InPath, LongText, RequestModel, ResponseModel
 
 Argv = Annotated[list[Annotated[LongText, Field(max_length=65_536)]], Field(min_length=1, max_length=1024)]
+Term = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._+-]*$", examples=["xterm-256color"])]
+Side = Annotated[int, Field(ge=1, le=2000)]
+Size = tuple[Side, Side]
 CommandText = Annotated[LongText, Field(min_length=1, max_length=65_536)]
 
 
 def argv_of(command: str | list[str]) -> tuple[str, ...]:
-    """Answers what is executed: text is a shell's, a list is taken as it is."""
+    """Returns the arguments to execute: text is run by a shell, a list is executed as it is."""
     return ("sh", "-c", command) if isinstance(command, str) else tuple(command)
 
 
@@ -25,17 +28,25 @@ class OneOffPath(InPath):
     """Id of the run."""
 
 
-class RunAsked(Asked):
-    """What to run."""
+class RunRequest(RequestModel):
+    """The command to run."""
 
     command: CommandText | Argv = Field(examples=[["ls", "-l"]])
     """A list is executed as it is, text by `sh -c`."""
     timeout: int | None = Field(None, ge=1, le=2**31 - 1, examples=[600])
-    """Seconds after which it is ended; NORN_RUN_TIMEOUT when left out."""
+    """The timeout in seconds; the default is NORN_RUN_TIMEOUT."""
+    attached: bool = False
+    """True: the sender reads its output at `/api/execs/{job}/output` and sends input; it ends without a reader."""
+    tty: bool = False
+    """True: it is attached and gets a terminal, and stdout and stderr are one stream."""
+    term: Term = ""
+    """The kind of that terminal."""
+    size: Size | None = Field(None, strict=False)
+    """Rows and columns of that terminal."""
 
 
-class OneOffAnswer(Answered):
-    """A one-off command: how it went and what it printed (head and tail, with the number of bytes dropped between)."""
+class OneOffResponse(ResponseModel):
+    """A one-off command with its output (head and tail, with the number of bytes dropped in between)."""
 
     id: int = Field(examples=[42])
     app: str = Field(examples=["blog"])
@@ -63,32 +74,30 @@ class OneOffAnswer(Answered):
 
 # Programs in a live replica
 
-Side = Annotated[int, Field(ge=1, le=2000)]
 
-
-class ExecAsked(Asked):
-    """What to run in a replica that serves."""
+class ExecRequest(RequestModel):
+    """The program to run in a live replica."""
 
     command: CommandText | Argv = Field(examples=[["sh"]])
     """A list is executed as it is, text by `sh -c`."""
     replica: int | None = Field(None, ge=1, le=2**31 - 1)
-    """The number of a replica; any when left out."""
+    """The number of a replica; the default is any."""
     tty: bool = False
-    """It gets a terminal, and stdout and stderr are one."""
-    term: str = Field("", max_length=64, pattern=r"^[A-Za-z0-9._+-]*$", examples=["xterm-256color"])
+    """True: it gets a terminal, and stdout and stderr are one stream."""
+    term: Term = ""
     """The kind of that terminal."""
-    size: tuple[Side, Side] | None = Field(None, strict=False)
+    size: Size | None = Field(None, strict=False)
     """Rows and columns of that terminal."""
 
 
-class TypedAsked(Asked):
-    """What somebody typed."""
+class TypedRequest(RequestModel):
+    """Input of the user."""
 
     seq: int = Field(1, ge=1, le=2**53)
-    """Counts up from 1: a piece that comes twice is taken once."""
+    """A counter from 1, so that a repeated chunk is used once."""
     data: LongText = Field("", max_length=131_072)
     """Bytes, base64."""
     eof: bool = False
-    """Nothing more comes."""
-    size: tuple[Side, Side] | None = Field(None, strict=False)
-    """Rows and columns of the terminal, when they changed."""
+    """True for the end of the input."""
+    size: Size | None = Field(None, strict=False)
+    """Rows and columns of the terminal, if they changed."""

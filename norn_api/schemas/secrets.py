@@ -1,4 +1,4 @@
-"""Shapes of secrets: values go in, names come out."""
+"""Models of secrets: values go in, only names come out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, InPath, LongText, Text
+from norn_api.schemas.common import InPath, LongText, RequestModel, ResponseModel, Text
 from norn_tasks.domain.names import ENV_KEY, RESERVED_ENV
 from norn_tasks.domain.secret import MOST
 
@@ -20,25 +20,25 @@ class SecretPath(InPath):
     """Name of the secret."""
 
 
-class SecretsAsked(Asked):
+class SecretsRequest(RequestModel):
     """Secrets to set; others of the app stay as they are."""
 
     values: dict[str, LongText] = Field(
         min_length=1, max_length=MOST, examples=[{"API_KEY": "correct horse battery staple"}],
         json_schema_extra={"propertyNames": {"pattern": f"^(?!{RESERVED_ENV})(?:{ENV_KEY})$"}},
     )  # fmt: skip
-    """The value of each, by its name. None of them can be read again."""
+    """The values by name. No value can be read again."""
 
 
-class SecretAnswer(Answered):
-    """What may be told of a secret. One that only the infraspec names has no version: it is missing."""
+class SecretResponse(ResponseModel):
+    """A secret without its value. A secret that only the infraspec names has no version: it is missing."""
 
     name: str = Field(examples=["API_KEY"])
     version: int | None = Field(examples=[2])
-    """Counts how often it was set."""
+    """The number of times it was set."""
     set_by: str | None
     at: datetime | None
     named: bool
-    """Whether the infraspec names it: only then containers get it."""
+    """True if the infraspec names it; only then do containers get it."""
     missing: bool
-    """Whether the infraspec names it and nobody has set it: then a deploy fails."""
+    """True if the infraspec names it but it is not set; a deploy then fails."""

@@ -1,4 +1,4 @@
-"""Shapes of what the server tells of itself: health, version, figures, events, tokens, workers, the audit."""
+"""Models of the server: health, version, figures, events, tokens, workers and the audit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from norn_api.schemas.common import Answered, Asked, Id, InPath, InQuery, Json, ListQuery, Text
+from norn_api.schemas.common import Id, InPath, InQuery, ListQuery, RequestModel, ResponseModel, Text
 from norn_tasks.domain.access import Scope
+from norn_tasks.domain.stored import Json
 
 
-class CheckAnswer(Answered):
+class CheckResponse(ResponseModel):
     """One thing that Norn needs."""
 
     name: str = Field(examples=["database"])
@@ -20,32 +21,32 @@ class CheckAnswer(Answered):
     hint: str
 
 
-class HealthAnswer(Answered):
-    """`ok`, `degraded` (something is not as it should be) or `down` (nothing works)."""
+class HealthResponse(ResponseModel):
+    """`ok`, `degraded` (a part fails) or `down` (nothing works)."""
 
     status: str = Field(examples=["ok"])
-    checks: list[CheckAnswer]
+    checks: list[CheckResponse]
     version: str
 
 
-class VersionAnswer(Answered):
-    """Which Norn this is."""
+class VersionResponse(ResponseModel):
+    """The version of this Norn."""
 
     version: str = Field(examples=["0.1.0"])
     commit: str | None
     api: str = "1"
     source_max: int = Field(examples=[67108864])
-    """Bytes that an uploaded source may have."""
+    """The maximum size of an uploaded source in bytes."""
 
 
-class QueueAnswer(Answered):
+class QueueResponse(ResponseModel):
     """The ready jobs of a class."""
 
     depth: int
     oldest_seconds: float
 
 
-class StatsAnswer(Answered):
+class StatsResponse(ResponseModel):
     """Figures. Past jobs and executions are counted among the newest 10,000."""
 
     apps: dict[str, dict[str, int]]
@@ -56,11 +57,11 @@ class StatsAnswer(Answered):
     """Of the last hour, by state."""
     calls: dict[str, int]
     """Of the last hour, by state."""
-    queues: dict[str, QueueAnswer]
+    queues: dict[str, QueueResponse]
 
 
-class EventAnswer(Answered):
-    """A fact. `id` is its place in the stream; `seq` counts the events of its job without gaps."""
+class EventResponse(ResponseModel):
+    """A fact. `id` is its position in the stream; `seq` counts the events of its job without gaps."""
 
     id: str = Field(examples=["812-4711"])
     at: datetime
@@ -72,21 +73,21 @@ class EventAnswer(Answered):
 
 
 class EventsQuery(InQuery):
-    """Which events, oldest first, behind `after`."""
+    """The filter and page of a list of events, oldest first."""
 
     app: Text | None = None
     job: int | None = Field(None, ge=1, le=2**63 - 1)
     after: Text | None = Field(None, examples=["812-4711"])
-    """Id of an event; without it the newest are answered."""
+    """The id of an event; without it the newest events are returned."""
     limit: int = Field(100, ge=1, le=500)
 
 
 class EventStreamQuery(InQuery):
-    """Which events to follow."""
+    """The events to follow."""
 
     app: Text | None = None
     after: Text | None = Field(None, examples=["812-4711"])
-    """Where to begin, as the header Last-Event-ID; `0-0`: at the beginning; from now when left out."""
+    """The start, as the header Last-Event-ID; `0-0` is the beginning; the default is now."""
 
 
 class TokenPath(InPath):
@@ -96,16 +97,16 @@ class TokenPath(InPath):
     """Id of the token."""
 
 
-class TokenAsked(Asked):
+class TokenRequest(RequestModel):
     """A new token."""
 
     name: Text = Field(pattern="^[a-z0-9][a-z0-9._-]{0,62}$", examples=["ci"])
     scopes: list[Annotated[Scope, Field(strict=False)]] = Field(min_length=1, max_length=4, examples=[["deploy"]])
     apps: list[Text] | None = Field(None, min_length=1, max_length=200, examples=[["blog"]])
-    """Only these apps; every app when left out."""
+    """Only these apps; the default is every app."""
 
 
-class TokenAnswer(Answered):
+class TokenResponse(ResponseModel):
     """A token without the secret."""
 
     id: int = Field(examples=[3])
@@ -117,8 +118,8 @@ class TokenAnswer(Answered):
     last_used_at: datetime | None
 
 
-class TokenMade(TokenAnswer):
-    """A new token with its secret, which is shown this once (null when an Idempotency-Key came again)."""
+class TokenMade(TokenResponse):
+    """A new token with its secret, which is shown only once (null if the Idempotency-Key was repeated)."""
 
     token: str | None = Field(examples=["norn_…"])
 
@@ -130,8 +131,8 @@ class WorkerPath(InPath):
     """Name of the worker."""
 
 
-class WorkerAnswer(Answered):
-    """A worker process of one class, as it last spoke."""
+class WorkerResponse(ResponseModel):
+    """A worker process of one class, as it last reported."""
 
     name: str = Field(examples=["deploy@host"])
     class_: str = Field(serialization_alias="class", examples=["deploy"])
@@ -145,17 +146,19 @@ class WorkerAnswer(Answered):
     started_at: datetime
     seen_at: datetime
     draining_at: datetime | None
+    capabilities: list[str] = Field(examples=[["builds", "cluster:docker", "engine:5f0c", "home", "runtime:docker"]])
+    """The jobs that it takes now: each job requires some of these."""
 
 
 class AuditQuery(ListQuery):
-    """Whose deeds."""
+    """The filter and page of the audit."""
 
     app: Text | None = None
     actor: Text | None = None
 
 
-class DeedAnswer(Answered):
-    """One request that changes something, and the status it was answered with."""
+class AuditEntryResponse(ResponseModel):
+    """One request for a change, and the status of its response."""
 
     id: int = Field(examples=[42])
     at: datetime
@@ -165,4 +168,4 @@ class DeedAnswer(Answered):
     app: str | None
     status: int
     about: str
-    """What it was about beside the address: the names of secrets that were set."""
+    """Details beside the address: the names of secrets that were set."""

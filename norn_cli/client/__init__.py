@@ -1,20 +1,20 @@
-"""The only requests: one method per endpoint, every refusal as an error of `errors`, streams as iterators.
+"""All requests: one method for each endpoint; refusals become errors of `errors`, streams are iterators.
 
-Each mutation carries an idempotency key of its own, so a request whose answer got lost can be sent again.
+Each mutation has an idempotency key of its own, so that a request whose response got lost can be sent again.
 """
 
-from norn_cli.client.alerts import Alerts
-from norn_cli.client.apps import Apps
-from norn_cli.client.cron import Cron
-from norn_cli.client.functions import Functions
-from norn_cli.client.jobs import Jobs
-from norn_cli.client.secrets import Secrets
-from norn_cli.client.server import Server
-from norn_cli.client.transport import Json
+from norn_cli.answers import Json
+from norn_cli.client.alerts import AlertsClient
+from norn_cli.client.apps import AppsClient
+from norn_cli.client.cron import CronClient
+from norn_cli.client.functions import FunctionsClient
+from norn_cli.client.jobs import JobsClient
+from norn_cli.client.secrets import SecretsClient
+from norn_cli.client.server import ServerClient
 
 
-class Client(Apps, Jobs, Functions, Cron, Alerts, Secrets, Server):
-    """Speaks to one Norn server."""
+class Client(AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServerClient):
+    """The client of one Norn server."""
 
 
 __all__ = ["Client", "Json"]

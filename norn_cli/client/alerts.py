@@ -1,14 +1,15 @@
-"""The endpoints of alerts, and of where they are sent."""
+"""The endpoints of alerts, and of the destinations of notifications."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
 
-from norn_cli.client.transport import Json, Transport
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport
 
 
-class Alerts(Transport):
+class AlertsClient(Transport):
     """Alerts and notifications."""
 
     def alerts(self, limit: int, **filters: Any) -> Json:
@@ -16,11 +17,11 @@ class Alerts(Transport):
         return self._get("/api/alerts", {"limit": limit, **filters})
 
     def destinations(self) -> Json:
-        """Lists where notifications go, without secrets."""
+        """Lists the destinations of notifications, without secrets."""
         return self._get("/api/notifications")
 
     def add_destination(self, body: Json) -> Json:
-        """Adds a destination; this answer is the only one that shows its secret."""
+        """Adds a destination; only this response shows its secret."""
         return self._send("POST", "/api/notifications", json=body)
 
     def remove_destination(self, name: str) -> None:
@@ -28,11 +29,11 @@ class Alerts(Transport):
         self._send("DELETE", _path(name))
 
     def test_destination(self, name: str) -> Json:
-        """Asks for a notification that only arrives; answers the accepted job."""
+        """Sends a test notification; returns the accepted job."""
         return self._send("POST", _path(name) + "/test", json={})
 
     def deliveries(self, name: str, limit: int) -> Json:
-        """Lists what a destination was sent, newest first."""
+        """Lists the deliveries of a destination, newest first."""
         return self._get(_path(name) + "/deliveries", {"limit": limit})
 
 

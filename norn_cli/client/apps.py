@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from norn_cli.client.transport import Json, Transport, app_path
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport, app_path
 
 
-class Apps(Transport):
+class AppsClient(Transport):
     """Apps: specs, work, releases, logs."""
 
-    def apps(self, *, hidden: bool = False) -> Json:
-        """Lists all apps; `hidden` adds those that say `deploy: false`."""
-        return self._all("/api/apps", {"all": 1} if hidden else {})
+    def apps(self, *, hidden: bool = False, role: str | None = None, core: bool | None = None) -> Json:
+        """Lists all apps, or those of a role; `hidden` adds those that say `deploy: false`, `core` filters by it."""
+        chosen = {"all": 1 if hidden else None, "role": role, "core": None if core is None else str(core).lower()}
+        return self._all("/api/apps", {name: value for name, value in chosen.items() if value is not None})
 
     def app(self, app: str, *, fresh: bool = False) -> Json:
-        """Reads one app; `fresh` has the server look at the cluster first."""
+        """Reads one app; with `fresh` the server observes the cluster first."""
         return self._get(app_path(app), {"fresh": 1} if fresh else {})
 
     def why(self, app: str) -> Json:
-        """Reads what is live of an app, and what went wrong last."""
+        """Reads the live state of an app, and its last failure."""
         return self._get(app_path(app, "why"))
 
     def apply(self, app: str, spec: str) -> Json:
-        """Puts an infraspec's text as the app's own."""
+        """Sets the app's infraspec."""
         return self._send("PUT", app_path(app), content=spec.encode(), headers={"Content-Type": "text/yaml"})
 
     def put_source(self, app: str, archive: bytes) -> Json:
-        """Uploads a packed source; answers what it is called."""
+        """Uploads a packed source; returns its revision."""
         return self._send("PUT", app_path(app, "source"), content=archive, headers={"Content-Type": "application/gzip"})
 
     def remove(self, app: str) -> None:
@@ -35,17 +38,17 @@ class Apps(Transport):
         self._send("DELETE", app_path(app))
 
     def validate(self, spec: str, file: str) -> Json:
-        """Has a spec checked without putting it anywhere."""
+        """Checks a spec without keeping it."""
         return self._send("POST", "/api/validate", params={"file": file}, content=spec.encode(),
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
     def work(self, app: str, verb: str, body: Json) -> Json:
-        """Asks for forge, deploy, rollback, restart, scale or teardown; answers the accepted job."""
+        """Requests forge, deploy, rollback, restart, scale or teardown; returns the accepted job."""
         return self._send("POST", app_path(app, verb), json=body)
 
-    def run(self, app: str, command: list[str], timeout: int | None) -> Json:
-        """Asks for a one-off command; answers the accepted job."""
-        return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout})
+    def run(self, app: str, command: list[str], timeout: int | None, **attached: Any) -> Json:
+        """Requests a one-off command, `attached` to this client or not; returns the accepted job."""
+        return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout, **attached})
 
     def oneoffs(self, app: str, limit: int) -> Json:
         """Lists an app's one-off commands, newest first."""
@@ -56,33 +59,33 @@ class Apps(Transport):
         return self._get(f"/api/runs/{execution}")
 
     def execute(self, app: str, body: Json) -> Json:
-        """Asks for a program in a live replica; answers the accepted job."""
+        """Requests a program in a live replica; returns the accepted job."""
         return self._send("POST", app_path(app, "exec"), json=body)
 
     def exec_output(self, job: int) -> Iterator[Json]:
-        """Reads what such a program writes, piece by piece, until its end; whoever stops reading ends it."""
+        """Reads the program's output in chunks until it ends; the program is stopped when the reader leaves."""
         return self._objects(f"/api/execs/{job}/output", {}, beating=True)
 
     def exec_input(self, job: int, typed: Json) -> None:
-        """Hands on what was typed."""
+        """Sends the user's input to the program."""
         self._send("POST", f"/api/execs/{job}/input", json=typed)
 
     def deployments(self, app: str, limit: int) -> Json:
         """Lists an app's deployments, newest first."""
         return self._get(app_path(app, "deployments"), {"limit": limit})
 
+    def specs(self, app: str, limit: int) -> Json:
+        """Lists the infraspecs that were applied to an app, newest first."""
+        return self._get(app_path(app, "specs"), {"limit": limit})
+
     def releases(self, app: str, limit: int) -> Json:
         """Lists an app's releases, newest first."""
         return self._get(app_path(app, "releases"), {"limit": limit})
 
-    def app_logs(self, app: str, *, tail: int, follow: bool) -> Iterator[str]:
-        """Reads an app's log line by line; with `follow` the stream stays open."""
-        return self._lines(app_path(app, "logs"), _which(tail, follow), accept="text/plain")
+    def app_logs(self, app: str, wanted: Json) -> Iterator[str]:
+        """Reads an app's last lines; `wanted` are the parameters of the endpoint."""
+        return self._lines(app_path(app, "logs"), wanted, accept="text/plain", beating=True)
 
-    def app_log_lines(self, app: str, *, tail: int, follow: bool) -> Iterator[Json]:
-        """Reads the same as objects with `source` and `line`."""
-        return self._objects(app_path(app, "logs"), _which(tail, follow))
-
-
-def _which(tail: int, follow: bool) -> Json:
-    return {"tail": tail, **({"follow": 1} if follow else {})}
+    def app_log_lines(self, app: str, wanted: Json) -> Iterator[Json]:
+        """Reads an app's log as objects with `source`, `line` and `at`; with `follow` the stream stays open."""
+        return self._objects(app_path(app, "logs"), wanted, beating=True)

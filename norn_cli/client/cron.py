@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from norn_cli.client.transport import Json, Transport, app_path
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport, app_path
 
 
-class Cron(Transport):
+class CronClient(Transport):
     """Schedules, their occurrences and their runs."""
 
     def schedules(self) -> Json:
@@ -17,23 +18,23 @@ class Cron(Transport):
         return self._get(app_path(app, "cron"))
 
     def cron_next(self, app: str, count: int, **wanted: str) -> Json:
-        """Reads the next times of a schedule; `around` a moment, or of another `schedule` in another `timezone`."""
+        """Reads the next times of a schedule, `around` a moment, or of another `schedule` in another `timezone`."""
         return self._get(app_path(app, "cron/next"), {"n": count, **wanted})
 
     def cron_history(self, app: str, limit: int, **filters: str) -> Json:
-        """Lists what became of a schedule's occurrences, and the runs by hand, newest first; of one `verdict`."""
+        """Lists a schedule's occurrences with their verdicts, and manual runs, newest first; `verdict` selects."""
         return self._get(app_path(app, "cron/history"), {"limit": limit, **filters})
 
     def cron_do(self, app: str, verb: str, body: Json) -> Json:
-        """Asks for trigger, pause or resume."""
+        """Requests trigger, pause or resume."""
         return self._send("POST", app_path(app, f"cron/{verb}"), json=body)
 
     def set_schedule(self, app: str, body: Json) -> Json:
-        """Puts an override over the spec's schedule."""
+        """Overrides the spec's schedule."""
         return self._send("PUT", app_path(app, "cron/schedule"), json=body)
 
     def clear_schedule(self, app: str) -> Json:
-        """Takes the override away again."""
+        """Removes the override."""
         return self._send("DELETE", app_path(app, "cron/schedule"))
 
     def cron_execution(self, app: str, execution: int) -> Json:

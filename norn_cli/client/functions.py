@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from norn_cli.client.transport import Json, Transport, app_path
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport, app_path
 
 
-class Functions(Transport):
+class FunctionsClient(Transport):
     """Functions: calls and their records."""
 
     def invoke(self, app: str, *, params: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Json:
@@ -23,9 +24,9 @@ class Functions(Transport):
         return self._get(f"/api/invocations/{execution}")
 
     def cancel_call(self, execution: int) -> Json:
-        """Asks a call to stop; answers how it stands."""
+        """Asks a call to stop; returns its state."""
         return self._send("DELETE", f"/api/invocations/{execution}")
 
     def replay(self, execution: int, release: int | None) -> Json:
-        """Asks for a recorded call again; answers the accepted job."""
+        """Repeats a recorded call; returns the accepted job."""
         return self._send("POST", f"/api/invocations/{execution}/replay", json={"release": release})

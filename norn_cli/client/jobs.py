@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_cli.client.transport import Json, Transport
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport
 from norn_cli.sse import ServerEvent
 
 
-class Jobs(Transport):
+class JobsClient(Transport):
     """Jobs: their state, their events, their output."""
 
     def jobs(self, limit: int, **filters: str) -> Json:
@@ -23,15 +24,19 @@ class Jobs(Transport):
         """Asks a job to stop."""
         return self._send("POST", f"/api/jobs/{job}/cancel", json={})
 
+    def resolve_job(self, job: int, resolution: str) -> Json:
+        """Says how a job goes on that stopped inside a step which must not be repeated."""
+        return self._send("POST", f"/api/jobs/{job}/resolve", json={"resolution": resolution})
+
     def job_events(self, job: int, after: str = "") -> Iterator[ServerEvent]:
         """Follows a job's events from after an id on."""
         return self._events(f"/api/jobs/{job}/events", {}, after)
 
     def job_log(self, job: int, *, step: str = "") -> Iterator[str]:
-        """Reads what a job's steps wrote, line by line."""
+        """Reads the output of a job's steps, line by line."""
         return self._lines(f"/api/jobs/{job}/logs", {"step": step} if step else {}, accept="text/plain")
 
     def job_log_pieces(self, job: int, *, step: str = "", follow: bool = True) -> Iterator[Json]:
-        """Reads what a job's steps write as pieces with `step`, `seq`, `at`, `stream` and `text`, to the job's end."""
+        """Reads the output of a job's steps in chunks (`step`, `seq`, `at`, `stream`, `text`) until the job ends."""
         params = {**({"step": step} if step else {}), **({"follow": 1} if follow else {})}
-        return self._objects(f"/api/jobs/{job}/logs", params)
+        return self._objects(f"/api/jobs/{job}/logs", params, beating=follow)

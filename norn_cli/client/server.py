@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from norn_cli.client.transport import Json, Transport, read_object
+from norn_cli.answers import Json
+from norn_cli.client.transport import Transport, read_object
 from norn_cli.sse import ServerEvent
 
 
-class Server(Transport):
+class ServerClient(Transport):
     """The server: health, workers, tokens, events."""
 
     def health(self) -> Json:
-        """Reads the server's health; a server that is down tells so in the same shape."""
+        """Reads the server's health; a server that is down returns the same shape."""
         response = self._exchange("GET", "/api/health")
         if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
             return read_object(response.text, self.profile.url)
         return self._answer(response)
 
     def doctor(self) -> Json:
-        """Has the server looked over; one that is down tells so in the same shape."""
+        """Reads the server's check-up; a server that is down returns the same shape."""
         response = self._exchange("GET", "/api/doctor")
         if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
             return read_object(response.text, self.profile.url)
@@ -35,7 +36,7 @@ class Server(Transport):
         return self._get("/api/workers")
 
     def drain_worker(self, name: str) -> Json:
-        """Asks a worker to leave."""
+        """Drains a worker."""
         return self._send("POST", f"/api/workers/{quote(name, safe='')}/drain", json={})
 
     def tokens(self) -> Json:
@@ -43,7 +44,7 @@ class Server(Transport):
         return self._all("/api/tokens", {})
 
     def create_token(self, body: Json) -> Json:
-        """Makes a token; this answer is the only one that shows it."""
+        """Creates a token; only this response shows it."""
         return self._send("POST", "/api/tokens", json=body)
 
     def revoke_token(self, token: int) -> None:
@@ -55,5 +56,5 @@ class Server(Transport):
         return self._get("/api/events", {"limit": limit, **filters})
 
     def follow_events(self, app: str, after: str = "") -> Iterator[ServerEvent]:
-        """Follows events, of one app or of all, from after an id on, else from now on."""
+        """Follows events of one app or of all, after an id or from now on."""
         return self._events("/api/events/stream", {"app": app} if app else {}, after)

@@ -1,4 +1,4 @@
-"""How a request is made and an answer read: tries, time limits, streams, and what each refusal becomes."""
+"""Sends requests and reads responses: retries, timeouts, streams, and an error for each refusal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from urllib.parse import quote
 
 import httpx
 
+from norn_cli.answers import Json
 from norn_cli.config import Profile
 from norn_cli.errors import NotNorn, Refused, Unreachable, Usage
 from norn_cli.sse import ServerEvent, events, lines
-
-Json = dict[str, Any]
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
 # Heartbeats come every 10 s: a stream that is silent for three of them is dead.
 _HEARTBEAT_SECONDS = 30.0
 _TRIES = 3
+"""The number of times that a request is sent, at most, if its response gets lost."""
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 
 class Transport:
-    """Speaks HTTP to one Norn server. `patience` bounds connecting and ordinary answers, in seconds."""
+    """Speaks HTTP to one Norn server. `patience` is the timeout, in seconds, for connecting and for most responses."""
 
     def __init__(self, profile: Profile, *, patience: float | None = None) -> None:
         self.profile = profile
@@ -36,8 +36,8 @@ class Transport:
         headers = {"Accept": "application/json, application/problem+json", "User-Agent": "norn-cli"}
         if profile.token:
             headers["Authorization"] = f"Bearer {profile.token}"
-        # A proxy from the environment is for the world outside, never for this machine. Loading the certificates of
-        # the world takes 50 ms, which plain http (no redirect is followed) does not need.
+        # A proxy from the environment is for other machines, never for this one. Loading the CA certificates takes
+        # 50 ms, and plain http (no redirect is followed) does not need them.
         self._http = httpx.Client(
             base_url=profile.url,
             headers=headers,
@@ -62,7 +62,7 @@ class Transport:
             try:
                 return self._answer(self._exchange(method, path, headers=headers, read=read, **request))
             except Unreachable as error:
-                # Only a connection that broke on the way leaves open whether it was asked; the key makes again safe.
+                # Only after a broken connection is it unknown whether the request arrived; the key makes a retry safe.
                 if attempt == _TRIES or not isinstance(error.__cause__, _BROKEN):
                     raise
                 time.sleep(0.3 * attempt)
@@ -76,7 +76,7 @@ class Transport:
     def _events(self, path: str, params: Mapping[str, Any], after: str) -> Iterator[ServerEvent]:
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
         with self._open(path, params, headers, read=_HEARTBEAT_SECONDS) as response:
-            yield ServerEvent()  # the stream stands: what happens from now on is seen
+            yield ServerEvent()  # the stream is open: events from now on will arrive
             yield from events(lines(response.iter_bytes()))
 
     def _lines(self, path: str, params: Mapping[str, Any], *, accept: str, beating: bool = False) -> Iterator[str]:
@@ -111,7 +111,7 @@ class Transport:
         if "json" in response.headers.get("content-type", ""):
             raise Refused(response.status_code, read_object(response.text, self.profile.url))
         raise NotNorn(
-            f"{self.profile.url} answered {response.status_code} without a problem that norn can read",
+            f"{self.profile.url} answered {response.status_code} without an error message that norn can read",
             hint="is that the URL of a Norn server? NORN_URL or --url names another",
         )
 
@@ -123,11 +123,11 @@ class Transport:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise Usage(f"{url} is not the URL of a server", hint="NORN_URL or --url names one") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Unreachable(f"cannot reach {url}: {_reason(error)}", hint=self._way_out()) from error
+            raise Unreachable(f"cannot reach {url}: {_reason(error)}", hint=self._connection_hint()) from error
         except httpx.RequestError as error:
             raise Unreachable(f"{url} stopped answering: {_reason(error)}", hint="norn health") from error
 
-    def _way_out(self) -> str:
+    def _connection_hint(self) -> str:
         here = "norn up starts a server here, docker-compose up -d one in containers; " if self.profile.loopback else ""
         return f"{here}NORN_URL or --url names another server"
 
@@ -142,7 +142,9 @@ def read_object(text: str, url: str) -> Json:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise NotNorn(f"{url} answered something that is not a Norn server's", hint="NORN_URL or --url names another")
+        raise NotNorn(
+            f"{url} answered something that does not come from a Norn server", hint="NORN_URL or --url names another"
+        )
     return answer
 
 

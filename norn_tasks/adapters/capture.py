@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.execution import Captured
+from norn_tasks.domain.jobs.execution import Captured
 
 HEAD = 16 * 1024
 TAIL = 48 * 1024
+"""The bytes of a stream that are kept from its beginning and from its end."""
 
 
 class Capture:
-    """Keeps the first `head` and the last `tail` bytes of what it is fed."""
+    """Keeps the first `head` and the last `tail` bytes of a stream."""
 
     def __init__(self, head: int = HEAD, tail: int = TAIL) -> None:
         self._most = (head, tail)
@@ -27,11 +28,11 @@ class Capture:
             data = data[room:]
         if tail:
             self._tail += data
-            # Trimmed in large steps, so that a long stream is not moved about in memory for every piece of it.
+            # Trimmed in large steps, so that a long stream is not copied for every chunk.
             if len(self._tail) > 4 * tail:
                 del self._tail[:-tail]
 
     def captured(self) -> Captured:
-        """Answers what is kept, and how much is not."""
+        """Returns what is kept, and how much is not."""
         head, tail = bytes(self._head), bytes(self._tail[-self._most[1] :]) if self._most[1] else b""
         return Captured(head, tail, self.size - len(head) - len(tail))

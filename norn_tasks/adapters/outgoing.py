@@ -1,30 +1,50 @@
-"""One request to a machine outside, held to the rules of security.md 13.
+"""One outgoing request, under the rules of docs/security.md 13.
 
-https; the host is resolved here, once, and connected to as resolved, so that a name cannot mean another machine a
-moment later; addresses that are not of the public internet are refused unless an operator allows them; no redirect is
-followed; all of it within one time limit, however slowly the other side answers. Only the status is read.
+It uses https. The host is resolved once, and the connection goes to that address, so that a name cannot mean another
+machine a moment later. Addresses outside the public internet are refused unless an operator allows them; no redirect is
+followed; one timeout covers everything. Of the response only the status is read, and of a refusal also its first
+letters and the pause that it asks for.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as NotYetDone
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from norn_tasks.adapters import patience
-from norn_tasks.domain.addresses import public
+from norn_tasks.adapters import timeouts
+from norn_tasks.domain.addresses import Resolve, public
 
 _PORTS = {"https": 443, "http": 80}
+_REFUSED = 400
+_SAID = 1024
+"""Bytes of a refusal that are read."""
+_READ = ("application/json", "application/problem+json", "text/plain")
 
 
 class NotReached(Exception):
-    """Nobody answered; the text says why, in a sentence."""
+    """The request got no response; the text says why in a sentence."""
+
+
+@dataclass(frozen=True)
+class PostAnswer:
+    """The response to a request."""
+
+    status: int
+    """Its status."""
+    said: str = ""
+    """The first letters of the body of a refusal, if that is text."""
+    pause: float | None = None
+    """The seconds for which a refusal asks to wait (Retry-After)."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +53,10 @@ class Outgoing:
 
     private: bool = False
     limit: float = 10.0
+    resolve: Resolve = socket.getaddrinfo
 
-    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
-        """Sends a POST and answers the status; raises NotReached."""
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> PostAnswer:
+        """Sends a POST and returns the answer; raises NotReached."""
         parts, end = urlsplit(url), time.monotonic() + self.limit
         if parts.scheme not in (("https", "http") if self.private else ("https",)):
             raise NotReached(f"{parts.scheme or 'this'} is not https")
@@ -46,13 +67,12 @@ class Outgoing:
             raise NotReached(f"{parts.hostname} did not answer within {self.limit:g} s") from error
         except ssl.SSLCertVerificationError as error:
             raise NotReached(f"the certificate of {parts.hostname} is not good: {error.verify_message}") from error
-        except (OSError, h11.RemoteProtocolError) as error:
-            raise NotReached(f"{parts.hostname} could not be reached: {_reason(error)}") from error
+        except (OSError, h11.ProtocolError) as error:
+            raise NotReached(f"{parts.hostname} could not be reached: {reason(error).lower()}") from error
 
     def _connected(self, parts: SplitResult, end: float) -> socket.socket:
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-        address = self._address(host, port, end)
-        connection = socket.create_connection((address, port), _left(end))
+        connection = self.reach(host, port, end)
         if parts.scheme == "http":
             return connection
         try:
@@ -61,11 +81,15 @@ class Outgoing:
             connection.close()
             raise
 
+    def reach(self, host: str, port: int, end: float) -> socket.socket:
+        """Connects to the host until the moment `end`, at an address that is allowed; raises NotReached or OSError."""
+        return socket.create_connection((self._address(host, port, end), port), seconds_left(end))
+
     def _address(self, host: str, port: int, end: float) -> str:
-        """Answers where the host is, asked once; every answer must be allowed, so that none can be chosen by luck."""
-        found = patience.begin(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        """Returns where the host is, asked once; every answer must be allowed, so that none can be chosen by luck."""
+        found = timeouts.begin(lambda: self.resolve(host, port, type=socket.SOCK_STREAM))
         try:
-            addresses = [str(each[4][0]) for each in found.result(_left(end))]
+            addresses = [str(each[4][0]) for each in found.result(seconds_left(end))]
         except NotYetDone as error:
             raise TimeoutError from error
         except (OSError, UnicodeError) as error:
@@ -76,12 +100,14 @@ class Outgoing:
                 f"{host} is at {refused}, which is not an address of the public internet; "
                 "an operator may allow it: NORN_OUTGOING_PRIVATE=true"
             )
+        if not addresses:
+            raise NotReached(f"the host {host} has no address")
         return addresses[0]
 
 
 def _exchange(
     connection: socket.socket, parts: SplitResult, content: bytes, headers: Mapping[str, str], end: float
-) -> int:
+) -> PostAnswer:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     own = {
         "Host": parts.netloc, "User-Agent": "norn", "Accept": "*/*", "Content-Length": str(len(content)),
@@ -90,23 +116,59 @@ def _exchange(
     client = h11.Connection(h11.CLIENT, max_incomplete_event_size=64 * 1024)
     request = h11.Request(method="POST", target=target, headers=list({**own, **headers}.items()))
     parcels = [client.send(request), client.send(h11.Data(data=content)), client.send(h11.EndOfMessage())]
-    connection.settimeout(_left(end))
+    connection.settimeout(seconds_left(end))
     connection.sendall(b"".join(parcel or b"" for parcel in parcels))
-    while True:
-        event = client.next_event()
-        if isinstance(event, h11.Response):
-            return event.status_code
-        if event is h11.NEED_DATA:
-            connection.settimeout(_left(end))
-            client.receive_data(connection.recv(16 * 1024))
+    response = _next(client, connection, end)
+    while isinstance(response, h11.InformationalResponse):
+        response = _next(client, connection, end)
+    if not isinstance(response, h11.Response):
+        raise h11.RemoteProtocolError("it closed the connection")
+    if response.status_code < _REFUSED:
+        return PostAnswer(response.status_code)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+    pause = _pause(headers.get("retry-after", ""))
+    return PostAnswer(response.status_code, _said(client, connection, end, headers), pause)
 
 
-def _left(end: float) -> float:
+def _next(client: h11.Connection, connection: socket.socket, end: float) -> object:
+    while (event := client.next_event()) is h11.NEED_DATA:
+        connection.settimeout(seconds_left(end))
+        client.receive_data(connection.recv(16 * 1024))
+    return event
+
+
+def _said(client: h11.Connection, connection: socket.socket, end: float, headers: Mapping[str, str]) -> str:
+    """Returns the first letters of a body; a page for browsers says nothing in its first letters."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() not in _READ:
+        return ""
+    body = b""
+    # The status counts even if the rest never comes.
+    with suppress(OSError, h11.ProtocolError):
+        while len(body) < _SAID and isinstance(data := _next(client, connection, end), h11.Data):
+            body += data.data
+    return body[:_SAID].decode("utf-8", "ignore")
+
+
+def _pause(text: str) -> float | None:
+    """Returns the seconds of a Retry-After, which is a number or a moment; None for anything else."""
+    try:
+        pause = float(text)
+    except ValueError:
+        try:
+            pause = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, pause) if math.isfinite(pause) else None
+
+
+def seconds_left(end: float) -> float:
+    """Returns the seconds until the moment `end`; raises TimeoutError when it is over."""
     left = end - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left
 
 
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+def reason(error: Exception) -> str:
+    """Returns the reason for which a connection failed."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,14 +1,35 @@
-"""What anyone may ask of Norn: each request is accepted in one transaction, and its class is woken after the commit.
+"""Requests to Norn: each is accepted in one transaction, and its class of workers is woken after the commit.
 
-The API is the usual caller. Everything that can be known to be wrong is refused here, before a job exists; from the
-moment a request is accepted, its job is a row that ends in a terminal state whatever dies.
+The API is the usual caller. A request that is known to be wrong is refused here, before a job exists. Once a request is
+accepted, its job is a row that reaches an end whichever process dies.
 """
 
+from norn_tasks.dispatch.changing import (
+    apply_spec,
+    change,
+    clear_schedule_override,
+    create_token,
+    drain_worker,
+    override_schedule,
+    pause_schedule,
+    record_request,
+    remove_app,
+    remove_destination,
+    resume_schedule,
+    revoke_token,
+    take_answer,
+)
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
-from norn_tasks.dispatch.intake import LONG_RUNNING, WORKER_SILENCE, Accepted, Intake, open_intake
-from norn_tasks.dispatch.looking import request_logs, request_look, request_looks_elsewhere
+from norn_tasks.dispatch.intake import WORKER_SILENCE, Accepted, Intake, open_intake
+from norn_tasks.dispatch.looking import (
+    request_cluster_looks,
+    request_fresh_look,
+    request_logs,
+    request_look,
+    request_looks_elsewhere,
+)
 from norn_tasks.dispatch.notifying import (
-    WantedDestination,
+    DestinationToAdd,
     add_destination,
     request_deadman,
     request_deliveries,
@@ -24,7 +45,14 @@ from norn_tasks.dispatch.releasing import (
     request_scale,
     request_teardown,
 )
-from norn_tasks.dispatch.running import request_cancel, request_cron_run, request_invoke, request_run
+from norn_tasks.dispatch.resolving import request_resolve
+from norn_tasks.dispatch.running import (
+    expire_call,
+    request_cancel,
+    request_cron_run,
+    request_invoke,
+    request_run,
+)
 from norn_tasks.dispatch.secrets import set_secrets, unset_secret
 from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
@@ -33,7 +61,6 @@ __all__ = [
     "Intake",
     "open_intake",
     "Accepted",
-    "LONG_RUNNING",
     "MAX_REPLICAS",
     "request_forge",
     "request_deploy",
@@ -42,8 +69,10 @@ __all__ = [
     "request_reconcile",
     "request_scale",
     "request_teardown",
+    "request_resolve",
     "request_cancel",
     "request_invoke",
+    "expire_call",
     "request_cron_run",
     "request_run",
     "request_exec",
@@ -53,13 +82,28 @@ __all__ = [
     "request_logs",
     "request_look",
     "request_looks_elsewhere",
+    "request_cluster_looks",
+    "request_fresh_look",
     "KeptSource",
     "keep_source",
     "set_secrets",
     "unset_secret",
-    "WantedDestination",
+    "DestinationToAdd",
     "add_destination",
     "request_deliveries",
     "request_test",
     "request_deadman",
+    "change",
+    "record_request",
+    "apply_spec",
+    "remove_app",
+    "pause_schedule",
+    "resume_schedule",
+    "override_schedule",
+    "clear_schedule_override",
+    "create_token",
+    "revoke_token",
+    "remove_destination",
+    "drain_worker",
+    "take_answer",
 ]

@@ -1,4 +1,4 @@
-"""A program in a live replica, for somebody who is there: asked for, and the pieces that go to and fro."""
+"""A program in a live replica for a client that is connected: its request, its input and its output."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import time
 from typing import Any
 
 from norn_tasks.dispatch.intake import (
-    LONG_RUNNING,
     Accepted,
     Intake,
     accept,
     refuse_without_workers,
+    registered_app,
     require_role,
-    standing_app,
 )
 from norn_tasks.dispatch.looking import leave_room
 from norn_tasks.domain.errors import Unavailable
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import jobs, releases
-from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.session import Tx
+from norn_tasks.domain.infraspec import LONG_RUNNING
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import ExecJobRequest
+from norn_tasks.store.access.idempotency import IdempotencyKey
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.queue import jobs
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.releases import releases
 
 PATIENCE = 15.0
 TYPED_MOST = 64
-"""Pieces that may wait for the program to read them."""
+"""How many pieces of input may wait for the program to read them."""
 SLOW_SECONDS = 5.0
 
 
@@ -33,24 +35,24 @@ def request_exec(
     intake: Intake,
     app: str,
     *,
-    command: tuple[str, ...],
+    request: ExecJobRequest,
     actor: str,
     key: IdempotencyKey | None = None,
-    **how: Any,
+    holder: str = "",
 ) -> Accepted:
-    """Asks for a program in a live replica; refused at once when no worker can run it.
+    """Accepts a program to run in a live replica; it is refused at once when no worker can run it.
 
-    `how`: `replica` (its number or None), `tty`, `term`, `size`. Whoever asks has so long to begin reading (15 s).
+    The client must begin to read the output within `PATIENCE` seconds.
     """
     refuse_without_workers(intake, JobClass.OBSERVE)
 
     def write(tx: Tx) -> Accepted:
-        found, _ = standing_app(intake, tx, app)
+        found, row = registered_app(intake, tx, app)
         require_role(found, LONG_RUNNING, f"nothing of it stays running; norn run {app} -- COMMAND runs one beside it")
         live = releases.require_live(tx, app)
-        leave_room(tx)
-        args = {"command": list(command), **how}
-        job = jobs.accept(tx, NewJob(JobKind.EXEC, app, actor, PATIENCE, args=args, engine=live["engine"]))
+        leave_room(tx, holder)
+        new = NewJob(request, app, actor, PATIENCE, engine=live["engine"], cluster=row["cluster"])
+        job = jobs.accept(tx, new)
         intake.live.watch(job)
         return Accepted(job)
 
@@ -58,7 +60,7 @@ def request_exec(
 
 
 def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
-    """Hands on what was typed; raises Unavailable when the program does not read what came before."""
+    """Sends input to the program; raises Unavailable when the program does not read the input before it."""
     until = time.monotonic() + SLOW_SECONDS
     item = json.dumps(typed)
     while not intake.live.offer(f"{job}:in", item, most=TYPED_MOST):
@@ -68,13 +70,13 @@ def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
 
 
 def written_by(intake: Intake, job: int, seconds: float) -> dict[str, Any] | None:
-    """Answers the next piece that the program wrote, or its end; None when there is none within so many seconds."""
+    """Returns the next piece of output, or the end of the program; None when neither is there within `seconds`."""
     intake.live.watch(job)
     item = intake.live.take(f"{job}:out", seconds)
-    told: dict[str, Any] | None = None if item is None else json.loads(item)
-    return told
+    piece: dict[str, Any] | None = None if item is None else json.loads(item)
+    return piece
 
 
 def reader_left(intake: Intake, job: int) -> None:
-    """Says that nobody reads any more: the program is ended."""
+    """Stops the program, because its client has left."""
     intake.live.unwatch(job)

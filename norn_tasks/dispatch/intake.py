@@ -1,4 +1,4 @@
-"""Accepting: one transaction, an idempotency key, and the wake-up after the commit."""
+"""Acceptance of a request: one transaction, an idempotency key, and the wake-up after the commit."""
 
 from __future__ import annotations
 
@@ -8,31 +8,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.domain.errors import GaveWay, Unavailable, WrongRole
+from norn_tasks.domain.errors import DeadlockVictim, Unavailable, WrongRole
 from norn_tasks.domain.infraspec import Role
-from norn_tasks.domain.job import JobClass, JobKind
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import JobRequest
 from norn_tasks.settings import Settings
-from norn_tasks.store import acceptance, apps, jobs, workers
-from norn_tasks.store.idempotency import IdempotencyKey, recall, remember
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database, Row, Tx
+from norn_tasks.store.access.idempotency import IdempotencyKey, recall, remember
+from norn_tasks.store.apps import enrolment, registry
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database, Row, Tx
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.queue import jobs
+from norn_tasks.store.queue.jobs import NewJob
 
 WORKER_SILENCE = 15.0
 """Seconds without any worker of a class after which a request that waits for its answer is refused at once."""
 
-GIVES_WAY = 3
-"""How often an acceptance that was rolled back for another's sake is tried again."""
+DEADLOCK_RETRIES = 3
+"""How often an acceptance is tried again after a deadlock with another one."""
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What accepting needs: the database, the settings, the wake-ups, the live side of the broker."""
+    """The tools that accept requests."""
 
     database: Database
+    """The database that keeps them."""
     settings: Settings
+    """The settings of the process."""
     waker: Waker
+    """The wake-ups of workers."""
     live: Live
+    """The live streams of the broker."""
 
 
 def open_intake(database: Database, settings: Settings) -> Intake:
@@ -42,18 +49,22 @@ def open_intake(database: Database, settings: Settings) -> Intake:
 
 @dataclass(frozen=True)
 class Accepted:
-    """What was accepted. `replayed`: the same Idempotency-Key came before, and this is what it made."""
+    """The result of an acceptance."""
 
     job: int
+    """The job that was made."""
     deployment: int | None = None
+    """Its deployment, for a deploy or a rollback."""
     execution: int | None = None
+    """Its execution, for a call, a cron run or a one-off."""
     replayed: bool = False
+    """The Idempotency-Key was used before, and this is the result of its first use."""
 
 
 def accept(
     intake: Intake, job_class: JobClass, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]
 ) -> Accepted:
-    """Runs the one transaction of an acceptance, again when it gave way to another, then wakes the class."""
+    """Runs the transaction of an acceptance, again after a deadlock, and then wakes the class."""
     accepted = _written(intake, key, write)
     if not accepted.replayed:
         intake.waker.wake(job_class)
@@ -61,8 +72,8 @@ def accept(
 
 
 def _written(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]) -> Accepted:
-    for _ in range(GIVES_WAY):
-        with contextlib.suppress(GaveWay):
+    for _ in range(DEADLOCK_RETRIES):
+        with contextlib.suppress(DeadlockVictim):
             return _once(intake, key, write)
     return _once(intake, key, write)
 
@@ -78,39 +89,36 @@ def _once(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], Acce
         return accepted
 
 
-def new_job(intake: Intake, kind: JobKind, app: str, actor: str, **more: Any) -> NewJob:
-    return NewJob(kind=kind, app=app, actor=actor, patience=intake.settings.job_patience, **more)
+def new_job(intake: Intake, request: JobRequest, app: str, actor: str, **more: Any) -> NewJob:
+    return NewJob(request, app, actor, intake.settings.job_patience, **more)
 
 
-def found_app(intake: Intake, tx: Tx, name: str) -> tuple[apps.FoundApp, Row]:
-    """Finds an app in rows and directories for what makes something new of it, and locks its row."""
-    return _enrolled(tx, apps.find(tx, intake.settings.apps_dir, name))
+def found_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row]:
+    """Finds an app by its row and its directory for a request that reads its spec, and locks the row."""
+    return _enrolled(tx, registry.find(tx, intake.settings.apps_dir, name))
 
 
-def standing_app(intake: Intake, tx: Tx, name: str) -> tuple[apps.FoundApp, Row]:
-    """Finds an app for what needs only its row and its live release, and locks its row.
+def registered_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row]:
+    """Finds an app by its row alone, and locks the row.
 
-    A directory that is broken, doubled or of another role by now is in the way of forge and deploy, not of this.
+    A directory that is broken, duplicate or of another role stops forge and deploy, but not this.
     """
-    return _enrolled(tx, apps.find(tx, intake.settings.apps_dir, name, standing=True))
+    return _enrolled(tx, registry.find(tx, intake.settings.apps_dir, name, registered_only=True))
 
 
-def _enrolled(tx: Tx, found: apps.FoundApp) -> tuple[apps.FoundApp, Row]:
+def _enrolled(tx: Tx, found: registry.FoundApp) -> tuple[registry.FoundApp, Row]:
     origin = found.origin if found.from_directory else None
-    return found, acceptance.enrol(tx, found.name, found.spec.to_json(), origin)
+    return found, enrolment.enrol(tx, found.spec, origin)
 
 
-def require_role(found: apps.FoundApp, roles: tuple[Role, ...], verb: str) -> None:
+def require_role(found: registry.FoundApp, roles: tuple[Role, ...], verb: str) -> None:
     if found.spec.role not in roles:
         raise WrongRole(f"{found.name} is a {found.spec.role}: {verb}", hint=f"norn status {found.name}")
 
 
 def refuse_without_workers(intake: Intake, job_class: JobClass) -> None:
-    """For who waits for the answer: raises Unavailable or EngineDown when nobody could give it now."""
+    """Raises Unavailable or EngineDown when no worker could serve a client that waits for the answer."""
     if intake.waker.broken or not intake.live.answers():
         raise Unavailable("the broker does not take messages right now", hint="norn health", retry_after=5)
     with intake.database.transaction() as tx:
         workers.require(tx, job_class, WORKER_SILENCE)
-
-
-LONG_RUNNING = (Role.WEBSERVER, Role.WORKER)

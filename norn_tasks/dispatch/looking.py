@@ -1,61 +1,96 @@
-"""Looks at the world: the logs of an app, engine and cluster."""
+"""Requests to look at something that is running: the logs of an app, an engine, a cluster."""
 
 from __future__ import annotations
 
-from norn_tasks.dispatch.intake import LONG_RUNNING, Accepted, Intake, accept, refuse_without_workers
+from dataclasses import replace
+
+from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers
 from norn_tasks.domain.errors import NotFound, TooManyRequests
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.domain.placing import HOME
-from norn_tasks.store import apps, engines, jobs, workers
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.session import Tx
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.placement import HOME
+from norn_tasks.domain.jobs.requests import ObserveJobRequest, ReadLogsJobRequest
+from norn_tasks.store.apps import clusters, registry
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.fleet import engines, workers
+from norn_tasks.store.queue import jobs
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.releases import releases
+
+_READERS = (JobKind.READ_LOGS, JobKind.EXEC)
 
 
-def request_logs(intake: Intake, app: str, *, tail: int, follow: bool, actor: str) -> Accepted:
-    """Asks a worker to read the app's live logs into the job's live stream; refused at once when none can."""
+def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor: str, holder: str = "") -> Accepted:
+    """Accepts a job that reads the app's logs into its live stream; refused at once when no worker can."""
     with intake.database.transaction() as tx:
-        if apps.role_of(tx, app) not in LONG_RUNNING:
+        if not registry.role_of(tx, app).long_running:
             raise NotFound(f"{app} has no running containers to read from", hint=f"norn status {app}")
+        if request.release is not None:
+            releases.require_made(tx, app, request.release)
+        cluster = clusters.of(tx, app)
+        place = intake.settings.place_of_cluster(cluster)
     refuse_without_workers(intake, JobClass.OBSERVE)
 
     def write(tx: Tx) -> Accepted:
-        leave_room(tx)
-        args = {"tail": tail, "follow": follow}
-        return Accepted(jobs.accept(tx, NewJob(JobKind.READ_LOGS, app, actor, patience=30.0, args=args, engine=HOME)))
+        leave_room(tx, holder)
+        asked = replace(request, oldest=int(registry.registered_at(tx, app).timestamp()) * 10**9)
+        job = jobs.accept(tx, NewJob(asked, app, actor, patience=30.0, engine=place, cluster=cluster))
+        intake.live.watch(job)  # before a worker looks whether somebody reads
+        return Accepted(job)
 
     return accept(intake, JobClass.OBSERVE, None, write)
 
 
-def leave_room(tx: Tx) -> None:
-    """Raises TooManyRequests when those who read logs or run programs would leave no place for a look."""
-    places = workers.slots(tx).get(JobClass.OBSERVE, 0)
-    if jobs.open_of_kinds(tx, (JobKind.READ_LOGS, JobKind.EXEC)) >= max(1, places - 1):
-        raise TooManyRequests(
-            f"{max(1, places - 1)} readers of logs and programs are all that the observe workers take",
-            hint="try again in a moment, or raise NORN_WORKERS_OBSERVE", retry_after=5,
-        )  # fmt: skip
+def leave_room(tx: Tx, holder: str = "") -> None:
+    """Raises TooManyRequests when readers of logs and programs would leave no worker free for an observation.
+
+    `holder`: a sender that may have at most half of the places.
+    """
+    places = max(1, workers.slots(tx).get(JobClass.OBSERVE, 0) - 1)
+    if jobs.open_of_kinds(tx, _READERS) >= places:
+        raise _full(f"{places} readers of logs and programs are all that the observe workers take")
+    share = max(1, places // 2)
+    if holder and jobs.open_of_kinds(tx, _READERS, holder) >= share:
+        raise _full(f"your token already has {share} readers of logs and programs, and leaves the others their half")
+
+
+def _full(sentence: str) -> TooManyRequests:
+    return TooManyRequests(sentence, hint="try again in a moment, or raise NORN_WORKERS_OBSERVE", retry_after=5)
 
 
 def request_look(intake: Intake, *, actor: str) -> Accepted:
-    """Asks for a look at cluster and home engine; joins one that waits or runs already."""
-    return accept(intake, JobClass.OBSERVE, None, lambda tx: _look(tx, HOME, actor))
+    """Requests a look at the home engine; joins one that waits or runs already."""
+    return _requested(intake, HOME, None, actor)
 
 
 def request_looks_elsewhere(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
-    """Asks for a look at each other engine: what was left behind there."""
+    """Requests a look at each other engine, for the containers that were left behind there."""
     with intake.database.transaction() as tx:
         places = engines.others(tx)
-    return tuple(
-        accept(intake, JobClass.OBSERVE, None, lambda tx, place=place: _look(tx, place, actor))  # type: ignore[misc]
-        for place in places
-    )
+    return tuple(_requested(intake, place, None, actor) for place in places)
 
 
-def _look(tx: Tx, place: str, actor: str) -> Accepted:
-    key = f"look:{place}"
+def request_cluster_looks(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
+    """Requests a look at each cluster in which an app lives; one look says nothing of another cluster."""
+    with intake.database.transaction() as tx:
+        names = clusters.inhabited(tx)
+    return tuple(_requested(intake, intake.settings.place_of_cluster(name), name, actor) for name in names)
+
+
+def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
+    """Requests a look at the app's cluster, or at the home engine for an app that lives in none."""
+    with intake.database.transaction() as tx:
+        cluster = clusters.of(tx, app)
+    return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
+
+
+def _requested(intake: Intake, place: str | None, cluster: str | None, actor: str) -> Accepted:
+    return accept(intake, JobClass.OBSERVE, None, lambda tx: _look(tx, place, cluster, actor))
+
+
+def _look(tx: Tx, place: str | None, cluster: str | None, actor: str) -> Accepted:
+    key = f"look:{place}" if cluster is None else f"look:cluster:{cluster}"
     joined = jobs.coalesced(tx, JobKind.OBSERVE, "", key)
     if joined is not None:
         return Accepted(joined)
-    args = {"home": place == HOME}
-    new = NewJob(JobKind.OBSERVE, "", actor, patience=60.0, dedupe_key=key, engine=place, args=args)
+    new = NewJob(ObserveJobRequest(), "", actor, patience=60.0, dedupe_key=key, engine=place, cluster=cluster)
     return Accepted(jobs.accept(tx, new))

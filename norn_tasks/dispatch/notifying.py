@@ -1,55 +1,70 @@
-"""Telling somebody outside: due deliveries, a try whether a destination is reached, the dead man's call."""
+"""Notifications: their destinations, the deliveries that are due, a test delivery, and the dead man's call."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, new_job
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.domain.notification import fresh_secret, pause_after
+from norn_tasks.domain.alerting.alert import Severity
+from norn_tasks.domain.alerting.destination import NotificationFormat
+from norn_tasks.domain.alerting.notification import LONGEST_PAUSE, fresh_secret
+from norn_tasks.domain.backoff import doubling_pause
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import CallDeadManJobRequest, NotifyJobRequest
 from norn_tasks.domain.secret import Secret
-from norn_tasks.store import beats_read, deadman, deliveries, destinations, jobs
-from norn_tasks.store import secrets as sealing
-from norn_tasks.store.destinations import NewDestination
-from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.session import Tx
+from norn_tasks.store.access.idempotency import IdempotencyKey
+from norn_tasks.store.alerts import dead_man, deliveries, destinations
+from norn_tasks.store.alerts.destinations import NewDestination
+from norn_tasks.store.apps import secrets as app_secrets
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.fleet import beats
+from norn_tasks.store.queue import jobs
+from norn_tasks.store.queue.jobs import NewJob
 
 
 @dataclass(frozen=True)
-class WantedDestination:
-    """Where notifications are to go. `apps`, `kinds` None: of all."""
+class DestinationToAdd:
+    """A new destination of notifications."""
 
     name: str
+    """Its name."""
     url: str
+    """The address to which they are sent."""
     apps: tuple[str, ...] | None = None
+    """The apps whose alerts it gets; none for all."""
     kinds: tuple[str, ...] | None = None
+    """The kinds of alerts that it gets; none for all."""
+    format: NotificationFormat = NotificationFormat.JSON
+    """The format in which it reads."""
+    severity: Severity = Severity.WARNING
+    """The least severity of an alert that it gets."""
 
 
 AT_ONCE = 50
-"""Deliveries that one round makes jobs of."""
+"""How many deliveries become jobs in one round."""
 ON_TIME = 5.0
-"""Seconds that an occurrence may wait for its verdict while beat counts as being on time."""
+"""How many seconds an occurrence may wait for its verdict while beat still counts as on time."""
 
 
-def add_destination(tx: Tx, new: WantedDestination, *, actor: str) -> Secret:
-    """Keeps a destination of notifications, and answers the secret that signs them, which is sealed from now on.
+def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | None:
+    """Writes a destination of notifications; of signed webhooks, returns the secret, which is sealed from now on.
 
-    Raises Conflict when the name is taken, or the server has no key yet.
+    Raises Conflict when the name is taken, or the server has no key yet to seal with.
     """
-    secret = Secret(fresh_secret())
-    sealed = age.seal(secret.reveal(), sealing.recipient(tx))
-    destinations.create(tx, NewDestination(new.name, new.url, sealed, new.apps, new.kinds), actor)
+    secret = Secret(fresh_secret()) if new.format is NotificationFormat.JSON else None
+    sealed = None if secret is None else sealing.seal(secret.reveal(), app_secrets.recipient(tx))
+    written = NewDestination(new.name, new.url, sealed, new.apps, new.kinds, new.format, new.severity)
+    destinations.create(tx, written, actor)
     return secret
 
 
 def request_deliveries(intake: Intake, *, actor: str) -> int:
-    """Asks workers to send what is due, and gives up what was tried often enough; answers how many were due."""
+    """Accepts a job for each due delivery, gives up those tried often enough, and returns how many were due."""
     with intake.database.transaction() as tx:
         due = deliveries.due(tx, AT_ONCE)
-        for row in due:
+        for row in deliveries.gather(tx, due):
             if row["attempts"] >= intake.settings.notify_attempts:
                 deliveries.give_up(tx, row)
             else:
@@ -60,13 +75,14 @@ def request_deliveries(intake: Intake, *, actor: str) -> int:
 
 
 def _try(intake: Intake, tx: Tx, delivery: int, attempt: int, actor: str) -> int:
-    job = jobs.accept(tx, new_job(intake, JobKind.NOTIFY, "", actor, args={"delivery": delivery, "attempt": attempt}))
-    deliveries.trying(tx, delivery, job, pause_after(attempt, intake.settings.notify_backoff))
+    job = jobs.accept(tx, new_job(intake, NotifyJobRequest(delivery, attempt), "", actor))
+    pause = doubling_pause(intake.settings.notify_backoff, attempt, most=LONGEST_PAUSE)
+    deliveries.trying(tx, delivery, job, pause)
     return job
 
 
 def request_test(intake: Intake, destination: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Asks for a delivery that says nothing but that it arrives; raises NotFound."""
+    """Accepts a test delivery to the destination; raises NotFound."""
 
     def write(tx: Tx) -> Accepted:
         delivery = deliveries.enqueue_test(tx, destination, f"test-{secrets.token_hex(8)}", actor)
@@ -76,16 +92,16 @@ def request_test(intake: Intake, destination: str, *, actor: str, key: Idempoten
 
 
 def request_deadman(intake: Intake, *, actor: str) -> bool:
-    """Asks for the dead man's call once in a period, if occurrences are decided on time; True when it asked.
+    """Accepts the dead man's call once in a period, if occurrences are decided on time; returns True if it did.
 
-    A call that no worker makes within the period is not made later: it would tell of a moment that has passed.
+    A call that no worker makes within the period is not made later: it would report a moment that has passed.
     """
     settings = intake.settings
     if not settings.deadman_url:
         return False
     with intake.database.transaction() as tx:
-        if beats_read.overdue(tx) > ON_TIME or not deadman.turn(tx, settings.deadman_period):
+        if beats.overdue(tx) > ON_TIME or not dead_man.turn(tx, settings.deadman_period):
             return False
-        jobs.accept(tx, NewJob(JobKind.CALL_DEADMAN, "", actor, patience=settings.deadman_period))
+        jobs.accept(tx, NewJob(CallDeadManJobRequest(), "", actor, patience=settings.deadman_period))
     intake.waker.wake(JobClass.OBSERVE)
     return True

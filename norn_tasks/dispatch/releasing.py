@@ -1,51 +1,75 @@
-"""An app's way into the world and out of it: forge, deploy, rollback, restart, scale, teardown."""
+"""Requests that change what runs of an app: forge, deploy, rollback, restart, scale, teardown."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from norn_tasks.dispatch.intake import (
-    LONG_RUNNING,
     Accepted,
     Intake,
     accept,
     found_app,
     new_job,
+    registered_app,
     require_role,
-    standing_app,
 )
 from norn_tasks.dispatch.sourcing import frozen_source
-from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.disk import Least
-from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.errors import Conflict, InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
-from norn_tasks.domain.infraspec import Infraspec, Role
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.domain.placing import place_of
+from norn_tasks.domain.infraspec import LONG_RUNNING, Infraspec, Role
+from norn_tasks.domain.jobs.deployment import DeploymentKind
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.placement import place_of
+from norn_tasks.domain.jobs.requests import (
+    DeployJobRequest,
+    ForgeJobRequest,
+    JobRequest,
+    RestartJobRequest,
+    RollbackJobRequest,
+    ScaleJobRequest,
+    TeardownJobRequest,
+)
 from norn_tasks.domain.quantities import memory_text
-from norn_tasks.store import acceptance, apps, disk, endings, internal_names, jobs, memory, releases
-from norn_tasks.store.deploying import accept_deployment
-from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.session import Row, Tx
+from norn_tasks.store.access.idempotency import IdempotencyKey
+from norn_tasks.store.apps import clusters, enrolment, internal_names, registry, scale
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.fleet import disk, memory, workers
+from norn_tasks.store.queue import attention, endings, jobs
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.releases import releases
+from norn_tasks.store.releases.deploying import accept_deployment
 
 MAX_REPLICAS = 100
+"""The largest number to which an app can be scaled."""
 
 
 def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Asks for the app's infrastructure; `force` tears down first and supersedes its deploys."""
+    """Accepts a forge of the app; `force` tears down first and supersedes its deploys."""
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
-        _allow(intake, tx, found)
+        attention.require_none(tx, app)
+        _allow(intake, tx, found, row)
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         internal_names.take(tx, found.spec)
-        args = {"force": force, "override": acceptance.override_of(row)}
-        return Accepted(jobs.accept(tx, _of_spec(intake, JobKind.FORGE, found, actor, args)))
+        cluster = clusters.settle(tx, row, found.spec.role, intake.settings.cluster_of_new_apps)
+        if cluster != row["cluster"]:
+            _require_cluster(intake, tx, cluster)
+        request = ForgeJobRequest(scale.override_of(row), force)
+        return Accepted(jobs.accept(tx, _of_spec(intake, request, found, cluster, actor)))
 
     return accept(intake, JobClass.DEPLOY, key, write)
+
+
+def _require_cluster(intake: Intake, tx: Tx, cluster: str | None) -> None:
+    """Raises Conflict for a cluster that NORN_CLUSTER names and that no worker has."""
+    if cluster is not None and intake.settings.cluster != "auto" and not workers.has_cluster(tx, cluster):
+        raise Conflict(
+            f"no worker has the cluster {cluster}, which NORN_CLUSTER names",
+            hint="correct NORN_CLUSTER or unset it; norn worker list shows the workers",
+        )
 
 
 def request_deploy(
@@ -57,46 +81,47 @@ def request_deploy(
     actor: str,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Asks for a new release from the app's source: of a repository `ref`, of uploads `revision`.
+    """Accepts a deploy from the app's source: `ref` of a repository, `revision` of an upload.
 
-    A deploy that still waits is superseded.
+    A deploy that is still queued is superseded.
     """
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
-        _allow(intake, tx, found)
+        attention.require_none(tx, app)
+        _allow(intake, tx, found, row)
         source = frozen_source(tx, found, ref, revision)
-        acceptance.require_forged(tx, row)
+        enrolment.require_forged(tx, row)
         disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
         internal_names.take(tx, found.spec)
-        args = {**source, "override": acceptance.override_of(row)}
-        new = _of_spec(intake, JobKind.DEPLOY, found, actor, args)
-        made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source["ref"])
+        new = _of_spec(intake, DeployJobRequest(source, scale.override_of(row)), found, row["cluster"], actor)
+        made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source.ref)
         return Accepted(made.job, made.deployment)
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
-def _of_spec(intake: Intake, kind: JobKind, found: apps.FoundApp, actor: str, args: dict[str, Any]) -> NewJob:
-    spec = found.spec
-    return new_job(intake, kind, found.name, actor, spec=spec.to_json(), args=args, engine=place_of(spec))
+def _of_spec(intake: Intake, request: JobRequest, found: registry.FoundApp, cluster: str | None, actor: str) -> NewJob:
+    spec, apart = found.spec, intake.settings.place_of_cluster(cluster) is None
+    place = place_of(spec, apart=apart)
+    return new_job(intake, request, found.name, actor, spec=spec.frozen(), engine=place, cluster=cluster)
 
 
-def _allow(intake: Intake, tx: Tx, found: apps.FoundApp) -> None:
-    """Raises InvalidRequest for a directory of the host that its spec may not mount, and for memory that nobody has."""
-    _require_memory(tx, found.spec)
+def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
+    """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has."""
+    _require_memory(tx, found.spec, scale.wanted_of(app, found.spec.replicas))
     for volume in found.spec.volumes:
         if volume.host_path is not None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
 
 
-def _require_memory(tx: Tx, spec: Infraspec, replicas: int | None = None) -> None:
-    """Raises InvalidRequest when the app could never run; a rollout has one replica more than wanted for a moment."""
+def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
+    """Raises InvalidRequest when no engine has the memory; a rollout has one replica more than wanted for a moment."""
     field, each = ("resources.memory", spec.resources.memory or 0)
     if spec.role is Role.FUNCTION:
         field, each = "function.memory", spec.function.memory
-    at_once = (spec.replicas if replicas is None else replicas) + 1 if spec.role in LONG_RUNNING else 1
+    at_once = replicas + 1 if spec.role.long_running else 1
     most = memory.largest(tx)
     if each * at_once > most:
         times = f" for each of {at_once} replicas (one more while it rolls)" if at_once > 1 else ""
@@ -109,36 +134,37 @@ def _require_memory(tx: Tx, spec: Infraspec, replicas: int | None = None) -> Non
 def request_rollback(
     intake: Intake, app: str, *, release: int | None, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Asks for an earlier release; the app's deploys give way to it."""
+    """Accepts a rollback to an earlier release, which supersedes the app's deploys."""
 
     def write(tx: Tx) -> Accepted:
-        _, row = standing_app(intake, tx, app)
+        _, row = registered_app(intake, tx, app)
         target = releases.rollback_target(tx, app, release)
         endings.supersede(tx, app, "a rollback came after it", also_running=True, actor=actor)
-        internal_names.take(tx, apps.spec_of(target["spec"]))
-        new = _of_release(intake, JobKind.ROLLBACK, target, row, actor)
+        internal_names.take(tx, registry.spec_of(target["spec"]))
+        request = RollbackJobRequest(target["image_id"], scale.override_of(row))
+        new = _of_release(intake, request, target, row, actor)
         made = accept_deployment(tx, new, DeploymentKind.ROLLBACK, revision=target["revision"])
         return Accepted(made.job, made.deployment)
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
-def _of_release(intake: Intake, kind: JobKind, release: Row, app: Row, actor: str, **args: Any) -> NewJob:
-    frozen = {"image_id": release["image_id"], "override": acceptance.override_of(app), **args}
+def _of_release(intake: Intake, request: JobRequest, release: Row, app: Row, actor: str) -> NewJob:
     return new_job(
-        intake, kind, release["app"], actor, spec=release["spec"], engine=release["engine"], release=release["n"],
-        args=frozen,
+        intake, request, release["app"], actor, spec=release["spec"], engine=release["engine"],
+        cluster=app["cluster"], release=release["n"],
     )  # fmt: skip
 
 
 def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Asks for fresh containers of the live release, one after the other."""
+    """Accepts a restart: new containers of the live release, one after the other."""
 
     def write(tx: Tx) -> Accepted:
-        found, row = standing_app(intake, tx, app)
+        found, row = registered_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "there is nothing that stays running to restart")
         live = releases.require_live(tx, app)
-        return Accepted(jobs.accept(tx, _of_release(intake, JobKind.RESTART, live, row, actor)))
+        request = RestartJobRequest(live["image_id"], scale.override_of(row))
+        return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
@@ -146,32 +172,31 @@ def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey
 def request_scale(
     intake: Intake, app: str, *, replicas: int | None, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Asks for so many replicas, whatever the spec says; None goes back to the spec's number."""
+    """Accepts a scale to `replicas`, which replaces the spec's number; None returns to the spec's number."""
     if replicas is not None and not 0 <= replicas <= MAX_REPLICAS:
         raise InvalidRequest(f"replicas: {replicas} is not from 0 to {MAX_REPLICAS}", hint=f"norn scale {app} 2")
 
     def write(tx: Tx) -> Accepted:
-        found, row = standing_app(intake, tx, app)
+        found, row = registered_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "it has no replicas")
         live = releases.require_live(tx, app)
         if replicas is not None and replicas > memory.replicas_of(tx, app):
-            _require_memory(tx, apps.spec_of(live["spec"]), replicas)
-        override = acceptance.set_override(tx, app, replicas, int(live["spec"].get("replicas", 1)), actor)
-        args = {"generation": live["generation"], "override": override}
-        return Accepted(jobs.accept(tx, _of_release(intake, JobKind.SCALE, live, row, actor, **args)))
+            _require_memory(tx, registry.spec_of(live["spec"]), replicas)
+        override = scale.set_override(tx, app, replicas, live["spec"]["replicas"], actor)
+        request = ScaleJobRequest(live["image_id"], override, live["generation"])
+        return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
 def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Asks that the app's containers be those of its live release: nothing changes where they are."""
+    """Accepts a job that restores the containers of the live release, and changes nothing where they are right."""
 
     def write(tx: Tx) -> Accepted:
-        row = acceptance.enrol(tx, app, {}, None)
+        row = enrolment.locked(tx, app)
         live = releases.require_live(tx, app)
-        return Accepted(
-            jobs.accept(tx, _of_release(intake, JobKind.SCALE, live, row, actor, generation=live["generation"]))
-        )
+        request = ScaleJobRequest(live["image_id"], scale.override_of(row), live["generation"])
+        return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))
 
     return accept(intake, JobClass.DEPLOY, None, write)
 
@@ -179,12 +204,16 @@ def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
 def request_teardown(
     intake: Intake, app: str, *, purge: bool, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Asks to remove what forge made; the app's deploys give way to it."""
+    """Accepts a teardown of everything that forge made, which supersedes the app's deploys.
+
+    A job of the app that needs attention is abandoned.
+    """
 
     def write(tx: Tx) -> Accepted:
-        found, _ = standing_app(intake, tx, app)
+        found, row = registered_app(intake, tx, app)
         endings.supersede(tx, app, "a teardown came after it", also_running=True, actor=actor)
-        new = _of_spec(intake, JobKind.TEARDOWN, found, actor, {"purge": purge})
+        attention.abandon_all(tx, app, actor)
+        new = _of_spec(intake, TeardownJobRequest(purge), found, row["cluster"], actor)
         return Accepted(jobs.accept(tx, new))
 
     return accept(intake, JobClass.DEPLOY, key, write)

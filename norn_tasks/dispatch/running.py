@@ -1,30 +1,42 @@
-"""Runs of code: calls of a function, cron runs by hand, one-off commands, and the end of each."""
+"""Requests that run code: calls of a function, manual cron runs and one-offs; and the cancelling of any job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, require_role, standing_app
+from norn_tasks.dispatch.executing import PATIENCE
+from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, registered_app, require_role
 from norn_tasks.domain import names
-from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import Infraspec, Role, from_json
-from norn_tasks.domain.job import JobClass
-from norn_tasks.domain.schedule import Trigger
-from norn_tasks.store import acceptance, apps, releases, runs, slots
-from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.session import Row, Tx
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import ClientTerminal, RunJobRequest
+from norn_tasks.domain.schedule import RunTrigger
+from norn_tasks.store.access.idempotency import IdempotencyKey
+from norn_tasks.store.apps import registry
+from norn_tasks.store.cron import manual
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.queue import cancelling, slots, sweeper
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
     """Cancels a queued job at once, and asks a running one to stop; an ended one stays as it is."""
     with intake.database.transaction() as tx:
-        row = acceptance.cancel(tx, job, actor)
+        row = cancelling.cancel(tx, job, actor)
     if row["state"] == "queued":
         intake.waker.wake(JobClass(row["class"]))
         if row["execution"] is not None:
             intake.live.announce_end(row["execution"])
+
+
+def expire_call(intake: Intake, job: int) -> None:
+    """Ends a call that no worker began in its time, so that none begins it later."""
+    with intake.database.transaction() as tx:
+        sweeper.expire_overdue(tx, job)
 
 
 def request_invoke(
@@ -37,9 +49,9 @@ def request_invoke(
     key: IdempotencyKey | None = None,
     release: int | None = None,
 ) -> Accepted:
-    """Asks for one call of a function; `release` None is the live one.
+    """Accepts one call of a function; `release` None is the live one.
 
-    A synchronous one is refused at once while the broker is away or no worker takes calls, and makes no job then.
+    A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls.
     """
     if sync:
         refuse_without_workers(intake, JobClass.INVOKE)
@@ -60,11 +72,11 @@ def request_invoke(
 
 
 def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:
-    role = apps.role_of(tx, app)
+    role = registry.role_of(tx, app)
     if role != Role.FUNCTION:
         raise WrongRole(f"{app} is a {role}: only a function can be invoked", hint=f"norn status {app}")
     target = releases.require_live(tx, app) if release is None else releases.rollback_target(tx, app, release)
-    return target, apps.spec_of(target["spec"])
+    return target, registry.spec_of(target["spec"])
 
 
 def request_cron_run(
@@ -77,22 +89,22 @@ def request_cron_run(
     env: Mapping[str, str] | None = None,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Asks for a run now, paused or not; the schedule does not move. `force` runs beside one that runs already.
+    """Accepts a run now, also of a paused schedule, which does not move; `force` runs it beside another run.
 
-    `command` and `env` are for this run alone: one replaces the spec's, the other is added to it.
+    `command` and `env` are for this run alone: `command` replaces the spec's, `env` is added to the spec's.
     """
     for name in env or {}:
         names.env_key(name)
 
     def write(tx: Tx) -> Accepted:
-        found, _ = standing_app(intake, tx, app)
+        found, _ = registered_app(intake, tx, app)
         require_role(found, (Role.CRON,), "it has no runs")
         live = releases.require_live(tx, app)
         if not force:
-            acceptance.make_way(tx, app, live["spec"].get("concurrency", "forbid"), actor)
+            manual.make_way(tx, app, live["spec"]["concurrency"], actor)
         run = runs.accept_cron_run(
-            tx, {**live, "spec": _overridden(live["spec"], command, env)}, trigger=Trigger.MANUAL, scheduled_for=None,
-            actor=actor, patience=intake.settings.job_patience,
+            tx, {**live, "spec": _overridden(live["spec"], command, env)}, trigger=RunTrigger.MANUAL,
+            scheduled_for=None, actor=actor, patience=intake.settings.job_patience,
         )  # fmt: skip
         if force:
             slots.hold_extra(tx, JobClass.CRON, app, run.job)
@@ -104,13 +116,13 @@ def request_cron_run(
 def _overridden(
     spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """Answers the release's spec with what this run alone changes of it; raises SpecInvalid for what none may say."""
+    """Returns the release's spec with the changes of this run alone; raises SpecInvalid."""
     changed = dict(spec)
     if command is not None:
         changed["command"] = list(command)
     if env:
-        changed["env"] = {**spec.get("env", {}), **env}
-    return from_json(changed).to_json()
+        changed["env"] = {**spec["env"], **env}
+    return from_json(changed).frozen()
 
 
 def request_run(
@@ -120,9 +132,13 @@ def request_run(
     command: tuple[str, ...],
     timeout: int | None,
     actor: str,
+    client: ClientTerminal | None = None,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Asks for a command to run once in the live release's image, with the app's environment; `timeout` in seconds."""
+    """Accepts a one-off: a command in the live release's image and environment, stopped after `timeout` seconds.
+
+    A client that is connected to it must begin to read within `PATIENCE` seconds, and it must begin in that time.
+    """
     longest = int(intake.settings.run_timeout_max)
     if timeout is not None and not 1 <= timeout <= longest:
         raise InvalidRequest(
@@ -130,11 +146,13 @@ def request_run(
         )
 
     def write(tx: Tx) -> Accepted:
-        standing_app(intake, tx, app)
+        registered_app(intake, tx, app)
         live = releases.require_live(tx, app)
         seconds = timeout or min(longest, int(intake.settings.run_timeout))
-        patience = intake.settings.job_patience
-        run = runs.accept_oneoff(tx, live, command, timeout=seconds, actor=actor, patience=patience)
+        patience = PATIENCE if client is not None else intake.settings.job_patience
+        run = runs.accept_oneoff(tx, live, RunJobRequest(command, seconds, client), actor=actor, patience=patience)
+        if client is not None:
+            intake.live.watch(run.job)
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.CRON, key, write)

@@ -1,34 +1,34 @@
-"""Where a deploy's code comes from, frozen into its job: a repository, an upload, or a directory."""
+"""The source of a deploy, frozen into its job: a repository, an upload or a directory."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.store import sources
-from norn_tasks.store.apps import FoundApp
-from norn_tasks.store.session import Tx
+from norn_tasks.domain.jobs.requests import DirectorySource, GitSource, Source, UploadSource
+from norn_tasks.store.apps import uploads
+from norn_tasks.store.apps.registry import FoundApp
+from norn_tasks.store.database.session import Tx
 
 
-def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None) -> dict[str, Any]:
-    """Answers the source as a job's arguments.
+def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None) -> Source:
+    """Returns the source that a deploy reads.
 
-    Raises InvalidRequest for a ref where there are none, NotFound for a revision that is not kept.
+    Raises InvalidRequest for a ref of a source without refs, NotFound for a revision that is not kept.
     """
-    if found.source == "git":
+    url = found.spec.repo.url
+    if found.source == "git" and url is not None:
         if revision is not None:
             raise InvalidRequest(
-                f"source: {found.name} is deployed from its repository {found.spec.repo.url}",
+                f"source: {found.name} is deployed from its repository {url}",
                 hint=f"norn deploy {found.name} [REF]",
             )
-        return {"source": "git", "url": found.spec.repo.url, "ref": ref or found.spec.repo.branch}
+        return GitSource(url, ref or found.spec.repo.branch)
     _refuse_ref(found, ref)
     wanted = revision or (found.upload.revision if found.upload is not None else None)
     if wanted is not None:
-        sources.touch(tx, found.name, wanted)
-        return {"source": "upload", "revision": wanted, "ref": None}
-    if found.source == "directory":
-        return {"source": "directory", "origin": found.origin, "ref": None}
+        uploads.touch(tx, found.name, wanted)
+        return UploadSource(wanted)
+    if found.source == "directory" and found.origin is not None:
+        return DirectorySource(found.origin)
     raise InvalidRequest(
         f"{found.name} has no source to deploy from",
         hint=f"norn deploy ./{found.name} uploads its directory; or set repo.url in its infraspec.yaml, or put its "
@@ -39,7 +39,7 @@ def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None
 def _refuse_ref(found: FoundApp, ref: str | None) -> None:
     if ref is None or found.source == "none":
         return
-    place = f"the directory {found.origin}" if found.source == "directory" else "what was uploaded"
+    place = f"the directory {found.origin}" if found.source == "directory" else "its upload"
     way = f"norn deploy {found.name}" if found.source == "directory" else "norn deploy ./DIRECTORY"
     raise InvalidRequest(
         f"ref: {found.name} is deployed from {place}, which has no refs", hint=f"{way}, without a ref; or set repo.url"

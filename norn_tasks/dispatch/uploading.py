@@ -1,4 +1,4 @@
-"""Taking in an uploaded source: refused as early as can be, named by its tree, kept once."""
+"""Uploads of a source: refused as early as possible, named by the hash of their files, kept once."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from dataclasses import dataclass
 from typing import IO
 
 from norn_tasks.dispatch.intake import Intake, found_app
-from norn_tasks.domain import archive
 from norn_tasks.domain.errors import Conflict
-from norn_tasks.domain.source_tree import Tree
-from norn_tasks.store import apps, sources
+from norn_tasks.domain.sources import archive
+from norn_tasks.domain.sources.source_tree import Tree
+from norn_tasks.store.apps import registry, uploads
 
-_PIECE = 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class KeptSource:
-    """A source as it is kept; `new` is false when the same tree was there already."""
+    """An uploaded source; `new` is false when the same tree was kept already."""
 
     tree: Tree
     new: bool
 
 
 def keep_source(intake: Intake, app: str, body: Callable[[], IO[bytes]], *, actor: str) -> KeptSource:
-    """Keeps the archive that `body` reads in, once it is known that the app takes one.
+    """Keeps the archive that `body` opens, if the app takes uploads.
 
-    Raises AppNotFound, Conflict for an app of a repository, and what reading an archive raises.
+    Raises AppNotFound, Conflict for an app with a repository, and the errors of `archive.read`.
     """
     with intake.database.transaction() as tx:
-        _refuse_git(apps.find(tx, intake.settings.apps_dir, app))
+        _refuse_git(registry.find(tx, intake.settings.apps_dir, app))
     with body() as packed:
-        tree = archive.read(packed, intake.settings.source_max, archive.KeepNothing())
+        tree = archive.read(packed, intake.settings.source_max, archive.DiscardingConsumer())
         packed.seek(0)
         with intake.database.transaction() as tx:
             found, _ = found_app(intake, tx, app)
             _refuse_git(found)
-            return KeptSource(tree, sources.keep(tx, app, tree, _pieces(packed), actor))
+            return KeptSource(tree, uploads.keep(tx, app, tree, _pieces(packed), actor))
 
 
-def _refuse_git(found: apps.FoundApp) -> None:
+def _refuse_git(found: registry.FoundApp) -> None:
     if found.source == "git":
         raise Conflict(
             f"{found.name} is deployed from its repository {found.spec.repo.url}",
@@ -48,5 +48,5 @@ def _refuse_git(found: apps.FoundApp) -> None:
 
 
 def _pieces(packed: IO[bytes]) -> Iterator[bytes]:
-    while piece := packed.read(_PIECE):
+    while piece := packed.read(_CHUNK_BYTES):
         yield piece

@@ -1,1 +1,1 @@
-"""Values and rules, without any input or output: what Norn talks about."""
+"""Norn's values and rules, without any input or output."""

@@ -1,11 +1,12 @@
 """`python -m norn_tasks.domain`: what `norn validate`, `norn schema` and `norn init` start; no server, no network.
 
-Results go to stdout. Exit status: 0 good, 1 a mistake in a file or something in the way, 2 wrong arguments.
+Results go to stdout. Exit status: 0 success, 1 a mistake in a file or a file that exists already, 2 wrong arguments.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -17,14 +18,15 @@ import yaml
 
 from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
 from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json_schema, notices, parse
-from norn_tasks.domain.infraspec.places import FILE_ITSELF, dotted
 from norn_tasks.domain.infraspec.starter import starter_dockerfile, starter_spec
+from norn_tasks.domain.infraspec.yaml.positions import FILE_ITSELF, dotted
+from norn_tasks.domain.starters import IGNORED, Directory, Project, read_directory, recognised
 
 _ELSEWHERE = "name another directory: norn init DIR"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status."""
+    """Runs one command and returns the exit status."""
     chosen = _parser().parse_args(arguments)
     match chosen.command:
         case "validate":
@@ -104,22 +106,38 @@ def _print_lines(mistakes: list[Mistake], remarks: list[str], to: TextIO | None 
 def _init(chosen: Namespace) -> int:
     directory, role = Path(chosen.dir), Role(chosen.role)
     try:
-        spec, dockerfile = starter_spec(chosen.app, role), starter_dockerfile(chosen.app, role)
+        found = read_directory(directory)
+        project = recognised(found)
+        spec = starter_spec(chosen.app, role, project or _of_dockerfile(found))
+        dockerfile = project.dockerfile if project else starter_dockerfile(chosen.app, role)
         directory.mkdir(parents=True, exist_ok=True)
         if not _write_new(directory / FILE_NAME, spec):
             return _complain(f"{directory / FILE_NAME} is there already", f"edit it, or {_ELSEWHERE}")
         if not _write_new(directory / "Dockerfile", dockerfile):
             print(f"kept {directory / 'Dockerfile'}, which was there already")
+        elif project is not None:
+            _write_new(directory / ".dockerignore", IGNORED)
+            print(
+                f"This looks like {project.kind} ({project.by}). Check the Dockerfile, then: norn deploy {chosen.dir}"
+            )
+        elif found.texts:
+            print("note: nothing here was recognised; the Dockerfile is an example, and runs none of these files")
     except InvalidRequest as wrong:
-        print(wrong.told, file=sys.stderr)
+        print(wrong.rendered, file=sys.stderr)
         return 1
     except OSError as wrong:
         return _complain(f"{directory} cannot be written: {wrong.strerror}", _ELSEWHERE)
     return 0
 
 
+def _of_dockerfile(found: Directory) -> Project | None:
+    """Returns what a Dockerfile that is there says of the port: the first one that it exposes."""
+    exposed = re.search(r"^EXPOSE\s+(\d+)", found.text("Dockerfile"), re.MULTILINE)
+    return Project("", "Dockerfile", "", int(exposed[1])) if exposed else None
+
+
 def _write_new(path: Path, text: str) -> bool:
-    """Write a file that is not there yet, or return False."""
+    """Writes a new file; returns False if it exists already."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -1,4 +1,4 @@
-"""Who asks, and how far they reach: scopes of tokens, and the actor that stands in every row a request leaves."""
+"""Callers and their rights: the scopes of tokens, and the actor that every row of a request records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a token may do."""
+    """A right of a token."""
 
     READ = "read"
     INVOKE = "invoke"
@@ -16,7 +16,7 @@ class Scope(StrEnum):
 
     @property
     def grants(self) -> frozenset[Scope]:
-        """Every scope that comes with this one, itself included."""
+        """Every scope that this one includes, itself among them."""
         return _GRANTS[self]
 
 
@@ -30,18 +30,18 @@ _GRANTS = {
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: the token's name, its scopes, and the apps it is limited to (None: every app)."""
+    """A caller: the token's name, its scopes, and the apps that it is limited to (None: every app)."""
 
     name: str
     scopes: frozenset[Scope] = frozenset()
     apps: frozenset[str] | None = None
 
     def may(self, scope: Scope) -> bool:
-        """True when one of the actor's scopes grants this one; admin is of the whole server, and of no fewer apps."""
+        """Returns True if one of the actor's scopes grants this one; admin requires access to every app."""
         if scope is Scope.ADMIN and self.apps is not None:
             return False
         return any(scope in own.grants for own in self.scopes)
 
     def reaches(self, app: str) -> bool:
-        """True when the actor may touch this app."""
+        """Returns True if the actor has access to this app."""
         return self.apps is None or app in self.apps

@@ -1,43 +1,69 @@
-"""Which addresses are of the public internet: everything that an app names and Norn connects to must be at one.
+"""Checks for public internet addresses: Norn connects to a host that an app names only at such an address.
 
-Not loopback, private, link-local or metadata addresses, nor multicast, however they are written (security.md 3, 13).
+Loopback, private, link-local, metadata and multicast addresses are not, in any spelling (docs/security.md 3, 13).
 """
 
 from __future__ import annotations
 
 import socket
 import unicodedata
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, Protocol
 
 _NAT64 = ip_network("64:ff9b::/96")
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            "168.63.129.16/32",  # Azure's own service beside each machine
+            "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+            "64:ff9b:1::/48",  # NAT64 of a local network: an IPv4 address behind any of its prefixes (RFC 8215)
+            "::/96",  # IPv4-compatible (RFC 4291)
+            "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
+            "fec0::/10",  # site-local (RFC 3879)
+            "3fff::/20",  # documentation (RFC 9637)
+            "5f00::/16",  # segment routing (RFC 9602)
+        ),
+    )
+)
+"""Networks that Python's `is_global` wrongly reports as public, in some or all versions."""
+
 _NEVER_PUBLIC = ("localhost", "localdomain", "ip6-localhost", "ip6-loopback", "local", "internal")
 """Last parts of names that lead to this machine or its own network (RFC 6761, RFC 6762, ICANN 2024)."""
 
 
+class Resolve(Protocol):
+    """Returns the addresses of a host, as `socket.getaddrinfo` does."""
+
+    def __call__(self, host: str, port: int, *, type: int) -> Sequence[tuple[Any, ...]]: ...
+
+
 def public(text: str) -> bool:
-    """True for an address of the public internet; an IPv4 address inside an IPv6 one counts as what it is."""
+    """Returns True for an address of the public internet. An IPv4 address inside an IPv6 one counts as itself."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:  # RFC 6052: an IPv4 address in the last 32 bits
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         address = inner or address
-    return address.is_global and not address.is_multicast
+    special = any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not special
 
 
 def inward(host: str) -> bool:
-    """True for a URL's host that is written as an address which is not public, or is a name for this machine.
+    """Returns True if a URL's host is a non-public address, or a name for this machine.
 
-    Any other name may lead inwards as well: that is seen only by whoever resolves it.
+    Any other name may lead to a private address as well; only resolving it shows that.
     """
-    # A browser's dots and digits are ASCII's to whoever connects (UTS 46).
+    # Unicode dots and digits become ASCII when a client connects (UTS 46).
     plain = unicodedata.normalize("NFKC", host).replace("\u3002", ".").strip("[]").rstrip(".")
     address = _written(plain)
     return not public(address) if address is not None else plain.lower().rpartition(".")[2] in _NEVER_PUBLIC
 
 
 def _written(host: str) -> str | None:
-    """Answers the address that a host is written as, in any spelling that a resolver takes: 127.1, 0x7f000001, …"""
+    """Returns the address that a host is written as, in any spelling that a resolver accepts: 127.1, 0x7f000001, …"""
     try:
         return str(ip_address(host.partition("%")[0]))
     except ValueError:

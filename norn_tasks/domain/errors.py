@@ -1,7 +1,7 @@
-"""The error tree: every way in which Norn says no, as a sentence with a stable code and a way out.
+"""The error tree: every refusal and failure of Norn, as a sentence with a stable code and a hint.
 
-An error is raised where the fact is known, and told once, at an edge: the API turns it into an RFC 9457 problem of
-`status`, the runner writes it into the job, the CLI prints sentence and hint. `code` never changes once released.
+An error is raised where the cause is known, and reported once, at an edge: the API turns it into an RFC 9457 problem
+with `status`, the runner writes it into the job, the CLI prints sentence and hint. A released `code` never changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 
 class NornError(Exception):
-    """Anything that Norn refuses or fails at; `sentence` says what happened, `hint` the way out (may be empty)."""
+    """A refusal or failure; `sentence` says what happened, `hint` what to do about it (may be empty)."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -23,17 +23,17 @@ class NornError(Exception):
         self.facts = facts
 
     @property
-    def told(self) -> str:
-        """What a command prints of it: the sentence with its code, what follows it, and on the last line the hint."""
+    def rendered(self) -> str:
+        """The text that a command prints: the sentence with its code, further lines, and the hint as the last line."""
         sentence, *more = self.sentence.split("\n")
         return "\n".join([f"error: {sentence} [{self.code}]", *more, *([f"hint: {self.hint}"] if self.hint else [])])
 
 
-# What was asked is wrong: nothing was done.
+# The request is wrong: nothing was done.
 
 
 class InvalidRequest(NornError):
-    """The request is understood and wrong; the sentence names the field."""
+    """The request is readable but wrong; the sentence names the field."""
 
     code, status = "invalid_request", 422
 
@@ -77,7 +77,7 @@ class Mistake:
 
 
 class SpecInvalid(NornError):
-    """An infraspec with mistakes, all of them at once; several are the last lines of a step that it fails."""
+    """An infraspec has mistakes. All are reported at once; a failed step shows them as its last lines."""
 
     code, status = "spec_invalid", 422
 
@@ -91,7 +91,7 @@ class SpecInvalid(NornError):
         self.mistakes = mistakes
 
 
-# Who asks.
+# The caller is not allowed to do this.
 
 
 class Unauthenticated(NornError):
@@ -101,28 +101,28 @@ class Unauthenticated(NornError):
 
 
 class Forbidden(NornError):
-    """The token is good, and does not reach this far."""
+    """The token is valid, but does not grant this."""
 
     code, status = "forbidden", 403
 
 
 class TooManyRequests(NornError):
-    """Slow down; `retry_after` (seconds) is in the facts."""
+    """The caller sends too many requests; `retry_after` (seconds) is in the facts."""
 
     code, status = "too_many_requests", 429
 
 
-# What is asked for is not there, or not in that state.
+# The target does not exist, or its state does not allow this.
 
 
 class NotFound(NornError):
-    """Nothing of that name or id."""
+    """Nothing has that name or id."""
 
     code, status = "not_found", 404
 
 
 class AppNotFound(NotFound):
-    """No app of that name."""
+    """No app has that name."""
 
     code = "app_not_found"
 
@@ -134,7 +134,7 @@ class Conflict(NornError):
 
 
 class HostTaken(Conflict):
-    """An internal name is another app's; the sentence names that one only to who may see it (`named`)."""
+    """Another app has this internal name; the sentence names that app only if the caller may see it (`named`)."""
 
     code = "host_taken"
 
@@ -151,7 +151,7 @@ class NotForged(Conflict):
 
 
 class NotDeployed(Conflict):
-    """The app has no succeeded release yet."""
+    """The app has no successful release yet."""
 
     code = "not_deployed"
 
@@ -163,19 +163,19 @@ class WrongRole(Conflict):
 
 
 class ReleaseGone(Conflict):
-    """The release is known, and its image is not there any more."""
+    """The release is known, but its image no longer exists."""
 
     code = "release_gone"
 
 
 class NotRecorded(Conflict):
-    """What is asked for was not kept: the app's spec says that less stays of a call."""
+    """This part of a call was not kept, because the app's spec says so."""
 
     code = "not_recorded"
 
 
 class AlreadyRunning(Conflict):
-    """Something of this kind is running, and the rules allow one."""
+    """Something of this kind is already running, and only one may."""
 
     code = "already_running"
 
@@ -187,22 +187,22 @@ class SecretsMissing(Conflict):
 
 
 class SecretsLocked(Conflict):
-    """A secret is there, and the key that opens it is not."""
+    """A secret exists, but the key that opens it is missing."""
 
     code = "secrets_locked"
 
 
 class KeyReused(InvalidRequest):
-    """An Idempotency-Key came again with another body."""
+    """An Idempotency-Key was sent again with another body."""
 
     code = "idempotency_key_reused"
 
 
-# Norn or something below it is out of order.
+# Norn, or something that it depends on, does not work.
 
 
 class Unavailable(NornError):
-    """Not now: a part that is needed is away; the request left nothing behind."""
+    """A required part of Norn is unavailable; the request changed nothing."""
 
     code, status = "unavailable", 503
 
@@ -213,12 +213,18 @@ class DatabaseDown(Unavailable):
     code = "database_down"
 
 
-class GaveWay(DatabaseDown):
-    """Two transactions waited for each other, and this one was rolled back; the same again succeeds."""
+class Unconfirmed(DatabaseDown):
+    """PostgreSQL did not confirm a change: it was made, or may have been made; a caller must look before a retry."""
+
+    code, status = "unconfirmed", 504
+
+
+class DeadlockVictim(DatabaseDown):
+    """Two transactions waited for each other, and this one was rolled back; a retry succeeds."""
 
 
 class DiskFull(Unavailable):
-    """A disk has too little room for what was asked; the sentence says which, and how much is free."""
+    """A disk has too little space for this; the sentence says which disk, and how much is free."""
 
     code, status = "disk_full", 507
 
@@ -235,17 +241,23 @@ class ClusterDown(Unavailable):
     code = "cluster_down"
 
 
+class JobUnreadable(NornError):
+    """A job's row does not have the shape that this version of Norn writes; the sentence names the fields."""
+
+    code, status = "job_unreadable", 500
+
+
 # A job went wrong.
 
 
 class StepFailed(NornError):
-    """A step could not do its work; the base of what adapters and steps raise about the app's own doing."""
+    """A step failed; the base class of errors that the app itself causes in adapters and steps."""
 
     code, status = "step_failed", 502
 
 
 class SourceError(StepFailed):
-    """The source cannot be had: no such ref, no such directory, refused address."""
+    """The source cannot be fetched: no such ref, no such directory, or a refused address."""
 
     code = "source_error"
 
@@ -257,7 +269,7 @@ class BuildFailed(StepFailed):
 
 
 class RegistryFailed(StepFailed):
-    """The registry did not take the image, or does not have it; the sentence has what it said."""
+    """The registry did not accept the image, or does not have it; the sentence has its message."""
 
     code = "registry_failed"
 
@@ -276,18 +288,22 @@ class RolloutFailed(StepFailed):
 
 
 class TimedOut(StepFailed):
-    """It took longer than its limit, which the sentence names."""
+    """The work took longer than its limit, which the sentence names."""
 
     code = "timed_out"
 
 
 class LeaseLost(NornError):
-    """Another worker owns the job now: kill what this job started, write nothing more."""
+    """Another worker owns the job now: this one ends its processes and containers and writes nothing further."""
 
     code = "lease_lost"
 
 
 class Stopped(NornError):
-    """The work was told to stop; `reason` in the facts is `cancelled`, `draining` or `lease_lost`."""
+    """The work was stopped; `reason` in the facts is `cancelled`, `draining` or `lease_lost`."""
 
     code = "stopped"
+
+
+class Postponed(Stopped):
+    """The job needs something that another job has: it goes back to the queue, and begins again when that is free."""

@@ -1,8 +1,8 @@
-"""Which directories of the host an app may see: those that the operator has named, each as a whole, and none else.
+"""Checks the directories of the host that an app may mount: only those that the operator has named, each as a whole.
 
-Not what lies beneath one: an app that may write there could put a link in its place, and the engine, which follows
-links each time it starts a container, would mount whatever that leads to. So none may lie beneath another either.
-Only paths are judged here. Who mounts one resolves it first, and asks again.
+A directory beneath one is refused: an app that can write there could replace it by a link, and the engine, which
+follows links each time it starts a container, would mount the link's target. For the same reason no named directory
+may lie beneath another. Only paths are checked here. The code that mounts one resolves it first, and checks again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def require_allowed(volume: Volume, path: Path, roots: Sequence[Path]) -> None:
     if path in roots:
         return
     leads = "" if str(path) == volume.host_path else f" leads to {path}, which"
-    told = f"volumes.{volume.name}.hostPath: {volume.host_path}{leads} is not a directory that may be mounted"
+    sentence = f"volumes.{volume.name}.hostPath: {volume.host_path}{leads} is not a directory that may be mounted"
     if roots:
         hint = f"choose one of {', '.join(map(str, roots))}, or have the operator add it to NORN_HOST_PATHS"
     else:
         hint = "write a size instead of hostPath, or have the operator name its directory in NORN_HOST_PATHS"
-    raise InvalidRequest(told, hint=hint)
+    raise InvalidRequest(sentence, hint=hint)
 
 
 def require_apart(roots: Sequence[Path]) -> None:

@@ -1,6 +1,6 @@
-"""Identifiers by allow-list: the same check serves the spec, the API's paths and bodies, and the CLI's arguments.
+"""Checks names against lists of allowed characters: in specs, in the API's paths and bodies, in CLI arguments.
 
-Each function returns its argument when it is good, and raises `InvalidRequest` when it is not. Nothing is normalised:
+Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Nothing is normalised, since
 two spellings of one name would be two identities.
 """
 
@@ -13,7 +13,7 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.wording import one_of, shown
 
 APP_NAME = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
-ENV_KEY = r"[A-Z_][A-Z0-9_]{0,127}"
+ENV_KEY = r"[A-Za-z_][A-Za-z0-9_.-]{0,127}"
 DNS_LABEL = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 FULL_SHA = r"[0-9a-f]{40}"
 STAGE = r"[A-Za-z][A-Za-z0-9_.-]{0,127}"
@@ -21,37 +21,41 @@ RESERVED_ENV = "NORN_"
 
 _HOST_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
-# What `git check-ref-format` refuses, beside what the control-character class covers.
+_HOST_HEADER = r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+# Characters that `git check-ref-format` refuses, in addition to control characters.
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)")
 _URL_USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SCP_LIKE = re.compile(rf"{_URL_USER}@{_HOST}:(?P<path>[^-:][^:]*)", re.IGNORECASE)
-# A percent sign may hide a space, never a control character: git once read `%0a` as a second line for its credentials.
+# A percent escape is never a control character: git once read `%0a` as the end of a line of credentials.
 _REPO_PATH = re.compile(r"(?:[A-Za-z0-9_.~/+-]|%[2-7][0-9A-Fa-f])+")
 
 
 def app_name(text: str) -> str:
-    """Accept the name of an app."""
+    """Returns the text if it is a valid name of an app."""
     rule = "a lower-case letter, then letters, digits and hyphens, 40 at most, no hyphen last"
     return _matching(APP_NAME, text, f"an app name ({rule})", _slug(text)[:40], "blog")
 
 
 def env_key(text: str) -> str:
-    """Accept the name of an environment variable that an app may set for itself."""
-    rule = "capitals, digits and underscores, no digit first, 128 at most"
-    _matching(ENV_KEY, text, f"an environment name ({rule})", re.sub(r"[^A-Z0-9]+", "_", text.upper()), "LOG_LEVEL")
+    """Returns the text if it is a name of an environment variable that an app may set for itself.
+
+    No hint repairs the name: the repaired one would be another variable, which the program does not read.
+    """
+    rule = "letters, digits, `_`, `.` and `-`, no digit, `.` or `-` first, 128 at most"
+    _matching(ENV_KEY, text, f"an environment name ({rule})", "", "LOG_LEVEL")
     if text.startswith(RESERVED_ENV):
         raise InvalidRequest(f"{shown(text)} is reserved: NORN_* is set by Norn alone", hint="choose another name")
     return text
 
 
 def dns_label(text: str) -> str:
-    """Accept one label of a DNS name that may name a Kubernetes Service (RFC 1035)."""
+    """Returns the text if it is a DNS label that may name a Kubernetes Service (RFC 1035)."""
     rule = "a lower-case letter, then letters, digits and hyphens, 63 at most, no hyphen last"
     return _matching(DNS_LABEL, text, f"a DNS label ({rule})", _slug(text)[:63], "blog")
 
 
 def hostname(text: str) -> str:
-    """Accept a public host name: at least two labels, lower case, no wildcard, not an address (RFC 1123)."""
+    """Returns the text if it is a public host name: two or more labels, lower case, no wildcard (RFC 1123)."""
     is_name = re.fullmatch(_HOST, text, re.ASCII) and len(text) <= 253
     if not is_name or "." not in text or text.rsplit(".", 1)[1].isdigit():
         raise InvalidRequest(
@@ -61,8 +65,15 @@ def hostname(text: str) -> str:
     return text
 
 
+def host_header(text: str) -> str:
+    """Returns the text if a request can name it as its host: a name or an address, perhaps with a port."""
+    if not re.fullmatch(_HOST_HEADER, text, re.ASCII):
+        raise InvalidRequest(f"{shown(text)} is not a host", hint="write a name such as blog.example.com")
+    return text
+
+
 def ref(text: str) -> str:
-    """Accept a branch, a tag or a SHA: what `git check-ref-format --branch` takes, printable, 244 bytes at most."""
+    """Returns the text if `git check-ref-format --branch` accepts it, and it is printable and 244 bytes at most."""
     bad = (
         not text.isprintable()
         or _REF_REFUSED.search(text)
@@ -79,12 +90,12 @@ def ref(text: str) -> str:
 
 
 def stage_name(text: str) -> str:
-    """Accept the name of a stage in a Dockerfile."""
+    """Returns the text if it is a valid name of a stage in a Dockerfile."""
     return _matching(STAGE, text, "the name of a stage (a letter, then letters, digits, `_`, `.` and `-`)", "", "test")
 
 
 def repo_url(text: str) -> str:
-    """Accept where git may clone from: https, ssh, or `git@host:path`; never with a password inside."""
+    """Returns the text if git may clone from it: https, ssh, or `git@host:path`, without a password."""
     hint = "write https://host/path.git, ssh://git@host/path.git or git@host:path.git"
     scp_like = _SCP_LIKE.fullmatch(text)
     if scp_like:
@@ -98,13 +109,13 @@ def repo_url(text: str) -> str:
 
 
 def web_url(text: str) -> str:
-    """Accept an address that a page may link to: http or https, nothing secret in it."""
+    """Returns the text if a page may link to it: http or https, without a user name or password."""
     _split(text, ("https", "http"), "write an address that begins with https://")
     return text
 
 
 def _split(text: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
-    """Take an address apart; no sentence repeats it, because it may hold a password in a place nobody expects."""
+    """Splits an address into its parts; no error quotes it, because any part of it may hold a password."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -1,6 +1,6 @@
-"""Paths as text: where a spec may point inside its source, inside a container, and inside an app's own address space.
+"""Checks the paths of a spec as text: inside its source, inside a container, and in an app's URLs.
 
-Only the text is judged here; whoever opens a path resolves it beneath its root again, because links can lie.
+Only the text is checked here. The code that opens a path resolves it beneath its root again, because of links.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.wording import shown
 
 _LONGEST = 255
+"""The most characters of a pattern of files."""
 _NOT_A_VOLUME = ("/proc", "/sys", "/dev", "/etc", "/run", "/var/run", "/tmp")  # noqa: S108
 
 
 def beneath_root(text: str) -> str:
-    """Accept a relative path that stays beneath the source's root whatever the root is."""
+    """Returns the text if it is a relative path that stays beneath the source's root."""
     parts = text.split("/")
     if text.startswith("/") or ".." in parts:
         raise InvalidRequest(
@@ -29,14 +30,14 @@ def beneath_root(text: str) -> str:
 
 
 def pattern_beneath_root(text: str) -> str:
-    """Accept a glob over pushed files: relative, no `..`."""
+    """Returns the text if it is a glob over pushed files: relative, without `..`."""
     if text.startswith(("/", "!")) or ".." in text.split("/") or not _plain(text) or "\\" in text:
         raise InvalidRequest(f"{shown(text)} is not a pattern of files", hint="write one such as src/** or *.py")
     return text
 
 
 def http_path(text: str) -> str:
-    """Accept a path that a probe may ask an app for; a query is welcome."""
+    """Returns the text if a probe may request this path of an app; it may have a query."""
     if not text.startswith("/"):
         raise InvalidRequest(f"{shown(text)} does not begin with a slash", hint="write one such as /health")
     if text.startswith("//") or not re.fullmatch(r"[\x21-\x7e]{1,1024}", text) or set(text) & set('#"<>\\^`{|}'):
@@ -45,7 +46,7 @@ def http_path(text: str) -> str:
 
 
 def mount_path(text: str) -> str:
-    """Accept where a volume may appear in a container."""
+    """Returns the text if a volume may be mounted at this path of a container."""
     absolute_path(text)
     if any(text == taken or text.startswith(taken + "/") for taken in _NOT_A_VOLUME):
         raise InvalidRequest(
@@ -55,7 +56,7 @@ def mount_path(text: str) -> str:
 
 
 def absolute_path(text: str) -> str:
-    """Accept an absolute path in its shortest spelling, and not the root itself."""
+    """Returns the text if it is an absolute path in its shortest form, but not the root itself."""
     parts = text.split("/")[1:]
     if not text.startswith("/") or not all(parts) or {".", ".."} & set(parts):
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Amounts as people write them: `256m`, `1MiB`, `90s`, `1h30m`, `0.5`, `500m`; one reading for spec, API and CLI.
+"""Amounts as people write them: `256m`, `1MiB`, `90s`, `1h30m`, `0.5`, `500m`; one parser for spec, API and CLI.
 
 Memory is binary whatever the unit's spelling, as with `docker run --memory`: `m`, `M`, `MB`, `Mi` and `MiB` are all
 2**20 bytes.
@@ -16,11 +16,12 @@ _MEMORY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,3})?) ?([bkmgt]?)(?:(?<=[kmgt])i
 _MEMORY_UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?", re.ASCII)
 _DURATION_UNITS = (86_400, 3_600, 60, 1)
+"""The seconds of a day, an hour, a minute and a second."""
 _CPU = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)|([0-9]{1,9})m", re.ASCII)
 
 
 def parse_memory(text: str) -> int:
-    """Return the bytes that a size means: `512m`, `1.5g`, `64KiB`, `1048576`."""
+    """Returns the bytes that a size means: `512m`, `1.5g`, `64KiB`, `1048576`."""
     match = _MEMORY.fullmatch(text)
     if not match:
         raise InvalidRequest(f"{shown(text)} is not a size", hint="write a number and a unit, such as 512m or 1g")
@@ -29,7 +30,7 @@ def parse_memory(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Return the seconds that a duration means: `90s`, `5m`, `1h30m`, `2d`; a bare number is seconds."""
+    """Returns the seconds that a duration means: `90s`, `5m`, `1h30m`, `2d`; a bare number is seconds."""
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return int(text)
     match = _DURATION.fullmatch(text)
@@ -41,7 +42,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_cpu(text: str) -> float:
-    """Return the number of processor cores that a text means: `2`, `0.5`, or `500m` in thousandths."""
+    """Returns the number of processor cores that a text means: `2`, `0.5`, or `500m` in thousandths."""
     match = _CPU.fullmatch(text)
     if not match:
         raise InvalidRequest(f"{shown(text)} is not a number of cores", hint="write it as 1, 0.5 or 500m")
@@ -50,7 +51,7 @@ def parse_cpu(text: str) -> float:
 
 
 def memory_text(size: int) -> str:
-    """Write bytes in the largest unit that keeps them whole: 268435456 → `256m`."""
+    """Returns bytes in the largest unit that keeps them whole: 268435456 → `256m`."""
     for unit in ("t", "g", "m", "k"):
         if size and size % _MEMORY_UNITS[unit] == 0:
             return f"{size // _MEMORY_UNITS[unit]}{unit}"
@@ -58,7 +59,7 @@ def memory_text(size: int) -> str:
 
 
 def duration_text(seconds: int) -> str:
-    """Write seconds the way a person would: 5400 → `1h30m`."""
+    """Returns seconds as people write them: 5400 → `1h30m`."""
     parts = []
     for unit, letter in zip(_DURATION_UNITS, "dhms", strict=True):
         amount, seconds = divmod(seconds, unit)

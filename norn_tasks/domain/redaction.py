@@ -1,7 +1,8 @@
-"""Hiding an app's secrets in whatever is captured of it: logs, output, sentences. Each occurrence becomes `***`.
+"""Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
-A value is looked for as it stands, as JSON and as a URL write it, and in base64 wherever it may begin there; of a value
-of several lines, each longer line too. Bytes in which none occurs go through unchanged, so that a stream may be binary.
+A value is searched for unchanged, as JSON, URLs, Python's repr and shells write it, and in base64 at any offset. In a
+value of several lines, each longer line is searched for too. Bytes without a secret are not changed, so that a stream
+may be binary.
 """
 
 from __future__ import annotations
@@ -17,18 +18,25 @@ from norn_tasks.domain.secret import Secret
 
 MARK = b"***"
 SHORTEST = 6
-"""Bytes: a shorter value is not hidden, because it would be found where it is not meant."""
+"""In bytes: a shorter value is not hidden, because it would match unrelated text."""
 
 _SHORTEST_LINE = 16
 _SHORTEST_CUT = 16
-"""Bytes of the beginning of a value that are hidden at the end of a stream: its program was stopped in the middle."""
+"""In bytes: a prefix of a value of this length or more is hidden at the end of a stream that was cut off there."""
+
+_ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
+    "\a": r"\a", "\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\x1b": r"\E",
+    "\\": r"\\", "'": r"\'",
+}  # fmt: skip
+"""Escapes of characters as bash writes them inside $'…'."""
 
 _BEGINNING = 4
+"""How many bytes of a secret are compared first."""
 Span = tuple[int, int]
 
 
 class Redaction:
-    """What is to be hidden; the same for every stream of an app."""
+    """The values to hide; the same for every stream of an app."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         needles = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
@@ -42,34 +50,38 @@ class Redaction:
 
     @property
     def longest(self) -> int:
-        """How many bytes the longest may take."""
+        """The length of the longest value in bytes."""
         return self._longest
 
     @property
     def most_lines(self) -> int:
-        """How many lines one may take."""
+        """The largest number of lines of a value."""
         return max((needle.count(b"\n") + 1 for needle in self._needles), default=0)
 
     def __bool__(self) -> bool:
         return bool(self._needles)
 
     def stream(self) -> Redactor:
-        """Begins a stream that comes in pieces."""
+        """Returns a redactor for a stream that arrives in pieces."""
         return Redactor(self)
 
     def of_bytes(self, data: bytes) -> bytes:
-        """Answers the data with everything hidden."""
+        """Returns the data with every secret hidden."""
         redactor = self.stream()
         return redactor.feed(data) + redactor.end()
 
     def of_text(self, text: str) -> str:
-        """Answers the text with everything hidden."""
+        """Returns the text with every secret hidden."""
         if not self._needles:
             return text
         return self.of_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
+    def clean(self, data: bytes) -> bool:
+        """Returns True if there is no secret in the data, and none that begins at its end."""
+        return not any(needle in data for needle in self._needles) and self.open_end(data) == len(data)
+
     def spans(self, data: bytes) -> Iterator[Span]:
-        """Gives every place at which something is to be hidden; they may overlap."""
+        """Yields the span of every secret; spans may overlap."""
         for needle in self._needles:
             at = data.find(needle)
             while at >= 0:
@@ -77,7 +89,7 @@ class Redaction:
                 at = data.find(needle, at + 1)
 
     def open_end(self, data: bytes) -> int:
-        """Answers from where on the data may be the beginning of something whose rest is still to come."""
+        """Returns the position from which the data may be a secret that continues in the next piece."""
         first = max(0, len(data) - self._longest + 1)
         for found in self._beginning.finditer(data, first):
             at = found.start()
@@ -94,23 +106,28 @@ NOTHING_HIDDEN = Redaction()
 
 
 class Redactor:
-    """Takes a stream in pieces, and answers of it what is decided: what may be the beginning of a secret waits."""
+    """Redacts a stream in pieces; it holds back bytes that may be the beginning of a secret."""
 
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
         self._held = b""
         self._hidden = 0
-        """So many of the held bytes belong to something whose mark was answered already."""
+        """The number of held bytes that belong to a secret whose `***` is already in the output."""
+
+    @property
+    def holding(self) -> bool:
+        """True while bytes are held back."""
+        return bool(self._held)
 
     def feed(self, data: bytes) -> bytes:
-        """Takes the next piece."""
+        """Takes the next piece and returns the redacted bytes that are decided."""
         if not self._redaction:
             return data
         data = self._held + data
         return self._decide(data, self._redaction.open_end(data))
 
     def end(self) -> bytes:
-        """Answers what was held: no more comes."""
+        """Returns the redacted rest at the end of the stream."""
         begun = self._redaction.open_end(self._held) if self._held else 0
         if len(self._held) - begun < _SHORTEST_CUT:
             return self._decide(self._held, len(self._held))
@@ -134,7 +151,7 @@ class Redactor:
 
 
 def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """Gives the spans in order, overlapping ones as one; the first `hidden` bytes are one from before."""
+    """Yields the spans in order, overlapping ones merged; the first `hidden` bytes are a span of the previous piece."""
     ordered = sorted([*spans, *([(0, hidden)] if hidden else [])])
     last: Span | None = None
     for start, end in ordered:
@@ -149,21 +166,31 @@ def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _spellings(value: str) -> set[bytes]:
-    """Answers the ways in which a program may print a value."""
+    """Returns the forms in which a program may print a value."""
     raw = value.encode("utf-8", "surrogatepass")
     if len(raw) < SHORTEST:
         return set()
     texts = [value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
     texts += [quote(raw, safe=""), quote(raw), quote_plus(raw)]
+    texts += [repr(value)[1:-1], repr(raw)[2:-1], *_in_shells(value)]
     lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
     texts += [line for line in lines if len(line) >= _SHORTEST_LINE]
-    # Without its last line ends a value is printed by most shells.
+    # Most shells print a value without its last line ends.
     texts.append(value.rstrip("\r\n"))
     return {text.encode("utf-8", "surrogatepass") for text in texts if len(text) >= SHORTEST} | _in_base64(raw)
 
 
+def _in_shells(value: str) -> list[str]:
+    """Returns a value as shells quote it, for example when they trace commands (`set -x`), without the outer quotes."""
+    return [
+        value.replace("'", r"'\''"),
+        value.replace("'", "'\"'\"'"),
+        "".join(_ANSI_C.get(each, each) for each in value),
+    ]
+
+
 def _in_base64(raw: bytes) -> set[bytes]:
-    """Answers the letters that a value has in base64 whatever stands before and after it there."""
+    """Returns the characters that a value has in base64 regardless of the bytes before and after it."""
     found = set()
     for before in range(3):
         first = -(-before * 4 // 3)

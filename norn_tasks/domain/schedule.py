@@ -1,6 +1,6 @@
-"""Words and rules of the cron ledger: verdicts, policies, what is due, and how long an occurrence is held back.
+"""Rules of schedules: verdicts, policies, due occurrences, and the jitter of an occurrence.
 
-Pure: the moments come from the database's clock, the rows from `store.ticks`, which writes what is decided here.
+Pure functions: moments are from the database's clock, and `store.cron.ticks` writes the decisions into rows.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from norn_tasks.domain.cron import Schedule
+from norn_tasks.domain.cron.expression import Schedule
 from norn_tasks.domain.infraspec import Catchup, Concurrency, Infraspec
 
+NOBODY_DECIDED = "no scheduler was running when it was due"
+"""The reason of an occurrence that was missed because nobody decided it in time."""
 ON_TIME = timedelta(seconds=60)
-"""How late an occurrence without a `startDeadline` may be decided and still count as on time; later is catching up."""
+"""How late an occurrence without a `startDeadline` may be decided and still be on time; a later one is a catch-up."""
 CATCH_UP_MOST = 24
-"""How many occurrences `catchup: all` runs of one outage, the newest ones."""
+"""The largest number of occurrences that `catchup: all` runs after an outage: the newest ones."""
 _FIRST_LOOK = timedelta(minutes=1)
 
 
 class Verdict(StrEnum):
-    """What became of an occurrence."""
+    """The decision about an occurrence."""
 
     FIRED = "fired"
     SKIPPED_OVERLAP = "skipped_overlap"
@@ -31,8 +33,8 @@ class Verdict(StrEnum):
     FAILED_TO_START = "failed_to_start"
 
 
-class Trigger(StrEnum):
-    """What made a run start."""
+class RunTrigger(StrEnum):
+    """The cause of a run."""
 
     SCHEDULE = "schedule"
     CATCHUP = "catchup"
@@ -41,7 +43,7 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What an app's spec says about its occurrences; `start_deadline` and `jitter` in seconds."""
+    """The rules of an app's spec for its occurrences; `start_deadline` and `jitter` in seconds."""
 
     catchup: Catchup = Catchup.LAST
     concurrency: Concurrency = Concurrency.FORBID
@@ -50,22 +52,22 @@ class Policy:
 
     @property
     def window(self) -> timedelta:
-        """How late an occurrence may be decided and still be started as one that is on time."""
+        """How late an occurrence may be decided and still be on time."""
         return ON_TIME if self.start_deadline is None else timedelta(seconds=self.start_deadline)
 
     def may_still_run(self, moment: datetime, now: datetime) -> bool:
-        """False once `startDeadline` has passed: it also bounds what catching up runs."""
+        """Returns False once `startDeadline` has passed; this limits catch-up runs as well."""
         return self.start_deadline is None or now - moment <= timedelta(seconds=self.start_deadline)
 
 
 def policy_of(spec: Infraspec) -> Policy:
-    """Answers what an app's spec says about its occurrences."""
+    """Returns the rules of an app's spec for its occurrences."""
     return Policy(spec.catchup, spec.concurrency, spec.start_deadline, spec.jitter)
 
 
 @dataclass(frozen=True)
 class Due:
-    """What of a schedule is due: the oldest occurrence nobody decided, the newest one, and the one that comes next."""
+    """The due occurrences of a schedule: the oldest undecided one, the newest one, and the next one to come."""
 
     first: datetime
     newest: datetime
@@ -73,12 +75,12 @@ class Due:
 
     @property
     def alone(self) -> bool:
-        """True when only one is due, as on every day without an outage."""
+        """True if only one is due, as is normal without an outage."""
         return self.first == self.newest
 
 
 def due(schedule: Schedule, after: datetime, now: datetime, anchor: datetime) -> Due | None:
-    """Answers what came due after `after` (the last decided moment) by `now`; None when nothing did."""
+    """Returns the occurrences due after `after` (the last decided moment) up to `now`; None if there are none."""
     first = schedule.next_after(after, anchor)
     if first > now:
         return None
@@ -90,9 +92,9 @@ def due(schedule: Schedule, after: datetime, now: datetime, anchor: datetime) ->
 
 
 def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: datetime, count: int) -> list[datetime]:
-    """Answers the newest `count` occurrences after `after` and not after `until`, oldest first.
+    """Returns the newest `count` occurrences after `after` up to and including `until`, oldest first.
 
-    It looks back twice as far each time: what a long outage holds besides them is not enumerated.
+    It looks back twice as far each time, so that it does not enumerate all older occurrences of a long outage.
     """
     span = _FIRST_LOOK
     while until - span > after:
@@ -104,7 +106,7 @@ def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: date
 
 
 def held_back(app: str, moment: datetime, following: datetime, jitter: int) -> timedelta:
-    """Answers how long an occurrence waits: the same each time, at most `jitter`, and below half its period."""
+    """Returns the delay of an occurrence: the same each time, at most `jitter`, and below half its period."""
     half = (following - moment).total_seconds() / 2
     most = min(float(jitter), half)
     if most <= 0:

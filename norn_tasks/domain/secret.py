@@ -1,6 +1,6 @@
-"""A secret: a value for the app's own code alone, sealed in the store, opened by the worker that starts the code.
+"""A secret: a value for the app's own code only, sealed in the store and opened by the worker that starts the code.
 
-Its name is an environment variable's. Its value comes back to nobody: there is no way to read one through Norn.
+Its name is that of an environment variable. Norn has no way to read its value back.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ STRING_MAX = 131_071
 """Bytes of one environment string, `NAME=value` (Linux: MAX_ARG_STRLEN without its NUL)."""
 
 MOST = 100
-"""Secrets of one app."""
+"""The largest number of secrets of one app."""
 
 ALL_MAX = 1024 * 1024
 """Bytes of all of an app's sealed values: an environment has to fit into what the kernel hands to a program."""
 
 
 class Secret:
-    """A text that cannot be printed, compared, pickled or written as JSON: only `reveal` gives it."""
+    """A text that cannot be printed, compared, pickled or written as JSON: only `reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -31,7 +31,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Answers the text, to whoever seals it, hides it, or builds an environment."""
+        """Returns the text, for code that seals it, redacts it, or builds an environment."""
         return self._text
 
     def __repr__(self) -> str:
@@ -45,8 +45,9 @@ class Secret:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret as the store keeps it. `current` False: replaced or unset, and hidden as long as something may run with
-    it.
+    """A secret as the store keeps it.
+
+    `current` False: it was replaced or unset, and is still redacted while a container may have it.
     """
 
     name: str
@@ -56,12 +57,12 @@ class Sealed:
 
 
 def secret_name(text: str) -> str:
-    """Accept the name of a secret."""
+    """Returns the text if it is a valid name of a secret."""
     return env_key(text)
 
 
 def secret_value(name: str, text: str) -> Secret:
-    """Accept the value of a secret; no sentence repeats it."""
+    """Returns the text as a secret if it is a valid value; no error quotes it."""
     if not text:
         raise InvalidRequest(f"{name}: its value is empty", hint=f"give it one, or leave {name} out")
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -75,5 +76,5 @@ def secret_value(name: str, text: str) -> Secret:
 
 
 def current(sealed: Iterable[Sealed]) -> dict[str, Sealed]:
-    """Answers the secrets that are set, by name."""
+    """Returns the secrets that are set, by name."""
     return {each.name: each for each in sealed if each.current}

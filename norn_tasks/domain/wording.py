@@ -1,4 +1,4 @@
-"""How a refused word is shown in a sentence, and what the writer may have meant: for every validator of the domain."""
+"""Parts of messages: a refused value, a guess at the intended one, a choice, and the command that shows a log."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 SHOWN_AT_MOST = 60
+"""The most characters of a refused value in a message."""
 
 
 def shown(text: object) -> str:
-    """Quote a word that came from outside: short, on one line, nothing in it that a terminal would obey."""
+    """Quotes a text from outside: short, on one line, without control characters for a terminal."""
     word = str(text)
     if len(word) > SHOWN_AT_MOST:
         word = word[: SHOWN_AT_MOST - 1] + "…"
@@ -18,16 +19,21 @@ def shown(text: object) -> str:
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option that a slip of the finger, of case or of `_` for `-` turns into `word`."""
+    """Returns the option that `word` was probably meant to be: a typo, another case, or `_` for `-`."""
     plain = {_plain(option): option for option in options}
     found = get_close_matches(_plain(word[:SHOWN_AT_MOST]), plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else None
 
 
 def one_of(options: Iterable[str]) -> str:
-    """Join words as a choice: `a, b or c`."""
+    """Joins options as a choice: `a, b or c`."""
     *most, last = options
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def log_of(process: str) -> str:
+    """Returns the commands that show the log of a process, for both ways of starting it."""
+    return f"norn logs --server {process}, or docker-compose logs {process}"
 
 
 def _plain(word: str) -> str:

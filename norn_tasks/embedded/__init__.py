@@ -1,1 +1,1 @@
-"""What `norn up` starts: stores, API, workers, beat and router under one supervisor, in one data directory."""
+"""The server of `norn up`: stores, API, workers, beat and router under one supervisor, in one data directory."""

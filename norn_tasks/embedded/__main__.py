@@ -1,4 +1,4 @@
-"""`python -m norn_tasks.embedded up|down|status|logs`: what `norn up` and `norn down` run."""
+"""`python -m norn_tasks.embedded up|down|status|logs`: the programs behind `norn up` and `norn down`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from norn_tasks.embedded.status import show, status
 from norn_tasks.settings import Settings, load
 
 EXITS = {AlreadyRunning: 5, NotEmpty: 5, NotFound: 3, InvalidRequest: 2}
-"""The exit codes of the CLI for the errors that have one of their own; any other is 1."""
+"""The exit codes of errors that have their own; the code of any other error is 1."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Does what was asked and answers the exit code."""
+    """Runs the command and returns its exit code."""
     asked = _parser().parse_args(argv)
     try:
         return _do(asked, load())
     except NornError as error:
-        print(error.told, file=sys.stderr)
+        print(error.rendered, file=sys.stderr)
         return next((code for kind, code in EXITS.items() if isinstance(error, kind)), 1)
     except KeyboardInterrupt:
         return 130
@@ -40,7 +40,7 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
     elif asked.verb in ("backup", "restore"):
         _save(asked, settings)
     elif asked.verb == "down":
-        down(settings)
+        down(settings, everything=asked.all)
     elif asked.verb == "doctor":
         doctor(settings)
     elif asked.verb == "logs":
@@ -53,11 +53,11 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
 
 
 def _save(asked: argparse.Namespace, settings: Settings) -> None:
-    from norn_tasks.embedded.backup import backup  # late, as `up` is
-    from norn_tasks.embedded.restore import restore
+    from norn_tasks.embedded.backups.backup import backup  # late, as `up` is
+    from norn_tasks.embedded.backups.restore import restore
 
     if asked.verb == "backup":
-        backup(settings, asked.file)
+        backup(settings, asked.file, bodies=asked.bodies)
     else:
         restore(settings, asked.file, replace=asked.replace)
 
@@ -67,19 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     begin = verbs.add_parser("up", help="start PostgreSQL, broker, API, workers, beat and router")
     begin.add_argument("--foreground", action="store_true", help="stay with it until it is stopped")
-    verbs.add_parser("down", help="stop all of it")
+    end = verbs.add_parser("down", help="stop it; the router stays while apps have addresses")
+    end.add_argument("--all", action="store_true", help="stop the router too")
     saved = verbs.add_parser("backup", help="write the control plane into a file: its database and keys")
+    saved.add_argument("--bodies", action="store_true", help="also requests and answers of calls that have ended")
     saved.add_argument("file", type=Path, help="the file to write")
-    back = verbs.add_parser("restore", help="put a control plane back from such a file")
+    back = verbs.add_parser("restore", help="restore a control plane from such a file")
     back.add_argument("file", type=Path, help="the file to read")
-    back.add_argument("--replace", action="store_true", help="put aside what is there")
-    shown = verbs.add_parser("status", help="which processes run")
+    back.add_argument("--replace", action="store_true", help="move the existing data aside")
+    shown = verbs.add_parser("status", help="list the running processes")
     shown.add_argument("--json", action="store_true", help="for programs")
-    verbs.add_parser("doctor", help="what can be seen of Norn on this machine, as JSON")
-    read = verbs.add_parser("logs", help="what the processes print")
+    verbs.add_parser("doctor", help="check Norn on this machine, as JSON")
+    read = verbs.add_parser("logs", help="print the processes' logs")
     read.add_argument("process", nargs="?", default="", help="one of them, as in status")
-    read.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-    read.add_argument("-n", "--lines", type=int, default=20, help="how many of the last lines (20)")
+    read.add_argument("-f", "--follow", action="store_true", help="continue until Ctrl-C")
+    read.add_argument("-n", "--lines", type=int, default=20, help="the number of last lines (20)")
     return parser
 
 

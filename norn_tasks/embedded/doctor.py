@@ -1,25 +1,29 @@
-"""`python -m norn_tasks.embedded doctor`: what can be seen of a Norn on its own machine, server or not."""
+"""`python -m norn_tasks.embedded doctor`: checks of a Norn on its own machine, whether it runs or not."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from norn_tasks.domain.errors import NornError
 from norn_tasks.embedded.errors import NotRunning
 from norn_tasks.embedded.lock import held, holder
-from norn_tasks.embedded.places import Places, places
+from norn_tasks.embedded.paths import DataPaths, data_paths
 from norn_tasks.embedded.progress import duration, say
-from norn_tasks.embedded.supervisor import Control
+from norn_tasks.embedded.routing import router
+from norn_tasks.embedded.stores.account import OWN, PREFERRED
+from norn_tasks.embedded.supervision.supervisor import Control
 from norn_tasks.settings import Settings
 
 SETTLED = 60
-"""Seconds after which a process that was started anew is not suspicious any more."""
+"""Seconds after which a restarted process is no longer suspicious."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing of this machine, in the shape of the API's checks."""
+class MachineFinding:
+    """One finding on this machine, in the shape of the API's checks."""
 
     name: str
     status: str
@@ -28,42 +32,79 @@ class Finding:
 
 
 def doctor(settings: Settings) -> None:
-    """Prints the findings as JSON; nothing where there is no Norn."""
-    where = places(settings.data_dir)
-    found = list(_findings(where)) if where.lock.exists() else []
+    """Prints the findings as JSON; nothing if there is no Norn."""
+    where = data_paths(settings.data_dir)
+    found = list(_findings(settings, where)) if where.lock.exists() else []
     say(json.dumps([asdict(each) for each in found]))
 
 
-def _findings(where: Places) -> Iterator[Finding]:
+def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
     yield from _files(where)
+    yield from kubernetes_rights(settings)
+    if where.postgres.exists():
+        yield from stores_account(where.postgres.owner(), where.postgres)
     known = holder(where.lock)
     if known is None or not held(where.lock):
-        yield Finding("local:processes", "warn", f"Norn does not run on {where.data}", "norn up")
+        yield MachineFinding("local:processes", "warn", f"Norn does not run on {where.data}", "norn up")
         return
     try:
-        processes = Control(where.control).processes()
+        processes = (*Control(where.control).processes(), router.as_process(router.running(settings, where)))
     except NotRunning as error:
-        yield Finding("local:processes", "fail", error.sentence, "wait until it has started, or norn down and norn up")
+        yield MachineFinding(
+            "local:processes", "fail", error.sentence, "wait until it has started, or norn down and norn up"
+        )
         return
     down = [process.name for process in processes if not process.up]
     fresh = [p for p in processes if p.up and p.now - p.began < SETTLED]
-    told = f"{len(processes) - len(down)} of {len(processes)} run"
+    running = f"{len(processes) - len(down)} of {len(processes)} run"
     if down:
-        yield Finding("local:processes", "fail", f"{told}; not {', '.join(down)}", f"norn logs --server {down[0]}")
+        yield MachineFinding(
+            "local:processes", "fail", f"{running}; not {', '.join(down)}", f"norn logs --server {down[0]}"
+        )
     elif fresh and any(p.now - p.began >= SETTLED for p in processes):
         ages = ", ".join(f"{p.name} {duration(p.now - p.began)} ago" for p in fresh)
-        yield Finding("local:processes", "warn", f"{told}; started anew: {ages}", f"norn logs --server {fresh[0].name}")
+        yield MachineFinding(
+            "local:processes", "warn", f"{running}; restarted: {ages}", f"norn logs --server {fresh[0].name}"
+        )
     else:
-        yield Finding("local:processes", "ok", told)
+        yield MachineFinding("local:processes", "ok", running)
 
 
-def _files(where: Places) -> Iterator[Finding]:
-    """What only its owner may read, and others can."""
+def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
+    """Yields whether Norn may do in its namespace what it needs to."""
+    if not settings.kube_namespace:
+        return
+    # It knows every adapter, and only this check needs one.
+    from norn_tasks.wiring import missing_kube_rights
+
+    name, where = "local:kubernetes", f"the namespace {settings.kube_namespace}"
+    try:
+        lacking = missing_kube_rights(settings)
+    except NornError as error:
+        yield MachineFinding(name, "fail", error.sentence, error.hint)
+        return
+    if lacking:
+        hint = "kubectl -n NAMESPACE apply -f deploy/kubernetes/rbac.yaml"
+        yield MachineFinding(name, "fail", f"Norn may not {', '.join(lacking)} in {where}", hint)
+    else:
+        yield MachineFinding(name, "ok", f"Norn may do in {where} what it needs to")
+
+
+def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:
+    """Yields a warning when other programs of this machine run as the account that owns the database."""
+    if owner in PREFERRED and owner != OWN:
+        sentence = f"the database belongs to the account {owner}, as which other programs run: they control this Norn"
+        hint = f"deploy/prepare run; norn down; chown -R {OWN}: {database}; norn up"
+        yield MachineFinding("local:account", "warn", sentence, hint)
+
+
+def _files(where: DataPaths) -> Iterator[MachineFinding]:
+    """Yields the files that only their owner should be able to read."""
     open_ = [path for path in (where.token, where.data / "age.key") if path.exists() and path.stat().st_mode & 0o077]
     if where.data.stat().st_mode & 0o067:
         open_.append(where.data)
     if open_:
         names = " ".join(map(str, open_))
-        yield Finding("local:files", "fail", f"others can read or enter {names}", f"chmod go-rwx {names}")
+        yield MachineFinding("local:files", "fail", f"others can read or enter {names}", f"chmod go-rwx {names}")
     else:
-        yield Finding("local:files", "ok", f"{where.data} is closed to others")
+        yield MachineFinding("local:files", "ok", f"{where.data} is closed to others")

@@ -1,4 +1,4 @@
-"""`norn down`: every process ends, the stores last; what runs on the engine is left alone."""
+"""`norn down`: stops the processes of Norn, the stores last; containers, and the router before them, keep running."""
 
 from __future__ import annotations
 
@@ -9,31 +9,42 @@ import signal
 from norn_tasks.embedded import leftovers
 from norn_tasks.embedded.errors import NotRunning
 from norn_tasks.embedded.lock import held, holder
-from norn_tasks.embedded.places import Places, places
+from norn_tasks.embedded.paths import DataPaths, data_paths
 from norn_tasks.embedded.progress import say, step
-from norn_tasks.embedded.supervisor import Control
+from norn_tasks.embedded.routing import router
+from norn_tasks.embedded.supervision.supervisor import Control
 from norn_tasks.settings import Settings
 
 PATIENCE = 150.0
 """Seconds until the supervisor is killed: it gives workers 45 s, then PostgreSQL 60 s."""
 
 
-def down(settings: Settings) -> None:
-    """Stops the Norn of this data directory, and says so; fine when none runs."""
-    where = places(settings.data_dir)
+def down(settings: Settings, *, everything: bool = False) -> None:
+    """Stops the Norn of this data directory, and says so; does nothing if none runs.
+
+    The router stays while apps have addresses, unless `everything` is to stop.
+    """
+    where = data_paths(settings.data_dir)
     known = holder(where.lock)
     if known and held(where.lock):
-        with step("stopping API, workers, beat and router, then the stores"):
+        with step("stopping API, workers and beat, then the stores"):
             stop(where, known.pid)
         say("Norn has stopped.")
-        say("Containers of apps run on: they belong to the engine. Their addresses answer again after norn up.")
     else:
         leftovers.end(where)
         say(f"Norn is not running on {where.data}.")
+    if everything:
+        with step("stopping the router"):
+            router.stop(settings, where)
+    elif stays := router.stop_unless_needed(settings, where):
+        say(f"Apps keep running, and their addresses respond: the router stays (pid {stays.pid}).")
+        say("  norn down --all    stops it too")
+        return
+    say("Containers of apps keep running: they belong to the engine. Their addresses respond again after norn up.")
 
 
-def stop(where: Places, pid: int, patience: float = PATIENCE) -> None:
-    """Asks the supervisor to stop everything and waits until all of it is gone; kills what is not gone in time."""
+def stop(where: DataPaths, pid: int, patience: float = PATIENCE) -> None:
+    """Asks the supervisor to stop everything and waits for the end; kills processes that do not end in time."""
     try:
         ended = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -48,7 +59,7 @@ def stop(where: Places, pid: int, patience: float = PATIENCE) -> None:
     leftovers.end(where, patience=5)
 
 
-def _ask_to_stop(where: Places, pid: int) -> None:
+def _ask_to_stop(where: DataPaths, pid: int) -> None:
     try:
         Control(where.control).shut_down()
     except NotRunning:

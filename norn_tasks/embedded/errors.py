@@ -1,4 +1,4 @@
-"""How `norn up` and its like say no: the errors of this package, in the shape of the domain's tree."""
+"""The errors of this package, in the shape of the domain's errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from norn_tasks.domain.errors import Conflict, InvalidRequest, Unavailable
 
 
 class NotStarted(Unavailable):
-    """Something that Norn needs here cannot be had or does not come up; the sentence names it."""
+    """Something that Norn needs is missing or does not start; the sentence names it."""
 
     code = "not_started"
 
@@ -18,12 +18,12 @@ class NotRunning(Conflict):
 
 
 class NotEmpty(Conflict):
-    """There is something already where a backup is to be put back."""
+    """The target of a restore is not empty."""
 
     code = "not_empty"
 
 
 class BadBackup(InvalidRequest):
-    """The file is no backup, is damaged, or was made by a newer Norn."""
+    """The file is not a backup, is damaged, or was made by a newer Norn."""
 
     code = "bad_backup"

@@ -1,7 +1,7 @@
-"""`python -m norn_tasks.embedded.first`: what comes before the first process, for those who start processes themselves.
+"""`python -m norn_tasks.embedded.first`: prepares a database for operators who start Norn's processes themselves.
 
-It brings the database of NORN_DATABASE_URL to our schema, makes the key of secrets and the first token;
-docker-compose.yml runs it.
+It migrates the database of NORN_DATABASE_URL to this version's schema, and makes the key of secrets and the first
+token; docker-compose.yml runs it.
 """
 
 from __future__ import annotations
@@ -9,37 +9,50 @@ from __future__ import annotations
 import sys
 
 from norn_tasks.domain.errors import InvalidRequest, NornError
+from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.keys import ensure_key
-from norn_tasks.embedded.places import make, places
+from norn_tasks.embedded.paths import data_paths, make
 from norn_tasks.embedded.progress import say, step
-from norn_tasks.embedded.stores import opened
+from norn_tasks.embedded.stores.stores import opened
 from norn_tasks.settings import Settings, load
-from norn_tasks.store import migrate, tokens
+from norn_tasks.store.access import tokens
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
 
 
 def prepare_database(settings: Settings) -> None:
-    """Makes schema, key and token; twice is as good as once. Raises DatabaseDown."""
-    where = places(settings.data_dir)
+    """Makes schema, key and token. Idempotent. Raises DatabaseDown, and NotStarted for a newer version's database."""
+    where = data_paths(settings.data_dir)
     make(where)
-    with opened(settings.database_url) as database:
-        with database.transaction():
-            pass  # a database that is away is told in our words, before alembic tells it in its own
+    with opened(settings.listen_url) as database:
+        _require_known_schema(database)
         with step("bringing the database to this version's schema"):
-            migrate.upgrade(settings.database_url)
+            migrate.upgrade(settings.listen_url)
         ensure_key(database, settings)
         if tokens.ensure_bootstrap(database, where.token):
             say(f"  the first token, which norn finds by itself, is in {where.token}")
 
 
+def _require_known_schema(database: Database) -> None:
+    """Raises DatabaseDown or NotStarted, with a hint, where alembic would end with a traceback."""
+    with database.transaction() as tx:
+        unknown = migrate.unknown_revision(tx)
+    if unknown is not None:
+        raise NotStarted(
+            f"the database has schema {unknown}, which is newer than this version's {migrate.head()}",
+            hint="install the newer Norn again; or, with a backup that this version made: norn restore --replace FILE",
+        )
+
+
 def main() -> int:
-    """Does it and answers the exit code."""
+    """Prepares the database and returns the exit code."""
     try:
         settings = load()
         if not settings.database_url:
             raise InvalidRequest("NORN_DATABASE_URL is not set", hint="norn up has an embedded database; this has none")
         prepare_database(settings)
     except NornError as error:
-        print(error.told, file=sys.stderr)
+        print(error.rendered, file=sys.stderr)
         return 1
     return 0
 

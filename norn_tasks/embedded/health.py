@@ -1,4 +1,4 @@
-"""Norn's own word on how it is, asked of the API just started."""
+"""The health that the API reports after its start."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from norn_tasks.settings import Settings
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to call instead
-"""An address that means all of them, and the one to call."""
+"""The addresses that mean all interfaces, and the address to call instead."""
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckLine:
     """One line of `/api/health`."""
 
     name: str
@@ -23,28 +23,36 @@ class Check:
 
 
 def url(settings: Settings) -> str:
-    """Answers where a browser on this machine finds Norn."""
+    """Returns the URL at which this machine reaches Norn."""
     host = ANYWHERE.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-def ask(settings: Settings) -> tuple[Check, ...] | None:
-    """Answers the checks of `/api/health`; None while the API does not answer."""
+def ask(settings: Settings) -> tuple[CheckLine, ...] | None:
+    """Returns the checks of `/api/health`; None while the API does not respond."""
     host = ANYWHERE.get(settings.host, settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=5)
     try:
-        connection.request("GET", "/api/health")
+        connection.request("GET", "/api/health", headers=_token(settings))
         rows = json.loads(connection.getresponse().read())["checks"]
     except (OSError, http.client.HTTPException, ValueError, KeyError):
         return None
     finally:
         connection.close()
     words = ("name", "status", "message", "hint")
-    return tuple(Check(*(row.get(word) or "" for word in words)) for row in rows)
+    return tuple(CheckLine(*(row.get(word) or "" for word in words)) for row in rows)
+
+
+def _token(settings: Settings) -> dict[str, str]:
+    """Returns the header with the token of the first start: without one the checks have no sentences."""
+    try:
+        return {"Authorization": f"Bearer {(settings.data_dir / 'token').read_text().strip()}"}
+    except OSError:
+        return {}
 
 
 def working(settings: Settings) -> bool:
-    """Answers whether every process that `norn up` starts has reported, going by Norn's own word."""
+    """Returns True if every process of `norn up` has reported, according to the health checks."""
     checks = ask(settings) or ()
     ours = [check for check in checks if check.name.partition(":")[0] in ("worker", "beat", "router")]
     return bool(ours) and all(check.status != "fail" for check in ours)

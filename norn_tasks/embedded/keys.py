@@ -1,32 +1,34 @@
-"""The key that opens secrets: made once, kept in the data directory, its public half written where the API finds it."""
+"""The key of secrets: made once, kept in the data directory; its public half is stored for the API."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.progress import say
 from norn_tasks.settings import Settings
-from norn_tasks.store import secrets
-from norn_tasks.store.session import Database
+from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.session import Database
 
-_UNSET = "unset them (norn secrets list APP; what signs alerts: norn notify list, norn notify remove NAME)"
-"""What is sealed to a key: secrets of apps, and those that sign notifications."""
+_UNSET = (
+    "unset them (norn secrets list APP; for the secrets that sign alerts: norn notify list, norn notify remove NAME)"
+)
+"""The things that are sealed to the key: secrets of apps, and secrets that sign notifications."""
 
 
 def ensure_key(database: Database, settings: Settings) -> None:
-    """Makes the key if there is none, and its public half known; says so when it is not the one that it should be.
+    """Makes the key if there is none, and registers its public half; prints a warning if it is not the expected key.
 
-    What is sealed is never given up: while secrets are set, no other key takes the place of a lost one. Raises
-    NotStarted when the file cannot be read, written, or has no key in it.
+    While secrets are set, a lost key is never replaced by a new one. Raises NotStarted if the file cannot be read or
+    written, or holds no key.
     """
     with database.transaction() as tx:
         known, sealed = secrets.known_recipient(tx), secrets.any_sealed(tx)
     try:
-        public = age.recipient_of(_key(settings, may_make=known is None or not sealed))
+        public = sealing.recipient_of(_key(settings, may_make=known is None or not sealed))
     except SecretsLocked as lost:
         say(f"  {lost.sentence}: {sealed} secrets cannot be opened\n  hint: {lost.hint}")
         return
@@ -62,14 +64,14 @@ def _key(settings: Settings, *, may_make: bool) -> str:
 
 
 def _make(file: Path) -> None:
-    """Writes a new key, whole or not at all, for our eyes only."""
+    """Writes a new key atomically into a file that only we can read."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(age.fresh_key() + "\n")
+        out.write(sealing.fresh_key() + "\n")
         out.flush()
         os.fsync(out.fileno())
     try:
-        # Two that start at once: the first one's key stays.
+        # If two processes start at once, the first one's key stays.
         os.link(part, file)
     except FileExistsError:
         pass
@@ -79,7 +81,7 @@ def _make(file: Path) -> None:
 
 def _checked(text: str, where: str) -> str:
     try:
-        age.recipient_of(age.key_in(text))
-    except age.NotAKey:
+        sealing.recipient_of(sealing.key_in(text))
+    except sealing.NotAKey:
         raise NotStarted(f"{where} holds no private age key", hint="put the right one there, or remove it") from None
-    return age.key_in(text)
+    return sealing.key_in(text)

@@ -1,6 +1,7 @@
-"""Processes of a supervisor that died: they were told to stop by the kernel, and are waited for, then killed.
+"""Processes of a supervisor that died: the kernel has sent them SIGTERM; they are waited for, then killed.
 
-They are known by the address of our control socket in their environment, which supervisor puts there.
+Stores are recognised by the address of our control socket in their environment, which supervisor sets; forks of the
+supervisor by its command line, which is theirs too.
 """
 
 from __future__ import annotations
@@ -11,27 +12,42 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from norn_tasks.embedded.places import Places
+from norn_tasks.embedded.lock import holder
+from norn_tasks.embedded.paths import DataPaths
+from norn_tasks.embedded.supervision.supervisor import SUPERVISE
 
 PATIENCE = 45.0
-"""A worker may take this long to hand back what it does, seconds."""
+"""Seconds that a worker may take to hand back its jobs."""
 
 
-def leftovers(where: Places) -> Iterator[int]:
-    """Answers the pids of living processes that a supervisor of these places started."""
-    mark = f"SUPERVISOR_SERVER_URL=unix://{where.control}".encode()
+def leftovers(where: DataPaths) -> Iterator[int]:
+    """Returns the pids of living processes that a supervisor of this data directory started."""
+    known = holder(where.lock)
+    others = {os.getpid(), known.pid if known else 0}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                yield int(entry.name)
-        except OSError:
-            continue
+        if entry.name.isdigit() and int(entry.name) not in others and _is_ours(entry, where):
+            yield int(entry.name)
 
 
-def end(where: Places, patience: float = PATIENCE) -> int:
-    """Waits until every leftover is gone, and kills those that stay; answers how many there were."""
+def _is_ours(entry: Path, where: DataPaths) -> bool:
+    mark = f"SUPERVISOR_SERVER_URL=unix://{where.control}"
+    try:
+        return mark in _words(entry / "environ") or _is_fork(_words(entry / "cmdline"), str(where.configuration))
+    except OSError:
+        return False
+
+
+def _is_fork(command: list[str], configuration: str) -> bool:
+    """Returns True for the command line of the supervisor, which its forks have too; an editor of the file is none."""
+    return command[-1:] == [configuration] and SUPERVISE in command
+
+
+def _words(file: Path) -> list[str]:
+    return os.fsdecode(file.read_bytes()).rstrip("\0").split("\0")
+
+
+def end(where: DataPaths, patience: float = PATIENCE) -> int:
+    """Waits until every leftover has ended, and kills the rest; returns their number."""
     count = len(list(leftovers(where)))
     deadline = time.monotonic() + patience
     while left := list(leftovers(where)):

@@ -1,4 +1,4 @@
-"""One Norn per data directory: a lock that the supervisor inherits and that the kernel lets go of when it dies."""
+"""One Norn per data directory: a lock that the supervisor inherits and that the kernel releases when it dies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.domain.errors import AlreadyRunning
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock: the supervisor's pid (of `norn up` itself while it starts), since when, and Norn's URL."""
+    """The holder of the lock: the supervisor's pid (that of `norn up` while it starts), its start, and Norn's URL."""
 
     pid: int
     since: str
@@ -23,7 +23,7 @@ class Holder:
 
     @property
     def began(self) -> datetime:
-        """When it was started."""
+        """The time of its start."""
         return datetime.fromisoformat(self.since)
 
 
@@ -31,26 +31,26 @@ class Lock:
     """The lock of one data directory, held by this process."""
 
     def __init__(self, path: Path) -> None:
-        """Takes the lock, or raises AlreadyRunning with who has it."""
+        """Takes the lock; raises AlreadyRunning that names its holder."""
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _taken(self.fd):
             os.close(self.fd)
             raise AlreadyRunning(_who(holder(path)), hint="norn status, norn down")
 
-    def tell(self, pid: int, url: str) -> None:
-        """Writes who holds it, for those who are refused."""
-        told = Holder(pid, datetime.now(UTC).isoformat(timespec="seconds"), url)
+    def write_holder(self, pid: int, url: str) -> None:
+        """Writes the holder into the lock, for the messages of those that it refuses."""
+        holding = Holder(pid, datetime.now(UTC).isoformat(timespec="seconds"), url)
         os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, json.dumps(asdict(told)).encode(), 0)
+        os.pwrite(self.fd, json.dumps(asdict(holding)).encode(), 0)
 
     def close(self) -> None:
-        """Lets go, unless a supervisor that inherited the lock still runs."""
+        """Releases the lock, unless a supervisor that inherited it still runs."""
         os.close(self.fd)
 
 
 def holder(path: Path) -> Holder | None:
-    """Answers who wrote into the lock last; None when nobody did."""
+    """Returns the holder that wrote into the lock last, if any."""
     try:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -58,7 +58,7 @@ def holder(path: Path) -> Holder | None:
 
 
 def held(path: Path) -> bool:
-    """Answers whether somebody holds the lock."""
+    """Returns True if the lock is held."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def held(path: Path) -> bool:
 
 
 def _taken(fd: int) -> bool:
-    """Takes the lock, with patience for somebody who only looks whether it is held."""
+    """Takes the lock; retries for a moment, because another process may only be testing it."""
     for _ in range(10):
         if _flock(fd):
             return True

@@ -1,4 +1,4 @@
-"""`norn_tasks.embedded logs`: the processes' logs on one screen, each line with its process's name."""
+"""`norn_tasks.embedded logs`: prints the logs of all processes together, each line with its process's name."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from pathlib import Path
 
 from norn_tasks.domain.errors import NotFound
-from norn_tasks.embedded.places import places
+from norn_tasks.embedded.paths import data_paths
 from norn_tasks.embedded.progress import say
-from norn_tasks.embedded.watch import tail
+from norn_tasks.embedded.supervision.watch import tail
 from norn_tasks.settings import Settings
 
 
 def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
-    """Prints the last lines of a process's log, of all when `process` is empty; `follow`: and what comes, until Ctrl-C.
+    """Prints the last lines of a process's log, or of all if `process` is empty; `follow`: also new ones, until Ctrl-C.
 
-    Raises NotFound when there is no such log.
+    Raises NotFound if there is no such log.
     """
-    files = _files(places(settings.data_dir).log, process)
+    files = _files(data_paths(settings.data_dir).log, process)
     growing = [Growing(file) for file in files]
     for file in files:
         for line in tail(file, lines):
@@ -32,7 +32,7 @@ def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
 
 
 class Growing:
-    """A log that is written to, read from where it ended when we came; it may be rotated away."""
+    """A growing log, read from its end at the start; it may be rotated."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Growing:
         self._begun = ""
 
     def fresh(self) -> list[str]:
-        """Answers the whole lines written since the last time."""
+        """Returns the complete lines that were written since the last call."""
         read = self._begun + self._file.read()
         if self._rotated():
             self._file.close()

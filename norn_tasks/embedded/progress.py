@@ -1,4 +1,4 @@
-"""What `norn up` and `norn down` print while they work: one line per thing done, with its seconds."""
+"""The output of `norn up` and `norn down`: a line for each action, with the seconds that it took."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 WIDTH = 72
+"""The width to which a line of progress is padded before its outcome."""
 
 
 def say(text: str) -> None:
-    """Prints a line at once, however the output is buffered."""
+    """Prints a line at once."""
     print(text, flush=True)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Prints what is being done, and how long it took when the block ends."""
+    """Prints an action, and when the block ends how long it took, and whether it failed."""
     began = time.monotonic()
     sys.stdout.write(f"  {text:<{WIDTH}} ")
     sys.stdout.flush()
@@ -30,7 +31,7 @@ def step(text: str) -> Iterator[None]:
 
 
 def duration(seconds: float) -> str:
-    """Answers a length of time as people say it: `12 s`, `3 min`, `2 h 5 min`, `4 d 3 h`."""
+    """Returns a duration for people: `12 s`, `3 min`, `2 h 5 min`, `4 d 3 h`."""
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if minutes < 1:
         return f"{int(seconds)} s"

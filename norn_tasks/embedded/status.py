@@ -1,4 +1,4 @@
-"""`norn_tasks.embedded status`: which processes run on this data directory, and since when."""
+"""`norn_tasks.embedded status`: lists the processes of this data directory and their ages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 from dataclasses import asdict, dataclass
 
 from norn_tasks.embedded.lock import held, holder
-from norn_tasks.embedded.places import places
+from norn_tasks.embedded.paths import data_paths
 from norn_tasks.embedded.progress import duration, say
-from norn_tasks.embedded.supervisor import Control, Process
+from norn_tasks.embedded.routing import router
+from norn_tasks.embedded.supervision.supervisor import Control, Process
 from norn_tasks.settings import Settings
 
 
 @dataclass(frozen=True)
 class Status:
-    """Norn on one data directory; without processes when it is not running."""
+    """Norn on one data directory; if it is not running, at most a router is among the processes."""
 
     running: bool
     data_dir: str
@@ -25,22 +26,25 @@ class Status:
 
 
 def status(settings: Settings) -> Status:
-    """Answers what runs; raises NotRunning while Norn is starting or stopping."""
-    where = places(settings.data_dir)
+    """Returns the running processes; raises NotRunning while Norn is starting or stopping."""
+    where = data_paths(settings.data_dir)
     known = holder(where.lock)
+    found = router.running(settings, where)
     if not known or not held(where.lock):
-        return Status(False, str(where.data))
-    processes = Control(where.control).processes()
+        return Status(False, str(where.data), processes=(router.as_process(found),) if found else ())
+    processes = (*Control(where.control).processes(), router.as_process(found))
     return Status(True, str(where.data), known.url, known.pid, known.since, processes)
 
 
 def show(found: Status, *, as_json: bool) -> None:
-    """Prints it, for people or for programs."""
+    """Prints the status, for people or for programs."""
     if as_json:
         say(json.dumps(asdict(found), indent=2))
         return
     if not found.running:
         say(f"Norn is not running on {found.data_dir}; start it with norn up.")
+        for process in found.processes:
+            say(f"The {process.name} (pid {process.pid}) keeps the apps' addresses open; norn down --all stops it.")
         return
     say(f"Norn runs at {found.url} (pid {found.pid}); its data are in {found.data_dir}")
     say(f"{'PROCESS':<16}{'STATE':<10}{'PID':<9}FOR")

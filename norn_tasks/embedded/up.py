@@ -1,46 +1,51 @@
-"""`norn up`: stores, schema, first token, processes, in this order, each waited for; all of it or nothing."""
+"""`norn up`: starts stores, schema, first token and processes in this order and waits for each; all or none."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from types import FrameType
 
-from norn_tasks.embedded import health, leftovers, supervisor
-from norn_tasks.embedded.configuration import NORN, STORES, configure
+from norn_tasks.embedded import health, leftovers
 from norn_tasks.embedded.down import stop
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.first import prepare_database
 from norn_tasks.embedded.lock import Lock
-from norn_tasks.embedded.places import Places, make, places
-from norn_tasks.embedded.processes import environment, processes
+from norn_tasks.embedded.paths import DataPaths, data_paths, make
 from norn_tasks.embedded.progress import say, step
-from norn_tasks.embedded.stores import Store, prepare
-from norn_tasks.embedded.supervisor import Control
-from norn_tasks.embedded.watch import Watch
+from norn_tasks.embedded.routing import router
+from norn_tasks.embedded.routing.router import RouterStart
+from norn_tasks.embedded.stores.stores import Store, prepare
+from norn_tasks.embedded.supervision import supervisor
+from norn_tasks.embedded.supervision.configuration import NORN, STORES, configure
+from norn_tasks.embedded.supervision.processes import environment, processes
+from norn_tasks.embedded.supervision.supervisor import Control
+from norn_tasks.embedded.supervision.watch import ProcessWatch
 from norn_tasks.settings import Settings
 
 STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 120.0, 60.0
-"""How long may pass until our stores, the operator's, the API and then the workers answer."""
+"""The timeouts in seconds of our stores, the operator's stores, the API, and the workers."""
 
 
 def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> None:
-    """Starts Norn on its data directory and returns when it answers; in the foreground, when it has stopped again.
+    """Starts Norn on its data directory and returns when it responds; in the foreground, when it has stopped.
 
-    Raises AlreadyRunning or NotStarted; then nothing of it runs.
+    Raises AlreadyRunning or NotStarted; then no process is left, except a router that serves apps.
     """
     began = time.monotonic()
-    where = places(settings.data_dir)
+    where = data_paths(settings.data_dir)
     refuse_elsewhere(settings, where)
     make(where)
     signal.signal(signal.SIGTERM, _leave)
     with closing(Lock(where.lock)) as lock, ExitStack() as undo:
-        lock.tell(os.getpid(), health.url(settings))
+        lock.write_holder(os.getpid(), health.url(settings))
         refuse_taken_port(settings.host, settings.port)
         say(f"Norn starts; its data are in {where.data}")
         end_leftovers(where)
@@ -48,11 +53,13 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
         settings = settings.model_copy(update={"database_url": stores[0].url, "broker_url": stores[1].url})
         supervised = [store.program for store in stores if store.program]
         configure(where, {STORES: supervised, NORN: processes(settings, where.data)})
-        process = supervisor.launch(where, environment(settings, environ), lock.fd)
+        variables = environment(settings, environ)
+        process = supervisor.launch(where, variables, lock.fd)
         undo.callback(undo_start, where, process.pid)
-        begin(settings, where, stores)
+        undo.callback(router.stop_unless_needed, settings, where)
+        begin(settings, where, stores, RouterStart(settings, where, variables))
         tell(settings, where, time.monotonic() - began)
-        lock.tell(process.pid, health.url(settings))
+        lock.write_holder(process.pid, health.url(settings))
         if foreground:
             say("Ctrl-C stops it.")
             process.wait()
@@ -60,32 +67,35 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
             undo.pop_all()
 
 
-def begin(settings: Settings, where: Places, stores: Sequence[Store]) -> None:
-    """Waits for the stores, brings schema and first token in order, starts Norn itself and waits until it answers."""
+def begin(settings: Settings, where: DataPaths, stores: Sequence[Store], routing: RouterStart) -> None:
+    """Waits for the stores, prepares schema and first token, starts Norn's processes and waits until they respond."""
     control = Control(where.control)
-    watch = Watch(where, control)
+    watch = ProcessWatch(where, control)
+    routing.begin_by_saved_table()
     await_stores(stores, watch)
     prepare_database(settings)
+    routing.begin()
     control.start(NORN)
     with step(f"starting the API at {health.url(settings)}"):
         watch.until(lambda: health.ask(settings) is not None, "api", API_SECONDS)
     with step("starting workers, beat and router"):
+        routing.wait()
         watch.until(lambda: health.working(settings), "worker or beat", WORKER_SECONDS)
 
 
-def await_stores(stores: Sequence[Store], watch: Watch) -> None:
-    """Returns when every store answers; raises NotStarted with what is wrong with the one that does not."""
+def await_stores(stores: Sequence[Store], watch: ProcessWatch) -> None:
+    """Returns when every store responds; raises NotStarted with the trouble of one that does not."""
     for store in stores:
         if store.program:
             with step(f"starting {store.title}"):
                 watch.until(store.answers, store.program.name, STORE_SECONDS)
         else:
             with step(f"reaching {store.title}"):
-                reach(store)
+                start_store(store)
 
 
-def reach(store: Store, seconds: float = GIVEN_SECONDS) -> None:
-    """Returns when the operator's store answers; raises NotStarted."""
+def start_store(store: Store, seconds: float = GIVEN_SECONDS) -> None:
+    """Returns when the operator's store responds; raises NotStarted."""
     deadline = time.monotonic() + seconds
     while trouble := store.trouble():
         if time.monotonic() > deadline:
@@ -93,14 +103,14 @@ def reach(store: Store, seconds: float = GIVEN_SECONDS) -> None:
         time.sleep(0.2)
 
 
-def undo_start(where: Places, pid: int) -> None:
-    """Stops what was started: all or nothing."""
+def undo_start(where: DataPaths, pid: int) -> None:
+    """Stops everything that was started."""
     with step("stopping what was started"):
         stop(where, pid)
 
 
-def refuse_elsewhere(settings: Settings, where: Places) -> None:
-    """Raises NotStarted for the directory of a Norn whose database is not in it: ours would be a second, empty one."""
+def refuse_elsewhere(settings: Settings, where: DataPaths) -> None:
+    """Raises NotStarted if the directory belongs to a Norn with its database elsewhere: ours would be empty."""
     if settings.database_url or where.postgres.exists() or not where.token.exists():
         return
     raise NotStarted(
@@ -111,7 +121,7 @@ def refuse_elsewhere(settings: Settings, where: Places) -> None:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises NotStarted when the API could not listen there."""
+    """Raises NotStarted if the API could not listen there."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -125,25 +135,35 @@ def refuse_taken_port(host: str, port: int) -> None:
         ) from error
 
 
-def end_leftovers(where: Places) -> None:
-    """Waits for what a supervisor left behind that was killed."""
+def end_leftovers(where: DataPaths) -> None:
+    """Waits for the processes of a supervisor that was killed."""
     if left := len(list(leftovers.leftovers(where))):
         with step(f"ending {left} processes of a Norn that was killed"):
             leftovers.end(where)
 
 
-def tell(settings: Settings, where: Places, seconds: float) -> None:
-    """Says where Norn is, what is not well, and what to type next."""
+def write_environment(settings: Settings, where: DataPaths) -> Path:
+    """Writes the file that a shell reads to use this server, and returns its path."""
+    values = {"NORN_DATA_DIR": where.data, "NORN_APPS_DIR": settings.apps_dir, "NORN_URL": health.url(settings)}
+    words = [f"{name}={shlex.quote(str(value))}" for name, value in values.items() if value is not None]
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    file = where.data / "env"
+    file.touch(mode=0o600)
+    file.write_text(f'export {" ".join(words)}\nexport PATH={programs}:"$PATH"\n')
+    return file
+
+
+def tell(settings: Settings, where: DataPaths, seconds: float) -> None:
+    """Prints Norn's URL, failing checks, and the next commands."""
     say(f"Norn is up at {health.url(settings)} after {seconds:.1f} s.")
     for check in health.ask(settings) or ():
         if check.status != "ok":
             say(f"  {check.name}: {check.message}" + (f" ({check.hint})" if check.hint else ""))
-    if settings.port != Settings.model_fields["port"].default:
-        say(f"  export NORN_URL={health.url(settings)}    so that norn finds it")
-    say("  norn status    the apps          norn health    how Norn is")
+    say(f"  . {write_environment(settings, where)}    once in each shell: commands find this server and its token")
+    say("  norn status    the apps          norn health    its health")
     say("  norn down      stop              logs are in " + str(where.log))
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Turns SIGTERM into an exit that undoes what was begun."""
+    """Turns SIGTERM into an exit that stops everything that was started."""
     sys.exit(128 + number)

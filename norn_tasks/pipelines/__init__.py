@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from norn_tasks.domain.job import Job, JobKind
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.pipelines.deploy import deploy, rescale, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify

@@ -1,6 +1,6 @@
 """Deploy makes a release out of a revision and lets it go live; rollback lets an earlier one go live again."""
 
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.pipelines.forge import role_of
 from norn_tasks.steps.image import BuildImage, PruneImages, PublishImage, TestImage
 from norn_tasks.steps.secrets import SyncSecrets
@@ -9,7 +9,7 @@ from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Source, secrets, image, test, then [release], then tidying: what is missing is told before the build."""
+    """Lists source, secrets, image, test, [release] and tidying: a missing secret is reported before the build."""
     return (
         CloneSource(),
         SyncSecrets(),
@@ -23,10 +23,10 @@ def deploy(job: Job) -> tuple[Step, ...]:
 
 
 def rollback(job: Job) -> tuple[Step, ...]:
-    """[release], with the image to return to frozen into the job; secrets are today's."""
+    """Lists [release], with the image to return to frozen into the job; secrets are today's."""
     return (SyncSecrets(), *role_of(job).release)
 
 
 def rescale(job: Job) -> tuple[Step, ...]:
-    """[release] of the live release: with fresh containers (restart), or more or fewer of the same (scale, repair)."""
+    """Lists [release] of the live release: fresh containers (restart), or more or fewer of the same (scale, repair)."""
     return (SyncSecrets(), *role_of(job).release)

@@ -25,7 +25,7 @@ class Point(StrEnum):
     AFTER = "after"
 
 
-Reach = Callable[[str, Point], None]
+FailpointHook = Callable[[str, Point], None]
 
 
 def inert(_step: str, _point: Point) -> None:
@@ -49,7 +49,7 @@ class Failpoint:
         os.kill(os.getpid(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
 
 
-def reach(text: str, *, test_build: bool) -> Reach:
+def failpoint_from(text: str, *, test_build: bool) -> FailpointHook:
     """Reads `NORN_FAILPOINT`; without the test build it is not even read."""
     if not test_build or not text:
         return inert

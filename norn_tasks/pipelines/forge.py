@@ -1,22 +1,31 @@
-"""Forge brings the app's infrastructure into being; teardown removes what forge made. Each is written, none derived."""
+"""Forge makes an app's infrastructure and brings its live release to the registered spec; teardown removes both."""
 
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.requests import ForgeJobRequest, TeardownJobRequest
 from norn_tasks.roles import ROLES, RoleSteps
+from norn_tasks.steps.comparison import CompareSpec
+from norn_tasks.steps.image import RemoveImages
+from norn_tasks.steps.log_lines import DeleteLogs
 from norn_tasks.steps.step import Step
 
 
 def role_of(job: Job) -> RoleSteps:
-    """Answers the steps of the role that the job's spec says."""
+    """Returns the steps of the role that the job's spec names."""
     assert job.spec is not None, f"job {job.id} carries no spec"
     return ROLES[job.spec.role]
 
 
 def forge(job: Job) -> tuple[Step, ...]:
-    """[provision]; a forced one dismantles first."""
+    """Returns [provision], then [release] if the forge has a release; a forced forge dismantles first."""
     role = role_of(job)
-    return (*role.dismantle, *role.provision) if job.args.get("force") else role.provision
+    if job.request_as(ForgeJobRequest).force:
+        return (*role.dismantle, *role.provision)
+    release = role.release if job.deployment is not None else ()
+    later = {step.name for step in release}
+    return (CompareSpec(), *(step for step in role.provision if step.name not in later), *release)
 
 
 def teardown(job: Job) -> tuple[Step, ...]:
-    """[dismantle]."""
-    return role_of(job).dismantle
+    """Returns [dismantle], and the removal of the images and log lines if nothing is to be kept."""
+    purges = job.request_as(TeardownJobRequest).purge
+    return (*role_of(job).dismantle, *((RemoveImages(), DeleteLogs()) if purges else ()))

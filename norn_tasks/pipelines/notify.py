@@ -1,15 +1,15 @@
-"""Telling somebody outside."""
+"""Notifications to receivers outside."""
 
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.notification import CallDeadMan, SendNotification
 from norn_tasks.steps.step import Step
 
 
 def notify(_job: Job) -> tuple[Step, ...]:
-    """One try of one delivery."""
+    """Lists one try of one delivery."""
     return (SendNotification(),)
 
 
 def call_deadman(_job: Job) -> tuple[Step, ...]:
-    """One call."""
+    """Lists one call."""
     return (CallDeadMan(),)

@@ -1,27 +1,30 @@
-"""Observing: a look at cluster and engine, with what was left behind removed; and what people see of live replicas."""
+"""Observing: a look at a cluster or at an engine, and the logs and programs of live replicas."""
 
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.steps.log_lines import ReadLogs
 from norn_tasks.steps.observation import (
     LookAtCluster,
-    LookAtEngine,
+    LookAtEngines,
     LookAtImages,
-    ReadLogs,
+    LookAtNetwork,
     RemoveOrphans,
     RunInReplica,
 )
 from norn_tasks.steps.step import Step
 
 
-def observe(_job: Job) -> tuple[Step, ...]:
-    """Statuses first, tidying next."""
-    return (LookAtCluster(), LookAtEngine(), RemoveOrphans(), LookAtImages())
+def observe(job: Job) -> tuple[Step, ...]:
+    """Returns the steps of a look at one cluster, or else at a worker's engines, from which orphans are removed."""
+    if job.cluster is not None:
+        return (LookAtCluster(),)
+    return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
 
 
 def read_logs(_job: Job) -> tuple[Step, ...]:
-    """One app's logs."""
+    """Lists the reading of one app's logs."""
     return (ReadLogs(),)
 
 
 def execute(_job: Job) -> tuple[Step, ...]:
-    """A program in a replica, for somebody who is there."""
+    """Lists one program in a replica, for a client that is connected."""
     return (RunInReplica(),)

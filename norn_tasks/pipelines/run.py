@@ -1,15 +1,15 @@
 """A run: one container of a cron run, a function call or a one-off, from its start to its judgement."""
 
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.container import RunCommand, RunContainer
 from norn_tasks.steps.step import Step
 
 
 def run(_job: Job) -> tuple[Step, ...]:
-    """One container."""
+    """Lists one container."""
     return (RunContainer(),)
 
 
 def oneoff(_job: Job) -> tuple[Step, ...]:
-    """One container, whose output is read while it runs."""
+    """Lists one container, whose output is read while it runs."""
     return (RunCommand(),)

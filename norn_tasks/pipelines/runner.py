@@ -1,8 +1,8 @@
 """The runner plays a pipeline: skips what is done or not needed, runs the rest, records all of it in the ledger.
 
 It is the only one who records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
-handed back (draining), or not at all (lease lost: another worker has it; or PostgreSQL is away for so long that nothing
-can be told: when it is back and the lease has run out, the sweeper has the job).
+handed back (draining), or not at all: its lease is lost and another worker has it, or PostgreSQL is away for longer
+than the lease, and the sweeper takes the job over when it is back.
 """
 
 from __future__ import annotations
@@ -17,67 +17,98 @@ from typing import Any, Protocol
 
 import structlog
 
-from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import ClusterDown, DatabaseDown, EngineDown, HostTaken, LeaseLost, NornError, Stopped
+from norn_tasks.domain.errors import (
+    ClusterDown,
+    DatabaseDown,
+    EngineDown,
+    HostTaken,
+    LeaseLost,
+    NornError,
+    Postponed,
+    Stopped,
+)
 from norn_tasks.domain.infraspec import from_json
-from norn_tasks.domain.job import Fence, Job, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.facts import Facts
+from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, Resume, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import SpecLearned
 from norn_tasks.domain.redaction import NOTHING_HIDDEN
-from norn_tasks.domain.step import Learned, Resume, StepEnd, StepPlace, StepState
-from norn_tasks.domain.writes import SpecLearned
 from norn_tasks.pipelines import PIPELINES, Pipeline
-from norn_tasks.pipelines.failpoints import Point, Reach, inert
-from norn_tasks.pipelines.hiding import hidden_learned, hidden_problem, hiding, known_secrets
+from norn_tasks.pipelines.failpoints import FailpointHook, Point, inert
+from norn_tasks.pipelines.redacting import hidden_learned, hidden_problem, hiding, known_secrets
 from norn_tasks.ports import Stop, Tools, Watch
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.step import Step, StepContext
 
 log = structlog.get_logger()
-_ROOM = "free some room on the disk of its worker; norn doctor tells where"
+_ROOM = "free some room on the disk of its worker; norn doctor says where"
 ENGINE_PAUSE = 1.0
-ERROR_CODES = ("worker_lost", "engine_down", "release_gone", "infrastructure", "engine_restarted", "secrets_locked")
+ONCE_SECONDS = 25.0
+"""Seconds that a draining worker gives to a step which must not be repeated."""
+ERROR_CODES = (
+    "worker_lost",
+    "engine_down",
+    "cluster_down",
+    "release_gone",
+    "infrastructure",
+    "engine_restarted",
+    "secrets_locked",
+)
 """Problems that are ours and not the app's: the job ends `error`."""
 
 
-class Ledger(Protocol):
-    """What the runner needs of the ledger (`store.ledger.Ledger`)."""
+class JobLedger(Protocol):
+    """The part of the ledger that the runner needs (`store.ledger.ledger.Ledger`)."""
 
     def steps(self, fence: Fence) -> dict[str, StepState]: ...
     def plan(self, fence: Fence, names: list[str]) -> None: ...
-    def begin_step(self, fence: Fence, place: StepPlace, stage: DeploymentState | None) -> None: ...
-    def end_step(self, fence: Fence, place: StepPlace, end: StepEnd) -> Mapping[str, Any]: ...
+    def begin_step(
+        self, fence: Fence, place: StepPosition, stage: DeploymentState | None, *, once: bool = False
+    ) -> None: ...
+    def end_step(self, fence: Fence, place: StepPosition, end: StepEnd) -> Facts: ...
     def finish(
         self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False
     ) -> None: ...
-    def hand_back(self, fence: Fence, *, adopt: bool) -> None: ...
-    def record_container(self, fence: Fence, container: str, engine: str | None) -> None: ...
+    def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None: ...
+    def record_container(self, fence: Fence, container: ContainerRef) -> None: ...
     def begin_code(self, fence: Fence, before: int) -> None: ...
     def take_back_run(self, fence: Fence) -> int: ...
     def check(self, fence: Fence) -> None: ...
 
 
-class Sink(Protocol):
+class RunnerStop(Stop, Protocol):
+    """The stop of a job, which a draining worker sets."""
+
+    def spare(self, seconds: float) -> None:
+        """Lets the job go on for these seconds after its worker began to drain, if its class allows fewer."""
+
+
+class StepSink(Protocol):
     """Takes a step's output: called with text, what came on stdout."""
 
     def __call__(self, text: str, /) -> None: ...
     def err(self, text: str) -> None: ...
 
 
-class Output(Protocol):
-    """Opens the log of a step; what is said inside the block is written under the job's token."""
+class OpenStepLog(Protocol):
+    """Opens the log of a step; output inside the block is written under the job's token."""
 
-    def __call__(self, fence: Fence, step: str) -> AbstractContextManager[Sink]: ...
+    def __call__(self, fence: Fence, step: str) -> AbstractContextManager[StepSink]: ...
 
 
 @dataclass(frozen=True)
 class Runner:
     """Plays jobs with the tools of this process."""
 
-    ledger: Ledger
+    ledger: JobLedger
     tools: Tools
-    output: Output
-    reach: Reach = inert
+    output: OpenStepLog
+    reach: FailpointHook = inert
     pipelines: Mapping[JobKind, Pipeline] = field(default_factory=lambda: PIPELINES)
 
-    def run(self, job: Job, stop: Stop) -> JobState | None:
+    def run(self, job: Job, stop: RunnerStop) -> JobState | None:
         """Plays the job to an end; None when it was handed back or lost."""
         try:
             return _Play(self, job, stop).through()
@@ -89,21 +120,30 @@ class Runner:
 
 
 class _Hooks:
-    """What a container's adapter tells before it goes on (ports.Hooks)."""
+    """Records each stage of a container before the adapter continues (ports.Hooks)."""
 
-    def __init__(self, ledger: Ledger, job: Job, reach: Callable[[Point], None]) -> None:
-        self._ledger, self._job, self._reach = ledger, job, reach
-        self.has_begun = job.adopt  # by an earlier owner, whose container may go on
+    def __init__(self, ledger: JobLedger, job: Job, tools: Tools, reach: Callable[[Point], None]) -> None:
+        self._ledger, self._job, self._tools, self._reach = ledger, job, tools, reach
+        self.has_begun = job.execution is not None and job.execution.adopt
+        """The code has begun: here, or under an earlier owner whose container may still run."""
         self.taken_back: int | None = None
 
     def created(self, container: str) -> None:
         self._reach(Point.CREATED)
-        self._ledger.record_container(self._job.fence, container, self._job.here)
+        self._ledger.record_container(self._job.fence, self._recorded(container))
         self._reach(Point.RECORDED)
 
+    def _recorded(self, container: str) -> ContainerRef:
+        """Returns the container with its place; the runtime that the spec names starts all of a job's containers."""
+        assert self._job.spec is not None, f"job {self._job.id} carries no spec"
+        runtime = self._tools.runtimes[self._job.spec.runtime]
+        engine = self._job.here.get(runtime.engine) or self._tools.engines[runtime.engine].identity()
+        return ContainerRef(runtime.name, engine, container)
+
     def begun(self) -> None:
-        if self._job.kind.takes_slot:
-            self._ledger.begin_code(self._job.fence, self._job.runs if self.taken_back is None else self.taken_back)
+        execution = self._job.execution
+        if execution is not None:
+            self._ledger.begin_code(self._job.fence, execution.runs if self.taken_back is None else self.taken_back)
         else:
             self._ledger.check(self._job.fence)
         self.has_begun = True
@@ -118,10 +158,10 @@ class _Hooks:
 class _Play:
     """One job being played."""
 
-    def __init__(self, runner: Runner, job: Job, stop: Stop) -> None:
+    def __init__(self, runner: Runner, job: Job, stop: RunnerStop) -> None:
         self._runner, self._job, self._stop = runner, job, stop
         self._ledger = runner.ledger
-        self._hooks = _Hooks(runner.ledger, job, self._reach)
+        self._hooks = _Hooks(runner.ledger, job, runner.tools, self._reach)
         self._hidden = NOTHING_HIDDEN
         self._steps: tuple[Step, ...] = ()
         self._current: Step | None = None
@@ -131,11 +171,13 @@ class _Play:
             self._runner.reach(self._current.name, point)
 
     def through(self) -> JobState | None:
-        """Plays all steps; an error nobody foresaw ends the job too, with a line in the log that tells where."""
+        """Plays all steps; an unforeseen error ends the job too, with a traceback in the log."""
         try:
             if self._job.sealed:
                 self._hidden = known_secrets(self._job, self._runner.tools.vault)
             return self._all_steps()
+        except Postponed as error:
+            return self._postponed(error)
         except (LeaseLost, Stopped):
             return self._stopped()
         except DatabaseDown:
@@ -147,37 +189,51 @@ class _Play:
                 return self._fail(None, Problem("disk_full", f"{error.filename}: {error.strerror}", _ROOM))
             where = self._hidden.of_text(traceback.format_exc())
             log.error("job failed by a defect", job=self._job.id, traceback=where)
-            hint = f"the log of the {self._job.kind.job_class} worker tells where: norn logs --server"
-            problem = Problem("internal", f"a defect of Norn ended it: {error!r}", hint)
+            hint = f"the log of the {self._job.kind.job_class} worker says where: norn logs --server"
+            problem = Problem("internal", f"internal error (a bug in Norn): {error!r}", hint)
             return self._fail(None, hidden_problem(self._hidden, problem))
 
     def _all_steps(self) -> JobState | None:
         job = self._job
         self._steps = self._runner.pipelines[job.kind](job)
         # The end of an only step is the end of its job: while the job runs, it is not done.
-        done = self._ledger.steps(job.fence) if len(self._steps) > 1 else {}
+        done = self._ledger.steps(job.fence) if self._recorded else {}
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
         last = len(self._steps)
         for n, step in enumerate(self._steps, 1):
             if step.resume is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
-            self._stop.check()
-            state = self._one_step(StepPlace(n, step.name), step, last=n == last)
+            if self._job.container is None:  # one that an earlier owner started is ended by its step, which knows how
+                self._stop.check()
+            if step.resume is Resume.NEVER and done.get(step.name) is StepState.RUNNING:
+                return self._leave_to_a_person()
+            state = self._one_step(StepPosition(n, step.name), step, last=n == last)
             if state is not None:
                 return state
         self._ledger.finish(job.fence, JobState.SUCCEEDED)
         return JobState.SUCCEEDED
 
-    def _one_step(self, place: StepPlace, step: Step, *, last: bool) -> JobState | None:
-        """Plays one step; answers the job's state when the job has ended with it."""
+    @property
+    def _recorded(self) -> bool:
+        """True when the begin of every step is written: a job of one step ends with it, and may be repeated."""
+        return len(self._steps) > 1 or any(step.resume is Resume.NEVER for step in self._steps)
+
+    def _leave_to_a_person(self) -> JobState:
+        """Ends a job that an earlier owner left inside a step which must not be repeated; the ledger says why."""
+        self._ledger.finish(self._job.fence, JobState.ERROR)
+        return JobState.ERROR
+
+    def _one_step(self, place: StepPosition, step: Step, *, last: bool) -> JobState | None:
+        """Plays one step; returns the job's state when the job has ended with it."""
         reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
         if reason is not None:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
-        if len(self._steps) > 1 or step.watched:
-            self._ledger.begin_step(self._job.fence, place, step.stage)
+        if self._recorded or step.watched:
+            self._ledger.begin_step(self._job.fence, place, step.stage, once=step.resume is Resume.NEVER)
         self._current = step
         self._runner.reach(step.name, Point.BEFORE)
+        self._stop.spare(ONCE_SECONDS if step.resume is Resume.NEVER else 0.0)
         try:
             learned = hidden_learned(self._hidden, self._run(step) or Learned())
         except (LeaseLost, Stopped, DatabaseDown):
@@ -197,7 +253,8 @@ class _Play:
     def _run(self, step: Step) -> Learned | None:
         """Runs the step; while engine or cluster are away it waits with its lease alive, up to the patience."""
         job, tools = self._job, self._runner.tools
-        patience = tools.limits.engine_patience if step.patient and not job.sync else 0.0
+        waited_for = job.execution is not None and job.execution.sync
+        patience = tools.limits.engine_patience if step.patient and not waited_for else 0.0
         end = time.monotonic() + patience
         with (
             self._runner.output(job.fence, step.name) as sink,
@@ -205,7 +262,7 @@ class _Play:
             hiding(self._hidden, sink.err) as err,
         ):
             watch = Watch(job.fence, say, self._stop, err if step.watched else None)
-            context = Context(job, tools, watch, self._hooks, self._hidden)
+            context = StepContext(job, tools, watch, self._hooks, self._hidden)
             while True:
                 try:
                     return step.run(context)
@@ -221,18 +278,18 @@ class _Play:
                     raise
 
     def _problem(self, error: NornError) -> Problem:
-        """Answers what the job ends with; without a way out of its own it leads to what the steps wrote."""
+        """Returns the problem with which the job ends; an error without a hint leads to the output of the steps."""
         hint = error.hint or f"norn jobs logs {self._job.id} has the output"
         return hidden_problem(self._hidden, Problem(error.code, error.sentence, hint))
 
-    def _close(self, place: StepPlace, end: StepEnd, last: bool) -> JobState | None:
+    def _close(self, place: StepPosition, end: StepEnd, last: bool) -> JobState | None:
         if last and end.ends is None:
             end = replace(end, ends=JobState.SUCCEEDED)
         facts = self._ledger.end_step(self._job.fence, place, end)
         self._job = replace(self._job, facts=facts, spec=_spec_of(self._job, end.learned))
         return end.ends
 
-    def _fail(self, at: tuple[StepPlace, Step] | None, problem: Problem) -> JobState:
+    def _fail(self, at: tuple[StepPosition, Step] | None, problem: Problem) -> JobState:
         """Ends the job as failed, with the step at which it failed; steps that always run are run first."""
         state = JobState.ERROR if problem.code in ERROR_CODES else JobState.FAILED
         if at is not None:
@@ -245,11 +302,21 @@ class _Play:
         for n, step in enumerate(self._steps, 1):
             if step.always and n > after:
                 self._run(step)
-                self._ledger.end_step(self._job.fence, StepPlace(n, step.name), StepEnd(StepState.SUCCEEDED))
+                self._ledger.end_step(self._job.fence, StepPosition(n, step.name), StepEnd(StepState.SUCCEEDED))
+
+    def _postponed(self, error: Postponed) -> JobState | None:
+        """Puts the job back into the queue, unless it was asked to stop in the meantime."""
+        if self._stop.reason is not None:
+            return self._stopped()
+        log.info("job postponed", job=self._job.id, why=error.sentence)
+        self._ledger.hand_back(self._job.fence, adopt=False, postponed=True)
+        return None
 
     def _stopped(self) -> JobState | None:
-        """Ends a job that was told to stop, by the reason it was given."""
+        """Ends a job that was asked to stop, according to the reason."""
         if self._stop.reason == "cancelled":
+            if not self._without_container():
+                return None
             self._tidy(after=0)
             returns = self._current is not None and self._current.returns
             problem = Problem("cancelled", "cancelled while it ran")
@@ -258,6 +325,19 @@ class _Play:
         if self._stop.reason == "draining":
             self._ledger.hand_back(self._job.fence, adopt=self._hooks.has_begun and self._job.kind.takes_slot)
         return None
+
+    def _without_container(self) -> bool:
+        """Makes sure that the container of an earlier owner is gone; False while its engine is away."""
+        container = self._job.container
+        if container is None or self._hooks.taken_back is not None:
+            return True
+        tools = self._runner.tools
+        try:
+            tools.engines[tools.runtimes[container.runtime].engine].remove(container.id)
+        except EngineDown as error:
+            log.warning("job left to the sweeper", job=self._job.id, error=error.sentence)
+            return False
+        return True
 
 
 def _judged(learned: Learned) -> StepEnd:

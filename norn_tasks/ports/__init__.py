@@ -1,15 +1,17 @@
-"""The outside world: what steps may ask of it, in the domain's words, a file per neighbour; and Tools, what they get.
+"""The outside world: the requests that steps may make, one file for each neighbour; and Tools, which steps get.
 
 Each Protocol has its adapters in `adapters/`, an in-memory fake in `tests/fakes/`, and one contract test for both.
 Adapters raise only errors of `domain.errors`. Everything that may take long takes a `Stop` and gives up within a second
 of it being set, raising `Stopped`, with what it started ended.
 """
 
-from norn_tasks.ports.cluster import Cluster, Command, Replicas, Workload
+from norn_tasks.ports.cluster import Cluster, ExecCommand, Replicas, RouterPorts, Workload
+from norn_tasks.ports.engine import Engine, RunsReach, SeenContainer
 from norn_tasks.ports.images import BuildOrder, BuildQueue, Image, Images
-from norn_tasks.ports.live import LiveStream, LiveStreams, Terminal, Typed
+from norn_tasks.ports.kept_logs import Hiding, KeptLogs
+from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
-from norn_tasks.ports.runs import Hooks, Run, Runtime, SeenContainer
+from norn_tasks.ports.runs import Hooks, Run, RunClient, Runtime
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
 from norn_tasks.ports.vault import Vault
@@ -30,18 +32,25 @@ __all__ = [
     "Image",
     "Images",
     "Run",
+    "RunClient",
     "Hooks",
-    "SeenContainer",
     "Runtime",
+    "Engine",
+    "RunsReach",
+    "SeenContainer",
     "Workload",
     "Cluster",
-    "Command",
+    "ExecCommand",
     "Replicas",
+    "RouterPorts",
     "Mount",
     "Volumes",
     "Vault",
     "LiveStream",
     "LiveStreams",
+    "LiveText",
+    "Hiding",
+    "KeptLogs",
     "Receipt",
     "Messenger",
     "Outbox",

@@ -6,48 +6,75 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.job import Fence
+from norn_tasks.domain.infraspec import Health
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
-from norn_tasks.domain.replica import Replica
 from norn_tasks.domain.secret import Secret
 from norn_tasks.ports.live import Terminal
-from norn_tasks.ports.volumes import Mount
+from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Stop, Watch
 
 
 @dataclass(frozen=True)
 class Workload:
-    """The whole of what the cluster should run for an app.
-
-    `generation` names this rollout (the job that rolled it): containers of another generation are to be replaced.
-    `port` None: no Service, a worker. `healthcheck` None: the port accepting is the gate; a worker is gated on staying
-    up. `memory` bytes and `cpus` None: unlimited. `secrets` are part of the environment; `hidden` is replaced
-    in its lines.
-    """
+    """Everything that a cluster should run for an app."""
 
     app: str
+    """The app."""
     release: int
+    """The number of its release."""
     generation: int
+    """The job that rolls it out; containers of another generation are replaced."""
     image: str
+    """The image of the release."""
     replicas: int
+    """How many containers should run."""
     env: Mapping[str, str] = field(default_factory=dict)
+    """Their environment, without secrets."""
     argv: tuple[str, ...] | None = None
+    """Their command; none for the command of the image."""
     port: int | None = None
+    """The port on which they serve; none for a worker, which no client reaches."""
     healthcheck: str | None = None
+    """The path that must answer before a replica is live; none for a port, or a worker, that stays up."""
+    health: Health = field(default_factory=Health)
+    """How long and how often it is asked; the path is in `healthcheck`."""
+    recreate: bool = False
+    """The old replicas are stopped before new ones start."""
+    stop_grace: int = 10
+    """The seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
+    proven: bool = False
+    """A replica of this generation was live before: the rollout brings back or scales what has run already."""
     internal_host: str = ""
+    """The name under which other apps reach it."""
     memory: int | None = None
+    """The bytes of memory that each may use; none for no limit."""
     cpus: float | None = None
+    """The number of processors that each may use; none for no limit."""
     mounts: tuple[Mount, ...] = ()
+    """Their volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Their secrets, which become part of their environment."""
     hidden: Redaction = NOTHING_HIDDEN
+    """The values that are redacted in their logs."""
+    published: str = ""
+    """The reference of the image in the registry; empty for one that was never pushed."""
+    tag: str = ""
+    """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
+
+    @property
+    def checked(self) -> Health:
+        """Returns how a replica is asked for its health, with the path."""
+        return self.health.model_copy(update={"path": self.healthcheck})
 
 
 @dataclass(frozen=True)
-class Command:
+class ExecCommand:
     """A program to run inside a live replica, beside what serves there.
 
-    `replica`: its number, None for any. `mark` tells this one from every other. `tty`: it gets a terminal of its own,
+    `replica`: its number, None for any. `mark` distinguishes it from every other. `tty`: it gets a terminal of its own,
     of the kind `term` and of `size` (rows, columns).
     """
 
@@ -64,12 +91,18 @@ class Cluster(Protocol):
     """Keeps webservers and workers running."""
 
     name: str
+    """The key under which Tools has it."""
+    engine: str | None
+    """The name of the engine that has its replicas; none for a cluster on machines of its own."""
+
+    def own_volumes(self, watch: Watch) -> Volumes | None:
+        """Returns the volumes of the cluster itself, for one job; none if its replicas mount those of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
         """Makes what a deployment of the app needs before its first release (nothing runs yet)."""
 
-    def expose(self, workload: Workload, watch: Watch) -> None:
-        """Makes the app reachable by its internal host name."""
+    def expose(self, workload: Workload, watch: Watch) -> str:
+        """Makes the app reachable by its internal host name; returns the address for clients outside of the cluster."""
 
     def apply(self, workload: Workload, watch: Watch) -> None:
         """Declares what should run; raises ReleaseGone when the image is not there."""
@@ -77,12 +110,14 @@ class Cluster(Protocol):
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
         """Brings the world to what was applied: surge 1, unavailable 0, each new replica gated before an old one goes.
 
+        With `recreate` the old ones go first.
+
         Raises RolloutFailed with one sentence and the new replica's last lines, the old ones still serving and the
         failed one gone.
         """
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Takes the app's internal name away; none is fine."""
+        """Removes the app's internal name and its address, if it has them."""
 
     def dismantle(self, app: str, watch: Watch) -> None:
         """Stops and removes everything of the app that runs; nothing there is fine."""
@@ -101,15 +136,28 @@ class Cluster(Protocol):
     ) -> None:
         """Emits (replica, line) of the app's replicas, the last `tail` lines each, then new ones while following.
 
-        What is `hidden` is replaced in them.
+        Secrets in `hidden` are replaced in them.
         """
 
-    def execute(self, command: Command, terminal: Terminal) -> int:
-        """Runs a program in a live replica for somebody who is there; answers its exit code.
+    def execute(self, command: ExecCommand, terminal: Terminal) -> int:
+        """Runs a program in a live replica for somebody who is there; returns its exit code.
 
         Raises NotFound when there is no such replica. Raises Stopped with the terminal's stop, the program ended if
         the image has a shell to end it with.
         """
+
+
+class RouterPorts(Protocol):
+    """The ports of the router, of which the Docker cluster gives one to each webserver.
+
+    Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
+    """
+
+    def reserve(self, app: str, fence: Fence) -> int:
+        """Returns the app's port; an app without one gets the lowest free one. Raises Unavailable if none is free."""
+
+    def release(self, app: str, fence: Fence) -> None:
+        """Frees the app's port, if it has one."""
 
 
 class Replicas(Protocol):
@@ -125,13 +173,13 @@ class Replicas(Protocol):
         """Records a created container before it is started."""
 
     def live(self, container: str, address: str, fence: Fence) -> None:
-        """It passed its gate."""
+        """Marks it as live: it passed its gate."""
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """It takes no new requests from now on."""
+        """Keeps new requests away from it from now on."""
 
     def drained(self, container: str) -> bool:
-        """True when the router has said that no request is open on it."""
+        """Returns True when the router has reported that no request is open on it."""
 
     def gone(self, container: str, fence: Fence) -> None:
-        """It is removed from the engine."""
+        """Forgets it: the engine no longer has it."""

@@ -13,18 +13,25 @@ from norn_tasks.ports.watch import Watch
 
 @dataclass(frozen=True)
 class BuildOrder:
-    """An image to build: `context` is a private copy of the source, `target` a stage or None."""
+    """An image to build. `context` is a private copy of the source, `target` a stage or None.
+
+    The image belongs to `app` of the control plane `instance`, and `key` names the source and the build section.
+    `another`: the job builds once more after this, and keeps its turn for that.
+    """
 
     context: Path
     dockerfile: str
     tag: str
-    labels: Mapping[str, str]
+    app: str
+    key: str = ""
+    instance: str = ""
     target: str | None = None
+    another: bool = False
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image on the engine. `user` is its configured user ('' is root); `exposed` its ports."""
+    """An image on the engine. `user` is its configured user ('' is root); `instance` names the control plane of it."""
 
     id: str
     tags: tuple[str, ...]
@@ -32,29 +39,37 @@ class Image:
     user: str = ""
     size: int = 0
     stages: tuple[str, ...] = ()
+    instance: str = ""
 
 
 class BuildQueue(Protocol):
     """Lets one build at a time onto an engine."""
 
-    def turn(self, watch: Watch) -> AbstractContextManager[None]:
-        """Waits for the turn of this job's build, saying for whom, and holds it for the block; raises Stopped."""
+    def turn(self, watch: Watch, *, keep: bool = False) -> AbstractContextManager[None]:
+        """Holds the turn of the engine for the block; raises Postponed while another job has it, and Stopped.
+
+        With `keep` the job has the turn after the block as well: until it takes and leaves it once more, or ends.
+        """
 
 
 class Images(Protocol):
     """Builds and keeps images."""
 
+    engine: str
+    """The name of the engine that has them, in `Tools.engines`."""
+
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds with live output and limits; when stopped, the build is ended and nothing of it goes on.
 
-        Raises BuildFailed with the last line, SourceError for a missing Dockerfile, DiskFull, TimedOut, EngineDown.
+        Raises BuildFailed with the last line, SourceError for a missing Dockerfile, DiskFull, TimedOut, EngineDown, and
+        Postponed while another job builds.
         """
 
     def find(self, reference: str) -> Image | None:
-        """Answers the image of a tag or id, None when it is not there."""
+        """Returns the image of a tag or id, None when it is not there."""
 
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
-        """Pushes an image to the registry under `name` (`path:tag`), and answers its reference there, by digest.
+        """Pushes an image to the registry under `name` (`path:tag`), and returns its reference there, by digest.
 
         None where no registry is set. Raises RegistryFailed.
         """
@@ -69,7 +84,10 @@ class Images(Protocol):
         """Lists the ids of all images that carry our label, of whatever app."""
 
     def trim_cache(self) -> int:
-        """Removes what the builder's cache has over its limit; answers how many bytes that was."""
+        """Removes what the builder's cache has over its limit; returns the number of bytes."""
+
+    def stages_of(self, app: str) -> tuple[str, ...]:
+        """Lists the ids of the images that builds of the app left of their stages, and that have no tag."""
 
     def remove(self, image_id: str) -> bool:
         """Removes an image that carries our label, with all its tags; False when something uses it, or it has none."""
@@ -77,5 +95,5 @@ class Images(Protocol):
     def remove_stage(self, image_id: str) -> bool:
         """Removes what a build left of a stage; False when something still uses it, or it has a tag or our label.
 
-        Which stages a build made is known from its output, into which the app's own programs write.
+        The ids of the stages are taken from the output of the build, into which the app's own programs write.
         """

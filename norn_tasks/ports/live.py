@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from norn_tasks.ports.watch import Stop, Watch
+
+
+class LiveText(NamedTuple):
+    """A line for a reader: the name of what wrote it, its text, and what else is known of it, such as its time."""
+
+    source: str
+    text: str
+    about: Mapping[str, Any] = {}
 
 
 class LiveStream(Protocol):
@@ -13,18 +22,25 @@ class LiveStream(Protocol):
 
     @property
     def stop(self) -> Stop:
-        """Set when nobody reads any more."""
+        """Set when nobody reads it."""
+
+    @property
+    def begun(self) -> bool:
+        """True if an earlier worker of the job has sent lines already."""
 
     def line(self, source: str, text: str) -> None:
         """Sends one line."""
 
+    def lines(self, lines: Sequence[LiveText]) -> None:
+        """Sends lines in order."""
+
     def end(self) -> None:
-        """Tells the readers that no more will come."""
+        """Marks the end of the stream for its readers."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """What somebody typed: bytes, their end, or another size of the window (rows and columns)."""
+    """Input of a client: bytes, their end, or another size of the window (rows and columns)."""
 
     data: bytes = b""
     eof: bool = False
@@ -36,16 +52,16 @@ class Terminal(Protocol):
 
     @property
     def stop(self) -> Stop:
-        """Set when nobody reads any more."""
+        """Set when nobody reads it."""
 
     def typed(self, seconds: float) -> Typed | None:
-        """Waits for what comes next, at most so long."""
+        """Waits for the next input, for at most `seconds`."""
 
     def wrote(self, stream: str, data: bytes) -> None:
         """Hands on what came on `stdout` or `stderr`; waits while the reader is slow. Raises Stopped."""
 
     def ended(self, exit_code: int) -> None:
-        """Tells how the program ended: nothing more comes."""
+        """Sends the program's exit code; nothing more follows."""
 
 
 class LiveStreams(Protocol):
@@ -55,4 +71,4 @@ class LiveStreams(Protocol):
         """Opens a job's live stream, whose stop is also set with the watch's."""
 
     def terminal(self, job: int, watch: Watch) -> Terminal:
-        """Opens the terminal of whoever asked for the job."""
+        """Opens the terminal of the client that asked for the job."""

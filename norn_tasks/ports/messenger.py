@@ -1,33 +1,37 @@
-"""Telling somebody outside: notifications to their receivers, and the call that says that beat is alive."""
+"""Messages to the outside: notifications to their receivers, and the call that shows that beat is alive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from norn_tasks.domain.notification import Parcel
+from norn_tasks.domain.alerting.notification import Parcel
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What came of a call: `taken` when it was answered with a 2xx; `told` is the answer, or why there was none."""
+    """The result of a call."""
 
     taken: bool
-    told: str
+    """The call was answered with a 2xx."""
+    outcome: str
+    """The answer, or the reason why there was none."""
+    pause: float | None = None
+    """The seconds for which the receiver asked to wait before the next try."""
 
 
 class Messenger(Protocol):
     """Calls machines outside, each call once and within 10 s; that nobody answers is a receipt and no error."""
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Sends a delivery to its destination; None when there is nothing to send any more."""
+        """Sends a delivery to its destination; None when nothing is left to send."""
 
     def call_deadman(self) -> Receipt:
         """Calls the dead man's address."""
 
 
 class Outbox(Protocol):
-    """What a messenger needs of the store."""
+    """The part of the store that a messenger needs."""
 
     def parcel(self, delivery: int) -> Parcel | None:
-        """Answers a delivery that waits, None when there is nothing to send any more."""
+        """Returns a delivery that waits, None when nothing is left to send."""

@@ -7,43 +7,90 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from norn_tasks.domain.execution import Ended
+from norn_tasks.domain.causes import Evidence
+from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Secret
+from norn_tasks.ports.live import Terminal
 from norn_tasks.ports.volumes import Mount
 from norn_tasks.ports.watch import Watch
 
 
 @dataclass(frozen=True)
-class Run:
-    """A container to run once (security.md 6 says how it is hardened; a run cannot ask for less).
+class RunClient:
+    """A client that is connected to a run: the run gets its input, and ends when it has left."""
 
-    `name` is its identity on the engine (`norn-x-<execution>`). `timeout` seconds from its start, or at `until` of this
-    process's monotonic clock if that comes before, SIGTERM; `grace` seconds later SIGKILL. `stdin` None: closed.
-    `max_output`: bytes of stdout after which it is ended as too large (None: head and tail are kept and the rest
-    dropped). `logged`: its output also goes to a bounded log of the engine, from which a later owner takes it.
-    `secrets` are part of its environment; `hidden` is replaced in all that is read of it.
-    """
+    terminal: Terminal
+    """The input and output of the client."""
+    tty: bool
+    """The run gets a terminal, and stdout and stderr are one stream."""
+    size: tuple[int, int] | None = None
+    """Rows and columns of that terminal."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A container to run once (docs/security.md 6 says how it is hardened; a run cannot ask for less)."""
 
     name: str
+    """Its identity on the engine: `norn-x-<execution>`."""
     app: str
+    """The app that it belongs to."""
     owner: str
+    """The owner that its label names: `execution:<id>`, or `execution:t<job>` for a test."""
     image: str
+    """The id of its image."""
     argv: tuple[str, ...] | None
+    """Its command; none for the command of the image."""
     env: Mapping[str, str]
+    """Its environment, without secrets."""
     timeout: float
+    """The seconds after its start at which it gets SIGTERM."""
     memory: int
+    """The bytes of memory that it may use."""
     cpus: float
+    """The number of processors that it may use."""
     network: str = "bridge"
+    """Its network: `bridge` or `none`."""
     writable: bool = False
+    """Its root file system may be written."""
     stdin: bytes | None = None
+    """Its input; none when its input is closed."""
+    client: RunClient | None = None
+    """The client whose input it gets, in the place of `stdin`."""
     max_output: int | None = None
+    """The bytes of stdout after which it is stopped; none to keep head and tail and drop the rest."""
     logged: bool = True
+    """Its output also goes to a bounded log of the engine, from which a later owner reads it."""
     grace: float = 10.0
+    """The seconds from SIGTERM to SIGKILL."""
     until: float | None = None
+    """The time of this process's monotonic clock at which it gets SIGTERM, if that is before its timeout."""
     mounts: tuple[Mount, ...] = ()
+    """Its volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Its secrets, which become part of its environment."""
     hidden: Redaction = NOTHING_HIDDEN
+    """The values that are redacted in everything that is read of it."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """The facts about its container that help to find the cause of a bad end."""
+        return Evidence(
+            read_only=not self.writable,
+            volumes=tuple(mount.target for mount in self.mounts),
+            environment=frozenset({*self.env, *self.secrets}),
+        )
+
+    @property
+    def reads(self) -> bool:
+        """Its input is open."""
+        return self.stdin is not None or self.client is not None
+
+    @property
+    def tty(self) -> bool:
+        """It has a terminal."""
+        return self.client is not None and self.client.tty
 
     @property
     def seconds(self) -> float:
@@ -52,59 +99,43 @@ class Run:
 
 
 class Hooks(Protocol):
-    """What a run tells its owner before it goes on; each commits, and raises LeaseLost when the fence has fallen."""
+    """The records that a run makes before it goes on; each commits, and raises LeaseLost when the fence has fallen."""
 
     def created(self, container: str) -> None:
-        """The container exists and is not started: its id is recorded."""
+        """Records the id of the container, which exists and is not started."""
 
     def begun(self) -> None:
-        """The very next thing is that the code is let go."""
+        """Records that the code is started next."""
 
     def never_begun(self) -> int:
-        """An earlier owner was about to let the code go, and it never did: answers the runs that are used up."""
+        """Records that an earlier owner never started the code; returns how many runs are used up."""
 
     @property
     def taken_back(self) -> int | None:
-        """What `never_begun` last answered: from then on the job has so many runs and no container; None before."""
-
-
-@dataclass(frozen=True)
-class SeenContainer:
-    """A container of ours on the engine, by its labels."""
-
-    id: str
-    name: str
-    owner: str
-    running: bool
-    age: float
+        """The last result of `never_begun`, after which the job has that many runs and no container; None before."""
 
 
 class Runtime(Protocol):
-    """Runs one container to its end. While the engine does not answer, waiting calls wait, until stopped."""
+    """One way of running containers on an engine. While the engine does not answer, calls wait, until stopped."""
 
     name: str
+    """The name that a spec's `runtime` gives it."""
+    engine: str
+    """The name of the engine on which it runs containers, in `Tools.engines`."""
 
-    def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
-        """Creates, records, begins, starts, feeds, reads, waits, removes.
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
+        """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
-        The end is the engine's word, never the end of a stream. Stopped by cancel: the container is ended and removed,
-        Stopped is raised. Stopped by draining or a lost lease: a container whose code was let go is left to the next
-        owner, who may wait for it already, if `logged`; else as for cancel. Raises ReleaseGone when the image is not
-        there, EngineDown when the engine did not answer before anything was created.
+        Its end is what the engine says, never the end of a stream. Stopped by a cancel: the code gets SIGTERM and its
+        grace, the container is ended and removed, and Stopped is raised. Stopped by draining or a lost lease: if
+        `logged`, a container whose code was started is left to the next owner, who may wait for its end already; else
+        the container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine
+        did not answer before anything was created.
         """
 
-    def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
         """Waits for a container that an earlier owner started, takes its output, removes it.
 
         One that was never started is removed, and its end says so (`never_started`), if the engine can vouch for that.
-        None when it is gone: its outcome is unknown.
+        Returns None when it is gone: its outcome is unknown.
         """
-
-    def remove(self, container: str) -> None:
-        """Ends and removes a container by id or name, and returns when the engine says it is gone; none is fine."""
-
-    def identity(self) -> str:
-        """Answers the engine's id, which Norn leaves in it (volume `norn-engine`); raises EngineDown."""
-
-    def seen(self) -> tuple[SeenContainer, ...]:
-        """Lists all containers that carry an owner of ours."""

@@ -19,7 +19,7 @@ class Checkout:
 
 
 class Git(Protocol):
-    """Fetches commits, hardened: https and ssh only, no hooks, no prompts, bounded (security.md 3)."""
+    """Fetches commits, hardened: https and ssh only, no hooks, no prompts, bounded (docs/security.md 3)."""
 
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
         """Checks out exactly the commit that `ref` (branch, tag or SHA) names, into the directory `into`, without .git.
@@ -44,7 +44,7 @@ class Sources(Protocol):
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
         """Unpacks the uploaded tree that `revision` (`src-…`) names into `into`.
 
-        Raises SourceError when it is not kept any more, or is not what its revision says.
+        Raises SourceError when it is not kept, or does not match its revision.
         """
 
 
@@ -52,4 +52,4 @@ class Uploads(Protocol):
     """The store's memory of uploads, as the adapter of `Sources` reads it."""
 
     def pieces(self, app: str, revision: str) -> Iterator[bytes]:
-        """Answers the archive (tar.gz) piece by piece, in order; raises SourceError when it is not there."""
+        """Yields the archive (tar.gz) piece by piece, in order; raises SourceError when it is not there."""

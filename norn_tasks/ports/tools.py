@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from norn_tasks.ports.cluster import Cluster
+from norn_tasks.ports.engine import Engine
 from norn_tasks.ports.images import Images
+from norn_tasks.ports.kept_logs import KeptLogs
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
@@ -25,22 +27,27 @@ class Limits:
     run_cpus: float
     engine_patience: float
     workspace: Path
-    router_ports: tuple[int, int]
     instance: str
+    replica_memory: int | None = None
+    """The bytes of memory of a replica whose spec names none; none for no limit."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """The outside world as a step gets it. It holds no door to the store."""
+    """The outside world as a step gets it; it has no access to the store. `engines` and `runtimes` are by name."""
 
     git: Git
     directories: Directories
     sources: Sources
     images: Images
-    cluster: Cluster
+    clusters: Mapping[str, Cluster]
+    """The clusters of this worker, by name."""
+    engines: Mapping[str, Engine]
     runtimes: Mapping[str, Runtime]
     volumes: Volumes
     limits: Limits
     live: LiveStreams
+    logs: KeptLogs
+    """The kept lines of replicas."""
     vault: Vault
     messenger: Messenger

@@ -11,4 +11,4 @@ class Vault(Protocol):
     """Opens what the API sealed."""
 
     def open(self, sealed: Sealed) -> Secret:
-        """Answers the secret; raises SecretsLocked when the key is not there, or is another one."""
+        """Returns the secret; raises SecretsLocked when the key is missing, or the secret was sealed to another one."""

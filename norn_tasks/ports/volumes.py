@@ -19,10 +19,10 @@ class Mount:
 
 
 class Volumes(Protocol):
-    """Keeps the volumes of apps. What an app has is its own, and only `remove` ends it."""
+    """Keeps the volumes of apps. Only `remove` deletes the data of an app."""
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes what is missing, keeps what is there with all that is in it, and answers where it is mounted.
+        """Makes what is missing, keeps what is there with all that is in it, and returns where it is mounted.
 
         Raises InvalidRequest for a hostPath that the operator does not allow, or that leads elsewhere by a link;
         EngineDown.
@@ -32,7 +32,7 @@ class Volumes(Protocol):
         """Lists the app's volumes by the names that its spec gave them, also those that it names no more."""
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes all of the app's volumes with what is in them, and answers their names; none is fine.
+        """Removes all of the app's volumes with what is in them, and returns their names; none is fine.
 
         Directories of the host are nobody's to remove. Raises Conflict while a container uses one.
         """

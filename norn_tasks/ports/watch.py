@@ -1,4 +1,4 @@
-"""What a long piece of work is given along: where its output goes, and what may stop it."""
+"""The companions of a long piece of work: the sink of its output, and the reason to stop."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from norn_tasks.domain.job import Fence
+from norn_tasks.domain.jobs.job import Fence
 
 Say = Callable[[str], None]
 """Takes output for the step's log: text, with or without line ends."""
 
 
 class Stop(Protocol):
-    """Tells a running piece of work that it should end: cancelled, draining, or its lease is lost."""
+    """Signals a running piece of work to end: cancelled, draining, or its lease is lost."""
 
     @property
     def reason(self) -> str | None:
         """`cancelled`, `draining`, `lease_lost`; None while the work may go on."""
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps at most so long, and answers at once with True when the stop is set."""
+        """Sleeps for at most `seconds`, and returns True at once when the stop is set."""
 
     def check(self) -> None:
         """Raises Stopped when the stop is set."""
@@ -28,9 +28,9 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """What a long piece of work is given along: its fence, where its output goes, and what may stop it.
+    """The companions of a long piece of work: its fence, the sink of its output, and the reason to stop.
 
-    `err`: where what came on stderr goes; None: it is not told apart.
+    `err`: where what came on stderr goes; None: the two are not kept apart.
     """
 
     fence: Fence

@@ -1,4 +1,4 @@
-"""What each role adds to a pipeline: what forge provisions, how a release goes live, how it is dismantled."""
+"""The steps that each role adds to the pipelines: to provision it, to release it, and to dismantle it."""
 
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.roles.cron import CRON

@@ -2,7 +2,7 @@
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.function import RegisterFunction, RemoveFunction
-from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.planned.services import ProvisionServices
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 
 FUNCTION = RoleSteps(

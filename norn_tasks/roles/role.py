@@ -1,4 +1,4 @@
-"""What a role is: three tuples of steps, which the pipelines put into their holes."""
+"""A role: three tuples of steps, which the pipelines insert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_tasks.steps.step import Step
 
 @dataclass(frozen=True)
 class RoleSteps:
-    """`provision` is forge's, `release` is deploy's and rollback's, `dismantle` is teardown's part of the role."""
+    """The steps of a role: forge uses `provision`, deploy and rollback use `release`, teardown uses `dismantle`."""
 
     provision: tuple[Step, ...]
     release: tuple[Step, ...]

@@ -1,10 +1,10 @@
-"""The webserver: replicas behind a name and an address, gated on their health."""
+"""The webserver: replicas behind a name and an address, which take traffic only when they are healthy."""
 
 from norn_tasks.roles.role import RoleSteps
-from norn_tasks.steps.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.planned.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.planned.services import ProvisionServices
+from norn_tasks.steps.planned.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.secrets import SyncSecrets
-from norn_tasks.steps.services import ProvisionServices
-from norn_tasks.steps.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import (
     AwaitRollout,

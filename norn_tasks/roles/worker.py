@@ -1,8 +1,8 @@
-"""The worker: replicas that nobody calls."""
+"""The worker: replicas without an address."""
 
 from norn_tasks.roles.role import RoleSteps
+from norn_tasks.steps.planned.services import ProvisionServices
 from norn_tasks.steps.secrets import SyncSecrets
-from norn_tasks.steps.services import ProvisionServices
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import AwaitRollout, CreateDeployment, DeleteDeployment, RolloutImage
 

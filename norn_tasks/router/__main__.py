@@ -1,32 +1,52 @@
-"""`python -m norn_tasks.router`: reads the settings, serves until SIGTERM."""
+"""`python -m norn_tasks.router`: reads the settings, serves until SIGTERM.
+
+With `--take-over` it takes the place of the router of this Norn that runs on the machine, if there is one.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import gc
 import resource
 import signal
 import sys
+from collections.abc import Callable
+
+import structlog
 
 from norn_tasks import settings
 from norn_tasks.domain.errors import InvalidRequest, NornError
 from norn_tasks.logs import configure
+from norn_tasks.router.clients import ClientLimits
 from norn_tasks.router.service import Router
-from norn_tasks.store.session import Database
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.opening import open_database
+
+FILES_PER_CONNECTION = 4
+"""A request holds two files, the client's and the replica's; one app may take half of what the process may open."""
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> int:
-    """Runs the router; answers its exit code."""
+    """Runs the router; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="norn_tasks.router")
+    parser.add_argument("--take-over", action="store_true", help="take the place of the router that runs")
+    replaces = bool(parser.parse_args().take_over)
     try:
         read = settings.load()
         if not read.database_url:
             raise InvalidRequest("the router needs a database", hint="set NORN_DATABASE_URL, or start it with norn up")
     except NornError as error:
-        print(error.told, file=sys.stderr)
+        print(error.rendered, file=sys.stderr)
         return 2
     configure(read)
-    _allow_many_connections()
-    database = Database(read.database_url, pool=2, overflow=2)
-    asyncio.run(_serve(Router(database, read.listen_url, read.router_host)))
+    limits = _limits(read, _allow_many_files())
+    gc.freeze()  # what was imported stays: a collection that looks at all of it would hold up every request
+    database = open_database(read, "router", 4)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(Router(database, read, limits, replaces=replaces)))
     database.dispose()
     return 0
 
@@ -38,9 +58,29 @@ async def _serve(router: Router) -> None:
     await router.run(stop)
 
 
-def _allow_many_connections() -> None:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Returns uvloop's event loop; None, for asyncio's own, on a platform for which there is no uvloop."""
+    try:
+        import uvloop
+    except ImportError:
+        log.info("uvloop is not installed: the router takes more CPU time per request")
+        return None
+    return uvloop.new_event_loop
+
+
+def _limits(read: Settings, files: int) -> ClientLimits:
+    return ClientLimits(
+        connections=min(read.router_connections, files // FILES_PER_CONNECTION),
+        idle_seconds=read.router_idle_timeout,
+        head_seconds=read.router_head_timeout,
+    )
+
+
+def _allow_many_files() -> int:
+    """Raises the limit of open files as far as this user may; returns the limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 if __name__ == "__main__":

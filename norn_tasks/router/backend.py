@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
-import h11
-
-from norn_tasks.router.wire import Wire
+from norn_tasks.router.replica import ReplicaConnection
 
 CONNECT_SECONDS = 3.0
 IDLE_SECONDS = 4.0
-"""A connection is closed after so long without a request: before Node's 5 s, so that servers rarely close first."""
+"""An idle connection is closed after this time: before Node's 5 s, so that servers rarely close first."""
 IDLE_MAX = 128
 REST_SECONDS = 1.0
-"""How long a replica that did not accept a connection is asked last."""
+"""For this time, a replica that did not accept a connection is chosen last."""
 
 
-class RefusedError(Exception):
+class ReplicaUnreachable(Exception):
     """A replica did not accept a connection."""
 
 
 class Backend:
-    """A replica's address, its count of open requests, and its pool."""
+    """A replica's address, its count of open requests, and its pool of idle connections."""
 
     def __init__(self, container: str, address: str) -> None:
         self.container = container
@@ -29,48 +28,50 @@ class Backend:
         self.open = 0
         self.rests_until = 0.0
         self._retired = False
-        self._idle: list[tuple[Wire, float]] = []
+        self._idle: list[tuple[ReplicaConnection, float]] = []
+        host, _, port = address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
 
-    def take(self) -> Wire | None:
-        """Answers the connection that was used last and is still good, None when there is none."""
+    def take(self) -> ReplicaConnection | None:
+        """Returns the connection that was used last and is still good, None when there is none."""
         while self._idle:
-            wire, _ = self._idle.pop()
-            if wire.usable:
-                wire.on_end = None
-                return wire
-            wire.close()
+            connection, _ = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.close()
         return None
 
-    async def connect(self) -> Wire:
-        """Opens a fresh connection; raises RefusedError, and then the replica rests for a moment."""
-        host, _, port = self.address.rpartition(":")
-        loop = asyncio.get_running_loop()
+    async def connect(self) -> ReplicaConnection:
+        """Opens a fresh connection; raises ReplicaUnreachable, and then the replica rests for a moment."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, wire = await loop.create_connection(lambda: Wire(h11.CLIENT), host.strip("[]"), int(port))
+                loop = asyncio.get_running_loop()
+                _, connection = await loop.create_connection(ReplicaConnection, self._host, self._port)
         except (OSError, TimeoutError) as error:
-            self.rests_until = loop.time() + REST_SECONDS
-            raise RefusedError(self.address) from error
-        return wire
+            self.rests_until = monotonic() + REST_SECONDS
+            raise ReplicaUnreachable(self.address) from error
+        return connection
 
-    def give(self, wire: Wire) -> None:
-        """Takes a connection back after an exchange: kept when it can carry another one, closed else."""
-        if self._retired or len(self._idle) >= IDLE_MAX or not wire.next_cycle() or not wire.usable:
-            wire.close()
-            return
-        wire.on_end = wire.close
-        self._idle.append((wire, asyncio.get_running_loop().time()))
+    def give(self, connection: ReplicaConnection) -> None:
+        """Takes a connection back that can carry another request; closes it when the pool is full or retired."""
+        if self._retired or len(self._idle) >= IDLE_MAX or not connection.usable:
+            connection.close()
+        else:
+            self._idle.append((connection, monotonic()))
 
     def sweep(self, now: float) -> None:
-        """Closes what has been idle for too long."""
-        for wire, since in self._idle:
-            if now - since > IDLE_SECONDS or not wire.usable:
-                wire.close()
-        self._idle = [(wire, since) for wire, since in self._idle if wire.usable]
+        """Closes the connections that have been idle for too long."""
+        kept = []
+        for connection, since in self._idle:
+            if now - since > IDLE_SECONDS or not connection.usable:
+                connection.close()
+            else:
+                kept.append((connection, since))
+        self._idle = kept
 
     def retire(self) -> None:
-        """Takes no new requests from now on: idle connections close, busy ones when their exchange ends."""
+        """Takes no new requests from now on: idle connections close now, busy ones when their exchange ends."""
         self._retired = True
-        for wire, _ in self._idle:
-            wire.close()
+        for connection, _ in self._idle:
+            connection.close()
         self._idle.clear()

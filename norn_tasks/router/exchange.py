@@ -1,202 +1,318 @@
-"""One request and its answer: to the replica that is least busy, once more elsewhere when that is safe, and back.
+"""One request and its answer: to the least busy replica, once more to another when that is safe, and back.
 
 Safe means that the client has seen nothing of an answer and the whole body can be sent again, and that the replica
 cannot have begun: it took no connection; or a connection that had been used before closed without a byte, which is how
-a server ends one it thought idle. A fresh connection that closes so has had the request: only a method that may be
-repeated by its nature is (RFC 9110 9.2.2).
+a server ends one that it thought idle. A fresh connection that closes without a byte has had the request: then only a
+method that may be repeated by its nature is (RFC 9110 9.2.2).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from typing import Protocol
 
-import h11
-
-from norn_tasks.router import answers, tunnel
-from norn_tasks.router.backend import Backend, RefusedError
-from norn_tasks.router.body import KEPT_MAX, Body
-from norn_tasks.router.heads import body_size, early_toward_client, toward_client, toward_replica
-from norn_tasks.router.table import Table
-from norn_tasks.router.wire import Wire, WireError
+from norn_tasks.router.backend import Backend, ReplicaUnreachable
+from norn_tasks.router.protocol import answers
+from norn_tasks.router.protocol.heads import Fields, answer_head, early_head, trailer_lines
+from norn_tasks.router.protocol.replies import ReplyHead
+from norn_tasks.router.protocol.requests import KEPT_MAX, ClientRequest
+from norn_tasks.router.replica import ReplicaConnection
+from norn_tasks.router.table import Entry, OpenRequest, Table
+from norn_tasks.router.tunnel import Tunnel
 
 HALF_CLOSED_SECONDS = 5.0
-"""How long a replica may be silent while its client sends no more: most such clients are gone, some half-close."""
+"""How long a replica may be silent after its client's last byte: most such clients are gone, some half-close."""
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+_NONE: frozenset[Backend] = frozenset()
+
+
+class Requester(Protocol):
+    """The client's connection, as its exchange sees it."""
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes of an answer."""
+
+    def write_eof(self) -> None:
+        """Sends no more."""
+
+    def close(self) -> None:
+        """Ends the connection once what was sent is out."""
+
+    def abort(self) -> None:
+        """Ends the connection at once, so that the client sees an answer that is not whole."""
+
+    def hold(self, held: bool) -> None:
+        """Stops reading the body, or continues."""
+
+    def answered(self, *, closing: bool) -> None:
+        """Ends the exchange, which has its whole answer; `closing`: and the connection with it."""
+
+    def switched(self, tunnel: Tunnel) -> bytes:
+        """Makes the connection a tunnel; returns the bytes that the client has sent into it already."""
 
 
 class Exchange:
-    """A request being answered; `closing` tells whether the client's connection is to end with it."""
+    """A request being answered; `closing` is True when the client's connection ends with it."""
 
-    def __init__(self, client: Wire, request: h11.Request, app: str, table: Table, address: str) -> None:
-        self.closing = False
+    _refused = _NONE
+    _shunned: Backend | None = None
+    _open: OpenRequest | None = None
+    _replica: ReplicaConnection | None = None
+    _connecting: asyncio.Task[None] | None = None
+    _silence: asyncio.TimerHandle | None = None
+    _tunnel: Tunnel | None = None
+    _answered = False
+    _chunking = False
+    _full = False
+
+    def __init__(self, client: Requester, request: ClientRequest, app: str, table: Table, *, closing: bool) -> None:
+        self.request = request
+        self.closing = closing or request.head.closes
         self._client = client
-        self._request = request
         self._app = app
         self._table = table
-        self._head = toward_replica(request, client.peer, address)
-        self._body = Body(client)
-        self._answered = False
-        self._abandoned = False
-        size = body_size(request)
-        self._fresh = size is None or size > KEPT_MAX
+        length = request.head.length
+        self._fresh = length is None or length > KEPT_MAX
+        self._out: list[bytes] = []
 
-    async def run(self) -> None:
-        """Answers the request, whatever it takes; raises WireError when the client's connection is of no more use."""
-        refused: set[Backend] = set()
-        shunned: Backend | None = None
-        while (backend := self._choose(refused, shunned)) is not None:
-            try:
-                with self._table.open_request(backend):
-                    if await self._try(backend):
-                        return
-            except RefusedError:
-                refused.add(backend)
-                continue
-            if shunned:
-                break
-            shunned, self._fresh = backend, True
-        await self._say_no(tried=bool(refused or shunned))
+    # Toward the replica
 
-    def _choose(self, refused: set[Backend], shunned: Backend | None) -> Backend | None:
+    def send(self) -> None:
+        """Sends the request to the replica that is least busy, or answers that there is none."""
         entry = self._table.entry(self._app)
-        return entry.choose(refused, shunned) if entry else None
+        backend = entry.choose(self._refused, self._shunned) if entry else None
+        if backend is None:
+            self._answer_without_replica(entry)
+            return
+        self._open = self._table.open_request(backend)
+        connection = None if self._fresh else backend.take()
+        if connection is not None:
+            self._attach(connection)
+        else:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect(backend, self._open))
 
-    async def _try(self, backend: Backend) -> bool:
-        """True when the client has its answer; False when it may be sent again. Raises RefusedError, WireError."""
-        wire = None if self._fresh else backend.take()
-        reused = wire is not None
-        wire = wire or await backend.connect()
-        before = wire.received
+    async def _connect(self, backend: Backend, opened: OpenRequest) -> None:
         try:
-            with self._watched(wire):
-                await self._relay(wire)
-        except WireError as broken:
-            wire.abort()
-            if broken.wire is wire and wire.received == before and self._may_repeat(reused):
-                return False
-            await self._break_off(broken)
-        finally:
-            backend.give(wire)
+            connection = await backend.connect()
+        except ReplicaUnreachable:
+            if self._open is opened:
+                self._let_go()
+                self._refused = self._refused | {backend}
+                self.send()
+            return
+        if self._open is opened:
+            self._attach(connection)
+        else:
+            connection.close()
+
+    def _attach(self, connection: ReplicaConnection) -> None:
+        request = self.request
+        self._replica = connection
+        connection.send(self, request.head.method, request.from_start())
+        if self._full:
+            connection.pause(True)
+        if not request.whole:
+            self._client.hold(False)
+
+    def body_came(self) -> None:
+        """Sends on what has come of the body; until a replica has it, reading stops at what can be remembered."""
+        if self._replica is not None:
+            if data := self.request.unsent():
+                self._replica.write(data)
+        elif not self.request.repeatable:
+            self._client.hold(True)
+
+    def _let_go(self) -> ReplicaConnection | None:
+        """Ends the part of the replica in this exchange; returns its connection."""
+        replica, self._replica = self._replica, None
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.end()
+        return replica
+
+    # Calls of the client's connection
+
+    def client_full(self, full: bool) -> None:
+        """Holds the answer back while the client has too much unread."""
+        self._full = full
+        if self._replica is not None:
+            self._replica.pause(full)
+
+    def client_ended(self) -> None:
+        """Watches the replica of a client that sends no more: one that stays silent is left."""
+        if self._tunnel is not None:
+            self._tunnel.client_ended()
+        elif self._silence is None:
+            self._watch(self._replica.received if self._replica else 0)
+
+    def _watch(self, received: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._silence = loop.call_later(HALF_CLOSED_SECONDS, self._leave_if_silent, received)
+
+    def _leave_if_silent(self, before: int) -> None:
+        received = self._replica.received if self._replica else 0
+        if received != before:
+            self._watch(received)
+            return
+        self.abandon()
+        self._client.abort()
+
+    def abandon(self, *, clean: bool = False) -> bool:
+        """Ends the exchange because of its client; returns True when a part of an answer has been passed on.
+
+        `clean`: the client has ended a tunnel in good order, so what it sent last still reaches the replica.
+        """
+        self._stop_watching()
+        replica = self._let_go()
+        if replica is not None:
+            if clean and self._tunnel is not None:
+                replica.close()
+            else:
+                replica.abort()
+        return self._answered
+
+    def _stop_watching(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+
+    # Calls of the replica's connection
+
+    def early(self, status: int, reason: bytes, fields: Fields) -> bool:
+        """Passes a 1xx on to a client that understands it; returns False for a 101 that nobody has proposed."""
+        request = self.request
+        if status == 101 and not (request.head.upgrades and request.whole):
+            return False
+        if status == 100:
+            request.expects_continue = False
+        if request.head.modern:
+            self._out.append(early_head(status, reason, fields))
         return True
 
-    def _may_repeat(self, reused: bool) -> bool:
-        whole = self._body.repeatable and not self._body.broken and not self._abandoned
-        return whole and (reused or self._request.method in _REPEATABLE)
-
-    @contextlib.contextmanager
-    def _watched(self, wire: Wire) -> Iterator[None]:
-        """Ends the wire when its client is lost, or when it stays silent for a client that sends no more."""
-        client, loop = self._client, asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
-
-        def abandon() -> None:
-            self._abandoned = True
-            wire.abort()
-
-        def look(before: int) -> None:
-            nonlocal timer
-            if wire.received == before:
-                abandon()
-            else:
-                timer = loop.call_later(HALF_CLOSED_SECONDS, look, wire.received)
-
-        def ended() -> None:
-            if client.lost:
-                abandon()
-            elif timer is None:
-                look(-1)
-
-        client.on_end = ended
-        if client.ended:
-            ended()
-        try:
-            yield
-        finally:
-            client.on_end = None
-            if timer:
-                timer.cancel()
-
-    async def _relay(self, wire: Wire) -> None:
-        wire.put(self._head)
-        self._body.start(wire)
-        feeding = None
-        if self._body.complete:
-            await wire.flush()
-        else:
-            feeding = asyncio.create_task(self._body.feed(wire))
-        try:
-            await self._answer(wire)
-        finally:
-            if feeding:
-                feeding.cancel()
-                await asyncio.wait([feeding])
-
-    async def _answer(self, wire: Wire) -> None:
-        """Passes the answer on, each piece as soon as it is there."""
-        while True:
-            event = wire.ready()
-            if event is None:
-                await self._client.flush()
-                event = await wire.event()
-            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
-                return await self._switch(event, wire)
-            if isinstance(event, h11.InformationalResponse):
-                self._put_early(event)
-            elif isinstance(event, h11.Response):
-                self._client.put(toward_client(event, closing=self._last()))
-                self._answered = True
-            elif isinstance(event, h11.Data):
-                self._client.put(event)
-            elif isinstance(event, h11.EndOfMessage):
-                self._client.put(self._end(event))
-                return await self._client.flush()
-            else:
-                raise WireError(wire, "the replica closed the connection")
-
-    def _last(self) -> bool:
-        """A client that still waits for `100 Continue` may send its body or not: only a new connection is sure."""
-        self.closing = self.closing or self._client.http.they_are_waiting_for_100_continue
-        return self.closing
-
-    def _put_early(self, early: h11.InformationalResponse) -> None:
-        if self._request.http_version >= b"1.1":
-            self._client.put(early_toward_client(early))
-
-    def _end(self, event: h11.EndOfMessage) -> h11.EndOfMessage:
-        """Trailers go to clients that can have them."""
-        chunked = self._request.http_version >= b"1.1" and self._request.method != b"HEAD"
-        return event if chunked or not event.headers else h11.EndOfMessage()
-
-    async def _switch(self, event: h11.InformationalResponse, wire: Wire) -> None:
+    def reply_head(self, head: ReplyHead) -> None:
+        """Passes the answer's head on, with the framing that the client understands."""
+        self._close_if_unsure()
+        modern = self.request.head.modern
+        chunked = modern and head.chunked
+        if not head.bodyless and (head.chunked or not head.sized):
+            self._chunking = chunked = modern
+            self.closing = self.closing or not modern
+        self._out.append(answer_head(head.status, head.reason, head.pieces, chunked=chunked, closing=self.closing))
         self._answered = True
-        self._client.put(early_toward_client(event))
-        await self._client.flush()
-        self._client.on_end = None
-        await tunnel.join(self._client, wire)
 
-    async def _break_off(self, broken: WireError) -> None:
-        """Tells the client as well as it still can be told; a half answer is ended visibly."""
-        if self._body.broken:
-            raise self._body.broken
-        if self._abandoned or broken.wire is self._client:
-            raise broken
-        if self._answered:
-            raise WireError(self._client, "the answer broke off") from broken
-        await self._tell(502, f"{self._app}: its replica closed the connection before it had answered")
+    def _close_if_unsure(self) -> None:
+        """Ends the connection of a client that still waits for `100 Continue`: it may send its body or not."""
+        if self.request.expects_continue and not self.request.whole:
+            self.closing = True
 
-    async def _say_no(self, *, tried: bool) -> None:
-        entry = self._table.entry(self._app)
-        if entry is None:
-            await self._tell(404, f"{self._app} is not served here any more")
-        elif tried and entry.backends:
-            await self._tell(502, f"{self._app}: none of its replicas took the request", retry=True)
+    def reply_body(self, piece: bytes) -> None:
+        """Passes a piece of the body on."""
+        self._out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunking else piece)
+
+    def flush(self) -> None:
+        """Sends what has come of the answer."""
+        out = self._out
+        if out:
+            self._client.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    def replied(self, trailers: Fields, *, reusable: bool) -> None:
+        """Sends the rest of the answer and gives the connection back."""
+        if self._chunking:
+            self._out.append(b"0\r\n%s\r\n" % trailer_lines(trailers))
+        self.flush()
+        opened, connection = self._open, self._let_go()
+        if connection is not None and opened is not None:
+            if self._full:
+                connection.pause(False)
+            if reusable and self.request.whole:
+                opened.backend.give(connection)
+            else:
+                connection.close()
+        self._end()
+
+    def replica_lost(self) -> None:
+        """Repeats the request where that is safe; else ends the answer visibly, or answers 502."""
+        replica = self._replica
+        backend = self._open.backend if self._open else None
+        self._let_go()
+        if self._tunnel is not None:
+            self._client.abort()
+        elif self._answered:
+            self._cut_answer()
+        elif replica is not None and self._may_repeat(replica):
+            self._repeat(backend)
         else:
-            await self._tell(503, answers.not_served(entry.route), retry=True)
+            self._out.clear()
+            self._answer(502, f"{self._app}: its replica closed the connection before it had answered")
 
-    async def _tell(self, status: int, sentence: str, *, retry: bool = False) -> None:
-        method, closing = self._request.method, self._last()
-        for event in answers.plain(status, sentence, method=method, retry=retry, closing=closing):
-            self._client.put(event)
-        await self._client.flush()
+    def _cut_answer(self) -> None:
+        """Ends half an answer: without chunks or a length, only a reset shows a client that it is not whole."""
+        self._stop_watching()
+        self.flush()
+        if self.request.head.modern:
+            self._client.close()
+        else:
+            self._client.abort()
+
+    def _may_repeat(self, replica: ReplicaConnection) -> bool:
+        safe = replica.reused or self.request.head.method in _REPEATABLE
+        return safe and not replica.answering and self.request.repeatable
+
+    def _repeat(self, backend: Backend | None) -> None:
+        if self._shunned is None:
+            self._shunned, self._fresh = backend, True
+            self.send()
+        else:
+            self._answer_without_replica(self._table.entry(self._app))
+
+    def replica_full(self, full: bool) -> None:
+        """Holds the body back while the replica has too much unread."""
+        self._client.hold(full)
+
+    # Another protocol
+
+    def replica_switched(self, first: bytes) -> None:
+        """Joins the two connections, now that both have agreed on another protocol."""
+        self.flush()
+        replica = self._replica
+        if replica is None:
+            return
+        self._stop_watching()
+        self._answered = True
+        self._tunnel = Tunnel(self._client, replica)
+        if first:
+            self._client.write(first)
+        if early := self._client.switched(self._tunnel):
+            replica.write(early)
+
+    def replica_bytes(self, data: bytes) -> None:
+        """Passes bytes of that protocol on."""
+        if self._tunnel is not None:
+            self._tunnel.from_replica(data)
+
+    def replica_ended(self) -> None:
+        """Passes on that the replica sends no more."""
+        if self._tunnel is not None:
+            self._tunnel.replica_ended()
+
+    # The router's own answers
+
+    def _answer_without_replica(self, entry: Entry | None) -> None:
+        if entry is None:
+            self._answer(404, f"{self._app} is no longer served here")
+        elif (self._refused or self._shunned) and entry.backends:
+            self._answer(502, f"{self._app}: none of its replicas took the request", retry=True)
+        else:
+            self._answer(503, answers.not_served(entry.route), retry=True)
+
+    def _answer(self, status: int, sentence: str, *, retry: bool = False) -> None:
+        self._close_if_unsure()
+        method = self.request.head.method
+        self._client.write(answers.plain(status, sentence, method=method, retry=retry, closing=self.closing))
+        self._answered = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._client.answered(closing=self.closing)

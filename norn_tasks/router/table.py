@@ -1,17 +1,19 @@
 """The routing table: which replicas take an app's requests, how many are open on each, and which are drained.
 
-It is rebuilt from rows at every look. What stays keeps its connections and its count; what left takes nothing new, and
-the moment its last open request ends it is reported drained.
+It is built again from the rows at every read. A replica that stays keeps its connections and its count; one that left
+gets nothing new, and is reported as drained the moment its last open request ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Set
+from time import monotonic
 
 from norn_tasks.router.backend import Backend
-from norn_tasks.store.routes import Route, Routes
+from norn_tasks.store.replicas.routes import Route, Routes
+
+_LATER, _LAST = 1_000_000, 2_000_000
+"""Added to the open requests of a replica that lately accepted nothing, and of one that has just failed the request."""
 
 
 class Entry:
@@ -22,16 +24,52 @@ class Entry:
         self.backends = backends
         self.turn = turn
 
-    def choose(self, refused: set[Backend], shunned: Backend | None) -> Backend | None:
-        """Picks the live replica with the fewest open requests, in turn when several have; None when none is left.
+    def choose(self, refused: Set[Backend], shunned: Backend | None) -> Backend | None:
+        """Returns the live replica with the fewest open requests, in turn when several have; None when none is left.
 
-        `refused` are out of the question; `shunned`, and those that lately did not accept, are taken when no other is.
+        `refused` are never taken; `shunned`, and those that lately did not accept, only when there is no other.
         """
-        now = asyncio.get_running_loop().time()
         self.turn += 1
-        start = self.turn % max(1, len(self.backends))
-        in_turn = [b for b in self.backends[start:] + self.backends[:start] if b not in refused]
-        return min(in_turn, key=lambda b: (b is shunned, b.rests_until > now, b.open), default=None)
+        backends, best, fewest = self.backends, None, 0
+        start = self.turn % max(1, len(backends))
+        for n in range(start - len(backends), start):  # from `start` on, and around the end
+            backend = backends[n]
+            if backend in refused:
+                continue
+            load = backend.open
+            if backend.rests_until and backend.rests_until > monotonic():
+                load += _LATER
+            if backend is shunned:
+                load += _LAST
+            if best is None or load < fewest:
+                best, fewest = backend, load
+        return best
+
+
+class OpenRequest:
+    """A request that counts as open on a replica until `end` is called, or until the end of a with block."""
+
+    __slots__ = ("_ended", "_table", "backend")
+
+    def __init__(self, backend: Backend, table: Table) -> None:
+        self.backend = backend
+        self._table = table
+        self._ended = False
+        backend.open += 1
+
+    def end(self) -> None:
+        """Counts it no longer; a second call changes nothing."""
+        if not self._ended:
+            self._ended = True
+            self._table.ended(self.backend)
+
+    def __enter__(self) -> OpenRequest:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends it."""
+        self.end()
 
 
 class Table:
@@ -45,20 +83,20 @@ class Table:
         self._leaving: frozenset[str] = frozenset()
 
     def entry(self, app: str) -> Entry | None:
-        """Answers the app's entry, None when it has no address any more."""
+        """Returns the app's entry, None when it no longer has an address."""
         return self._entries.get(app)
 
-    def apply(self, look: Routes) -> None:
-        """Makes the table what the rows say."""
+    def apply(self, read: Routes) -> None:
+        """Makes the table agree with the rows."""
         before, self._live = self._live, {}
-        self._entries = {route.app: self._renewed(route, before) for route in look.routes}
+        self._entries = {route.app: self._renewed(route, before) for route in read.routes}
         for backend in set(before.values()) - set(self._live.values()):
             backend.retire()
             if backend.open:
                 self._left.add(backend)
-        self._leaving = look.leaving
+        self._leaving = read.leaving
         busy = {backend.container for backend in self._left}
-        for container in look.leaving - busy:
+        for container in read.leaving - busy:
             self._drained(container)
 
     def _renewed(self, route: Route, before: dict[str, Backend]) -> Entry:
@@ -70,22 +108,18 @@ class Table:
         earlier = self._entries.get(route.app)
         return Entry(route, backends, earlier.turn if earlier else 0)
 
-    @contextmanager
-    def open_request(self, backend: Backend) -> Iterator[None]:
-        """Counts a request as open on a replica until the block ends."""
-        backend.open += 1
-        try:
-            yield
-        finally:
-            backend.open -= 1
-            if not backend.open and backend in self._left:
-                self._let_go(backend)
+    def open_request(self, backend: Backend) -> OpenRequest:
+        """Counts a request as open on a replica."""
+        return OpenRequest(backend, self)
 
-    def _let_go(self, backend: Backend) -> None:
-        self._left.discard(backend)
-        still = any(other.container == backend.container for other in self._left)
-        if backend.container in self._leaving and not still:
-            self._drained(backend.container)
+    def ended(self, backend: Backend) -> None:
+        """Counts one open request less; called by `OpenRequest`."""
+        backend.open -= 1
+        if not backend.open and backend in self._left:
+            self._left.discard(backend)
+            still = any(other.container == backend.container for other in self._left)
+            if backend.container in self._leaving and not still:
+                self._drained(backend.container)
 
     def sweep(self, now: float) -> None:
         """Closes connections to replicas that have been idle for too long."""

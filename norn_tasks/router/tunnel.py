@@ -1,26 +1,53 @@
-"""After an upgrade: bytes both ways, whatever they mean, until both sides have said their last."""
+"""After an upgrade: bytes pass both ways as they are, until both sides have ended."""
 
 from __future__ import annotations
 
-import asyncio
-
-from norn_tasks.router.wire import Wire, WireError
+from typing import Protocol
 
 
-async def join(one: Wire, other: Wire) -> None:
-    """Passes bytes between two wires; returns when both directions have ended, or one connection is lost."""
-    ways = [asyncio.create_task(_copy(one, other)), asyncio.create_task(_copy(other, one))]
-    try:
-        await asyncio.gather(*ways)
-    except WireError:
-        one.abort()
-        other.abort()
-    finally:
-        for way in ways:
-            way.cancel()
+class TunnelSide(Protocol):
+    """One of the two connections."""
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes."""
+
+    def write_eof(self) -> None:
+        """Sends no more."""
+
+    def close(self) -> None:
+        """Ends the connection once what was sent is out."""
 
 
-async def _copy(source: Wire, sink: Wire) -> None:
-    while data := await source.read():
-        await sink.write(data)
-    sink.write_eof()
+class Tunnel:
+    """Two connections that pass bytes to each other."""
+
+    __slots__ = ("_client", "_client_ended", "_replica", "_replica_ended")
+
+    def __init__(self, client: TunnelSide, replica: TunnelSide) -> None:
+        self._client, self._replica = client, replica
+        self._client_ended = self._replica_ended = False
+
+    def from_client(self, data: bytes) -> None:
+        """Passes bytes to the replica."""
+        self._replica.write(data)
+
+    def from_replica(self, data: bytes) -> None:
+        """Passes bytes to the client."""
+        self._client.write(data)
+
+    def client_ended(self) -> None:
+        """Passes the client's end on."""
+        self._client_ended = True
+        self._end(self._replica)
+
+    def replica_ended(self) -> None:
+        """Passes the replica's end on."""
+        self._replica_ended = True
+        self._end(self._client)
+
+    def _end(self, other: TunnelSide) -> None:
+        if self._client_ended and self._replica_ended:
+            self._client.close()
+            self._replica.close()
+        else:
+            other.write_eof()

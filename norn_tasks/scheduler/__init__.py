@@ -1,1 +1,1 @@
-"""Beat: the schedules, rebuilt from the table; wake-ups and the sweeper live in the same loop."""
+"""Beat: one loop that decides schedules from their table, repeats wake-ups, and runs the sweeper."""

@@ -1,6 +1,6 @@
 """Norn's Celery beat: `celery -A norn_tasks.celery_app beat -S norn_tasks.scheduler.beat:NornScheduler`.
 
-Celery's own schedule stays empty and no file is kept: every tick is one turn of our loop over the database.
+Celery's own schedule stays empty, and there is no schedule file: every tick is one turn of Norn's own loop.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from norn_tasks.logs import configure
 from norn_tasks.scheduler.housekeeping import Housekeeping
 from norn_tasks.scheduler.loop import BeatLoop
 from norn_tasks.settings import load
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.opening import SELDOM, open_database
 
 
 class NornScheduler(Scheduler):
-    """A beat without entries of its own."""
+    """A Celery scheduler without entries."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._loop: BeatLoop | None = None
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """Connects to the database; the schedules are its rows."""
+        """Connects to the database, whose rows are the schedules."""
         settings = load()
         configure(settings)
-        database = Database(settings.database_url, pool=3)
-        Housekeeping(Database(settings.database_url, pool=1), settings).start()
+        database = open_database(settings, "beat", 3, ping_after_idle=SELDOM)
+        Housekeeping(open_database(settings, "beat", 2, ping_after_idle=SELDOM), settings).start()
         self._loop = BeatLoop(database, settings, Waker(settings.broker_url), Live(settings.broker_url))
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
-        """Does one turn, which sleeps as long as it may; Celery is told not to sleep on top of it."""
+        """Runs one turn, which sleeps by itself; returns 0 so that Celery does not sleep in addition."""
         assert self._loop is not None, "beat was not set up"
         self._loop.turn()
         return 0.0

@@ -1,7 +1,7 @@
-"""Keeping house beside beat's loop, on a thread and a connection of its own: nothing here may make a tick late.
+"""Housekeeping beside beat's loop, on its own thread and connection, so that it never delays a tick.
 
-Once a second it looks after the reserve; every few seconds it counts what was told and drops what is not to stay of
-calls; once an hour one of all beats removes what need not be kept.
+It checks the disk reserve once a second. Every few seconds it counts new events and deletes the parts of calls that
+are not kept. Once an hour, one of all beats deletes rows whose retention has ended.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import time
 import structlog
 
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.scheduler.reserve import Reserve
+from norn_tasks.scheduler.disk_reserve import DiskReserve
 from norn_tasks.settings import Settings
-from norn_tasks.store import call_records, chores, retention, sources, tallies
-from norn_tasks.store.retention import Keep
-from norn_tasks.store.session import Database
+from norn_tasks.store.apps import uploads
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.runs import payloads
+from norn_tasks.store.upkeep import counters, exclusive_tasks, retention
+from norn_tasks.store.upkeep.retention import RetentionLimits
 
 log = structlog.get_logger()
 LOOK_SECONDS, ROUND_SECONDS, RETENTION_SECONDS = 1.0, 5.0, 3600.0
 CALLS_AT_ONCE = 200
+BODIES_SECONDS = 60.0
+"""Seconds between two looks at the bytes of recorded bodies, and the age from which they count."""
 
 
-def keep_of(settings: Settings) -> Keep:
-    """Answers what the settings say is to be kept."""
-    return Keep(
+def keep_of(settings: Settings) -> RetentionLimits:
+    """Returns the retention limits of the settings."""
+    return RetentionLimits(
         days=settings.keep_days,
         per_app=settings.keep_per_app,
         runs_days=settings.keep_runs_days,
@@ -36,21 +40,25 @@ def keep_of(settings: Settings) -> Keep:
 
 
 class Housekeeping:
-    """The housekeeper of one beat process; `round()` does what is to be done now."""
+    """The housekeeping of one beat process; `round()` runs the tasks that are due."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
-        self._reserve = Reserve(settings.data_dir, settings.disk_accept_free)
+        self._reserve = DiskReserve(settings.data_dir, settings.disk_accept_free)
         self._gone = threading.Event()
+        self._bodies_due = 0.0
 
     def start(self) -> None:
-        """Keeps house from now on, as long as the process lives."""
+        """Starts the thread, which runs until the process ends."""
         threading.Thread(target=self._rounds, name="norn-housekeeping", daemon=True).start()
 
     def round(self) -> None:
-        """Does one round; raises DatabaseDown."""
-        tallies.count(self._database)
+        """Runs one round; raises DatabaseDown."""
+        counters.count(self._database)
         self._trim_calls()
+        if time.monotonic() >= self._bodies_due:
+            self._bodies_due = time.monotonic() + BODIES_SECONDS
+            self._bound_bodies()
         self._retain()
 
     def _rounds(self) -> None:
@@ -64,29 +72,37 @@ class Housekeeping:
             except DatabaseDown as error:
                 log.warning("housekeeping cannot reach the database", error=error.sentence)
             except Exception:
-                # One chore that cannot be done must not end all the others for good.
-                log.exception("housekeeping failed, and goes on")
+                # A failing task must not stop all the other tasks.
+                log.exception("housekeeping failed; it continues")
 
     def _trim_calls(self) -> None:
         trimmed = CALLS_AT_ONCE
         while trimmed == CALLS_AT_ONCE:
             with self._database.transaction() as tx:
-                trimmed = call_records.trim_due(tx, self._settings.result_ttl, CALLS_AT_ONCE)
+                trimmed = payloads.trim_due(tx, self._settings.result_ttl, CALLS_AT_ONCE)
 
-    def _forget_sources(self) -> None:
-        """Forgets uploads that no release needs, one in a transaction."""
-        forgotten = 1
-        while forgotten and not self._gone.is_set():
+    def _bound_bodies(self) -> None:
+        """Drops the oldest recorded bodies of apps that have too many bytes of them."""
+        most, ttl = self._settings.keep_bodies, min(self._settings.result_ttl, BODIES_SECONDS)
+        trimmed = CALLS_AT_ONCE
+        while trimmed == CALLS_AT_ONCE and not self._gone.is_set():
             with self._database.transaction() as tx:
-                forgotten = sources.forget_unneeded(tx, most=1)
+                trimmed = payloads.trim_over(tx, most, ttl, CALLS_AT_ONCE)
+
+    def _delete_sources(self) -> None:
+        """Deletes uploads that no release needs, one per transaction."""
+        deleted = 1
+        while deleted and not self._gone.is_set():
+            with self._database.transaction() as tx:
+                deleted = uploads.forget_unneeded(tx, most=1)
 
     def _retain(self) -> None:
         with self._database.transaction() as tx:
-            if not chores.my_turn(tx, chores.RETENTION, RETENTION_SECONDS):
+            if not exclusive_tasks.my_turn(tx, exclusive_tasks.RETENTION, RETENTION_SECONDS):
                 return
-        self._forget_sources()
+        self._delete_sources()
         tidied = retention.tidy(self._database, keep_of(self._settings), lambda: not self._gone.is_set())
         removed = {table: count for table, count in tidied.removed.items() if count}
         with self._database.transaction() as tx:
-            chores.done(tx, chores.RETENTION, removed=removed, longest_ms=tidied.longest_ms)
+            exclusive_tasks.done(tx, exclusive_tasks.RETENTION, removed=removed, longest_ms=tidied.longest_ms)
         log.info("retention done", removed=removed, longest_ms=tidied.longest_ms)

@@ -1,7 +1,7 @@
-"""Beat's loop: decides what is due, wakes workers for work that waits, sweeps what is stuck, asks for a look around.
+"""Beat's loop: decides due occurrences, wakes workers for waiting jobs, sweeps stuck jobs, requests observations.
 
-It sleeps until the next due moment, or until the database says that a schedule has changed. Any number of loops may
-run beside each other: rows are locked with SKIP LOCKED, an occurrence is unique, a second sweep finds nothing.
+It sleeps until the next due moment, or until the database reports that a schedule has changed. Any number of loops may
+run at the same time: rows are locked with SKIP LOCKED, an occurrence is unique, and a second sweep finds no jobs.
 """
 
 from __future__ import annotations
@@ -14,35 +14,37 @@ from dataclasses import dataclass, field
 import structlog
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.dispatch import Intake, request_look, request_looks_elsewhere
+from norn_tasks.dispatch import Intake, request_cluster_looks, request_look, request_looks_elsewhere
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.scheduler.deciding import Deciding
-from norn_tasks.scheduler.ear import Ear
-from norn_tasks.scheduler.nudges import Nudges
-from norn_tasks.scheduler.watchman import Watchman
+from norn_tasks.scheduler.due_schedules import DueSchedules
+from norn_tasks.scheduler.lost_wakeups import LostWakeups
+from norn_tasks.scheduler.periodic_tasks import PeriodicTasks
+from norn_tasks.scheduler.schedule_listener import ScheduleListener
 from norn_tasks.settings import Settings
-from norn_tasks.store import sweeper, ticks, workers
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.cron import deciding
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.queue import readiness, sweeper
 
 log = structlog.get_logger()
-NUDGE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS = 1.0, 5.0, 15.0
+WAKE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS = 1.0, 5.0, 15.0
 LONGEST_SLEEP = 1.0
 HELD_ELSEWHERE = 0.05
-"""Seconds of sleep when something is due that another beat, or a change of the schedule, holds at this moment."""
+"""Seconds of sleep when the row of a due schedule is locked by another beat or by a change of the schedule."""
 CLEAR = 0.3
-"""Housekeeping waits while a tick is due within so many seconds, unless it has waited long."""
+"""In seconds: other tasks wait while a tick is due within this time, unless they have waited long already."""
 
 
 @dataclass
 class _Every:
-    """A thing that is done so often."""
+    """The interval of a periodic task."""
 
     seconds: float
     last: float = field(default=float("-inf"))
 
     def due(self, *, clear: bool) -> bool:
-        """True once in so many seconds; while the way is not clear, it waits as long again at most."""
+        """Returns True once per interval; while a tick is about to be due (not `clear`), once per two intervals."""
         now = time.monotonic()
         if now - self.last < self.seconds * (1 if clear else 2):
             return False
@@ -50,55 +52,62 @@ class _Every:
         return True
 
 
+def _pause(away: float, passed: float) -> float:
+    """Returns how long to sleep when the next work was due after `away` seconds, of which some have passed.
+
+    A schedule that changed in between was announced, and ends the sleep.
+    """
+    return HELD_ELSEWHERE if away <= 0 else min(max(0.0, away - passed), LONGEST_SLEEP)
+
+
 class BeatLoop:
-    """One beat. `turn()` does what is to be done and sleeps until there is more, at most a second."""
+    """One beat. `turn()` does all due work, then sleeps until more is due, at most a second."""
 
     def __init__(self, database: Database, settings: Settings, waker: Waker, live: Live) -> None:
         self.name = f"beat@{socket.gethostname()}:{os.getpid()}"
         self._database, self._settings, self._waker, self._live = database, settings, waker, live
         self._intake = Intake(database, settings, waker, live)
-        self._nudges = Nudges(waker)
-        self._deciding = Deciding(database, settings, waker, self.name)
-        self._ear = Ear(database, settings.listen_url)
-        self._watchman = Watchman(self._intake, self.name)
-        self._nudge, self._sweep = _Every(NUDGE_SECONDS), _Every(SWEEP_SECONDS)
+        self._lost_wakeups = LostWakeups(waker)
+        self._due_schedules = DueSchedules(database, settings, waker, self.name)
+        self._listener = ScheduleListener(database, settings.listen_url)
+        self._periodic = PeriodicTasks(self._intake, self.name)
+        self._wakeups, self._sweep = _Every(WAKE_SECONDS), _Every(SWEEP_SECONDS)
         self._look = _Every(LOOK_SECONDS)
 
     def turn(self) -> None:
-        """Does one round; while PostgreSQL is away it says so once a second."""
+        """Runs one turn; while PostgreSQL is unavailable, it logs that once a second."""
         try:
-            self._deciding.round()
-            self._housekeeping(clear=self._away() > CLEAR)
-            self._ear.wait(self._pause())
+            more = self._due_schedules.round()
+            away, asked = self._away(), time.monotonic()
+            self._housekeeping(clear=away > CLEAR)
+            self._listener.wait(0.0 if more else _pause(away, time.monotonic() - asked))
         except DatabaseDown as error:
             log.warning("beat cannot reach the database", error=error.sentence)
-            self._ear.close()
+            self._listener.close()
             time.sleep(LONGEST_SLEEP)
 
     def _away(self) -> float:
         with self._database.transaction() as tx:
-            away = ticks.seconds_to_next(tx)
+            away = deciding.seconds_to_next(tx)
         return LONGEST_SLEEP if away is None else away
 
-    def _pause(self) -> float:
-        away = self._away()
-        return HELD_ELSEWHERE if away <= 0 else min(away, LONGEST_SLEEP)
-
     def _housekeeping(self, *, clear: bool) -> None:
-        if self._nudge.due(clear=clear):
+        if self._wakeups.due(clear=clear):
             with self._database.transaction() as tx:
-                waiting, free = sweeper.waiting(tx), workers.free_slots(tx)
-            self._nudges.send(waiting, free)
+                waiting = readiness.startable(tx)
+                free = workers.free_slots(tx) if waiting else {}
+            self._lost_wakeups.send(waiting, free)
         if self._sweep.due(clear=clear):
             self._sweep_once()
         if self._look.due(clear=clear):
+            request_cluster_looks(self._intake, actor=self.name)
             request_look(self._intake, actor=self.name)
             request_looks_elsewhere(self._intake, actor=self.name)
-        self._watchman.round(clear=clear)
+        self._periodic.round(clear=clear)
 
     def _sweep_once(self) -> None:
         with self._database.transaction() as tx:
-            workers.beat(tx, self.name, self._deciding.lag())
+            workers.beat(tx, self.name, self._due_schedules.lag())
         swept = sweeper.sweep(self._database, max_claims=self._settings.max_claims)
         if swept.moved:
             log.info("swept", moved=swept.moved)

@@ -1,1 +1,1 @@
-"""What pipelines are made of: one outside resource per file, making and unmaking side by side."""
+"""The parts of pipelines: one outside resource per file, making and unmaking side by side."""

@@ -5,15 +5,29 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from norn_tasks.domain.call import environment
-from norn_tasks.domain.errors import NornError, ReleaseGone
-from norn_tasks.domain.execution import OF_A_CALL, OF_A_COMMAND, OF_A_RUN, Ended, ExecutionState, Finished, judge
+from norn_tasks.domain.causes import of_a_call, with_cause
+from norn_tasks.domain.errors import NornError, ReleaseGone, Stopped
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.job import Job, JobKind, Problem
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ExecutionFinished
-from norn_tasks.ports import Run, Runtime
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.domain.jobs.call import environment
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.execution import (
+    OF_A_CALL,
+    OF_A_COMMAND,
+    OF_A_RUN,
+    ContainerExit,
+    ExecutionState,
+    ExecutionVerdict,
+    judge,
+)
+from norn_tasks.domain.jobs.job import JobKind, Problem
+from norn_tasks.domain.jobs.requests import CronRunJobRequest, RunJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.domain.schedule import RunTrigger
+from norn_tasks.ports import Run, RunClient
+from norn_tasks.steps.environment import environment_of
+from norn_tasks.steps.redacted_terminal import RedactedTerminal
+from norn_tasks.steps.step import Step, StepContext
 
 ADOPTABLE_STDIN = 64 * 1024
 """A body up to this size is in the engine's hands before the code begins, so a later owner may wait for the answer."""
@@ -27,78 +41,111 @@ class RunContainer(Step):
 
     name = "run-container"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Ends the execution; the job fails with it when it ends badly."""
+        return _learned(self._finished(context))
+
+    def _finished(self, context: StepContext, client: RunClient | None = None) -> ExecutionVerdict:
         mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
         context = _as_it_stands(context)
-        run = replace(run_of(context), mounts=mounts)
-        runtime = context.tools.runtimes[context.spec.runtime]
-        ended = _taken_over(context, run, runtime)
+        run = replace(run_of(context, client), mounts=mounts)
+        ended = _taken_over(context, run)
         if ended is not None and ended.never_started:
             context.hooks.never_begun()
-            run, ended = replace(run_of(_as_it_stands(context)), mounts=mounts), None
-        ended = ended or _let_go(context, run, runtime)
-        finished = _judged(context.job, context.spec, run, ended)
-        return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
+            run, ended = replace(run_of(_as_it_stands(context), client), mounts=mounts), None
+        ended = ended or context.with_image(lambda: context.runtime.run(run, context.hooks, context.watch))
+        return _judged(context.job, context.spec, run, ended)
 
 
 class RunCommand(RunContainer):
-    """Runs a one-off command, for somebody who may be reading what it prints."""
+    """Runs a one-off command, for somebody who may be reading what it prints, or who is connected to it."""
 
     name = "run-command"
     watched = True
 
+    def run(self, context: StepContext) -> Learned | None:
+        """Ends the execution; of a connected client also sends the exit code, and ends when it has left."""
+        request = context.job.request_as(RunJobRequest)
+        if request.client is None:
+            return super().run(context)
+        for sealed in context.job.sealed:
+            context.tools.vault.open(sealed)  # a value that cannot be opened could not be hidden
+        reader = context.tools.live.terminal(context.job.id, context.watch)
+        terminal = RedactedTerminal(reader, context.hidden, window=request.client.tty)
+        client = RunClient(terminal, request.client.tty, request.client.size)
+        try:
+            finished = self._finished(_connected(context, terminal), client)
+        except Stopped:
+            if context.watch.stop.reason in ("cancelled", "lease_lost"):
+                raise
+            finished = _GONE if context.watch.stop.reason is None else _RESTARTED
+        if finished.state in (ExecutionState.SUCCEEDED, ExecutionState.FAILED) and finished.ended.exit_code is not None:
+            terminal.ended(finished.ended.exit_code)
+        return _learned(finished)
 
-def _let_go(context: Context, run: Run, runtime: Runtime) -> Ended:
-    """Runs it; an image that another engine has built is fetched first. Nothing is created before it is there."""
-    try:
-        return runtime.run(run, context.hooks, context.watch)
-    except ReleaseGone:
-        if not context.fetch_image():
-            raise
-        return runtime.run(run, context.hooks, context.watch)
+
+_GONE = ExecutionVerdict(
+    ExecutionState.CANCELLED, ContainerExit(None), "reader_gone", "stopped: the client disconnected"
+)
+_RESTARTED = ExecutionVerdict(
+    ExecutionState.ERROR, ContainerExit(None), "worker_draining", "its worker is being stopped, and it was ended",
+    "run it again",
+)  # fmt: skip
 
 
-def _judged(job: Job, spec: Infraspec, run: Run, ended: Ended) -> Finished:
-    """Says what its end means, by the limits that the spec says; who has no other way out is sent to the output."""
+def _connected(context: StepContext, terminal: RedactedTerminal) -> StepContext:
+    """Returns the context whose stop is also set when the client has left."""
+    return replace(context, watch=replace(context.watch, stop=terminal.stop))
+
+
+def _learned(finished: ExecutionVerdict) -> Learned:
+    return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
+
+
+def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
+    """Says what its end means, by the limits of the spec; without another hint the verdict points to the output."""
     limit, fields = spec.timeout, OF_A_RUN
-    hint = f"norn cron logs {job.app} {job.execution} has its output"
+    execution = job.required_execution().id
+    hint = f"norn cron logs {job.app} {execution} has its output"
     if job.kind is JobKind.INVOKE:
         limit, fields = spec.function.timeout, OF_A_CALL
-        hint = f"norn fn show {job.execution} has its output"
+        hint = f"norn fn show {execution} has its output"
     if job.kind is JobKind.RUN:
         limit, fields = int(run.timeout), OF_A_COMMAND
-        hint = f"norn runs show {job.execution} has its output"
+        hint = f"norn runs show {execution} has its output"
     finished = judge(ended, timeout=limit, memory=run.memory, output=run.max_output, fields=fields)
+    explained = of_a_call if job.kind is JobKind.INVOKE else with_cause
+    finished = explained(finished, run.evidence)
     bad = finished.state is not ExecutionState.SUCCEEDED
     return replace(finished, hint=finished.hint or hint) if bad else finished
 
 
-def _as_it_stands(context: Context) -> Context:
-    """Answers the context with the job as the ledger has it: a run that was taken back is there again.
+def _as_it_stands(context: StepContext) -> StepContext:
+    """Returns the context with the job as the ledger has it: a run that was taken back is there again.
 
     An engine that goes away after that has the step run once more, with the job as it was claimed.
     """
     runs = context.hooks.taken_back
     if runs is None:
         return context
-    return replace(context, job=replace(context.job, runs=runs, container=None, adopt=False))
+    execution = replace(context.job.required_execution(), runs=runs, adopt=False)
+    return replace(context, job=replace(context.job, execution=execution, container=None))
 
 
-def _taken_over(context: Context, run: Run, runtime: Runtime) -> Ended | None:
-    """Answers how a container of an earlier owner ended; None when the code may (still, or again) be let go.
+def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
+    """Returns how a container of an earlier owner ended; None when the code may (still, or again) be let go.
 
-    Whatever an earlier owner recorded is adopted or removed before anything new is started.
+    A container that an earlier owner recorded is adopted or removed before anything new is started.
     """
-    job = context.job
+    job, execution = context.job, context.job.required_execution()
     if job.container is not None:
-        if job.adopt and (run.stdin is None or len(run.stdin) <= ADOPTABLE_STDIN):
-            ended = runtime.adopt(run, job.container, context.watch)
+        if execution.adopt and run.client is None and (run.stdin is None or len(run.stdin) <= ADOPTABLE_STDIN):
+            ended = context.tools.runtimes[job.container.runtime].adopt(run, job.container.id, context.watch)
             if ended is not None:
                 return ended
         else:
-            runtime.remove(job.container)
-    if job.runs >= job.max_runs:
+            context.remove_recorded()
+    if execution.runs >= execution.max_runs:
         raise WorkerLost("the worker died while the code ran; whether it ended is not known",
                          hint="run it again if that is safe")  # fmt: skip
     return None
@@ -110,61 +157,64 @@ class WorkerLost(NornError):
     code, status = "worker_lost", 502
 
 
-def run_of(context: Context) -> Run:
-    """Builds the container of the job's execution."""
+def run_of(context: StepContext, client: RunClient | None = None) -> Run:
+    """Builds the container of the job's execution; a one-off command may write where the app's replicas may."""
     job, spec, limits = context.job, context.spec, context.tools.limits
-    if job.image_id is None:
+    execution = job.required_execution()
+    if execution.image_id is None:
         raise ReleaseGone(f"release {job.release} of {job.app} has no image", hint=f"norn deploy {job.app}")
     is_call, timeout = job.kind is JobKind.INVOKE, _timeout(job, spec)
-    argv = job.args["command"] if job.kind is JobKind.RUN else spec.argv()
+    argv = job.request.command if isinstance(job.request, RunJobRequest) else spec.argv()
     return Run(
-        name=f"norn-x-{job.execution}-{limits.instance}",
+        name=f"norn-x-{execution.id}-{limits.instance}",
         app=job.app,
-        owner=f"execution:{job.execution}",
-        image=job.image_id,
+        owner=f"execution:{execution.id}",
+        image=execution.image_id,
         argv=tuple(argv) if argv is not None else None,
-        env=_env(job, spec),
+        env=_environment(job),
         secrets=context.secrets(),
         hidden=context.hidden,
         timeout=timeout,
         memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,
         cpus=spec.resources.cpu or limits.run_cpus,
         network=spec.network,
-        writable=spec.container.writable,
-        stdin=job.call.body if job.call is not None else None,
+        writable=spec.container.writable or (job.kind is JobKind.RUN and spec.role.long_running),
+        stdin=execution.call.body if execution.call is not None else None,
+        client=client,
         max_output=spec.function.max_output if is_call else None,
-        grace=SYNC_GRACE if job.sync else Run.grace,
-        until=time.monotonic() + timeout if job.sync else None,
-        logged=not job.sync,
+        grace=SYNC_GRACE if execution.sync else float(spec.stop_grace),
+        until=time.monotonic() + timeout if execution.sync else None,
+        # The log of a run that nobody can take over would be for nobody.
+        logged=not execution.sync and client is None,
     )
 
 
 def _timeout(job: Job, spec: Infraspec) -> float:
-    """One clock: a synchronous call has what is left of its time since it was accepted."""
-    if job.kind is JobKind.RUN:
-        return float(job.args["timeout"])
+    """Returns the limit in seconds; a synchronous call has the rest of its time since it was accepted."""
+    execution = job.required_execution()
+    if isinstance(job.request, RunJobRequest):
+        return float(job.request.timeout)
     if job.kind is JobKind.CRON_RUN:
         return float(spec.timeout)
-    if job.sync and job.remaining is not None:
-        return max(SHORTEST, job.remaining)
+    if execution.sync and execution.remaining is not None:
+        return max(SHORTEST, execution.remaining)
     return float(spec.function.timeout)
 
 
-def _env(job: Job, spec: Infraspec) -> dict[str, str]:
-    told = {
-        "NORN_APP": job.app,
-        "NORN_RELEASE": str(job.release),
-        "NORN_EXECUTION_ID": str(job.execution),
-        "NORN_ATTEMPT": str(job.runs + 1),
-    }
-    if job.scheduled_for is not None:
-        told["NORN_SCHEDULED_AT"] = job.scheduled_for.isoformat().replace("+00:00", "Z")
-        told["NORN_CATCHUP"] = "1" if job.args.get("trigger") == "catchup" else "0"
-    call = environment(job.call, invocation=job.execution or 0, deadline=job.deadline) if job.call is not None else {}
-    return {**spec.env, **told, **call}
+def _environment(job: Job) -> dict[str, str]:
+    execution = job.required_execution()
+    norn = {"NORN_EXECUTION_ID": str(execution.id), "NORN_ATTEMPT": str(execution.runs + 1)}
+    if isinstance(job.request, CronRunJobRequest) and execution.scheduled_for is not None:
+        norn["NORN_SCHEDULED_AT"] = execution.scheduled_for.isoformat().replace("+00:00", "Z")
+        norn["NORN_CATCHUP"] = "1" if job.request.trigger is RunTrigger.CATCHUP else "0"
+    if isinstance(job.request, RunJobRequest) and job.request.client is not None and job.request.client.term:
+        norn["TERM"] = job.request.client.term
+    if execution.call is not None:
+        norn |= environment(execution.call, invocation=execution.id, deadline=execution.deadline)
+    return environment_of(job, **norn)
 
 
-def _problem(finished: Finished) -> Problem | None:
+def _problem(finished: ExecutionVerdict) -> Problem | None:
     if finished.state is ExecutionState.SUCCEEDED:
         return None
     return Problem(finished.cause, finished.sentence, finished.hint)

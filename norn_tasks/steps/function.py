@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import FunctionRegistered, FunctionRemoved, ReleaseLive, TornDown
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import FunctionRegistered, FunctionRemoved, ReleaseLive, TornDown
+from norn_tasks.steps.step import Step, StepContext
 
 
 class RegisterFunction(Step):
@@ -15,7 +15,7 @@ class RegisterFunction(Step):
     def __init__(self, *, goes_live: bool = False) -> None:
         self._goes_live = goes_live
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Notes how many calls may run at once."""
         concurrent = context.spec.function.concurrency
         live = (ReleaseLive(context.job.id),) if self._goes_live else ()
@@ -29,6 +29,6 @@ class RemoveFunction(Step):
 
     name = "remove-function"
 
-    def run(self, context: Context) -> Learned | None:
-        """Nothing takes calls any more."""
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes that the app no longer takes calls."""
         return Learned(writes=(FunctionRemoved(context.job.app), TornDown()))

@@ -6,18 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from norn_tasks.domain.deployment import DeploymentState
+from norn_tasks.domain.causes import with_cause
 from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import TestsFailed, TimedOut
-from norn_tasks.domain.execution import ExecutionState, Finished, judge
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.placing import place_of
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ImageBuilt, ImagePublished, ImagesPruned
-from norn_tasks.ports import BuildOrder, Image, Run, Runtime
-from norn_tasks.steps.step import Context, Step
-
-_INSTANCE = "norn.io/instance"
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict, judge
+from norn_tasks.domain.jobs.facts import BuiltImage, KeptImages, PublishedImage, SourceRevision
+from norn_tasks.domain.jobs.placement import place_of
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import ImageBuilt, ImagePublished, ImagesPruned
+from norn_tasks.ports import BuildOrder, Image, Run
+from norn_tasks.steps.environment import environment_of
+from norn_tasks.steps.step import Step, StepContext
 
 
 def build_key(revision: str, spec: Infraspec) -> str:
@@ -27,23 +28,27 @@ def build_key(revision: str, spec: Infraspec) -> str:
 
 
 def image_tag(app: str, key: str) -> str:
-    """Answers the tag under which the engine keeps it."""
+    """Returns the tag under which the engine keeps it."""
     return f"norn/{app}:{key[:12]}"
 
 
-def _order(context: Context, key: str, tag: str, target: str | None) -> BuildOrder:
+def _order(context: StepContext, key: str, tag: str, target: str | None) -> BuildOrder:
+    build = context.spec.build
     return BuildOrder(
         context=context.workspace / "source",
-        dockerfile=context.spec.build.dockerfile,
+        dockerfile=build.dockerfile,
         tag=tag,
-        labels={"norn.io/app": context.job.app, "norn.io/key": key, _INSTANCE: context.tools.limits.instance},
+        app=context.job.app,
+        key=key,
+        instance=context.tools.limits.instance,
         target=target,
+        another=target is None and build.test is not None and build.test_stage is not None,
     )
 
 
-def _ours(context: Context, image: Image) -> bool:
-    """True for an image of this control plane: another one on the same engine may have an app of the same name."""
-    return image.labels.get(_INSTANCE) == context.tools.limits.instance
+def _ours(context: StepContext, image: Image) -> bool:
+    """Returns true for an image of this control plane; another one on the engine may have an app of that name."""
+    return image.instance == context.tools.limits.instance
 
 
 class BuildImage(Step):
@@ -52,9 +57,9 @@ class BuildImage(Step):
     name = "build-image"
     stage = DeploymentState.BUILDING
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Learns `image_id`."""
-        key = build_key(context.job.facts["revision"], context.spec)
+        key = build_key(context.job.facts.require(SourceRevision).revision, context.spec)
         tag = image_tag(context.job.app, key)
         image = context.tools.images.find(tag)
         if image is not None and _ours(context, image):
@@ -63,14 +68,9 @@ class BuildImage(Step):
         image = context.tools.images.build(_order(context, key, tag, None), context.watch)
         return self._learned(context, image, tag, key)
 
-    def _learned(self, context: Context, image: Image, tag: str, key: str, note: str = "") -> Learned:
-        engine = _docker(context).identity()
-        built = ImageBuilt(tag, image.id, engine, key, image.stages)
-        return Learned(facts={"image_id": image.id, "key": key}, writes=(built,), note=note)
-
-
-def _docker(context: Context) -> Runtime:
-    return context.tools.runtimes["docker"]
+    def _learned(self, context: StepContext, image: Image, tag: str, key: str, note: str = "") -> Learned:
+        built = ImageBuilt(tag, image.id, context.image_engine.identity(), key, image.stages)
+        return Learned(facts=(BuiltImage(image.id, key),), writes=(built,), note=note)
 
 
 class TestImage(Step):
@@ -81,29 +81,27 @@ class TestImage(Step):
     stage = DeploymentState.TESTING
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """An app without a test needs none."""
+        """Returns a reason for an app without a test."""
         return None if spec.build.test else "no build.test"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Raises TestsFailed when the test ends with anything but 0."""
-        if context.job.container is not None:
-            _docker(context).remove(context.job.container)
+        context.remove_recorded()
         run = self._run(context, self._image(context))
-        ended = _docker(context).run(run, context.hooks, context.watch)
-        finished = judge(ended, timeout=run.timeout, memory=run.memory)
+        ended = context.runtime.run(run, context.hooks, context.watch)
+        finished = with_cause(judge(ended, timeout=run.timeout, memory=run.memory), run.evidence, tests=True)
         if finished.state is not ExecutionState.SUCCEEDED:
             raise self._failure(finished, run)
         return None
 
-    def _image(self, context: Context) -> str:
-        stage = context.spec.build.test_stage
+    def _image(self, context: StepContext) -> str:
+        built, stage = context.job.facts.require(BuiltImage), context.spec.build.test_stage
         if stage is None:
-            return str(context.job.facts["image_id"])
-        key = str(context.job.facts["key"])
-        tag = f"{image_tag(context.job.app, key)}-test"
-        return context.tools.images.build(_order(context, key, tag, stage), context.watch).id
+            return built.image_id
+        tag = f"{image_tag(context.job.app, built.key)}-test"
+        return context.tools.images.build(_order(context, built.key, tag, stage), context.watch).id
 
-    def _run(self, context: Context, image: str) -> Run:
+    def _run(self, context: StepContext, image: str) -> Run:
         limits, spec = context.tools.limits, context.spec
         return Run(
             name=f"norn-x-t{context.job.id}-{limits.instance}",
@@ -111,7 +109,7 @@ class TestImage(Step):
             owner=f"execution:t{context.job.id}",
             image=image,
             argv=("sh", "-c", str(spec.build.test)),
-            env=dict(spec.env),
+            env=environment_of(context.job),
             timeout=limits.test_timeout,
             memory=spec.resources.memory or limits.run_memory,
             cpus=spec.resources.cpu or limits.run_cpus,
@@ -120,7 +118,7 @@ class TestImage(Step):
             hidden=context.hidden,
         )
 
-    def _failure(self, finished: Finished, run: Run) -> TestsFailed | TimedOut:
+    def _failure(self, finished: ExecutionVerdict, run: Run) -> TestsFailed | TimedOut:
         if finished.state is ExecutionState.TIMED_OUT:
             return TimedOut(
                 f"build.test did not end within {run.timeout:g} s", hint="make it quicker, or raise NORN_TEST_TIMEOUT"
@@ -136,15 +134,18 @@ class PublishImage(Step):
 
     name = "publish-image"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Learns `published`, by which every engine has the image from now on; one engine needs no registry."""
-        facts, app = context.job.facts, context.job.app
-        name = f"norn-{context.tools.limits.instance}/{app}:{facts['key'][:12]}"
-        reference = context.tools.images.publish(facts["image_id"], name, context.watch)
+        built, app = context.job.facts.require(BuiltImage), context.job.app
+        name = f"norn-{context.tools.limits.instance}/{app}:{built.key[:12]}"
+        reference = context.tools.images.publish(built.image_id, name, context.watch)
         if reference is None:
             return Learned(skipped=True, note="no registry configured: the image stays on this engine")
-        published = ImagePublished(reference, place_of(context.spec))
-        return Learned(facts={"published": reference}, writes=(published,), note=reference.rpartition("@")[2][:19])
+        cluster = context.tools.clusters.get(context.job.cluster or "")
+        apart = cluster is not None and cluster.engine is None
+        published = ImagePublished(reference, place_of(context.spec, apart=apart))
+        note = reference.rpartition("@")[2][:19]
+        return Learned(facts=(PublishedImage(reference),), writes=(published,), note=note)
 
 
 class PruneImages(Step):
@@ -157,21 +158,38 @@ class PruneImages(Step):
     name = "prune-images"
     best_effort = True
 
-    def run(self, context: Context) -> Learned | None:
-        """Notes how many it removed. One that was frozen meanwhile removes nothing: what is kept may have changed."""
-        keep, images = set(context.job.facts.get("keep_images", ())), context.tools.images
-        if not keep:
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes how many it removed. A worker that was frozen in between removes nothing."""
+        kept, images = context.job.facts.get(KeptImages), context.tools.images
+        if kept is None or not kept.keep_images:
             return None
+        keep = set(kept.keep_images)
         stale = [each for each in images.of_app(context.job.app) if each.id not in keep and _ours(context, each)]
-        gone = tuple(image.id for image in stale if self._removed(context, images.remove, image.id))
-        for stage in context.job.facts.get("spent_stages", ()):
-            self._removed(context, images.remove_stage, stage)
+        gone = tuple(image.id for image in stale if _removed(context, images.remove, image.id))
+        for stage in kept.spent_stages:
+            _removed(context, images.remove_stage, stage)
         freed = images.trim_cache()
         if freed:
             context.watch.say(f"the builder's cache was over its limit: {amount(freed)} removed\n")
         return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
 
-    @staticmethod
-    def _removed(context: Context, remove: Callable[[str], bool], image: str) -> bool:
-        context.watch.stop.check()
-        return remove(image)
+
+class RemoveImages(Step):
+    """Removes all images of an app that is purged, and what builds left of their stages."""
+
+    name = "remove-images"
+    best_effort = True
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes how many it removed; an image that a container still uses stays."""
+        app, images = context.job.app, context.tools.images
+        mine = [each.id for each in images.of_app(app) if _ours(context, each)]
+        gone = tuple(image for image in mine if _removed(context, images.remove, image))
+        for stage in images.stages_of(app):
+            _removed(context, images.remove_stage, stage)
+        return Learned(writes=(ImagesPruned(app, gone),), note=f"{len(gone)} removed" if gone else "")
+
+
+def _removed(context: StepContext, remove: Callable[[str], bool], image: str) -> bool:
+    context.watch.stop.check()
+    return remove(image)

@@ -1,11 +1,12 @@
-"""Telling somebody outside: one try of one delivery, and the dead man's call."""
+"""Messages to receivers outside: one try of one delivery, and the dead man's call."""
 
 from __future__ import annotations
 
-from norn_tasks.domain.job import Problem
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import DeadManCalled, DeliveryTried
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.domain.jobs.job import Problem
+from norn_tasks.domain.jobs.requests import NotifyJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import DeadManCalled, DeliveryTried
+from norn_tasks.steps.step import Step, StepContext
 
 
 class SendNotification(Step):
@@ -14,16 +15,19 @@ class SendNotification(Step):
     name = "send-notification"
     patient = False
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Writes what came of it; the job fails when nobody took it."""
-        delivery = int(context.job.args["delivery"])
+        delivery = context.job.request_as(NotifyJobRequest).delivery
         receipt = context.tools.messenger.deliver(delivery)
         if receipt is None:
-            return Learned(note="nothing to send any more")
+            return Learned(note="there is nothing left to send")
         failed = None
         if not receipt.taken:
-            failed = Problem("not_delivered", receipt.told, "norn notify deliveries NAME tells when it is tried again")
-        return Learned(writes=(DeliveryTried(delivery, receipt.taken, receipt.told),), note=receipt.told, failed=failed)
+            failed = Problem(
+                "not_delivered", receipt.outcome, "norn notify deliveries NAME says when it is tried again"
+            )
+        tried = DeliveryTried(delivery, receipt.taken, receipt.outcome, receipt.pause)
+        return Learned(writes=(tried,), note=receipt.outcome, failed=failed)
 
 
 class CallDeadMan(Step):
@@ -32,8 +36,8 @@ class CallDeadMan(Step):
     name = "call-deadman"
     patient = False
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Writes how it went."""
         receipt = context.tools.messenger.call_deadman()
-        failed = None if receipt.taken else Problem("not_delivered", receipt.told, "check NORN_DEADMAN_URL")
-        return Learned(writes=(DeadManCalled(receipt.taken, receipt.told),), note=receipt.told, failed=failed)
+        failed = None if receipt.taken else Problem("not_delivered", receipt.outcome, "check NORN_DEADMAN_URL")
+        return Learned(writes=(DeadManCalled(receipt.taken, receipt.outcome),), note=receipt.outcome, failed=failed)

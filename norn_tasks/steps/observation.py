@@ -1,85 +1,110 @@
-"""Looking: what the cluster and the engine have, which containers lost their owner, what the replicas log."""
+"""Looking: what the cluster and the engine have, which containers lost their owner; and programs in replicas."""
 
 from __future__ import annotations
 
-from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Problem
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ContainersSeen, ImagesSeen, WorkloadSeen
-from norn_tasks.ports import Command
-from norn_tasks.steps.hidden_terminal import HiddenTerminal
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.domain.errors import EngineDown, Stopped
+from norn_tasks.domain.jobs.facts import OrphanedContainers, ProgramExit, RemovedOrphans
+from norn_tasks.domain.jobs.job import Problem
+from norn_tasks.domain.jobs.requests import ExecJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import ContainersSeen, EngineLook, ImagesSeen, RunsReachSeen, WorkloadSeen, Write
+from norn_tasks.ports import Engine, ExecCommand
+from norn_tasks.steps.redacted_terminal import RedactedTerminal
+from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtCluster(Step):
-    """Looks at every app's replicas; status lists read only what it leaves behind."""
+    """Looks at the replicas of every app of a cluster; status lists read only the rows that it leaves."""
 
     name = "look-at-cluster"
 
-    def run(self, context: Context) -> Learned | None:
-        """Writes one status per app; an app that has too few replicas is repaired because of it."""
-        if not context.job.args.get("home", True):
-            return Learned(skipped=True, note="webservers and workers are on another engine")
-        engine = context.tools.runtimes["docker"].identity()
-        return Learned(writes=(WorkloadSeen(context.tools.cluster.status(), complete=True, engine=engine),))
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes one status per app, which has an app repaired that has too few replicas."""
+        cluster, engine = context.cluster, context.image_engine.identity()
+        return Learned(writes=(WorkloadSeen(cluster.name, cluster.status(), complete=True, engine=engine),))
 
 
-class LookAtEngine(Step):
-    """Looks at every container of ours; writing it down learns which have no owner any more."""
+class LookAtEngines(Step):
+    """Lists every container of this control plane; writing that down learns which of them have no owner."""
 
     name = "look-at-engine"
 
-    def run(self, context: Context) -> Learned | None:
-        """Learns `orphans`."""
-        docker = context.tools.runtimes["docker"]
-        seen = tuple((c.id, c.owner, c.age) for c in docker.seen())
-        return Learned(writes=(ContainersSeen(seen, docker.identity()),))
+    def run(self, context: StepContext) -> Learned | None:
+        """Learns which are orphaned. An engine that does not answer is only named."""
+        looks, silent = _looks(context)
+        note = f"no answer from {', '.join(silent)}" if silent else ""
+        return Learned(writes=(ContainersSeen(looks),), note=note)
+
+
+def _looks(context: StepContext) -> tuple[tuple[EngineLook, ...], list[str]]:
+    """Returns a look at each engine that answers, and the names of the others; raises EngineDown when none does."""
+    looks: list[EngineLook] = []
+    silent: dict[str, EngineDown] = {}
+    for name, engine in context.tools.engines.items():
+        try:
+            seen = tuple((each.id, each.owner, each.age) for each in engine.containers())
+            looks.append(EngineLook(engine.identity(), seen))
+        except EngineDown as error:
+            silent[name] = error
+    if silent and not looks:
+        raise next(iter(silent.values()))
+    return tuple(looks), list(silent)
 
 
 class LookAtImages(Step):
-    """Looks which images of ours are there: a schedule whose image is gone is told before its next run fails."""
+    """Looks which images of ours are there: a schedule without its image raises an alert before its next run fails."""
 
     name = "look-at-images"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Writes their ids."""
-        engine = context.tools.runtimes["docker"].identity()
+        engine = context.image_engine.identity()
         return Learned(writes=(ImagesSeen(engine, context.tools.images.ids()),))
 
 
+class LookAtNetwork(Step):
+    """Looks what the containers of runs reach: other apps through the router, and a cloud's metadata."""
+
+    name = "look-at-network"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes it for each engine that answers."""
+        seen: list[Write] = []
+        for engine in context.tools.engines.values():
+            try:
+                reach = engine.reach()
+                found = (reach.address, reach.host, reach.metadata, reach.io_uring)
+                seen.append(RunsReachSeen(engine.identity(), *found))
+            except EngineDown:
+                continue  # the look at the engine has said so
+        return Learned(writes=tuple(seen))
+
+
 class RemoveOrphans(Step):
-    """Removes containers whose owner is gone: what a killed worker or a frozen one left behind."""
+    """Removes containers that have no owner: a killed or a frozen worker left them behind."""
 
     name = "remove-orphans"
 
-    def run(self, context: Context) -> Learned | None:
-        """Notes how many there were. One that was frozen meanwhile removes no more: an owner may have come back."""
-        orphans = list(context.job.facts.get("orphans", ()))
-        for container in orphans:
-            context.watch.stop.check()
-            context.tools.runtimes["docker"].remove(container)
-        if not orphans:
+    def run(self, context: StepContext) -> Learned | None:
+        """Learns how many it removed. A worker that was frozen until now removes none: an owner may be back."""
+        found = context.job.facts.get(OrphanedContainers)
+        if found is None or not found.orphaned:
             return None
-        docker = context.tools.runtimes["docker"]
-        left = tuple((c.id, c.owner, c.age) for c in docker.seen())
-        return Learned(writes=(ContainersSeen(left, docker.identity()),), note=f"{len(orphans)} removed")
+        removed = sum(_removed(context, engine, found) for engine in context.tools.engines.values())
+        looks = ContainersSeen(_looks(context)[0])
+        return Learned(facts=(RemovedOrphans(removed),), writes=(looks,), note=f"{removed} removed")
 
 
-class ReadLogs(Step):
-    """Reads an app's logs from its replicas into the job's live stream, as long as somebody reads there."""
-
-    name = "read-logs"
-    patient = False
-
-    def run(self, context: Context) -> Learned | None:
-        """Ends when the logs end, or when nobody reads any more; why it failed, readers learn from the job."""
-        job, tools = context.job, context.tools
-        _require_hideable(context)
-        emit = tools.live.of_job(job.id, context.watch)
-        tail, follow = int(job.args["tail"]), bool(job.args["follow"])
-        tools.cluster.logs(job.app, tail, follow, emit.line, emit.stop, context.hidden)
-        emit.end()
-        return None
+def _removed(context: StepContext, engine: Engine, found: OrphanedContainers) -> int:
+    try:
+        identity = engine.identity()
+    except EngineDown:
+        return 0  # the next look finds them again
+    here = [container for place, container in found.orphaned if place == identity]
+    for container in here:
+        context.watch.stop.check()
+        engine.remove(container)
+    return len(here)
 
 
 class RunInReplica(Step):
@@ -88,42 +113,36 @@ class RunInReplica(Step):
     name = "run-in-replica"
     patient = False
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Learns `exit_code`; ends with the one who asked for it."""
         if context.job.claims > 1:
             return Learned(failed=_LOST)
-        _require_hideable(context)
+        context.require_hideable()
         reader, command = context.tools.live.terminal(context.job.id, context.watch), _command(context)
-        terminal = HiddenTerminal(reader, context.hidden, window=command.tty)
+        terminal = RedactedTerminal(reader, context.hidden, window=command.tty)
         try:
-            code = context.tools.cluster.execute(command, terminal)
+            code = context.cluster.execute(command, terminal)
         except Stopped:
             if context.watch.stop.reason in ("cancelled", "lease_lost"):
                 raise
             return Learned(failed=_GONE if context.watch.stop.reason is None else _RESTARTED)
         terminal.ended(code)
-        return Learned(facts={"exit_code": code}, note=f"exit {code}")
-
-
-def _require_hideable(context: Context) -> None:
-    """Raises SecretsLocked when a secret cannot be opened: what its value is, and so what to hide, is not known."""
-    for sealed in context.job.sealed:
-        context.tools.vault.open(sealed)
+        return Learned(facts=(ProgramExit(code),), note=f"exit {code}")
 
 
 _LOST = Problem("worker_lost", "the worker died while it ran; whether it ended is not known", "run it again if it may")
-_GONE = Problem("reader_gone", "whoever had asked for it went away, and it was ended")
+_GONE = Problem("reader_gone", "stopped: the client disconnected")
 _RESTARTED = Problem("worker_draining", "its worker is being stopped, and it was ended", "run it again")
 
 
-def _command(context: Context) -> Command:
-    job, args = context.job, context.job.args
-    return Command(
+def _command(context: StepContext) -> ExecCommand:
+    job, request = context.job, context.job.request_as(ExecJobRequest)
+    return ExecCommand(
         app=job.app,
-        argv=tuple(args["command"]),
+        argv=request.command,
         mark=f"{job.id}-{context.tools.limits.instance}",
-        replica=args["replica"],
-        tty=args["tty"],
-        term=args["term"],
-        size=tuple(args["size"]) if args["size"] else None,
+        replica=request.replica,
+        tty=request.tty,
+        term=request.term,
+        size=request.size,
     )

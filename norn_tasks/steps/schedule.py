@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import ReleaseLive, ScheduleRegistered, ScheduleRemoved, TornDown
 from norn_tasks.domain.schedule import policy_of
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ReleaseLive, ScheduleRegistered, ScheduleRemoved, TornDown
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.step import Step, StepContext
 
 ALLOWED_AT_ONCE = 16
 """Runs of one app at once with `concurrency: allow`; else one."""
@@ -19,7 +19,7 @@ class RegisterSchedule(Step):
     def __init__(self, *, goes_live: bool = False) -> None:
         self._goes_live = goes_live
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Notes the schedule."""
         spec = context.spec
         concurrent = ALLOWED_AT_ONCE if spec.concurrency == "allow" else 1
@@ -33,6 +33,6 @@ class RemoveSchedule(Step):
 
     name = "remove-schedule"
 
-    def run(self, context: Context) -> Learned | None:
-        """Nothing fires any more."""
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes that the app no longer has a schedule."""
         return Learned(writes=(ScheduleRemoved(context.job.app), TornDown()))

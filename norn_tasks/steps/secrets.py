@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.step import Learned
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.domain.jobs.facts import SecretVersions
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.steps.step import Step, StepContext
 
 
 class SyncSecrets(Step):
-    """Tells which versions of the app's secrets go live; `strict` False (forge): only notes what is not set yet."""
+    """Notes which versions of the app's secrets go live; `strict` False (forge): only says what is not set yet."""
 
     name = "sync-secrets"
 
@@ -16,16 +17,15 @@ class SyncSecrets(Step):
         self._strict = strict
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """An app that names none needs none."""
+        """Returns a reason for an app that names no secrets."""
         return None if spec.secrets else "no secrets named"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Notes names and versions; raises SecretsMissing, or SecretsLocked for one that cannot be opened."""
         missing = context.missing_secrets
         if missing and not self._strict:
             return Learned(note=f"not set yet: {', '.join(missing)}")
         context.secrets()
         versions = {each.name: each.version for each in context.named_secrets}
-        return Learned(
-            facts={"secrets": versions}, note=", ".join(f"{name} v{version}" for name, version in versions.items())
-        )
+        note = ", ".join(f"{name} v{version}" for name, version in versions.items())
+        return Learned(facts=(SecretVersions(versions),), note=note, skipped=not self._strict)

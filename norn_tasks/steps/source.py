@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks import trees
+from norn_tasks.domain.errors import InvalidRequest, SourceError
 from norn_tasks.domain.infraspec import Infraspec, decode, parse
-from norn_tasks.domain.step import Learned, Resume
-from norn_tasks.domain.writes import SpecLearned
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.facts import BuiltImage, PublishedImage, SourceRevision
+from norn_tasks.domain.jobs.requests import DeployJobRequest, GitSource, UploadSource
+from norn_tasks.domain.jobs.step import Learned, Resume
+from norn_tasks.domain.jobs.writes import SpecLearned
 from norn_tasks.ports import Checkout
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.step import Step, StepContext
 
 SPEC_FILE = "infraspec.yaml"
 
@@ -23,33 +25,51 @@ class CloneSource(Step):
     resume = Resume.REDO
     stage = DeploymentState.BUILDING
 
-    def run(self, context: Context) -> Learned | None:
-        """Leaves the source in `<workspace>/source`; a job whose image is built already needs none."""
-        if "image_id" in context.job.facts:
+    def run(self, context: StepContext) -> Learned | None:
+        """Leaves the source in `<workspace>/source`, unless nothing is left to build of it."""
+        if not self._is_needed(context):
             return None
         checkout = self._checkout(context)
+        self._require_same(context, checkout.revision)
         spec = self._spec(context, checkout.path)
         context.watch.say(f"revision {checkout.revision}\n")
         return Learned(
-            facts={"revision": checkout.revision},
-            writes=(SpecLearned(spec.to_json(), checkout.revision),),
+            facts=(SourceRevision(checkout.revision),),
+            writes=(SpecLearned(spec.frozen(), checkout.revision),),
             note=checkout.revision[:12],
         )
 
-    def _checkout(self, context: Context) -> Checkout:
-        into = context.workspace / "source"
-        shutil.rmtree(into, ignore_errors=True)
-        into.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        args = context.job.args
-        if args["source"] == "git":
-            ref = context.job.facts.get("revision") or args["ref"]
-            return context.tools.git.checkout(args["url"], ref, into, context.watch)
-        if args["source"] == "upload":
-            return context.tools.sources.checkout(context.job.app, args["revision"], into, context.watch)
-        return context.tools.directories.checkout(Path(args["origin"]), into, context.watch)
+    @staticmethod
+    def _is_needed(context: StepContext) -> bool:
+        """Returns false when the image is built, and so is the stage of its test, or it can be on this machine."""
+        facts, source = context.job.facts, context.workspace / "source"
+        if facts.get(BuiltImage) is None:
+            return True
+        return context.spec.build.test_stage is not None and facts.get(PublishedImage) is None and not source.is_dir()
 
-    def _spec(self, context: Context, source: Path) -> Infraspec:
-        """Answers the revision's spec; one without the file keeps the registered spec."""
+    @staticmethod
+    def _require_same(context: StepContext, revision: str) -> None:
+        built = context.job.facts.get(SourceRevision) if context.job.facts.get(BuiltImage) is not None else None
+        if built is not None and built.revision != revision:
+            raise SourceError(
+                f"the source has changed since the image was built of {built.revision[:12]}", hint="deploy it again"
+            )
+
+    def _checkout(self, context: StepContext) -> Checkout:
+        into = context.workspace / "source"
+        trees.remove(into)
+        into.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        source = context.job.request_as(DeployJobRequest).source
+        if isinstance(source, GitSource):
+            before = context.job.facts.get(SourceRevision)
+            ref = before.revision if before is not None else source.ref
+            return context.tools.git.checkout(source.url, ref, into, context.watch)
+        if isinstance(source, UploadSource):
+            return context.tools.sources.checkout(context.job.app, source.revision, into, context.watch)
+        return context.tools.directories.checkout(Path(source.origin), into, context.watch)
+
+    def _spec(self, context: StepContext, source: Path) -> Infraspec:
+        """Returns the revision's spec; one without the file keeps the registered spec."""
         path = source / SPEC_FILE
         if path.is_symlink() or not path.is_file():
             return context.spec
@@ -71,7 +91,7 @@ class DiscardSource(Step):
     resume = Resume.REDO
     always = True
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Removes the directory."""
-        shutil.rmtree(context.workspace, ignore_errors=True)
+        trees.remove(context.workspace)
         return None

@@ -1,4 +1,4 @@
-"""What every step is, and what it gets: the job, the tools, and the watch that stops it.
+"""The base of every step, and the context that it gets: the job, the tools, and the watch that stops it.
 
 A step decides what should be; the ports know how. It returns only what it learned; the runner records that.
 """
@@ -6,23 +6,27 @@ A step decides what should be; the ports know how. It returns only what it learn
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import SecretsMissing
+from norn_tasks.domain.errors import ClusterDown, ReleaseGone, SecretsMissing
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.job import Job
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.facts import PublishedImage
+from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Sealed, Secret, current
-from norn_tasks.domain.step import Learned, Resume
-from norn_tasks.ports import Hooks, Tools, Watch
+from norn_tasks.ports import Cluster, Engine, Hooks, Runtime, Tools, Volumes, Watch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Context:
-    """What a step runs with; `hidden` are the app's secrets, for whatever captures output."""
+class StepContext:
+    """The context of a step; `hidden` are the app's secrets, for whatever captures output."""
 
     job: Job
     tools: Tools
@@ -36,16 +40,51 @@ class Context:
         assert self.job.spec is not None, f"job {self.job.id} carries no spec"
         return self.job.spec
 
+    def require_hideable(self) -> None:
+        """Raises SecretsLocked when a secret cannot be opened: its value, which must be hidden, is not known."""
+        for sealed in self.job.sealed:
+            self.tools.vault.open(sealed)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster of the job; raises ClusterDown if this worker does not have it."""
+        name = self.job.cluster or ""
+        found = self.tools.clusters.get(name)
+        if found is None:
+            raise ClusterDown(f"this worker does not have the cluster {name!r}", hint="norn worker list")
+        return found
+
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes of the app's replicas: those of its cluster if that has its own, else those of the engine."""
+        own = self.cluster.own_volumes(self.watch) if self.job.cluster is not None else None
+        return own if own is not None else self.tools.volumes
+
+    @property
+    def published(self) -> str | None:
+        """The reference of the release's image in the registry; None when it was never published."""
+        learned = self.job.facts.get(PublishedImage)
+        return learned.published if learned is not None else self.job.published
+
     @property
     def workspace(self) -> Path:
         """This job's private directory on this machine."""
         return self.tools.limits.workspace / f"job-{self.job.id}"
 
     @property
+    def runtime(self) -> Runtime:
+        """The runtime that the spec names."""
+        return self.tools.runtimes[self.spec.runtime]
+
+    @property
+    def image_engine(self) -> Engine:
+        """The engine that has the images; replicas run there too."""
+        return self.tools.engines[self.tools.images.engine]
+
+    @property
     def named_secrets(self) -> tuple[Sealed, ...]:
         """The secrets that the spec names and that are set."""
-        known = current(self.job.sealed)
-        return tuple(known[name] for name in self.spec.secrets if name in known)
+        return self._named(self.spec)
 
     @property
     def missing_secrets(self) -> tuple[str, ...]:
@@ -53,9 +92,11 @@ class Context:
         known = current(self.job.sealed)
         return tuple(name for name in self.spec.secrets if name not in known)
 
-    def secrets(self) -> dict[str, Secret]:
-        """Opens what the spec names, for an environment; raises SecretsMissing or SecretsLocked."""
-        missing = self.missing_secrets
+    def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
+        """Opens the secrets that a spec (by default the job's) names; raises SecretsMissing or SecretsLocked."""
+        spec = spec or self.spec
+        known = current(self.job.sealed)
+        missing = tuple(name for name in spec.secrets if name not in known)
         if missing:
             what = "a secret that is" if len(missing) == 1 else "secrets that are"
             asked = " ".join(missing)
@@ -63,21 +104,43 @@ class Context:
                 f"{self.job.app} names {what} not set: {', '.join(missing)}",
                 hint=f"norn secrets set {self.job.app} {asked}, then again",
             )
-        return {each.name: self.tools.vault.open(each) for each in self.named_secrets}
+        return {each.name: self.tools.vault.open(each) for each in self._named(spec)}
 
-    def fetch_image(self) -> bool:
+    def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
+        known = current(self.job.sealed)
+        return tuple(known[name] for name in spec.secrets if name in known)
+
+    def remove_recorded(self) -> None:
+        """Ends and removes the container that an earlier owner of the job recorded, if there is one."""
+        container = self.job.container
+        if container is not None:
+            runtime = self.tools.runtimes[container.runtime]
+            self.tools.engines[runtime.engine].remove(container.id)
+
+    def with_image(self, action: Callable[[], T]) -> T:
+        """Runs an action that needs the release's image; when the engine lacks that, fetches it and runs it again.
+
+        Nothing is created before the image is there.
+        """
+        try:
+            return action()
+        except ReleaseGone:
+            if not self._fetch_image():
+                raise
+            return action()
+
+    def _fetch_image(self) -> bool:
         """Pulls the release's image, which this engine does not have; False when it was never published."""
-        published = self.job.facts.get("published") or self.job.published
-        if published is None:
+        if self.published is None:
             return False
-        self.tools.images.pull(published, self.watch)
+        self.tools.images.pull(self.published, self.watch)
         return True
 
 
 class Step(ABC):
     """A small idempotent piece of a pipeline: running it on a finished world changes nothing.
 
-    `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing meanwhile.
+    `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing at that time.
     `always`: it runs even after the job has failed. `returns`: its failure asks for a return to the live release.
     `patient`: it waits for an engine or a cluster that is away. `watched`: its output is read while it runs, stdout
     and stderr apart.
@@ -97,17 +160,17 @@ class Step(ABC):
         return None
 
     @abstractmethod
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Does it; raises an error of `domain.errors` when it cannot."""
 
 
 class NotThereYet(Step):
-    """A step of a feature that this server does not have: every app passes over it, and is told why."""
+    """A step of a feature that this server does not have: every app skips it, with the reason."""
 
     @abstractmethod
     def skip_reason(self, spec: Infraspec) -> str:
         """Says what there is not."""
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Does nothing, and is never asked to."""
         return None

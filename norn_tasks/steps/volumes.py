@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec import Infraspec, Volume
+from norn_tasks.domain.jobs.requests import TeardownJobRequest
+from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.quantities import memory_text
-from norn_tasks.domain.step import Learned
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.step import Step, StepContext
 
 
 class CreateVolumes(Step):
-    """Makes the volumes that the spec names; what is in one that is there already stays."""
+    """Makes the volumes that the spec names; an existing volume keeps its content."""
 
     name = "create-volumes"
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """An app without volumes needs none."""
+        """Returns a reason for an app without volumes."""
         return None if spec.volumes else "no volumes"
 
-    def run(self, context: Context) -> Learned | None:
-        """Notes them with what they are."""
-        context.tools.volumes.ready(context.job.app, context.spec.volumes)
-        return Learned(note=", ".join(map(_told, context.spec.volumes)))
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes the new ones with what they are; those that an earlier forge or deploy made are not named again."""
+        app, volumes = context.job.app, context.volumes
+        known = volumes.of_app(app)
+        volumes.ready(app, context.spec.volumes)
+        limit = "Docker sets no limit" if volumes is context.tools.volumes else "a claim"
+        new = [_described(each, limit) for each in context.spec.volumes if each.name not in known]
+        return Learned(note=", ".join(new)) if new else Learned(skipped=True, note="all are there")
 
 
-def _told(volume: Volume) -> str:
+def _described(volume: Volume, limit: str) -> str:
     if volume.host_path is not None:
         return f"{volume.name} is {volume.host_path} of the host"
-    return f"{volume.name} ({memory_text(volume.size or 0)} asked for, not enforced)"
+    return f"{volume.name} ({memory_text(volume.size or 0)} asked for; {limit})"
 
 
 class DeleteVolumes(Step):
@@ -34,10 +39,10 @@ class DeleteVolumes(Step):
 
     name = "delete-volumes"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Notes what is kept, and what is gone for good."""
-        app, volumes = context.job.app, context.tools.volumes
-        if context.job.args.get("purge"):
+        app, volumes = context.job.app, context.volumes
+        if context.job.request_as(TeardownJobRequest).purge:
             gone = volumes.remove(app)
             return Learned(note=f"removed: {', '.join(gone)}" if gone else "")
         kept = volumes.of_app(app) if context.spec.volumes else ()

@@ -2,71 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from norn_tasks.domain.deployment import DeploymentState
-from norn_tasks.domain.errors import ReleaseGone
 from norn_tasks.domain.infraspec import Infraspec, Role
-from norn_tasks.domain.job import Job
-from norn_tasks.domain.step import Learned, Resume
-from norn_tasks.domain.writes import AddressReleased, AddressReserved, ReleaseLive, TornDown, WorkloadSeen
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.facts import BuiltImage
+from norn_tasks.domain.jobs.requests import ForgeJobRequest, Overridable, ReplicasJobRequest
+from norn_tasks.domain.jobs.scale import wanted_replicas
+from norn_tasks.domain.jobs.step import Learned, Resume
+from norn_tasks.domain.jobs.writes import AppExposed, AppUnexposed, ReleaseLive, TornDown, WorkloadSeen
 from norn_tasks.ports import Workload
-from norn_tasks.steps.step import Context, Step
+from norn_tasks.steps.environment import environment_of
+from norn_tasks.steps.step import Step, StepContext
 
 NO_IMAGE = "norn.invalid/{app}:none"
 """The image of a workload that was forged and never deployed."""
 
 
 def replicas_of(job: Job, spec: Infraspec) -> int:
-    """Answers how many should run: the override's number while the spec's has not changed since, else the spec's."""
-    override = job.args.get("override")
-    if override is not None and override["spec"] == spec.replicas:
-        return int(override["replicas"])
-    return spec.replicas
+    """Returns how many replicas the job rolls out."""
+    override = job.request.override if isinstance(job.request, Overridable) else None
+    if override is None:
+        return wanted_replicas(spec.replicas, None, None)
+    return wanted_replicas(spec.replicas, override.replicas, override.spec)
 
 
-def workload_of(context: Context, image: str, replicas: int) -> Workload:
-    """Builds the whole object; every apply comes from here."""
-    job, spec = context.job, context.spec
-    told = {"NORN_APP": job.app, "NORN_RELEASE": str(job.release or 0)}
+@dataclass(frozen=True)
+class Version:
+    """A version of an app to run: a release and generation, with its spec, its image and its number of replicas."""
+
+    release: int
+    generation: int
+    spec: Infraspec
+    image: str
+    replicas: int
+    published: str | None = None
+    """The reference of the image in the registry; none if it was never pushed."""
+
+
+def workload_of(context: StepContext, version: Version) -> Workload:
+    """Returns the whole workload; every call of a cluster gets it from here."""
+    job, spec = context.job, version.spec
     port = spec.port if spec.role is Role.WEBSERVER else None
-    defaults = {"PORT": str(port)} if port is not None else {}
     argv = spec.argv()
     return Workload(
         app=job.app,
-        release=job.release or 0,
-        generation=generation_of(job),
-        image=image,
-        replicas=replicas,
-        env={**defaults, **spec.env, **told},
-        secrets=context.secrets() if replicas else {},
+        release=version.release,
+        generation=version.generation,
+        image=version.image,
+        published=version.published or "",
+        tag=_tag(context, version),
+        replicas=version.replicas,
+        env=environment_of(replace(job, spec=spec, release=version.release)),
+        secrets=context.secrets(spec) if version.replicas else {},
         hidden=context.hidden,
         argv=tuple(argv) if argv is not None else None,
         port=port,
-        healthcheck=spec.healthcheck,
+        healthcheck=spec.checked.path,
+        health=spec.health,
+        recreate=spec.recreates(version.replicas),
+        stop_grace=spec.stop_grace,
+        proven=version.generation != job.id,
         internal_host=spec.internal_host,
-        memory=spec.resources.memory,
+        memory=spec.resources.memory or context.tools.limits.replica_memory,
         cpus=spec.resources.cpu,
     )
 
 
+def _tag(context: StepContext, version: Version) -> str:
+    """Returns the tag of an image that was never pushed, for a cluster that has no images of the engine."""
+    pushed = version.published is not None or not version.release
+    if pushed or context.job.cluster is None or context.cluster.engine is not None:
+        return ""
+    image = context.tools.images.find(version.image)
+    return image.tags[0] if image is not None and image.tags else ""
+
+
 def generation_of(job: Job) -> int:
-    """Answers which containers this job wants: its own, or (scale, return) those of the rollout it continues."""
-    return int(job.args.get("generation") or job.id)
+    """Returns the generation that the job wants: its own, or (scale, return) those of the rollout it continues."""
+    continued = job.request.generation if isinstance(job.request, ReplicasJobRequest) else None
+    return continued or job.id
 
 
 def frozen_image(job: Job) -> str:
-    """Answers the image of the job's release: just built, or frozen into the job when it was accepted."""
-    return str(job.facts.get("image_id") or job.args["image_id"])
+    """Returns the image of the job's release: just built, or frozen into the job when it was accepted."""
+    built = job.facts.get(BuiltImage)
+    if built is not None:
+        return built.image_id
+    if isinstance(job.request, ForgeJobRequest) and job.request.image_id is not None:
+        return job.request.image_id
+    return job.request_as(ReplicasJobRequest).image_id
 
 
-def _live_workload(context: Context) -> Workload:
-    workload = workload_of(context, frozen_image(context.job), replicas_of(context.job, context.spec))
-    return replace(workload, mounts=context.tools.volumes.ready(context.job.app, context.spec.volumes))
+def _new_workload(context: StepContext) -> Workload:
+    """Returns the workload that the job rolls out."""
+    job, spec = context.job, context.spec
+    image, replicas = frozen_image(job), replicas_of(job, spec)
+    version = Version(job.release or 0, generation_of(job), spec, image, replicas, context.published)
+    return _mounted(context, version)
 
 
-def _empty_workload(context: Context) -> Workload:
-    return workload_of(context, NO_IMAGE.format(app=context.job.app), 0)
+def _present_workload(context: StepContext) -> Workload:
+    """Returns the workload of the live release, which a forge leaves running; without one, no replica of no image."""
+    job, live = context.job, context.job.live
+    if live is None:
+        return workload_of(context, Version(0, job.id, context.spec, NO_IMAGE.format(app=job.app), 0))
+    version = Version(live.n, live.generation, live.spec, live.image_id, replicas_of(job, live.spec), live.published)
+    return _mounted(context, version)
+
+
+def _mounted(context: StepContext, version: Version) -> Workload:
+    mounts = context.volumes.ready(context.job.app, version.spec.volumes)
+    return replace(workload_of(context, version), mounts=mounts)
 
 
 class CreateDeployment(Step):
@@ -74,22 +122,21 @@ class CreateDeployment(Step):
 
     name = "create-deployment"
 
-    def run(self, context: Context) -> Learned | None:
-        """Prepares the cluster."""
-        context.tools.cluster.prepare(_empty_workload(context), context.watch)
+    def run(self, context: StepContext) -> Learned | None:
+        """Prepares the cluster, which gets the live release if there is one."""
+        context.cluster.prepare(_present_workload(context), context.watch)
         return None
 
 
 class CreateService(Step):
-    """Makes the webserver reachable: its internal name, and the router's address that it keeps."""
+    """Makes the webserver reachable by its internal name, and by an address that it keeps."""
 
     name = "create-service"
 
-    def run(self, context: Context) -> Learned | None:
-        """Learns `port`."""
-        context.tools.cluster.expose(_empty_workload(context), context.watch)
-        first, last = context.tools.limits.router_ports
-        return Learned(writes=(AddressReserved(context.job.app, first, last),))
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes the address that the cluster returns."""
+        address = context.cluster.expose(_present_workload(context), context.watch)
+        return Learned(writes=(AppExposed(context.job.app, address),), note=address)
 
 
 class RolloutImage(Step):
@@ -98,14 +145,9 @@ class RolloutImage(Step):
     name = "rollout-image"
     stage = DeploymentState.DEPLOYING
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Applies the workload."""
-        try:
-            context.tools.cluster.apply(_live_workload(context), context.watch)
-        except ReleaseGone:
-            if not context.fetch_image():
-                raise
-            context.tools.cluster.apply(_live_workload(context), context.watch)
+        context.with_image(lambda: context.cluster.apply(_new_workload(context), context.watch))
         return None
 
 
@@ -117,12 +159,18 @@ class AwaitRollout(Step):
     stage = DeploymentState.DEPLOYING
     returns = True
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Makes the release the live one in the transaction that ends the rollout."""
-        status = context.tools.cluster.await_rollout(_live_workload(context), context.watch)
-        seen = WorkloadSeen((status,), complete=False)
+        workload = _new_workload(context)
+        status = context.cluster.await_rollout(workload, context.watch)
+        seen = WorkloadSeen(context.cluster.name, (status,), complete=False)
         live = ReleaseLive(generation_of(context.job))
-        return Learned(writes=(seen, live), note=f"{status.ready} of {status.wanted} ready")
+        return Learned(writes=(seen, live), note=f"{status.ready} of {status.wanted} ready{_order(workload)}")
+
+
+def _order(workload: Workload) -> str:
+    """Returns the end of a note that says what else a rollout does than usual."""
+    return "; old replicas were stopped first (rollout: recreate)" if workload.recreate else ""
 
 
 class DeleteService(Step):
@@ -130,10 +178,10 @@ class DeleteService(Step):
 
     name = "delete-service"
 
-    def run(self, context: Context) -> Learned | None:
-        """Gives the router's address back."""
-        context.tools.cluster.unexpose(context.job.app, context.watch)
-        return Learned(writes=(AddressReleased(context.job.app),))
+    def run(self, context: StepContext) -> Learned | None:
+        """Leaves the app without an address."""
+        context.cluster.unexpose(context.job.app, context.watch)
+        return Learned(writes=(AppUnexposed(context.job.app),))
 
 
 class DeleteDeployment(Step):
@@ -141,7 +189,7 @@ class DeleteDeployment(Step):
 
     name = "delete-deployment"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         """Leaves nothing of the app that runs."""
-        context.tools.cluster.dismantle(context.job.app, context.watch)
+        context.cluster.dismantle(context.job.app, context.watch)
         return Learned(writes=(TornDown(),))

@@ -1,7 +1,7 @@
 """Liveness by function: a worker is sick when work that it could take waits and it takes none. Busy is never sick.
 
 A consumer that lost its place at the broker looks healthy in every process list. Only a sick worker is restarted: it
-drains first, and whoever supervises it starts it again.
+drains first, and its supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store import engines, sweeper, workers
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.queue import readiness
 
 log = structlog.get_logger()
 PATIENCE = 30.0
@@ -52,18 +53,15 @@ class Liveness:
         self.restart()
 
     def _idle_while_work_waits(self) -> float | None:
-        """Answers how long the oldest job waits that this worker could have taken, when that is too long.
+        """Returns the seconds for which the oldest job that this worker could take has waited; None when that is fine.
 
-        One without an engine, or whose engine is refused, takes none: a restart would not help.
+        Work that it cannot take is no reason for a restart: its engine may be away, or be refused.
         """
         if time.monotonic() - self._started < self.patience:
             return None
         with self.database.transaction() as tx:
             if not workers.idle(tx, self.name, self.patience):
                 return None
-            engine = workers.engine_of(tx, self.name)
-            if engine is None:
-                return None
-            places = engines.standing_of(tx, engine).places(engine)
-            waiting = [w.oldest for w in sweeper.waiting(tx, places) if w.job_class is self.job_class]
+            capabilities = workers.capabilities_of(tx, self.name)
+            waiting = [w.oldest for w in readiness.startable(tx, capabilities) if w.job_class is self.job_class]
         return next((oldest for oldest in waiting if oldest >= self.patience), None)

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
-from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.domain.job import Fence
-from norn_tasks.store import step_logs
-from norn_tasks.store.session import Database
+import structlog
 
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import step_logs
+
+log = structlog.get_logger()
 HEAD, TAIL = 64 * 1024, 192 * 1024
 FLUSH_SECONDS = 0.5
 CHUNK = 16 * 1024
@@ -28,16 +31,16 @@ class StepOutput:
         self._database = database
 
     @contextmanager
-    def __call__(self, fence: Fence, step: str) -> Iterator[Sink]:
+    def __call__(self, fence: Fence, step: str) -> Iterator[BufferedSink]:
         """Gives where to say the step's output; the rest of it is written when the block ends."""
-        sink = Sink(self._database, fence, step)
+        sink = BufferedSink(self._database, fence, step)
         try:
             yield sink
         finally:
             sink.close()
 
 
-class Sink:
+class BufferedSink:
     """One step's output: called with text, it takes what came on stdout. Its thread starts with the first word."""
 
     def __init__(self, database: Database, fence: Fence, step: str) -> None:
@@ -54,16 +57,17 @@ class Sink:
         self._lost = 0
 
     def __call__(self, text: str) -> None:
-        """Takes text; more than a tail's worth that waits is dropped from its beginning, told by a line."""
+        """Takes text; more than a tail's worth that waits is dropped from its beginning, and a line says so."""
         self._take("stdout", text)
 
     def err(self, text: str) -> None:
-        """Takes text of stderr, where the two are told apart."""
+        """Takes text of stderr, where the two are kept apart."""
         self._take("stderr", text)
 
     def _take(self, stream: str, text: str) -> None:
         if not text:
             return
+        text = text.replace("\0", "\ufffd")  # the database keeps no NUL
         with self._lock:
             self._words.append((stream, text))
             self._waiting += len(text)
@@ -96,13 +100,18 @@ class Sink:
             with self._lock:
                 self._words.extendleft(reversed(words))
                 self._waiting += sum(len(text) for _, text in words)
+        except Exception:
+            # Without this thread the rest of the output would be lost with what cannot be written.
+            log.exception("a part of a step's output cannot be kept", job=self._fence.job, step=self._step)
+            with self._lock:
+                self._lost += sum(len(text) for _, text in words)
 
     def _taken(self) -> list[Word]:
-        """Answers what waits, as long as can be on each stream, in the order in which it came."""
+        """Returns the waiting text, as long as can be on each stream, in the order in which it came."""
         with self._lock:
             words = list(self._words)
             if self._lost:
-                words.insert(0, (words[0][0], f"… {self._lost} characters dropped …\n"))
+                words.insert(0, (words[0][0] if words else "stdout", f"… {self._lost} characters dropped …\n"))
             self._words.clear()
             self._waiting, self._lost = 0, 0
         return [(stream, "".join(t for _, t in part)) for stream, part in groupby(words, key=lambda word: word[0])]

@@ -1,10 +1,8 @@
-"""The presence of a worker: its row, written every few seconds, with the engine it speaks for; and its last word."""
+"""The presence of a worker: its row, written every few seconds, with its engines; and its removal at the end."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import socket
 import threading
 import time
@@ -13,90 +11,20 @@ from pathlib import Path
 
 import structlog
 
-from norn_tasks.domain.disk import Space
-from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
-from norn_tasks.domain.job import JobClass, JobState
+from norn_tasks import trees
+from norn_tasks.domain.errors import Conflict, DatabaseDown, NotFound
+from norn_tasks.domain.jobs.job import JobClass, JobState
 from norn_tasks.settings import Settings
-from norn_tasks.store import engines, jobs, workers
-from norn_tasks.store.engines import Standing
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.queue import jobs
+from norn_tasks.worker.engines import REPORT_SECONDS, EngineIdentity
 from norn_tasks.worker.liveness import Liveness, end_myself
+from norn_tasks.worker.process_id import ProcessId
 
 log = structlog.get_logger()
-SPEAK_SECONDS = 5.0
-
-
-Stand = Callable[[str], Standing]
-"""Speaks for an engine, and answers how that stands to the control plane's home."""
-
-
-class EngineIdentity:
-    """The id of this worker's engine while that answers, asked again and again; and its disks.
-
-    `standing`: whether it is home, another that a registry allows, or refused; then it has no id for anybody.
-    `measure` answers how much memory it has for apps; that is asked once. `every`: seconds for which an answer holds.
-    `spoken_for`: the id also while the engine is away; its worker takes what waits for it as soon as it is back.
-    """
-
-    def __init__(
-        self,
-        ask: Callable[[], str],
-        stand: Stand,
-        disks: Callable[[], tuple[Space, ...]] = tuple,
-        measure: Callable[[], int] = lambda: 0,
-        every: float = SPEAK_SECONDS,
-    ) -> None:
-        self._ask, self._stand, self._disks, self._measure = ask, stand, disks, measure
-        self._every, self._asking, self._looked = every, threading.Lock(), float("-inf")
-        self.memory = 0
-        self.spaces: tuple[Space, ...] = ()
-        self.id: str | None = None
-        self.spoken_for: str | None = None
-        self.error: str | None = "not asked yet"
-        self.standing = Standing(home=True)
-
-    def look(self) -> None:
-        """Asks the engine; an engine that does not answer has no id meanwhile."""
-        try:
-            self._settle(self._ask())
-            self.spaces = self._disks()
-            self.memory = self.memory or self._measure()
-        except NornError as error:
-            self.id, self.error = None, error.sentence
-        self._looked = time.monotonic()
-
-    def refresh(self) -> None:
-        """Asks again what may have changed since: an engine that came, went or was replaced, or another home.
-
-        Of many threads one asks. Who knows an engine goes on with that meanwhile, who knows none waits for the answer.
-        """
-        arrived, known = time.monotonic(), self.id is not None
-        if known and arrived - self._looked <= self._every:
-            return
-        if not self._asking.acquire(blocking=not known):
-            return
-        try:
-            if self._looked <= arrived:
-                self.look()
-        finally:
-            self._asking.release()
-
-    def _settle(self, engine: str) -> None:
-        with contextlib.suppress(DatabaseDown):  # then all stays as it was: nobody claims without a database
-            self.standing = self._stand(engine)
-        refused = self.standing.refused
-        self.id, self.error = (engine, None) if refused is None else (None, refused)
-        self.spoken_for = self.id
-
-
-def speaking(database: Database, settings: Settings) -> Stand:
-    """Answers how this machine's workers speak for an engine."""
-
-    def stand(engine: str) -> Standing:
-        with database.transaction() as tx:
-            return engines.speak(tx, engine, socket.gethostname(), registry=bool(settings.registry_url))
-
-    return stand
+HANGS_SECONDS = 180.0
+"""Seconds after which one turn of the presence counts as hanging: its waits for engine and database end long before."""
 
 
 class PresenceThread:
@@ -109,16 +37,45 @@ class PresenceThread:
         liveness: Liveness,
         engine: EngineIdentity,
         end: Callable[[], None] = end_myself,
+        slots: int | None = None,
+        hangs: float = HANGS_SECONDS,
     ) -> None:
         self._database, self._settings, self._liveness, self._engine = database, settings, liveness, engine
         self._name, self._class = liveness.name, liveness.job_class
+        self._slots, self._hangs = slots or settings.slots(self._class), hangs
+        self._process = str(ProcessId.own())
         self._end, self._draining, self._spoken = end, False, False
         self._gone = threading.Event()
-        self._thread = threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
+        self._turned = time.monotonic()
+        self._thread = self._speaker()
 
     def start(self) -> None:
         """Speaks at once, and from then on every few seconds."""
+        self._turned = time.monotonic()
         self._thread.start()
+        threading.Thread(target=self._guard_often, name="norn-presence-guard", daemon=True).start()
+
+    def _speaker(self) -> threading.Thread:
+        return threading.Thread(target=self._speak_often, name="norn-presence", daemon=True)
+
+    def _guard_often(self) -> None:
+        while not self._gone.wait(REPORT_SECONDS):
+            self.guard()
+
+    def guard(self) -> None:
+        """Replaces a speaking thread that died; ends the worker, as by SIGTERM, when it hangs.
+
+        It does not run in that thread: without it the worker counts as gone, and nothing else of it would notice.
+        """
+        if not self._thread.is_alive():
+            log.error("the presence died, and another thread speaks", worker=self._name)
+            self._thread = self._speaker()
+            self._turned = time.monotonic()
+            self._thread.start()
+        elif time.monotonic() - self._turned > self._hangs:
+            log.error("the presence hangs, so the worker ends itself", worker=self._name, seconds=self._hangs)
+            self._turned = time.monotonic()
+            self._end()
 
     def drain(self) -> None:
         """Marks the worker as draining; its jobs read that with their heartbeat."""
@@ -133,55 +90,72 @@ class PresenceThread:
 
     def _marked(self) -> None:
         with self._database.transaction() as tx:
-            workers.drain(tx, self._name)
+            workers.drain(tx, self._name, process=self._process)
 
     def _left(self) -> None:
         with self._database.transaction() as tx:
-            workers.leave(tx, self._name)
+            workers.leave(tx, self._name, self._process)
 
     def _quietly(self, say: Callable[[], None]) -> None:
         try:
             say()
         except (DatabaseDown, NotFound) as error:
             log.warning("presence not written", worker=self._name, error=error.sentence)
+        except Exception:
+            # Without this thread the worker counts as gone, although it works.
+            log.exception("a part of the presence failed, and the others go on", worker=self._name)
 
     def _speak_often(self) -> None:
         while not self._gone.is_set():
-            self._engine.look()
+            self._turned = time.monotonic()
+            self._quietly(self._engine.look)
             self._quietly(self._speak)
             self._quietly(self._tidy)
             self._quietly(self._liveness.look)
-            self._quietly(self._heed)
-            self._gone.wait(SPEAK_SECONDS)
+            self._gone.wait(REPORT_SECONDS)
 
     def _speak(self) -> None:
-        with self._database.transaction() as tx:
-            workers.say(tx, self.presence(), first=not self._spoken)
-        self._spoken = True
+        try:
+            with self._database.transaction() as tx:
+                workers.say(tx, self.presence(), first=not self._spoken)
+                asked = workers.is_draining(tx, self._name)
+            self._spoken = True
+        except Conflict as error:
+            log.error("worker leaves: its name is not its own any longer", worker=self._name, error=error.sentence)
+            self._end_once()
+        else:
+            self._heed(asked=asked)
 
-    def _heed(self) -> None:
+    def _heed(self, *, asked: bool) -> None:
         """Leaves as by SIGTERM when somebody asked the worker to drain."""
-        with self._database.transaction() as tx:
-            asked = workers.is_draining(tx, self._name)
         if asked and not self._draining:
-            self._draining = True
             log.warning("worker drains: it was asked to", worker=self._name)
+            self._end_once()
+
+    def _end_once(self) -> None:
+        if not self._draining:
+            self._draining = True
             self._end()
 
     def presence(self) -> workers.Presence:
-        """Answers what the worker says of itself."""
+        """Returns the report of the worker about itself."""
         return workers.Presence(
             name=self._name,
             job_class=self._class,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=self._settings.slots(self._class),
+            slots=self._slots,
             engine=self._engine.spoken_for,
             engine_error=self._engine.error,
             spaces=self._engine.spaces,
+            clusters=tuple(self._engine.tools.clusters),
+            clusters_apart=self._engine.tools.apart,
             clock=time.time(),
             memory=self._engine.memory,
-            building=self._settings.build_memory,
+            building=self._settings.build_reserve(self._engine.memory),
+            capabilities=self._engine.capabilities,
+            engines=self._engine.known,
+            process=self._process,
         )
 
     def _tidy(self) -> None:
@@ -191,7 +165,7 @@ class PresenceThread:
         for directory in workspace(self._settings).glob("job-*"):
             job = directory.name.removeprefix("job-")
             if job.isdigit() and self._ended(int(job)):
-                shutil.rmtree(directory, ignore_errors=True)
+                trees.remove(directory)
 
     def _ended(self, job: int) -> bool:
         with self._database.transaction() as tx:
@@ -202,5 +176,5 @@ class PresenceThread:
 
 
 def workspace(settings: Settings) -> Path:
-    """Answers where jobs have their private directories on this machine."""
+    """Returns where jobs have their private directories on this machine."""
     return settings.data_dir / "work"

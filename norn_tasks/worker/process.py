@@ -9,22 +9,45 @@ import structlog
 
 from norn_tasks.celery_app import Waker
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.domain.job import Job, JobClass
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings
-from norn_tasks.store import sweeper
-from norn_tasks.store.claimed import take
-from norn_tasks.store.claims import Claimer
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import Waiting
-from norn_tasks.worker.heart import Heart
-from norn_tasks.worker.presence import EngineIdentity
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database, Row
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import readiness
+from norn_tasks.store.queue.claims import Claimer
+from norn_tasks.store.queue.readiness import ReadyWork
+from norn_tasks.worker.engines import EngineIdentity
+from norn_tasks.worker.leases import LeaseKeeper
+from norn_tasks.worker.shares import Shares
 
 log = structlog.get_logger()
 PASS_ON_SECONDS = 0.5
-_NEED_AN_ENGINE = (JobClass.INVOKE, JobClass.CRON)
-"""A run that any engine could do is left to a worker whose engine answers."""
+
+
+class _ShareFull(Exception):
+    """Another thread has taken the last place of a job's share since its claim began."""
+
+
+class _Admission:
+    """The admission of one claim: it counts the job in its share, and takes that back if the claim is undone."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._counted: tuple[JobKind, str] | None = None
+
+    def __call__(self, row: Row) -> None:
+        kind, app = JobKind(row["kind"]), str(row["app"])
+        if not self._shares.enter(kind, app, adopts=row["adopt"]):
+            raise _ShareFull
+        self._counted = kind, app
+
+    def undo(self) -> None:
+        if self._counted is not None:
+            self._shares.leave(*self._counted)
 
 
 @dataclass(frozen=True)
@@ -37,44 +60,56 @@ class WorkerProcess:
     database: Database
     live: Live
     waker: Waker
-    heart: Heart
+    leases: LeaseKeeper
     engine: EngineIdentity
     runner: Runner
+    shares: Shares
 
     def work(self) -> int:
-        """Runs ready jobs of the class until there is none, or until the worker drains; answers how many."""
+        """Runs ready jobs of the class until there is none, or until the worker drains; returns how many."""
         count = 0
-        while not self.heart.draining:
+        while not self.leases.draining:
             job = self._claim()
             if job is None:
                 break
-            self._run(job)
+            try:
+                self._run(job)
+            finally:
+                self.shares.leave(job.kind, job.app)
             count += 1
-        if count == 0 and not (self.engine.standing.home or self.heart.draining):
+        if count == 0 and not (self.engine.complete or self.leases.draining):
             self._pass_on()
         return count
 
     def _pass_on(self) -> None:
-        """Hands on a wake-up that was not for this worker: away from home it cannot take all that waits.
+        """Sends a wake-up again that was for another worker: this one cannot take all that waits.
 
-        After a moment, so that another worker is the first to hear it; it ends with the job that it was sent for.
+        It pauses first, so that another worker is the one to get it. While the home engine is away, it does so only
+        if there is another worker whose engine answers: wake-ups for which nobody is there would pile up.
         """
+        capabilities = self.engine.capabilities
         try:
             with self.database.transaction() as tx:
-                ready, mine = sweeper.waiting(tx), sweeper.waiting(tx, self.engine.standing.places(self.engine.id))
+                all_ready, mine = readiness.startable(tx), readiness.startable(tx, capabilities)
+                if self.engine.standing.home and not workers.others_could(tx, self.name, self.job_class):
+                    return
         except DatabaseDown:
             return
         could = 0 if self.engine.standing.refused else self._of_my_class(mine)
-        if self._of_my_class(ready) > could:
+        if self._of_my_class(all_ready) > could:
             time.sleep(PASS_ON_SECONDS)
             self.waker.wake(self.job_class)
 
-    def _of_my_class(self, waiting: list[Waiting]) -> int:
+    def _of_my_class(self, waiting: list[ReadyWork]) -> int:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
-        self.engine.refresh()
-        if self.engine.standing.refused or (self.engine.id is None and self.job_class in _NEED_AN_ENGINE):
+        """Claims a job. Before a change of an app its engine is asked: it would be waited for, and another worker idle.
+
+        Calls are too many for that, and end at once when their engine has died.
+        """
+        self.engine.refresh(None if self.job_class.runs_code else 0.0)
+        if self.engine.standing.refused:
             return None
         claimer = Claimer(
             self.name,
@@ -82,22 +117,47 @@ class WorkerProcess:
             self.engine.id,
             self.settings.lease_seconds,
             self.settings.max_claims,
-            self.engine.standing,
+            self.engine.capabilities,
         )
         try:
-            job = take(self.database, claimer)
-            return None if job is None else replace(job, here=claimer.engine)
+            job = self._taken(replace(claimer, last_resort=self._last_resort()))
+            return None if job is None else replace(job, here=dict(self.engine.ids))
         except DatabaseDown as error:
             log.warning("cannot claim", worker=self.name, error=error.sentence)
             return None
 
+    def _taken(self, claimer: Claimer) -> Job | None:
+        """Takes a job whose share is not full. It looks again when other threads were quicker."""
+        while True:
+            admission = _Admission(self.shares)
+            try:
+                return take(self.database, replace(claimer, full=self.shares.full()), admission)
+            except _ShareFull:
+                continue
+            except BaseException:
+                admission.undo()
+                raise
+
+    def _last_resort(self) -> frozenset[str]:
+        """Returns the capabilities of an engine that is away, where no other worker could do what needs them.
+
+        A change of an app then ends with the engine's error; a run waits.
+        """
+        if self.engine.id is not None or self.job_class.runs_code:
+            return frozenset()
+        with self.database.transaction() as tx:
+            others = workers.others_could(tx, self.name, self.job_class)
+        return frozenset() if others else self.engine.once_back
+
     def _run(self, job: Job) -> None:
         about = structlog.contextvars.bound_contextvars(job=job.id, app=job.app, kind=str(job.kind))
-        with about, self.heart.holding(job.fence) as stop:
+        with about, self.leases.holding(job.fence) as stop:
             log.info("job begins", claims=job.claims)
+            if job.execution is not None and job.execution.adopt:
+                self.leases.look()  # it may be cancelled already
             state = self.runner.run(job, stop)
             log.info("job ends", state=str(state))
         if job.execution is not None and state is not None:
-            self.live.announce_end(job.execution)
-        if self.heart.draining:
+            self.live.announce_end(job.execution.id)
+        if self.leases.draining:
             self.waker.wake(self.job_class)

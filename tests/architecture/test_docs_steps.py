@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from norn_tasks.dispatch import LONG_RUNNING
-from norn_tasks.domain.infraspec import Role
-from norn_tasks.domain.job import Fence, Job, JobKind
+from norn_tasks.domain.infraspec import LONG_RUNNING, Role
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Fence, JobKind
 from norn_tasks.pipelines import PIPELINES
 from tests import factories
 
@@ -26,9 +28,11 @@ def taken() -> dict[str, list[str]]:
     for kind, pipeline in PIPELINES.items():
         for force in (False, True) if kind is JobKind.FORGE else (False,):
             word = f"{kind} --force" if force else str(kind)
-            for role in LONG_RUNNING if kind in RESCALES else Role:
-                job = Job(1, kind, "blog", factories.spec("blog", role), Fence(1, 1), args={"force": force})
-                for step in pipeline(job):
+            for role, cluster in product(LONG_RUNNING if kind in RESCALES else Role, (None, factories.CLUSTER)):
+                request = factories.request(kind, force=force, purge=True)
+                spec = factories.spec("blog", role)
+                job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
+                for step in (*pipeline(job), *pipeline(replace(job, deployment=1))):
                     kinds = steps.setdefault(step.name, [])
                     if not {word, str(kind)} & set(kinds):
                         kinds.append(word)

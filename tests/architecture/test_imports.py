@@ -52,6 +52,11 @@ def test_the_spec_is_checked_where_the_server_is_not_installed() -> None:
     _runs_without(absent, "import norn_tasks.domain.__main__")
 
 
+def test_a_worker_loads_the_client_of_kubernetes_only_when_it_asks_a_cluster() -> None:
+    code = "import sys, norn_tasks.wiring; assert 'kubernetes' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 @pytest.mark.parametrize("name", ["docker", "kubernetes"])
 def test_the_api_does_not_load_cluster_clients(name: str) -> None:
     code = f"import sys, norn_api.app; assert {name!r} not in sys.modules"

@@ -8,7 +8,8 @@ import pytest
 
 from tests.architecture.source import ROOT, modules
 
-PAGES = [page for pattern in ("*.md", "docs/**/*.md", "deploy/*", "examples/**/*.md") for page in ROOT.glob(pattern)]
+PATTERNS = ("*.md", "docs/**/*.md", "deploy/**/*", "examples/**/*.md")
+PAGES = [page for pattern in PATTERNS for page in ROOT.glob(pattern) if page.is_file()]
 _FROM_AN_INDEX = re.compile(r"(pip|pipx|uv( pip| tool)?) install( -\S+)* ['\"]?norn\b")
 
 

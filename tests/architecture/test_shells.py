@@ -10,12 +10,17 @@ from tests.architecture.shells import found
 from tests.architecture.source import ROOT, modules
 
 ALLOWED = {
-    ("norn_tasks/adapters/process_guard.py", "_become", "os.execvp"): "the one place that starts programs becomes them",
+    (
+        "norn_tasks/adapters/processes/process_guard.py",
+        "_become",
+        "os.execvp",
+    ): "the one place that starts programs becomes them",
     ("norn_cli/launch.py", "_become", "os.execv"): "norn up becomes the server's own module",
     ("norn_tasks/domain/infraspec/model.py", "Infraspec.argv", "sh -c"): "a spec's command, in its container",
     ("norn_tasks/steps/image.py", "TestImage._run", "sh -c"): "build.test, in a container of the image",
     ("norn_api/schemas/oneoffs.py", "argv_of", "sh -c"): "norn run's command, in a container",
-    ("norn_tasks/adapters/docker_cluster/execs.py", "Exec._signal", "sh -c"): "ends a program in its replica",
+    ("norn_tasks/adapters/processes/marked.py", "ending", "sh -c"): "ends a program in its replica",
+    ("norn_tasks/adapters/docker/runs_reach.py", "ReachProbe._create", "sh -c"): "tries the network, in a container",
 }
 """Where a shell or a program is meant, and why that is no shell on the host."""
 

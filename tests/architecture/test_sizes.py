@@ -1,15 +1,18 @@
-"""No file over 300 lines of code, no function over 40; and every module opens with its place in the story."""
+"""No file over 300 lines of code, no function over 40, no folder over 15 modules; and every module has a docstring."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.source import ROOT, code_lines, functions, modules, tree
 
-FILE, FUNCTION = 300, 40
+FILE, FUNCTION, FOLDER = 300, 40, 15
+GROWS_BY_DESIGN = {ROOT / "norn_tasks" / "store" / "migrations" / "versions"}
 
 
 def oversized(path: Path) -> list[str]:
@@ -23,8 +26,23 @@ def oversized(path: Path) -> list[str]:
     return found
 
 
+def crowded(paths: Iterable[Path]) -> list[str]:
+    """Returns the folders that hold more modules than a reader takes in at a glance."""
+    modules_of = Counter(path.parent for path in paths if path.name != "__init__.py")
+    return [f"{folder.name}: {count} modules" for folder, count in modules_of.items() if count > FOLDER]
+
+
 def test_nothing_is_too_long() -> None:
     assert [line for path in modules() for line in oversized(path)] == []
+
+
+def test_no_folder_is_a_flat_list() -> None:
+    assert crowded(path for path in modules() if path.parent not in GROWS_BY_DESIGN) == []
+
+
+@pytest.mark.parametrize("count", [FOLDER, FOLDER + 1])
+def test_a_flat_folder_is_caught(count: int) -> None:
+    assert len(crowded(Path(f"folder/m{number}.py") for number in range(count))) == (count > FOLDER)
 
 
 def test_every_module_opens_with_a_docstring() -> None:

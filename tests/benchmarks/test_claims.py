@@ -11,11 +11,12 @@ import time
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.job import Job, JobClass, JobState
-from norn_tasks.store import memory
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobClass, JobState
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
 from tests import factories, ledger_kit
 
 PAST, READY, CLAIMS = 1_000_000, 10_000, 1_000

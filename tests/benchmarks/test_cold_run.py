@@ -8,11 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
-from norn_tasks.domain.job import Fence
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Run, Watch
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.worker.leases import JobStop
 
 ROUNDS = 10
 
@@ -47,7 +48,9 @@ def _seconds(do: Callable[[], None]) -> float:
 
 
 def test_cold_run_beside_docker_run() -> None:
-    runtime = DockerRuntime(Engine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")), "bench")
+    runtime = DockerRuntime(
+        DockerEngine(EngineClient(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")), "bench")
+    )
     ours, theirs = [], []
     for n in range(ROUNDS):
         theirs.append(_seconds(_docker))

@@ -19,12 +19,12 @@ import pytest
 from sqlalchemy import update
 
 from norn_tasks.adapters.runtimes.noop import IDENTITY
-from norn_tasks.store import migrate
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import Release
-from norn_tasks.store.tokens import ensure_bootstrap
+from norn_tasks.store.access.tokens import ensure_bootstrap
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.tables import ReleaseRow
 from tests import factories
-from tests.benchmarks.cron.figures import percentile
+from tests.benchmarks.tables import percentile
 from tests.e2e.stack import Stack
 from tests.servers import Broker, Postgres, wait_until
 
@@ -59,7 +59,7 @@ def _deploy(stack: Stack) -> None:
     ensure_bootstrap(database, stack.home / "token")
     factories.add_live(database, "thumb", more="function: {concurrency: 16}\n", at_once=16)
     with database.transaction() as tx:
-        tx.execute(update(Release).values(engine=IDENTITY))
+        tx.execute(update(ReleaseRow).values(engine=IDENTITY))
     database.dispose()
 
 

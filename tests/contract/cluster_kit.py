@@ -9,15 +9,21 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.docker_cluster.gate import Gates
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
+from norn_tasks.adapters.kubernetes.site import Object, ServerVersion, Site
+from norn_tasks.adapters.kubernetes.status import serves
 from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.ports import Cluster, Replicas, Workload
 from tests.contract.conftest import IMAGE
 from tests.fakes.docker_cluster import Acts, FakeCluster
 from tests.fakes.replicas import FakeReplicas
+from tests.fakes.router_ports import FakeRouterPorts
 from tests.fakes.stop import FakeWatch
 from tests.servers import wait_until
 
@@ -42,6 +48,8 @@ GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
 MISSING = ("nosuchprogram",)
 WORKS = sh(f"echo working; {FOREVER}")
 QUITS = sh("echo early; sleep 0.2; exit 4")
+BRIEF = sh("echo brief; httpd -p 8080 -h /etc; sleep 0.4; exit 3")
+"""Opens its port, and ends soon after: as a server does that cannot load its app."""
 PROGRAMS = {
     SERVES: Acts(lines=("serving",)),
     UNWELL: Acts(lines=("unwell",), answers=404),
@@ -50,6 +58,7 @@ PROGRAMS = {
     GREEDY: Acts(exits=137, out_of_memory=True),
     MISSING: Acts(exits=127),
     WORKS: Acts(lines=("working",)),
+    BRIEF: Acts(exits=3, seconds=0.4, lines=("brief",)),
     QUITS: Acts(exits=4, seconds=0.2, lines=("early",)),
 }
 
@@ -69,6 +78,14 @@ class World:
     containers: Callable[[], list[str]]
     neighbour: Callable[[], tuple[Cluster, FakeReplicas]]
     watch: FakeWatch = field(default_factory=FakeWatch)
+    served: Callable[[], list[tuple[int, bool]]] | None = None
+    """The live replicas of a cluster that keeps no rows, as (generation, has an address)."""
+
+    def live(self) -> list[tuple[int, bool]]:
+        """The live replicas, as (generation, has an address)."""
+        if self.served is not None:
+            return self.served()
+        return [(row.generation, row.address != "") for row in self.replicas.rows.values() if row.state == "live"]
 
     @property
     def worker(self) -> Workload:
@@ -104,8 +121,8 @@ class World:
 class Rolling:
     """A rollout on a thread of its own."""
 
-    def __init__(self, world: World, workload: Workload) -> None:
-        self.watch = FakeWatch()
+    def __init__(self, world: World, workload: Workload, token: int = 1) -> None:
+        self.watch = FakeWatch(token=token)
         self.error: NornError | None = None
         self._thread = threading.Thread(target=self._run, args=[world.cluster, workload])
         self._thread.start()
@@ -168,7 +185,7 @@ def fake_world(app: str) -> World:
     return World(cluster, hasty, replicas, webserver(app), remove, lambda: list(cluster.containers), neighbour)
 
 
-def docker_world(app: str, engine: Engine) -> World:
+def docker_world(app: str, engine: EngineClient) -> World:
     """A world on a real engine."""
     replicas = FakeReplicas()
 
@@ -184,8 +201,45 @@ def docker_world(app: str, engine: Engine) -> World:
     return World(cluster, hasty, replicas, webserver(app), engine.take_away, containers, neighbour)
 
 
+def kubernetes_world(app: str, api: Api) -> World:
+    """A world in a namespace of a real Kubernetes cluster, onto whose nodes the image was loaded."""
+    chosen = marks.selector(INSTANCE, app)
+
+    def pods() -> list[Object]:
+        return [each for each in api.all_of("Pod", chosen) if "deletionTimestamp" not in each["metadata"]]
+
+    def served() -> list[tuple[int, bool]]:
+        has_port = bool(api.all_of("Service", chosen))
+        return [(marks.number_of(each, marks.GENERATION), has_port) for each in pods() if serves(each)]
+
+    def remove(pod: str) -> None:
+        api.delete(next(each for each in pods() if each["metadata"]["uid"] == pod))
+
+    def neighbour() -> tuple[Cluster, FakeReplicas]:
+        return kubernetes_cluster(api, "xyz789"), FakeReplicas()
+
+    return World(
+        kubernetes_cluster(api), kubernetes_cluster(api, timeout=HASTE), FakeReplicas(),
+        replace(webserver(app), tag=IMAGE), remove, lambda: [each["metadata"]["uid"] for each in pods()], neighbour,
+        served=served,
+    )  # fmt: skip
+
+
+def kubernetes_cluster(api: Api, instance: str = INSTANCE, timeout: float = PATIENCE) -> KubernetesCluster:
+    """A cluster with the tests' short times, whose jobs all hold their leases."""
+    site = Site(api.namespace, instance, ServerVersion(0, 0), rollout_timeout=timeout, stay_up=STAY_UP, loaded=True)
+    return KubernetesCluster(api, site, lambda _fence: None)
+
+
 def docker_cluster(
-    engine: Engine, replicas: Replicas, instance: str = INSTANCE, timeout: float = PATIENCE
+    engine: EngineClient,
+    replicas: Replicas,
+    instance: str = INSTANCE,
+    timeout: float = PATIENCE,
+    keep_lines: Callable[[str], object] = lambda _: None,
 ) -> DockerCluster:
     """A cluster with the tests' short times."""
-    return DockerCluster(engine, replicas, instance=instance, rollout_timeout=timeout, drain_timeout=1, stay_up=STAY_UP)
+    return DockerCluster(
+        engine, replicas, FakeRouterPorts(), router="http://127.0.0.1", instance=instance, rollout_timeout=timeout,
+        drain_timeout=1, stay_up=STAY_UP, keep_lines=keep_lines,
+    )  # fmt: skip

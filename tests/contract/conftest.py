@@ -5,26 +5,43 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from docker import APIClient
 
-from norn_tasks.adapters.engine import APP, Engine
+from norn_tasks.adapters.docker.client import APP, EngineClient
+from norn_tasks.adapters.kubernetes.access import ClusterAccess
+from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.domain.errors import EngineDown
+from tests.kube import KubeKit, started
 
 IMAGE = "busybox:stable"
 
 
 @pytest.fixture(scope="session")
-def engine() -> Engine:
+def engine() -> EngineClient:
     """The real engine of this machine, with the image that the tests run."""
-    engine = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    engine = EngineClient(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     try:
         if engine.image(IMAGE) is None:
             pytest.fail(f"these tests need the image {IMAGE}: docker pull {IMAGE}", pytrace=False)
     except EngineDown as error:
         pytest.fail(f"these tests need a container engine: {error.sentence}", pytrace=False)
     return engine
+
+
+@pytest.fixture(scope="session")
+def kube() -> KubeKit:
+    """The real Kubernetes cluster of the tests."""
+    return started()
+
+
+@pytest.fixture(scope="session")
+def kube_api(kube: KubeKit) -> Iterator[Api]:
+    """The API server, in a namespace of this process that is removed afterwards."""
+    with kube.namespace(f"contract-{os.getpid()}") as name:
+        yield Api(ClusterAccess(name, Path(kube.environment["KUBECONFIG"])))
 
 
 @pytest.fixture
@@ -34,13 +51,13 @@ def app() -> str:
 
 
 @pytest.fixture
-def clean_engine(engine: Engine, app: str) -> Iterator[Engine]:
+def clean_engine(engine: EngineClient, app: str) -> Iterator[EngineClient]:
     """The real engine, with everything labelled for `app` removed after the test."""
     yield engine
     _clean(engine, {"label": f"{APP}={app}"})
 
 
-def _clean(engine: Engine, mine: dict[str, str]) -> None:
+def _clean(engine: EngineClient, mine: dict[str, str]) -> None:
     def clean(client: APIClient) -> None:
         for container in client.containers(all=True, filters=mine):
             client.remove_container(container["Id"], v=True, force=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from norn_tasks.ports import Runtime
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.ports import Engine, Runtime
+from tests.fakes.runtime import FakeRuntime
 from tests.servers import allowed, wait_until
 
 
@@ -19,6 +21,12 @@ def once(fact: Callable[[], object], act: Callable[[], object]) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def engine_of(runtime: Runtime) -> Engine:
+    """Answers the engine on which a runtime under test runs."""
+    assert isinstance(runtime, (FakeRuntime, DockerRuntime))
+    return runtime.on
+
+
 def runs(runtime: Runtime, name: str) -> bool:
     """True while the code in the container of this name runs."""
-    return any(each.name == name and each.running for each in runtime.seen())
+    return any(each.name == name and each.running for each in engine_of(runtime).containers())

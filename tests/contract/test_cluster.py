@@ -1,7 +1,11 @@
-"""What every cluster promises of rollouts, tried on the fake and on a real engine."""
+"""What every cluster promises of rollouts, tried on the fake, on a real engine and on a real Kubernetes cluster.
+
+`world` is for promises about the rows of the Docker cluster, `anywhere` for those that hold on Kubernetes too.
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,27 +13,52 @@ import pytest
 from norn_tasks.domain.errors import LeaseLost, ReleaseGone, RolloutFailed, Stopped
 from norn_tasks.ports import Workload
 from tests.contract import cluster_kit
-from tests.contract.cluster_kit import CRASHES, DEAF, GREEDY, MISSING, QUITS, UNWELL, World, next_release
+from tests.contract.cluster_kit import (
+    BRIEF,
+    CRASHES,
+    DEAF,
+    GREEDY,
+    MISSING,
+    QUITS,
+    STAY_UP,
+    UNWELL,
+    World,
+    next_release,
+)
+
+pytestmark = pytest.mark.timeout(300)
+"""The first test of a session may have to start the Kubernetes cluster."""
 
 
 @pytest.fixture(params=["fake", "docker"])
 def world(request: pytest.FixtureRequest, app: str) -> World:
-    if request.param == "fake":
+    return _on(request.param, request, app)
+
+
+def _on(cluster: str, request: pytest.FixtureRequest, app: str) -> World:
+    if cluster == "fake":
         return cluster_kit.fake_world(app)
     return cluster_kit.docker_world(app, request.getfixturevalue("clean_engine"))
 
 
+@pytest.fixture(params=["fake", "docker", "kubernetes"])
+def anywhere(request: pytest.FixtureRequest, app: str) -> World:
+    if request.param == "kubernetes":
+        return cluster_kit.kubernetes_world(app, request.getfixturevalue("kube_api"))
+    return _on(request.param, request, app)
+
+
 def live(world: World) -> list[tuple[int, bool]]:
-    """The live rows, as (generation, has an address)."""
-    return [(row.generation, row.address != "") for row in world.replicas.rows.values() if row.state == "live"]
+    """The live replicas, as (generation, has an address)."""
+    return world.live()
 
 
 # Rolling
 
 
-def test_the_first_rollout_makes_a_replica_live(world: World) -> None:
-    status = world.roll(world.web)
-    assert (status.wanted, status.ready, live(world)) == (1, 1, [(1, True)])
+def test_the_first_rollout_makes_a_replica_live(anywhere: World) -> None:
+    status = anywhere.roll(anywhere.web)
+    assert (status.wanted, status.ready, live(anywhere)) == (1, 1, [(1, True)])
 
 
 def test_a_replica_is_recorded_before_it_is_live(world: World) -> None:
@@ -61,13 +90,13 @@ def test_fewer_of_a_new_generation_wait_for_the_first_of_them(world: World) -> N
     assert live(world) == [(2, True)]
 
 
-def test_more_come_and_go_and_the_first_stays(world: World) -> None:
-    world.roll(world.web)
-    first = world.containers()
-    world.roll(replace(world.web, replicas=2))
-    more = world.containers()
-    world.roll(world.web)
-    assert (len(more), set(first) < set(more), world.containers()) == (2, True, first)
+def test_more_come_and_go_and_the_first_stays(anywhere: World) -> None:
+    anywhere.roll(anywhere.web)
+    first = anywhere.containers()
+    anywhere.roll(replace(anywhere.web, replicas=2))
+    more = anywhere.containers()
+    anywhere.roll(anywhere.web)
+    assert (len(more), set(first) < set(more), anywhere.containers()) == (2, True, first)
 
 
 def test_no_replicas_are_none(world: World) -> None:
@@ -93,9 +122,9 @@ def test_requests_without_an_end_are_waited_for_no_longer_than_the_limit(world: 
     assert live(world) == [(2, True)]
 
 
-def test_a_worker_needs_no_port(world: World) -> None:
-    status = world.roll(replace(world.worker, replicas=2))
-    assert (status.ready, live(world)) == (2, [(1, False)] * 2)
+def test_a_worker_needs_no_port(anywhere: World) -> None:
+    status = anywhere.roll(replace(anywhere.worker, replicas=2))
+    assert (status.ready, live(anywhere)) == (2, [(1, False)] * 2)
 
 
 def test_a_worker_is_not_waited_for_when_it_leaves(world: World) -> None:
@@ -103,6 +132,15 @@ def test_a_worker_is_not_waited_for_when_it_leaves(world: World) -> None:
     world.replicas.drains = False
     rolling = world.rolling(next_release(world.worker, replicas=0), until="gone")
     assert rolling.end() < 1
+
+
+def test_without_a_healthcheck_only_the_first_new_replica_is_watched_for_a_while(world: World) -> None:
+    open_port = replace(world.web, healthcheck=None)
+    begun = time.monotonic()
+    world.roll(open_port)
+    first = time.monotonic() - begun
+    world.roll(replace(open_port, replicas=2))
+    assert (first >= STAY_UP, live(world)) == (True, [(1, True)] * 2)
 
 
 # Failing
@@ -114,6 +152,7 @@ def failing(web: Workload, case: str) -> Workload:
         "exits": {"argv": CRASHES},
         "is unwell": {"argv": UNWELL},
         "does not listen": {"argv": DEAF, "healthcheck": None},
+        "opens its port and ends": {"argv": BRIEF, "healthcheck": None},
         "takes too much": {"argv": GREEDY},
         "is not there": {"argv": MISSING},
         "does not stay up": {"argv": QUITS, "port": None, "healthcheck": None},
@@ -127,6 +166,7 @@ def failing(web: Workload, case: str) -> Workload:
         ("exits", "the new container exited 1"),
         ("is unwell", "GET /health on port 8080 answered 404 for 1 s"),
         ("does not listen", "nothing listened on port 8080 for 1 s"),
+        ("opens its port and ends", "the new container exited 3"),
         ("takes too much", "it used more than its 32 MiB and was killed"),
         ("is not there", "127"),
         ("does not stay up", "the new container exited 4"),
@@ -136,12 +176,13 @@ def test_a_failure_is_one_sentence_and_the_old_release_serves_on(world: World, c
     world.roll(world.web)
     old = world.containers()
     error = world.refused(failing(world.web, case))
-    assert isinstance(error, RolloutFailed) and sentence in error.sentence and error.hint
+    assert isinstance(error, RolloutFailed) and sentence in error.sentence
+    assert error.hint or error.facts["last_lines"]
     assert (world.containers(), live(world)) == (old, [(1, True)])
 
 
-def test_a_failure_carries_the_last_lines(world: World) -> None:
-    error = world.refused(failing(world.web, "exits"))
+def test_a_failure_carries_the_last_lines(anywhere: World) -> None:
+    error = anywhere.refused(failing(anywhere.web, "exits"))
     assert sorted(error.facts["last_lines"]) == ["oops", "trouble"]
 
 
@@ -150,12 +191,12 @@ def test_an_image_that_is_gone_is_told_before_anything_is_made(world: World) -> 
     assert isinstance(error, ReleaseGone) and world.replicas.changes == []
 
 
-def test_the_way_back_is_a_rollout_of_the_old_generation(world: World) -> None:
-    world.roll(replace(world.web, replicas=2))
-    before = set(world.containers())
-    world.refused(failing(world.web, "exits"))
-    world.roll(replace(world.web, replicas=2), token=2)
-    assert set(world.containers()) == before
+def test_the_way_back_is_a_rollout_of_the_old_generation(anywhere: World) -> None:
+    anywhere.roll(replace(anywhere.web, replicas=2))
+    before = set(anywhere.containers())
+    anywhere.refused(failing(anywhere.web, "exits"))
+    anywhere.roll(replace(anywhere.web, replicas=2), token=2)
+    assert set(anywhere.containers()) == before
 
 
 # Stopping

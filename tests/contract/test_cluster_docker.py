@@ -5,20 +5,22 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pytest
 from docker import APIClient
+from docker.errors import APIError
 
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker_cluster import addresses
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker_cluster import policy as replica_policy
 from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, RolloutFailed, Stopped
-from norn_tasks.domain.job import Fence
-from norn_tasks.domain.replica import Replica
-from norn_tasks.ports import Workload
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica
+from norn_tasks.ports import Mount, Workload
 from tests.contract import cluster_kit
 from tests.contract.cluster_kit import INSTANCE, MIB, World, docker_cluster, sh
 from tests.contract.conftest import IMAGE
@@ -27,21 +29,23 @@ from tests.fakes.replicas import FakeReplicas
 from tests.fakes.stop import FakeStop, FakeWatch
 from tests.servers import wait_until
 
+T = TypeVar("T")
+
 
 @pytest.fixture
-def world(app: str, clean_engine: Engine) -> World:
+def world(app: str, clean_engine: EngineClient) -> World:
     return cluster_kit.docker_world(app, clean_engine)
 
 
 @pytest.fixture
-def cuttable(clean_engine: Engine, tmp_path: Path) -> Iterator[CuttableEngine]:
+def cuttable(clean_engine: EngineClient, tmp_path: Path) -> Iterator[CuttableEngine]:
     door = CuttableEngine(tmp_path / "engine.sock", clean_engine.address)
     yield door
     door.thaw()
     door.cut()
 
 
-def inspected(engine: Engine, world: World) -> dict[str, Any]:
+def inspected(engine: EngineClient, world: World) -> dict[str, Any]:
     """What the engine knows of the app's one container."""
     [container] = world.containers()
     found: dict[str, Any] = engine.ask(lambda client: client.inspect_container(container))
@@ -56,12 +60,13 @@ def policy(container: dict[str, Any]) -> dict[str, Any]:
     keys = (
         "Privileged CapAdd CapDrop SecurityOpt PidsLimit Memory MemorySwap NanoCpus NetworkMode ReadonlyRootfs Tmpfs "
         "Binds Mounts Devices DeviceRequests PidMode IpcMode UTSMode UsernsMode PortBindings PublishAllPorts "
-        "RestartPolicy AutoRemove LogConfig OomScoreAdj VolumesFrom ExtraHosts"
+        "RestartPolicy AutoRemove LogConfig OomScoreAdj VolumesFrom ExtraHosts Init"
     )
     return {key: host[key] for key in keys.split() if host.get(key)}
 
 
 HARDENED = {
+    "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT"],
     "SecurityOpt": ["no-new-privileges:true"],
     "PidsLimit": 1024,
     "Memory": 32 * MIB,
@@ -69,23 +74,24 @@ HARDENED = {
     "NanoCpus": 500_000_000,
     "NetworkMode": "norn",
     "IpcMode": "private",
+    "Init": True,
     "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
 }
 
 
-def test_a_live_replica_has_the_policy_and_nothing_more(clean_engine: Engine, world: World) -> None:
+def test_a_live_replica_has_the_policy_and_nothing_more(clean_engine: EngineClient, world: World) -> None:
     world.roll(replace(world.web, cpus=0.5))
     assert policy(inspected(clean_engine, world)) == HARDENED
 
 
-def test_without_limits_it_has_the_rest_of_the_policy(clean_engine: Engine, world: World) -> None:
+def test_without_limits_it_has_the_rest_of_the_policy(clean_engine: EngineClient, world: World) -> None:
     world.roll(replace(world.web, memory=None))
     expected = {key: value for key, value in HARDENED.items() if key not in ("Memory", "MemorySwap", "NanoCpus")}
     assert policy(inspected(clean_engine, world)) == expected
 
 
-def test_name_and_labels_say_whose_it_is(clean_engine: Engine, world: World) -> None:
+def test_name_and_labels_say_whose_it_is(clean_engine: EngineClient, world: World) -> None:
     world.roll(replace(world.web, release=3, generation=12))
     found = inspected(clean_engine, world)
     assert found["Name"] == f"/norn-{world.web.app}-r3-g12-1-{INSTANCE}"
@@ -101,13 +107,13 @@ def test_name_and_labels_say_whose_it_is(clean_engine: Engine, world: World) -> 
     }
 
 
-def test_its_environment_is_the_workloads(clean_engine: Engine, world: World) -> None:
+def test_its_environment_is_the_workloads(clean_engine: EngineClient, world: World) -> None:
     world.roll(world.web)
     assert "GREETING=hello" in inspected(clean_engine, world)["Config"]["Env"]
 
 
 @pytest.fixture
-def image(clean_engine: Engine, app: str) -> Iterator[str]:
+def image(clean_engine: EngineClient, app: str) -> Iterator[str]:
     """An image with a program and a stop signal of its own."""
     tag = f"norn-test/{app}:1"
     lines = [f"FROM {IMAGE}", "STOPSIGNAL SIGUSR1", f'CMD ["sh", "-c", "trap \'exit 0\' USR1; {cluster_kit.FOREVER}"]']
@@ -127,10 +133,93 @@ def test_an_images_own_program_and_stop_signal_are_used(world: World, image: str
     assert time.monotonic() - begun < 5
 
 
+IGNORANT = ("sh", "-c", "while :; do sleep 0.1; done")
+"""A program that sets up no signals: as the first process of a container it would not hear SIGTERM."""
+
+
+def test_a_program_that_handles_no_signal_ends_at_once(world: World) -> None:
+    world.roll(replace(world.worker, argv=IGNORANT))
+    begun = time.monotonic()
+    world.cluster.dismantle(world.web.app, FakeWatch().watch)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_image_that_begins_with_an_init_keeps_it_as_the_first_process(
+    clean_engine: EngineClient, world: World, image: str, own: bool
+) -> None:
+    """Some inits, such as that of s6-overlay, refuse to run as any other process than the first."""
+    argv = ("/sbin/init", "-h") if own else ("sh", "-c", "exit 1")
+    made = clean_engine.ask(
+        lambda client: replica_policy.container(client, replace(world.web, argv=argv, image=image), "10.1.2.3")
+    )
+    assert made["host_config"]["Init"] is not own
+
+
+# Other containers
+
+
+def beside(engine: EngineClient, world: World, **labels: str) -> str:
+    """Makes a container that has these labels of Norn besides the app and the control plane."""
+    given = {f"norn.io/{name}": value for name, value in labels.items()}
+    mine = {"norn.io/app": world.web.app, "norn.io/instance": INSTANCE, **given}
+    made: str = engine.ask(lambda client: client.create_container(IMAGE, ["true"], labels=mine)["Id"])
+    return made
+
+
+def test_a_run_whose_image_has_the_label_of_a_replica_is_none(clean_engine: EngineClient, world: World) -> None:
+    world.roll(world.web)
+    beside(clean_engine, world, owner="execution:1", generation="x")
+    assert (world.status().ready, len(world.status().replicas)) == (1, 1)
+
+
+def test_a_replica_whose_labels_cannot_be_read_hides_no_other(clean_engine: EngineClient, world: World) -> None:
+    world.roll(world.web)
+    beside(clean_engine, world, owner=f"release:{world.web.app}:1", generation="x")
+    assert (world.status().ready, len(world.status().replicas)) == (1, 1)
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """A client of an engine that cannot show one container."""
+
+    client: APIClient
+    hidden: str
+
+    def inspect_container(self, container: str) -> object:
+        if container == self.hidden:
+            raise APIError("500 Server Error", explanation="its layer is damaged")
+        return self.client.inspect_container(container)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.client, name)
+
+
+class Damaged(EngineClient):
+    """An engine that cannot show the container `hidden`."""
+
+    hidden = ""
+
+    def ask(self, call: Callable[[APIClient], T]) -> T:
+        return super().ask(lambda client: call(cast(APIClient, Hiding(client, self.hidden))))
+
+
+def test_an_app_that_the_engine_cannot_show_hides_no_other(clean_engine: EngineClient, world: World) -> None:
+    world.roll(world.web)
+    other = f"{world.web.app}x"
+    engine = Damaged(clean_engine.address)
+    engine.hidden = beside(clean_engine, world, app=other, owner=f"release:{other}:1")
+    try:
+        seen = {each.app: each for each in docker_cluster(engine, world.replicas).status()}
+    finally:
+        clean_engine.take_away(engine.hidden)
+    assert (seen[world.web.app].ready, "its layer is damaged" in seen[other].unseen) == (1, True)
+
+
 # The network
 
 
-def asked(engine: Engine, app: str, *argv: str) -> str:
+def asked(engine: EngineClient, app: str, *argv: str) -> str:
     """What a program in a container on the network says."""
 
     def ask(client: APIClient) -> str:
@@ -143,20 +232,20 @@ def asked(engine: Engine, app: str, *argv: str) -> str:
     return engine.ask(ask)
 
 
-def test_a_webserver_is_found_under_its_internal_name(clean_engine: Engine, world: World) -> None:
+def test_a_webserver_is_found_under_its_internal_name(clean_engine: EngineClient, world: World) -> None:
     world.roll(replace(world.web, internal_host=f"inside-{world.web.app}"))
     [row] = world.replicas.rows.values()
     told = asked(clean_engine, world.web.app, "nslookup", f"inside-{world.web.app}")
     assert f"Address: {row.address.removesuffix(':8080')}" in told
 
 
-def test_a_replica_is_reached_from_inside(clean_engine: Engine, world: World) -> None:
+def test_a_replica_is_reached_from_inside(clean_engine: EngineClient, world: World) -> None:
     world.roll(world.web)
     [row] = world.replicas.rows.values()
     assert asked(clean_engine, world.web.app, "wget", "-qO-", f"http://{row.address}/health") == "ok\n"
 
 
-def test_a_restarted_replica_keeps_its_address(clean_engine: Engine, world: World) -> None:
+def test_a_restarted_replica_keeps_its_address(clean_engine: EngineClient, world: World) -> None:
     falls = sh("mkdir -p /www; echo > /www/health; httpd -f -p 8080 -h /www & sleep 1.5; exit 3")
     world.roll(replace(world.web, argv=falls))
     wait_until(lambda: [each.restarts for each in world.status().replicas] != [0], 10, "it is restarted")
@@ -167,7 +256,7 @@ def test_a_restarted_replica_keeps_its_address(clean_engine: Engine, world: Worl
 class Squatted(FakeReplicas):
     """Puts somebody else at the address of the first container that is recorded, before it starts."""
 
-    engine: Engine | None = None
+    engine: EngineClient | None = None
     squatter: list[str] = field(default_factory=list)
 
     def starting(self, replica: Replica, fence: Fence) -> None:
@@ -190,13 +279,13 @@ def squat(client: APIClient, replica: Replica) -> str:
     return made
 
 
-def test_a_replica_whose_address_was_taken_gets_another(clean_engine: Engine, world: World) -> None:
+def test_a_replica_whose_address_was_taken_gets_another(clean_engine: EngineClient, world: World) -> None:
     replicas = Squatted(engine=clean_engine)
     status = docker_cluster(clean_engine, replicas).await_rollout(world.web, FakeWatch().watch)
     assert (status.ready, len(replicas.squatter), [verb for verb, _ in replicas.changes].count("starting")) == (1, 1, 2)
 
 
-def test_several_workers_may_make_the_network_at_once(clean_engine: Engine, app: str) -> None:
+def test_several_workers_may_make_the_network_at_once(clean_engine: EngineClient, app: str) -> None:
     name = f"norn-test-{app}"
     subnets: list[object] = []
     makers = [threading.Thread(target=lambda: subnets.append(addresses.ensure(clean_engine, name))) for _ in range(4)]
@@ -213,6 +302,42 @@ def test_several_workers_may_make_the_network_at_once(clean_engine: Engine, app:
             clean_engine.ask(lambda client, network=each["Id"]: client.remove_network(network))  # type: ignore[misc]
 
 
+# What owns its data
+
+
+OWNER = (
+    "sh",
+    "-c",
+    "mkdir /data/lock || exit 5; trap 'rmdir /data/lock; exit 0' TERM; mkdir /www; echo > /www/health;"
+    " httpd -f -p 8080 -h /www & wait",
+)
+"""Serves only while no other has the lock in its volume, as databases do."""
+
+
+@pytest.fixture
+def owned(clean_engine: EngineClient, world: World) -> Iterator[Workload]:
+    """The app with a volume whose lock it takes."""
+    name = f"norn-test-{world.web.app}"
+    yield replace(world.web, argv=OWNER, mounts=(Mount(name, "/data"),))
+    world.cluster.dismantle(world.web.app, FakeWatch().watch)
+    clean_engine.ask(lambda client: client.remove_volume(name))
+
+
+def test_an_app_that_locks_its_volume_is_replaced_when_it_recreates(world: World, owned: Workload) -> None:
+    world.roll(owned)
+    again = cluster_kit.next_release(owned)
+    assert "exited 5" in world.refused(again).sentence
+    assert world.roll(replace(again, recreate=True)).ready == 1
+
+
+def test_a_replica_has_the_time_to_end_that_its_own_spec_gave_it(clean_engine: EngineClient, world: World) -> None:
+    slow = ("sh", "-c", "trap 'sleep 30; exit 0' TERM; while :; do sleep 0.1; done")
+    world.roll(replace(world.worker, argv=slow, stop_grace=1))
+    begun = time.monotonic()
+    world.roll(cluster_kit.next_release(world.worker, stop_grace=60))
+    assert time.monotonic() - begun < 15
+
+
 # What goes wrong
 
 
@@ -221,7 +346,7 @@ def test_a_worker_that_ends_soon_after_its_gate_fails_the_rollout(world: World) 
         world.roll(replace(world.worker, argv=sh("sleep 1.1; exit 4"), replicas=3))
 
 
-def test_another_ones_container_with_our_name_is_left(clean_engine: Engine, world: World) -> None:
+def test_another_ones_container_with_our_name_is_left(clean_engine: EngineClient, world: World) -> None:
     name = f"norn-{world.web.app}-r1-g1-1-{INSTANCE}"
     clean_engine.ask(
         lambda client: client.create_container(IMAGE, ["true"], name=name, labels={"norn.io/app": world.web.app})
@@ -232,7 +357,7 @@ def test_another_ones_container_with_our_name_is_left(clean_engine: Engine, worl
 
 
 def test_an_engine_that_is_away_at_the_beginning_is_told_at_once(cuttable: CuttableEngine, world: World) -> None:
-    cluster = docker_cluster(Engine(cuttable.address), FakeReplicas())
+    cluster = docker_cluster(EngineClient(cuttable.address), FakeReplicas())
     cuttable.cut()
     with pytest.raises(EngineDown):
         cluster.await_rollout(world.web, FakeWatch().watch)
@@ -242,7 +367,7 @@ def test_an_engine_that_is_away_at_the_beginning_is_told_at_once(cuttable: Cutta
 
 def test_an_engine_that_goes_away_in_the_middle_is_waited_for(cuttable: CuttableEngine, world: World) -> None:
     slow = sh("sleep 1; mkdir /www; echo > /www/health; httpd -f -p 8080 -h /www & wait")
-    away = replace(world, cluster=docker_cluster(Engine(cuttable.address), world.replicas))
+    away = replace(world, cluster=docker_cluster(EngineClient(cuttable.address), world.replicas))
     rolling = away.rolling(replace(world.web, argv=slow), until="starting")
     cuttable.cut()
     time.sleep(0.7)
@@ -253,7 +378,7 @@ def test_an_engine_that_goes_away_in_the_middle_is_waited_for(cuttable: Cuttable
 
 @pytest.mark.parametrize("reason", ["draining", "lease_lost"])
 def test_a_stop_is_noticed_while_the_engine_is_silent(cuttable: CuttableEngine, world: World, reason: str) -> None:
-    away = replace(world, cluster=docker_cluster(Engine(cuttable.address), world.replicas))
+    away = replace(world, cluster=docker_cluster(EngineClient(cuttable.address), world.replicas))
     rolling = away.rolling(replace(world.web, argv=cluster_kit.DEAF), until="starting")
     cuttable.freeze()
     took = rolling.stop(reason)
@@ -304,7 +429,7 @@ def test_who_follows_hears_a_restarted_replica_once(world: World) -> None:
 
 def test_a_reader_goes_while_the_engine_is_silent(cuttable: CuttableEngine, world: World) -> None:
     world.roll(world.worker)
-    cluster = docker_cluster(Engine(cuttable.address), world.replicas)
+    cluster = docker_cluster(EngineClient(cuttable.address), world.replicas)
     heard, stop = threading.Event(), FakeStop()
     args = (world.web.app, 10, True, lambda *_: heard.set(), stop)
     reader = threading.Thread(target=cluster.logs, args=args, daemon=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from norn_tasks.domain.errors import NotFound, Stopped
-from norn_tasks.ports import Cluster, Command, Terminal, Typed
+from norn_tasks.ports import Cluster, ExecCommand, Terminal, Typed
 from tests.contract import cluster_kit
 from tests.contract.cluster_kit import World
 from tests.fakes.docker_cluster import FakeCluster
@@ -50,8 +50,8 @@ def world(request: pytest.FixtureRequest, app: str) -> World:
     return replace(world, cluster=replace(world.cluster, commands=commands))
 
 
-def command(world: World, argv: tuple[str, ...], replica: int | None = None) -> Command:
-    return Command(world.web.app, argv, mark="7-abc123", replica=replica)
+def command(world: World, argv: tuple[str, ...], replica: int | None = None) -> ExecCommand:
+    return ExecCommand(world.web.app, argv, mark="7-abc123", replica=replica)
 
 
 def test_both_streams_come_apart_and_the_exit_code_is_its_own(world: World) -> None:

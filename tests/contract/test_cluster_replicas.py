@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.errors import LeaseLost, NotFound
-from norn_tasks.domain.job import Fence
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas
-from norn_tasks.store.routes import ReplicaTable
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from norn_tasks.store_adapters.replicas import ReplicaTable
 from tests.fakes.replicas import FakeReplicas
 
 ONE = Replica("c1", "blog", 1, 7, ReplicaState.STARTING)

@@ -13,11 +13,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.job import Fence
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Watch, Workload
-from norn_tasks.store import routes
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.replicas import routes
+from norn_tasks.store_adapters.replicas import ReplicaTable
 from tests.contract.cluster_kit import docker_cluster, next_release, sh, webserver
 from tests.fakes.stop import FakeStop
 from tests.servers import free_port, wait_until
@@ -103,9 +104,9 @@ def web(app: str) -> Workload:
 
 
 def test_of_a_users_requests_none_fails_while_all_replicas_are_replaced_three_times(
-    clean_engine: Engine, database: Database, router: None, port: int, watch: Watch, web: Workload
+    clean_engine: EngineClient, database: Database, router: None, port: int, watch: Watch, web: Workload
 ) -> None:
-    cluster = docker_cluster(clean_engine, routes.ReplicaTable(database))
+    cluster = docker_cluster(clean_engine, ReplicaTable(database))
     cluster.await_rollout(web, watch)
     users = [User(port, path, keep=keep) for path in ("/health", "/cgi-bin/slow") for keep in (True, False)]
     for user in users:
@@ -121,9 +122,9 @@ def test_of_a_users_requests_none_fails_while_all_replicas_are_replaced_three_ti
 
 
 def test_a_rollout_and_its_end_are_rows(
-    clean_engine: Engine, database: Database, port: int, watch: Watch, web: Workload
+    clean_engine: EngineClient, database: Database, port: int, watch: Watch, web: Workload
 ) -> None:
-    table = routes.ReplicaTable(database)
+    table = ReplicaTable(database)
     cluster = docker_cluster(clean_engine, table)
     cluster.await_rollout(web, watch)
     seen = [(row.state, row.address.endswith(":8080")) for row in table.of_app(web.app)]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from norn_tasks.adapters.directories import LocalDirectories
+from norn_tasks.adapters.sources.directories import LocalDirectories
 from norn_tasks.domain.errors import SourceError, Stopped
 from norn_tasks.ports import Directories
 from tests.fakes.directories import FakeDirectories, written

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.directories import LocalDirectories
-from norn_tasks.adapters.tree_copy import TreeCopy
+from norn_tasks.adapters.sources.directories import LocalDirectories
+from norn_tasks.adapters.sources.tree_copy import TreeCopy
 from norn_tasks.domain.errors import SourceError
 from tests.contract.repository import Repository
+from tests.deep import deep
 from tests.fakes.directories import written
 from tests.fakes.stop import FakeWatch
 
@@ -112,3 +113,8 @@ def test_a_tree_of_too_many_files_is_refused(tmp_path: Path, into: Path) -> None
     into.mkdir(parents=True)
     with pytest.raises(SourceError, match="2 files"):
         TreeCopy(tmp_path / "blog", into, 2**20, 2, FakeWatch().watch).copy()
+
+
+def test_a_deep_tree_is_refused(tmp_path: Path, into: Path) -> None:
+    with deep(tmp_path / "deep", 1500) as tree, pytest.raises(SourceError, match="more than 64 directories deep"):
+        LocalDirectories(most=2**20).checkout(tree, into, FakeWatch().watch)

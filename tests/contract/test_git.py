@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from norn_tasks.adapters.git import GitCommand
+from norn_tasks.adapters.sources.git import GitCommand
 from norn_tasks.domain.errors import SourceError, Stopped
 from norn_tasks.ports import Git
 from tests.contract.repository import Repository

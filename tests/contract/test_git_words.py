@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.git_words import told
-from norn_tasks.adapters.hardened_git import HardenedGit
+from norn_tasks.adapters.sources.git_messages import explained
+from norn_tasks.adapters.sources.hardened_git import HardenedGit
 from tests.fakes.stop import FakeWatch
 
 
@@ -51,5 +51,5 @@ def test_a_repository_that_cannot_be_read(host: str, tmp_path: Path, path: str, 
     git = HardenedGit(tmp_path / "git", FakeWatch().watch, config)
     git.make(20)
     done = git.call(["ls-remote", "--", f"{host}/{path}"], 20)
-    said, hint = told(done.last_lines, done.code)
+    said, hint = explained(done.last_lines, done.code)
     assert (why in said, way_out in hint) == (True, True), (said, hint)

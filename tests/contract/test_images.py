@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
 from norn_tasks.domain.errors import BuildFailed, SourceError
 from norn_tasks.ports import BuildOrder, Image, Images
 from tests.contract.conftest import IMAGE
@@ -38,7 +38,7 @@ def images(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Images]:
         public = Image("sha256:public", (IMAGE,), {})
         yield FakeImages({public.id: public})
         return
-    engine: Engine = request.getfixturevalue("clean_engine")
+    engine: EngineClient = request.getfixturevalue("clean_engine")
     yield DockerImages(engine, tmp_path / "workspace", LIMITS, NoQueue(), docker=request.param)
 
 
@@ -53,7 +53,7 @@ def context(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def order(context: Path, app: str) -> BuildOrder:
-    return BuildOrder(context, "Dockerfile", f"norn/{app}:1", {"norn.io/app": app, "norn.io/key": "k"})
+    return BuildOrder(context, "Dockerfile", f"norn/{app}:1", app, "k")
 
 
 def test_a_build_answers_the_image(images: Images, order: BuildOrder, app: str) -> None:
@@ -66,7 +66,7 @@ def test_a_build_answers_the_image(images: Images, order: BuildOrder, app: str) 
 
 
 def test_a_stage_can_be_built_alone(images: Images, context: Path, app: str) -> None:
-    order = BuildOrder(context, "Dockerfile", f"norn/{app}:test", {"norn.io/app": app}, target="one")
+    order = BuildOrder(context, "Dockerfile", f"norn/{app}:test", app, target="one")
     assert images.build(order, FakeWatch().watch).user == "1001"
 
 
@@ -131,6 +131,13 @@ def test_a_failing_instruction_fails_the_build_and_is_named(images: Images, orde
     (order.context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN false\n")
     with pytest.raises(BuildFailed, match="false"):
         images.build(order, FakeWatch().watch)
+
+
+def test_an_image_with_a_label_of_norn_is_refused_and_leaves_no_tag(images: Images, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text(f"FROM {IMAGE}\nLABEL norn.io/generation=x\n")
+    with pytest.raises(SourceError, match=r"norn\.io/generation"):
+        images.build(order, FakeWatch().watch)
+    assert images.find(order.tag) is None
 
 
 def test_output_is_told(images: Images, order: BuildOrder) -> None:

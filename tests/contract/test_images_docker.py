@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.images import BuildLimits, DockerImages
-from norn_tasks.adapters.registry import Registry
-from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import BuildFailed, DiskFull, EngineDown, SourceError, Stopped, TimedOut
 from norn_tasks.ports import BuildOrder
@@ -34,7 +36,7 @@ def cli(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def images(clean_engine: Engine, tmp_path: Path, cli: str) -> DockerImages:
+def images(clean_engine: EngineClient, tmp_path: Path, cli: str) -> DockerImages:
     return DockerImages(clean_engine, tmp_path / "workspace", LIMITS, NoQueue(), docker=cli)
 
 
@@ -42,7 +44,7 @@ def images(clean_engine: Engine, tmp_path: Path, cli: str) -> DockerImages:
 def order(tmp_path: Path, app: str) -> BuildOrder:
     context = tmp_path / "source"
     context.mkdir()
-    return BuildOrder(context, "Dockerfile", f"norn/{app}:1", {"norn.io/app": app})
+    return BuildOrder(context, "Dockerfile", f"norn/{app}:1", app)
 
 
 def says(order: BuildOrder, *lines: str) -> BuildOrder:
@@ -85,14 +87,16 @@ def test_output_is_told_while_the_build_runs(images: DockerImages, order: BuildO
     assert until(lambda: not sleeping("61.3"))
 
 
-def test_a_build_past_its_limit_is_ended(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+def test_a_build_past_its_limit_is_ended(
+    clean_engine: EngineClient, order: BuildOrder, tmp_path: Path, cli: str
+) -> None:
     images = DockerImages(clean_engine, tmp_path / "w", BuildLimits(3, 2**28, 1), NoQueue(), docker=cli)
     with pytest.raises(TimedOut, match="the build took longer than its limit of 3 s"):
         images.build(says(order, "RUN sleep 62.3"), FakeWatch().watch)
     assert until(lambda: not sleeping("62.3"))
 
 
-def test_a_build_ends_with_its_worker(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+def test_a_build_ends_with_its_worker(clean_engine: EngineClient, order: BuildOrder, tmp_path: Path, cli: str) -> None:
     says(order, "RUN sleep 63.3")
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, clean_engine.address, str(order.context), order.tag, str(tmp_path / "w"), cli],
@@ -108,18 +112,18 @@ def test_a_build_ends_with_its_worker(clean_engine: Engine, order: BuildOrder, t
 WORKER = """
 import sys
 from pathlib import Path
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
 from norn_tasks.ports import BuildOrder
 from tests.fakes.build_queue import NoQueue
 from tests.fakes.stop import FakeWatch
 address, context, tag, workspace, cli = sys.argv[1:]
-images = DockerImages(Engine(address), Path(workspace), BuildLimits(120, 2**28, 1), NoQueue(), docker=cli)
-images.build(BuildOrder(Path(context), 'Dockerfile', tag, {}), FakeWatch().watch)
+images = DockerImages(EngineClient(address), Path(workspace), BuildLimits(120, 2**28, 1), NoQueue(), docker=cli)
+images.build(BuildOrder(Path(context), 'Dockerfile', tag, ''), FakeWatch().watch)
 """
 
 
-def test_a_build_leaves_no_container(images: DockerImages, order: BuildOrder, clean_engine: Engine) -> None:
+def test_a_build_leaves_no_container(images: DockerImages, order: BuildOrder, clean_engine: EngineClient) -> None:
     mark = order.tag.replace("/", "-")
     with pytest.raises(BuildFailed):
         images.build(says(order, f"RUN echo {mark}; exit 9"), FakeWatch().watch)
@@ -141,7 +145,7 @@ def test_an_unknown_base_is_told_with_a_way_out(images: DockerImages, order: Bui
 
 
 def test_without_an_engine_the_engine_is_to_blame(order: BuildOrder, tmp_path: Path, cli: str) -> None:
-    images = DockerImages(Engine(f"unix://{tmp_path}/none.sock"), tmp_path / "w", LIMITS, NoQueue(), docker=cli)
+    images = DockerImages(EngineClient(f"unix://{tmp_path}/none.sock"), tmp_path / "w", LIMITS, NoQueue(), docker=cli)
     with pytest.raises(EngineDown):
         images.build(says(order), FakeWatch().watch)
 
@@ -150,7 +154,7 @@ def test_without_an_engine_the_engine_is_to_blame(order: BuildOrder, tmp_path: P
 def test_an_image_of_another_app_is_no_base(images: DockerImages, order: BuildOrder, app: str, by: str) -> None:
     theirs = images.build(says(order), FakeWatch().watch)
     base = theirs.tags[0] if by == "tag" else theirs.id
-    other = replace(order, tag=f"norn/{app}x:1", labels={"norn.io/app": f"{app}x"})
+    other = replace(order, tag=f"norn/{app}x:1", app=f"{app}x")
     (order.context / "Dockerfile").write_text(f"FROM {base}\n")
     with pytest.raises(SourceError, match="an image of another app"):
         images.build(other, FakeWatch().watch)
@@ -162,19 +166,57 @@ def test_an_image_of_another_app_is_no_base(images: DockerImages, order: BuildOr
 def test_an_image_of_another_app_is_not_copied_from(
     images: DockerImages, order: BuildOrder, app: str, line: str
 ) -> None:
-    other = replace(order, tag=f"norn/{app}x:1", labels={"norn.io/app": f"{app}x"})
+    other = replace(order, tag=f"norn/{app}x:1", app=f"{app}x")
     with pytest.raises(SourceError, match="an image of another app"):
         images.build(says(other, line.format(order.tag)), FakeWatch().watch)
 
 
+TWO_STAGES = f"FROM {IMAGE} AS build\nRUN echo private > /source\nFROM {IMAGE}\nCOPY --from=build /source /x\n"
+
+
+@pytest.mark.parametrize(
+    "lines", ["FROM {}", "FROM sha256:{}", "ARG A={}\nFROM $A", f"FROM {IMAGE}\nCOPY --from={{}} /source /x"]
+)
+def test_a_stage_of_another_app_is_not_taken_by_its_id(images: DockerImages, order: BuildOrder, lines: str) -> None:
+    (order.context / "Dockerfile").write_text(TWO_STAGES)
+    theirs = images.build(order, FakeWatch().watch)
+    stage = images.find(next(iter(theirs.stages), theirs.id))
+    assert stage is not None
+    (order.context / "Dockerfile").write_text(lines.format(stage.id.removeprefix("sha256:")[:8]) + "\n")
+    with pytest.raises(SourceError, match="may be the id of an image of another app"):
+        images.build(replace(order, tag=f"{order.tag}x", app="mine"), FakeWatch().watch)
+
+
+def test_a_stage_whose_name_is_an_ids_beginning_is_the_apps_own(images: DockerImages, order: BuildOrder) -> None:
+    (order.context / "Dockerfile").write_text(TWO_STAGES.replace("build", "cafe"))
+    assert images.build(order, FakeWatch().watch).tags == (order.tag,)
+
+
+def test_a_stage_that_the_classic_builder_leaves_says_whose_it_is(
+    clean_engine: EngineClient, order: BuildOrder, app: str, tmp_path: Path
+) -> None:
+    images = DockerImages(clean_engine, tmp_path / "w", replace(LIMITS, classic=True), NoQueue())
+    (order.context / "Dockerfile").write_text(TWO_STAGES)
+    built = images.build(order, FakeWatch().watch)
+    stages = [clean_engine.image(stage) for stage in built.stages]
+    assert [stage and stage["Config"]["Labels"] for stage in stages] == [{"norn.io/stage": app}]
+
+
+@pytest.mark.parametrize("base", ["../containers", "../containers/one"])
+def test_a_base_that_is_no_name_is_not_looked_for(images: DockerImages, order: BuildOrder, base: str) -> None:
+    (order.context / "Dockerfile").write_text(f"FROM {base}\n")
+    with pytest.raises(BuildFailed):
+        images.build(order, FakeWatch().watch)
+
+
 def test_a_published_image_of_another_app_is_no_base(
-    clean_engine: Engine, order: BuildOrder, app: str, tmp_path: Path, cli: str
+    clean_engine: EngineClient, order: BuildOrder, app: str, tmp_path: Path, cli: str
 ) -> None:
     registry = Registry("registry.example:5000")
     images = DockerImages(clean_engine, tmp_path / "w", LIMITS, NoQueue(), docker=cli, registry=registry)
     (order.context / "Dockerfile").write_text("FROM registry.example:5000/norn-us/other:1\n")
     with pytest.raises(SourceError, match="an image of another app"):
-        images.build(replace(order, labels={**order.labels, "norn.io/instance": "us"}), FakeWatch().watch)
+        images.build(replace(order, instance="us"), FakeWatch().watch)
 
 
 def test_a_name_that_is_none_is_the_builders_to_refuse(images: DockerImages, order: BuildOrder) -> None:
@@ -199,19 +241,39 @@ def test_a_link_out_of_the_source_stays_a_link(images: DockerImages, order: Buil
         images.build(says(order, "COPY out /out", "RUN test -f /out && test ! -L /out"), FakeWatch().watch)
 
 
+def test_what_one_app_leaves_in_a_cache_is_not_in_that_of_another(images: DockerImages, order: BuildOrder) -> None:
+    """The classic builder knows no such caches, and says so."""
+    mark, watch = order.tag.replace("/", "-"), FakeWatch()
+    with contextlib.suppress(BuildFailed):
+        images.build(says(order, f"RUN --mount=type=cache,target=/c echo {mark}-$((40 + 2)) > /c/x"), FakeWatch().watch)
+    other = replace(order, tag=f"{order.tag}x", app="mine")
+    with contextlib.suppress(BuildFailed):
+        images.build(says(other, f"RUN --mount=type=cache,target=/c : {mark}; cat /c/x || true"), watch.watch)
+    assert f"{mark}-42" not in "".join(watch.said)
+
+
+@pytest.mark.parametrize("text", ["a\n" * 1001, "a" * (256 * 1024 + 1)], ids=["lines", "bytes"])
+def test_an_ignore_file_that_keeps_the_docker_command_busy_is_refused(
+    images: DockerImages, order: BuildOrder, text: str
+) -> None:
+    (order.context / ".dockerignore").write_text(text)
+    with pytest.raises(SourceError, match="256 KiB or 1000 lines"):
+        images.build(says(order), FakeWatch().watch)
+
+
 def test_an_ignore_file_that_leads_out_is_refused(images: DockerImages, order: BuildOrder) -> None:
     (order.context / ".dockerignore").symlink_to("/etc/hostname")
     with pytest.raises(SourceError, match="leads out of the source"):
         images.build(says(order), FakeWatch().watch)
 
 
-def test_an_image_in_use_stays(images: DockerImages, order: BuildOrder, clean_engine: Engine) -> None:
+def test_an_image_in_use_stays(images: DockerImages, order: BuildOrder, clean_engine: EngineClient) -> None:
     built = images.build(says(order), FakeWatch().watch)
     made = clean_engine.ask(lambda client: client.create_container(built.id, labels={"norn.io/app": "x"})["Id"])
     try:
         assert (images.remove(built.id), images.find(order.tag) is not None) == (False, True)
     finally:
-        DockerRuntime(clean_engine).remove(made)
+        DockerEngine(clean_engine).remove(made)
 
 
 def test_the_stages_that_a_build_leaves_can_be_removed(images: DockerImages, order: BuildOrder) -> None:
@@ -227,7 +289,7 @@ def test_the_stages_that_a_build_leaves_can_be_removed(images: DockerImages, ord
 
 def test_an_image_that_a_build_only_says_to_be_its_stage_stays(images: DockerImages, order: BuildOrder) -> None:
     theirs = images.build(says(order, "RUN echo theirs"), FakeWatch().watch)
-    mine = replace(order, tag=f"{order.tag}2", labels={"norn.io/app": "mine"})
+    mine = replace(order, tag=f"{order.tag}2", app="mine")
     said = f"RUN echo ' ---> {theirs.id[7:19]}'; echo 'Step 1/1 : FROM x'"
     built = images.build(says(mine, said), FakeWatch().watch)
     for stage in built.stages:
@@ -236,7 +298,33 @@ def test_an_image_that_a_build_only_says_to_be_its_stage_stays(images: DockerIma
     images.remove(built.id)
 
 
-def test_without_room_nothing_is_built(clean_engine: Engine, order: BuildOrder, tmp_path: Path, cli: str) -> None:
+def test_a_build_that_fills_the_disk_is_ended(
+    clean_engine: EngineClient, order: BuildOrder, tmp_path: Path, cli: str
+) -> None:
+    root = str(clean_engine.ask(lambda client: client.info())["DockerRootDir"])
+    least = shutil.disk_usage(root).free - 512 * 2**20
+    images = DockerImages(
+        clean_engine, tmp_path / "w", BuildLimits(60, 2**28, 1, Least(least, 0)), NoQueue(), docker=cli
+    )
+    with pytest.raises(DiskFull, match="the build was ended"):
+        images.build(
+            says(order, "RUN for n in 1 2 3 4 5 6 7 8; do fallocate -l 1G /$n; sleep 1; done; sleep 64.3"),
+            FakeWatch().watch,
+        )
+    assert until(lambda: not sleeping("64.3"))
+
+
+def test_an_image_over_the_limit_is_refused_and_removed(
+    clean_engine: EngineClient, order: BuildOrder, tmp_path: Path, cli: str, app: str
+) -> None:
+    limits = replace(LIMITS, largest=8 * 2**20)
+    images = DockerImages(clean_engine, tmp_path / "w", limits, NoQueue(), docker=cli)
+    with pytest.raises(SourceError, match="8 MiB are allowed"):
+        images.build(says(order, "RUN head -c 20000000 /dev/zero > /large"), FakeWatch().watch)
+    assert (images.find(order.tag), images.of_app(app)) == (None, ())
+
+
+def test_without_room_nothing_is_built(clean_engine: EngineClient, order: BuildOrder, tmp_path: Path, cli: str) -> None:
     limits = BuildLimits(60, 2**28, 1, Least(2**60, 0))
     images = DockerImages(clean_engine, tmp_path / "w", limits, NoQueue(), docker=cli)
     with pytest.raises(DiskFull, match="there is too little room to build"):

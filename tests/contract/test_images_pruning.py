@@ -12,17 +12,20 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, update
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.images import DockerImages
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.images import DockerImages
 from norn_tasks.domain.errors import NotFound
-from norn_tasks.domain.job import Fence, Job, JobKind
-from norn_tasks.domain.writes import ReleaseLive
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import Fact, Facts
+from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.jobs.writes import ReleaseLive
 from norn_tasks.ports import BuildOrder, Image, Limits, Tools
 from norn_tasks.steps.image import PruneImages
-from norn_tasks.steps.step import Context
-from norn_tasks.store import recording, rollouts
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow, Release
+from norn_tasks.steps.step import StepContext
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger import apply_writes
+from norn_tasks.store.releases import go_live
+from norn_tasks.store.tables import JobRow, ReleaseRow
 from tests import factories
 from tests.contract.conftest import IMAGE
 from tests.contract.test_images import LIMITS, docker_clis
@@ -34,12 +37,12 @@ RUN = uuid.uuid4().hex
 
 
 @pytest.fixture(params=docker_clis())
-def images(request: pytest.FixtureRequest, clean_engine: Engine, tmp_path: Path) -> DockerImages:
+def images(request: pytest.FixtureRequest, clean_engine: EngineClient, tmp_path: Path) -> DockerImages:
     return DockerImages(clean_engine, tmp_path / "workspace", LIMITS, NoQueue(), docker=request.param)
 
 
 @pytest.fixture
-def foreign(engine: Engine, tmp_path: Path) -> Iterator[str]:
+def foreign(engine: EngineClient, tmp_path: Path) -> Iterator[str]:
     """Somebody else's image: dangling, of two stages, without a label, made by the same builder."""
     place = tmp_path / "foreign"
     place.mkdir()
@@ -62,7 +65,7 @@ def dockerfile(mark: str, n: int) -> str:
     )
 
 
-def left(engine: Engine, mark: str) -> set[str]:
+def left(engine: EngineClient, mark: str) -> set[str]:
     """Answers every image on the engine, intermediate ones too, that a build with this mark made."""
     found: set[str] = set()
     for each in engine.ask(lambda client: client.images(all=True)):
@@ -78,34 +81,33 @@ def left(engine: Engine, mark: str) -> set[str]:
 def deploy(database: Database, images: DockerImages, source: Path, app: str, n: int, mark: str) -> None:
     """Builds release n, makes it live and prunes, as a deploy does."""
     (source / "Dockerfile").write_text(dockerfile(mark, n))
-    labels = {"norn.io/app": app, "norn.io/key": str(n), "norn.io/instance": "us"}
-    built = images.build(BuildOrder(source, "Dockerfile", f"norn/{app}:{n}", labels), FakeWatch().watch)
+    built = images.build(BuildOrder(source, "Dockerfile", f"norn/{app}:{n}", app, str(n), "us"), FakeWatch().watch)
     facts, row = went_live(database, app, n, built)
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=source, router_ports=(1, 2), instance="us")
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=source, instance="us")
     tools = cast(Tools, type("SomeTools", (), {"images": images, "limits": limits}))
-    job = Job(id=n, kind=JobKind.DEPLOY, app=app, spec=None, fence=Fence(n, 1), args={}, facts=facts)
-    learned = PruneImages().run(Context(job, tools, FakeWatch().watch, cast(Any, None)))
+    job = Job(id=n, request=factories.DEPLOY, app=app, spec=None, fence=Fence(n, 1), facts=Facts(facts))
+    learned = PruneImages().run(StepContext(job, tools, FakeWatch().watch, cast(Any, None)))
     assert learned is not None
     with database.transaction() as tx:
-        recording.record(tx, row, learned.writes)
+        apply_writes.record(tx, row, learned.writes)
 
 
-def went_live(database: Database, app: str, n: int, built: Image) -> tuple[dict[str, Any], Any]:
+def went_live(database: Database, app: str, n: int, built: Image) -> tuple[tuple[Fact, ...], Any]:
     spec = factories.spec(app, "function", "artifacts:\n  retain: 1\n")
     with database.transaction() as tx:
         if n == 1:
             factories.add_app(tx, spec)
         factories.add_release(tx, spec, n, image=built.id)
-        tx.execute(update(Release).where(Release.n == n).values(stages=list(built.stages)))
-        job = factories.add_job(tx, JobKind.FORGE, app, spec=spec.to_json())
+        tx.execute(update(ReleaseRow).where(ReleaseRow.n == n).values(stages=list(built.stages)))
+        job = factories.add_job(tx, JobKind.FORGE, app, spec=spec.frozen())
         tx.execute(update(JobRow).where(JobRow.id == job).values(release=n, state="succeeded"))
         row = tx.execute(select(JobRow).where(JobRow.id == job)).mappings().one()
-        return dict(rollouts.release_live(tx, row, ReleaseLive(n))), row
+        return go_live.release_live(tx, row, ReleaseLive(n)), row
 
 
 @pytest.mark.timeout(300)
 def test_ten_builds_leave_what_two_leave(
-    database: Database, images: DockerImages, engine: Engine, app: str, tmp_path: Path, foreign: str
+    database: Database, images: DockerImages, engine: EngineClient, app: str, tmp_path: Path, foreign: str
 ) -> None:
     source, mark = tmp_path / "source", f"{app}-{RUN}"
     source.mkdir()

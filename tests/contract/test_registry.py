@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.images import BuildLimits, DockerImages
-from norn_tasks.adapters.registry import Registry
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.errors import InvalidRequest, RegistryFailed
 from norn_tasks.ports import BuildOrder, Image, Images
 from tests.contract.conftest import IMAGE
@@ -33,7 +33,7 @@ def images(request: pytest.FixtureRequest, tmp_path: Path) -> Images:
     if request.param == "fake":
         public = Image("sha256:public", (IMAGE,), {})
         return FakeImages({public.id: public}, registry={})
-    engine: Engine = request.getfixturevalue("clean_engine")
+    engine: EngineClient = request.getfixturevalue("clean_engine")
     there: DockerRegistry = request.getfixturevalue("registry")
     at = Registry.at(f"http://{there.address}/", there.config)
     return DockerImages(engine, tmp_path / "workspace", LIMITS, NoQueue(), registry=at)
@@ -44,7 +44,7 @@ def built(images: Images, tmp_path: Path, app: str) -> Image:
     context = tmp_path / "source"
     context.mkdir()
     (context / "Dockerfile").write_text(f"FROM {IMAGE}\nCOPY Dockerfile /{app}\n")
-    return images.build(BuildOrder(context, "Dockerfile", f"norn/{app}:1", {"norn.io/app": app}), FakeWatch().watch)
+    return images.build(BuildOrder(context, "Dockerfile", f"norn/{app}:1", app), FakeWatch().watch)
 
 
 def test_a_published_image_is_named_by_its_digest(images: Images, built: Image, app: str) -> None:
@@ -65,7 +65,9 @@ def test_what_was_never_published_is_told(images: Images, app: str) -> None:
     assert "does not give" in failed.value.sentence
 
 
-def test_without_a_registry_nothing_is_published(built: Image, images: Images, engine: Engine, tmp_path: Path) -> None:
+def test_without_a_registry_nothing_is_published(
+    built: Image, images: Images, engine: EngineClient, tmp_path: Path
+) -> None:
     alone: Images = FakeImages({built.id: built})
     if isinstance(images, DockerImages):
         alone = DockerImages(engine, tmp_path / "workspace", LIMITS, NoQueue())
@@ -76,7 +78,7 @@ def test_without_a_registry_nothing_is_published(built: Image, images: Images, e
 
 
 def test_without_credentials_the_registry_says_no(
-    clean_engine: Engine, registry: DockerRegistry, tmp_path: Path
+    clean_engine: EngineClient, registry: DockerRegistry, tmp_path: Path
 ) -> None:
     images = DockerImages(
         clean_engine, tmp_path / "workspace", LIMITS, NoQueue(), registry=Registry.at(registry.address, None)

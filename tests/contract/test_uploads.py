@@ -12,14 +12,14 @@ from typing import Protocol
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.adapters.uploads import UnpackedUploads
+from norn_tasks.adapters.sources.uploads import UnpackedUploads
 from norn_tasks.dispatch import keep_source, request_deploy
-from norn_tasks.domain import archive
 from norn_tasks.domain.errors import SourceError, Stopped
+from norn_tasks.domain.sources import archive
 from norn_tasks.ports import Sources
-from norn_tasks.store import sources
-from norn_tasks.store.session import Database
-from norn_tasks.store.sources import UploadTable
+from norn_tasks.store.apps import uploads
+from norn_tasks.store.database.session import Database
+from norn_tasks.store_adapters.uploads import UploadTable
 from tests import factories
 from tests.archives import packed
 from tests.fakes.stop import FakeWatch
@@ -40,7 +40,7 @@ class FakeStore:
     sources: FakeSources = field(default_factory=FakeSources)
 
     def keep(self, files: Mapping[str, bytes]) -> str:
-        revision = archive.read(io.BytesIO(packed(files)), MIB, archive.KeepNothing()).revision
+        revision = archive.read(io.BytesIO(packed(files)), MIB, archive.DiscardingConsumer()).revision
         self.sources.kept["blog", revision] = files
         return revision
 
@@ -132,13 +132,13 @@ A_DAY_AGO = text("UPDATE sources SET used_at = clock_timestamp() - interval '25 
 def _forgotten(database: Database) -> int:
     with database.transaction() as tx:
         tx.execute(A_DAY_AGO)
-        return sources.forget_unneeded(tx)
+        return uploads.forget_unneeded(tx)
 
 
 def test_what_nobody_needs_is_kept_for_a_day(database: Database) -> None:
     RealStore(database).keep({"a": b"1"})
     with database.transaction() as tx:
-        assert sources.forget_unneeded(tx) == 0
+        assert uploads.forget_unneeded(tx) == 0
     assert _forgotten(database) == 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.domain.secret import Sealed
@@ -29,13 +29,13 @@ class World:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "fake":
         return World(fake.FakeVault(), fake.FakeVault(locked=True), lambda text: fake.sealed("A", text))
-    key = age.fresh_key()
-    public = age.recipient_of(key)
+    key = sealing.fresh_key()
+    public = sealing.recipient_of(key)
     (tmp_path / "age.key").write_text(f"# public key: {public}\n{key}\n")
     return World(
         AgeVault("", tmp_path / "age.key"),
         AgeVault("", tmp_path / "nowhere"),
-        lambda text: Sealed("A", 1, age.seal(text, public)),
+        lambda text: Sealed("A", 1, sealing.seal(text, public)),
     )
 
 
@@ -53,24 +53,24 @@ def test_without_the_key_nothing_is_opened(world: World) -> None:
 
 
 def test_the_sealed_text_is_nowhere_in_what_is_kept() -> None:
-    assert b"hunter2" not in age.seal("hunter2", age.recipient_of(age.fresh_key()))
+    assert b"hunter2" not in sealing.seal("hunter2", sealing.recipient_of(sealing.fresh_key()))
 
 
 def test_another_key_is_told_as_one(tmp_path: Path) -> None:
-    sealed = Sealed("API_KEY", 1, age.seal("hunter2", age.recipient_of(age.fresh_key())))
+    sealed = Sealed("API_KEY", 1, sealing.seal("hunter2", sealing.recipient_of(sealing.fresh_key())))
     with pytest.raises(SecretsLocked, match="API_KEY cannot be opened: it was sealed to another key"):
-        AgeVault(age.fresh_key(), tmp_path / "nowhere").open(sealed)
+        AgeVault(sealing.fresh_key(), tmp_path / "nowhere").open(sealed)
 
 
 def test_what_is_no_key_is_told_and_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "age.key").write_text("AGE-SECRET-KEY-1NOT\n")
-    sealed = Sealed("API_KEY", 1, age.seal("hunter2", age.recipient_of(age.fresh_key())))
+    sealed = Sealed("API_KEY", 1, sealing.seal("hunter2", sealing.recipient_of(sealing.fresh_key())))
     with pytest.raises(SecretsLocked) as told:
         AgeVault("", tmp_path / "age.key").open(sealed)
     assert "no private age key" in told.value.sentence and "SECRET-KEY" not in told.value.sentence
 
 
 def test_a_key_in_the_environment_needs_no_file(tmp_path: Path) -> None:
-    key = age.fresh_key()
-    sealed = Sealed("A", 1, age.seal("hunter2", age.recipient_of(key)))
+    key = sealing.fresh_key()
+    sealed = Sealed("A", 1, sealing.seal("hunter2", sealing.recipient_of(key)))
     assert AgeVault(f" {key}\n", tmp_path / "nowhere").open(sealed).reveal() == "hunter2"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.docker.volumes import DockerVolumes
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
-from norn_tasks.adapters.volumes import DockerVolumes
 from norn_tasks.domain.errors import Conflict, InvalidRequest
 from norn_tasks.domain.infraspec import Volume
 from norn_tasks.ports import Mount, Run, Volumes
@@ -53,7 +54,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, app: str) -> Iterator[
 
         yield World(fake, root, mark)
         return
-    engine: Engine = request.getfixturevalue("clean_engine")
+    engine: EngineClient = request.getfixturevalue("clean_engine")
     volumes = DockerVolumes(engine, INSTANCE, [root])
 
     def use(mount: Mount) -> Callable[[], None]:
@@ -136,8 +137,8 @@ def test_a_root_that_is_gone_is_told(world: World, app: str) -> None:
         world.volumes.ready(app, [directory(world.root)])
 
 
-def test_what_one_run_writes_the_next_one_reads(clean_engine: Engine, app: str) -> None:
-    volumes, runtime = DockerVolumes(clean_engine, INSTANCE), DockerRuntime(clean_engine, INSTANCE)
+def test_what_one_run_writes_the_next_one_reads(clean_engine: EngineClient, app: str) -> None:
+    volumes, runtime = DockerVolumes(clean_engine, INSTANCE), DockerRuntime(DockerEngine(clean_engine, INSTANCE))
     run = Run(
         name=f"norn-x-{app}", app=app, owner=f"execution:{app}", image=IMAGE, argv=("sh", "-c", "echo kept >> /data/a"),
         env={}, timeout=30, memory=32 * 2**20, cpus=1, network="none", mounts=volumes.ready(app, [claim()]),

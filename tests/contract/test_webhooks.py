@@ -7,18 +7,28 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import pytest
 
+from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import NotReached, Outgoing
-from norn_tasks.adapters.webhooks import Webhooks
-from norn_tasks.domain.notification import Parcel, pause_after, sign
-from norn_tasks.ports import Messenger
+from norn_tasks.domain.alerting.destination import NotificationFormat
+from norn_tasks.domain.alerting.notification import LONGEST_PAUSE, Parcel, sign
+from norn_tasks.domain.backoff import doubling_pause
+from norn_tasks.ports import Messenger, Receipt
 from tests.fakes.vault import FakeVault, sealed
 from tests.fakes.webhooks import FakeMessenger, FakeOutbox
 from tests.receiver import Receiver
 from tests.servers import allowed, free_port
+
+OPEN = {
+    "event": "alert.raised", "kind": "down", "severity": "critical", "app": "blog", "at": "2026-11-30T03:00:04+00:00",
+    "sentence": "no replica of blog serves", "hint": "norn why blog",
+}  # fmt: skip
+OVER = {**OPEN, "event": "alert.resolved", "resolution": "it serves", "since": OPEN["at"]}
 
 
 def parcel(url: str) -> Parcel:
@@ -40,7 +50,7 @@ def messenger(request: pytest.FixtureRequest, receiver: Receiver) -> Messenger:
     outbox = FakeOutbox({7: parcel(receiver.url())})
     if request.param == "fake":
         return FakeMessenger(outbox)
-    return Webhooks(outbox, FakeVault(), Outgoing(private=True), receiver.url("/alive"))
+    return Sender(outbox, FakeVault(), Outgoing(private=True), deadman_url=receiver.url("/alive"))
 
 
 # The contract
@@ -49,7 +59,7 @@ def messenger(request: pytest.FixtureRequest, receiver: Receiver) -> Messenger:
 def test_a_2xx_is_taken(messenger: Messenger) -> None:
     receipt = messenger.deliver(7)
     assert receipt is not None
-    assert (receipt.taken, receipt.told) == (True, "it answered 204")
+    assert (receipt.taken, receipt.outcome) == (True, "it answered 204")
 
 
 def test_any_other_status_is_not(messenger: Messenger) -> None:
@@ -58,7 +68,7 @@ def test_any_other_status_is_not(messenger: Messenger) -> None:
         messenger.status = 500
     receipt = messenger.deliver(7)
     assert receipt is not None
-    assert (receipt.taken, receipt.told) == (False, "it answered 500")
+    assert (receipt.taken, receipt.outcome) == (False, "it answered 500")
 
 
 def test_a_delivery_that_is_not_there_is_nothing_to_send(messenger: Messenger) -> None:
@@ -73,7 +83,7 @@ def test_the_dead_mans_call_has_its_receipt_too(messenger: Messenger) -> None:
 
 
 def test_a_parcel_is_posted_with_its_signature(receiver: Receiver) -> None:
-    Webhooks(FakeOutbox({7: parcel(receiver.url())}), FakeVault(), Outgoing(private=True), "").deliver(7)
+    Sender(FakeOutbox({7: parcel(receiver.url())}), FakeVault(), Outgoing(private=True)).deliver(7)
     (came,) = receiver.came
     assert (came.body, came.headers["content-type"]) == (b'{"event":"alert.raised"}', "application/json")
     assert came.headers["x-norn-signature"] == sign("whsec_x", 1_700_000_000, came.body)
@@ -82,9 +92,9 @@ def test_a_parcel_is_posted_with_its_signature(receiver: Receiver) -> None:
 
 def test_what_cannot_be_signed_is_not_sent(receiver: Receiver) -> None:
     outbox, vault = FakeOutbox({7: parcel(receiver.url())}), FakeVault(locked=True)
-    receipt = Webhooks(outbox, vault, Outgoing(private=True), "").deliver(7)
+    receipt = Sender(outbox, vault, Outgoing(private=True)).deliver(7)
     assert receipt is not None
-    assert (receipt.taken, receipt.told.startswith("it cannot be signed: "), receiver.came) == (False, True, [])
+    assert (receipt.taken, receipt.outcome.startswith("it cannot be signed: "), receiver.came) == (False, True, [])
 
 
 def test_a_signature_is_hmac_sha256_over_timestamp_dot_body() -> None:
@@ -94,19 +104,61 @@ def test_a_signature_is_hmac_sha256_over_timestamp_dot_body() -> None:
 
 
 def test_pauses_double_up_to_an_hour() -> None:
-    assert [pause_after(attempt, 10) for attempt in (1, 2, 3, 9, 10, 200)] == [10, 20, 40, 2560, 3600, 3600]
+    assert [doubling_pause(10, attempt, most=LONGEST_PAUSE) for attempt in (1, 2, 3, 9, 10, 200)] == [
+        10,
+        20,
+        40,
+        2560,
+        3600,
+        3600,
+    ]
 
 
 def test_nobody_answers_is_a_receipt() -> None:
     url = f"http://127.0.0.1:{free_port()}/"
-    receipt = Webhooks(FakeOutbox({7: parcel(url)}), FakeVault(), Outgoing(private=True), "").deliver(7)
+    receipt = Sender(FakeOutbox({7: parcel(url)}), FakeVault(), Outgoing(private=True)).deliver(7)
     assert receipt is not None
-    assert (receipt.taken, receipt.told) == (False, "127.0.0.1 could not be reached: connection refused")
+    assert (receipt.taken, receipt.outcome) == (False, "127.0.0.1 could not be reached: connection refused")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("text/plain", ": no_service for ***"), ("application/json; charset=utf-8", ": no_service for ***"),
+     ("text/html", "")],
+)  # fmt: skip
+def test_a_refusal_is_quoted_without_the_address_and_with_its_pause(receiver: Receiver, kind: str, said: str) -> None:
+    receiver.statuses, receiver.said = [429], b"no_service\n for T0SECRETX"
+    receiver.headers = {"Content-Type": kind, "Retry-After": "7"}
+    slack = replace(
+        parcel(receiver.url("/services/T0SECRETX")), format=NotificationFormat.SLACK, sealed=None, body=OPEN
+    )
+    receipt = Sender(FakeOutbox({7: slack}), FakeVault(), Outgoing(private=True)).deliver(7)
+    assert receipt == Receipt(False, f"it answered 429{said}", 7.0)
+
+
+@pytest.mark.parametrize(("text", "pause"), [("soon", None), ("-3", 0.0), ("nan", None), ("1e9", LONGEST_PAUSE), (
+    "Wed, 21 Oct 2015 07:28:00 GMT", 0.0)])  # fmt: skip
+def test_a_pause_that_is_asked_for_has_bounds(receiver: Receiver, text: str, pause: float | None) -> None:
+    receiver.statuses, receiver.headers = [503], {"Retry-After": text}
+    receipt = Sender(FakeOutbox({7: parcel(receiver.url())}), FakeVault(), Outgoing(private=True)).deliver(7)
+    assert receipt is not None
+    assert receipt.pause == pause
+
+
+def test_ntfy_gets_text_and_a_title_that_any_language_fits_into(receiver: Receiver) -> None:
+    ntfy = replace(
+        parcel(receiver.url("/norn")), format=NotificationFormat.NTFY, sealed=None, body=OPEN, others=(OVER,)
+    )
+    assert Sender(FakeOutbox({7: ntfy}), FakeVault(), Outgoing(private=True), server="Grün 🍏").deliver(7)
+    (came,) = receiver.came
+    assert str(make_header(decode_header(came.headers["title"]))) == "[Grün 🍏] 2 alerts: 1 open, 1 resolved"
+    assert (came.headers["priority"], came.headers["tags"]) == ("5", "rotating_light")
+    assert came.body.decode().splitlines()[:2] == ["blog: down (open, critical)", OPEN["sentence"]]
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     receiver.statuses, receiver.headers = [302], {"Location": receiver.url("/elsewhere")}
-    assert Outgoing(private=True).post(receiver.url(), b"", {}) == 302
+    assert Outgoing(private=True).post(receiver.url(), b"", {}).status == 302
     assert [came.path for came in receiver.came] == ["/hook"]
 
 
@@ -136,6 +188,11 @@ def test_without_tls_nothing_is_sent(receiver: Receiver) -> None:
     with pytest.raises(NotReached, match="http is not https"):
         Outgoing().post(receiver.url(), b"x", {})
     assert receiver.came == []
+
+
+def test_a_host_without_an_address_is_named() -> None:
+    with pytest.raises(NotReached, match=r"a\.example has no address"):
+        Outgoing(resolve=lambda *_, **__: []).post("https://a.example/", b"", {})
 
 
 def test_an_unknown_host_is_told() -> None:
@@ -169,7 +226,7 @@ def test_a_certificate_of_an_operators_own_is_good_for_its_name_only(
     """The host is connected to as resolved, and greeted and checked by its name."""
     assert secure.certificate is not None
     monkeypatch.setenv("SSL_CERT_FILE", str(secure.certificate))
-    assert Outgoing(private=True).post(secure.url(host="localhost"), b"x", {}) == 204
+    assert Outgoing(private=True).post(secure.url(host="localhost"), b"x", {}).status == 204
     with pytest.raises(NotReached, match="certificate"):
         Outgoing(private=True).post(secure.url(host="127.0.0.1"), b"x", {})
 

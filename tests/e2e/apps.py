@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 from tests.e2e.stack import Stack
 
@@ -41,7 +42,7 @@ def add_cron(stack: Stack, name: str, command: str, more: str = "", schedule: st
     stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\n"})
 
 
-def add_web(stack: Stack, name: str, command: str, more: str = "") -> None:
-    """Writes a webserver's directory; it serves its own directory's files."""
+def add_web(stack: Stack, name: str, command: str, more: str = "") -> Path:
+    """Writes a webserver's directory and returns it; it serves its own directory's files."""
     spec = f'app: {name}\nrole: webserver\nport: 8080\ncommand: "{command}"\n{more}'
-    stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\nCOPY www /www\n", "www/index.html": "one\n"})
+    return stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\nCOPY www /www\n", "www/index.html": "one\n"})

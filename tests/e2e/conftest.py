@@ -10,10 +10,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.domain.errors import EngineDown
-from norn_tasks.store import tokens
-from norn_tasks.store.session import Database
+from norn_tasks.store.access import tokens
+from norn_tasks.store.database.session import Database
 from tests.e2e.stack import Stack
 from tests.servers import Broker, Postgres
 
@@ -25,7 +25,7 @@ def engine_address() -> str:
     """The address of a container engine that answers; without one these tests fail, and say so."""
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
-        Engine(address, timeout=5).now()
+        EngineClient(address, timeout=5).now()
     except EngineDown as error:
         pytest.fail(f"these tests need a Docker engine at {address}: {error}. `make test` starts one")
     return address

@@ -17,7 +17,7 @@ import psycopg2.extras
 
 from norn_tasks.embedded.keys import ensure_key
 from norn_tasks.settings import Settings
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests.servers import Broker, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -39,6 +39,7 @@ class Stack:
             "NORN_DATA_DIR": str(home), "NORN_APPS_DIR": str(self.apps), "NORN_DATABASE_URL": database_url,
             "NORN_BROKER_URL": broker_url, "NORN_PORT": str(self.port), "NORN_URL": self.url,
             "NORN_ROUTER_PORT_FIRST": str(first), "NORN_ROUTER_PORT_LAST": str(first + 50), "NO_COLOR": "1",
+            "NORN_STAY_UP": "1", "NORN_WORKERS_INVOKE": "8", "NORN_WORKERS_CRON": "8",
             **environment,
         }  # fmt: skip
         self.database_url = database_url
@@ -61,13 +62,19 @@ class Stack:
         ensure_key(database, Settings(data_dir=self.home))
         database.dispose()
 
-    def spawn(self, name: str, known_as: str = "", **environment: str) -> subprocess.Popen[bytes]:
-        """Starts one process; a second one of a kind is known under another name."""
-        known_as = known_as or name
+    def spawn(
+        self, kind: str, known_as: str = "", *, name: str = "", unnamed: bool = False, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Starts one process; a second one of a kind is known under another name.
+
+        A worker calls itself `name`, by default what it is known as; if it is `unnamed`, it chooses its name itself.
+        """
+        known_as = known_as or kind
         log = (self.home / f"{known_as}.log").open("ab")
+        argv = self.argv(kind, "" if unnamed else name or known_as)
         process = subprocess.Popen(
-            self.argv(name, known_as), env={**self.environment, **environment}, stdout=log, stderr=log,
-            cwd=self.home, start_new_session=True,
+            argv, env={**self.environment, **environment}, stdout=log, stderr=log, cwd=self.home,
+            start_new_session=True,
         )  # fmt: skip
         self.processes[known_as] = process
         return process
@@ -75,17 +82,16 @@ class Stack:
     def argv(self, name: str, known_as: str) -> list[str]:
         """Answers the command line of a process."""
         if name == "api":
-            return [str(BIN / "gunicorn"), "norn_api.wsgi:application", "-k", "gthread", "--workers", "1", "--threads",
-                    "600", "--bind", f"127.0.0.1:{self.port}", "--graceful-timeout", "5"]  # fmt: skip
+            return [str(BIN / "gunicorn"), "norn_api.wsgi:application", "-k", "norn_api.heads.HeadsFirst",
+                    "--workers", "1", "--threads", "600", "--bind", f"127.0.0.1:{self.port}",
+                    "--graceful-timeout", "5"]  # fmt: skip
         if name == "beat":
             scheduler = "norn_tasks.scheduler.beat:NornScheduler"
             return [str(BIN / "celery"), "-A", "norn_tasks.celery_app", "beat", "-S", scheduler, "--pidfile="]
         if name == "router":
             return [sys.executable, "-m", "norn_tasks.router"]
-        pool = "prefork" if name == "deploy" else "threads"
-        slots = self.environment.get(f"NORN_WORKERS_{name.upper()}", "2" if name == "deploy" else "8")
-        return [str(BIN / "celery"), "-A", "norn_tasks.tasks", "worker", "-Q", name, "-n", f"{known_as}@test",
-                "-P", pool, "-c", slots]  # fmt: skip
+        called = ("-n", f"{known_as}@test") if known_as else ()
+        return [str(BIN / "celery"), "-A", "norn_tasks.tasks", "worker", "-Q", name, *called, "-P", "threads"]
 
     def _answers(self) -> bool:
         try:
@@ -119,9 +125,13 @@ class Stack:
 
     def norn(self, *argv: str, check: bool = True, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Runs the installed `norn`; fails with what it printed when it should have succeeded."""
-        done = subprocess.run(
-            [str(BIN / "norn"), *argv], env=self.environment, input=stdin, capture_output=True, timeout=180, check=False
-        )
+        try:
+            done = subprocess.run(
+                [str(BIN / "norn"), *argv], env=self.environment, input=stdin, capture_output=True, timeout=180,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{error}\n{error.stderr!r}\n{self.last_words()}") from None
         if check:
             assert done.returncode == 0, f"norn {argv} exited {done.returncode}\n{done.stdout!r}\n{done.stderr!r}"
         return done
@@ -158,6 +168,11 @@ class Stack:
         """Waits until the job is in one of the states, and answers its row."""
         wait_until(lambda: self.job(job)["state"] in states, seconds, f"job {job} is {'/'.join(states)}")
         return self.job(job)
+
+    def last_words(self) -> str:
+        """Returns of each process whether it runs and the end of its log, for the message of a failure."""
+        ends = {name: process.poll() for name, process in self.processes.items()}
+        return "\n".join(f"--- {name}, exit code {end}\n{self.log(name)[-1500:]}" for name, end in ends.items())
 
     def log(self, name: str) -> str:
         """Answers what a process has logged."""

@@ -5,11 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +13,8 @@ import docker
 import httpx
 import pytest
 
-from tests.e2e.stack import BIN
-from tests.servers import free_port, wait_until
+from tests.e2e.machine import Client, Machine
+from tests.servers import wait_until
 
 WEB = """
 app: {name}
@@ -30,76 +25,6 @@ secrets: [GREETING]
 command: mkdir /tmp/w; echo $(cat /version) $GREETING > /tmp/w/index.html; exec httpd -f -p 8080 -h /tmp/w
 """
 CRON = "app: report\nrole: cron\nschedule: '0 9 * * *'\ncommand: date\n"
-
-
-class Machine:
-    """A machine with Norn on it: one set of apps and ports, one data directory at a time."""
-
-    def __init__(self, home: Path) -> None:
-        self.home, self.apps = home, home / "apps"
-        self.name = f"app-{uuid.uuid4().hex[:8]}"
-        """An app of this run: by it its containers are told from others on the engine."""
-        port, first = free_port(), free_port()
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
-            "PATH": f"{BIN}:{os.environ['PATH']}", "NORN_APPS_DIR": str(self.apps), "NORN_PORT": str(port),
-            "NORN_URL": f"http://127.0.0.1:{port}", "NORN_ROUTER_PORT_FIRST": str(first),
-            "NORN_ROUTER_PORT_LAST": str(first + 5), "NO_COLOR": "1", "XDG_CONFIG_HOME": str(home / "config"),
-        }  # fmt: skip
-        self.live_in("first")
-
-    def live_in(self, name: str) -> None:
-        """Names the data directory."""
-        self.environment["NORN_DATA_DIR"] = str(self.home / name)
-
-    def norn(self, *words: str) -> str:
-        """Runs a command, which must succeed."""
-        done = subprocess.run(
-            [str(BIN / "norn"), *words], env=self.environment, capture_output=True, text=True, timeout=240
-        )
-        assert done.returncode == 0, f"norn {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def told(self, *words: str) -> Any:
-        """Runs a command and reads what it answers as JSON."""
-        return json.loads(self.norn(*words, "-o", "json"))
-
-    def add(self, name: str, spec: str, **files: str) -> None:
-        """Writes an app's directory."""
-        (self.apps / name).mkdir(parents=True, exist_ok=True)
-        for file, text in {"infraspec.yaml": spec, **files}.items():
-            (self.apps / name / file).write_text(text)
-
-    def clean_up(self, engine_address: str) -> None:
-        """Stops Norn, and removes what it made of this run's app on the engine."""
-        subprocess.run([str(BIN / "norn"), "down"], env=self.environment, capture_output=True, timeout=200)
-        client, mine = docker.DockerClient(base_url=engine_address), {"label": f"norn.io/app={self.name}"}
-        for container in client.containers.list(all=True, filters=mine):
-            container.remove(force=True)
-        for image in client.images.list(filters=mine):
-            client.images.remove(image.id, force=True)
-        client.close()
-
-
-class Client(threading.Thread):
-    """Somebody who asks an address all the time and counts what goes wrong."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self._url, self._done = url, threading.Event()
-        self.answers, self.failures = 0, list[str]()
-
-    def run(self) -> None:
-        while not self._done.wait(0.05):
-            try:
-                self.failures += [] if httpx.get(self._url, timeout=5).status_code == 200 else ["status"]
-                self.answers += 1
-            except httpx.HTTPError as error:
-                self.failures.append(repr(error))
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
 
 
 @pytest.fixture
@@ -146,7 +71,7 @@ def test_a_control_plane_comes_back_and_its_apps_never_went(machine: Machine, en
     client.start()
 
     machine.norn("backup", str(machine.home / "norn.backup"))
-    machine.norn("down")
+    machine.norn("down", "--all")
     machine.live_in("second")
     machine.norn("restore", str(machine.home / "norn.backup"))
     machine.norn("up")

@@ -1,4 +1,4 @@
-"""Two beats and a schedule every minute, for five minutes; the beats are killed and started in turn, once both."""
+"""Two beats and a schedule every minute, for three minutes; the beats are killed and started in turn, once both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e import apps
 from tests.e2e.stack import Stack
 from tests.servers import wait_until
 
-MINUTES = 5
+MINUTES = 3
 FIRST, SECOND = "beat", "beat-2"
 
 _TICKS = """
@@ -47,20 +47,15 @@ def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
         (0, 40, start(FIRST)),
         (1, 0, kill(SECOND)),  # while both decide
         (1, 20, start(SECOND)),
-        (2, 0.01, kill(FIRST)),
-        (2, 20, start(FIRST)),
-        (3, -3, kill(FIRST, SECOND)),  # nobody is there when the minute begins
-        (3, 5, start(SECOND)),
-        (3, 30, start(FIRST)),
-        (4, -0.5, kill(SECOND)),
-        (4, 2, start(SECOND)),
-        (4, 20, lambda: None),  # it had time to do the minute again
+        (2, -3, kill(FIRST, SECOND)),  # nobody is there when the minute begins
+        (2, 5, start(SECOND)),
+        (2, 15, lambda: None),  # it had time to do the minute again
     ]
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(300)
 def test_each_minute_has_one_tick_that_fired_one_run(stack: Stack) -> None:
-    """Five minutes long: the waits are sleeps up to the moments at which something is to happen."""
+    """Three minutes long: the waits are sleeps up to the moments at which something is to happen."""
     stack.spawn("beat", SECOND)
     apps.add_cron(stack, "minutely", "true", schedule="* * * * *")
     stack.norn("forge", "minutely")

@@ -1,24 +1,31 @@
-"""The image of deploy/Dockerfile, as docker-compose.yml runs it on stores of the tests: it deploys and invokes."""
+"""The image of deploy/Dockerfile, as docker-compose.yml runs it on stores of the tests: it deploys, routes and invokes.
+
+PostgreSQL and valkey are the tests' own, because the images of the file's stores need a registry.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg2
 import pytest
 
+from norn_tasks.domain.jobs.job import JobClass
 from tests.e2e.stack import BIN
-from tests.servers import Broker, Postgres, free_port, wait_until
+from tests.servers import Broker, Postgres, allowed, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.11-slim"
 PASSWORD = "0123456789abcdef"
-SERVICES = ("api", "worker-deploy", "worker-invoke", "worker-observe", "beat")
+SERVICES = ("api", "worker-deploy", "worker-invoke", "worker-cron", "worker-observe", "beat", "router")
+INVOKE_WORKERS, INVOKE_SLOTS = 3, 5
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,7 +83,7 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
     broker.client().config_set("requirepass", PASSWORD)
     postgres.execute("CREATE ROLE norn SUPERUSER LOGIN")
     postgres.execute("CREATE DATABASE norn OWNER norn")
-    port = free_port()
+    port, first = free_port(), free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
     project = f"norn-test-{os.getpid()}"
     compose = Compose(
@@ -89,6 +96,9 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
             "NORN_POSTGRES_PORT": str(postgres.port),
             "NORN_PORT": str(port),
             "NORN_BROKER_PORT": str(broker.port),
+            "NORN_ROUTER_PORT_FIRST": str(first),
+            "NORN_ROUTER_PORT_LAST": str(first + 50),
+            "NORN_WORKERS_INVOKE": str(INVOKE_SLOTS),
             "NORN_URL": f"http://127.0.0.1:{port}",
             "NORN_DATA_DIR": str(home / "data"),
             "DOCKER_BUILDKIT": "0",
@@ -99,11 +109,11 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
     try:
         compose.run("build", "--quiet", "api")
         compose.run("run", "--rm", "--no-deps", "schema")
-        compose.run("up", "--detach", "--no-deps", *SERVICES)
+        compose.run("up", "--detach", "--no-deps", "--scale", f"worker-invoke={INVOKE_WORKERS}", *SERVICES)
         wait_until(lambda: _answers(port), 90, "the API answers")
         yield compose
     finally:
-        _tidy(compose, project)
+        _tidy(compose, project, postgres.url("norn"))
         broker.stop()
         postgres.execute("DROP DATABASE norn WITH (FORCE)")
         postgres.execute("DROP ROLE norn")
@@ -116,16 +126,21 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _tidy(compose: Compose, project: str) -> None:
-    """Takes away the containers and the image of the project, and what was built through it."""
+def _tidy(compose: Compose, project: str, database_url: str) -> None:
+    """Takes away the containers and the image of the project, and all that was made through it."""
     compose.run("rm", "--force", "--stop", "-v", check=False)
-    for name in (f"{project}:try", *_built()):
-        subprocess.run(["docker", "rmi", "--force", name], capture_output=True, check=False)
+    with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM instance")
+        own = f"label=norn.io/instance={cursor.fetchall()[0][0]}"
+    _remove("rm", "ps", "--all", "--filter", own)
+    _remove("rmi", "images", "--filter", own)
+    subprocess.run(["docker", "rmi", "--force", f"{project}:try"], capture_output=True, check=False)
 
 
-def _built() -> list[str]:
-    named = ["docker", "images", "--quiet", "--filter", "label=norn.io/app=composed"]
-    return subprocess.run(named, capture_output=True, text=True, check=True).stdout.split()
+def _remove(how: str, *listing: str) -> None:
+    found = subprocess.run(["docker", *listing, "--quiet"], capture_output=True, text=True, check=True).stdout.split()
+    if found:
+        subprocess.run(["docker", how, "--force", *found], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +160,39 @@ def test_the_image_invokes(compose: Compose, deployed: str) -> None:
     assert compose.norn("invoke", "composed", "--body", "through containers") == "through containers"
 
 
-def test_every_part_that_runs_is_well(compose: Compose, deployed: str) -> None:
-    told = _ran([str(BIN / "norn"), "health"], compose.environment, 60).stdout
-    well = [part for part in ("database", "broker", "worker:deploy", "worker:invoke", "beat", "engine") if part in told]
-    assert len(well) == 6 and re.search(r"engine +ok", told), told
+def test_every_part_is_well(compose: Compose, deployed: str) -> None:
+    checks = json.loads(_ran([str(BIN / "norn"), "health", "-o", "json"], compose.environment, 60).stdout)["checks"]
+    parts = {"database", "broker", "beat", "engine", "router", *(f"worker:{each}" for each in JobClass)}
+    assert {check["name"] for check in checks if check["status"] == "ok"} >= parts, checks
+
+
+def test_scaled_workers_are_as_many_workers_with_the_slots_of_the_setting(compose: Compose) -> None:
+    listed = json.loads(compose.norn("worker", "list", "-o", "json"))["items"]
+    slots = {worker["name"]: worker["slots"] for worker in listed if worker["class"] == "invoke"}
+    assert list(slots.values()) == [INVOKE_SLOTS] * INVOKE_WORKERS
+
+
+def test_one_of_the_scaled_workers_drains_and_is_replaced_and_the_others_stay(compose: Compose) -> None:
+    before = _names(compose, "invoke")
+    assert compose.norn("worker", "drain", min(before)) == f"{min(before)} has left\n"
+    wait_until(lambda: len(_names(compose, "invoke")) == INVOKE_WORKERS, allowed(60), "another worker is there")
+    assert _names(compose, "invoke") & before == before - {min(before)}
+
+
+def test_a_webserver_is_reached_through_the_router(compose: Compose, tmp_path: Path) -> None:
+    spec = "app: composedweb\nrole: webserver\nport: 8080\nhealthcheck: /passwd\ncommand: httpd -f -p 8080 -h /etc\n"
+    (tmp_path / "infraspec.yaml").write_text(spec)
+    (tmp_path / "Dockerfile").write_text("FROM busybox:stable\n")
+    compose.norn("deploy", str(tmp_path))
+    url = json.loads(compose.norn("status", "composedweb", "-o", "json"))["url"]
+    wait_until(lambda: httpx.get(f"{url}/passwd", timeout=5).text.startswith("root:"), 30, "the router answers")
+
+
+def _names(compose: Compose, job_class: str) -> set[str]:
+    listed = json.loads(compose.norn("worker", "list", "-o", "json"))["items"]
+    return {worker["name"] for worker in listed if worker["class"] == job_class}
 
 
 def test_a_worker_in_a_container_leaves_when_it_is_drained(compose: Compose, deployed: str) -> None:
-    name = next(line.split()[0] for line in compose.norn("worker", "list").splitlines() if line.startswith("observe@"))
+    (name,) = _names(compose, "observe")
     assert compose.norn("worker", "drain", name) == f"{name} has left\n"

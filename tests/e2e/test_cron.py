@@ -105,7 +105,7 @@ def test_the_record_of_an_adopted_run_is_true(stack: Stack, killed: Killed) -> N
 def test_a_run_that_ended_while_no_worker_was_there_keeps_its_exit_code(stack: Stack, killed: Killed) -> None:
     row, run = stack.job(killed.short), _execution(stack, killed.short)
     assert (row["state"], row["runs"], row["error"]["code"]) == ("failed", 1, "exit")
-    assert (run["state"], run["exit_code"], run["sentence"]) == ("failed", 3, "it exited 3")
+    assert (run["state"], run["exit_code"], run["sentence"]) == ("failed", 3, "it exited 3: err")
 
 
 def test_a_run_that_ended_while_no_worker_was_there_keeps_its_output(stack: Stack, killed: Killed) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.models.containers import Container
 
 from tests.e2e import apps
 from tests.e2e.stack import BIN, Stack
@@ -35,7 +36,7 @@ def engine(engine_address: str) -> Iterator[docker.DockerClient]:
     client.close()
 
 
-def replicas(engine: docker.DockerClient, stack: Stack) -> list[docker.models.containers.Container]:
+def replicas(engine: docker.DockerClient, stack: Stack) -> list[Container]:
     name = stack.rows("SELECT name FROM instance")[0]["name"]
     return list(engine.containers.list(filters={"label": [f"norn.io/instance={name}", "norn.io/app=web"]}))
 
@@ -111,7 +112,7 @@ def test_who_asked_is_audited_and_nobody_else_may_listen(stack: Stack) -> None:
     )  # fmt: skip
     rows = stack.rows("SELECT actor, status FROM audit WHERE path = '/api/apps/web/exec' ORDER BY id DESC LIMIT 1")
     assert (rows, job["actor"]) == ([{"actor": "bootstrap", "status": 202}], "bootstrap")
-    assert b"was asked for by somebody else" in listens.stdout
+    assert b"was requested by somebody else" in listens.stdout
 
 
 class Sitting:
@@ -156,6 +157,22 @@ def test_a_terminal_is_a_terminal_there_too(stack: Stack, engine: docker.DockerC
     wait_until(lambda: sitting.sees("still 42"), allowed(10), "and nothing else")
     sitting.types("exit 9\r")
     assert sitting.end() == 9
+
+
+def test_a_run_has_a_terminal_in_a_container_of_its_own(stack: Stack) -> None:
+    sitting = Sitting(stack, "run", "web", "-t", "--", "sh")
+    wait_until(lambda: sitting.sees("# ") or sitting.sees("$ "), allowed(20), "the shell asks")
+    sitting.types("echo $TERM $PORT $GREETING $(stty size)\r")
+    wait_until(lambda: sitting.sees("vt100 8080 hello "), allowed(10), "it has the app's environment")
+    sitting.types("exit 9\r")
+    assert sitting.end() == 9
+    (run,) = stack.json("runs", "list", "web")["items"]
+    assert (run["state"], run["exit_code"]) == ("failed", 9)
+
+
+def test_a_run_reads_what_is_piped_in(stack: Stack) -> None:
+    done = stack.norn("run", "web", "-i", "--", "sh", "-c", "cat; exit 3", check=False, stdin=b"one\0two")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"one\0two", b"")
 
 
 def test_a_replica_that_somebody_removes_comes_back(stack: Stack, engine: docker.DockerClient) -> None:

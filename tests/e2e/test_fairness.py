@@ -10,9 +10,10 @@ import docker
 import httpx
 import pytest
 
-from norn_tasks.domain.call import Call
-from norn_tasks.store import releases, runs
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
 from tests.e2e import apps
 from tests.e2e.stack import Stack
 from tests.servers import allowed

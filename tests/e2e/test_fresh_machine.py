@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT
+from tests.e2e.demo import SHOWN
 from tests.e2e.fresh_machine import FreshMachine, fresh_machine, missing
+from tests.servers import allowed, wait_until
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -63,6 +66,16 @@ def test_it_succeeds_where_nothing_was(demo: FirstDemo) -> None:
     assert "That was all of it" in demo.said
 
 
+@pytest.mark.parametrize("what", SHOWN)
+def test_it_shows(demo: FirstDemo, what: str) -> None:
+    assert re.search(SHOWN[what], demo.said), demo.said[-6000:]
+
+
+@pytest.mark.usefixtures("demo")
+def test_it_leaves_the_checkout_as_it_was(machine: FreshMachine) -> None:
+    assert machine.run("git", "status", "--short", cwd=CHECKOUT).stdout == ""
+
+
 @pytest.mark.parametrize(
     "what",
     ["installing Debian packages", "making the virtual environment .venv", "installing norn[server]",
@@ -90,12 +103,16 @@ def test_the_engine_runs_a_container_of_the_image(machine: FreshMachine) -> None
 
 
 @pytest.mark.usefixtures("demo")
-def test_everything_is_well(machine: FreshMachine) -> None:
-    health = _shell(machine, "norn -o json health")
-    assert health.returncode == 0, health.stdout
-    checks = {check["name"]: check["status"] for check in json.loads(health.stdout)["checks"]}
-    assert {"database", "broker", "engine", "worker:deploy"} <= set(checks)
-    assert set(checks.values()) == {"ok"}
+def test_everything_is_well_but_for_the_deploy_that_the_demo_lets_fail(machine: FreshMachine) -> None:
+    def checks() -> dict[str, str]:
+        health = _shell(machine, "norn -o json health")
+        print(health.stdout)
+        return {check["name"]: check["status"] for check in json.loads(health.stdout)["checks"]}
+
+    assert {"database", "broker", "engine", "worker:deploy"} <= set(checks())
+    wait_until(lambda: {name for name, s in checks().items() if s != "ok"} == {"alerts"}, allowed(30), "all is well")
+    alerts = json.loads(_shell(machine, "norn -o json alerts").stdout)
+    assert [(alert["app"], alert["kind"]) for alert in alerts["items"]] == [("hello-web", "deploy-failed")]
 
 
 @pytest.mark.usefixtures("demo")
@@ -105,8 +122,15 @@ def test_a_second_preparation_finds_nothing_to_do(machine: FreshMachine) -> None
 
 
 @pytest.mark.usefixtures("demo")
-def test_make_down_stops_all_of_norn(machine: FreshMachine) -> None:
+def test_make_down_leaves_the_router_of_the_apps_and_down_all_nothing(machine: FreshMachine) -> None:
     down = machine.run("make", "down", cwd=CHECKOUT, seconds=180)
     assert (down.returncode, "Norn has stopped." in down.stdout) == (0, True)
+    assert _modules_left(machine) == {"norn_tasks.embedded.routing.keeper", "norn_tasks.router"}
+    assert _shell(machine, "norn down --all").returncode == 0
+    assert _modules_left(machine) == set()
+
+
+def _modules_left(machine: FreshMachine) -> set[str]:
+    """Returns the modules that the checkout's interpreter still runs."""
     left = machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '").stdout
-    assert f"{CHECKOUT}/.venv" not in left
+    return set(re.findall(rf"{CHECKOUT}/.venv/bin/python\S* -m (\S+)", left))

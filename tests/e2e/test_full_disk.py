@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.test_backup import Machine
+from tests.e2e.machine import Machine
 from tests.servers import wait_until
 
 CALLS = 12
@@ -22,16 +22,16 @@ FULL_SECONDS = float(os.environ.get("NORN_FULL_SECONDS", "8"))
 
 @pytest.fixture
 def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
-    """A machine whose data directory is a disk of 400 MiB."""
+    """A machine whose data directory is a disk of 600 MiB; the reserve alone is no room for new work."""
     image, mount = private_dir / "disk.img", private_dir / "disk"
     mount.mkdir()
     with image.open("wb") as file:
-        file.truncate(400 * 2**20)
+        file.truncate(600 * 2**20)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
     subprocess.run(["mount", "-o", "loop", image, mount], check=True)
     mount.chmod(0o755)
     machine = Machine(private_dir / "brimful")
-    room = {"NORN_DISK_BUILD_FREE": "1MiB", "NORN_DISK_BUILD_PERCENT": "0", "NORN_DISK_ACCEPT_FREE": "40MiB"}
+    room = {"NORN_DISK_BUILD_FREE": "1MiB", "NORN_DISK_BUILD_PERCENT": "0", "NORN_DISK_ACCEPT_FREE": "100MiB"}
     machine.environment |= room | {"NORN_DATA_DIR": str(mount / "norn")}
     try:
         yield machine

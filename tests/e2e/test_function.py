@@ -55,7 +55,8 @@ def test_a_call_leaves_no_container_behind(stack: Stack, echo: str) -> None:
     stack.norn("invoke", echo, "--body", "x")
     instance = stack.rows("SELECT name FROM instance")[0]["name"]
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
-    left = client.containers.list(all=True, ignore_removed=True, filters={"label": f"norn.io/instance={instance}"})
+    its = [f"norn.io/instance={instance}", f"norn.io/app={echo}"]
+    left = client.containers.list(all=True, ignore_removed=True, filters={"label": its})
     assert left == []
 
 

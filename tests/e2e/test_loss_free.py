@@ -52,6 +52,6 @@ def test_a_release_that_fails_answers_nobody(clients: loss_free.Clients) -> None
 def test_why_it_failed_is_told_after_its_container_is_gone(clients: loss_free.Clients, why: dict[str, Any]) -> None:
     (reason,) = why["reasons"]
     assert (reason["kind"], reason["step"], reason["release"]) == ("deploy", "await-rollout", 3)
-    assert reason["sentence"] == "GET /health on port 8080 answered 500 for 6 s"
+    assert reason["sentence"] == "GET /health on port 8080 answered 500 for 6 s: serving broken"
     assert reason["last_lines"][-1] == "serving broken"
     assert (reason["returned"]["release"], reason["returned"]["state"], why["live"]["release"]) == (2, "deployed", 2)

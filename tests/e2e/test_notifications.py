@@ -10,7 +10,7 @@ import pytest
 
 from norn_tasks.embedded.keys import ensure_key
 from norn_tasks.settings import load
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests.e2e.conftest import new_stack
 from tests.e2e.stack import Stack
 from tests.receiver import Came, Receiver

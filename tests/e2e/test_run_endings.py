@@ -150,7 +150,7 @@ def test_a_run_whose_engine_is_restarted_is_not_the_apps_fault(world: World, sto
     time.sleep(2)
     world.engine.start()
     assert told(world.ended(job)) == (
-        "error", 137, "engine_restarted", "the engine was stopped under it, and ended it",
+        "error", 137, "engine_restarted", "the engine was stopped while it ran",
         "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def test_a_run_whose_image_is_gone_fails_to_start(world: World) -> None:
     (tick,) = world.stack.rows(failed)
     (run,) = world.stack.rows("SELECT * FROM cron_executions WHERE id = %s", tick["execution"])
     assert (run["state"], run["cause"], run["hint"]) == ("error", "release_gone", "norn deploy imageless")
-    assert "is not on this engine any more" in run["sentence"]
+    assert "is no longer on this engine" in run["sentence"]
     assert tick["reason"] == run["sentence"]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import Any
 import docker
 import pytest
 
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.domain.errors import EngineDown
 from tests.apart import Apart, apart, end
 from tests.e2e.apps import add_cron, add_function
 from tests.e2e.conftest import clean_up, new_stack
 from tests.e2e.stack import Stack
 from tests.registry import DockerRegistry
-from tests.servers import Broker, Postgres, wait_until
+from tests.servers import Broker, Postgres, allowed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -51,7 +52,7 @@ class Elsewhere:
 
     def _answers(self) -> bool:
         try:
-            Engine(self.address, timeout=2).now()
+            EngineClient(self.address, timeout=2).now()
         except EngineDown:
             return False
         return True
@@ -251,3 +252,27 @@ def test_looks_at_the_other_engine_leave_the_statuses_alone(stack: Stack, joined
 
     wait_until(looked, 60, "somebody looks at the other engine")
     assert stack.json("status", "ticker")["ready"] == 1
+
+
+NOTICED_SECONDS = 10.0
+
+
+def test_ten_seconds_after_an_engine_has_died_nobody_else_notices_it(stack: Stack, joined: Elsewhere) -> None:
+    """Both machines have workers for deploys and calls, and the engine of one is killed under them."""
+    for job_class in ("deploy", "invoke"):
+        if worker(stack, f"{job_class}-elsewhere") is None:
+            joined.spawn(job_class, f"{job_class}-elsewhere")
+    stack.spawn("invoke")
+    wait_until(lambda: worker(stack, "invoke"), 60, "the worker at home speaks")
+    joined.processes["dockerd"].kill()
+    died = time.monotonic()
+    for job_class in ("deploy", "invoke"):
+        wait_until(lambda: (worker(stack, f"{job_class}-elsewhere") or {})["engine_error"], 30, "its row says so")  # noqa: B023
+    assert time.monotonic() - died < allowed(NOTICED_SECONDS)
+    for number in range(4):
+        began = time.monotonic()
+        add_function(stack, f"late{number}")
+        stack.norn("forge", f"late{number}")
+        stack.norn("deploy", f"late{number}")
+        assert stack.norn("invoke", f"late{number}", "--body", "at home").stdout.startswith(b"at home")
+        assert time.monotonic() - began < allowed(NOTICED_SECONDS)

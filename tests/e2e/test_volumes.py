@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import docker
+
 from tests.e2e import apps
 from tests.e2e.refusals import norn
 from tests.e2e.stack import Stack
@@ -18,7 +20,13 @@ def test_a_volume_outlives_runs_and_teardown_and_not_the_purge(stack: Stack) -> 
     stack.norn("forge", "counts")
     stack.norn("deploy", "counts")
     assert stack.norn("invoke", "counts").stdout == b"3\n"
-    assert b"removed: data" in stack.norn("teardown", "counts", "--purge", "--confirm", "counts").stderr
+    purged = stack.norn("teardown", "counts", "--purge", "--confirm", "counts").stderr
+    assert b"removed: data" in purged
+    assert b"remove-images" in purged
+    name = stack.rows("SELECT name FROM instance")[0]["name"]
+    engine = docker.from_env()
+    assert engine.images.list(filters={"label": ["norn.io/app=counts", f"norn.io/instance={name}"]}) == []
+    engine.close()
 
 
 def test_a_directory_of_the_host_that_nobody_allowed_is_refused_at_once(stack: Stack) -> None:

@@ -12,7 +12,7 @@ class NoQueue:
     """It is always our turn."""
 
     @contextmanager
-    def turn(self, watch: Watch) -> Iterator[None]:
+    def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
         """Gives the turn at once, unless the job was told to stop."""
         watch.stop.check()
         yield

@@ -9,14 +9,24 @@ from dataclasses import dataclass, field, replace
 
 from norn_tasks.adapters.docker_cluster import diagnosis
 from norn_tasks.adapters.docker_cluster.gate import Gates
-from norn_tasks.adapters.docker_cluster.plan import Admit, Create, Forget, Move, Readdress, Retire, Wanted, next_move
-from norn_tasks.adapters.docker_cluster.status import status
-from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
-from norn_tasks.domain.app_status import WorkloadStatus
+from norn_tasks.adapters.docker_cluster.looks.status import status
+from norn_tasks.adapters.docker_cluster.plan import (
+    Admit,
+    Create,
+    DesiredReplicas,
+    Forget,
+    Move,
+    Readdress,
+    Retire,
+    next_move,
+)
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
+from norn_tasks.domain.causes import Evidence
 from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, ReleaseGone, RolloutFailed, Stopped
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
-from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.ports import Command, Replicas, Stop, Terminal, Watch, Workload
+from norn_tasks.ports import ExecCommand, Replicas, Stop, Terminal, Watch, Workload
 from tests.fakes.replicas import FakeReplicas
 
 _LOOK = 0.02
@@ -62,22 +72,27 @@ class FakeCluster:
     drain: float = 1
     instance: str = "fake01"
     name: str = "docker"
+    engine: str | None = "docker"
     containers: dict[str, FakeContainer] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def own_volumes(self, watch: Watch) -> None:
+        """Its replicas mount those of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
         """Needs nothing."""
         self._answer()
 
-    def expose(self, workload: Workload, watch: Watch) -> None:
-        """Needs nothing."""
+    def expose(self, workload: Workload, watch: Watch) -> str:
+        """Returns an address of the app."""
         self._answer()
+        return f"http://{workload.app}.{self.name}.test"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
         """Checks the image."""
         self._answer()
         if self.images is not None and workload.image not in self.images:
-            raise ReleaseGone(f"the image {workload.image} of {workload.app} is not on this engine any more")
+            raise ReleaseGone(f"the image {workload.image} of {workload.app} is no longer on this engine")
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
         """Moves until everything is as wanted."""
@@ -129,7 +144,7 @@ class FakeCluster:
             if not follow or stop.wait(_LOOK):
                 return
 
-    def execute(self, command: Command, terminal: Terminal) -> int:
+    def execute(self, command: ExecCommand, terminal: Terminal) -> int:
         """Runs what `commands` has for the program."""
         serving = [each for each in self._world(command.app).replicas if each.live and each.running]
         if not [each for each in serving if command.replica in (None, each.index)]:
@@ -150,13 +165,13 @@ class FakeCluster:
         seen = [self._seen(each) for each in self._ours() if each.workload.app == app]
         return joined(seen, self.replicas.of_app(app))
 
-    def _seen(self, container: FakeContainer) -> Seen:
+    def _seen(self, container: FakeContainer) -> ReplicaContainer:
         workload, acts = container.workload, self._acts(container)
         state = "created"
         if container.started is not None:
             ended = acts.exits is not None and time.monotonic() >= container.started + acts.seconds
             state = "exited" if ended else "running"
-        return Seen(
+        return ReplicaContainer(
             id=container.id,
             app=workload.app,
             index=container.index,
@@ -172,7 +187,8 @@ class FakeCluster:
         started: set[str] = set()
         while True:
             world = self._world(workload.app)
-            move = next_move(world, Wanted(workload.generation, workload.replicas, frozenset(started)))
+            wanted = DesiredReplicas(workload.generation, workload.replicas, frozenset(started), workload.recreate)
+            move = next_move(world, wanted)
             if move is None:
                 return world
             self._make(move, workload, watch, started)
@@ -198,7 +214,7 @@ class FakeCluster:
         row = Replica(container, workload.app, workload.release, workload.generation, ReplicaState.STARTING)
         self.replicas.starting(row, watch.fence)
 
-    def _admit(self, replica: Seen, workload: Workload, watch: Watch, started: set[str]) -> None:
+    def _admit(self, replica: ReplicaContainer, workload: Workload, watch: Watch, started: set[str]) -> None:
         if replica.row is None:
             self._record(replica.id, workload, watch)
         if replica.fresh:
@@ -210,27 +226,30 @@ class FakeCluster:
     def _gate(self, container: str, workload: Workload, watch: Watch) -> str:
         begun, acts = time.monotonic(), self._acts(self.containers[container])
         well = acts.listens and (workload.healthcheck is None or 200 <= acts.answers < 400)
+        rows = self.replicas.of_app(workload.app)
+        passed = [row for row in rows if row.generation == workload.generation and row.state == ReplicaState.LIVE]
+        stays = 0 if passed or workload.proven or workload.healthcheck else self.gates.stay_up
         while True:
             seen = self._seen(self.containers[container])
             since = time.monotonic() - begun
             if not seen.running:
-                raise diagnosis.ended(workload, seen, _shown(workload, acts))
+                raise diagnosis.ended(workload, seen, _evidence(workload, acts))
             if workload.port is None and since >= self.gates.stay_up:
                 return ""
-            if workload.port is not None and well:
+            if workload.port is not None and well and since >= stays:
                 return f"{seen.ip}:{workload.port}"
-            if workload.port is not None and since >= self.gates.timeout:
+            if workload.port is not None and not well and since >= self.gates.timeout:
                 raise self._late(workload, acts)
             watch.stop.wait(_LOOK)
             watch.stop.check()
 
     def _late(self, workload: Workload, acts: Acts) -> RolloutFailed:
         if not acts.listens:
-            return diagnosis.not_listening(workload, self.gates.timeout, _shown(workload, acts))
-        lines = _shown(workload, acts)
-        return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, lines)
+            return diagnosis.not_listening(workload, self.gates.timeout, _evidence(workload, acts))
+        evidence = _evidence(workload, acts)
+        return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, evidence)
 
-    def _retire(self, leaving: tuple[Seen, ...], watch: Watch) -> None:
+    def _retire(self, leaving: tuple[ReplicaContainer, ...], watch: Watch) -> None:
         for each in leaving:
             self.replicas.leaving(each.id, watch.fence)
         until = time.monotonic() + self.drain
@@ -249,5 +268,5 @@ class FakeCluster:
                 self.replicas.gone(row.container, watch.fence)
 
 
-def _shown(workload: Workload, acts: Acts) -> tuple[str, ...]:
-    return tuple(map(workload.hidden.of_text, acts.lines))
+def _evidence(workload: Workload, acts: Acts) -> Evidence:
+    return Evidence(lines=tuple(map(workload.hidden.of_text, acts.lines)), port=workload.port)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from norn_tasks.adapters import dockerfile
-from norn_tasks.adapters.engine import APP
-from norn_tasks.domain.errors import BuildFailed, EngineDown, RegistryFailed
+from norn_tasks.adapters.docker.client import APP, PREFIX, image_labels
+from norn_tasks.domain.errors import BuildFailed, EngineDown, RegistryFailed, SourceError
 from norn_tasks.ports import BuildOrder, Image, Watch
 
 
@@ -22,6 +22,7 @@ class FakeImages:
     used: set[str] = field(default_factory=set)
     down: bool = False
     registry: dict[str, Image] | None = None
+    engine: str = "docker"
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds."""
@@ -36,8 +37,17 @@ class FakeImages:
             watch.say(f"{line}\n")
             if line == "RUN false":
                 raise BuildFailed(f"the build failed: {line}")
+            if line.startswith(f"LABEL {PREFIX}"):
+                raise SourceError(f"the image has the label {line[6:]}, and only Norn gives such labels")
         users = [line.split()[1] for line in wanted if line.startswith("USER ")]
-        made = Image(_id(order), (order.tag,), dict(order.labels), user=users[-1] if users else "", size=1)
+        made = Image(
+            _id(order),
+            (order.tag,),
+            image_labels(order),
+            user=users[-1] if users else "",
+            size=1,
+            instance=order.instance,
+        )
         for image in list(self.there.values()):
             self.there[image.id] = replace(image, tags=tuple(tag for tag in image.tags if tag != order.tag))
         self.there[made.id] = made
@@ -75,6 +85,10 @@ class FakeImages:
         """A fake has no cache."""
         return 0
 
+    def stages_of(self, app: str) -> tuple[str, ...]:
+        """A fake's builds leave no stages."""
+        return ()
+
     def remove(self, image_id: str) -> bool:
         """Removes an image of ours that nothing uses."""
         image = self.find(image_id)
@@ -102,7 +116,7 @@ def _stage(text: str, target: str | None) -> list[str]:
 
 
 def _id(order: BuildOrder) -> str:
-    known = hashlib.sha256(repr((order.dockerfile, order.target, sorted(order.labels.items()))).encode())
+    known = hashlib.sha256(repr((order.dockerfile, order.target, sorted(image_labels(order).items()))).encode())
     for path in sorted(Path(order.context).rglob("*")):
         known.update(path.name.encode() + (path.read_bytes() if path.is_file() else b""))
     return f"sha256:{known.hexdigest()}"

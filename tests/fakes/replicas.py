@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from norn_tasks.domain.errors import LeaseLost, NotFound
-from norn_tasks.domain.job import Fence
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
 
 @dataclass

@@ -10,16 +10,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from norn_tasks.adapters.capture import HEAD, TAIL
-from norn_tasks.domain.errors import Conflict, EngineDown, LeaseLost, ReleaseGone, Stopped
-from norn_tasks.domain.execution import Captured, Ended
-from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
+from norn_tasks.domain.errors import Conflict, LeaseLost, ReleaseGone, Stopped
+from norn_tasks.domain.jobs.execution import Captured, ContainerExit
+from norn_tasks.ports import Hooks, Run, Watch
+from tests.fakes.engine import FakeContainer, FakeEngine
 
 
 @dataclass(frozen=True)
 class Does:
     """What a program does: after `seconds` it has written this and ends. `echo`: stdout is its stdin.
 
-    `tells`: a variable whose value it writes on both streams.
+    `tells`: a variable whose value it writes on both streams. `last_words`: what it says when it gets SIGTERM.
     """
 
     exit_code: int = 0
@@ -29,38 +30,35 @@ class Does:
     echo: bool = False
     out_of_memory: bool = False
     tells: str = ""
-
-
-@dataclass(frozen=True)
-class FakeContainer:
-    """A container of the fake engine; `started` is the time of its start, None before."""
-
-    id: str
-    run: Run
-    fence: int
-    created: float
-    started: float | None = None
+    last_words: str = ""
 
 
 @dataclass
 class FakeRuntime:
-    """Keeps `ports.Runtime`. Arrange `programs` (by argv) or `default`; look at `containers` and `ran`.
+    """Keeps `ports.Runtime` on the engine `on`. Arrange `programs` (by argv) or `default`; look at `ran`.
 
-    `images`: those that exist; None: all do. `down`: the engine does not answer.
+    `images`: those that exist; None: all do.
     """
 
     programs: Mapping[tuple[str, ...], Does] = field(default_factory=dict)
     default: Does = field(default_factory=Does)
     images: set[str] | None = None
-    down: bool = False
-    engine: str = "fake-engine"
+    on: FakeEngine = field(default_factory=FakeEngine)
     name: str = "docker"
-    containers: dict[str, FakeContainer] = field(default_factory=dict)
     ran: list[Run] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
+    def __post_init__(self) -> None:
+        self.engine = self.on.name
+        self.on.runs = self._running
+
+    @property
+    def containers(self) -> dict[str, FakeContainer]:
+        """The containers on its engine."""
+        return self.on.containers_by_id
+
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, waits, removes."""
         container = self._create(run, watch)
         begun = False
@@ -70,59 +68,36 @@ class FakeRuntime:
             hooks.begun()
             begun = True
             if container.id not in self.containers:
-                return Ended(None)
+                return ContainerExit(None)
             self.ran.append(run)
             self.containers[container.id] = replace(container, started=time.monotonic())
             ended = self._wait(container.id, run, watch)
         except Stopped:
             if not (begun and run.logged and watch.stop.reason in ("draining", "lease_lost")):
-                self.remove(container.id)
+                self.on.remove(container.id)
             raise
         except BaseException:
-            self.remove(container.id)
+            self.on.remove(container.id)
             raise
-        self.remove(container.id)
-        return ended if ended is not None else Ended(None)
+        self.on.remove(container.id)
+        return ended if ended is not None else ContainerExit(None)
 
-    def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
         """Waits for a container that an earlier owner started."""
         found = self.containers.get(container)
         if found is None:
             return None
         if found.started is None:
-            self.remove(container)
-            return Ended(None, never_started=True)
+            self.on.remove(container)
+            return ContainerExit(None, never_started=True)
         ended = self._wait(container, run, watch)
-        self.remove(container)
+        self.on.remove(container)
         return ended
 
-    def remove(self, container: str) -> None:
-        """Takes a container away."""
-        for each in list(self.containers.values()):
-            if container in (each.id, each.run.name):
-                del self.containers[each.id]
-
-    def identity(self) -> str:
-        """Answers the engine's id."""
-        self._answer()
-        return self.engine
-
-    def seen(self) -> tuple[SeenContainer, ...]:
-        """Lists the containers."""
-        self._answer()
-        return tuple(
-            SeenContainer(each.id, each.run.name, each.run.owner, self._running(each), time.monotonic() - each.created)
-            for each in self.containers.values()
-        )
-
-    def _answer(self) -> None:
-        if self.down:
-            raise EngineDown("the fake engine does not answer")
-
     def _create(self, run: Run, watch: Watch) -> FakeContainer:
-        self._answer()
+        self.on.answer()
         if self.images is not None and run.image not in self.images:
-            raise ReleaseGone(f"the image {run.image} of {run.app} is not on this engine any more")
+            raise ReleaseGone(f"the image {run.image} of {run.app} is no longer on this engine")
         with self._lock:
             for each in [each for each in self.containers.values() if each.run.name == run.name]:
                 if each.run.owner != run.owner:
@@ -142,7 +117,7 @@ class FakeRuntime:
             return False
         return time.monotonic() < container.started + self._does(container.run).seconds
 
-    def _wait(self, container: str, run: Run, watch: Watch) -> Ended | None:
+    def _wait(self, container: str, run: Run, watch: Watch) -> ContainerExit | None:
         started = self.containers[container].started
         assert started is not None
         does = self._does(run)
@@ -151,19 +126,21 @@ class FakeRuntime:
         until = started + min(does.seconds, allowed)
         while time.monotonic() < until:
             watch.stop.wait(max(0.0, min(0.05, until - time.monotonic())))
+            if watch.stop.reason == "cancelled" and does.last_words:
+                watch.say(does.last_words)
             watch.stop.check()
             if container not in self.containers:
                 return None
         return _ended(run, does, late=late, took=until - started)
 
 
-def _ended(run: Run, does: Does, *, late: bool, took: float) -> Ended:
+def _ended(run: Run, does: Does, *, late: bool, took: float) -> ContainerExit:
     told = f"{run.secrets[does.tells].reveal()}\n".encode() if does.tells else b""
     out = run.hidden.of_bytes(b"" if late else (run.stdin or b"") if does.echo else does.stdout + told)
     too_large = run.max_output is not None and len(out) > run.max_output
     killed = late or too_large or does.out_of_memory
     finished = datetime.now(UTC)
-    return Ended(
+    return ContainerExit(
         137 if killed else does.exit_code,
         oom_killed=does.out_of_memory,
         timed_out=late,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Fence
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Watch
 
 
@@ -34,6 +34,9 @@ class FakeStop:
         """Raises Stopped when the stop is set."""
         if self._reason is not None:
             raise Stopped(f"the work was {self._reason}", reason=self._reason)
+
+    def spare(self, seconds: float) -> None:
+        """Changes nothing: this stop is set by the test alone."""
 
 
 class FakeWatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from norn_tasks.domain.notification import Parcel
+from norn_tasks.domain.alerting.notification import Parcel
 from norn_tasks.ports import Receipt
 
 

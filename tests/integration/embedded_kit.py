@@ -10,16 +10,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from norn_tasks.embedded import supervisor
-from norn_tasks.embedded.configuration import STORES, configure
 from norn_tasks.embedded.down import stop
 from norn_tasks.embedded.lock import Lock
-from norn_tasks.embedded.places import Places, make, places
-from norn_tasks.embedded.processes import environment
-from norn_tasks.embedded.stores import Store, prepare
-from norn_tasks.embedded.supervisor import Control, Process
+from norn_tasks.embedded.paths import DataPaths, data_paths, make
+from norn_tasks.embedded.stores.stores import Store, prepare
+from norn_tasks.embedded.supervision import supervisor
+from norn_tasks.embedded.supervision.configuration import STORES, configure
+from norn_tasks.embedded.supervision.processes import environment
+from norn_tasks.embedded.supervision.supervisor import Control, Process
+from norn_tasks.embedded.supervision.watch import ProcessWatch
 from norn_tasks.embedded.up import await_stores
-from norn_tasks.embedded.watch import Watch
 from norn_tasks.settings import load
 
 AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
@@ -30,7 +30,7 @@ AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 class Running:
     """Stores that answer, and their supervisor's pid."""
 
-    where: Places
+    where: DataPaths
     database: Store
     broker: Store
     pid: int
@@ -43,15 +43,15 @@ class Running:
 @contextmanager
 def running(data_dir: Path) -> Iterator[Running]:
     """Starts the stores as `norn up` does, and stops them as `norn down` does."""
-    settings, where = load({"NORN_DATA_DIR": str(data_dir)}), places(data_dir)
+    settings, where = load({"NORN_DATA_DIR": str(data_dir)}), data_paths(data_dir)
     make(where)
     with closing(Lock(where.lock)) as lock:
         stores = prepare(settings, where)
         configure(where, {STORES: [store.program for store in stores if store.program]})
         process = supervisor.launch(where, environment(settings, os.environ), lock.fd)
-        lock.tell(process.pid, "http://127.0.0.1:1")
+        lock.write_holder(process.pid, "http://127.0.0.1:1")
     try:
-        await_stores(stores, Watch(where, Control(where.control)))
+        await_stores(stores, ProcessWatch(where, Control(where.control)))
         yield Running(where, *stores, process.pid)
     finally:
         stop(where, process.pid)

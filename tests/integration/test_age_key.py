@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks import age
-from norn_tasks.dispatch import WantedDestination, add_destination
+from norn_tasks import sealing
+from norn_tasks.dispatch import DestinationToAdd, add_destination
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.keys import ensure_key
 from norn_tasks.settings import Settings
-from norn_tasks.store import secrets
-from norn_tasks.store.session import Database
+from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.session import Database
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def public(database: Database) -> str:
 
 def add_secret(database: Database) -> None:
     with database.transaction() as tx:
-        secrets.put(tx, "blog", {"A": age.seal("x", secrets.recipient(tx))}, actor="joe")
+        secrets.put(tx, "blog", {"A": sealing.seal("x", secrets.recipient(tx))}, actor="joe")
 
 
 def test_the_first_start_makes_a_key_for_our_eyes_only(database: Database, settings: Settings) -> None:
     ensure_key(database, settings)
     file = settings.age_key_path
     assert file.stat().st_mode & 0o777 == 0o600
-    assert age.recipient_of(file.read_text().strip()) == public(database)
+    assert sealing.recipient_of(file.read_text().strip()) == public(database)
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -46,16 +46,16 @@ def test_a_later_start_keeps_it(database: Database, settings: Settings) -> None:
 
 
 def test_a_key_of_the_operators_own_is_used(database: Database, settings: Settings) -> None:
-    key = age.fresh_key()
+    key = sealing.fresh_key()
     settings.age_key_path.write_text(f"# created: today\n{key}\n")
     ensure_key(database, settings)
-    assert public(database) == age.recipient_of(key)
+    assert public(database) == sealing.recipient_of(key)
 
 
 def test_a_key_may_come_without_a_file(database: Database, settings: Settings) -> None:
-    key = age.fresh_key()
+    key = sealing.fresh_key()
     ensure_key(database, settings.model_copy(update={"age_key": key}))
-    assert (public(database), settings.age_key_path.exists()) == (age.recipient_of(key), False)
+    assert (public(database), settings.age_key_path.exists()) == (sealing.recipient_of(key), False)
 
 
 def test_a_lost_key_with_nothing_sealed_is_made_anew(database: Database, settings: Settings) -> None:
@@ -69,7 +69,7 @@ def test_a_lost_key_with_nothing_sealed_is_made_anew(database: Database, setting
 def test_a_lost_key_that_signs_notifications_is_not_replaced_either(database: Database, settings: Settings) -> None:
     ensure_key(database, settings)
     with database.transaction() as tx:
-        add_destination(tx, WantedDestination("ops", "https://hooks.example/"), actor="joe")
+        add_destination(tx, DestinationToAdd("ops", "https://hooks.example/"), actor="joe")
     settings.age_key_path.unlink()
     ensure_key(database, settings)
     assert not settings.age_key_path.exists()
@@ -94,7 +94,7 @@ def test_another_key_is_told_and_nothing_is_sealed_to_it(
     ensure_key(database, settings)
     add_secret(database)
     before = public(database)
-    settings.age_key_path.write_text(age.fresh_key())
+    settings.age_key_path.write_text(sealing.fresh_key())
     ensure_key(database, settings)
     assert public(database) == before
     assert "is not the key to which 1 secrets were sealed" in capsys.readouterr().out
@@ -107,4 +107,4 @@ def test_what_is_no_key_ends_the_start(database: Database, settings: Settings) -
 
 
 def test_the_settings_do_not_print_a_key() -> None:
-    assert "SECRET" not in repr(Settings(age_key=age.fresh_key()))
+    assert "SECRET" not in repr(Settings(age_key=sealing.fresh_key()))

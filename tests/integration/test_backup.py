@@ -13,18 +13,22 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.errors import NornError
-from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.job import JobKind
-from norn_tasks.embedded import archive, programs
-from norn_tasks.embedded import postgres as postgres_programs
-from norn_tasks.embedded.backup import backup
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.embedded import programs
+from norn_tasks.embedded.backups import archive
+from norn_tasks.embedded.backups.backup import backup
+from norn_tasks.embedded.backups.restore import restore
 from norn_tasks.embedded.errors import BadBackup, NotEmpty, NotStarted
-from norn_tasks.embedded.restore import restore
+from norn_tasks.embedded.stores import postgres as postgres_programs
 from norn_tasks.settings import Settings, load
-from norn_tasks.store import chores, events, instance, tokens
-from norn_tasks.store.events import Place
-from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Database, connection_words
+from norn_tasks.store.access import tokens
+from norn_tasks.store.database.session import Database, connection_parameters
+from norn_tasks.store.events import stream
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.events.stream import Cursor
+from norn_tasks.store.fleet import instance
+from norn_tasks.store.upkeep import exclusive_tasks
 from tests import factories
 from tests.integration.embedded_kit import norn
 from tests.servers import Postgres
@@ -46,7 +50,7 @@ def saved(home: Path, database: Database, database_url: str, tmp_path: Path) -> 
     factories.add_live(database, "blog", "webserver")
     with database.transaction() as tx:
         factories.add_job(tx, JobKind.FORGE)
-        tell(tx, EventKind.APP_APPLIED, app="blog")
+        publish(tx, EventKind.APP_APPLIED, app="blog")
     file = tmp_path / "norn.backup"
     backup(_settings(home, database_url), file)
     return file
@@ -77,14 +81,16 @@ def refused(file: Path, data: Path, url: str) -> tuple[type[NornError], str]:
 
 def test_it_holds_database_and_keys_and_is_ours_alone(saved: Path) -> None:
     with tarfile.open(saved) as tar:
-        assert tar.getnames() == ["manifest.json", "database.dump", "keys/token", "keys/age.key"]
+        assert tar.getnames() == [
+            "manifest.json", "database.dump", "open-calls.jsonl", "keys/token", "keys/age.key",
+        ]  # fmt: skip
     assert saved.stat().st_mode & 0o777 == 0o600
     assert [path for path in saved.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_control_plane_remembers_when_it_was_saved(saved: Path, database: Database) -> None:
     with database.transaction() as tx:
-        told = chores.seen(tx, chores.BACKUP)
+        told = exclusive_tasks.seen(tx, exclusive_tasks.BACKUP)
     assert told is not None and told.did == {"file": str(saved), "bytes": saved.stat().st_size}
 
 
@@ -132,11 +138,11 @@ def test_events_of_before_are_read_before_those_that_come(
     restored(saved, tmp_path / "new", empty_url)
     again = Database(empty_url, pool=2)
     with again.transaction() as tx:
-        tell(tx, EventKind.APP_REMOVED, app="blog")
+        publish(tx, EventKind.APP_REMOVED, app="blog")
     with database.transaction() as tx:
-        before = [told.kind for told in events.after(tx, Place())]
+        before = [told.kind for told in stream.after(tx, Cursor())]
     with again.transaction() as tx:
-        after = [told.kind for told in events.after(tx, Place())]
+        after = [told.kind for told in stream.after(tx, Cursor())]
     again.dispose()
     assert after == [*before, "job.accepted", "app.removed"]
 
@@ -208,10 +214,10 @@ def _packed(content: Path, file: Path, **changes: object) -> Path:
     [
         ({"schema": "9999"}, "whose database is newer than this version's"),
         ({"format": 2}, "has format 2, and this Norn reads 1"),
-        ({"files": {"database.dump": "0" * 64}}, "is damaged: database.dump is not what was written"),
+        ({"files": {"database.dump": "0" * 64}}, "is damaged: database.dump has the wrong checksum"),
         ({"files": {"database.dump": "0" * 64, "gone": ""}}, "is damaged"),
         ({"files": ["database.dump"]}, "is not a backup of Norn"),
-        ({"files": {"keys": ""}}, "is damaged: keys is no file"),
+        ({"files": {"keys": ""}}, "is damaged: keys is not a file"),
     ],
 )
 def test_a_backup_that_is_not_whole_or_not_ours_is_refused(
@@ -240,7 +246,7 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(saved: Path, home
 
 
 def test_the_password_of_the_database_is_on_no_command_line() -> None:
-    words, environment = connection_words("postgresql+psycopg2://ada:s3cret@db:5433/norn")
+    words, environment = connection_parameters("postgresql+psycopg2://ada:s3cret@db:5433/norn")
     assert ("s3cret" in words, environment) == (False, {"PGPASSWORD": "s3cret"})
 
 
@@ -252,3 +258,44 @@ def test_no_name_of_the_archive_becomes_a_path(tmp_path: Path) -> None:
     scratch.mkdir(parents=True)
     archive.write(tmp_path / "evil", scratch, manifest, content)
     assert list(tmp_path.rglob("victim")) == []
+
+
+# Calls
+
+
+@pytest.mark.parametrize(("bodies", "kept"), [(False, {1: b"open"}), (True, {1: b"open", 2: b"ended"})])
+def test_bodies_of_ended_calls_are_kept_only_when_asked_for(
+    home: Path,
+    database: Database,
+    database_url: str,
+    tmp_path: Path,
+    empty_url: str,
+    bodies: bool,
+    kept: dict[int, bytes],
+) -> None:
+    with database.transaction() as tx:
+        for id, state, ended in ((1, "pending", "NULL"), (2, "succeeded", "clock_timestamp() - interval '1 hour'")):
+            tx.execute(
+                text(f"""INSERT INTO func_executions(id, app, job_id, state, actor, sync, method, path, finished_at)
+                VALUES ({id}, 'fn', 1, '{state}', 'a', false, 'POST', '/', {ended})""")
+            )
+        tx.execute(text("INSERT INTO execution_io(execution, request) VALUES (1, 'open'), (2, 'ended')"))
+    backup(_settings(home, database_url), tmp_path / "b", bodies=bodies)
+    restored(tmp_path / "b", tmp_path / "new", empty_url)
+    there = Database(empty_url, pool=1)
+    with there.transaction() as tx:
+        found = {
+            row.execution: bytes(row.request) for row in tx.execute(text("SELECT execution, request FROM execution_io"))
+        }
+        trimmed = list(tx.scalars(text("SELECT id FROM func_executions WHERE trimmed_at IS NOT NULL")))
+    there.dispose()
+    assert (found, trimmed) == (kept, [] if bodies else [2])
+
+
+def test_a_restored_control_plane_knows_that_it_has_a_backup(saved: Path, tmp_path: Path, empty_url: str) -> None:
+    restored(saved, tmp_path / "new", empty_url)
+    there = Database(empty_url, pool=1)
+    with there.transaction() as tx:
+        last = exclusive_tasks.seen(tx, exclusive_tasks.BACKUP)
+    there.dispose()
+    assert last is not None and last.age is not None and last.did["file"] == str(saved)

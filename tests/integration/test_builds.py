@@ -1,23 +1,25 @@
-"""One build at a time per engine: in the order of asking, whoever dies, and said where somebody looks."""
+"""One build at a time per engine, whoever dies; what must wait goes back to the queue, where each app gets its turn."""
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Fence, JobKind
-from norn_tasks.domain.step import StepPlace
-from norn_tasks.store import builds
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.wiring import BuildPlaces
+from norn_tasks.domain.errors import Postponed, Stopped
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.step import StepPosition
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import builds, jobs_read
+from norn_tasks.store_adapters.build_queue import BuildQueueRows
 from tests import factories
 from tests.fakes.stop import FakeWatch
-from tests.servers import wait_until
 
 
 def building(database: Database, app: str) -> Fence:
@@ -25,38 +27,80 @@ def building(database: Database, app: str) -> Fence:
     with database.transaction() as tx:
         factories.add_job(tx, JobKind.DEPLOY, app)
     job = factories.claim(database)
-    Ledger(database, patience=5).begin_step(job.fence, StepPlace(1, "build-image"), None)
+    Ledger(database, patience=5).begin_step(job.fence, StepPosition(2, "build-image"), None)
     return job.fence
 
 
-def ask(database: Database, fence: Fence, engine: str = "e1") -> str | None:
+def ask(database: Database, fence: Fence, engine: str = factories.ENGINE) -> str | None:
+    """Asks for the turn; returns the app that has it."""
     with database.transaction() as tx:
-        builds.ask(tx, engine, fence)
-    return look(database, fence, engine)
+        held = builds.take(tx, engine, fence)
+    return held.app if held else None
 
 
-def look(database: Database, fence: Fence, engine: str = "e1") -> str | None:
+def leave(database: Database, fence: Fence) -> None:
     with database.transaction() as tx:
-        return builds.ahead(tx, engine, fence)
+        builds.leave(tx, fence)
 
 
-def test_they_take_turns_in_the_order_of_asking(database: Database) -> None:
-    one, two, three = (building(database, app) for app in ("a", "b", "c"))
-    assert [ask(database, fence) for fence in (two, one, three)] == [
-        None, f"the build of b (job {two.job})", f"the build of b (job {two.job})",
-    ]  # fmt: skip
-    with database.transaction() as tx:
-        builds.leave(tx, two)
-    assert [look(database, fence) for fence in (one, three)] == [None, f"the build of a (job {one.job})"]
+def hand_back(database: Database, fence: Fence) -> None:
+    Ledger(database, patience=5).hand_back(fence, adopt=False, postponed=True)
 
 
-def test_another_engine_has_a_queue_of_its_own(database: Database) -> None:
+def next_job(database: Database, engine: str = factories.ENGINE) -> Job | None:
+    claimer = factories.claimer()
+    return take(database, replace(claimer, engine=engine, capabilities=factories.capabilities(engine)))
+
+
+def test_a_job_that_finds_the_turn_taken_is_claimed_again_when_it_is_free(database: Database) -> None:
     one, two = (building(database, app) for app in ("a", "b"))
-    assert (ask(database, one, "e1"), ask(database, two, "e2")) == (None, None)
+    assert (ask(database, one), ask(database, two)) == (None, "a")
+    hand_back(database, two)
+    assert next_job(database) is None
+    leave(database, one)
+    again = next_job(database)
+    assert again is not None and (again.id, again.claims) == (two.job, 1)
+    assert ask(database, again.fence) is None
+
+
+def test_a_job_that_waits_for_its_turn_has_not_begun_the_step_and_says_so(database: Database) -> None:
+    one, two = (building(database, app) for app in ("a", "b"))
+    ask(database, one)
+    ask(database, two)
+    hand_back(database, two)
+    with database.transaction() as tx:
+        job = jobs_read.get(tx, two.job)
+        assert job.waits == f"waits for the build of a (job {one.job}) to end: one build at a time per engine"
+        assert jobs_read.steps(tx, job) == ()
+
+
+def test_another_engine_has_a_turn_of_its_own(database: Database) -> None:
+    one, two = (building(database, app) for app in ("a", "b"))
+    assert (ask(database, one), ask(database, two, "e2")) == (None, None)
+
+
+def test_a_job_that_waits_builds_on_another_engine_whose_turn_is_free(database: Database) -> None:
+    one, two = (building(database, app) for app in ("a", "b"))
+    ask(database, one)
+    ask(database, two)
+    hand_back(database, two)
+    again = next_job(database, "e2")
+    assert again is not None and again.id == two.job
+
+
+def test_other_changes_do_not_wait_for_a_turn(database: Database) -> None:
+    one, two = (building(database, app) for app in ("a", "b"))
+    ask(database, one)
+    ask(database, two)
+    hand_back(database, two)
+    with database.transaction() as tx:
+        rollback = factories.add_job(tx, JobKind.ROLLBACK, "c")
+    job = next_job(database)
+    assert job is not None and job.id == rollback
 
 
 @pytest.mark.parametrize("change", ["state = 'queued'", "lease_token = 999999", "state = 'failed'"])
-def test_who_lost_its_job_blocks_nobody(database: Database, change: str) -> None:
+def test_a_build_that_lost_its_job_blocks_nobody(database: Database, change: str) -> None:
     one, two = (building(database, app) for app in ("a", "b"))
     ask(database, one)
     with database.transaction() as tx:
@@ -64,55 +108,75 @@ def test_who_lost_its_job_blocks_nobody(database: Database, change: str) -> None
     assert ask(database, two) is None
 
 
-def test_who_waits_says_so_in_its_step(database: Database) -> None:
-    one, two = (building(database, app) for app in ("a", "b"))
-    ask(database, one)
-    ask(database, two)
-    assert note(database, two) == f"waiting for the build of a (job {one.job}): one build at a time per engine"
+def test_an_app_that_was_just_deployed_goes_behind_the_apps_that_waited_for_that(database: Database) -> None:
+    """Although its next deploy was accepted before theirs."""
     with database.transaction() as tx:
-        builds.leave(tx, one)
-    look(database, two)
-    assert note(database, two) == ""
-
-
-def note(database: Database, fence: Fence) -> str:
+        first = factories.add_deploy(tx, "hog")
+    hog = factories.claim(database)
+    assert hog.id == first
     with database.transaction() as tx:
-        return str(tx.scalar(text("SELECT note FROM steps WHERE job_id = :job"), {"job": fence.job}))
+        waiting = {app: factories.add_deploy(tx, app) for app in ("hog", "one", "two")}
+    Ledger(database, patience=5).finish(hog.fence, JobState.FAILED, Problem("build_failed", "it exited 1"))
+    order = [factories.claim(database).id for _ in waiting]
+    assert order == [waiting[app] for app in ("one", "two", "hog")]
 
 
-def test_never_two_at_once(database: Database) -> None:
-    """Eight builds want the engine at the same moment; each holds it for a while."""
-    places, busy, most, done = BuildPlaces(database, lambda: "e1"), [0], [0], []
-    lock = threading.Lock()
+def test_never_two_at_once_and_each_in_the_end(database: Database) -> None:
+    """Eight workers take builds from the queue, and put back those that must wait."""
+    with database.transaction() as tx:
+        waiting = {factories.add_job(tx, JobKind.DEPLOY, f"a{n}") for n in range(8)}
+    turns, ledger = BuildQueueRows(database, lambda: factories.ENGINE), Ledger(database, patience=5)
+    lock, busy, most, done = threading.Lock(), [0], [0], set[int]()
 
     def build(fence: Fence) -> None:
-        with places.turn(FakeWatch(job=fence.job, token=fence.token).watch):
+        with turns.turn(FakeWatch(job=fence.job, token=fence.token).watch):
             with lock:
                 busy[0] += 1
                 most[0] = max(most[0], busy[0])
             time.sleep(0.05)
             with lock:
                 busy[0] -= 1
-        done.append(fence)
+        done.add(fence.job)
+        ledger.finish(fence, JobState.SUCCEEDED)
 
-    threads = [threading.Thread(target=build, args=(building(database, f"a{n}"),)) for n in range(8)]
+    def work() -> None:
+        until = time.monotonic() + 60
+        while done != waiting and time.monotonic() < until:
+            job = next_job(database)
+            if job is None:
+                time.sleep(0.05)
+                continue
+            try:
+                build(job.fence)
+            except Postponed:
+                hand_back(database, job.fence)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
-    assert (most[0], len(done)) == (1, 8)
+        thread.join(90)
+    assert (most[0], done) == (1, waiting)
 
 
-def test_who_waits_can_be_stopped_and_gives_its_place_back(database: Database) -> None:
+def test_a_turn_that_is_kept_is_still_held_after_the_build_and_left_after_the_next_one(database: Database) -> None:
     one, two = (building(database, app) for app in ("a", "b"))
-    ask(database, one)
-    watch = FakeWatch(job=two.job, token=two.token)
-    stopper = threading.Thread(target=lambda: (wait_until(lambda: watch.said, 20, "it waits"),
-                                               watch.stop.set("cancelled")))  # fmt: skip
-    stopper.start()
-    with pytest.raises(Stopped), BuildPlaces(database, lambda: "e1").turn(watch.watch):
+    woken: list[object] = []
+    turns, watch = BuildQueueRows(database, lambda: "e1", woken.append), FakeWatch(job=one.job, token=one.token).watch
+    with turns.turn(watch, keep=True):
         pass
-    stopper.join()
-    assert watch.said == [f"waiting for the build of a (job {one.job}) to end: one build at a time per engine\n"]
-    with database.transaction() as tx:
-        assert list(tx.scalars(text("SELECT job_id FROM builds"))) == [one.job]
+    assert (ask(database, two, "e1"), woken) == ("a", [])
+    with turns.turn(watch):
+        pass
+    assert (ask(database, two, "e1"), woken) == (None, ["deploy"])
+
+
+def test_a_stopped_job_takes_no_turn_and_one_that_fails_leaves_it(database: Database) -> None:
+    one, two = (building(database, app) for app in ("a", "b"))
+    stopped, turns = FakeWatch(job=one.job, token=one.token), BuildQueueRows(database, lambda: "e1")
+    stopped.stop.set("cancelled")
+    with pytest.raises(Stopped), turns.turn(stopped.watch):
+        pass
+    with pytest.raises(ZeroDivisionError), turns.turn(FakeWatch(job=two.job, token=two.token).watch, keep=True):
+        1 / 0  # noqa: B018
+    assert ask(database, one, "e1") is None

@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy import select, update
 
 from norn_tasks import dispatch
-from norn_tasks.domain.job import Job, JobState, Problem
-from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
-from norn_tasks.domain.writes import ReleaseLive
-from norn_tasks.steps.workload import generation_of, replicas_of
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, Release
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import ReleaseLive
+from norn_tasks.steps.workload import frozen_image, generation_of, replicas_of
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import jobs_read
+from norn_tasks.store.tables import AppRow, ReleaseRow
 from tests import factories
 
 
@@ -34,19 +36,19 @@ def goes_live(intake: dispatch.Intake) -> Job:
     job = factories.claim(intake.database)
     learned = Learned(writes=(ReleaseLive(generation_of(job)),))
     end = StepEnd(StepState.SUCCEEDED, learned, ends=JobState.SUCCEEDED)
-    Ledger(intake.database, patience=1).end_step(job.fence, StepPlace(1, "await-rollout"), end)
+    Ledger(intake.database, patience=1).end_step(job.fence, StepPosition(1, "await-rollout"), end)
     return job
 
 
 def wanted(job: Job) -> tuple[int | None, str, int, int]:
     """Answers what the job rolls out: release, image, generation, how many."""
     assert job.spec is not None
-    return job.release, job.args["image_id"], generation_of(job), replicas_of(job, job.spec)
+    return job.release, frozen_image(job), generation_of(job), replicas_of(job, job.spec)
 
 
 def app(intake: dispatch.Intake) -> Any:
     with intake.database.transaction() as tx:
-        return tx.execute(select(App)).one()
+        return tx.execute(select(AppRow)).one()
 
 
 def test_a_restart_is_one_of_the_release_that_went_live_before_it(web: dispatch.Intake) -> None:
@@ -79,7 +81,7 @@ def test_a_number_from_before_a_release_that_brings_another_ends_with_it_for_a_r
     web: dispatch.Intake,
 ) -> None:
     with web.database.transaction() as tx:
-        tx.execute(update(App).values(replicas_override=7, override_spec=1))
+        tx.execute(update(AppRow).values(replicas_override=7, override_spec=1))
     dispatch.request_restart(web, "web", actor="ann")
     goes_live(web)
     assert (wanted(goes_live(web))[-1], app(web).replicas_override) == (2, None)
@@ -95,8 +97,15 @@ def test_after_a_release_that_failed_they_are_changes_of_the_one_before(web: dis
 def test_a_change_of_another_app_stays_as_it_is(web: dispatch.Intake) -> None:
     factories.add_live(web.database, "other", "webserver")
     with web.database.transaction() as tx:
-        tx.execute(update(Release).where(Release.app == "other").values(image_id="sha256:9"))
+        tx.execute(update(ReleaseRow).where(ReleaseRow.app == "other").values(image_id="sha256:9"))
     dispatch.request_restart(web, "other", actor="ann")
     goes_live(web)
     restart = goes_live(web)
-    assert (restart.app, restart.release, restart.args["image_id"]) == ("other", 1, "sha256:9")
+    assert (restart.app, restart.release, frozen_image(restart)) == ("other", 1, "sha256:9")
+
+
+def test_a_change_names_the_change_of_its_app_for_which_it_waits(web: dispatch.Intake) -> None:
+    rollback = factories.claim(web.database)
+    restart = dispatch.request_restart(web, "web", actor="ann").job
+    with web.database.transaction() as tx:
+        assert jobs_read.get(tx, restart).waits == f"waits for the rollback of the same app (job {rollback.id}) to end"

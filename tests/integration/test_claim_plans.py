@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store import claims, memory
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.queue import claims
 from tests import factories, ledger_kit
 
 

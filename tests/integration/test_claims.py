@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import func, select, text, update
 
-from norn_tasks.domain.call import Call
-from norn_tasks.domain.job import Job, JobClass, JobKind, JobState
-from norn_tasks.store import releases, runs, slots, sweeper
-from norn_tasks.store.claimed import take
-from norn_tasks.store.claims import LOOKED_AT
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow, Slot
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import readiness, slots
+from norn_tasks.store.queue.claims import LOOKED_AT
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.tables import JobRow, SlotRow
 from tests import factories
 
 THREADS = 16
@@ -131,7 +134,7 @@ def test_no_slot_is_held_when_nothing_runs(database: Database) -> None:
     _add_calls(database, "fn", 20)
     _work_off(database, JobClass.INVOKE, [], 20)
     with database.transaction() as tx:
-        held = tx.scalar(select(func.count()).select_from(Slot).where(Slot.job_id.is_not(None)))
+        held = tx.scalar(select(func.count()).select_from(SlotRow).where(SlotRow.job_id.is_not(None)))
         left = tx.scalar(select(func.count()).select_from(JobRow).where(JobRow.state != "succeeded"))
     assert (held, left) == (0, 0)
 
@@ -153,7 +156,7 @@ def test_what_should_have_begun_by_now_is_left_to_the_sweeper(database: Database
 
 def test_a_job_that_says_what_nobody_can_run_ends_and_holds_nobody_up(database: Database) -> None:
     with database.transaction() as tx:
-        spec = factories.spec("one").to_json()
+        spec = factories.spec("one").frozen()
         broken = factories.add_job(tx, app="one", spec=spec | {"env": {"KEY": "a\rb"}})
         good = factories.add_job(tx, app="two", spec=spec | {"app": "two"})
     assert factories.claim(database).id == good
@@ -176,15 +179,15 @@ def test_an_app_that_has_fewer_slots_by_now_runs_no_more_at_once(database: Datab
     running = _running(database, at_once=4, calls=8)
     with database.transaction() as tx:
         slots.resize(tx, JobClass.INVOKE, "fn", 1)
-        waiting = sweeper.waiting(tx)
+        waiting = readiness.startable(tx)
     ledger, most = Ledger(database, patience=0), []
     for job in running:
         ledger.finish(job.fence, JobState.SUCCEEDED)
         take(database, factories.claimer(job_class=JobClass.INVOKE))
         with database.transaction() as tx:
-            most.append(tx.scalar(select(func.count(Slot.job_id))))
+            most.append(tx.scalar(select(func.count(SlotRow.job_id))))
     with database.transaction() as tx:
-        there = tx.scalar(select(func.count()).select_from(Slot))
+        there = tx.scalar(select(func.count()).select_from(SlotRow))
     assert (waiting, most, there) == ([], [3, 2, 1, 1], 1)
 
 
@@ -196,4 +199,4 @@ def test_an_app_that_has_more_slots_again_keeps_those_it_had(database: Database)
     for job in running:
         Ledger(database, patience=0).finish(job.fence, JobState.SUCCEEDED)
     with database.transaction() as tx:
-        assert tx.scalar(select(func.count()).select_from(Slot)) == 2
+        assert tx.scalar(select(func.count()).select_from(SlotRow)) == 2

@@ -9,14 +9,26 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from norn_tasks.domain.alert import AlertKind
-from norn_tasks.domain.job import JobState, Problem
-from norn_tasks.domain.schedule import Trigger
-from norn_tasks.domain.writes import ImagesSeen
-from norn_tasks.store import alerts, cron_alerts, endings, jobs, releases, runs, schedules
-from norn_tasks.store.reading import Cut
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import CronExecution, CronGap, CronState, CronTick, Event, Release
+from norn_tasks.domain.alerting.alert import AlertKind, key
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.domain.jobs.writes import ImagesSeen
+from norn_tasks.domain.schedule import NOBODY_DECIDED, RunTrigger
+from norn_tasks.store.alerts import alerts, cron_rules, scheduler_rules
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import endings, jobs
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.tables import (
+    AlertRow,
+    CronExecutionRow,
+    CronGapRow,
+    CronStateRow,
+    CronTickRow,
+    EventRow,
+    ReleaseRow,
+)
 from tests import factories
 
 EXITED = Problem("exit", "it exited 3")
@@ -31,7 +43,7 @@ def report(database: Database) -> Database:
 
 
 def ended(
-    database: Database, state: JobState, problem: Problem | None = None, trigger: Trigger = Trigger.SCHEDULE
+    database: Database, state: JobState, problem: Problem | None = None, trigger: RunTrigger = RunTrigger.SCHEDULE
 ) -> int:
     """Makes a run of `report` that has ended so; answers its execution."""
     with database.transaction() as tx:
@@ -39,7 +51,7 @@ def ended(
         run = runs.accept_cron_run(tx, live, trigger=trigger, scheduled_for=None, actor="test", patience=60)
         if state is JobState.SUCCEEDED:
             well = {"state": "succeeded", "finished_at": text("clock_timestamp()")}
-            tx.execute(update(CronExecution).where(CronExecution.id == run.execution).values(well))
+            tx.execute(update(CronExecutionRow).where(CronExecutionRow.id == run.execution).values(well))
         endings.end(tx, jobs.get(tx, run.job), state, problem)
     return run.execution
 
@@ -56,28 +68,28 @@ def kinds(database: Database) -> list[str]:
 
 def events(database: Database) -> list[str]:
     with database.transaction() as tx:
-        query = select(Event.kind).where(Event.kind.like("alert.%")).order_by(Event.id)
+        query = select(EventRow.kind).where(EventRow.kind.like("alert.%")).order_by(EventRow.id)
         return list(tx.execute(query).scalars())
 
 
 def look(database: Database, days: float = DAYS) -> None:
-    cron_alerts.look(database, days)
+    cron_rules.look(database, days)
 
 
 def add_tick(database: Database, minute: int, verdict: str, **more: Any) -> None:
     with database.transaction() as tx:
         moment = text(f"timestamptz '2026-11-25 09:00Z' + interval '{minute} min'")
         values = {"app": "report", "scheduled_for": moment, "verdict": verdict, "decided_by": "beat", **more}
-        tx.execute(insert(CronTick).values(values))
+        tx.execute(insert(CronTickRow).values(values))
 
 
 def add_run(database: Database, minute: int, verdict: str, *, begun: bool) -> None:
     """Makes an occurrence that has a run, which has begun or waits."""
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
-        run = runs.accept_cron_run(tx, live, trigger=Trigger.SCHEDULE, scheduled_for=None, actor="test", patience=60)
+        run = runs.accept_cron_run(tx, live, trigger=RunTrigger.SCHEDULE, scheduled_for=None, actor="test", patience=60)
         if begun:
-            tx.execute(update(CronExecution).values(begun_at=text("clock_timestamp()")))
+            tx.execute(update(CronExecutionRow).values(begun_at=text("clock_timestamp()")))
     add_tick(database, minute, verdict, execution=run.execution, job_id=run.job)
 
 
@@ -115,13 +127,13 @@ def test_trouble_that_comes_back_is_a_new_alert(report: Database) -> None:
 
 
 def test_a_run_by_hand_that_fails_is_told_to_who_asked_for_it(report: Database) -> None:
-    ended(report, JobState.FAILED, EXITED, Trigger.MANUAL)
+    ended(report, JobState.FAILED, EXITED, RunTrigger.MANUAL)
     assert told(report) == []
 
 
 def test_a_run_by_hand_that_goes_well_resolves(report: Database) -> None:
     ended(report, JobState.FAILED, EXITED)
-    ended(report, JobState.SUCCEEDED, trigger=Trigger.MANUAL)
+    ended(report, JobState.SUCCEEDED, trigger=RunTrigger.MANUAL)
     look(report)
     assert kinds(report) == []
 
@@ -143,7 +155,7 @@ def test_a_run_that_nobody_began_in_time_was_missed(report: Database) -> None:
     with report.transaction() as tx:
         live = releases.require_live(tx, "report")
         run = runs.accept_cron_run(
-            tx, live, trigger=Trigger.SCHEDULE, scheduled_for=moment, actor="schedule", patience=60
+            tx, live, trigger=RunTrigger.SCHEDULE, scheduled_for=moment, actor="schedule", patience=60
         )
     add_tick(report, 0, "fired", execution=run.execution)
     with report.transaction() as tx:
@@ -173,7 +185,7 @@ def test_failures_before_the_window_do_not_count(database: Database) -> None:
     factories.add_live(database, "report", "cron", "alerts: {window: 10m, threshold: 2}\n")
     ended(database, JobState.FAILED, EXITED)
     with database.transaction() as tx:
-        tx.execute(update(CronExecution).values(finished_at=text("clock_timestamp() - interval '11 min'")))
+        tx.execute(update(CronExecutionRow).values(finished_at=text("clock_timestamp() - interval '11 min'")))
     ended(database, JobState.FAILED, EXITED)
     assert told(database) == []
 
@@ -203,8 +215,8 @@ def test_a_failure_after_the_success_leaves_it_open(report: Database) -> None:
 
 def seen(database: Database, *ids: str, engine: str = factories.ENGINE, live: str = "2 min") -> None:
     with database.transaction() as tx:
-        tx.execute(update(Release).values(live_at=text(f"clock_timestamp() - interval '{live}'")))
-        cron_alerts.images_seen(tx, ImagesSeen(engine, frozenset(ids)))
+        tx.execute(update(ReleaseRow).values(live_at=text(f"clock_timestamp() - interval '{live}'")))
+        cron_rules.images_seen(tx, ImagesSeen(engine, frozenset(ids)))
 
 
 def test_an_image_that_a_look_misses_is_told_before_the_next_run(report: Database) -> None:
@@ -212,7 +224,7 @@ def test_an_image_that_a_look_misses_is_told_before_the_next_run(report: Databas
     seen(report, "sha256:other")
     (alert,) = told(report)
     assert (alert.kind, alert.hint) == (AlertKind.IMAGE_GONE, "norn deploy report")
-    assert alert.sentence == "report cannot run: the image of its release 1 is not on its engine any more"
+    assert alert.sentence == "report cannot run: the image of its release 1 is no longer on its engine"
 
 
 def test_an_image_that_is_there_again_resolves_it(report: Database) -> None:
@@ -242,6 +254,33 @@ def test_missed_occurrences_raise_an_alert_with_their_number(report: Database) -
     assert alert.sentence == "report did not run 180 times, from 2026-11-25 09:00:00 to 2026-11-25 12:00:00 UTC"
 
 
+def test_a_short_absence_of_the_scheduler_is_one_alert_of_the_server(report: Database) -> None:
+    factories.add_live(report, "other", "cron")
+    for app, count in (("report", 3), ("other", 1)):
+        add_tick(report, 0, "missed", app=app, how_many=count, reason=NOBODY_DECIDED, scheduled_for=text(SHORTLY))
+    look(report)
+    scheduler_rules.look(report)
+    (alert,) = told(report)
+    assert (alert.kind, alert.app) == (AlertKind.SCHEDULER_AWAY, "")
+    assert alert.sentence.endswith("UTC: 2 apps missed 4 occurrences")
+    scheduler_rules.look(report)
+    assert kinds(report) == ["scheduler-away"]
+    with report.transaction() as tx:
+        tx.execute(update(CronTickRow).values(decided_at=text("decided_at - interval '61 s'")))
+    scheduler_rules.look(report)
+    scheduler_rules.look(report)
+    assert (kinds(report), events(report)) == ([], ["alert.raised", "alert.resolved"])
+
+
+def test_a_long_absence_is_an_alert_of_the_app_too(report: Database) -> None:
+    add_tick(report, 0, "missed", reason=NOBODY_DECIDED, scheduled_for=text("clock_timestamp() - interval '2 min'"))
+    look(report)
+    assert kinds(report) == ["runs-missed"]
+
+
+SHORTLY = "clock_timestamp() - interval '30 s'"
+
+
 def test_one_missed_occurrence_is_told_by_its_moment(report: Database) -> None:
     add_tick(report, 0, "missed")
     look(report)
@@ -251,13 +290,13 @@ def test_one_missed_occurrence_is_told_by_its_moment(report: Database) -> None:
 def test_while_an_outage_is_still_counted_nothing_is_told(report: Database) -> None:
     add_tick(report, 0, "missed", how_many=2000)
     with report.transaction() as tx:
-        tx.execute(insert(CronGap).values(
+        tx.execute(insert(CronGapRow).values(
             app="report", schedule="* * * * *", timezone="UTC", anchor=factories.LONG_AGO, after=factories.LONG_AGO,
             before=text("clock_timestamp()"), verdict="missed", reason="", decided_by="beat"))  # fmt: skip
     look(report)
     assert told(report) == []
     with report.transaction() as tx:
-        tx.execute(delete(CronGap))
+        tx.execute(delete(CronGapRow))
     look(report)
     assert kinds(report) == ["runs-missed"]
 
@@ -306,7 +345,7 @@ def test_two_that_look_at_once_tell_it_once(report: Database) -> None:
 def paused_for(database: Database, interval: str) -> None:
     with database.transaction() as tx:
         schedules.pause(tx, "report", "ann", "the mail server moves")
-        tx.execute(update(CronState).values(paused_at=text(f"clock_timestamp() - interval '{interval}'")))
+        tx.execute(update(CronStateRow).values(paused_at=text(f"clock_timestamp() - interval '{interval}'")))
 
 
 def test_a_pause_of_many_days_raises_an_alert_with_who_and_why(report: Database) -> None:
@@ -338,7 +377,7 @@ def test_waiting_for_the_first_deploy_is_no_alert(database: Database) -> None:
     with database.transaction() as tx:
         factories.add_app(tx, factories.spec("report", "cron"))
         schedules.register(tx, "report", "0 9 * * *", "UTC", 1)
-        tx.execute(update(CronState).values(anchor=factories.LONG_AGO, decided_until=factories.LONG_AGO))
+        tx.execute(update(CronStateRow).values(anchor=factories.LONG_AGO, decided_until=factories.LONG_AGO))
     look(database)
     assert told(database) == []
 
@@ -348,4 +387,43 @@ def test_a_schedule_that_is_removed_takes_its_alerts_along(report: Database) -> 
     with report.transaction() as tx:
         schedules.remove(tx, "report")
     look(report)
-    assert [alert.resolution for alert in told(report)] == ["it has no schedule any more"]
+    assert [alert.resolution for alert in told(report)] == ["it no longer has a schedule"]
+
+
+# Alerts of another rule
+
+
+def raised_elsewhere(database: Database, kind: AlertKind, app: str, **more: Any) -> None:
+    """Opens an alert that a rule of a later wing raised."""
+    raised = {
+        "key": key(kind, app),
+        "kind": str(kind),
+        "app": app,
+        "sentence": "it does not answer",
+        "hint": "",
+        **more,
+    }
+    with database.transaction() as tx:
+        tx.execute(insert(AlertRow).values(rule="health", **raised))
+
+
+def test_an_alert_of_another_rule_stays_open_though_its_app_has_no_schedule(database: Database) -> None:
+    factories.add_live(database, "web", "webserver")
+    raised_elsewhere(database, AlertKind.RUNS_FAILING, "web")
+    look(database)
+    assert kinds(database) == ["runs-failing"]
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_what_resolves_the_alerts_of_cron_apps_leaves_those_of_other_rules(report: Database, kind: AlertKind) -> None:
+    raised_elsewhere(report, kind, "report", raised_at=factories.LONG_AGO)
+    ended(report, JobState.SUCCEEDED)
+    seen(report, "sha256:1")
+    look(report)
+    assert kinds(report) == [kind]
+
+
+def test_two_rules_can_have_an_alert_of_one_kind_and_app_each(report: Database) -> None:
+    raised_elsewhere(report, AlertKind.RUNS_FAILING, "report")
+    ended(report, JobState.FAILED, EXITED)
+    assert kinds(report) == ["runs-failing", "runs-failing"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import beats_kit
 from tests.beats_kit import Crons, Processes
 from tests.servers import Broker, allowed, wait_until

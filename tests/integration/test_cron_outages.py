@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
-from norn_tasks.store import schedules
-from norn_tasks.store.session import Database
+from norn_tasks.celery_app import Waker
+from norn_tasks.domain.jobs.requests import CronRunJobRequest
+from norn_tasks.domain.schedule import RunTrigger
+from norn_tasks.scheduler.loop import BeatLoop
+from norn_tasks.settings import Settings
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database.session import Database
+from tests import factories
 from tests.cron_kit import MINUTE, Cron, minute
+from tests.servers import Broker, allowed
 
 HOURS = timedelta(hours=3)
 
@@ -35,12 +45,12 @@ def test_catchup_none_misses_all_of_it(cron: Cron) -> None:
 
 def test_catchup_last_runs_the_newest(cron: Cron) -> None:
     assert _behind(cron, "catchup: last", late=10 * MINUTE) == 1
-    assert cron.told() == [("missed", 2), ("caught_up", 1)]
+    assert cron.verdicts() == [("missed", 2), ("caught_up", 1)]
 
 
 def test_catchup_all_runs_each_oldest_first(cron: Cron) -> None:
     assert _behind(cron, "catchup: all", late=10 * MINUTE) == 3
-    assert cron.told() == [("caught_up", 1)] * 3
+    assert cron.verdicts() == [("caught_up", 1)] * 3
     runs = cron.runs()
     assert [run.scheduled_for for run in runs] == [tick.scheduled_for for tick in cron.ticks()]
     assert {run.trigger for run in runs} == {"catchup"}
@@ -69,17 +79,17 @@ def test_catchup_all_decides_the_live_occurrence_first(cron: Cron) -> None:
 
 def test_a_start_deadline_bounds_what_catching_up_runs(cron: Cron) -> None:
     assert _behind(cron, "catchup: all\nstartDeadline: 5m", late=10 * MINUTE) == 0
-    assert cron.told() == [("missed", 3)]
+    assert cron.verdicts() == [("missed", 3)]
 
 
 def test_catchup_all_runs_what_its_start_deadline_still_allows(cron: Cron) -> None:
     assert _behind(cron, "catchup: all\nstartDeadline: 90m", late=10 * MINUTE) == 2
-    assert cron.told() == [("missed", 1), ("caught_up", 1), ("fired", 1)]
+    assert cron.verdicts() == [("missed", 1), ("caught_up", 1), ("fired", 1)]
 
 
 def test_within_its_start_deadline_a_late_occurrence_is_on_time(cron: Cron) -> None:
     assert _behind(cron, "catchup: none\nstartDeadline: 30m", late=10 * MINUTE) == 1
-    assert cron.told() == [("missed", 2), ("fired", 1)]
+    assert cron.verdicts() == [("missed", 2), ("fired", 1)]
 
 
 def test_a_daily_report_is_caught_up_after_an_outage_over_its_hour(cron: Cron) -> None:
@@ -95,7 +105,7 @@ def test_a_daily_report_is_caught_up_after_an_outage_over_its_hour(cron: Cron) -
 
 def test_a_caught_up_run_is_told_so(cron: Cron) -> None:
     _behind(cron, "catchup: last", late=10 * MINUTE)
-    assert cron.claim().args == {"trigger": "catchup"}
+    assert cron.claim().request == CronRunJobRequest(RunTrigger.CATCHUP)
 
 
 def test_a_pause_across_an_outage_is_one_range(cron: Cron) -> None:
@@ -121,7 +131,7 @@ def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
     with cron.database.transaction() as tx:
         schedules.resume(tx, "report", "ann")
     assert cron.round() == 0
-    assert cron.told() == [("skipped_paused", 180)]
+    assert cron.verdicts() == [("skipped_paused", 180)]
 
 
 def test_an_outage_longer_than_one_turn_is_still_one_row(cron: Cron) -> None:
@@ -129,7 +139,7 @@ def test_an_outage_longer_than_one_turn_is_still_one_row(cron: Cron) -> None:
     cron.add("report", "* * * * *", "catchup: none")
     cron.outage("report", timedelta(days=4))
     assert cron.round() == 1
-    assert cron.told() == [("missed", 4 * 1440 - 1), ("fired", 1)]
+    assert cron.verdicts() == [("missed", 4 * 1440 - 1), ("fired", 1)]
 
 
 def test_an_edit_after_an_outage_counts_it_under_the_old_schedule(cron: Cron) -> None:
@@ -138,7 +148,7 @@ def test_an_edit_after_an_outage_counts_it_under_the_old_schedule(cron: Cron) ->
     with cron.database.transaction() as tx:
         schedules.override(tx, "report", "0 0 29 2 *", None, "ann")
     cron.round()
-    assert cron.told() == [("missed", 179), ("fired", 1)]
+    assert cron.verdicts() == [("missed", 179), ("fired", 1)]
 
 
 def test_a_schedule_that_is_removed_leaves_its_outage_counted(cron: Cron) -> None:
@@ -147,4 +157,21 @@ def test_a_schedule_that_is_removed_leaves_its_outage_counted(cron: Cron) -> Non
     with cron.database.transaction() as tx:
         schedules.remove(tx, "report", actor="ann")
     cron.round()
-    assert cron.told() == [("missed", 179), ("failed_to_start", 1)]
+    assert cron.verdicts() == [("missed", 179), ("failed_to_start", 1)]
+
+
+def test_beat_speaks_and_sweeps_while_it_counts_a_long_outage(cron: Cron, broker: Broker) -> None:
+    for number in range(4):
+        cron.add(f"app{number}", f"*/1 0-23 * * 0-6,{number}")
+        cron.outage(f"app{number}", timedelta(days=60))
+    with cron.database.transaction() as tx:
+        factories.add_job(tx, app="lost")
+    factories.claim(cron.database, lease=0.001)
+    settings = Settings(database_url=cron.database.url, broker_url=broker.url)
+    loop = BeatLoop(cron.database, settings, Waker(broker.url), Live(broker.url))
+    began = time.monotonic()
+    loop.turn()
+    assert time.monotonic() - began < allowed(3.0)
+    (beat,) = cron.rows(text("SELECT lag_seconds, (SELECT count(*) FROM cron_gaps) AS gaps FROM beats"))
+    assert beat.gaps > 0
+    assert cron.rows(text("SELECT state FROM jobs WHERE app = 'lost'")) == [("queued",)]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import text
+import time
 
-from norn_tasks.domain.job import JobClass, JobState
-from norn_tasks.store import slots
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
+import pytest
+from sqlalchemy import select, text
+
+from norn_tasks.domain.jobs.job import JobClass, JobState
+from norn_tasks.ports import Run
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import slots
+from norn_tasks.store.queue.sweeper import sweep
+from norn_tasks.store.tables import AlertRow
+from norn_tasks.worker.leases import JobStop
 from tests.cron_kit import MINUTE, Cron
+from tests.fakes.engine import FakeContainer
+from tests.fakes.runtime import Does, FakeRuntime
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def test_forbid_skips_and_says_what_runs_since_when(cron: Cron) -> None:
     _running(cron, "concurrency: forbid")
     assert _next(cron) == 0
     (run,) = cron.runs()
-    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+    assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1)]
     assert cron.ticks()[1].reason == f"run {run.id} runs since {run.begun_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -63,7 +70,7 @@ def test_forbid_is_held_by_the_container_of_a_worker_that_died(cron: Cron) -> No
     assert _next(cron) == 0
     assert sweep(cron.database, max_claims=5).moved == 1
     assert _next(cron) == 0
-    assert cron.told() == [("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
+    assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
 
 
 def test_forbid_runs_again_after_an_adopted_run_has_ended(cron: Cron) -> None:
@@ -84,7 +91,7 @@ def test_allow_runs_beside_it(cron: Cron) -> None:
 def test_queue_lets_one_wait_and_skips_a_further_one(cron: Cron) -> None:
     _running(cron, "concurrency: queue")
     assert [_next(cron), _next(cron), _next(cron)] == [1, 0, 0]
-    assert cron.told() == [("fired", 1), ("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
+    assert cron.verdicts() == [("fired", 1), ("fired", 1), ("skipped_overlap", 1), ("skipped_overlap", 1)]
 
 
 def test_queue_begins_the_waiting_one_when_the_run_has_ended(cron: Cron) -> None:
@@ -93,7 +100,7 @@ def test_queue_begins_the_waiting_one_when_the_run_has_ended(cron: Cron) -> None
     first = cron.claim()
     _next(cron)
     cron.ended(first)
-    assert cron.claim().execution == cron.runs()[1].id
+    assert cron.claim().required_execution().id == cron.runs()[1].id
 
 
 def test_replace_asks_the_old_one_to_stop_and_waits_until_it_is_gone(cron: Cron) -> None:
@@ -105,20 +112,69 @@ def test_replace_asks_the_old_one_to_stop_and_waits_until_it_is_gone(cron: Cron)
     old, new = cron.jobs()
     assert (old.cancel_by, old.state, new.state) == ("schedule", "running", "queued")
     cron.ended(first, JobState.CANCELLED)
+    assert cron.runs()[0].sentence == "the next occurrence took its place (concurrency: replace)"
     assert cron.claim().id == new.id
+
+
+def test_a_replaced_run_whose_worker_died_is_cancelled_and_alerts_nobody(cron: Cron) -> None:
+    _running(cron, "concurrency: replace")
+    assert _next(cron) == 1
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE state = 'running'")
+    sweep(cron.database, max_claims=5)
+    assert cron.play(cron.claim("w2"), Does(), FakeRuntime()) is not None  # its container is gone
+    assert (cron.jobs()[0].state, cron.runs()[0].state) == ("cancelled", "cancelled")
+    assert cron.rows(select(AlertRow)) == []
+
+
+def test_a_run_that_was_replaced_before_it_began_was_skipped(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "concurrency: replace")
+    _next(cron)
+    cron.claim()
+    assert _next(cron) == 1
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE state = 'running'")
+    sweep(cron.database, max_claims=5)
+    assert (cron.ticks()[0].verdict, cron.ticks()[0].reason) == (
+        "skipped_overlap",
+        "the next occurrence took its place before its worker, which did not respond, had begun it",
+    )
+
+
+def test_a_cancelled_run_ends_when_the_container_of_its_dead_worker_is_gone(cron: Cron) -> None:
+    _running(cron, "concurrency: replace")
+    assert _next(cron) == 1
+    cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE state = 'running'")
+    sweep(cron.database, max_claims=5)
+    job, runtime, stop = cron.claim("w2"), FakeRuntime(), JobStop()
+    assert job.container is not None
+    run = Run("x", "report", "execution:1", "sha256:1", None, {}, timeout=60, memory=2**20, cpus=1)
+    runtime.containers[job.container.id] = FakeContainer(job.container.id, run, 1, time.monotonic(), time.monotonic())
+    stop.set("cancelled")
+    assert (cron.play(job, Does(seconds=60), runtime, stop), runtime.containers) == (JobState.CANCELLED, {})
+
+
+def test_an_occurrence_past_its_start_deadline_says_who_was_late(cron: Cron) -> None:
+    cron.add("report", "* * * * *", "startDeadline: 10m")
+    _next(cron)
+    cron.execute("UPDATE jobs SET run_after = created_at - interval '18 s', deadline = created_at + interval '2 s'")
+    cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
+    sweep(cron.database, max_claims=5)
+    assert cron.ticks()[0].reason == (
+        "it could not begin within its startDeadline of 10m: no scheduler decided it for 18 s, and then "
+        "no worker was free to begin it"
+    )
 
 
 def test_replace_moves_what_waits_on_to_the_newest(cron: Cron) -> None:
     _running(cron, "concurrency: replace")
     assert [_next(cron), _next(cron)] == [1, 1]
-    assert cron.told() == [("fired", 1), ("skipped_overlap", 1), ("fired", 1)]
+    assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1), ("fired", 1)]
     assert len(cron.runs()) == 2
 
 
 def test_without_a_worker_the_newest_occurrence_waits_and_those_before_it_are_missed(cron: Cron) -> None:
     cron.add("report", "* * * * *")
     assert [_next(cron), _next(cron), _next(cron)] == [1, 1, 1]
-    assert cron.told() == [("missed", 1), ("missed", 1), ("fired", 1)]
+    assert cron.verdicts() == [("missed", 1), ("missed", 1), ("fired", 1)]
     assert cron.ticks()[0].reason == "no worker was free to begin it before the next was due"
     (job,), (run,) = cron.jobs(), cron.runs()
     assert (run.scheduled_for, job.execution) == (cron.ticks()[2].scheduled_for, run.id)
@@ -129,7 +185,7 @@ def test_without_a_worker_catchup_all_keeps_each_waiting(cron: Cron) -> None:
     cron.add("report", "* * * * *", "catchup: all")
     for _ in range(3):
         assert _next(cron) == 1
-    assert cron.told() == [("fired", 1)] * 3
+    assert cron.verdicts() == [("fired", 1)] * 3
 
 
 def test_without_a_worker_a_start_deadline_makes_it_missed(cron: Cron) -> None:
@@ -148,7 +204,7 @@ def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> No
     with cron.database.transaction() as claiming:
         claiming.exec_driver_sql("SELECT * FROM jobs FOR UPDATE")
         assert _next(cron) == 0
-    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+    assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1)]
 
 
 def test_a_run_that_was_adopted_and_then_cancelled_keeps_its_slot_until_its_container_is_gone(cron: Cron) -> None:
@@ -174,14 +230,14 @@ def test_a_run_past_its_start_deadline_holds_nobody_up(cron: Cron) -> None:
     assert _next(cron) == 1
     cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
     assert _next(cron) == 1
-    assert [verdict for verdict, _ in cron.told()] == ["fired", "fired"]
+    assert [verdict for verdict, _ in cron.verdicts()] == ["fired", "fired"]
 
 
 def test_allow_never_says_that_it_stops_what_runs(cron: Cron) -> None:
     """All slots are taken and one waits: the next takes its place, and it was missed, not replaced."""
     _running(cron, "concurrency: allow")
     assert (_next(cron), _next(cron)) == (1, 1)
-    assert cron.told() == [("fired", 1), ("missed", 1), ("fired", 1)]
+    assert cron.verdicts() == [("fired", 1), ("missed", 1), ("fired", 1)]
     assert cron.ticks()[1].reason == "no worker was free to begin it before the next was due"
 
 

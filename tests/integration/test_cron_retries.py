@@ -7,14 +7,16 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.job import JobState
+from norn_tasks.domain.jobs.job import JobState
 from norn_tasks.ports import Run
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue.sweeper import sweep
+from norn_tasks.worker.leases import JobStop
+from tests import factories
 from tests.cron_kit import MINUTE, Cron
-from tests.fakes.runtime import Does, FakeContainer, FakeRuntime
+from tests.fakes.engine import FakeContainer
+from tests.fakes.runtime import Does, FakeRuntime
 
 TWO = "retries: {max: 2, backoff: 30s}"
 BAD = Does(exit_code=3, stderr=b"no\n")
@@ -83,7 +85,7 @@ def test_between_two_tries_the_run_goes_on_and_keeps_its_slot(cron: Cron) -> Non
     cron.execute("UPDATE cron_ticks SET scheduled_for = scheduled_for - interval '1 min'")
     cron.outage("report", MINUTE)
     assert cron.round() == 0
-    assert cron.told() == [("fired", 1), ("skipped_overlap", 1)]
+    assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1)]
     held = cron.rows(text("SELECT job_id FROM slots WHERE app = 'report'"))
     assert [row.job_id for row in held] == [cron.jobs()[0].id]
 
@@ -121,7 +123,7 @@ def test_an_image_that_is_gone_has_failed_to_start(cron: Cron) -> None:
     cron.play(cron.claim(), Does(), FakeRuntime(images=set()))
     (tick,), (job,) = cron.ticks(), cron.jobs()
     assert (tick.verdict, job.state, job.error["code"]) == ("failed_to_start", "error", "release_gone")
-    assert "not on this engine any more" in tick.reason
+    assert "no longer on this engine" in tick.reason
 
 
 def test_a_run_that_two_draining_workers_leave_is_waited_for_by_the_third(cron: Cron) -> None:
@@ -146,7 +148,7 @@ def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
     _ripe(cron)
     job = cron.claim("w2")
     runtime.containers["c9"] = FakeContainer("c9", runtime.ran[0], fence=job.fence.token, created=0.0)
-    Ledger(cron.database, patience=1).record_container(job.fence, "c9")
+    Ledger(cron.database, patience=1).record_container(job.fence, factories.container("c9"))
     cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
     sweep(cron.database, max_claims=5)
     cron.play(cron.claim("w3"), BAD, runtime)
@@ -160,12 +162,13 @@ def test_a_run_that_never_began_is_there_again_also_when_the_engine_is_away_just
     job = cron.claim()
     cron.begun(job)
     runtime = FakeRuntime()
-    name, owner = f"norn-x-{job.execution}", f"execution:{job.execution}"
+    execution = job.required_execution().id
+    name, owner = f"norn-x-{execution}", f"execution:{execution}"
     run = Run(name, "report", owner, "sha256:1", None, {}, timeout=60, memory=2**20, cpus=1)
     runtime.containers[name] = FakeContainer(name, run, fence=job.fence.token, created=0.0)
     cron.execute("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'")
     sweep(cron.database, max_claims=5)
-    runtime.down = True
-    threading.Timer(0.5, lambda: setattr(runtime, "down", False)).start()
+    runtime.on.down = True
+    threading.Timer(0.5, lambda: setattr(runtime.on, "down", False)).start()
     assert cron.play(cron.claim("w2"), Does(), runtime, patience=20) is JobState.SUCCEEDED
     assert ([job.runs for job in cron.jobs()], [ran.env["NORN_ATTEMPT"] for ran in runtime.ran]) == ([1], ["1"])

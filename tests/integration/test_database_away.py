@@ -14,15 +14,16 @@ import pytest
 from sqlalchemy import text, update
 
 from norn_tasks.domain.errors import DatabaseDown, LeaseLost
-from norn_tasks.domain.job import Fence, Job, JobKind, JobState
-from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.domain.step import StepEnd, StepPlace, StepState
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.routes import ReplicaTable
-from norn_tasks.store.session import ROUTES, Database
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Fence, JobKind, JobState
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
+from norn_tasks.store.database.session import ROUTES, Database
+from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.tables import JobRow, ReplicaRow
-from norn_tasks.wiring import BuildPlaces
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store_adapters.build_queue import BuildQueueRows
+from norn_tasks.store_adapters.replicas import ReplicaTable
+from norn_tasks.worker.leases import JobStop
 from tests import factories
 from tests.cron_kit import Cron
 from tests.fakes.runtime import Does
@@ -86,14 +87,14 @@ def test_the_end_of_a_job_that_was_taken_away_meanwhile_is_not_written(
         tx.execute(text("UPDATE jobs SET lease_token = nextval('fence')"))
     away(1)
     with pytest.raises(LeaseLost):
-        Ledger(database, patience=0).end_step(job.fence, StepPlace(1, "one"), ENDED)
+        Ledger(database, patience=0).end_step(job.fence, StepPosition(1, "one"), ENDED)
 
 
 def test_a_process_that_leaves_gives_up_after_its_patience(database: Database, away: Callable[..., None]) -> None:
     job = _claimed(database)
     away(2)
     with pytest.raises(DatabaseDown):
-        Ledger(database, patience=0, leaving=lambda: True).end_step(job.fence, StepPlace(1, "one"), ENDED)
+        Ledger(database, patience=0, leaving=lambda: True).end_step(job.fence, StepPosition(1, "one"), ENDED)
 
 
 REPLICA_MOVES: list[Callable[[ReplicaTable, Fence], object]] = [
@@ -151,7 +152,7 @@ def test_a_build_asks_for_its_turn_until_the_database_is_back(database: Database
     job = _claimed(database)
     away(1)
     watch = FakeWatch(job=job.id, token=job.fence.token).watch
-    with BuildPlaces(database, lambda: "e1").turn(watch), database.transaction() as tx:
+    with BuildQueueRows(database, lambda: "e1").turn(watch), database.transaction() as tx:
         assert list(tx.scalars(text("SELECT job_id FROM builds"))) == [job.id]
 
 

@@ -11,23 +11,24 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, text, update
 
+from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
-from norn_tasks.adapters.webhooks import Webhooks
 from norn_tasks.dispatch import Intake, request_deadman, request_deliveries, request_test
-from norn_tasks.domain.alert import AlertKind, NewAlert
+from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert, Severity
+from norn_tasks.domain.alerting.destination import NotificationFormat
 from norn_tasks.domain.errors import NotFound
-from norn_tasks.domain.job import JobClass, JobState
+from norn_tasks.domain.jobs.job import JobClass, JobState
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
-from norn_tasks.store import alerts, deadman, deliveries, destinations
-from norn_tasks.store.claimed import take
-from norn_tasks.store.deliveries import Outbox
-from norn_tasks.store.destinations import NewDestination
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.reading import Cut
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import CronState, Delivery, Event, JobRow
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store.alerts import alerts, dead_man, deliveries, destinations
+from norn_tasks.store.alerts.destinations import NewDestination
+from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.tables import CronStateRow, DeliveryRow, DestinationRow, EventRow, JobRow
+from norn_tasks.store_adapters.outbox import DeliveryOutbox
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 from tests.fakes.vault import FakeVault, sealed
@@ -47,18 +48,21 @@ def receiver() -> Iterator[Receiver]:
 
 def add(database: Database, url: str, name: str = "ops", **wanted: Any) -> None:
     with database.transaction() as tx:
-        new = NewDestination(name, url, sealed(name, SECRET).sealed, wanted.get("apps"), wanted.get("kinds"))
+        kind = wanted.get("format", NotificationFormat.JSON)
+        secret = sealed(name, SECRET).sealed if kind is NotificationFormat.JSON else None
+        severity = wanted.get("severity", Severity.WARNING)
+        new = NewDestination(name, url, secret, wanted.get("apps"), wanted.get("kinds"), kind, severity)
         destinations.create(tx, new, "ann")
 
 
 def raise_it(database: Database, new: NewAlert = FAILING) -> None:
     with database.transaction() as tx:
-        alerts.raise_alerts(tx, [new])
+        alerts.raise_alerts(tx, AlertRule.CRON, [new])
 
 
 def rows(database: Database) -> list[Any]:
     with database.transaction() as tx:
-        return list(tx.execute(select(Delivery).order_by(Delivery.id)))
+        return list(tx.execute(select(DeliveryRow).order_by(DeliveryRow.id)))
 
 
 @pytest.fixture
@@ -71,8 +75,10 @@ def intake(database: Database, receiver: Receiver) -> Intake:
 @pytest.fixture
 def work(database: Database, tmp_path: Path, receiver: Receiver) -> Any:
     """A worker of class observe: takes the next job and plays it with the real messenger."""
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
-    messenger = Webhooks(Outbox(database, "abc123"), FakeVault(), Outgoing(private=True), receiver.url("/alive"))
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
+    messenger = Sender(
+        DeliveryOutbox(database, "abc123"), FakeVault(), Outgoing(private=True), deadman_url=receiver.url("/alive")
+    )
     tools = cast(Tools, type("Some", (), {"limits": limits, "messenger": messenger}))
     runner = Runner(Ledger(database, patience=1), tools, StepOutput(database))
 
@@ -86,7 +92,7 @@ def work(database: Database, tmp_path: Path, receiver: Receiver) -> Any:
 def later(database: Database) -> None:
     """Lets the pause before the next try be over."""
     with database.transaction() as tx:
-        tx.execute(update(Delivery).values(next_at=text("clock_timestamp()")))
+        tx.execute(update(DeliveryRow).values(next_at=text("clock_timestamp()")))
 
 
 # Who gets which
@@ -101,6 +107,8 @@ def later(database: Database) -> None:
         ({"kinds": ("runs-failing",)}, True),
         ({"kinds": ("runs-missed",)}, False),
         ({"apps": ("report",), "kinds": ("runs-missed",)}, False),
+        ({"severity": Severity.CRITICAL}, False),
+        ({"severity": Severity.WARNING}, True),
     ],
 )
 def test_a_destination_hears_of_what_it_asked_for(database: Database, wanted: dict[str, Any], told: bool) -> None:
@@ -109,13 +117,24 @@ def test_a_destination_hears_of_what_it_asked_for(database: Database, wanted: di
     assert len(rows(database)) == told
 
 
+def test_one_that_wants_critical_alerts_hears_of_those_and_of_their_end(database: Database) -> None:
+    add(database, "https://hooks.example/", severity=Severity.CRITICAL)
+    gone = NewAlert(AlertKind.IMAGE_GONE, "report", "the image of report is gone", "norn deploy report")
+    raise_it(database, gone)
+    with database.transaction() as tx:
+        alerts.resolve(tx, AlertRule.CRON, {gone.key: "run 8 succeeded"})
+    assert [(row.event, row.body["severity"]) for row in rows(database)] == [
+        ("alert.raised", "critical"), ("alert.resolved", "critical"),
+    ]  # fmt: skip
+
+
 def test_each_destination_gets_an_alert_once_and_its_end_once(database: Database) -> None:
     for name in ("ops", "chat"):
         add(database, "https://hooks.example/", name)
     raise_it(database)
     raise_it(database)
     with database.transaction() as tx:
-        alerts.resolve(tx, {FAILING.key: "run 8 succeeded"})
+        alerts.resolve(tx, AlertRule.CRON, {FAILING.key: "run 8 succeeded"})
     assert sorted((row.event, row.destination) for row in rows(database)) == [
         ("alert.raised", 1), ("alert.raised", 2), ("alert.resolved", 1), ("alert.resolved", 2),
     ]  # fmt: skip
@@ -159,7 +178,7 @@ def test_what_was_taken_is_not_sent_again(database: Database, intake: Intake, wo
     work()
     later(database)
     assert (request_deliveries(intake, actor="beat"), len(receiver.came)) == (0, 1)
-    assert [(row.state, row.told) for row in rows(database)] == [("delivered", "it answered 204")]
+    assert [(row.state, row.outcome) for row in rows(database)] == [("delivered", "it answered 204")]
 
 
 def test_a_try_under_way_is_not_made_twice(database: Database, intake: Intake) -> None:
@@ -211,10 +230,90 @@ def test_after_its_tries_a_delivery_is_given_up_with_an_event(
         later(database)
         request_deliveries(intake, actor="beat")
         work()
-    assert [(row.state, row.attempts, row.told) for row in rows(database)] == [("given-up", 3, "it answered 500")]
+    assert [(row.state, row.attempts, row.outcome) for row in rows(database)] == [("given-up", 3, "it answered 500")]
     with database.transaction() as tx:
-        event = tx.execute(select(Event).where(Event.kind == "notification.given-up")).one()
+        event = tx.execute(select(EventRow).where(EventRow.kind == "notification.given-up")).one()
     assert (event.app, event.data["destination"], event.data["attempts"]) == ("report", "ops", 3)
+
+
+# Messages for people
+
+
+def burst(database: Database, *apps: str) -> None:
+    with database.transaction() as tx:
+        alerts.raise_alerts(tx, AlertRule.CRON, [replace(FAILING, app=app) for app in apps])
+
+
+def test_a_burst_is_one_message_and_what_comes_soon_after_waits_for_the_next(
+    database: Database, intake: Intake, work: Any, receiver: Receiver
+) -> None:
+    add(database, receiver.url(), format=NotificationFormat.NTFY)
+    burst(database, "a", "b", "c")
+    assert request_deliveries(intake, actor="beat") == 3
+    assert [work(), work()] == [JobState.SUCCEEDED, None]
+    burst(database, "d", "e")
+    assert request_deliveries(intake, actor="beat") == 0
+    with database.transaction() as tx:
+        tx.execute(update(DestinationRow).values(sent_at=text("clock_timestamp() - interval '11 s'")))
+    request_deliveries(intake, actor="beat")
+    work()
+    assert [came.headers["title"] for came in receiver.came] == [
+        "[norn] 3 alerts: 3 open", "[norn] 2 alerts: 2 open",
+    ]  # fmt: skip
+    assert {(row.state, row.outcome, row.attempts) for row in rows(database)} == {("delivered", "it answered 204", 1)}
+
+
+def test_the_parts_of_a_message_are_tried_and_given_up_together(
+    database: Database, intake: Intake, work: Any, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    add(database, receiver.url(), format=NotificationFormat.SLACK)
+    burst(database, "a", "b")
+    for _ in range(4):
+        request_deliveries(intake, actor="beat")
+        work()
+        later(database)
+    assert (len(receiver.came), [row.state for row in rows(database)]) == (3, ["given-up"] * 2)
+
+
+def test_programs_get_each_report_of_a_burst_signed_by_itself(
+    database: Database, intake: Intake, work: Any, receiver: Receiver
+) -> None:
+    add(database, receiver.url())
+    burst(database, "a", "b")
+    request_deliveries(intake, actor="beat")
+    assert [work(), work()] == [JobState.SUCCEEDED] * 2
+    assert [came.signed_with(SECRET) for came in receiver.came] == [True, True]
+
+
+def test_a_pause_that_the_receiver_asks_for_is_kept(
+    database: Database, intake: Intake, work: Any, receiver: Receiver
+) -> None:
+    receiver.statuses, receiver.headers = [429], {"Retry-After": "1000"}
+    add(database, receiver.url(), format=NotificationFormat.DISCORD)
+    raise_it(database)
+    request_deliveries(intake, actor="beat")
+    work()
+    with database.transaction() as tx:
+        pause = tx.scalar(text("SELECT extract(epoch FROM next_at - clock_timestamp()) FROM deliveries"))
+    assert 900 < float(pause) <= 1000
+
+
+@pytest.mark.parametrize("format", [NotificationFormat.JSON, NotificationFormat.NTFY])
+def test_a_receiver_that_asks_for_a_pause_gets_nothing_else_until_its_end(
+    database: Database, intake: Intake, work: Any, receiver: Receiver, format: NotificationFormat
+) -> None:
+    receiver.statuses, receiver.headers = [429], {"Retry-After": "1000"}
+    add(database, receiver.url(), format=format)
+    raise_it(database)
+    request_deliveries(intake, actor="beat")
+    work()
+    burst(database, "a")
+    later(database)
+    assert request_deliveries(intake, actor="beat") == 0, "neither the old report nor the new one"
+    with database.transaction() as tx:
+        tx.execute(update(DestinationRow).values(sent_at=text("sent_at - interval '1011 s'")))
+    assert request_deliveries(intake, actor="beat") == 2
 
 
 def test_a_worker_that_dies_with_a_try_costs_that_try(database: Database, intake: Intake) -> None:
@@ -268,7 +367,7 @@ def test_the_dead_mans_address_is_called_once_in_a_period(
     assert work() is JobState.SUCCEEDED
     assert [came.path for came in receiver.came] == ["/alive"]
     with database.transaction() as tx:
-        call = deadman.last(tx)
+        call = dead_man.last(tx)
     assert call is not None
     assert (call.answered is not None, call.error) == (True, "")
 
@@ -276,7 +375,7 @@ def test_the_dead_mans_address_is_called_once_in_a_period(
 def test_while_occurrences_wait_for_their_verdict_it_is_not_called(database: Database, intake: Intake) -> None:
     factories.add_live(database, "report", "cron")
     with database.transaction() as tx:
-        tx.execute(update(CronState).values(next_due=text("clock_timestamp() - interval '6 s'")))
+        tx.execute(update(CronStateRow).values(next_due=text("clock_timestamp() - interval '6 s'")))
     assert not request_deadman(intake, actor="beat")
 
 
@@ -292,7 +391,7 @@ def test_a_call_that_fails_is_remembered_with_why(
     request_deadman(intake, actor="beat")
     assert work() is JobState.FAILED
     with database.transaction() as tx:
-        call = deadman.last(tx)
+        call = dead_man.last(tx)
     assert call is not None
     assert call.error == "it answered 503"
 
@@ -307,4 +406,9 @@ def test_listed_deliveries_tell_what_became_of_each(
     work()
     with database.transaction() as tx:
         (told,) = deliveries.listed(tx, "ops", Cut()).items
-    assert (told.state, told.attempts, told.told, told.next_at is not None) == ("waiting", 1, "it answered 500", True)
+    assert (told.state, told.attempts, told.outcome, told.next_at is not None) == (
+        "waiting",
+        1,
+        "it answered 500",
+        True,
+    )

@@ -11,10 +11,11 @@ from sqlalchemy import select, update
 
 from norn_tasks import dispatch
 from norn_tasks.domain.errors import AppNotFound, Conflict, NornError, SpecInvalid
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store import apps, workers
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, JobRow
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.apps import registry
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.tables import AppRow, JobRow
 from tests import factories
 from tests.servers import Broker
 
@@ -35,7 +36,7 @@ def _twice(_: Database, apps_dir: Path) -> None:
 
 def _applied_too(database: Database, _: Path) -> None:
     with database.transaction() as tx:
-        tx.execute(update(App).values(source="applied"))
+        tx.execute(update(AppRow).values(source="applied"))
 
 
 def _other_role(_: Database, apps_dir: Path) -> None:
@@ -55,7 +56,7 @@ STANDING: dict[str, Callable[[dispatch.Intake], dispatch.Accepted]] = {
     "restart": lambda i: dispatch.request_restart(i, "web", actor="ann"),
     "scale": lambda i: dispatch.request_scale(i, "web", replicas=2, actor="ann"),
     "run": lambda i: dispatch.request_run(i, "web", command=("true",), timeout=None, actor="ann"),
-    "exec": lambda i: dispatch.request_exec(i, "web", command=("true",), actor="ann", tty=False),
+    "exec": lambda i: dispatch.request_exec(i, "web", request=factories.EXEC, actor="ann"),
 }
 NEW: dict[str, Callable[[dispatch.Intake], dispatch.Accepted]] = {
     "forge": lambda i: dispatch.request_forge(i, "web", force=False, actor="ann"),
@@ -70,7 +71,7 @@ def intake(database: Database, broker: Broker, tmp_path: Path) -> dispatch.Intak
     wanted = factories.add_live(database, "web", "worker")
     with database.transaction() as tx:
         factories.add_release(tx, wanted, 2)
-        tx.execute(update(App).values(source="directory", origin=str(tmp_path / "web")))
+        tx.execute(update(AppRow).values(source="directory", origin=str(tmp_path / "web")))
         workers.say(tx, workers.Presence("w1", JobClass.OBSERVE, "host", 1, 4, factories.ENGINE, None))
     return factories.intake(database, broker.url, apps_dir=tmp_path)
 
@@ -108,29 +109,29 @@ def test_a_row_keeps_its_spec_while_the_directory_cannot_be_used(intake: dispatc
     _other_role(intake.database, tmp_path)
     STANDING["restart"](intake)
     with intake.database.transaction() as tx:
-        row = tx.execute(select(App)).one()
+        row = tx.execute(select(AppRow)).one()
     assert (row.role, row.spec["role"]) == ("worker", "worker")
 
 
 def test_after_the_teardown_the_new_role_is_forged(intake: dispatch.Intake, tmp_path: Path) -> None:
     _other_role(intake.database, tmp_path)
     with intake.database.transaction() as tx:
-        tx.execute(update(App).values(forge_state="unforged", live_deployment=None))
+        tx.execute(update(AppRow).values(forge_state="unforged", live_deployment=None))
     assert _job(intake.database, NEW["forge"](intake)).spec["role"] == "cron"
 
 
 def test_after_the_applied_one_is_removed_the_directory_is_the_app(intake: dispatch.Intake, tmp_path: Path) -> None:
     _applied_too(intake.database, tmp_path)
     with intake.database.transaction() as tx:
-        tx.execute(update(App).values(forge_state="unforged", live_deployment=None))
-        apps.remove(tx, tmp_path, "web", actor="ann")
+        tx.execute(update(AppRow).values(forge_state="unforged", live_deployment=None))
+        registry.remove(tx, tmp_path, "web", actor="ann")
     assert _job(intake.database, NEW["forge"](intake)).kind == "forge"
 
 
 def test_a_run_by_hand_needs_no_directory(intake: dispatch.Intake, tmp_path: Path) -> None:
     factories.add_live(intake.database, "report", "cron")
     with intake.database.transaction() as tx:
-        tx.execute(update(App).where(App.name == "report").values(source="directory"))
+        tx.execute(update(AppRow).where(AppRow.name == "report").values(source="directory"))
     put(tmp_path / "report", "app: report\nrole: nonsense\n")
     accepted = dispatch.request_cron_run(intake, "report", force=False, actor="ann")
     assert _job(intake.database, accepted).kind == "cron-run"

@@ -13,13 +13,12 @@ from sqlalchemy import func, select, update
 
 from norn_tasks import dispatch
 from norn_tasks.dispatch.intake import accept
-from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import (
     AlreadyRunning,
     AppNotFound,
     BodyTooLarge,
+    DeadlockVictim,
     EngineDown,
-    GaveWay,
     InvalidRequest,
     KeyReused,
     NotDeployed,
@@ -29,11 +28,13 @@ from norn_tasks.domain.errors import (
     Unavailable,
     WrongRole,
 )
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import workers
-from norn_tasks.store.idempotency import IdempotencyKey
-from norn_tasks.store.session import Database, Tx
-from norn_tasks.store.tables import App, DeploymentRow, Event, FuncExecution, JobRow, Release
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
+from norn_tasks.store.access.idempotency import IdempotencyKey
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.tables import AppRow, DeploymentRow, EventRow, FunctionExecutionRow, JobRow, ReleaseRow
 from tests import factories
 from tests.servers import Broker
 
@@ -72,7 +73,7 @@ REFUSALS = [
     (NotFound, lambda i: dispatch.request_rollback(i, "fn", release=7, actor="a")),
     (BodyTooLarge, lambda i: dispatch.request_invoke(i, "fn", call=Call(body=b"x" * 2**21), sync=False, actor="a")),
     (Unavailable, lambda i: dispatch.request_invoke(i, "fn", call=Call(), sync=True, actor="a")),
-    (NotFound, lambda i: dispatch.request_logs(i, "fn", tail=1, follow=False, actor="a")),
+    (NotFound, lambda i: dispatch.request_logs(i, "fn", ReadLogsJobRequest(1, False), actor="a")),
     (NotFound, lambda i: dispatch.request_cancel(i, 99, actor="a")),
 ]
 
@@ -113,7 +114,7 @@ def _forged_directory(database: Database, tmp_path: Path) -> dispatch.Intake:
     intake = factories.intake(database, apps_dir=tmp_path)
     dispatch.request_forge(intake, "blog", force=False, actor="a")
     with database.transaction() as tx:
-        tx.execute(update(App).values(forge_state="forged"))
+        tx.execute(update(AppRow).values(forge_state="forged"))
         tx.execute(update(JobRow).values(state="succeeded"))
     return intake
 
@@ -125,7 +126,7 @@ def test_the_newest_waiting_deploy_wins(database: Database, tmp_path: Path) -> N
     assert _states(database)[1:] == ["superseded", "superseded", "queued"]
     with database.transaction() as tx:
         states = tx.scalars(select(DeploymentRow.state).order_by(DeploymentRow.id)).all()
-        numbers = tx.scalars(select(Release.n).order_by(Release.n)).all()
+        numbers = tx.scalars(select(ReleaseRow.n).order_by(ReleaseRow.n)).all()
     assert (list(states), list(numbers)) == (["superseded", "superseded", "queued"], [1, 2, 3])
 
 
@@ -153,7 +154,7 @@ def test_a_rollback_to_a_pruned_release_is_refused_before_anything_is_touched(da
     wanted = factories.add_live(database, "web", "webserver")
     with database.transaction() as tx:
         factories.add_release(tx, wanted, 2)
-        tx.execute(update(Release).where(Release.n == 1).values(pruned_at=factories.LONG_AGO))
+        tx.execute(update(ReleaseRow).where(ReleaseRow.n == 1).values(pruned_at=factories.LONG_AGO))
     with pytest.raises(ReleaseGone):
         dispatch.request_rollback(factories.intake(database), "web", release=1, actor="a")
     assert _count(database) == 0
@@ -163,7 +164,7 @@ def test_a_scale_override_is_frozen_into_the_job_and_kept_with_the_app(database:
     factories.add_live(database, "web", "webserver")
     dispatch.request_scale(factories.intake(database), "web", replicas=3, actor="ann")
     with database.transaction() as tx:
-        app = tx.execute(select(App)).one()
+        app = tx.execute(select(AppRow)).one()
         args = tx.scalar(select(JobRow.args)) or {}
     assert (app.replicas_override, app.override_by) == (3, "ann")
     assert args["override"] == {"replicas": 3, "spec": 1}
@@ -203,8 +204,8 @@ def test_job_and_event_and_execution_are_written_together(database: Database) ->
     factories.add_live(database, "fn")
     accepted = _invoke(database)
     with database.transaction() as tx:
-        event = tx.execute(select(Event).where(Event.job_id == accepted.job)).one()
-        execution = tx.execute(select(FuncExecution)).one()
+        event = tx.execute(select(EventRow).where(EventRow.job_id == accepted.job)).one()
+        execution = tx.execute(select(FunctionExecutionRow)).one()
     assert (event.kind, event.seq, execution.id) == ("job.accepted", 1, accepted.execution)
 
 
@@ -289,7 +290,7 @@ def test_an_acceptance_that_gave_way_to_another_change_is_tried_again(database: 
     def write(tx: Tx) -> dispatch.Accepted:
         tries.append(factories.add_job(tx))
         if len(tries) < 3:
-            raise GaveWay("another change came first")
+            raise DeadlockVictim("another change came first")
         return dispatch.Accepted(tries[-1])
 
     accepted = accept(factories.intake(database, broker.url), JobClass.DEPLOY, None, write)
@@ -307,7 +308,7 @@ def test_of_two_changes_that_wait_for_each_other_one_gives_way(database: Databas
                 tx.execute(select(JobRow.id).where(JobRow.id == first).with_for_update())
                 both.wait(10)
                 tx.execute(select(JobRow.id).where(JobRow.id == second).with_for_update())
-        except GaveWay:
+        except DeadlockVictim:
             return False
         return True
 

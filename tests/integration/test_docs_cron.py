@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from norn_tasks.domain.infraspec import Catchup
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests.cron_kit import MINUTE, Cron
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cron.md").read_text()
@@ -27,5 +27,5 @@ def test_an_outage_leaves_the_rows_that_the_page_tells(database: Database, polic
     cron.add("report", f"{(cron.now() - late).minute} * * * *", f"catchup: {policy}")
     cron.outage("report", timedelta(hours=3) + late - timedelta(seconds=30))
     cron.round()
-    told = [verdict + (f" ×{how_many}" if how_many > 1 else "") for verdict, how_many in cron.told()]
+    told = [verdict + (f" ×{how_many}" if how_many > 1 else "") for verdict, how_many in cron.verdicts()]
     assert told == re.findall(r"`([^`]+)`", rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from norn_tasks.embedded.leftovers import leftovers
-from norn_tasks.embedded.places import places
+from norn_tasks.embedded.paths import data_paths
 from tests.integration.embedded_kit import norn, running
 from tests.servers import free_port
 
@@ -49,7 +49,7 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
     assert "error: api ends as soon as it is started; its log ends: [not_started]\n" in ended.stderr
     assert "/nowhere" in ended.stderr
     assert "stopping what was started" in ended.stdout
-    assert list(leftovers(places(tmp_path / "norn"))) == []
+    assert list(leftovers(data_paths(tmp_path / "norn"))) == []
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def without_database(private_dir: Path) -> Ended:
 def test_a_database_that_does_not_answer_ends_the_start(without_database: Ended) -> None:
     _, ended = without_database
     assert ended.returncode == 1
-    assert "the database of NORN_DATABASE_URL: the database does not answer: connection to server at" in ended.stderr
+    assert "the database of NORN_DATABASE_URL: the database does not answer: Connection refused" in ended.stderr
 
 
 def test_a_given_database_is_used_and_none_is_started(without_database: Ended) -> None:
@@ -99,7 +99,7 @@ def test_status_tells_the_processes(tmp_path: Path) -> None:
         told = json.loads(norn("status", "--json", NORN_DATA_DIR=str(tmp_path / "norn")).stdout)
         shown = norn("status", NORN_DATA_DIR=str(tmp_path / "norn")).stdout
     assert (told["running"], told["pid"]) == (True, started.pid)
-    assert {process["name"] for process in told["processes"]} == {"postgres", "broker"}
+    assert {process["name"] for process in told["processes"]} == {"postgres", "broker", "router"}
     assert f"(pid {started.pid})" in shown
 
 
@@ -114,7 +114,7 @@ def test_down_stops_it_and_says_what_goes_on(tmp_path: Path) -> None:
         assert list(leftovers(started.where)) == []
     assert ended.returncode == 0
     assert "Norn has stopped." in ended.stdout
-    assert "Containers of apps run on" in ended.stdout
+    assert "Containers of apps keep running" in ended.stdout
 
 
 def test_down_without_a_running_norn_is_fine(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""docker-compose.yml is valid, and runs the processes that `norn up` runs, by the same command lines."""
+"""docker-compose.yml is valid, and runs the processes that `norn up` runs, by the same command lines.
+
+Its workers have no names, so that there can be several of a kind; those of `norn up` are called by their class.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,28 @@ from typing import Any
 import pytest
 import yaml
 
-from norn_tasks.embedded.processes import processes
-from norn_tasks.embedded.program import Program
-from norn_tasks.settings import load
+from norn_tasks.embedded.routing.keeper import ROUTER
+from norn_tasks.embedded.supervision.processes import processes
+from norn_tasks.embedded.supervision.program import SupervisedProgram
+from norn_tasks.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = processes(load({}), Path("/"))
+PROGRAMS = (*processes(load({}), Path("/")), SupervisedProgram("router", ROUTER, Path("/")))
 
 
-def compose(password: str) -> subprocess.CompletedProcess[str]:
+def command_of(program: SupervisedProgram) -> list[str]:
+    """Returns the command of a process, without the name of a worker."""
+    words = list(program.argv[2:])
+    at = words.index("-n") if "-n" in words else len(words)
+    return words[:at] + words[at + 2 :]
+
+
+def compose(password: str, **given: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
     return subprocess.run(
         ["docker-compose", "config"],
         cwd=ROOT,
-        env=environ | {"NORN_STORE_PASSWORD": password},
+        env=environ | given | {"NORN_STORE_PASSWORD": password},
         capture_output=True,
         text=True,
         check=False,
@@ -41,8 +52,8 @@ def services() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_each_process_has_a_service_with_its_command_line(services: dict[str, Any], program: Program) -> None:
-    assert services[program.name]["command"].split() == list(program.argv[2:])
+def test_each_process_has_a_service_with_its_command_line(services: dict[str, Any], program: SupervisedProgram) -> None:
+    assert services[program.name]["command"].split() == command_of(program)
 
 
 def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dict[str, Any]) -> None:
@@ -50,7 +61,7 @@ def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dic
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_only_workers_are_given_the_engine(services: dict[str, Any], program: Program) -> None:
+def test_only_workers_are_given_the_engine(services: dict[str, Any], program: SupervisedProgram) -> None:
     given = any("docker.sock" in volume for volume in services[program.name]["volumes"])
     assert given == program.name.startswith("worker-")
 
@@ -59,6 +70,22 @@ def test_every_published_port_is_on_loopback(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
     assert published
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+FIXED = {"NORN_DATA_DIR", "NORN_DATABASE_URL", "NORN_BROKER_URL"}
+"""Settings that are made of the project's own variables: its directory, and the password and ports of its stores."""
+FOR_TESTS = {"NORN_TEST_BUILD", "NORN_NOOP_RUNTIME", "NORN_FAILPOINT"}
+
+
+def test_every_setting_reaches_every_process_and_the_private_key_only_workers() -> None:
+    wanted = {f"NORN_{name.upper()}" for name in Settings.model_fields} - FIXED - FOR_TESTS
+    told = compose("s3cret", **{name: f"the-{name}" for name in wanted})
+    assert told.returncode == 0, told.stderr
+    services = yaml.safe_load(told.stdout)["services"]
+    for program in PROGRAMS:
+        given = services[program.name]["environment"]
+        absent = {name for name in wanted if given.get(name) != f"the-{name}"}
+        assert absent == (set() if program.name.startswith("worker-") else {"NORN_AGE_KEY"}), program.name
 
 
 def test_no_secret_stands_on_a_command_line(services: dict[str, Any]) -> None:
@@ -78,8 +105,8 @@ TARGETS = dict(re.findall(r"^FROM norn AS (\S+)\nCMD \[(.*)\]$", DOCKERFILE, re.
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_each_process_has_a_target_with_its_command_line(program: Program) -> None:
-    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == list(program.argv[2:])
+def test_each_process_has_a_target_with_its_command_line(program: SupervisedProgram) -> None:
+    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == command_of(program)
 
 
 def test_what_is_installed_first_does_not_depend_on_our_code() -> None:

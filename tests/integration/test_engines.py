@@ -6,18 +6,18 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks import dispatch
-from norn_tasks.domain.job import JobClass
-from norn_tasks.domain.placing import HOME
-from norn_tasks.store import engines, workers
-from norn_tasks.store.claimed import take
-from norn_tasks.store.claims import Claimer
-from norn_tasks.store.engines import Standing
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.placement import HOME
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import engines, workers
+from norn_tasks.store.fleet.engines import EngineMembership
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue.claims import Claimer
+from norn_tasks.store.queue.sweeper import sweep
 from tests import factories
 
 
-def speak(database: Database, engine: str, host: str = "a", *, registry: bool = False) -> Standing:
+def speak(database: Database, engine: str, host: str = "a", *, registry: bool = False) -> EngineMembership:
     with database.transaction() as tx:
         return engines.speak(tx, engine, host, registry=registry)
 
@@ -28,7 +28,7 @@ def silent(database: Database, seconds: int) -> None:
 
 
 def test_the_first_engine_is_home(database: Database) -> None:
-    assert [speak(database, "one"), speak(database, "one")] == [Standing(home=True)] * 2
+    assert [speak(database, "one"), speak(database, "one")] == [EngineMembership(home=True)] * 2
 
 
 def test_a_second_engine_is_refused_with_the_setting(database: Database) -> None:
@@ -40,7 +40,7 @@ def test_a_second_engine_is_refused_with_the_setting(database: Database) -> None
 
 def test_with_a_registry_it_is_welcome_and_not_home(database: Database) -> None:
     speak(database, "one")
-    assert speak(database, "two", registry=True) == Standing(home=False)
+    assert speak(database, "two", registry=True) == EngineMembership(home=False)
 
 
 @pytest.mark.parametrize(
@@ -58,21 +58,22 @@ def test_for_two_minutes_it_does_not(database: Database) -> None:
     assert speak(database, "two").refused
 
 
-def claimed(database: Database, standing: Standing, job_class: JobClass = JobClass.DEPLOY) -> bool:
-    return take(database, Claimer("w1", job_class, "two", 30, 5, standing)) is not None
+def claimed(database: Database, standing: EngineMembership, job_class: JobClass = JobClass.DEPLOY) -> bool:
+    can = factories.capabilities("two", home=standing.home)
+    return take(database, Claimer("w1", job_class, "two", 30, 5, can)) is not None
 
 
 @pytest.mark.parametrize(("engine", "taken"), [(None, True), ("two", True), ("one", False), (HOME, False)])
 def test_away_from_home_a_worker_takes_what_may_run_there(database: Database, engine: str | None, taken: bool) -> None:
     with database.transaction() as tx:
         factories.add_job(tx, engine=engine)
-    assert claimed(database, Standing(home=False)) is taken
+    assert claimed(database, EngineMembership(home=False)) is taken
 
 
 def test_at_home_it_takes_what_stays(database: Database) -> None:
     with database.transaction() as tx:
         factories.add_job(tx, engine=HOME)
-    assert claimed(database, Standing(home=True))
+    assert claimed(database, EngineMembership(home=True))
 
 
 @pytest.mark.parametrize(
@@ -109,5 +110,5 @@ def test_each_engine_beside_home_is_looked_at(database: Database) -> None:
         dispatch.request_look(intake, actor="beat")
         dispatch.request_looks_elsewhere(intake, actor="beat")
     with database.transaction() as tx:
-        looks = [tuple(row) for row in tx.execute(text("SELECT engine, args ->> 'home' FROM jobs ORDER BY id"))]
-    assert looks == [(HOME, "true"), ("two", "false")]
+        looks = [tuple(row) for row in tx.execute(text("SELECT engine, cluster FROM jobs ORDER BY id"))]
+    assert looks == [(HOME, None), ("two", None)]

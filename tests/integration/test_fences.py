@@ -7,19 +7,22 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select, text
 
-from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import LeaseLost
-from norn_tasks.domain.job import Fence, Job, JobClass, JobState
-from norn_tasks.domain.step import StepEnd, StepPlace, StepState
-from norn_tasks.store import releases, runs, step_logs
-from norn_tasks.store.heartbeats import renew
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
-from norn_tasks.store.tables import Event, FuncExecution, JobRow, StepLog
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Fence, JobClass, JobState
+from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import step_logs
+from norn_tasks.store.queue.leases import renew
+from norn_tasks.store.queue.sweeper import sweep
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.tables import EventRow, FunctionExecutionRow, JobRow, StepLogRow
 from tests import factories
 
-PLACE = StepPlace(1, "clone-source")
+PLACE = StepPosition(1, "clone-source")
 
 
 def _stolen(database: Database) -> tuple[Job, Job]:
@@ -34,7 +37,7 @@ def _stolen(database: Database) -> tuple[Job, Job]:
 WRITES: list[Callable[[Ledger, Fence], object]] = [
     lambda ledger, fence: ledger.begin_step(fence, PLACE, None),
     lambda ledger, fence: ledger.end_step(fence, PLACE, StepEnd(StepState.SUCCEEDED)),
-    lambda ledger, fence: ledger.record_container(fence, "c1"),
+    lambda ledger, fence: ledger.record_container(fence, factories.container("c1")),
     lambda ledger, fence: ledger.begin_code(fence, 0),
     lambda ledger, fence: ledger.take_back_run(fence),
     lambda ledger, fence: ledger.finish(fence, JobState.SUCCEEDED),
@@ -61,7 +64,7 @@ def test_a_fallen_fence_adds_no_output(database: Database) -> None:
     first, _ = _stolen(database)
     with database.transaction() as tx:
         step_logs.append(tx, first.fence, "clone-source", 1, "from the dead")
-        assert tx.scalars(select(StepLog.chunk)).all() == []
+        assert tx.scalars(select(StepLogRow.chunk)).all() == []
 
 
 def test_a_heartbeat_renews_only_what_is_still_held(database: Database) -> None:
@@ -99,10 +102,12 @@ def test_a_begin_whose_answer_was_lost_counts_once(database: Database) -> None:
         runs.accept_call(tx, releases.require_live(tx, "fn"), Call(), sync=False, actor="test", patience=60)
     job = factories.claim(database, job_class=JobClass.INVOKE)
     for _ in range(2):
-        Ledger(database, patience=0).begin_code(job.fence, job.runs)
+        Ledger(database, patience=0).begin_code(job.fence, job.required_execution().runs)
     with database.transaction() as tx:
         told = tx.execute(
-            select(JobRow.runs, FuncExecution.attempt).join(FuncExecution, FuncExecution.job_id == JobRow.id)
+            select(JobRow.runs, FunctionExecutionRow.attempt).join(
+                FunctionExecutionRow, FunctionExecutionRow.job_id == JobRow.id
+            )
         )
         assert told.one() == (1, 1)
 
@@ -123,5 +128,5 @@ def test_events_of_a_job_are_numbered_without_gaps(database: Database) -> None:
     ledger.begin_step(second.fence, PLACE, None)
     ledger.end_step(second.fence, PLACE, StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED))
     with database.transaction() as tx:
-        numbers = tx.scalars(select(Event.seq).where(Event.job_id == second.id).order_by(Event.id)).all()
+        numbers = tx.scalars(select(EventRow.seq).where(EventRow.job_id == second.id).order_by(EventRow.id)).all()
     assert list(numbers) == list(range(1, len(numbers) + 1))

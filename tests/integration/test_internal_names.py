@@ -9,18 +9,17 @@ import pytest
 from sqlalchemy import select, update
 
 from norn_tasks import dispatch
-from norn_tasks.domain.deployment import DeploymentKind
 from norn_tasks.domain.errors import HostTaken
 from norn_tasks.domain.infraspec import Infraspec, from_json
-from norn_tasks.domain.job import JobKind
-from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
-from norn_tasks.domain.writes import SpecLearned
-from norn_tasks.store import apps
-from norn_tasks.store.deploying import accept_deployment
-from norn_tasks.store.jobs import NewJob
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, JobRow
+from norn_tasks.domain.jobs.deployment import DeploymentKind
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import SpecLearned
+from norn_tasks.store.apps import registry
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.releases.deploying import accept_deployment
+from norn_tasks.store.tables import AppRow, JobRow
 from tests import factories
 
 SAYS = "app: {}\nrole: webserver\nport: 8080\nhosts:\n  internal: {}\n"
@@ -32,7 +31,7 @@ def web(app: str, internal: str | None = None) -> Infraspec:
 
 def apply(database: Database, spec: Infraspec, apps_dir: Path | None = None) -> None:
     with database.transaction() as tx:
-        apps.apply(tx, apps_dir, spec, actor="ada")
+        registry.apply(tx, apps_dir, spec, actor="ada")
 
 
 def put(apps_dir: Path, app: str, internal: str) -> None:
@@ -55,7 +54,7 @@ def test_another_apps_name_is_not_applied(database: Database, first: Infraspec, 
         apply(database, second)
     assert refused.value.owner == first.app
     with database.transaction() as tx:
-        assert tx.scalars(select(App.name)).all() == [first.app]
+        assert tx.scalars(select(AppRow.name)).all() == [first.app]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_a_name_is_held_while_it_is_live(database: Database) -> None:
     with pytest.raises(HostTaken):
         apply(database, web("evil", live.internal_host))
     with database.transaction() as tx:
-        tx.execute(update(App).values(live_deployment=None))
+        tx.execute(update(AppRow).values(live_deployment=None))
     apply(database, web("evil", live.internal_host))
 
 
@@ -106,7 +105,7 @@ def test_a_rollback_does_not_take_a_name_back(database: Database) -> None:
     factories.add_live(database, "blog", "webserver", "hosts:\n  internal: pages\n")
     with database.transaction() as tx:
         factories.add_release(tx, web("blog"), 2)
-        tx.execute(update(App).values(spec=web("blog").to_json()))
+        tx.execute(update(AppRow).values(spec=web("blog").frozen()))
     apply(database, web("evil", "pages"))
     with pytest.raises(HostTaken):
         dispatch.request_rollback(factories.intake(database), "blog", release=1, actor="ada")
@@ -149,13 +148,13 @@ def test_a_revision_that_says_another_apps_name_is_not_recorded(database: Databa
     mine = web("evil")
     apply(database, mine)
     with database.transaction() as tx:
-        new = NewJob(JobKind.DEPLOY, "evil", "ada", patience=60, spec=mine.to_json())
+        new = NewJob(factories.DEPLOY, "evil", "ada", patience=60, spec=mine.frozen())
         accept_deployment(tx, new, DeploymentKind.DEPLOY)
     job = factories.claim(database)
-    learned = Learned(writes=(SpecLearned(web("evil", "blog").to_json(), "3f2a"),))
+    learned = Learned(writes=(SpecLearned(web("evil", "blog").frozen(), "3f2a"),))
     with pytest.raises(HostTaken):
         Ledger(database, patience=5).end_step(
-            job.fence, StepPlace(1, "clone-source"), StepEnd(StepState.SUCCEEDED, learned)
+            job.fence, StepPosition(1, "clone-source"), StepEnd(StepState.SUCCEEDED, learned)
         )
     with database.transaction() as tx:
         assert from_json(tx.scalars(select(JobRow.spec)).one()).internal_host == "evil"

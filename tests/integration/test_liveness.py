@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text, update
 
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store import workers
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow, Worker
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.tables import JobRow, WorkerRow
 from norn_tasks.worker.liveness import Liveness
 from tests import factories
 from tests.servers import Broker
@@ -25,13 +25,18 @@ def look(database: Database, broker: Broker) -> Any:
     with database.transaction() as tx:
         factories.add_job(tx, engine=factories.ENGINE)
         tx.execute(update(JobRow).values(created_at=LONG_AGO, run_after=LONG_AGO))
-        workers.say(tx, workers.Presence("w1", JobClass.DEPLOY, "host", 1, 2, factories.ENGINE, None))
-        tx.execute(update(Worker).values(started_at=LONG_AGO))
+        workers.say(
+            tx,
+            workers.Presence(
+                "w1", JobClass.DEPLOY, "host", 1, 2, factories.ENGINE, None, capabilities=factories.capabilities()
+            ),
+        )
+        tx.execute(update(WorkerRow).values(started_at=LONG_AGO))
 
     def run(broker_url: str = broker.url, **worker: Any) -> int:
         if worker:
             with database.transaction() as tx:
-                tx.execute(update(Worker).values(**worker))
+                tx.execute(update(WorkerRow).values(**worker))
         restarts: list[int] = []
         liveness = Liveness(
             database, Live(broker_url), "w1", JobClass.DEPLOY, restart=lambda: restarts.append(1), _started=-100.0
@@ -64,7 +69,7 @@ def test_a_draining_worker_is_left_alone(look: Any) -> None:
 
 
 def test_work_of_another_engine_is_no_reason(look: Any) -> None:
-    assert look(engine="engine-2") == 0
+    assert look(engine="engine-2", capabilities=sorted(factories.capabilities("engine-2"))) == 0
 
 
 def test_without_a_broker_nobody_can_be_woken_and_nobody_is_sick(look: Any) -> None:

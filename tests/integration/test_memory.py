@@ -10,16 +10,22 @@ from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks import dispatch
-from norn_tasks.domain.call import Call
-from norn_tasks.domain.deployment import DeploymentState
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.domain.step import StepPlace
-from norn_tasks.store import health, jobs_read, memory, releases, runs, sweeper
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow, Worker
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.step import StepPosition
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import memory, workers
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import jobs_read, readiness, sweeper
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.status import health
+from norn_tasks.store.tables import JobRow, WorkerRow
 from tests import factories
 
 MIB = 2**20
@@ -30,7 +36,7 @@ def _engine(database: Database, mib: int, building: int = 0) -> None:
     speaks = {"name": "speaks", "class_": "invoke", "host": "here", "pid": 1, "engine": factories.ENGINE, "slots": 1}
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, mib * MIB, building * MIB)
-        tx.execute(insert(Worker).values(speaks).on_conflict_do_nothing())
+        tx.execute(insert(WorkerRow).values(speaks).on_conflict_do_nothing())
 
 
 def test_an_engine_that_nobody_speaks_for_any_more_has_no_room_to_wait_for(database: Database) -> None:
@@ -125,14 +131,65 @@ def test_replicas_count_with_what_their_spec_reserves(database: Database) -> Non
     assert _left(database) == 600
 
 
+def _replicas(database: Database, app: str, count: int, mib: int | None = None) -> None:
+    """Records replicas of an app, each held to as much memory; None: by a worker of an older version."""
+    with database.transaction() as tx:
+        tx.execute(
+            text("""INSERT INTO replicas(container, app, release, generation, state, token, memory)
+                    SELECT :app || n, :app, 1, 1, 'live', 1, :memory FROM generate_series(1, :count) n"""),
+            {"app": app, "count": count, "memory": mib and mib * MIB},
+        )
+
+
+@pytest.mark.parametrize(("count", "left"), [(0, 1200), (1, 1000), (2, 800), (9, 800)])
+def test_replicas_whose_spec_names_no_memory_reserve_a_third_of_the_rest_at_most(
+    database: Database, count: int, left: int
+) -> None:
+    _engine(database, 1500)
+    factories.add_live(database, "named", "worker", "resources: {memory: 300m}\n")
+    factories.add_live(database, "web", "webserver")
+    _replicas(database, "named", 1, 300)
+    _replicas(database, "web", count, 200)
+    assert _left(database) == left
+
+
+def test_replicas_of_an_older_version_have_no_limit_and_reserve_nothing(database: Database) -> None:
+    _engine(database, 1000)
+    factories.add_live(database, "web", "webserver")
+    _replicas(database, "web", 3)
+    assert _left(database) == 1000
+
+
+def test_a_build_takes_what_the_replicas_leave(database: Database) -> None:
+    """Their memory does not come back by waiting."""
+    _engine(database, 1000, building=700)
+    job = _change(database, JobKind.DEPLOY, _site(database, there=2))
+    with database.transaction() as tx:
+        tx.execute(update(JobRow).values(spec=factories.spec("site", "webserver").frozen()))
+    assert _claim(database, JobClass.DEPLOY) == job
+    assert _left(database) == 0
+
+
+def test_a_deploy_a_call_and_a_cron_run_fit_beside_three_apps_on_a_server_of_2_gib(database: Database) -> None:
+    memory_for_apps, defaults = 1536, Settings()
+    _engine(database, memory_for_apps, defaults.build_reserve(memory_for_apps * MIB) // MIB)
+    for app in ("one", "two", "three"):
+        factories.add_live(database, app, "webserver")
+        _replicas(database, app, 1, defaults.replica_memory // MIB)
+    with database.transaction() as tx:
+        deploy = factories.add_job(tx, JobKind.DEPLOY, "one", spec=factories.spec("one", "webserver").frozen())
+    (call,) = _function(database, "fn", 512, calls=1)
+    assert (_claim(database, JobClass.DEPLOY), _claim(database)) == (deploy, call)
+
+
 def test_a_deploy_holds_what_a_build_takes_and_gives_it_back_before_the_rollout(database: Database) -> None:
     _engine(database, 1000, building=700)
-    spec = factories.spec("site", "webserver", "resources: {memory: 200m}\n").to_json()
+    spec = factories.spec("site", "webserver", "resources: {memory: 200m}\n").frozen()
     with database.transaction() as tx:
         factories.add_job(tx, JobKind.DEPLOY, "site", spec=spec)
     job = factories.claim(database)
     built = _left(database)
-    Ledger(database, patience=0).begin_step(job.fence, StepPlace(5, "rollout-image"), DeploymentState.DEPLOYING)
+    Ledger(database, patience=0).begin_step(job.fence, StepPosition(5, "rollout-image"), DeploymentState.DEPLOYING)
     assert (built, _left(database)) == (300, 800)
 
 
@@ -158,7 +215,7 @@ def test_a_waiting_job_says_why(database: Database) -> None:
     (job,) = _function(database, "fn", 600, calls=1)
     sentence = "waits for 600m of memory: 500m of the 500m that its engine has are free"
     with database.transaction() as tx:
-        listed = jobs_read.listed(tx, jobs_read.Wanted(), jobs_read.Cut(10, None))
+        listed = jobs_read.listed(tx, jobs_read.JobFilter(), Cut(10, None))
         assert [jobs_read.get(tx, job).waits, listed.items[0].waits] == [sentence, sentence]
 
 
@@ -168,7 +225,7 @@ def test_health_says_who_waits_for_memory_and_no_worker_is_sick_for_it(database:
     with database.transaction() as tx:
         tx.execute(update(JobRow).values(run_after=text("clock_timestamp() - interval '1 h'")))
         (check,) = [each for each in health.checks(tx) if each.name == "memory"]
-        assert (sweeper.waiting(tx), check.status) == ([], health.CheckStatus.WARN)
+        assert (readiness.startable(tx), check.status) == ([], health.CheckStatus.WARN)
     assert check.message.startswith(f"job {job} of fn waits for 600m of memory")
 
 
@@ -204,7 +261,7 @@ def test_what_could_never_run_is_refused(
 
 def _site(database: Database, there: int, replicas: int = 1) -> dict[str, object]:
     """A webserver of 400 MiB a replica, of which so many are there; answers its spec."""
-    spec = factories.spec("site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n").to_json()
+    spec = factories.spec("site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n").frozen()
     factories.add_live(database, "site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n")
     with database.transaction() as tx:
         tx.execute(
@@ -228,7 +285,7 @@ def test_an_engine_with_less_than_nothing_left_still_does_what_needs_nothing(dat
     assert _left(database) == -200
     job = _change(database, kind, spec)
     with database.transaction() as tx:
-        assert [each.ready for each in sweeper.waiting(tx)] == [1]
+        assert [each.ready for each in readiness.startable(tx)] == [1]
     assert _claim(database, JobClass.DEPLOY) == job
 
 
@@ -245,18 +302,36 @@ def test_a_repair_needs_nothing_for_replicas_that_are_still_counted(database: Da
     assert _claim(database, JobClass.DEPLOY) == job
 
 
+@pytest.mark.parametrize(("apart", "claimed"), [((), False), (("far",), True)])
+def test_replicas_in_a_cluster_with_memory_of_its_own_need_none_of_an_engine(
+    database: Database, apart: tuple[str, ...], claimed: bool
+) -> None:
+    """None of them has a row, as those of the Docker cluster have."""
+    _engine(database, 1000)
+    job = _change(database, JobKind.SCALE, _site(database, there=0), override=4)
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE jobs SET cluster = 'far'"))
+        far = workers.Presence(
+            "far", JobClass.DEPLOY, "host", 1, 2, None, None, clusters=("far",), clusters_apart=apart
+        )
+        workers.say(tx, far)
+    assert _claim(database, JobClass.DEPLOY) == (job if claimed else None)
+
+
 def test_the_first_rollout_needs_memory_for_all_its_replicas(database: Database) -> None:
     _engine(database, 1000)
     spec = _site(database, there=0, replicas=2)
     _change(database, JobKind.DEPLOY, spec)
     job = factories.claim(database)
     assert _left(database) == 200
-    Ledger(database, patience=0).begin_step(job.fence, StepPlace(5, "rollout-image"), DeploymentState.DEPLOYING)
+    Ledger(database, patience=0).begin_step(job.fence, StepPosition(5, "rollout-image"), DeploymentState.DEPLOYING)
     assert _left(database) == 200
 
 
 def test_a_deploy_that_goes_on_after_its_build_needs_no_memory_for_one(database: Database) -> None:
     _engine(database, 1000, building=700)
+    _function(database, "fn", 150, calls=1)
+    assert _claim(database) is not None
     spec = _site(database, there=1)
     job = _change(database, JobKind.DEPLOY, spec)
     assert _claim(database, JobClass.DEPLOY) is None

@@ -8,19 +8,24 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Fence, Job, JobClass, JobKind, JobState
-from norn_tasks.domain.writes import ContainersSeen
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import Facts, OrphanedContainers, RemovedOrphans
+from norn_tasks.domain.jobs.job import Fence, JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.requests import ObserveJobRequest
+from norn_tasks.domain.jobs.writes import ContainersSeen, EngineLook
 from norn_tasks.ports import Run, Tools
 from norn_tasks.steps.observation import RemoveOrphans
-from norn_tasks.steps.step import Context
-from norn_tasks.store import releases, runs
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.looks import containers_seen
-from norn_tasks.store.session import Database
+from norn_tasks.steps.step import StepContext
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.releases import releases
+from norn_tasks.store.replicas.observations import containers_seen
+from norn_tasks.store.runs import runs
 from tests import factories
-from tests.fakes.runtime import FakeContainer, FakeRuntime
+from tests.fakes.engine import FakeContainer
+from tests.fakes.runtime import FakeRuntime
 from tests.fakes.stop import FakeWatch
 
 OLD = 3600.0
@@ -32,8 +37,8 @@ def _orphans(database: Database, owner: str, age: float = OLD) -> list[str]:
     with database.transaction() as tx:
         look = factories.add_job(tx, JobKind.OBSERVE, app="")
         row = tx.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": look}).mappings().one()
-        learned = containers_seen(tx, row, ContainersSeen((("c1", owner, age),), factories.ENGINE))
-    return list(learned["orphans"])
+        learned = containers_seen(tx, row, ContainersSeen((EngineLook(factories.ENGINE, (("c1", owner, age),)),)))
+    return [container for _, container in Facts(learned).require(OrphanedContainers).orphaned]
 
 
 def _replica(database: Database) -> None:
@@ -81,12 +86,26 @@ def test_what_another_database_knows_is_left_alone(database: Database) -> None:
 # Taking them away
 
 
+def test_what_was_removed_is_known_though_the_look_after_it_finds_no_orphan(database: Database) -> None:
+    runtime = FakeRuntime()
+    runtime.containers["c1"] = FakeContainer("c1", RUN, fence=1, created=0.0)
+    learned = RemoveOrphans().run(_context(runtime, FakeWatch()))
+    assert learned is not None and Facts(learned.facts).require(RemovedOrphans).orphans_removed == 1
+    assert runtime.containers == {}
+
+
 def test_whoever_lost_its_lease_meanwhile_takes_nothing_away() -> None:
     runtime, watch = FakeRuntime(), FakeWatch()
     runtime.containers["c1"] = FakeContainer("c1", RUN, fence=1, created=0.0)
-    tools = cast(Tools, SimpleNamespace(runtimes={"docker": runtime}))
-    job = Job(1, JobKind.OBSERVE, "", None, Fence(1, 1), facts={"orphans": list(runtime.containers)})
     watch.stop.set("lease_lost")
     with pytest.raises(Stopped):
-        RemoveOrphans().run(Context(job, tools, watch.watch, cast(Any, None)))
+        RemoveOrphans().run(_context(runtime, watch))
     assert len(runtime.containers) == 1
+
+
+def _context(runtime: FakeRuntime, watch: FakeWatch) -> StepContext:
+    """Returns the context of a look that found the container c1 orphaned."""
+    tools = cast(Tools, SimpleNamespace(engines={"docker": runtime.on}))
+    found = OrphanedContainers(((runtime.on.id, "c1"),))
+    job = Job(1, ObserveJobRequest(), "", None, Fence(1, 1), facts=Facts((found,)))
+    return StepContext(job, tools, watch.watch, cast(Any, None))

@@ -9,17 +9,20 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Fence, Job, JobKind
-from norn_tasks.domain.writes import ReleaseLive
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import Facts, to_json
+from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.jobs.writes import ReleaseLive
+from norn_tasks.pipelines.forge import teardown
 from norn_tasks.ports import Image, Limits, Tools
-from norn_tasks.steps.image import BuildImage, PruneImages, build_key, image_tag
-from norn_tasks.steps.step import Context
-from norn_tasks.store import rollouts
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import JobRow, Release
+from norn_tasks.steps.image import BuildImage, PruneImages, RemoveImages, build_key, image_tag
+from norn_tasks.steps.step import StepContext
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.releases import go_live
+from norn_tasks.store.tables import JobRow, ReleaseRow
 from tests import factories
+from tests.fakes.engine import FakeEngine
 from tests.fakes.images import FakeImages
-from tests.fakes.runtime import FakeRuntime
 from tests.fakes.stop import FakeWatch
 
 SPEC = factories.spec("blog", "function", "artifacts:\n  retain: 1\n")
@@ -32,15 +35,15 @@ def images() -> FakeImages:
 
 
 def _image(id: str, instance: str = "us", *tags: str) -> Image:
-    return Image(id, tags, {"norn.io/app": "blog", "norn.io/instance": instance})
+    return Image(id, tags, {"norn.io/app": "blog", "norn.io/instance": instance}, instance=instance)
 
 
-def _context(images: FakeImages, workspace: Path, **facts: Any) -> Context:
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, router_ports=(1, 2), instance="us")
-    given = {"images": images, "runtimes": {"docker": FakeRuntime()}, "limits": limits}
-    job = Job(id=1, kind=JobKind.DEPLOY, app="blog", spec=SPEC, fence=Fence(1, 1), args={}, facts=facts)
+def _context(images: FakeImages, workspace: Path, **facts: Any) -> StepContext:
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="us")
+    given = {"images": images, "engines": {"docker": FakeEngine()}, "limits": limits}
+    job = Job(id=1, request=factories.DEPLOY, app="blog", spec=SPEC, fence=Fence(1, 1), facts=Facts.from_json(facts))
     hooks = cast(Any, None)  # neither step starts a container
-    return Context(job, cast(Tools, type("SomeTools", (), given)), FakeWatch().watch, hooks)
+    return StepContext(job, cast(Tools, type("SomeTools", (), given)), FakeWatch().watch, hooks)
 
 
 # The steps
@@ -58,6 +61,19 @@ def test_an_image_that_no_kept_release_needs_is_removed(images: FakeImages) -> N
 
 def test_an_image_of_another_control_planes_app_of_that_name_stays(images: FakeImages) -> None:
     assert _prune(images, _image("new"), _image("old", "them"), keep_images=["new"]) == {"new", "old"}
+
+
+def test_a_purge_removes_all_images_of_the_app_and_no_other(images: FakeImages) -> None:
+    images.there = {image.id: image for image in (_image("new"), _image("old"), _image("theirs", "them"))}
+    learned = RemoveImages().run(_context(images, Path()))
+    assert (set(images.there), learned and learned.note) == ({"theirs"}, "2 removed")
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_a_teardown_removes_images_only_when_it_purges(purge: bool) -> None:
+    request = factories.request(JobKind.TEARDOWN, purge=purge)
+    steps = teardown(Job(id=1, request=request, app="blog", spec=SPEC, fence=Fence(1, 1)))
+    assert ("remove-images" in [step.name for step in steps]) is purge
 
 
 def test_a_spent_stage_is_removed(images: FakeImages) -> None:
@@ -100,11 +116,11 @@ def _learned(database: Database, *stages: tuple[str, list[str]]) -> dict[str, An
         factories.add_app(tx, SPEC)
         for n, (image, left) in enumerate(stages, 1):
             factories.add_release(tx, SPEC, n, image=image)
-            tx.execute(update(Release).where(Release.n == n).values(stages=left))
-        job = factories.add_job(tx, JobKind.DEPLOY, spec=SPEC.to_json())
+            tx.execute(update(ReleaseRow).where(ReleaseRow.n == n).values(stages=left))
+        job = factories.add_job(tx, JobKind.DEPLOY, spec=SPEC.frozen())
         tx.execute(update(JobRow).where(JobRow.id == job).values(release=len(stages)))
         row = tx.execute(select(JobRow).where(JobRow.id == job)).mappings().one()
-        return dict(rollouts.release_live(tx, row, ReleaseLive(1)))
+        return to_json(go_live.release_live(tx, row, ReleaseLive(1)))
 
 
 def test_stages_of_an_image_that_is_not_kept_are_spent(database: Database) -> None:
@@ -117,6 +133,6 @@ def test_a_stage_that_a_kept_image_was_built_with_is_not_spent(database: Databas
 
 def test_stages_of_a_pruned_release_are_not_named_again(database: Database) -> None:
     with database.transaction() as tx:
-        tx.execute(insert(Release).values(app="blog", n=9, image_id="gone", stages=["z"], spec={},
+        tx.execute(insert(ReleaseRow).values(app="blog", n=9, image_id="gone", stages=["z"], spec={},
                                           pruned_at=factories.LONG_AGO))  # fmt: skip
     assert _learned(database, ("new", ["c"]))["spent_stages"] == []

@@ -9,15 +9,17 @@ import pytest
 from sqlalchemy import select, text, update
 
 from norn_tasks import dispatch
-from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.job import Job, JobClass, JobKind, JobState, Problem
-from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
-from norn_tasks.domain.writes import WorkloadSeen
-from norn_tasks.store import acceptance, jobs
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, JobRow, WorkloadRow
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import WorkloadSeen
+from norn_tasks.store.apps import enrolment
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import cancelling, jobs
+from norn_tasks.store.tables import AppRow, JobRow, WorkloadRow
 from tests import factories
 from tests.servers import wait_until
 
@@ -32,7 +34,7 @@ def web(database: Database) -> dispatch.Intake:
 
 
 def begun_look(intake: dispatch.Intake) -> Job:
-    dispatch.request_look(intake, actor="beat")
+    dispatch.request_cluster_looks(intake, actor="beat")
     return factories.claim(intake.database, job_class=JobClass.OBSERVE)
 
 
@@ -45,11 +47,14 @@ def ended_look(
     """
     woken: list[JobClass] = []
     seen = WorkloadSeen(
-        tuple(WorkloadStatus("web", n, n, present=(1,) * (n - others) + (9,) * others) for n in present), True, engine
+        factories.CLUSTER,
+        tuple(WorkloadStatus("web", n, n, present=(1,) * (n - others) + (9,) * others) for n in present),
+        True,
+        engine,
     )
     end = StepEnd(StepState.SUCCEEDED, Learned(writes=(seen,)), ends=JobState.SUCCEEDED)
     ledger = Ledger(intake.database, patience=1, wake=woken.append)
-    ledger.end_step(look.fence, StepPlace(1, "look-at-cluster"), end)
+    ledger.end_step(look.fence, StepPosition(1, "look-at-cluster"), end)
     return woken
 
 
@@ -118,14 +123,14 @@ def test_a_change_that_goes_on_or_ended_after_the_look_began_is_not_disturbed(
 
 def test_what_was_scaled_to_none_is_not_missing(web: dispatch.Intake) -> None:
     with web.database.transaction() as tx:
-        tx.execute(update(App).values(replicas_override=0, override_spec=2))
+        tx.execute(update(AppRow).values(replicas_override=0, override_spec=2))
     looked(web)
     assert repairs(web) == []
 
 
 def test_an_app_that_is_torn_down_is_not_repaired(web: dispatch.Intake) -> None:
     with web.database.transaction() as tx:
-        tx.execute(update(App).values(live_deployment=None))
+        tx.execute(update(AppRow).values(live_deployment=None))
     looked(web)
     assert repairs(web) == []
 
@@ -210,7 +215,7 @@ def test_a_rollout_that_ended_after_the_look_began_is_not_disturbed_whatever_was
     rollout = factories.claim(web.database)
     later = dispatch.request_restart(web, "web", actor="ann").job
     with web.database.transaction() as tx:
-        acceptance.cancel(tx, later, "ann")
+        cancelling.cancel(tx, later, "ann")
     look = begun_look(web)
     Ledger(web.database, patience=1).finish(rollout.fence, JobState.SUCCEEDED)
     ended_look(web, look, 1)
@@ -220,7 +225,7 @@ def test_a_rollout_that_ended_after_the_look_began_is_not_disturbed_whatever_was
 def test_a_change_that_is_being_accepted_at_that_moment_goes_before_the_repair(web: dispatch.Intake) -> None:
     look = begun_look(web)
     with web.database.transaction() as tx:
-        acceptance.enrol(tx, "web", {}, None)
+        enrolment.locked(tx, "web")
         recording = threading.Thread(target=ended_look, args=(web, look, 1))
         recording.start()
         wait_until(lambda: waits_for_a_lock(web), 10, "the look waits for the app's row")
@@ -236,3 +241,13 @@ def waits_for_a_lock(intake: dispatch.Intake) -> bool:
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
         return bool(tx.scalar(text(waiting)))
+
+
+def test_an_app_that_could_not_be_looked_at_keeps_its_status_and_is_not_repaired(web: dispatch.Intake) -> None:
+    looked(web, 2)
+    seen = WorkloadSeen("docker", (WorkloadStatus("web", 0, 0, unseen="its layer is damaged"),), True, factories.ENGINE)
+    end = StepEnd(StepState.SUCCEEDED, Learned(writes=(seen,)), ends=JobState.SUCCEEDED)
+    Ledger(web.database, patience=1).end_step(begun_look(web).fence, StepPosition(1, "look-at-cluster"), end)
+    with web.database.transaction() as tx:
+        kept = tx.execute(select(WorkloadRow.ready, WorkloadRow.message)).one()
+    assert (kept, repairs(web)) == ((2, "it could not be looked at: its layer is damaged"), [])

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.job import JobKind
+from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.scheduler.housekeeping import Housekeeping
 from norn_tasks.settings import Settings
-from norn_tasks.store import chores
-from norn_tasks.store.retention import Keep, Tidied, tidy
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.upkeep import exclusive_tasks
+from norn_tasks.store.upkeep.retention import RetentionLimits, Tidied, tidy
 from tests import factories
 
-KEEP = Keep(days=14, per_app=100, runs_days=90, runs_per_app=100, failed_days=30, audit_days=365)
+KEEP = RetentionLimits(days=14, per_app=100, runs_days=90, runs_per_app=100, failed_days=30, audit_days=365)
 
 
 def sql(database: Database, statement: str, **bound: Any) -> Any:
@@ -48,7 +48,7 @@ def add_job(database: Database, kind: JobKind, state: str, days: float, *, log: 
 
 
 def jobs_left(database: Database, **keep: Any) -> set[int]:
-    tidy(database, Keep(**{**KEEP.__dict__, **keep}))
+    tidy(database, RetentionLimits(**{**KEEP.__dict__, **keep}))
     with database.transaction() as tx:
         return set(tx.scalars(text("SELECT id FROM jobs")))
 
@@ -210,7 +210,7 @@ def test_one_of_all_beats_does_it_once_an_hour(database: Database) -> None:
     for keeper in keepers:
         keeper.round()
     with database.transaction() as tx:
-        told = chores.seen(tx, chores.RETENTION)
+        told = exclusive_tasks.seen(tx, exclusive_tasks.RETENTION)
     assert told is not None and told.did["removed"] == {"jobs": 1}
 
 

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import select, update
 
 from norn_tasks import dispatch
-from norn_tasks.domain.job import Job, JobKind, JobState, Problem
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, DeploymentRow, JobRow
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobKind, JobState, Problem
+from norn_tasks.domain.jobs.requests import Override, RollbackJobRequest
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow
 from tests import factories
 
 BROKEN = Problem("rollout_failed", "the new container exited 1")
@@ -44,7 +46,7 @@ def test_a_failed_rollout_is_followed_by_a_return_to_the_live_release(database: 
     assert (rollback.state, rollback.error["sentence"]) == ("failed", BROKEN.sentence)
     assert (back.kind, back.release, back.actor, rollback.returned_to) == ("return", 2, "norn", back.id)
     job = factories.claim(database)
-    assert (job.deployment, job.args["generation"], job.id != failed.id) == (back.id, 2, True)
+    assert (job.deployment, job.request_as(RollbackJobRequest).generation, job.id != failed.id) == (back.id, 2, True)
 
 
 def test_a_return_that_fails_is_not_returned_from(database: Database) -> None:
@@ -58,7 +60,7 @@ def test_a_return_gives_way_to_a_release_that_went_live_meanwhile(database: Data
     dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
     _fail_next(database)
     with database.transaction() as tx:
-        tx.execute(update(App).values(live_deployment=1))
+        tx.execute(update(AppRow).values(live_deployment=1))
     assert take(database, factories.claimer()) is None
     with database.transaction() as tx:
         assert tx.scalars(select(JobRow.state).order_by(JobRow.id)).all() == ["failed", "superseded"]
@@ -67,7 +69,7 @@ def test_a_return_gives_way_to_a_release_that_went_live_meanwhile(database: Data
 def test_nothing_is_returned_to_before_the_first_release(database: Database) -> None:
     dispatch.request_rollback(_web(database), "web", release=1, actor="ann")
     with database.transaction() as tx:
-        tx.execute(update(App).values(live_deployment=None))
+        tx.execute(update(AppRow).values(live_deployment=None))
     _fail_next(database)
     assert take(database, factories.claimer()) is None
 
@@ -97,5 +99,5 @@ def test_a_return_keeps_to_what_the_app_was_scaled_to_meanwhile(database: Databa
     scale = factories.claim(database)
     Ledger(database, patience=1).finish(scale.fence, JobState.SUCCEEDED)
     back = factories.claim(database)
-    wanted = None if before else {"replicas": 0, "spec": 1}
-    assert (scale.kind, back.kind, back.args["override"]) == (JobKind.SCALE, JobKind.ROLLBACK, wanted)
+    wanted = None if before else Override(0, spec=1)
+    assert (scale.kind, back.request_as(RollbackJobRequest).override) == (JobKind.SCALE, wanted)

@@ -12,12 +12,13 @@ from sqlalchemy import select, update
 
 from norn_tasks import dispatch
 from norn_tasks.domain.errors import NotFound
-from norn_tasks.domain.job import Job, JobState, Problem
-from norn_tasks.domain.writes import ReleaseLive
-from norn_tasks.store import releases, rollouts
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, JobRow, Release
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.domain.jobs.writes import ReleaseLive
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.releases import go_live, releases
+from norn_tasks.store.tables import AppRow, JobRow, ReleaseRow
 from tests import factories
 
 
@@ -57,8 +58,10 @@ class Story:
         job = self._claim()
         with self.database.transaction() as tx:
             row: Any = tx.execute(select(JobRow).where(JobRow.id == job.id)).mappings().one()
-            tx.execute(update(Release).where(Release.n == row["release"]).values(image_id=f"sha256:{row['release']}"))
-            rollouts.release_live(tx, row, ReleaseLive(job.id))
+            tx.execute(
+                update(ReleaseRow).where(ReleaseRow.n == row["release"]).values(image_id=f"sha256:{row['release']}")
+            )
+            go_live.release_live(tx, row, ReleaseLive(job.id))
         Ledger(self.database, patience=1).finish(job.fence, JobState.SUCCEEDED, None)
         return int(row["release"])
 
@@ -71,7 +74,7 @@ def story(database: Database, tmp_path: Path) -> Story:
     intake = factories.intake(database, apps_dir=tmp_path)
     with database.transaction() as tx:
         factories.add_app(tx, factories.spec("blog", "worker"))
-        tx.execute(update(App).values(source="directory"))
+        tx.execute(update(AppRow).values(source="directory"))
     return Story(database, intake)
 
 

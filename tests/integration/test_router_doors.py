@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from norn_tasks.store.routes import Route, Routes
+from norn_tasks.store.replicas.routes import Route, Routes
 from tests.router_kit import Message, Server, Stage, answer, ask, read_answer, read_head, stage, story, until
 from tests.servers import free_port
 
@@ -137,7 +137,7 @@ async def test_an_app_that_lost_its_address_is_served_no_more() -> None:
         reader, writer = await router.connect()
         await ask(reader, writer, "GET / HTTP/1.1")
         router.table.apply(Routes(()))
-        await router.doors.open_for(())
+        await router.ports.open_for(())
         assert (await ask(reader, writer, "GET / HTTP/1.1")).status == 404
         with pytest.raises(ConnectionRefusedError):
             await router.connect()
@@ -167,7 +167,7 @@ async def test_a_taken_port_is_told_and_opened_once_it_is_free() -> None:
         await router.show(server)
         assert router.reports[-1] == ("blog", None)
         assert (await router.ask()).status == 200
-        await router.doors.close(1)
+        await router.ports.close(1)
 
 
 @story
@@ -177,9 +177,9 @@ async def test_a_taken_port_of_one_app_leaves_the_others_open() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = Route("anna", other.getsockname()[1], ())
-        await router.doors.open_for((taken, Route("blog", router.port, ())))
-    assert router.doors.listening() == ("blog",)
-    await router.doors.close(1)
+        await router.ports.open_for((taken, Route("blog", router.port, ())))
+    assert router.ports.listening() == ("blog",)
+    await router.ports.close(1)
 
 
 @story
@@ -190,7 +190,7 @@ async def test_at_the_end_open_requests_end_and_idle_connections_close() -> None
         busy, busy_writer = await router.connect()
         busy_writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: server.heard, "a request is open")
-        closing = asyncio.create_task(router.doors.close(5))
+        closing = asyncio.create_task(router.ports.close(5))
         assert await idle.read() == b""
         with pytest.raises(ConnectionRefusedError):
             await router.connect()
@@ -209,7 +209,7 @@ async def test_at_the_end_what_takes_too_long_is_cut() -> None:
         reader, writer = await router.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await until(lambda: server.heard, "a request is open")
-        await router.doors.close(0.1)
+        await router.ports.close(0.1)
         assert await reader.read() == b""
         server.opened.set()
         with contextlib.suppress(ConnectionError):

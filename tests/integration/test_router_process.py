@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from norn_tasks.domain.job import Fence
-from norn_tasks.domain.replica import Replica, ReplicaState
-from norn_tasks.store import routes
-from norn_tasks.store.session import Database
-from tests.router_kit import Message, Server, answer, ask, read_head, story, until
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.replicas import routes
+from norn_tasks.store_adapters.replicas import ReplicaTable
+from tests.router_kit import Message, Server, answer, ask, get, read_head, story, until
 from tests.servers import Postgres, free_port, wait_until
 
 MIB = 2**20
@@ -29,7 +30,7 @@ class World:
 
     def __init__(self, database: Database, url: str) -> None:
         self.database = database
-        self.table = routes.ReplicaTable(database)
+        self.table = ReplicaTable(database)
         self.port = free_port()
         self.fence = self._accept()
         self._url = url
@@ -86,14 +87,6 @@ def world(database: Database, database_url: str) -> Iterator[World]:
     if world.process.poll() is None:
         world.process.kill()
         world.process.wait(10)
-
-
-async def get(port: int, path: str = "/") -> Message:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        return await ask(reader, writer, f"GET {path} HTTP/1.1")
-    finally:
-        writer.close()
 
 
 async def serving(world: World, *servers: Server) -> None:

@@ -6,11 +6,14 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.domain.errors import LeaseLost, NotFound, Unavailable
-from norn_tasks.domain.job import Fence
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.writes import RunsReachSeen
 from norn_tasks.ports import Replicas
-from norn_tasks.store import routes
-from norn_tasks.store.session import ROUTES, Database
+from norn_tasks.store.database.session import ROUTES, Database
+from norn_tasks.store.fleet import runs_reach
+from norn_tasks.store.replicas import routes
+from norn_tasks.store_adapters.replicas import ReplicaTable
 
 BLOG_1 = Replica("c1", "blog", 1, 7, ReplicaState.STARTING)
 
@@ -29,7 +32,7 @@ def running_job(database: Database, token: int = 5, state: str = "running") -> F
 
 @pytest.fixture
 def table(database: Database) -> Replicas:
-    return routes.ReplicaTable(database)
+    return ReplicaTable(database)
 
 
 @pytest.fixture
@@ -116,8 +119,8 @@ def test_the_look_tells_the_apps_state(database: Database) -> None:
     with database.transaction() as tx:
         tx.execute(
             text(
-                "INSERT INTO apps (name, role, spec, source, forge_state, live_deployment)"
-                " VALUES ('blog', 'webserver', '{\"replicas\": 3}', 'applied', 'forged', 4)"
+                "INSERT INTO apps (name, role, spec, written, source, forge_state, live_deployment)"
+                " VALUES ('blog', 'webserver', '{\"replicas\": 3}', '{}', 'applied', 'forged', 4)"
             )
         )
         tx.execute(
@@ -126,7 +129,21 @@ def test_the_look_tells_the_apps_state(database: Database) -> None:
                 " VALUES (4, 'blog', 1, 'deploy', 2, 't')"
             )
         )
-    assert look(database).routes == (routes.Route("blog", 18800, (), "forged", release=2, wanted=3),)
+        tx.execute(text("INSERT INTO releases (app, n, spec) VALUES ('blog', 2, '{\"replicas\": 3, \"port\": 8080}')"))
+    expected = routes.Route("blog", 18800, (), "forged", release=2, wanted=3, host="blog", container_port=8080)
+    assert look(database).routes == (expected,)
+    with database.transaction() as tx:
+        tx.execute(text('UPDATE releases SET spec = spec || \'{"hosts": {"internal": "posts"}}\''))
+        assert (routes.live_routes(tx).routes[0].host, routes.internal_names(tx)) == ("posts", ("posts",))
+
+
+def test_a_router_reads_where_the_runs_of_its_home_engine_reach_it(database: Database) -> None:
+    with database.transaction() as tx:
+        tx.execute(text("UPDATE instance SET engine = 'e'"))
+        tx.execute(text("INSERT INTO engines (id, memory, building) VALUES ('e', 1, 1), ('f', 1, 1)"))
+        for engine, address in (("f", "10.0.0.1/24"), ("e", "172.20.0.1/16")):
+            runs_reach.seen(tx, {}, RunsReachSeen(engine, address, None, None))
+    assert look(database).runs_address == "172.20.0.1/16"
 
 
 def test_an_address_is_kept_and_lowest(database: Database) -> None:

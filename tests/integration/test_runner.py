@@ -9,20 +9,30 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, update
 
-from norn_tasks.domain.errors import DatabaseDown, EngineDown, StepFailed, Stopped
+from norn_tasks.domain.errors import (
+    ClusterDown,
+    DatabaseDown,
+    EngineDown,
+    NornError,
+    Postponed,
+    StepFailed,
+    Stopped,
+)
 from norn_tasks.domain.infraspec import Infraspec, parse
-from norn_tasks.domain.job import Job, JobKind, JobState, Problem
-from norn_tasks.domain.step import Learned, Resume
-from norn_tasks.domain.writes import SpecLearned
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import Facts, SourceRevision
+from norn_tasks.domain.jobs.job import JobKind, JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, Resume
+from norn_tasks.domain.jobs.writes import SpecLearned
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
-from norn_tasks.steps.step import Context, Step
-from norn_tasks.store import step_logs
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
+from norn_tasks.steps.step import Step, StepContext
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import step_logs
+from norn_tasks.store.queue.sweeper import sweep
 from norn_tasks.store.tables import JobRow, StepRow
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 
@@ -32,7 +42,7 @@ class Doing(Step):
 
     name = "doing"
 
-    def __init__(self, name: str, do: Callable[[Context], Learned | None] = lambda _: None, **traits: Any) -> None:
+    def __init__(self, name: str, do: Callable[[StepContext], Learned | None] = lambda _: None, **traits: Any) -> None:
         self.name = name  # type: ignore[misc]
         self._do = do
         self.ran = 0
@@ -43,23 +53,23 @@ class Doing(Step):
     def skip_reason(self, spec: Infraspec) -> str | None:
         return cast("str | None", self._skip)
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         self.ran += 1
         return self._do(context)
 
 
-def _fail(_: Context) -> Learned | None:
+def _fail(_: StepContext) -> Learned | None:
     raise StepFailed("it broke", hint="mend it")
 
 
 @pytest.fixture
 def play(database: Database, tmp_path: Path) -> Callable[..., JobState | None]:
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
 
     def run(*steps: Step, job: Job | None = None, stop: JobStop | None = None) -> JobState | None:
         if job is None:
             with database.transaction() as tx:
-                factories.add_job(tx, spec=factories.spec("blog").to_json())
+                factories.add_job(tx, spec=factories.spec("blog").frozen())
             job = factories.claim(database)
         tools = cast(Tools, type("NoTools", (), {"limits": limits}))
         runner = Runner(
@@ -93,12 +103,12 @@ def test_a_skipped_step_keeps_its_reason(database: Database, play: Any) -> None:
 
 
 def test_what_a_step_learns_the_next_one_knows(play: Any) -> None:
-    known: dict[str, Any] = {}
+    known: list[Facts] = []
     play(
-        Doing("one", lambda _: Learned(facts={"colour": "red"})),
-        Doing("two", lambda context: known.update(context.job.facts)),
+        Doing("one", lambda _: Learned(facts=(SourceRevision("red"),))),
+        Doing("two", lambda context: known.append(context.job.facts)),
     )
-    assert known["colour"] == "red"
+    assert known[0].require(SourceRevision).revision == "red"
 
 
 def test_a_failure_ends_the_job_with_the_sentence_and_the_hint(database: Database, play: Any) -> None:
@@ -109,7 +119,7 @@ def test_a_failure_ends_the_job_with_the_sentence_and_the_hint(database: Databas
 
 
 def test_a_spec_with_several_mistakes_tells_all_of_them_in_the_steps_output(database: Database, play: Any) -> None:
-    def read(_: Context) -> Learned | None:
+    def read(_: StepContext) -> Learned | None:
         parse("app: blog\nrole: worker\nreplicas: many\nenvv: {}\nport: 8080\n")
         return None
 
@@ -128,7 +138,7 @@ def test_a_spec_with_several_mistakes_tells_all_of_them_in_the_steps_output(data
 def test_a_revision_whose_internal_name_is_another_apps_fails_its_step(database: Database, play: Any) -> None:
     factories.add_live(database, "pages", "webserver")
     taken = factories.spec("blog", "webserver", "hosts:\n  internal: pages\n")
-    assert play(Doing("clone", lambda _: Learned(writes=(SpecLearned(taken.to_json(), "3f2a"),)))) is JobState.FAILED
+    assert play(Doing("clone", lambda _: Learned(writes=(SpecLearned(taken.frozen(), "3f2a"),)))) is JobState.FAILED
     assert (_steps(database), _job(database).error["code"]) == ({"clone": "failed"}, "host_taken")
 
 
@@ -150,7 +160,7 @@ def test_a_step_can_learn_that_the_job_has_failed(database: Database, play: Any)
 
 
 def test_a_defect_of_ours_ends_the_job_too(database: Database, play: Any) -> None:
-    def broken(_: Context) -> Learned | None:
+    def broken(_: StepContext) -> Learned | None:
         raise ZeroDivisionError
 
     assert play(Doing("one", broken)) is JobState.FAILED
@@ -161,7 +171,7 @@ def test_a_resumed_job_goes_on_at_the_first_step_not_done(database: Database, pl
     one, source = Doing("one"), Doing("source", resume=Resume.REDO)
     draining = JobStop()
 
-    def drain(context: Context) -> Learned | None:
+    def drain(context: StepContext) -> Learned | None:
         draining.set("draining")
         raise Stopped("draining")
 
@@ -177,7 +187,7 @@ def test_a_resumed_job_goes_on_at_the_first_step_not_done(database: Database, pl
 def test_a_cancelled_job_ends_cancelled(database: Database, play: Any) -> None:
     stop = JobStop()
 
-    def cancelled(context: Context) -> Learned | None:
+    def cancelled(context: StepContext) -> Learned | None:
         stop.set("cancelled")
         context.watch.stop.check()
         return None
@@ -186,7 +196,7 @@ def test_a_cancelled_job_ends_cancelled(database: Database, play: Any) -> None:
 
 
 def test_a_lost_lease_writes_nothing(database: Database, play: Any) -> None:
-    def lose(_: Context) -> Learned | None:
+    def lose(_: StepContext) -> Learned | None:
         with database.transaction() as tx:
             tx.execute(update(JobRow).values(lease_until=factories.LONG_AGO))
         sweep(database, max_claims=5)
@@ -197,12 +207,15 @@ def test_a_lost_lease_writes_nothing(database: Database, play: Any) -> None:
     assert _steps(database) == {"one": "running"}
 
 
-def test_an_engine_that_stays_away_ends_the_job_as_our_trouble(database: Database, play: Any) -> None:
-    def away(_: Context) -> Learned | None:
-        raise EngineDown("the engine does not answer", hint="norn health")
+@pytest.mark.parametrize("kind", [EngineDown, ClusterDown])
+def test_an_engine_or_cluster_that_stays_away_ends_the_job_as_our_trouble(
+    database: Database, play: Any, kind: type[NornError]
+) -> None:
+    def away(_: StepContext) -> Learned | None:
+        raise kind("it does not answer", hint="norn health")
 
     assert play(Doing("one", away)) is JobState.ERROR
-    assert _job(database).error["code"] == "engine_down"
+    assert _job(database).error["code"] == kind.code
 
 
 @pytest.mark.parametrize("best_effort", [False, True])
@@ -227,7 +240,7 @@ def test_what_a_step_says_is_kept_as_rows(database: Database, play: Any) -> None
 
 
 def test_a_long_output_keeps_head_and_tail(database: Database, play: Any) -> None:
-    def talk(context: Context) -> Learned | None:
+    def talk(context: StepContext) -> Learned | None:
         for n in range(30_000):
             context.watch.say(f"line {n:06d} {'x' * 40}\n")
         return None
@@ -237,3 +250,20 @@ def test_a_long_output_keeps_head_and_tail(database: Database, play: Any) -> Non
         lines = step_logs.tail(tx, _job(database).id, "one", 10**6)
     assert lines[-1].startswith("line 029999")
     assert sum(map(len, lines)) < 600 * 1024
+
+
+def test_a_step_that_must_wait_puts_the_job_back_and_is_done_when_it_is_claimed_again(
+    database: Database, play: Any
+) -> None:
+    turns = iter([False, True])
+
+    def build(_: StepContext) -> Learned | None:
+        if not next(turns):
+            raise Postponed("waits for the build of shop")
+        return None
+
+    one, two = Doing("one"), Doing("two", build)
+    assert play(one, two) is None
+    assert (_job(database).state, _job(database).claims, _steps(database)) == ("queued", 0, {"one": "succeeded"})
+    assert play(one, two, job=factories.claim(database)) is JobState.SUCCEEDED
+    assert (one.ran, two.ran) == (1, 2)

@@ -9,28 +9,32 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select, text
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.dispatch import set_secrets, unset_secret
 from norn_tasks.domain.errors import AppNotFound, Conflict, InvalidRequest, NotFound, StepFailed
-from norn_tasks.domain.job import Job, JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import SecretVersions
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import ReleaseLive
 from norn_tasks.domain.secret import MOST, Sealed, Secret, current
-from norn_tasks.domain.step import Learned
-from norn_tasks.domain.writes import ReleaseLive
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.steps.secrets import SyncSecrets
-from norn_tasks.steps.step import Context, Step
-from norn_tasks.store import apps, rollouts, secrets, step_logs
-from norn_tasks.store.ledger import Ledger, hold
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import Event, JobRow, StepRow
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.steps.step import Step, StepContext
+from norn_tasks.store.apps import registry, secrets
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger, hold
+from norn_tasks.store.queue import step_logs
+from norn_tasks.store.releases import go_live
+from norn_tasks.store.tables import EventRow, JobRow, StepRow
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 from tests.fakes.stop import FakeWatch
 from tests.fakes.vault import FakeVault, sealed
 
-KEY = age.fresh_key()
+KEY = sealing.fresh_key()
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def keyed(database: Database) -> Database:
     """A database whose server has a key, with a worker app `blog` that names the secret API_KEY."""
     factories.add_live(database, "blog", "worker", "secrets: [API_KEY]\n")
     with database.transaction() as tx:
-        secrets.remember_recipient(tx, age.recipient_of(KEY))
+        secrets.remember_recipient(tx, sealing.recipient_of(KEY))
     return database
 
 
@@ -58,7 +62,7 @@ def kept(database: Database) -> tuple[Sealed, ...]:
 
 
 def opened(these: tuple[Sealed, ...]) -> dict[str, str]:
-    return {name: age.unseal(each.sealed, KEY) for name, each in current(these).items()}
+    return {name: sealing.unseal(each.sealed, KEY) for name, each in current(these).items()}
 
 
 # Rows
@@ -79,7 +83,7 @@ def test_an_event_tells_the_names_and_no_value(keyed: Database) -> None:
     give(keyed, API_KEY="hunter2!")
     take_away(keyed, "API_KEY")
     with keyed.transaction() as tx:
-        told = [(row.kind, row.data) for row in tx.execute(select(Event).where(Event.kind.like("secret.%")))]
+        told = [(row.kind, row.data) for row in tx.execute(select(EventRow).where(EventRow.kind.like("secret.%")))]
     assert told == [
         ("secret.set", {"names": ["API_KEY"], "actor": "joe"}),
         ("secret.unset", {"names": ["API_KEY"], "actor": "joe"}),
@@ -114,21 +118,21 @@ def test_an_app_that_is_forgotten_leaves_no_secret(keyed: Database) -> None:
     give(keyed, API_KEY="x")
     with keyed.transaction() as tx:
         tx.execute(text("UPDATE apps SET live_deployment = NULL, forge_state = 'unforged'"))
-        apps.remove(tx, None, "blog", actor="joe")
+        registry.remove(tx, None, "blog", actor="joe")
     assert kept(keyed) == ()
 
 
 # What was replaced
 
 
-def go_live(database: Database, job: Job) -> None:
+def bring_live(database: Database, job: Job) -> None:
     with database.transaction() as tx:
-        rollouts.release_live(tx, hold(tx, job.fence), ReleaseLive(job.id))
+        go_live.release_live(tx, hold(tx, job.fence), ReleaseLive(job.id))
 
 
 def begin(database: Database, kind: JobKind = JobKind.RESTART, worker: str = "w1") -> Job:
     with database.transaction() as tx:
-        factories.add_job(tx, kind, spec=factories.spec("blog", "worker").to_json())
+        factories.add_job(tx, kind, spec=factories.spec("blog", "worker").frozen())
     return factories.claim(database, worker)
 
 
@@ -141,12 +145,12 @@ def test_a_claimed_job_has_the_secrets_of_its_claim(keyed: Database) -> None:
 
 def test_what_was_replaced_is_kept_as_long_as_replicas_have_it(keyed: Database) -> None:
     give(keyed, API_KEY="one")
-    go_live(keyed, begin(keyed))
+    bring_live(keyed, begin(keyed))
     give(keyed, API_KEY="two")
     assert [(each.version, each.current) for each in kept(keyed)] == [(1, False), (2, True)]
     with keyed.transaction() as tx:
         tx.execute(text("UPDATE jobs SET state = 'succeeded'"))
-    go_live(keyed, begin(keyed))
+    bring_live(keyed, begin(keyed))
     assert [(each.version, each.current) for each in kept(keyed)] == [(2, True)]
 
 
@@ -154,7 +158,7 @@ def test_what_was_replaced_during_a_rollout_is_kept_after_it(keyed: Database) ->
     give(keyed, API_KEY="one")
     job = begin(keyed)
     give(keyed, API_KEY="two")
-    go_live(keyed, job)
+    bring_live(keyed, job)
     assert len(kept(keyed)) == 2
 
 
@@ -170,7 +174,7 @@ def test_what_a_run_was_given_is_kept_until_it_has_ended(keyed: Database) -> Non
     give(keyed, API_KEY="one")
     factories.claim(keyed, "w2", JobClass.INVOKE)
     give(keyed, API_KEY="two")
-    go_live(keyed, begin(keyed))
+    bring_live(keyed, begin(keyed))
     assert len(kept(keyed)) == 2
 
 
@@ -189,16 +193,16 @@ def test_an_app_without_replicas_keeps_no_more_than_its_runs_may_have(keyed: Dat
 # The step
 
 
-def context_of(*these: Sealed, vault: FakeVault | None = None) -> Context:
+def context_of(*these: Sealed, vault: FakeVault | None = None) -> StepContext:
     spec = factories.spec("blog", "worker", "secrets: [API_KEY, OTHER]\n")
-    job = Job(id=1, kind=JobKind.DEPLOY, app="blog", spec=spec, fence=cast(Any, None), sealed=these)
+    job = Job(id=1, request=factories.DEPLOY, app="blog", spec=spec, fence=cast(Any, None), sealed=these)
     tools = cast(Tools, type("SomeTools", (), {"vault": vault or FakeVault()}))
-    return Context(job, tools, FakeWatch().watch, cast(Any, None))
+    return StepContext(job, tools, FakeWatch().watch, cast(Any, None))
 
 
 def test_the_step_tells_which_versions_go_live() -> None:
     learned = SyncSecrets().run(context_of(sealed("API_KEY", "x", 3), sealed("OTHER", "y"), sealed("UNNAMED", "z")))
-    assert learned == Learned(facts={"secrets": {"API_KEY": 3, "OTHER": 1}}, note="API_KEY v3, OTHER v1")
+    assert learned == Learned(facts=(SecretVersions({"API_KEY": 3, "OTHER": 1}),), note="API_KEY v3, OTHER v1")
 
 
 def test_a_missing_one_fails_with_the_command_that_sets_it() -> None:
@@ -225,21 +229,21 @@ class Doing(Step):
 
     name = "doing"
 
-    def __init__(self, do: Callable[[Context], Learned | None]) -> None:
+    def __init__(self, do: Callable[[StepContext], Learned | None]) -> None:
         self._do = do
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         return self._do(context)
 
 
 @pytest.fixture
 def play(database: Database, tmp_path: Path) -> Callable[..., JobState | None]:
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     tools = cast(Tools, type("SomeTools", (), {"limits": limits, "vault": FakeVault()}))
 
-    def run(do: Callable[[Context], Learned | None]) -> JobState | None:
+    def run(do: Callable[[StepContext], Learned | None]) -> JobState | None:
         with database.transaction() as tx:
-            factories.add_job(tx, spec=factories.spec("blog").to_json())
+            factories.add_job(tx, spec=factories.spec("blog").frozen())
             secrets.put(tx, "blog", {"API_KEY": b"!2retnuh"}, actor="joe")
         pipelines = {JobKind.FORGE: lambda _: (Doing(do),)}
         runner = Runner(Ledger(database, patience=1), tools, StepOutput(database), pipelines=pipelines)
@@ -256,7 +260,7 @@ def everything(database: Database) -> str:
 
 
 def test_what_a_step_says_is_hidden_also_in_pieces(database: Database, play: Any) -> None:
-    def say(context: Context) -> None:
+    def say(context: StepContext) -> None:
         context.watch.say("the key is hun")
         context.watch.say("ter2! and it ends with hunt")
 
@@ -273,7 +277,7 @@ def test_a_note_is_hidden(database: Database, play: Any) -> None:
 
 
 def test_a_failure_is_hidden_in_sentence_hint_and_last_lines(database: Database, play: Any) -> None:
-    def fail(_: Context) -> None:
+    def fail(_: StepContext) -> None:
         raise StepFailed("it said hunter2!", hint="try hunter2!", last_lines=["hunter2!"])
 
     assert play(fail) is JobState.FAILED
@@ -283,7 +287,7 @@ def test_a_failure_is_hidden_in_sentence_hint_and_last_lines(database: Database,
 
 
 def test_a_defect_is_hidden_in_rows_and_log(database: Database, play: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    def broken(_: Context) -> None:
+    def broken(_: StepContext) -> None:
         raise ValueError("hunter2!")
 
     play(broken)

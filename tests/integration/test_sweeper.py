@@ -8,15 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from norn_tasks.domain.call import Call
-from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.domain.schedule import Trigger
-from norn_tasks.store import memory, releases, runs, slots, sweeper, workers
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
-from norn_tasks.store.tables import FuncExecution, JobRow, Slot
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.requests import RunJobRequest
+from norn_tasks.domain.schedule import RunTrigger
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import memory, workers
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import slots, sweeper
+from norn_tasks.store.queue.sweeper import sweep
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.tables import FunctionExecutionRow, JobRow, SlotRow
 from tests import factories
 
 
@@ -114,8 +118,8 @@ def test_a_lost_synchronous_call_is_never_run_again(database: Database) -> None:
     held = factories.claim(database, job_class=JobClass.INVOKE, lease=0.001)
     _set(database, job, lease_until=AHEAD)
     ledger = Ledger(database, patience=0)
-    ledger.record_container(held.fence, "c1")
-    ledger.begin_code(held.fence, held.runs)
+    ledger.record_container(held.fence, factories.container("c1"))
+    ledger.begin_code(held.fence, held.required_execution().runs)
     _set(database, job, lease_until=PAST)
     sweep(database, max_claims=5)
     row = _state(database, job)
@@ -129,29 +133,29 @@ def test_a_lost_call_keeps_its_slot_until_its_container_is_gone(
     job = _call(database, sync=True)
     held = factories.claim(database, job_class=JobClass.INVOKE)
     ledger = Ledger(database, patience=0)
-    ledger.record_container(held.fence, "c1")
-    ledger.begin_code(held.fence, held.runs)
+    ledger.record_container(held.fence, factories.container("c1"))
+    ledger.begin_code(held.fence, held.required_execution().runs)
     _set(database, job, lease_until=PAST)
     sweep(database, max_claims=5)
     with database.transaction() as tx:
         slots.release_unseen(tx, factories.ENGINE, there)
-        assert tx.scalar(select(Slot.job_id)) == (job if holder else None)
+        assert tx.scalar(select(SlotRow.job_id)) == (job if holder else None)
 
 
 def test_a_lost_asynchronous_call_is_adopted_at_no_cost_of_a_run_and_keeps_its_slot(database: Database) -> None:
     job = _call(database)
     held = factories.claim(database, job_class=JobClass.INVOKE)
     ledger = Ledger(database, patience=0)
-    ledger.record_container(held.fence, "c1")
-    ledger.begin_code(held.fence, held.runs)
+    ledger.record_container(held.fence, factories.container("c1"))
+    ledger.begin_code(held.fence, held.required_execution().runs)
     _set(database, job, lease_until=PAST)
     sweep(database, max_claims=5)
     row = _state(database, job)
     with database.transaction() as tx:
-        holder = tx.scalar(select(Slot.job_id))
+        holder = tx.scalar(select(SlotRow.job_id))
     assert (row.state, row.adopt, row.runs, holder) == ("queued", True, 1, job)
     again = factories.claim(database, "w2", JobClass.INVOKE)
-    assert (again.id, again.container, again.adopt) == (job, "c1", True)
+    assert (again.id, again.container, again.required_execution().adopt) == (job, factories.container("c1"), True)
 
 
 def test_a_lost_job_that_had_not_begun_is_simply_queued(database: Database) -> None:
@@ -195,7 +199,7 @@ def test_a_cron_run_that_has_not_begun_waits_for_its_engine_until_its_deadline(
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
         job = runs.accept_cron_run(
-            tx, live, trigger=Trigger.SCHEDULE, scheduled_for=None, actor="beat", patience=86_400
+            tx, live, trigger=RunTrigger.SCHEDULE, scheduled_for=None, actor="beat", patience=86_400
         ).job
     _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"), begun_at=PAST if begun else None)
     _spoken(database, 130)
@@ -242,7 +246,7 @@ def test_ending_a_call_ends_its_execution(database: Database) -> None:
     _set(database, job, cancel_requested_at=PAST)
     sweep(database, max_claims=5)
     with database.transaction() as tx:
-        assert tx.scalar(select(FuncExecution.state).where(FuncExecution.job_id == job)) == "cancelled"
+        assert tx.scalar(select(FunctionExecutionRow.state).where(FunctionExecutionRow.job_id == job)) == "cancelled"
 
 
 def test_a_fresh_lease_is_left_alone(database: Database) -> None:
@@ -259,7 +263,7 @@ def test_a_one_off_that_comes_back_to_the_queue_can_be_claimed_again(database: D
     factories.add_live(database, "web", "webserver")
     with database.transaction() as tx:
         live = releases.require_live(tx, "web")
-        runs.accept_oneoff(tx, live, ("ls",), timeout=60, actor="test", patience=60)
+        runs.accept_oneoff(tx, live, RunJobRequest(("ls",), 60), actor="test", patience=60)
     first = factories.claim(database, job_class=JobClass.CRON)
     if died:
         _set(database, first.id, lease_until=PAST)

@@ -9,12 +9,17 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from norn_tasks.domain.errors import Conflict, WrongRole
-from norn_tasks.domain.job import JobClass
-from norn_tasks.domain.schedule import Trigger, policy_of
-from norn_tasks.store import alerts, cron_alerts, gaps, plans, releases, runs, schedules, slots, ticks
-from norn_tasks.store.reading import Cut
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App, CronExecution, CronGap, CronState, CronTick, JobRow
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.schedule import RunTrigger, policy_of
+from norn_tasks.store.alerts import alerts, cron_rules
+from norn_tasks.store.cron import deciding, effective, gaps, schedules
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import slots
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.store.tables import AppRow, CronExecutionRow, CronGapRow, CronStateRow, CronTickRow, EventRow, JobRow
 from tests import factories
 
 
@@ -33,8 +38,8 @@ def _app(database: Database, name: str = "report", schedule: str = "'* * * * *'"
 def _decide(database: Database, decider: str = "beat") -> int:
     """One round of a beat: what is due, then what an outage left."""
     with database.transaction() as tx:
-        rows = ticks.due_rows(tx, 100)
-        started = ticks.decide(tx, rows, plans.clock(tx), decider).started
+        rows = deciding.due_rows(tx, 100)
+        started = deciding.decide(tx, rows, effective.clock(tx), decider).started
     looked = True
     while looked:
         with database.transaction() as tx:
@@ -45,7 +50,7 @@ def _decide(database: Database, decider: str = "beat") -> int:
 
 def _ticks(database: Database) -> list[Any]:
     with database.transaction() as tx:
-        return list(tx.execute(select(CronTick).order_by(CronTick.scheduled_for)))
+        return list(tx.execute(select(CronTickRow).order_by(CronTickRow.scheduled_for)))
 
 
 def _due(database: Database, ago: str, app: str = "report") -> None:
@@ -59,8 +64,23 @@ def test_a_due_occurrence_is_fired_with_its_run(database: Database) -> None:
     assert _decide(database) == 1
     (tick,) = _ticks(database)
     with database.transaction() as tx:
-        run = tx.execute(select(CronExecution)).one()
+        run = tx.execute(select(CronExecutionRow)).one()
     assert (tick.verdict, tick.execution, run.scheduled_for) == ("fired", run.id, tick.scheduled_for)
+
+
+def test_a_scheduled_run_is_accepted_as_a_manual_one_is(database: Database) -> None:
+    _app(database)
+    _due(database, "60 s")
+    assert _decide(database) == 1
+    with database.transaction() as tx:
+        live = releases.require_live(tx, "report")
+        runs.accept_cron_run(tx, live, trigger=RunTrigger.SCHEDULE, scheduled_for=None, actor="schedule", patience=60)
+        scheduled, manual = tx.execute(select(JobRow.__table__).order_by(JobRow.id)).mappings().all()
+        accepted = select(EventRow.seq, EventRow.app, EventRow.data).where(EventRow.kind == "job.accepted")
+        events = [tuple(row) for row in tx.execute(accepted)]
+    own = {"id", "execution", "run_after", "deadline", "created_at"}
+    assert {key for key in scheduled if scheduled[key] != manual[key]} == own
+    assert events == [(1, "report", {"kind": "cron-run", "actor": "schedule"})] * 2
 
 
 def test_nothing_is_decided_before_it_is_due(database: Database) -> None:
@@ -121,7 +141,7 @@ def test_a_run_still_under_way_makes_the_next_skipped(database: Database) -> Non
     _app(database)
     with database.transaction() as tx:
         release = releases.require_live(tx, "report")
-        runs.accept_cron_run(tx, release, trigger=Trigger.MANUAL, scheduled_for=None, actor="ann", patience=60)
+        runs.accept_cron_run(tx, release, trigger=RunTrigger.MANUAL, scheduled_for=None, actor="ann", patience=60)
     _due(database, "60 s")
     assert _decide(database) == 0
     assert [tick.verdict for tick in _ticks(database)] == ["skipped_overlap"]
@@ -133,7 +153,7 @@ def test_a_pause_is_one_open_row_that_counts(database: Database) -> None:
         schedules.pause(tx, "report", "ann", "tax season")
     for ago in ("240 s", "120 s"):
         with database.transaction() as tx:
-            tx.execute(update(CronState).values(paused_at=schedules.NOW))
+            tx.execute(update(CronStateRow).values(paused_at=NOW))
         _due(database, ago)
         _decide(database)
     (tick,) = _ticks(database)
@@ -166,19 +186,19 @@ def test_an_edit_first_decides_what_was_due_under_the_old_schedule(database: Dat
 def test_an_unchanged_every_keeps_its_anchor_over_deploys(database: Database) -> None:
     _app(database, schedule="'@every 90s'")
     with database.transaction() as tx:
-        before = tx.scalar(select(CronState.anchor))
+        before = tx.scalar(select(CronStateRow.anchor))
         schedules.register(tx, "report", "@every 90s", "UTC", 1)
-        assert tx.scalar(select(CronState.anchor)) == before
+        assert tx.scalar(select(CronStateRow.anchor)) == before
 
 
 def test_a_schedule_without_a_release_decides_nothing(database: Database) -> None:
     with database.transaction() as tx:
         factories.add_app(tx, factories.spec("report", "cron"))
         schedules.register(tx, "report", "* * * * *", "UTC", 1)
-        assert tx.scalar(select(CronState.next_due)) is None
+        assert tx.scalar(select(CronStateRow.next_due)) is None
     _due(database, "60 s")
     with database.transaction() as tx:
-        tx.execute(update(App).values(live_deployment=None))
+        tx.execute(update(AppRow).values(live_deployment=None))
     assert _decide(database) == 0
     assert _ticks(database) == []
 
@@ -186,8 +206,8 @@ def test_a_schedule_without_a_release_decides_nothing(database: Database) -> Non
 def _say_deploy(database: Database, wanted: bool) -> None:
     """The infraspec says `deploy`, and a release of it goes live."""
     with database.transaction() as tx:
-        spec = tx.scalar(select(App.spec)) | {"deploy": wanted}
-        tx.execute(update(App).values(spec=spec))
+        spec = tx.scalar(select(AppRow.spec)) | {"deploy": wanted}
+        tx.execute(update(AppRow).values(spec=spec))
         schedules.awaken(tx, "report")
 
 
@@ -197,7 +217,7 @@ def test_a_schedule_that_is_off_decides_nothing_more(database: Database) -> None
     _say_deploy(database, wanted=False)
     assert [tick.verdict for tick in _ticks(database)] == ["fired"]
     with database.transaction() as tx:
-        assert tx.scalar(select(CronState.next_due)) is None
+        assert tx.scalar(select(CronStateRow.next_due)) is None
     assert _decide(database) == 0
 
 
@@ -205,7 +225,7 @@ def test_a_schedule_that_is_on_again_makes_up_for_nothing(database: Database) ->
     _app(database)
     _say_deploy(database, wanted=False)
     with database.transaction() as tx:
-        tx.execute(update(CronState).values(decided_until=text("clock_timestamp() - interval '1 h'")))
+        tx.execute(update(CronStateRow).values(decided_until=text("clock_timestamp() - interval '1 h'")))
     _say_deploy(database, wanted=True)
     assert (_decide(database), _ticks(database)) == (0, [])
     _due(database, "60 s")
@@ -215,15 +235,15 @@ def test_a_schedule_that_is_on_again_makes_up_for_nothing(database: Database) ->
 def test_a_forge_of_the_same_schedule_turns_it_off_too(database: Database) -> None:
     _app(database)
     with database.transaction() as tx:
-        tx.execute(update(App).values(spec=tx.scalar(select(App.spec)) | {"deploy": False}))
+        tx.execute(update(AppRow).values(spec=tx.scalar(select(AppRow.spec)) | {"deploy": False}))
         schedules.register(tx, "report", "* * * * *", "UTC", 1)
-        assert tx.scalar(select(CronState.next_due)) is None
+        assert tx.scalar(select(CronStateRow.next_due)) is None
 
 
 def _unread(database: Database) -> None:
     """An accepted schedule means nothing any more, as when a zone has left the database of zones."""
     with database.transaction() as tx:
-        tx.execute(update(CronState).where(CronState.app == "report").values(timezone="Mars/Base"))
+        tx.execute(update(CronStateRow).where(CronStateRow.app == "report").values(timezone="Mars/Base"))
 
 
 def test_a_schedule_that_cannot_be_read_stops_only_itself(database: Database) -> None:
@@ -246,9 +266,9 @@ def test_a_schedule_that_can_be_read_again_is_told(database: Database) -> None:
     _due(database, "60 s")
     _decide(database)
     with database.transaction() as tx:
-        tx.execute(update(CronState).values(timezone="UTC"))
+        tx.execute(update(CronStateRow).values(timezone="UTC"))
         schedules.override(tx, "report", "* * * * *", None, "ann")
-    cron_alerts.look(database, 7.0)
+    cron_rules.look(database, 7.0)
     with database.transaction() as tx:
         assert alerts.listed(tx, also_resolved=False, reach=None, cut=Cut()).items == ()
 
@@ -257,8 +277,8 @@ def test_a_gap_that_cannot_be_counted_any_more_is_told_as_one_row(database: Data
     _app(database, more="catchup=none")
     _due(database, "3 h")
     with database.transaction() as tx:
-        ticks.decide(tx, ticks.due_rows(tx, 100), plans.clock(tx), "beat")
-        tx.execute(update(CronGap).values(timezone="Mars/Base"))
+        deciding.decide(tx, deciding.due_rows(tx, 100), effective.clock(tx), "beat")
+        tx.execute(update(CronGapRow).values(timezone="Mars/Base"))
     assert _decide(database) == 0
     (tick,) = [tick for tick in _ticks(database) if tick.verdict == "missed"]
     assert tick.reason.endswith(

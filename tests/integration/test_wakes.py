@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.domain.job import JobClass
-from norn_tasks.scheduler.nudges import Nudges
-from norn_tasks.store.sweeper import Waiting
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.scheduler.lost_wakeups import LostWakeups
+from norn_tasks.store.queue.readiness import ReadyWork
 from tests import factories
 from tests.servers import Broker
 
@@ -59,24 +59,24 @@ def _queued(broker: Broker, job_class: JobClass) -> int:
 
 
 def test_work_that_waits_is_nudged_up_to_the_free_slots(broker: Broker) -> None:
-    nudges = Nudges(Waker(broker.url))
-    nudges.send([Waiting(JobClass.INVOKE, ready=10, oldest=3.0)], {JobClass.INVOKE: 4})
+    nudges = LostWakeups(Waker(broker.url))
+    nudges.send([ReadyWork(JobClass.INVOKE, ready=10, oldest=3.0)], {JobClass.INVOKE: 4})
     assert _queued(broker, JobClass.INVOKE) == 4
-    nudges.send([Waiting(JobClass.INVOKE, ready=10, oldest=3.1)], {JobClass.INVOKE: 4})
+    nudges.send([ReadyWork(JobClass.INVOKE, ready=10, oldest=3.1)], {JobClass.INVOKE: 4})
     assert _queued(broker, JobClass.INVOKE) == 4
     broker.client().flushall()
 
 
 @pytest.mark.parametrize(("job_class", "patience"), [(JobClass.INVOKE, 2), (JobClass.CRON, 5), (JobClass.DEPLOY, 15)])
 def test_each_class_has_its_patience(broker: Broker, job_class: JobClass, patience: float) -> None:
-    nudges = Nudges(Waker(broker.url))
-    nudges.send([Waiting(job_class, 1, patience - 0.1)], {job_class: 1})
+    nudges = LostWakeups(Waker(broker.url))
+    nudges.send([ReadyWork(job_class, 1, patience - 0.1)], {job_class: 1})
     assert _queued(broker, job_class) == 0
-    nudges.send([Waiting(job_class, 1, patience)], {job_class: 1})
+    nudges.send([ReadyWork(job_class, 1, patience)], {job_class: 1})
     assert _queued(broker, job_class) == 1
     broker.client().flushall()
 
 
 def test_nobody_is_nudged_when_no_slot_is_free(broker: Broker) -> None:
-    Nudges(Waker(broker.url)).send([Waiting(JobClass.INVOKE, 5, 60)], {})
+    LostWakeups(Waker(broker.url)).send([ReadyWork(JobClass.INVOKE, 5, 60)], {})
     assert _queued(broker, JobClass.INVOKE) == 0

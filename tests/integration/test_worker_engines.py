@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,66 +13,76 @@ import pytest
 from sqlalchemy import text
 
 from norn_tasks.celery_app import Waker
-from norn_tasks.domain.call import Call
 from norn_tasks.domain.errors import EngineDown
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.domain.placing import HOME
-from norn_tasks.domain.step import Learned
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.placement import HOME
+from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.settings import Settings
-from norn_tasks.steps.step import Context, Step
-from norn_tasks.store import releases, runs, workers
-from norn_tasks.store.engines import Standing
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.live import Live
-from norn_tasks.store.session import Database
-from norn_tasks.store.sweeper import sweep
-from norn_tasks.worker.heart import Heart
+from norn_tasks.steps.step import Step, StepContext
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.fleet.engines import EngineMembership
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue.sweeper import sweep
+from norn_tasks.store.releases import releases
+from norn_tasks.store.runs import runs
+from norn_tasks.worker.engines import EngineIdentity, WorkerTools
+from norn_tasks.worker.leases import LeaseKeeper
 from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.output import StepOutput
-from norn_tasks.worker.presence import EngineIdentity, PresenceThread
+from norn_tasks.worker.presence import PresenceThread
 from norn_tasks.worker.process import WorkerProcess
+from norn_tasks.worker.shares import Shares
 from tests import factories
+from tests.fakes.engine import FakeEngine
+from tests.fakes.images import FakeImages
+from tests.fakes.runtime import FakeRuntime
 from tests.servers import Broker, wait_until
 
 
 def worker(
-    database: Database, broker: Broker, standing: Standing, runner: Runner,
+    database: Database, broker: Broker, standing: EngineMembership, runner: Runner,
     job_class: JobClass = JobClass.DEPLOY, ask: Callable[[], str] = lambda: "two", every: float = 5,
 ) -> WorkerProcess:  # fmt: skip
     """Makes a worker of the engine `two`, which stands so."""
     settings = Settings(database_url=database.url, broker_url=broker.url)
     return WorkerProcess(
         name="w1", job_class=job_class, settings=settings, database=database, live=Live(broker.url),
-        waker=Waker(broker.url), heart=Heart(database, settings, job_class),
+        waker=Waker(broker.url), leases=LeaseKeeper(database, settings, job_class),
         engine=EngineIdentity(ask, lambda _: standing, every=every), runner=runner,
+        shares=Shares(job_class, 4),
     )  # fmt: skip
 
 
 @pytest.fixture
-def woken(database: Database, broker: Broker) -> Callable[[Standing], int]:
+def woken(database: Database, broker: Broker) -> Callable[[EngineMembership], int]:
     """Wakes a worker of an engine that stands so, with a job in the queue; answers the wake-ups that it left."""
     broker.client().flushall()
 
-    def wake(standing: Standing) -> int:
+    def wake(standing: EngineMembership) -> int:
         assert worker(database, broker, standing, cast(Runner, None)).work() == 0
         return int(broker.client().llen("deploy"))  # type: ignore[arg-type]
 
     return wake
 
 
-@pytest.mark.parametrize("standing", [Standing(home=False), Standing(home=False, refused="no registry")])
+@pytest.mark.parametrize(
+    "standing", [EngineMembership(home=False), EngineMembership(home=False, refused="no registry")]
+)
 def test_a_wakeup_for_home_is_handed_on(
-    database: Database, woken: Callable[[Standing], int], standing: Standing
+    database: Database, woken: Callable[[EngineMembership], int], standing: EngineMembership
 ) -> None:
     with database.transaction() as tx:
         factories.add_job(tx, engine=HOME)
     assert woken(standing) == 1
 
 
-def test_where_nothing_waits_no_wakeup_is_handed_on(woken: Callable[[Standing], int]) -> None:
-    assert woken(Standing(home=False)) == 0
+def test_where_nothing_waits_no_wakeup_is_handed_on(woken: Callable[[EngineMembership], int]) -> None:
+    assert woken(EngineMembership(home=False)) == 0
 
 
 class Creates(Step):
@@ -79,7 +90,7 @@ class Creates(Step):
 
     name = "create"
 
-    def run(self, context: Context) -> Learned | None:
+    def run(self, context: StepContext) -> Learned | None:
         context.hooks.created("c1")
         return None
 
@@ -90,12 +101,14 @@ def test_a_container_pins_its_job_to_the_engine_it_is_on_whatever_the_worker_sai
     """The worker's row had no engine, because that did not answer when the row was written."""
     with database.transaction() as tx:
         workers.say(tx, workers.Presence("w1", JobClass.DEPLOY, "host", 1, 2, None, "it does not answer"))
-        factories.add_job(tx, spec=factories.spec("blog").to_json())
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+        factories.add_job(tx, spec=factories.spec("blog").frozen())
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     pipelines = {JobKind.FORGE: lambda _: (Creates(),)}
-    tools = cast(Tools, SimpleNamespace(limits=limits))
+    runtime, images = FakeRuntime(on=FakeEngine(id="two")), FakeImages()
+    made = {"runtimes": {"docker": runtime}, "engines": {"docker": runtime.on}, "images": images}
+    tools = cast(Tools, SimpleNamespace(limits=limits, **made))
     runner = Runner(Ledger(database, patience=1), tools, StepOutput(database), pipelines=pipelines)
-    assert worker(database, broker, Standing(home=True), runner).work() == 1
+    assert worker(database, broker, EngineMembership(home=True), runner).work() == 1
     with database.transaction() as tx:
         assert tx.execute(text("SELECT container, engine FROM jobs")).one() == ("c1", "two")
 
@@ -114,13 +127,13 @@ class Asked:
 
 
 def test_a_refused_worker_has_no_engine_and_says_why() -> None:
-    identity = EngineIdentity(Asked("two"), lambda _: Standing(home=False, refused="no registry"))
+    identity = EngineIdentity(Asked("two"), lambda _: EngineMembership(home=False, refused="no registry"))
     identity.look()
     assert (identity.id, identity.error) == (None, "no registry")
 
 
 def test_an_engine_that_was_away_is_asked_again() -> None:
-    identity = EngineIdentity(Asked(None, "one"), lambda _: Standing(home=True))
+    identity = EngineIdentity(Asked(None, "one"), lambda _: EngineMembership(home=True))
     seen: list[Any] = []
     for _ in range(3):
         identity.refresh()
@@ -129,7 +142,7 @@ def test_an_engine_that_was_away_is_asked_again() -> None:
 
 
 def test_an_engine_that_went_away_or_was_replaced_is_noticed_under_a_running_worker() -> None:
-    identity = EngineIdentity(Asked("one", None, "two"), lambda _: Standing(home=True), every=0)
+    identity = EngineIdentity(Asked("one", None, "two"), lambda _: EngineMembership(home=True), every=0)
     seen: list[Any] = []
     for _ in range(3):
         identity.refresh()
@@ -138,7 +151,7 @@ def test_an_engine_that_went_away_or_was_replaced_is_noticed_under_a_running_wor
 
 
 def test_an_answer_holds_for_a_while() -> None:
-    identity = EngineIdentity(Asked("one"), lambda _: Standing(home=True))
+    identity = EngineIdentity(Asked("one"), lambda _: EngineMembership(home=True))
     for _ in range(3):
         identity.refresh()
     assert identity.id == "one"
@@ -146,7 +159,7 @@ def test_an_answer_holds_for_a_while() -> None:
 
 def test_a_call_stays_in_the_queue_when_the_engine_of_its_worker_has_died(database: Database, broker: Broker) -> None:
     home = worker(
-        database, broker, Standing(home=True), cast(Runner, None), JobClass.INVOKE, Asked("two", None), every=0
+        database, broker, EngineMembership(home=True), cast(Runner, None), JobClass.INVOKE, Asked("two", None), every=0
     )
     assert home.work() == 0
     factories.add_live(database, "fn")
@@ -157,6 +170,66 @@ def test_a_call_stays_in_the_queue_when_the_engine_of_its_worker_has_died(databa
     assert home.work() == 0
     with database.transaction() as tx:
         assert tx.scalar(text("SELECT state FROM jobs")) == "queued"
+
+
+@pytest.mark.parametrize("answers", [("one", None), (None, None)], ids=["engine dies", "engine was never there"])
+@pytest.mark.parametrize(("kind", "engine"), [(JobKind.DEPLOY, None), (JobKind.DEPLOY, HOME), (JobKind.FORGE, HOME)])
+def test_what_needs_an_engine_is_left_to_other_workers_while_this_ones_is_away(
+    database: Database, broker: Broker, answers: tuple[str | None, ...], kind: JobKind, engine: str | None
+) -> None:
+    """A function's deploy may run on any engine, and a webserver's on the home engine: on another machine both do."""
+    with database.transaction() as tx:
+        factories.add_job(tx, kind, spec=factories.spec("blog").frozen(), engine=engine)
+    identity = EngineIdentity(Asked(*answers, None, None), lambda _: EngineMembership(home=True), every=0)
+    for _ in answers:
+        identity.look()
+    assert replace(worker(database, broker, identity.standing, cast(Runner, None)), engine=identity).work() == 0
+
+
+def test_a_change_is_not_taken_a_moment_after_the_engine_has_died(database: Database, broker: Broker) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.DEPLOY, engine=HOME)
+        workers.say(tx, workers.Presence("w2", JobClass.DEPLOY, "other", 1, 2, "one", None))
+    identity = EngineIdentity(Asked("two", None, None), lambda _: EngineMembership(home=True))
+    identity.look()
+    assert replace(worker(database, broker, identity.standing, cast(Runner, None)), engine=identity).work() == 0
+
+
+@pytest.mark.parametrize(("others", "taken"), [(False, 1), (True, 0)], ids=["alone", "with another"])
+def test_a_change_that_only_a_worker_without_engine_could_do_ends_with_the_engines_error(
+    database: Database, broker: Broker, others: bool, taken: int
+) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.DEPLOY, engine=HOME)
+        tx.execute(text("UPDATE jobs SET run_after = clock_timestamp() - interval '1 min'"))
+        if others:
+            workers.say(tx, workers.Presence("w2", JobClass.DEPLOY, "other", 1, 2, "one", None))
+    has = WorkerTools(runtimes={"docker": "main"})
+    away = EngineIdentity(Asked(*[None] * 4), lambda _: EngineMembership(home=True), every=0, has=has)
+    runner = cast(Runner, SimpleNamespace(run=lambda job, stop: None))
+    process = replace(worker(database, broker, EngineMembership(home=True), runner), engine=away)
+    assert process.work() == taken
+
+
+def test_a_job_that_needs_no_engine_is_done_while_that_is_away(database: Database, broker: Broker) -> None:
+    with database.transaction() as tx:
+        factories.add_job(tx, JobKind.TEARDOWN, spec=factories.spec("blog").frozen())
+    away = EngineIdentity(Asked(None, None, None), lambda _: EngineMembership(home=True), every=0)
+    runner = cast(Runner, SimpleNamespace(run=lambda job, stop: None))
+    process = replace(worker(database, broker, EngineMembership(home=True), runner), engine=away)
+    assert process.work() == 1
+
+
+def test_a_wakeup_is_handed_on_to_a_worker_whose_engine_answers(database: Database, broker: Broker) -> None:
+    broker.client().flushall()
+    away = EngineIdentity(Asked(*[None] * 4), lambda _: EngineMembership(home=True), every=0)
+    process = replace(worker(database, broker, EngineMembership(home=True), cast(Runner, None)), engine=away)
+    with database.transaction() as tx:
+        factories.add_job(tx, engine=HOME)
+    alone = (process.work(), broker.client().llen("deploy"))
+    with database.transaction() as tx:
+        workers.say(tx, workers.Presence("w2", JobClass.DEPLOY, "other", 1, 2, "one", None))
+    assert (alone, process.work(), broker.client().llen("deploy")) == ((0, 0), 0, 1)
 
 
 def said(database: Database, identity: EngineIdentity) -> None:
@@ -173,7 +246,7 @@ def test_what_waits_for_an_engine_that_is_away_is_not_given_up_while_its_worker_
     with database.transaction() as tx:
         factories.add_job(tx, engine="one")
         tx.execute(text("UPDATE jobs SET created_at = clock_timestamp() - interval '5 min'"))
-    identity = EngineIdentity(Asked("one", None), lambda _: Standing(home=True))
+    identity = EngineIdentity(Asked("one", None), lambda _: EngineMembership(home=True))
     for _ in range(2):
         said(database, identity)
         sweep(database, max_claims=5)
@@ -185,7 +258,7 @@ def test_what_waits_for_an_engine_that_is_away_is_not_given_up_while_its_worker_
 
 
 def test_a_worker_that_is_refused_speaks_for_no_engine(database: Database) -> None:
-    standings = iter((Standing(home=True), Standing(home=False, refused="no registry")))
+    standings = iter((EngineMembership(home=True), EngineMembership(home=False, refused="no registry")))
     identity = EngineIdentity(Asked("one", "one"), lambda _: next(standings))
     for _ in range(2):
         said(database, identity)
@@ -208,7 +281,7 @@ class Slow:
 
 def test_a_slow_engine_holds_up_one_thread_at_most() -> None:
     slow = Slow()
-    identity = EngineIdentity(slow, lambda _: Standing(home=True), every=0)
+    identity = EngineIdentity(slow, lambda _: EngineMembership(home=True), every=0)
     identity.refresh()
     asking = threading.Thread(target=identity.refresh)
     asking.start()
@@ -222,7 +295,7 @@ def test_a_slow_engine_holds_up_one_thread_at_most() -> None:
 def test_those_who_know_no_engine_wait_for_one_answer() -> None:
     slow = Slow()
     slow.asked = 1
-    identity = EngineIdentity(slow, lambda _: Standing(home=True))
+    identity = EngineIdentity(slow, lambda _: EngineMembership(home=True))
     seen: list[str | None] = []
     threads = [threading.Thread(target=lambda: (identity.refresh(), seen.append(identity.id))) for _ in range(4)]
     for thread in threads:

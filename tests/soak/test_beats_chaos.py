@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import beats_chaos
 from tests.servers import Broker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import beats_kit
 from tests.beats_kit import Crons, Processes
 from tests.servers import Broker, wait_until

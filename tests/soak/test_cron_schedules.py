@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.cron.expression import parse_schedule
 from tests import cron_oracle
 from tests.cron_cases import TWO_YEARS, ZONES
 

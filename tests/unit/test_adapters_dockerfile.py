@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.dockerfile import outside_images, read, recipe, require_public
+from norn_tasks.adapters.dockerfile import (
+    Recipe,
+    is_name_of,
+    is_reference,
+    may_be_an_id,
+    outside_images,
+    read,
+    recipe,
+    require_public,
+    with_stage_labels,
+)
 from norn_tasks.domain.errors import SourceError
 
 PLATFORM = {"TARGETARCH": "amd64"}
@@ -196,11 +206,97 @@ def test_adding_from_an_address_that_is_not_public_is_refused(line: str) -> None
 
 @pytest.mark.parametrize(
     "line",
-    ["ADD https://example.com/x.tgz /x", "ADD . /x", "ADD localhost /x", "RUN wget http://127.0.0.1/", "ADD $X /x",
+    ["ADD https://example.com/x.tgz /x", "ADD . /x", "ADD localhost /x", "RUN wget http://127.0.0.1/", "ADD x $X",
      "ADD https://example.com/v${V}/x.tgz /x", "ADD git@github.com:a/b.git#v1 /x", 'ADD ["a b", "/x"]'],
 )  # fmt: skip
 def test_adding_anything_else_is_fine(line: str) -> None:
     require_public(f"FROM x\n{line}\n", "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ADD http://$H:8800/x /x",
+        "ADD http://${H}/x /x",
+        "ADD $S://127.0.0.1/x /x",
+        "ADD ht$S://127.0.0.1/x /x",
+        "ADD http:/$REST /x",
+        "ADD https://127.0.0.$N/x /x",
+        "ADD https://$USER@example.com/x /x",
+        "ADD https://example.com$REST /x",
+        "ADD git@$H:a/b.git /x",
+        "ADD $X /x",
+        "ADD a $X/b /x/",
+        'ADD ["${X}", "/x"]',
+        "ADD --link $X /x",
+        "ONBUILD ADD ${X:-a} /x",
+    ],
+)
+def test_adding_from_an_address_with_a_variable_in_its_host_is_refused(line: str) -> None:
+    with pytest.raises(SourceError, match="a variable may be the address"):
+        require_public(f"FROM x\n{line}\n", "Dockerfile")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ADD build/lib-$V.tgz /x", "ADD app-$V.tgz /x", "ADD . $HOME/", "ADD --chown=$U a /x", "COPY $X /x",
+     "ADD git@github.com:a/$B.git#v1 /x", "ADD https://example.com?v=$V /x"],
+)  # fmt: skip
+def test_a_variable_in_a_path_is_fine(line: str) -> None:
+    require_public(f"FROM x\n{line}\n", "Dockerfile")
+
+
+# Names of images
+
+
+@pytest.mark.parametrize(
+    "text", ["busybox", "norn/blog:1", "localhost:5000/a/b__c:V1.2", f"a.example/x@sha256:{'0' * 64}", "[::1]:5000/x"]
+)
+def test_the_name_of_an_image_is_one(text: str) -> None:
+    assert is_reference(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["../containers", "../containers/one", "busybox..x", "a//b", "", "x:", "Busybox", "x@y"]
+)
+def test_anything_else_is_none(text: str) -> None:
+    assert not is_reference(text)
+
+
+@pytest.mark.parametrize("text", ["d8ca", "0", "sha256:d", "f" * 64, f"sha256:{'0' * 64}"])
+def test_hexadecimal_digits_may_be_an_id(text: str) -> None:
+    assert may_be_an_id(text)
+
+
+@pytest.mark.parametrize("text", ["busybox", "d8ca:1", "library/d8ca", "D8CA", "f" * 65, "sha512:d8ca"])
+def test_a_name_is_no_id(text: str) -> None:
+    assert not may_be_an_id(text)
+
+
+SHOWN = {"RepoTags": ["busybox:latest", "a.example/x:1"], "RepoDigests": [f"busybox@sha256:{'1' * 64}"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["busybox", "library/busybox:latest", "docker.io/busybox", "index.docker.io/library/busybox", "a.example/x:1",
+     f"busybox:9@sha256:{'1' * 64}"],
+)  # fmt: skip
+def test_an_image_has_the_names_that_the_engine_shows(name: str) -> None:
+    assert is_name_of(name, SHOWN)
+
+
+@pytest.mark.parametrize("name", ["d8ca", "busybox:1", "x:1", f"busybox@sha256:{'2' * 64}", "../containers"])
+def test_an_image_has_no_other_name(name: str) -> None:
+    assert not is_name_of(name, SHOWN)
+
+
+# Stages
+
+
+def test_every_stage_gets_the_label() -> None:
+    text = "# escape=\\\n#\nFROM x AS a\nRUN : \\\nFROM y\nfrom \\\n# why\n  a\nUSER 1"
+    marked = "# escape=\\\n#\nFROM x AS a\nLABEL s=b\nRUN : \\\nFROM y\nfrom \\\n# why\n  a\nLABEL s=b\nUSER 1"
+    assert with_stage_labels(Recipe(text, 2), "Dockerfile", "s=b") == Recipe(marked, 2, (4, 10))
 
 
 def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:

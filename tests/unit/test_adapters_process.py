@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.adapters.lines import Lines
-from norn_tasks.adapters.process import Command, Completed, base_environment, run
+from norn_tasks.adapters.processes.lines import Lines
+from norn_tasks.adapters.processes.process import Command, Completed, base_environment, run
 from norn_tasks.domain.errors import StepFailed, Stopped, TimedOut
 from norn_tasks.ports import Say
 from tests.fakes.stop import FakeStop
@@ -130,7 +130,7 @@ def test_when_the_worker_is_killed_the_whole_group_is_gone() -> None:
 
 
 WORKER = """
-from norn_tasks.adapters.process import Command, base_environment, run
+from norn_tasks.adapters.processes.process import Command, base_environment, run
 from tests.fakes.stop import FakeStop
 import sys
 program = '''

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from norn_tasks.adapters.capture import Capture
-from norn_tasks.adapters.frames import STDERR, STDOUT, Frames
-from norn_tasks.adapters.redaction import without_credentials
+from norn_tasks.adapters.docker.frames import STDERR, STDOUT, Frames
+from norn_tasks.adapters.processes.redaction import without_credentials
 
 
 def frame(stream: int, payload: bytes) -> bytes:

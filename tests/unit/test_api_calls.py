@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from norn_api import calls
-from norn_api.calls import HEADERS_MAX, HeadersTooLarge, passed_on
+from norn_api.calling import calls
+from norn_api.calling.calls import HEADERS_MAX, passed_on
+from norn_api.web.errors import HeadersTooLarge
 from norn_tasks.domain.errors import BadRequest, NornError, NotRecorded, SecretsMissing
 from tests.architecture.source import ROOT
 

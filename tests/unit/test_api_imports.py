@@ -16,7 +16,7 @@ class Absent:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())
-import norn_api.app, norn_tasks.store.brief, norn_tasks.store.tokens
+import norn_api.app, norn_tasks.store.database.bounded, norn_tasks.store.access.tokens
 """
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from norn_api.limits import Buckets
-from norn_api.places import Places
+from norn_api.access.limits import Buckets
+from norn_api.streaming.concurrency import ConcurrencyLimit
 from norn_tasks.domain.errors import TooManyRequests
 
 
@@ -46,7 +46,7 @@ def test_memory_stays_bounded_whoever_comes() -> None:
 
 
 def test_place_beyond_the_last_is_refused_with_a_time() -> None:
-    places = Places(1, "streams")
+    places = ConcurrencyLimit(1, "streams")
     places.take()
     with pytest.raises(TooManyRequests) as refused:
         places.take()
@@ -54,7 +54,7 @@ def test_place_beyond_the_last_is_refused_with_a_time() -> None:
 
 
 def test_place_given_back_twice_is_one_place() -> None:
-    places = Places(1, "streams")
+    places = ConcurrencyLimit(1, "streams")
     give_back = places.take()
     give_back()
     give_back()

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from norn_tasks.domain import archive
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, NornError
-from norn_tasks.domain.links import leading_out
-from norn_tasks.domain.source_tree import MOST_FILES, Tree
+from norn_tasks.domain.sources import archive
+from norn_tasks.domain.sources.links import leading_out
+from norn_tasks.domain.sources.source_tree import MOST_FILES, Tree
 
 MIB = 2**20
 Fill = Callable[[tarfile.TarFile], None]
@@ -45,7 +45,7 @@ def packed(*fills: Fill) -> bytes:
 
 
 def read(data: bytes, most: int = MIB) -> Tree:
-    return archive.read(io.BytesIO(data), most, archive.KeepNothing())
+    return archive.read(io.BytesIO(data), most, archive.DiscardingConsumer())
 
 
 def test_a_tree_is_named_by_what_it_holds_and_not_by_its_archive() -> None:
@@ -62,6 +62,37 @@ def test_a_tree_is_named_by_what_it_holds_and_not_by_its_archive() -> None:
 )  # fmt: skip
 def test_another_tree_has_another_name(other: tuple[Fill, ...]) -> None:
     assert read(packed(*other)).revision != read(packed(entry("a", b"1"))).revision
+
+
+WHOLE = gzip.decompress(packed(entry("a", b"1"), entry("b", b"2")))
+SECOND = 2 * 512
+"""Where the header of the second entry begins."""
+
+
+def damaged(at: int, by: bytes) -> bytes:
+    return WHOLE[: SECOND + at] + by + WHOLE[SECOND + at + len(by) :]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        damaged(148, b"0000000\0"),
+        damaged(124, b"not a size\0\0"),
+        damaged(0, b"\xff" * 512),
+        WHOLE[: SECOND + 100],
+        WHOLE[:SECOND] + bytes(512) + WHOLE[SECOND:],
+        WHOLE + b"more",
+    ],
+    ids=["checksum", "size", "nonsense", "cut", "an end in the middle", "something behind the end"],
+)
+def test_an_archive_that_is_damaged_behind_its_first_entry_is_refused(plain: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="it is no whole"):
+        read(gzip.compress(plain))
+
+
+@pytest.mark.parametrize("plain", [WHOLE[: 4 * 512], WHOLE[: 5 * 512], WHOLE + bytes(20_000)])
+def test_an_archive_may_end_with_any_number_of_zeros(plain: bytes) -> None:
+    assert read(gzip.compress(plain)).files == 2
 
 
 def test_git_is_no_part_of_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from norn_tasks.adapters.build_progress import BuildProgress
+from norn_tasks.adapters.docker.build_progress import BuildProgress
 
 
 def told(*lines: str, head: int = 2) -> list[str]:
@@ -54,3 +54,21 @@ def test_a_place_is_of_the_apps_own_file(line: str, own: str) -> None:
 )
 def test_what_the_app_says_stays(line: str) -> None:
     assert told(line) == [line]
+
+
+def test_lines_between_the_apps_own_are_not_counted() -> None:
+    said: list[str] = []
+    progress = BuildProgress(said.append, 2, added=(4, 7))
+    for number in (3, 5, 6, 8):
+        progress.err(f"dockerfile parse error line {number}: unknown instruction: X")
+    assert [line.split()[4] for line in said] == ["1:", "2:", "3:", "4:"]
+
+
+def test_steps_have_the_numbers_of_the_apps_own_file() -> None:
+    said: list[str] = []
+    progress = BuildProgress(said.append, added=(4,))
+    for line in ("Step 1/3 : FROM busybox", "Step 2/3 : LABEL norn.io/stage=blog", "Step 3/3 : RUN false"):
+        progress.out(line)
+    progress.err("The command '/bin/sh -c false' returned a non-zero code: 1")
+    assert [line for line in said if line.startswith("Step")] == ["Step 1/2 : FROM busybox\n", "Step 2/2 : RUN false\n"]
+    assert progress.failure == " at step 2, RUN false: it exited 1"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from norn_cli.errors import CliError
-from norn_cli.ignoring import Ignored
-from norn_cli.packing import Packed, pack
-from norn_tasks.domain import archive
+from norn_cli.uploads.ignoring import Ignored
+from norn_cli.uploads.packing import Packed, pack
+from norn_tasks.domain.sources import archive
 
 MIB = 2**20
 
@@ -45,7 +45,7 @@ def test_the_server_calls_the_tree_as_the_command_does(tmp_path: Path) -> None:
     (root / "bin" / "run").chmod(0o755)
     (root / "link").symlink_to("bin/run")
     made = packed(root)
-    tree = archive.read(io.BytesIO(made.archive), MIB, archive.KeepNothing())
+    tree = archive.read(io.BytesIO(made.archive), MIB, archive.DiscardingConsumer())
     assert (tree.revision, tree.files, tree.size) == (made.revision, made.files, made.size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from norn_cli.text import RESET, clean, clip, one_line, width
+from norn_cli.display.text import RESET, clean, clip, one_line, width
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from norn_cli.times import ago, between, duration, local
+from norn_cli.display.times import ago, between, duration, local
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

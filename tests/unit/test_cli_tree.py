@@ -76,12 +76,13 @@ def test_every_option_is_mentioned_by_its_help(name):
 )
 def test_a_number_is_offered_as_far_as_the_api_takes_it(name, option, query, field):
     offered = next(param.type for param in LEAVES[name].params if param.name == option)
+    assert isinstance(offered, click.IntRange)
     taken = query.model_json_schema()["properties"][field]
     assert (offered.min, offered.max) == (taken["minimum"], taken["maximum"])
 
 
 def test_every_module_of_commands_is_listed():
-    modules = {path.stem.replace("_", "-") for path in (ROOT / "norn_cli" / "commands").glob("*.py")} - {"--init--"}
+    modules = {path.stem.replace("_", "-") for path in (ROOT / "norn_cli" / "commands").rglob("*.py")} - {"--init--"}
     assert modules == set(SUMMARIES)
 
 

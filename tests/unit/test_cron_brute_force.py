@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from cronsim import CronSim
 
-from norn_tasks.domain import cron
-from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.cron import expression
+from norn_tasks.domain.cron.expression import parse_schedule
 from tests import cron_oracle
 from tests.cron_cases import EXPRESSIONS, TWO_YEARS, YEAR, ZONES
 
@@ -70,7 +70,7 @@ def test_a_far_occurrence_is_come_to_in_few_walks(monkeypatch: pytest.MonkeyPatc
         walks.append(of)
         return CronSim(*of)
 
-    monkeypatch.setattr(cron, "CronSim", counted)
+    monkeypatch.setattr(expression, "CronSim", counted)
     rare = parse_schedule("*/59 0 29 2 */7", "Europe/Berlin")
     found = list(islice(rare.between(TWO_YEARS[0], datetime(2200, 1, 1, tzinfo=UTC)), 8))
     assert [moment.astimezone(ZoneInfo("Europe/Berlin")).strftime("%m-%d %H:%M %w") for moment in found] == [

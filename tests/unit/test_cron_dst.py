@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.cron.expression import parse_schedule
 
 MINUTE = timedelta(minutes=1)
 Wall = tuple[datetime, datetime]  # the moment in UTC, and what the clock on the wall shows

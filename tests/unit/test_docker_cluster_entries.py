@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from norn_tasks.adapters.docker_cluster.entries import LONGEST, Entries
+from norn_tasks.adapters.processes.entries import LONGEST, Entries, last_lines, spare
+from norn_tasks.domain.redaction import Redaction
+from norn_tasks.domain.secret import Secret
 
 
 def lines(*entries: bytes) -> list[str]:
@@ -30,6 +32,28 @@ AT = b"2026-11-23T14:53:25.754063784Z "
 )
 def test_entries_become_lines(entries: list[bytes], expected: list[str]) -> None:
     assert lines(*entries) == expected
+
+
+LONG = "c4n4ry" * 9000
+"""A secret of several entries; in base64 it has still more."""
+
+
+@pytest.mark.parametrize("before", range(1, 9))
+def test_a_log_that_is_read_from_the_middle_of_a_secret_does_not_show_its_end(before: int) -> None:
+    hidden = Redaction([Secret(LONG)])
+    whole = LONG.encode() + b"\n"
+    log = [AT + whole[at : at + 16_384] for at in range(0, len(whole), 16_384)] + [
+        AT + b"line %d\n" % n for n in range(20)
+    ]
+    read = log[before:]
+    shown = [line.text for line in last_lines(read, "r1-1", len(read) - spare(hidden), hidden)]
+    assert not any("4ry" in text for text in shown)
+    assert "line 19" in shown
+
+
+def test_a_short_log_is_shown_from_its_first_line() -> None:
+    read = [AT + b"line %d\n" % n for n in range(9)]
+    assert len(last_lines(read, "r1-1", 9, Redaction([Secret(LONG)]))) == 9
 
 
 def test_a_line_is_cut_at_its_limit() -> None:

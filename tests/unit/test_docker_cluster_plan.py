@@ -10,24 +10,26 @@ from hypothesis import strategies as st
 from norn_tasks.adapters.docker_cluster.plan import (
     Admit,
     Create,
+    DesiredReplicas,
     Forget,
     Move,
     Readdress,
     Retire,
-    Wanted,
     next_move,
 )
-from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
-from norn_tasks.domain.replica import Replica
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
+from norn_tasks.domain.jobs.replica import Replica
 
 LIVE, STARTING, LEAVING = "live", "starting", "leaving"
 
 
 def one(
     name: str, row: str | None = LIVE, *, generation: int = 2, state: str = "running", index: int = 1, ip: str = ""
-) -> Seen:
+) -> ReplicaContainer:
     """A container `name`, with a row in that state unless None."""
-    seen = Seen(name, "blog", index, generation, generation, state, ip or ("10.0.0.1" if state == "running" else ""))
+    seen = ReplicaContainer(
+        name, "blog", index, generation, generation, state, ip or ("10.0.0.1" if state == "running" else "")
+    )
     if row is None:
         return seen
     return replace(
@@ -35,12 +37,12 @@ def one(
     )
 
 
-def old(name: str, row: str | None = LIVE, *, state: str = "running") -> Seen:
+def old(name: str, row: str | None = LIVE, *, state: str = "running") -> ReplicaContainer:
     return one(name, row, generation=1, state=state)
 
 
-def move(*replicas: Seen, wanted: int = 2, started: frozenset[str] = frozenset()) -> Move | None:
-    return next_move(World(replicas), Wanted(2, wanted, started))
+def move(*replicas: ReplicaContainer, wanted: int = 2, started: frozenset[str] = frozenset()) -> Move | None:
+    return next_move(World(replicas), DesiredReplicas(2, wanted, started))
 
 
 def test_nothing_is_done_when_all_is_well() -> None:
@@ -49,7 +51,7 @@ def test_nothing_is_done_when_all_is_well() -> None:
 
 def test_the_first_thing_is_to_forget_what_is_gone() -> None:
     lost = Replica("x", "blog", 1, 1, LIVE)
-    assert next_move(World((old("a"),), (lost,)), Wanted(2, 1)) == Forget((lost,))
+    assert next_move(World((old("a"),), (lost,)), DesiredReplicas(2, 1)) == Forget((lost,))
 
 
 def test_a_live_one_at_another_address_is_told() -> None:
@@ -72,6 +74,17 @@ def test_one_without_a_row_is_admitted() -> None:
 
 def test_nothing_old_goes_before_the_first_new_one_lives() -> None:
     assert move(old("a"), old("b"), old("c"), wanted=1) == Create(1)
+
+
+def recreating(*replicas: ReplicaContainer, wanted: int = 1) -> Move | None:
+    return next_move(World(replicas), DesiredReplicas(2, wanted, recreate=True))
+
+
+def test_a_rollout_that_recreates_ends_every_old_one_before_it_starts_a_new_one() -> None:
+    made = one("c", STARTING, state="created")
+    assert recreating(old("a"), old("b"), wanted=2) == Create(1)
+    assert recreating(old("a"), old("b"), made, wanted=2) == Retire((old("a"), old("b")))
+    assert recreating(made, wanted=2) == Admit(made)
 
 
 def test_an_old_one_goes_for_a_new_one() -> None:
@@ -129,10 +142,10 @@ def test_none_wanted_leaves_none() -> None:
 
 
 @dataclass
-class Engine:
+class EngineClient:
     """Makes moves as a worker does, with every new replica healthy; counts what serves."""
 
-    replicas: dict[str, Seen] = field(default_factory=dict)
+    replicas: dict[str, ReplicaContainer] = field(default_factory=dict)
     lost: list[Replica] = field(default_factory=list)
     made: int = 0
 
@@ -161,7 +174,7 @@ class Engine:
                 assert index not in {each.index for each in self.replicas.values() if each.generation == 2}
                 self.replicas[f"new{self.made}"] = one(f"new{self.made}", None, state="created", index=index)
 
-    def _row(self, replica: Seen, state: str, address: str) -> None:
+    def _row(self, replica: ReplicaContainer, state: str, address: str) -> None:
         row = Replica(replica.id, "blog", replica.release, replica.generation, state, address)
         self.replicas[replica.id] = replace(self.replicas[replica.id], row=row)
 
@@ -176,13 +189,13 @@ REPLICAS = st.tuples(ROWS, st.integers(1, 3), STATES, st.sampled_from(["", "10.0
 def test_every_world_comes_to_its_end_and_serves_all_the_way(
     found: list[tuple[str | None, int, str, str]], wanted: int, lost: int
 ) -> None:
-    engine = Engine(lost=[Replica(f"lost{n}", "blog", 1, 1, LIVE) for n in range(lost)])
+    engine = EngineClient(lost=[Replica(f"lost{n}", "blog", 1, 1, LIVE) for n in range(lost)])
     for n, (row, generation, state, ip) in enumerate(found):
         address = ip if state == "running" else ""
         engine.replicas[f"c{n}"] = one(f"c{n}", row, generation=generation, state=state, index=n + 1, ip=address)
     serving, there = engine.serving(), len(engine.replicas)
     for _ in range(100):
-        following = next_move(engine.world(), Wanted(2, wanted))
+        following = next_move(engine.world(), DesiredReplicas(2, wanted))
         if following is None:
             break
         engine.make(following)

@@ -13,6 +13,7 @@ import pytest
 from norn_tasks.adapters.docker_cluster import probe
 from norn_tasks.adapters.docker_cluster.probe import Knock
 from norn_tasks.domain.errors import Stopped
+from norn_tasks.domain.infraspec import Health
 from tests.fakes.stop import FakeStop
 from tests.servers import free_port
 
@@ -56,22 +57,22 @@ def dripping(connection: socket.socket) -> None:
 
 
 def answers(port: int) -> Knock:
-    return probe.answers(HOST, port, "/health", "blog", FakeStop())
+    return probe.check(HOST, port, Health(path="/health"), FakeStop())
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (b"HTTP/1.1 200 OK\r\n\r\n", Knock(True, "answered 200")),
-        (b"HTTP/1.0 204 No Content\r\n\r\n", Knock(True, "answered 204")),
-        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", Knock(True, "answered 302")),
-        (b"HTTP/1.1 200\r\n\r\n", Knock(True, "answered 200")),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", Knock(False, "answered 404")),
-        (b"HTTP/1.1 500 Oh\r\n\r\n", Knock(False, "answered 500")),
+        (b"HTTP/1.1 200 OK\r\n\r\n", Knock(True, "answered 200", answered=True)),
+        (b"HTTP/1.0 204 No Content\r\n\r\n", Knock(True, "answered 204", answered=True)),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", Knock(True, "answered 302", answered=True)),
+        (b"HTTP/1.1 200\r\n\r\n", Knock(True, "answered 200", answered=True)),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", Knock(False, "answered 404", answered=True)),
+        (b"HTTP/1.1 500 Oh\r\n\r\n", Knock(False, "answered 500", answered=True)),
         (b"", Knock(False, "closed the connection without an answer")),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", Knock(False, "answered something that is not HTTP")),
-        (b"x" * 5000, Knock(False, "answered something that is not HTTP")),
-        (b"HTTP/1.1 2000 OK\r\n", Knock(False, "answered something that is not HTTP")),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Knock(False, "answered something that is not HTTP", answered=True)),
+        (b"x" * 5000, Knock(False, "answered something that is not HTTP", answered=True)),
+        (b"HTTP/1.1 2000 OK\r\n", Knock(False, "answered something that is not HTTP", answered=True)),
     ],
 )
 def test_an_answer_is_judged_by_its_status(text: bytes, expected: Knock) -> None:
@@ -88,12 +89,12 @@ def test_a_try_takes_no_longer_than_its_limit(act: Callable[[socket.socket], Non
 
 
 def test_nobody_there_is_told_apart() -> None:
-    assert answers(free_port()) == probe.accepts(HOST, free_port(), FakeStop()) == Knock(False)
+    assert answers(free_port()) == probe.check(HOST, free_port(), Health(), FakeStop()) == Knock(False)
 
 
 def test_a_port_that_accepts_is_enough_without_a_path() -> None:
     with server(silent) as port:
-        assert probe.accepts(HOST, port, FakeStop()) == Knock(True)
+        assert probe.check(HOST, port, Health(), FakeStop()) == Knock(True)
 
 
 def test_a_stop_ends_a_try() -> None:
@@ -101,11 +102,11 @@ def test_a_stop_ends_a_try() -> None:
     threading.Timer(0.2, stop.set, ["cancelled"]).start()
     begun = time.monotonic()
     with server(silent) as port, pytest.raises(Stopped):
-        probe.answers(HOST, port, "/", "blog", stop)
+        probe.check(HOST, port, Health(path="/"), stop)
     assert time.monotonic() - begun < 1
 
 
-def test_the_request_names_the_internal_host() -> None:
+def test_the_request_asks_for_localhost_and_says_who_asks() -> None:
     heard: list[bytes] = []
 
     def act(connection: socket.socket) -> None:
@@ -114,4 +115,18 @@ def test_the_request_names_the_internal_host() -> None:
 
     with server(act) as port:
         answers(port)
-    assert heard[0].startswith(b"GET /health HTTP/1.1\r\nHost: blog:%d\r\n" % port)
+    head = heard[0].split(b"\r\n")
+    assert head[:3] == [b"GET /health HTTP/1.1", b"Host: localhost", b"User-Agent: norn-health"]
+
+
+def test_a_request_names_the_host_and_the_path_that_the_spec_asks_for() -> None:
+    heard: list[bytes] = []
+
+    def act(connection: socket.socket) -> None:
+        heard.append(connection.recv(4096))
+        connection.sendall(b"HTTP/1.1 401 Unauthorized\r\n\r\n")
+
+    with server(act) as port:
+        health = Health(path="/up", host="shop.example.com", status="200,401", timeout=1)
+        assert probe.check(HOST, port, health, FakeStop()) == Knock(True, "answered 401", answered=True)
+    assert heard[0].startswith(b"GET /up HTTP/1.1\r\nHost: shop.example.com\r\n")

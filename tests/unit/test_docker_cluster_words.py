@@ -8,30 +8,33 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from norn_tasks.adapters.docker_cluster import diagnosis
-from norn_tasks.adapters.docker_cluster.status import status
-from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
-from norn_tasks.domain.replica import Replica
+from norn_tasks.adapters.docker_cluster.looks.status import status
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
+from norn_tasks.domain.causes import Evidence
+from norn_tasks.domain.jobs.replica import Replica
 from norn_tasks.ports import Workload
 
 WEB = Workload("blog", 1, 1, "image", 1, port=8080, healthcheck="/health", memory=64 * 2**20)
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-DEAD = Seen("c1", "blog", 1, 1, 1, "exited", exit_code=1, started_at=NOW, finished_at=NOW + timedelta(seconds=0.4))
+DEAD = ReplicaContainer(
+    "c1", "blog", 1, 1, 1, "exited", exit_code=1, started_at=NOW, finished_at=NOW + timedelta(seconds=0.4)
+)
 RUNC = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
 
 
 @pytest.mark.parametrize(
     ("seen", "sentence"),
     [
-        (DEAD, "the new container exited 1 after 0.4 s"),
-        (replace(DEAD, finished_at=NOW), "the new container exited 1 at once"),
-        (replace(DEAD, finished_at=NOW + timedelta(seconds=75)), "the new container exited 1 after 75 s"),
-        (replace(DEAD, started_at=None), "the new container exited 1"),
+        (DEAD, "the new container exited 1 after 0.4 s: Error: boom"),
+        (replace(DEAD, finished_at=NOW), "the new container exited 1 at once: Error: boom"),
+        (replace(DEAD, finished_at=NOW + timedelta(seconds=75)), "the new container exited 1 after 75 s: Error: boom"),
+        (replace(DEAD, started_at=None), "the new container exited 1: Error: boom"),
         (replace(DEAD, exit_code=137, oom_killed=True), "it used more than its 64 MiB and was killed"),
     ],
 )
-def test_an_end_is_told_in_one_sentence(seen: Seen, sentence: str) -> None:
-    error = diagnosis.ended(WEB, seen, ["last"])
-    assert (error.sentence, error.facts["last_lines"]) == (sentence, ["last"])
+def test_an_end_is_told_in_one_sentence(seen: ReplicaContainer, sentence: str) -> None:
+    error = diagnosis.ended(WEB, seen, Evidence(lines=("Error: boom",)))
+    assert (error.sentence, error.facts["last_lines"]) == (sentence, ["Error: boom"])
 
 
 @pytest.mark.parametrize(
@@ -56,20 +59,35 @@ def test_a_start_that_fails_is_told_in_one_sentence(said: str, sentence: str) ->
     assert diagnosis.not_started(said).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        (DEAD, "the new container exited 1 after 0.4 s and wrote nothing"),
+        (
+            replace(DEAD, exit_code=139),
+            "the new container exited 139 (SIGSEGV: it crashed) after 0.4 s and wrote nothing",
+        ),
+        (replace(DEAD, exit_code=0), "the new container exited 0 after 0.4 s"),
+    ],
+)
+def test_an_end_without_a_word_says_so(seen: ReplicaContainer, sentence: str) -> None:
+    assert diagnosis.ended(WEB, seen, Evidence()).sentence == sentence
+
+
 def test_without_a_limit_the_machines_memory_is_named() -> None:
-    error = diagnosis.ended(replace(WEB, memory=None), replace(DEAD, oom_killed=True), [])
+    error = diagnosis.ended(replace(WEB, memory=None), replace(DEAD, oom_killed=True), Evidence())
     assert error.sentence == "it used more than the machine has and was killed"
 
 
 @pytest.mark.parametrize(("size", "word"), [(2**30, "1 GiB"), (1536 * 2**20, "1536 MiB"), (1000, "1000 bytes")])
 def test_a_size_is_told_in_a_unit_that_keeps_it_whole(size: int, word: str) -> None:
-    error = diagnosis.ended(replace(WEB, memory=size), replace(DEAD, oom_killed=True), [])
+    error = diagnosis.ended(replace(WEB, memory=size), replace(DEAD, oom_killed=True), Evidence())
     assert f"its {word} " in error.sentence
 
 
 @pytest.mark.parametrize("code", [0, 1, 126, 127, 137, 139, 143])
 def test_every_end_has_a_way_out(code: int) -> None:
-    assert diagnosis.ended(WEB, replace(DEAD, exit_code=code), []).hint
+    assert diagnosis.ended(WEB, replace(DEAD, exit_code=code), Evidence()).hint
 
 
 # Looks
@@ -79,8 +97,10 @@ def row(container: str, state: str, generation: int = 1) -> Replica:
     return Replica(container, "blog", generation, generation, state, "10.0.0.1:8080")
 
 
-def seen(container: str, state: str = "running", generation: int = 1) -> Seen:
-    return Seen(container, "blog", 1, generation, generation, state, "10.0.0.1" if state == "running" else "")
+def seen(container: str, state: str = "running", generation: int = 1) -> ReplicaContainer:
+    return ReplicaContainer(
+        container, "blog", 1, generation, generation, state, "10.0.0.1" if state == "running" else ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +124,7 @@ def seen(container: str, state: str = "running", generation: int = 1) -> Seen:
     ],
 )
 def test_wanted_and_ready_are_read_from_rows_and_engine(
-    containers: list[Seen], rows: list[Replica], expected: tuple[int, int]
+    containers: list[ReplicaContainer], rows: list[Replica], expected: tuple[int, int]
 ) -> None:
     told = status("blog", joined(containers, rows))
     assert (told.wanted, told.ready) == expected

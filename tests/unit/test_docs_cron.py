@@ -13,14 +13,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from norn_tasks.domain.alert import AlertKind
-from norn_tasks.domain.cron import parse_schedule
-from norn_tasks.domain.cron_told import told
+from norn_tasks.domain.alerting.alert import SEVERITIES, AlertKind
+from norn_tasks.domain.alerting.destination import NotificationFormat
+from norn_tasks.domain.alerting.notification import Parcel
+from norn_tasks.domain.cron.description import described
+from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.infraspec import Role, notices, parse
-from norn_tasks.domain.notification import Parcel
 from norn_tasks.domain.schedule import Verdict
 from norn_tasks.domain.secret import Sealed, Secret
 
+ALERTS = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
 PAGE = (Path(__file__).parents[2] / "docs" / "cron.md").read_text()
 PARCEL = Parcel(
     "abc-7", "alert.raised", "https://hooks.example/", Sealed("ops", 1, b""), {"app": "blog"}, 1_700_000_000
@@ -33,9 +35,9 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def rows(heading: str) -> list[str]:
+def rows(heading: str, page: str = PAGE) -> list[str]:
     """Answers the first cell of each row of the table below a heading."""
-    table = PAGE.partition(heading)[2].partition("\n## ")[0]
+    table = page.partition(heading)[2].partition("\n## ")[0]
     return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
 
 
@@ -51,7 +53,7 @@ def test_each_table_of_times_is_what_the_calendar_says(text: str) -> None:
     written, zone, start = re.split(r" {2,}", first)
     begin = datetime.fromisoformat(start.removeprefix("from ")).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     schedule = parse_schedule(written, zone)
-    coming = told(schedule, islice(schedule.between(begin, FAR, begin), len(lines)), begin)
+    coming = described(schedule, islice(schedule.between(begin, FAR, begin), len(lines)), begin)
     assert [f"{one.local} {one.offset}  {one.note}".rstrip() for one in coming] == lines
 
 
@@ -61,11 +63,23 @@ def test_there_are_examples() -> None:
 
 
 def test_each_verdict_is_explained_and_no_other() -> None:
-    assert sorted(rows("## What became of it")) == sorted(Verdict)
+    assert sorted(rows("## Verdicts")) == sorted(Verdict)
 
 
 def test_each_kind_of_alert_is_explained_and_no_other() -> None:
-    assert sorted(rows("## Alerts")) == sorted(AlertKind)
+    of_apps = [row for heading in ("## Webservers and workers", "## The server") for row in rows(heading, ALERTS)]
+    assert sorted([*rows("## Alerts"), *of_apps]) == sorted(AlertKind)
+
+
+def test_each_alert_has_the_severity_that_the_page_names() -> None:
+    table = ALERTS.partition("## Severity")[2].partition("\n## ")[0]
+    lines = {severity: re.findall(r"`([^`]+)`", kinds) for severity, kinds in re.findall(
+        r"^\| `(critical|warning)` \|[^|]*\|([^|]*)\|$", table, re.MULTILINE)}  # fmt: skip
+    assert {kind: severity for severity, kinds in lines.items() for kind in kinds} == SEVERITIES
+
+
+def test_each_format_is_in_the_table_of_the_page() -> None:
+    assert sorted(rows("## Receivers", ALERTS)) == sorted(NotificationFormat)
 
 
 def test_the_receivers_lines_check_what_is_sent() -> None:

@@ -14,7 +14,7 @@ from norn_tasks.embedded.lock import Lock, held, holder
 
 def test_a_second_start_is_refused_with_pid_and_time(tmp_path: Path) -> None:
     first = Lock(tmp_path / "lock")
-    first.tell(4711, "http://127.0.0.1:8800")
+    first.write_holder(4711, "http://127.0.0.1:8800")
     with pytest.raises(AlreadyRunning, match=r"already running here \(pid 4711, since \d{4}-\d\d-\d\d \d\d:\d\d\)"):
         Lock(tmp_path / "lock")
     first.close()

@@ -8,7 +8,7 @@ import pytest
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.embedded.logs import Growing, logs
-from norn_tasks.embedded.watch import tail
+from norn_tasks.embedded.supervision.watch import tail
 from norn_tasks.settings import Settings
 
 

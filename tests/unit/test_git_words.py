@@ -1,10 +1,10 @@
-"""Why a repository cannot be read, in git's and ssh's own words, and what is told to do about it."""
+"""Why a repository cannot be read, in git's and ssh's own words, and what a message suggests."""
 
 from __future__ import annotations
 
 import pytest
 
-from norn_tasks.adapters.git_words import told
+from norn_tasks.adapters.sources.git_messages import explained
 
 NO_RIGHT = "fatal: Could not read from remote repository."
 ADVICE = ("", "Please make sure you have the correct access rights", "and the repository exists.")
@@ -26,10 +26,10 @@ AWAY = ("fatal: unable to access 'https://git.example/blog/': Could not resolve 
         (AWAY, "check repo.url"),
     ],
 )
-def test_the_line_that_tells_why_is_told_with_what_helps(lines: tuple[str, ...], way_out: str) -> None:
-    said, hint = told(lines, 128)
+def test_the_line_with_the_reason_is_shown_with_a_hint(lines: tuple[str, ...], way_out: str) -> None:
+    said, hint = explained(lines, 128)
     assert (said, way_out in hint) == (lines[0], True)
 
 
-def test_without_a_word_the_exit_code_is_told() -> None:
-    assert told((), 128)[0] == "it ended with 128"
+def test_without_a_reason_the_exit_code_is_shown() -> None:
+    assert explained((), 128)[0] == "it ended with 128"

@@ -123,6 +123,27 @@ def test_init_keeps_a_dockerfile(tmp_path: Path) -> None:
     assert (tmp_path / "Dockerfile").read_text(encoding="utf-8") == "FROM mine\n"
 
 
+def test_init_writes_the_dockerfile_of_what_is_there(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "server.js").write_text("require('http').createServer(f).listen(3000)\n", encoding="utf-8")
+    assert main(["init", "--role", "webserver", "--app", "y", "--dir", str(tmp_path)]) == 0
+    assert 'CMD ["node", "server.js"]' in (tmp_path / "Dockerfile").read_text(encoding="utf-8")
+    assert parse((tmp_path / "infraspec.yaml").read_text(encoding="utf-8")).port == 3000
+    assert ".env\n" in (tmp_path / ".dockerignore").read_text(encoding="utf-8")
+    assert "This looks like node (server.js)" in capsys.readouterr().out
+
+
+def test_init_says_that_it_recognised_nothing(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    assert main(["init", "--role", "webserver", "--app", "y", "--dir", str(tmp_path)]) == 0
+    assert "note: nothing here was recognised" in capsys.readouterr().out
+
+
+def test_init_takes_the_port_of_a_dockerfile(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM mine\nEXPOSE 5000\n", encoding="utf-8")
+    assert main(["init", "--role", "webserver", "--app", "y", "--dir", str(tmp_path)]) == 0
+    assert parse((tmp_path / "infraspec.yaml").read_text(encoding="utf-8")).port == 5000
+
+
 def test_init_refuses_a_name_before_it_writes(tmp_path: Path, capsys: Captured) -> None:
     assert main(["init", "--role", "cron", "--app", "My App", "--dir", str(tmp_path / "new")]) == 1
     assert not (tmp_path / "new").exists()

@@ -10,7 +10,7 @@ import yaml
 
 from norn_tasks.domain.errors import SpecInvalid
 from norn_tasks.domain.infraspec import decode, from_json, parse
-from norn_tasks.domain.infraspec.yaml_text import read_document
+from norn_tasks.domain.infraspec.yaml.text import read_document
 
 SPECS = Path(__file__).parents[1] / "corpus" / "specs"
 VALID = sorted((SPECS / "valid").iterdir())

@@ -7,7 +7,7 @@ import pytest
 from norn_tasks.domain.errors import SpecInvalid
 from norn_tasks.domain.infraspec import field_paths, from_json, notices, parse
 from norn_tasks.domain.infraspec.later import LATER, SKIPPED
-from norn_tasks.domain.infraspec.places import dotted
+from norn_tasks.domain.infraspec.yaml.positions import dotted
 
 WORKER = "app: x\nrole: worker\n"
 CRON = "app: x\nrole: cron\nschedule: '@daily'\n"
@@ -49,6 +49,7 @@ def test_a_type_is_judged_before_the_feature() -> None:
         WORKER + "secrets: [A]\nvolumes: []\nmigrations: {idempotent: true}\n",
         CRON + "runtime: docker\nconcurrency: allow\ncatchup: none\njitter: 0\nretries: {max: 0}\n",
         CRON + "alerts: {window: 1h, threshold: 1}\n",
+        WORKER + "alerts: {window: 1h, threshold: 1}\n",
         CRON + "concurrency: forbid\ncatchup: last\ntimezone: Asia/Tokyo\n",
         CRON + "concurrency: queue\ncatchup: all\nstartDeadline: 5m\njitter: 5s\nretries: {max: 1}\n",
         CRON + "concurrency: replace\n",
@@ -60,13 +61,14 @@ def test_what_asks_for_nothing_new_is_accepted_without_a_word(text: str) -> None
 
 
 NOTED = [
+    (WORKER + "command: ./run\nenv: {discovery.type: single-node}\n", "env"),
     (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes[].size"),
     (WORKER + "services: {postgres: {database: a}}\n", "services.postgres"),
     (WORKER + "services: {kv: {namespace: a}}\n", "services.kv"),
     (WORKER + "services: {events: {topics: [a]}}\n", "services.events"),
     (WORKER + "services: {storage: {bucket: abc}}\n", "services.storage"),
     (WEBSERVER + "hosts: {external: a.example}\n", "hosts.external"),
-    (WORKER + "alerts: {}\n", "alerts"),
+    (FUNCTION + "alerts: {}\n", "alerts"),
     (WORKER + "repo: {url: https://h.example/x, autoDeploy: true}\n", "repo.autoDeploy"),
     (WORKER + "repo: {url: https://h.example/x, paths: [a]}\n", "repo.paths"),
     (FUNCTION + "function: {warm: 1}\n", "function.warm"),

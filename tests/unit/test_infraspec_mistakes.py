@@ -34,7 +34,7 @@ build:
     tests: make
     dockerfile: ../Dockerfile
 env:
-  lower: x
+  1lower: x
   GOOD: [a]
 function:
   timeout: 0
@@ -45,7 +45,7 @@ function:
         "4:1 helthcheck",
         "6:5 build.tests",
         "7:17 build.dockerfile",
-        "9:3 env.lower",
+        "9:3 env.1lower",
         "10:9 env.GOOD",
         "11:1 function",
         "12:12 function.timeout",
@@ -110,7 +110,7 @@ def test_a_rule_between_fields_is_silent_when_one_of_them_is_refused() -> None:
 
 
 def test_a_wrong_role_does_not_hide_the_other_mistakes() -> None:
-    assert places_of("app: x\nrole: wbserver\nport: x\nsecrets: [a]\n") == ["2:7 role", "3:7 port", "4:11 secrets[0]"]
+    assert places_of("app: x\nrole: wbserver\nport: x\nsecrets: [1a]\n") == ["2:7 role", "3:7 port", "4:11 secrets[0]"]
 
 
 def test_a_field_of_another_role_says_which_role_can_use_it() -> None:
@@ -211,3 +211,18 @@ def test_any_text_is_a_spec_or_a_list_of_mistakes(text: str) -> None:
         assert all(
             str(mistake).isprintable() and mistake.line > 0 and mistake.column > 0 for mistake in refused.mistakes
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("domains: [a.example]", "hosts.external names a public host"),
+        ("image: nginx", "write FROM and the image in a Dockerfile"),
+        ("build: {args: {A: b}}", "write ARG with a default"),
+        ("processes: {web: x}", "make an app of each process"),
+        ("zzqx: 1", "docs/infraspec.md lists the fields"),
+    ],
+)
+def test_a_field_of_other_platforms_says_what_does_its_work_here(line: str, hint: str) -> None:
+    (mistake,) = mistakes_of(f"app: x\nrole: worker\n{line}\n")
+    assert mistake.hint.startswith(hint)

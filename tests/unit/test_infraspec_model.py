@@ -22,7 +22,7 @@ from norn_tasks.domain.infraspec import (
     Resources,
     Response,
     Role,
-    Runtime,
+    RuntimeName,
     from_json,
     parse,
 )
@@ -34,7 +34,7 @@ def test_what_is_left_out_has_the_defaults_of_the_design() -> None:
     assert (spec.build.dockerfile, spec.repo.branch, spec.repo.auto_deploy) == ("Dockerfile", "main", False)
     assert (spec.timezone, spec.catchup, spec.concurrency) == ("UTC", Catchup.LAST, Concurrency.FORBID)
     assert (spec.jitter, spec.retries.max, spec.retries.backoff, spec.start_deadline) == (0, 0, 10, None)
-    assert (spec.runtime, spec.network, spec.timeout) == (Runtime.DOCKER, Network.BRIDGE, 300)
+    assert (spec.runtime, spec.network, spec.timeout) == (RuntimeName.DOCKER, Network.BRIDGE, 300)
     assert (spec.alerts.window, spec.alerts.threshold, spec.container.writable) == (300, 3, False)
     assert (spec.resources.memory, spec.resources.cpu, spec.port, spec.healthcheck) == (None, None, None, None)
 

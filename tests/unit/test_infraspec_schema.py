@@ -42,7 +42,7 @@ def test_the_schema_accepts_what_parse_accepts(file: Path) -> None:
         "{app: x, role: webserver, port: '80'}",
         "{app: x, role: worker, port: null}",
         "{app: x, role: worker, env: {NORN_X: y}}",
-        "{app: x, role: worker, env: {a: y}}",
+        "{app: x, role: worker, env: {1a: y}}",
         "{app: x, role: worker, resources: {memory: 5x}}",
         "{app: x, role: worker, services: {kv: {}}}",
         "{app: x, role: worker, build: {test_stage: y}}",

@@ -22,6 +22,10 @@ GOOD: list[tuple[Callable[[str], str], str]] = [
     (names.env_key, "PATH"),
     (names.env_key, "A" * 128),
     (names.env_key, "NORNISH"),
+    (names.env_key, "FLASK_CELERY__broker_url"),
+    (names.env_key, "ConnectionStrings__Default"),
+    (names.env_key, "discovery.type"),
+    (names.env_key, "npm-config-cache"),
     (names.dns_label, "a" * 63),
     (names.hostname, "mail.slopistry.com"),
     (names.hostname, "xn--bcher-kva.example"),
@@ -47,7 +51,7 @@ GOOD: list[tuple[Callable[[str], str], str]] = [
 
 BAD: list[tuple[Callable[[str], str], str]] = [
     *((names.app_name, text) for text in ("", "A", "1a", "a-", "-a", "a_b", "a.b", "a\n", "a" * 41, "ａ", "a\0")),
-    *((names.env_key, text) for text in ("", "a", "1A", "A-B", "A=B", "A\n", "A" * 129, "NORN_X", "NORN_", "Ä")),
+    *((names.env_key, text) for text in ("", "1A", ".a", "-a", "A B", "A=B", "A\n", "A" * 129, "NORN_X", "NORN_", "Ä")),
     *((names.dns_label, text) for text in ("", "a.b", "1a", "a-", "a" * 64)),
     *(
         (names.hostname, text)
@@ -92,6 +96,12 @@ def test_a_refused_address_is_not_repeated_because_it_may_hold_a_secret(text: st
     with pytest.raises(InvalidRequest) as refused:
         names.repo_url(text)
     assert "hunter2" not in refused.value.sentence + refused.value.hint
+
+
+def test_a_hint_names_no_other_variable() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        names.env_key("1http proxy")
+    assert refused.value.hint == "write one such as LOG_LEVEL"
 
 
 def test_a_near_miss_is_given_back_repaired() -> None:

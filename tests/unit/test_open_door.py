@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from norn_api.open_door import ForeignHost, ForeignPage, refuse_foreign
+from norn_api.access.open_door import ForeignHost, ForeignPage, refuse_foreign
 
 OURS = [
     "127.0.0.1", "127.0.0.1:8800", "127.1.2.3:8800", "[::1]:8800", "localhost", "LOCALHOST:8800", "norn.localhost:8800",

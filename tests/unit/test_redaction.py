@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
@@ -48,6 +49,26 @@ def test_a_value_is_hidden_however_it_is_written(value: str, written) -> None:
     shown = HIDDEN.of_text(written(value))
     assert "***" in shown
     assert len(shown) < 60 and value[:6] not in shown and value.strip()[-6:] not in shown
+
+
+QUOTED = "it's\t\"mine\"\x1b\\n\x01 ü'"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        repr,
+        lambda value: repr({"key": value}),
+        lambda value: repr(value.encode()),
+        shlex.quote,
+        lambda value: "+ printf " + "'" + value.replace("'", "'\\''") + "'",
+        lambda value: "+ printf $'it\\'s\\t\"mine\"\\E\\\\n\\001 ü\\''",
+    ],
+    ids=["repr", "repr of a dict", "repr of bytes", "dash", "bash", "bash with control characters"],
+)
+def test_a_value_is_hidden_however_a_program_quotes_it(written) -> None:
+    shown = Redaction([Secret(QUOTED)]).of_text(written(QUOTED))
+    assert "***" in shown and "mine" not in shown
 
 
 def test_each_longer_line_of_a_value_is_hidden_alone() -> None:

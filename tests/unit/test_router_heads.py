@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import h11
 import pytest
 
-from norn_tasks.router.answers import not_served
-from norn_tasks.router.heads import body_size, refusal, toward_client, toward_replica
-from norn_tasks.store.routes import Route
+from norn_tasks.router.protocol.answers import not_served
+from norn_tasks.router.protocol.heads import RequestHead, answer_fields, found_in, refusal, request_head
+from norn_tasks.store.replicas.routes import Route
 
 Fields = list[tuple[str, str]]
 
 
-def request(*fields: tuple[str, str], method: str = "GET", version: str = "1.1") -> h11.Request:
-    return h11.Request(method=method, target="/", headers=[("Host", "a"), *fields], http_version=version)
+def raw(*fields: tuple[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in (("Host", "a"), *fields)]
+
+
+def request(*fields: tuple[str, str], method: str = "GET") -> RequestHead:
+    return request_head(method.encode(), b"/", "1.1", raw(*fields), peer=b"10.0.0.1", address=b"127.0.0.1:18800")
 
 
 def passed(*fields: tuple[str, str]) -> Fields:
-    head = toward_replica(request(*fields), "10.0.0.1", "127.0.0.1:18800")
-    return [(name.decode(), value.decode()) for name, value in head.headers.raw_items()]
+    lines = request(*fields).raw.decode().split("\r\n")[1:-2]
+    return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
 
 
 def test_connection_cannot_take_away_host_or_length() -> None:
@@ -43,8 +46,8 @@ def test_http2_settings_do_not_pass_so_that_no_replica_speaks_http2_here() -> No
 
 
 def test_a_chunked_answer_has_no_length() -> None:
-    head = h11.Response(status_code=200, headers=[("Transfer-Encoding", "chunked"), ("Content-Length", "5")])
-    assert list(toward_client(head).headers) == []
+    fields = [(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"5")]
+    assert answer_fields(fields)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -55,12 +58,12 @@ def test_a_chunked_answer_has_no_length() -> None:
         (request(("Transfer-Encoding", "chunked")), None),
     ],
 )
-def test_the_size_of_a_body_is_known_unless_chunked(head: h11.Request, size: int | None) -> None:
-    assert body_size(head) == size
+def test_the_size_of_a_body_is_known_unless_chunked(head: RequestHead, size: int | None) -> None:
+    assert head.length == size
 
 
 def test_an_ordinary_request_is_not_refused() -> None:
-    assert refusal(request(("Content-Length", "5"), method="POST")) is None
+    assert refusal(b"POST", "1.1", found_in(raw(("Content-Length", "5")))) is None
 
 
 @pytest.mark.parametrize(

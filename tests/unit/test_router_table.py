@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from norn_tasks.router.backend import Backend
 from norn_tasks.router.table import Entry, Table
-from norn_tasks.store.routes import Route, Routes, Target
+from norn_tasks.store.replicas.routes import Route, Routes, Target
 from tests.router_kit import story
 
 

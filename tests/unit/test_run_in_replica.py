@@ -9,15 +9,18 @@ from typing import Any, cast
 import pytest
 
 from norn_tasks.domain.errors import Stopped
-from norn_tasks.domain.job import Fence, Job, JobKind
-from norn_tasks.domain.step import Learned
-from norn_tasks.ports import Command, Terminal, Tools
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.facts import ProgramExit
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.requests import ExecJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.ports import ExecCommand, Terminal, Tools
 from norn_tasks.steps.observation import RunInReplica
-from norn_tasks.steps.step import Context
+from norn_tasks.steps.step import StepContext
 from tests.fakes.stop import FakeWatch
 from tests.fakes.terminal import FakeTerminal
 
-ARGS = {"command": ["sh", "-l"], "replica": 2, "tty": True, "term": "xterm", "size": [30, 100]}
+REQUEST = ExecJobRequest(("sh", "-l"), replica=2, tty=True, term="xterm", size=(30, 100))
 
 
 class Sitting:
@@ -25,18 +28,18 @@ class Sitting:
 
     def __init__(self, program: Callable[[Terminal], int], *, claims: int = 1) -> None:
         self.watch, self.terminal = FakeWatch(), FakeTerminal()
-        self.asked: list[Command] = []
+        self.asked: list[ExecCommand] = []
         self._program = program
-        self._job = Job(9, JobKind.EXEC, "web", None, Fence(9, 1), args=ARGS, claims=claims)
+        self._job = Job(9, REQUEST, "web", None, Fence(9, 1), claims=claims, cluster="docker")
 
     def run(self) -> Learned | None:
         """Runs the step."""
         live = SimpleNamespace(terminal=lambda job, watch: self.terminal)
         cluster = SimpleNamespace(execute=self._execute)
-        tools = SimpleNamespace(live=live, cluster=cluster, limits=SimpleNamespace(instance="abc123"))
-        return RunInReplica().run(Context(self._job, cast(Tools, tools), self.watch.watch, cast(Any, None)))
+        tools = SimpleNamespace(live=live, clusters={"docker": cluster}, limits=SimpleNamespace(instance="abc123"))
+        return RunInReplica().run(StepContext(self._job, cast(Tools, tools), self.watch.watch, cast(Any, None)))
 
-    def _execute(self, command: Command, terminal: Terminal) -> int:
+    def _execute(self, command: ExecCommand, terminal: Terminal) -> int:
         self.asked.append(command)
         return self._program(terminal)
 
@@ -49,13 +52,13 @@ def test_its_exit_code_is_learned_and_told() -> None:
     sitting = Sitting(lambda _: 3)
     learned = sitting.run()
     assert learned is not None
-    assert (learned.facts, learned.failed, sitting.terminal.exit_code) == ({"exit_code": 3}, None, 3)
+    assert (learned.facts, learned.failed, sitting.terminal.exit_code) == ((ProgramExit(3),), None, 3)
 
 
 def test_the_cluster_is_asked_for_exactly_what_was_asked_for() -> None:
     sitting = Sitting(lambda _: 0)
     sitting.run()
-    assert sitting.asked == [Command("web", ("sh", "-l"), "9-abc123", 2, True, "xterm", (30, 100))]
+    assert sitting.asked == [ExecCommand("web", ("sh", "-l"), "9-abc123", 2, True, "xterm", (30, 100))]
 
 
 def test_after_a_worker_died_with_it_it_is_not_run_again() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from norn_tasks.domain.cron import parse_schedule
+from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.schedule import due, held_back, newest_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

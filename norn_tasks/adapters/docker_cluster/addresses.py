@@ -14,21 +14,22 @@ from typing import Any
 
 from docker import APIClient
 
-from norn_tasks.adapters import networks
+from norn_tasks.adapters.docker import networks
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker_cluster.policy import NETWORK
-from norn_tasks.adapters.engine import Engine
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
 
 NOT_ITS_FAULT = ("Address already in use", "user configured subnets")
-"""What the engine says at a start when another has the address, or another worker is making the network again."""
+"""The engine's messages at a start when another has the address, or another worker is making the network again."""
 
 _TRIES = 10
 _PAUSE = 0.2
 _DRAWS = 1000
+"""How often it is tried, the seconds between two tries, and how many addresses are drawn in one."""
 
 
-def ensure(engine: Engine, name: str = NETWORK) -> IPv4Network:
-    """Makes the network if it is missing and answers its subnet; several workers may do so at once."""
+def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
+    """Makes the network if it is missing and returns its subnet; several workers may do so at once."""
     for left in reversed(range(_TRIES)):
         try:
             found = networks.ensure(engine, name, talk=True, own_subnet=True)
@@ -42,7 +43,7 @@ def ensure(engine: Engine, name: str = NETWORK) -> IPv4Network:
 
 
 def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
-    """Answers an address of the network that no container has, running or not."""
+    """Returns an address of the network that no container has, running or not."""
     containers = client.containers(all=True, filters={"network": name})
     taken = {address for each in containers for address in _addresses(each["NetworkSettings"]["Networks"].get(name))}
     for _ in range(_DRAWS):

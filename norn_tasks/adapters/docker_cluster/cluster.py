@@ -8,56 +8,76 @@ through, sends to gated ones only. Control planes that share an engine share thi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from norn_tasks.adapters.docker.client import APP, EngineClient
 from norn_tasks.adapters.docker_cluster import addresses
-from norn_tasks.adapters.docker_cluster.containers import Containers, gone, look
+from norn_tasks.adapters.docker_cluster.containers import Containers, gone, listed, look, look_at
 from norn_tasks.adapters.docker_cluster.execs import Exec
 from norn_tasks.adapters.docker_cluster.gate import Gate, Gates
 from norn_tasks.adapters.docker_cluster.logs import Logs
+from norn_tasks.adapters.docker_cluster.looks.checks import checked, sightings
+from norn_tasks.adapters.docker_cluster.looks.ends import ends
+from norn_tasks.adapters.docker_cluster.looks.status import status
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
 from norn_tasks.adapters.docker_cluster.rollout import Rollout
-from norn_tasks.adapters.docker_cluster.status import status
-from norn_tasks.adapters.docker_cluster.world import joined
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.domain.app_status import WorkloadStatus
-from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, Stopped
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
+from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, NotFound, StepFailed, Stopped
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.replica import ReplicaEnd
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
-from norn_tasks.ports import Command, Replicas, Stop, Terminal, Watch, Workload
+from norn_tasks.ports import ExecCommand, Replicas, RouterPorts, Stop, Terminal, Watch, Workload
 
 
 class DockerCluster:
-    """Keeps `ports.Cluster` on a docker engine, for the control plane `instance`.
+    """Implements `ports.Cluster` on a Docker engine, for the control plane `instance`.
 
-    `rollout_timeout`: seconds that a new replica may take to become healthy; `drain_timeout`: seconds that the open
-    requests of a leaving one may take; `stay_up`: seconds that a worker must run to count as healthy.
+    `router`: the router's address, without a port; `rollout_timeout`: seconds that a new replica may take to become
+    healthy; `drain_timeout`: seconds that the open requests of a leaving replica may take; `stay_up`: seconds that a
+    worker, and a webserver without a healthcheck, must stay up to count as healthy; `keep_lines` keeps the lines of a
+    container that is about to be removed.
     """
 
     name = "docker"
+    engine: str | None = "docker"
 
     def __init__(
         self,
-        engine: Engine,
+        engine: EngineClient,
         replicas: Replicas,
+        ports: RouterPorts,
         *,
+        router: str,
         instance: str,
         rollout_timeout: float,
         drain_timeout: float,
         stay_up: float = 10.0,
+        keep_lines: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._replicas = replicas
+        self._ports = ports
+        self._router = router
         self._instance = instance
         self._gates = Gates(rollout_timeout, stay_up)
         self._drain = drain_timeout
+        self._keep_lines = keep_lines
+
+    def own_volumes(self, watch: Watch) -> None:
+        """Returns none: the replicas mount the volumes of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
         """Makes the network if it is missing."""
         self._ensure_network(watch)
 
-    def expose(self, workload: Workload, watch: Watch) -> None:
-        """Makes the network if it is missing: a replica brings its internal name with it when it starts there."""
+    def expose(self, workload: Workload, watch: Watch) -> str:
+        """Gives the app a port of the router, which it keeps, and returns its address there.
+
+        Each replica brings the internal name with it when it starts on the network.
+        """
         self._ensure_network(watch)
+        return f"{self._router}:{self._ports.reserve(workload.app, watch.fence)}"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
         """Checks that what should run can run; raises ReleaseGone when the image is not there."""
@@ -66,7 +86,7 @@ class DockerCluster:
         self._ensure_network(watch)
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Replaces one replica after the other, and answers when exactly what is wanted serves.
+        """Replaces one replica after the other, and returns when exactly what is wanted serves.
 
         Raises EngineDown when the engine does not answer at the beginning; later it is waited for.
         """
@@ -77,8 +97,9 @@ class DockerCluster:
         return status(workload.app, world, workload.replicas)
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Takes nothing away: an internal name is gone with the replicas that carry it."""
+        """Frees the app's port of the router; its internal name goes with the replicas that carry it."""
         watch.stop.check()
+        self._ports.release(app, watch.fence)
 
     def dismantle(self, app: str, watch: Watch) -> None:
         """Stops and removes everything of the app that runs, and its rows."""
@@ -89,15 +110,30 @@ class DockerCluster:
             self._replicas.gone(row.container, watch.fence)
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Looks at all apps of this control plane that have a container; raises ClusterDown."""
+        """Returns a status of each app of this control plane that has a replica; raises ClusterDown."""
+        containers: dict[str, list[str]] = {}
         try:
-            seen = look(self._engine.briefly, self._instance)
+            for each in listed(self._engine.briefly, self._instance):
+                containers.setdefault(each["Labels"][APP], []).append(each["Id"])
+            looks = {app: self._look(containers[app]) for app in sorted(containers)}
+            ended = ends(self._engine, self._instance)
         except EngineDown as error:
             raise ClusterDown(error.sentence, hint=error.hint) from error
-        apps = sorted({each.app for each in seen})
+        worlds = {
+            app: joined(seen, self._replicas.of_app(app)) for app, seen in looks.items() if isinstance(seen, tuple)
+        }
+        found = dict(zip(worlds, checked(tuple(worlds.values())), strict=True))
         return tuple(
-            status(app, joined((each for each in seen if each.app == app), self._replicas.of_app(app))) for app in apps
+            WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended)
+            for app, seen in looks.items()
         )
+
+    def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
+        """Returns an app's replicas, or why the engine refuses to show them: that hides no other app."""
+        try:
+            return look_at(self._engine.briefly, containers)
+        except (StepFailed, Conflict) as error:
+            return error.sentence
 
     def logs(
         self,
@@ -110,13 +146,13 @@ class DockerCluster:
     ) -> None:
         """Emits the last lines of all replicas by time, then, following, new ones until the stop is set."""
         logs = Logs(self._engine, self._instance, app, emit, stop, hidden)
-        # That nobody reads any more is how following ends, and no trouble of the job that reads.
+        # Following ends when its reader leaves, which is no failure of the job.
         with contextlib.suppress(Stopped):
             logs.tail(tail)
             if follow:
                 logs.follow()
 
-    def execute(self, command: Command, terminal: Terminal) -> int:
+    def execute(self, command: ExecCommand, terminal: Terminal) -> int:
         """Runs a program in the replica that is asked for, else in the first of the newest that serve."""
         world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
         serving = [each for each in world.replicas if each.live and each.running]
@@ -128,7 +164,15 @@ class DockerCluster:
         return Exec(self._engine, chosen.id, command, terminal).run()
 
     def _containers(self, watch: Watch, hidden: Redaction = NOTHING_HIDDEN) -> Containers:
-        return Containers(self._engine, self._instance, watch.stop, self._gates.timeout, hidden)
+        return Containers(self._engine, self._instance, watch.stop, self._gates.timeout, hidden, self._keep_lines)
 
     def _ensure_network(self, watch: Watch) -> None:
         self._engine.promptly(lambda _: addresses.ensure(self._engine), watch.stop)
+
+
+def _status(app: str, world: World, ended: Mapping[str, list[ReplicaEnd]]) -> WorkloadStatus:
+    """Returns the status of an app with its checks and the ends of its live replicas."""
+    seen = sightings(world)
+    return replace(
+        status(app, world), sightings=seen, ends=tuple(end for each in seen for end in ended.get(each.container, ()))
+    )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from docker import APIClient
 
+from norn_tasks.adapters.docker.client import APP, INSTANCE, OWNER, EngineClient, moment
 from norn_tasks.adapters.docker_cluster import addresses, policy
-from norn_tasks.adapters.docker_cluster.entries import spare
-from norn_tasks.adapters.docker_cluster.world import Seen
-from norn_tasks.adapters.engine import APP, INSTANCE, Engine, moment
-from norn_tasks.adapters.lines import decode
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
+from norn_tasks.adapters.processes.entries import last_lines, spare
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone, StepFailed
-from norn_tasks.domain.job import Fence
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import Stop, Workload
 
@@ -23,10 +24,13 @@ T = TypeVar("T")
 
 LAST_LINES = 20
 GRACE = 10
-"""Seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL of a replica from before its spec could say so."""
 
 _AGAIN = 0.5
 _LONGEST = 1000
+"""The seconds between two tries of a call, and the most characters of a line of output in a message."""
+
+log = logging.getLogger(__name__)
 
 
 class Ask(Protocol):
@@ -36,34 +40,47 @@ class Ask(Protocol):
 
 
 def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
-    """Lists this control plane's replicas as the engine sums them up; of one app or of all."""
-    labels = [f"{INSTANCE}={instance}", policy.GENERATION, *([f"{APP}={app}"] if app is not None else [])]
+    """Returns this control plane's replicas as the engine lists them; those of one app or of all.
+
+    The label of the owner says what a container is: a container has the labels of its image as well, and every
+    container that Norn creates sets an owner of its own over them.
+    """
+    labels = [f"{INSTANCE}={instance}", OWNER, APP if app is None else f"{APP}={app}"]
 
     def ours(client: APIClient) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = client.containers(all=True, filters={"label": labels})
         return found
 
-    return ask(ours)
+    return [each for each in ask(ours) if each["Labels"][OWNER].startswith(policy.OWNED)]
 
 
-def look(ask: Ask, instance: str, app: str | None = None) -> tuple[Seen, ...]:
-    """Looks closely at this control plane's replicas."""
-    closely = [see(ask, each["Id"]) for each in listed(ask, instance, app)]
+def look(ask: Ask, instance: str, app: str) -> tuple[ReplicaContainer, ...]:
+    """Returns a close look at each replica of an app."""
+    return look_at(ask, (each["Id"] for each in listed(ask, instance, app)))
+
+
+def look_at(ask: Ask, containers: Iterable[str]) -> tuple[ReplicaContainer, ...]:
+    """Returns a close look at each of these replicas that is still there."""
+    closely = [see(ask, each) for each in containers]
     return tuple(each for each in closely if each is not None)
 
 
-def see(ask: Ask, container: str) -> Seen | None:
-    """Looks closely at one replica; None when it is gone."""
+def see(ask: Ask, container: str) -> ReplicaContainer | None:
+    """Returns a close look at one replica; None when it is gone or when its labels cannot be read."""
     try:
         found: dict[str, Any] = ask(lambda client: client.inspect_container(container))
     except NotFound:
         return None
-    return _seen(found)
+    try:
+        return _seen(found)
+    except (KeyError, ValueError) as error:
+        log.warning("the container %s has labels of a replica that cannot be read: %r", container, error)
+        return None
 
 
-def _seen(found: dict[str, Any]) -> Seen:
+def _seen(found: dict[str, Any]) -> ReplicaContainer:
     state, marks = found["State"], found["Config"]["Labels"]
-    return Seen(
+    return ReplicaContainer(
         id=found["Id"],
         app=marks[APP],
         index=int(marks[policy.INDEX]),
@@ -76,34 +93,43 @@ def _seen(found: dict[str, Any]) -> Seen:
         oom_killed=state["OOMKilled"],
         started_at=moment(state["StartedAt"]),
         finished_at=moment(state["FinishedAt"]),
+        grace=found["Config"].get("StopTimeout") or GRACE,
     )
 
 
 class Containers:
     """The engine's side of one piece of work; `patience`: seconds for which an engine that is away is waited for.
 
-    `outages` counts the calls that it did not answer. `hidden` is replaced in lines.
+    `outages` counts the calls that it did not answer. `hidden` is replaced in lines. `keep_lines` keeps what a
+    container has written, before it is removed.
     """
 
     def __init__(
-        self, engine: Engine, instance: str, stop: Stop, patience: float, hidden: Redaction = NOTHING_HIDDEN
+        self,
+        engine: EngineClient,
+        instance: str,
+        stop: Stop,
+        patience: float,
+        hidden: Redaction = NOTHING_HIDDEN,
+        keep_lines: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._instance = instance
         self._stop = stop
         self._patience = patience
         self._hidden = hidden
+        self._keep_lines = keep_lines
         self.outages = 0
 
-    def first_look(self, app: str) -> tuple[Seen, ...]:
+    def first_look(self, app: str) -> tuple[ReplicaContainer, ...]:
         """Looks at all of the app's containers; raises EngineDown at once when the engine does not answer."""
         return look(self.at_once, self._instance, app)
 
-    def look(self, app: str) -> tuple[Seen, ...]:
+    def look(self, app: str) -> tuple[ReplicaContainer, ...]:
         """Looks at all of the app's containers."""
         return look(self.patiently, self._instance, app)
 
-    def see(self, container: str) -> Seen | None:
+    def see(self, container: str) -> ReplicaContainer | None:
         """Looks at one."""
         return see(self.patiently, container)
 
@@ -143,31 +169,40 @@ class Containers:
             return False
         return True
 
-    def end(self, containers: Iterable[str]) -> None:
-        """Ends them all at once, gently at first, and answers when none runs any more."""
-        ids = list(containers)
-        with ThreadPoolExecutor(max(1, len(ids))) as pool:
-            list(pool.map(self._end, ids))
+    def end(self, replicas: Sequence[ReplicaContainer]) -> None:
+        """Ends them all at once, gently at first, and returns when none of them runs."""
+        with ThreadPoolExecutor(max(1, len(replicas))) as pool:
+            list(pool.map(self._end, replicas))
 
     def remove(self, container: str) -> None:
-        """Removes it, and answers when it is gone; none is fine."""
+        """Removes it, and returns when it is gone, also if there is none."""
+        self._keep_lines(container)
         self.patiently(lambda _: self._engine.take_away(container))
 
     def discard(self, container: str) -> bool:
-        """Removes it even when this work was told to stop; false when the engine does not answer soon."""
+        """Removes it even after a request to stop; returns false if the engine does not answer soon."""
         try:
+            with suppress(NotFound, Conflict):  # it is gone, or has ended
+                self._engine.briefly(lambda client: client.kill(container))
+            self._keep_lines(container)
             self._engine.take_away(container, within=10)
         except (EngineDown, StepFailed):
             return False
         return True
 
     def last_lines(self, container: str) -> list[str]:
-        """Answers the last lines that it wrote, on either stream, in order; none when they cannot be had."""
+        """Returns the last lines that it wrote, on either stream, in order; none when they cannot be had."""
+
+        def read(client: APIClient) -> list[bytes]:
+            asked = LAST_LINES + spare(self._hidden)
+            return list(client.logs(container, stream=True, follow=False, timestamps=True, tail=asked))
+
         try:
-            data: bytes = self.patiently(lambda client: client.logs(container, tail=LAST_LINES + spare(self._hidden)))
+            entries = self.patiently(read)
         except (NotFound, StepFailed, Conflict):
             return []
-        return [line[:_LONGEST] for line in decode(self._hidden.of_bytes(data)).splitlines()][-LAST_LINES:]
+        lines = last_lines(entries, container, LAST_LINES, self._hidden)
+        return [each[:_LONGEST] for line in lines for each in line.text.splitlines() or [""]][-LAST_LINES:]
 
     def at_once(self, call: Callable[[APIClient], T], /) -> T:
         """Makes one call; raises EngineDown when it is not answered."""
@@ -187,15 +222,15 @@ class Containers:
                 self._stop.wait(_AGAIN)
                 self._stop.check()
 
-    def _end(self, container: str) -> None:
+    def _end(self, replica: ReplicaContainer) -> None:
         try:
-            self.patiently(lambda client: client.stop(container, timeout=GRACE))
+            self.patiently(lambda client: client.stop(replica.id, timeout=replica.grace))
         except (NotFound, Conflict, StepFailed):
             # It is gone, or on its way; else its removal, by force, comes next and says what is wrong.
             return
 
     def _undo(self, container: str) -> None:
-        """Takes away a container whose creation was answered too late; what a next owner may have adopted is left."""
+        """Takes away a container whose creation was answered too late, unless a next owner may have adopted it."""
         if self._stop.reason == "cancelled":
             self.discard(container)
 
@@ -211,8 +246,8 @@ class Containers:
 
 
 def gone(workload: Workload) -> ReleaseGone:
-    """Answers the error that says that the release cannot run any more."""
+    """Returns the error that says that the release can no longer run."""
     return ReleaseGone(
-        f"the image {workload.image} of {workload.app} is not on this engine any more",
+        f"the image {workload.image} of {workload.app} is no longer on this engine",
         hint=f"norn deploy {workload.app}",
     )

@@ -1,50 +1,66 @@
-"""Says in one sentence why a rollout failed, with a way out and the new replica's last lines."""
+"""Says in one sentence why a rollout failed, with a hint and the new replica's last lines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from norn_tasks.adapters.docker_cluster.world import Seen
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
+from norn_tasks.domain.causes import Evidence, cause_of_answer, cause_of_end, cause_of_silence
 from norn_tasks.domain.errors import RolloutFailed
+from norn_tasks.domain.infraspec import Health
 from norn_tasks.domain.quantities import memory_text
 from norn_tasks.domain.wording import shown
 from norn_tasks.ports import Workload
 
-_OWN_LOGS = "norn why {} shows its last lines"
-_BY_SIGNAL = {137: "killed by SIGKILL", 139: "it crashed (SIGSEGV)", 143: "ended by SIGTERM"}
+_MUTE = "let it write its errors to standard output or standard error"
+_BY_SIGNAL = {132: "SIGILL", 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV: it crashed", 143: "SIGTERM"}
+_ANSWERED = re.compile(r"answered (\d{3})")
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+"""The exit codes of a shell whose command is missing or is no program."""
 _EXEC = re.compile(r'exec: "([^"]*)"')
+_INIT = re.compile(r"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)")
+"""The line by which the engine's init says that it cannot execute the program."""
 _UNITS = {"k": "KiB", "m": "MiB", "g": "GiB", "t": "TiB"}
 _LONGEST = 300
+"""The most characters of an excerpt in a message."""
 
 
-def ended(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed:
-    """It ended before it was healthy."""
+def ended(workload: Workload, seen: ReplicaContainer, evidence: Evidence) -> RolloutFailed:
+    """Returns the error for a replica that ended before it was healthy."""
     if seen.oom_killed:
-        return _out_of_memory(workload, lines)
-    return _failed(
-        f"the new container exited {seen.exit_code}{_lifetime(seen)}", _hint_for(workload, seen.exit_code), lines
-    )
+        return _out_of_memory(workload, evidence.lines)
+    if (said := _refused_by_init(evidence)) is not None:
+        return not_started(said)
+    return _ended(f"the new container exited {_code(seen.exit_code)}{_lifetime(seen)}", seen.exit_code, evidence)
 
 
-def ended_again(workload: Workload, seen: Seen, lines: Sequence[str]) -> RolloutFailed:
-    """It was healthy, and ended while the rollout went on."""
+def restarted(evidence: Evidence) -> RolloutFailed:
+    """Returns the error for a replica that was restarted before it had passed its gate."""
+    return _ended("the new container was restarted before it had become healthy", None, evidence)
+
+
+def ended_again(workload: Workload, seen: ReplicaContainer, evidence: Evidence) -> RolloutFailed:
+    """Returns the error for a replica that was healthy and ended while the rollout went on."""
     if seen.oom_killed:
-        return _out_of_memory(workload, lines)
-    own_logs = _OWN_LOGS.format(workload.app)
+        return _out_of_memory(workload, evidence.lines)
     if seen.running:
-        return _failed("the new container ended soon after it had become healthy, and was restarted", own_logs, lines)
-    return _failed(f"the new container became healthy and then exited {seen.exit_code}", own_logs, lines)
+        what = "the new container ended soon after it had become healthy, and was restarted"
+        return _ended(what, None, evidence)
+    what = f"the new container became healthy and then exited {_code(seen.exit_code)}"
+    return _ended(what, seen.exit_code, evidence)
 
 
 def removed() -> RolloutFailed:
-    """Somebody took it away."""
-    return _failed("the new container was removed from the engine while it started", "norn events tells who did what")
+    """Returns the error for a replica that somebody removed."""
+    return _failed(
+        "the new container was removed from the engine while it started",
+        "norn events lists the changes and who made them",
+    )
 
 
 def not_started(said: str) -> RolloutFailed:
-    """The engine could not start it."""
+    """Returns the error for a replica that the engine could not start."""
     program = _EXEC.search(said)
     named = shown(program[1]) if program else "its program"
     if "not found" in said or "no such file" in said.lower():
@@ -54,22 +70,24 @@ def not_started(said: str) -> RolloutFailed:
     return _failed(f"the engine could not start the new container: {' '.join(said.split())[:_LONGEST]}", "")
 
 
-def not_listening(workload: Workload, seconds: float, lines: Sequence[str]) -> RolloutFailed:
-    """Its port never accepted."""
-    return _failed(
-        f"nothing listened on port {workload.port} for {seconds:g} s",
-        f"the app must listen on 0.0.0.0:{workload.port}, not on 127.0.0.1 (PORT tells it the number)",
-        lines,
-    )
+def not_listening(workload: Workload, seconds: float, evidence: Evidence) -> RolloutFailed:
+    """Returns the error for a replica whose port never accepted a connection."""
+    cause = cause_of_silence(evidence)
+    what = f"nothing listened on port {workload.port} for {seconds:g} s"
+    return _failed(f"{what}: {cause.text}", cause.hint, evidence.lines)
 
 
-def not_healthy(workload: Workload, word: str, seconds: float, lines: Sequence[str]) -> RolloutFailed:
-    """Its healthcheck never answered well; `word` is what it did last."""
-    return _failed(
-        f"GET {workload.healthcheck} on port {workload.port} {word} for {seconds:g} s",
-        f"healthcheck: {workload.healthcheck} in infraspec.yaml must answer 2xx or 3xx",
-        lines,
-    )
+def not_healthy(workload: Workload, word: str, seconds: float, evidence: Evidence) -> RolloutFailed:
+    """Returns the error for a replica whose healthcheck never answered well; `word` is what it did last."""
+    status = _ANSWERED.fullmatch(word)
+    cause = cause_of_answer(evidence, int(status[1]) if status else None)
+    what = f"GET {workload.healthcheck} on port {workload.port} {word} for {seconds:g} s"
+    hint = f"healthcheck: {workload.healthcheck} in infraspec.yaml must answer {_expected(workload)}"
+    return _failed(_with(what, cause.text), "; ".join(filter(None, (cause.hint, hint))), evidence.lines)
+
+
+def _expected(workload: Workload) -> str:
+    return "2xx or 3xx" if workload.health.status == Health().status else workload.health.status
 
 
 _COMMAND = "check `command` in infraspec.yaml, and CMD and ENTRYPOINT in the Dockerfile"
@@ -80,15 +98,36 @@ def _out_of_memory(workload: Workload, lines: Sequence[str]) -> RolloutFailed:
     return _failed(f"it used more than {limit} and was killed", "raise resources.memory in infraspec.yaml", lines)
 
 
-def _hint_for(workload: Workload, code: int) -> str:
+def _ended(what: str, code: int | None, evidence: Evidence) -> RolloutFailed:
+    """Returns the error for an end with its cause; an end with status 0 has none but itself."""
     if code == 0:
-        return "its program must keep running; a job that ends by itself has the role cron"
-    if code in (_NOT_FOUND, _NOT_EXECUTABLE):
-        return _COMMAND
-    return _BY_SIGNAL.get(code, _OWN_LOGS.format(workload.app))
+        hint = "its program must keep running; a job that ends by itself has the role cron"
+        return _failed(what, hint, evidence.lines)
+    cause = cause_of_end(evidence)
+    hint = cause.hint or (_COMMAND if code in (_NOT_FOUND, _NOT_EXECUTABLE) else "")
+    if not cause.text:
+        return _failed(f"{what} and wrote nothing", hint or _MUTE, evidence.lines)
+    return _failed(f"{what}: {cause.text}", hint, evidence.lines)
 
 
-def _lifetime(seen: Seen) -> str:
+def _with(what: str, cause: str) -> str:
+    return f"{what}: {cause}" if cause else what
+
+
+def _refused_by_init(evidence: Evidence) -> str | None:
+    """Returns what the engine would say of a program that its init could not execute, unless its file says more."""
+    said = _INIT.match(evidence.lines[-1]) if evidence.lines else None
+    known = evidence.program is not None and evidence.program.head != b""
+    if said is None or "format" in said[2] or (known and "denied" not in said[2]):
+        return None
+    return f'exec: "{said[1]}": {said[2]}'
+
+
+def _code(code: int) -> str:
+    return f"{code} ({_BY_SIGNAL[code]})" if code in _BY_SIGNAL else str(code)
+
+
+def _lifetime(seen: ReplicaContainer) -> str:
     if seen.started_at is None or seen.finished_at is None or seen.finished_at < seen.started_at:
         return ""
     seconds = (seen.finished_at - seen.started_at).total_seconds()

@@ -1,7 +1,6 @@
 """Runs a program inside a live replica: its streams to and from somebody who is there, and its end with them.
 
-The engine has no verb to end such a program, and it outlives its connection. So it carries a mark in its environment,
-which what it starts inherits; a shell of the same image finds the mark under /proc and ends all that have it.
+The engine has no verb to end such a program, and it outlives its connection: so it carries a mark by which it is ended.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -17,41 +15,32 @@ from typing import Any, TypeVar
 
 from docker import APIClient
 
-from norn_tasks.adapters.engine import Engine
-from norn_tasks.adapters.frames import STDERR, Frames
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.frames import STDERR, Frames
+from norn_tasks.adapters.docker.typist import LOOK, PIECE, Size, Typist
+from norn_tasks.adapters.processes.marked import GENTLY, MARK, ending
 from norn_tasks.domain.errors import Conflict, NornError, NotFound
-from norn_tasks.ports import Command, Terminal, Typed
+from norn_tasks.ports import ExecCommand, Terminal
 
 T = TypeVar("T")
-
-MARK = "NORN_EXEC"
-_LOOK = 0.25
-_PIECE = 32 * 1024
-_GENTLY = 3.0
-"""Seconds from SIGTERM to SIGKILL for a program whose reader went away."""
-
-_END = """for e in /proc/[0-9]*/environ; do
-  if grep -q "$1" "$e" 2>/dev/null; then p=${e#/proc/}; kill -"$2" "${p%/environ}" 2>/dev/null; fi
-done"""
 
 
 class Exec:
     """One program in one container."""
 
-    def __init__(self, engine: Engine, container: str, command: Command, terminal: Terminal) -> None:
+    def __init__(self, engine: EngineClient, container: str, command: ExecCommand, terminal: Terminal) -> None:
         self._engine = engine
         self._container = container
         self._command = command
         self._terminal = terminal
-        self._over = threading.Event()
 
     def run(self) -> int:
-        """Runs it to its end; answers its exit code. Raises NotFound, Stopped or EngineDown."""
+        """Runs it to its end; returns its exit code. Raises NotFound, Stopped or EngineDown."""
         self._id = self._ask(self._create)["Id"]
         connection = self._ask(self._start)
-        with closing(connection), self._ended_with_its_reader():
-            self._resize(self._command.size)
-            threading.Thread(target=self._type, args=[connection], name="norn-typed", daemon=True).start()
+        typist = Typist(self._terminal, connection, self._resize)
+        with closing(connection), self._ended_with_its_reader(typist):
+            typist.begin(self._command.size)
             for stream, piece in self._written(connection):
                 self._terminal.wrote(stream, piece)
             return self._exit_code()
@@ -71,7 +60,7 @@ class Exec:
         connection.setblocking(False)
         return connection
 
-    # What it writes
+    # Its output
 
     def _written(self, connection: socket.socket) -> Iterator[tuple[str, bytes]]:
         """Yields what comes until the connection ends; of a terminal it is one stream."""
@@ -88,59 +77,34 @@ class Exec:
         poll.register(connection, select.POLLIN)
         while True:
             self._terminal.stop.check()
-            if poll.poll(_LOOK * 1000):
+            if poll.poll(LOOK * 1000):
                 with suppress(BlockingIOError):
                     return self._read(connection)
 
     def _read(self, connection: socket.socket) -> bytes:
         try:
-            return connection.recv(_PIECE)
+            return connection.recv(PIECE)
         except ConnectionError:
             return b""
 
     def _exit_code(self) -> int:
-        """Answers how it ended: the end of its output is not its end, and a child may hold on to that."""
+        """Returns how it ended: the end of its output is not its end, and a child may hold on to that."""
         while True:
             seen: dict[str, Any] = self._ask(lambda client: client.exec_inspect(self._id))
             if not seen["Running"]:
                 return int(seen["ExitCode"] or 0)
-            self._terminal.stop.wait(_LOOK)
+            self._terminal.stop.wait(LOOK)
             self._terminal.stop.check()
 
-    # What is typed
-
-    def _type(self, connection: socket.socket) -> None:
-        """Hands on what is typed, until the program or the connection ends."""
-        with suppress(OSError, ValueError, NornError):
-            while not self._over.is_set():
-                typed = self._terminal.typed(1.0)
-                if typed is not None and not self._hand_on(typed, connection):
-                    return
-
-    def _hand_on(self, typed: Typed, connection: socket.socket) -> bool:
-        self._resize(typed.size)
-        data = memoryview(typed.data)
-        poll = select.poll()
-        poll.register(connection, select.POLLOUT)
-        while data and not self._over.is_set():
-            if poll.poll(_LOOK * 1000):
-                data = data[connection.send(data[:_PIECE]) :]
-        if typed.eof:
-            connection.shutdown(socket.SHUT_WR)
-        return not typed.eof
-
-    def _resize(self, size: tuple[int, int] | None) -> None:
-        if size is None or not self._command.tty:
-            return
-        # It may not run yet, or not any more: then its window does not matter.
-        with suppress(NornError):
+    def _resize(self, size: Size) -> None:
+        if self._command.tty:
             rows, columns = size
             self._engine.briefly(lambda client: client.exec_resize(self._id, height=rows, width=columns))
 
     # Its end
 
     @contextmanager
-    def _ended_with_its_reader(self) -> Iterator[None]:
+    def _ended_with_its_reader(self, typist: Typist) -> Iterator[None]:
         try:
             yield
         except NornError:
@@ -148,19 +112,19 @@ class Exec:
                 self._end()
             raise
         finally:
-            self._over.set()
+            typist.end()
 
     def _end(self) -> None:
-        until = time.monotonic() + _GENTLY
+        until = time.monotonic() + GENTLY
         self._signal("TERM")
         while self._runs():
             if time.monotonic() > until:
                 self._signal("KILL")
                 return
-            time.sleep(_LOOK)
+            time.sleep(LOOK)
 
     def _signal(self, name: str) -> None:
-        argv = ["sh", "-c", _END, "sh", f"{MARK}={self._command.mark}", name]
+        argv = ending(self._command.mark, name)
 
         def send(client: APIClient) -> None:
             client.exec_start(client.exec_create(self._container, argv)["Id"], detach=True)

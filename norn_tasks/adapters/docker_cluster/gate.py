@@ -1,26 +1,71 @@
-"""The gate that a new replica passes before a request is sent to it or an old one goes."""
+"""The gate that a new replica must pass before it gets requests and before an old replica is removed.
+
+A webserver with a healthcheck passes when the healthcheck succeeds. Without one, an open port alone proves nothing: a
+server such as gunicorn opens it before it loads the app. So the port must accept connections, and the replica must then
+stay up for a while; a worker only has to stay up. A replica that exits or restarts before it has passed has failed.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from norn_tasks.adapters.docker_cluster import diagnosis, probe
 from norn_tasks.adapters.docker_cluster.containers import Containers
-from norn_tasks.adapters.docker_cluster.world import Seen
+from norn_tasks.adapters.docker_cluster.examination import examined
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
+from norn_tasks.domain.backoff import doubling_pause
+from norn_tasks.domain.causes import Evidence
 from norn_tasks.domain.errors import RolloutFailed
 from norn_tasks.ports import Stop, Workload
 
 _FIRST, _AGAIN = 0.05, 0.25
-"""Seconds until the second look, and between the later ones."""
+"""Seconds between the first two looks at the engine; the most seconds between later ones."""
+LONGEST_PAUSE = 5.0
+"""The most seconds between two checks of an app that fails them: each check adds a line to its log."""
 
 
 @dataclass(frozen=True)
 class Gates:
-    """How long a gate may take, and how long (seconds) a worker must stay up to pass it."""
+    """How long a gate may take, and how long (seconds) a replica without a healthcheck must stay up to pass it."""
 
     timeout: float
     stay_up: float
+
+
+@dataclass
+class Trial:
+    """One replica at its gate: when its next check is due, and the time (monotonic) since which it has been well."""
+
+    needed: float
+    until: float
+    next_try: float = 0
+    refusals: int = 0
+    well_since: float | None = None
+    first: tuple[datetime | None, int] | None = None
+    """Its start time and its number of restarts when it was first seen."""
+
+    def passes(self, knock: probe.Knock, now: float) -> bool:
+        """Records the result of a check; returns True if the replica has been well for long enough."""
+        if knock.well:
+            self.well_since = now if self.well_since is None else self.well_since
+            self.next_try = self.well_since + self.needed
+            return now >= self.next_try
+        self.well_since = None
+        if knock.word is None:
+            self.next_try = now + _AGAIN
+        else:
+            self.refusals += 1
+            pause = doubling_pause(_AGAIN, self.refusals, most=LONGEST_PAUSE)
+            self.next_try = min(now + pause, self.until)
+        return False
+
+    def restarted(self, seen: ReplicaContainer) -> bool:
+        """Returns True if it was restarted since the first look."""
+        now = (seen.started_at, seen.restarts)
+        self.first = self.first or now
+        return now != self.first
 
 
 class Gate:
@@ -32,43 +77,57 @@ class Gate:
         self._gates = gates
         self._stop = stop
 
-    def passed(self, container: str) -> str:
-        """Waits until it has passed, and answers its address ('' without a port).
+    def passed(self, container: str, *, proven: bool = False) -> str:
+        """Waits until a replica has passed, and returns its address ('' without a port).
 
-        Raises RolloutFailed as soon as it cannot pass any more, or when the time is up.
+        A rollout is `proven` if one of its replicas has been live before; a webserver then does not have to stay up for
+        a while first. Raises RolloutFailed as soon as the replica can no longer pass, or when the time is up.
         """
-        begun, pause = time.monotonic(), _FIRST
+        trial = Trial(self._needed(proven), time.monotonic() + self._patience)
+        looks = 0
         while True:
-            seen = self._seen(container)
-            since = time.monotonic() - begun
-            if self._workload.port is None:
-                if since >= self._gates.stay_up:
-                    return ""
-            else:
-                knock = self._knock(seen, self._workload.port)
-                if knock.well:
-                    return f"{seen.ip}:{self._workload.port}"
-                if since >= self._gates.timeout:
+            seen = self._seen(container, trial)
+            if time.monotonic() >= trial.next_try:
+                knock = self._knock(seen)
+                if trial.passes(knock, time.monotonic()):
+                    return f"{seen.ip}:{self._workload.port}" if self._workload.port is not None else ""
+                if not knock.well and time.monotonic() >= trial.until:
                     raise self._late(container, knock)
-            self._stop.wait(pause)
+            looks += 1
+            self._stop.wait(doubling_pause(_FIRST, looks, most=_AGAIN))
             self._stop.check()
-            pause = min(2 * pause, _AGAIN)
 
-    def _seen(self, container: str) -> Seen:
+    @property
+    def _patience(self) -> float:
+        """The seconds within which a replica must become healthy."""
+        return self._workload.health.start_period or self._gates.timeout
+
+    def _needed(self, proven: bool) -> float:
+        """Returns the seconds for which a replica must stay up."""
+        if self._workload.port is None:
+            return self._gates.stay_up
+        return 0 if proven or self._workload.healthcheck is not None else self._gates.stay_up
+
+    def _seen(self, container: str, trial: Trial) -> ReplicaContainer:
         seen = self._containers.see(container)
         if seen is None:
             raise diagnosis.removed()
         if not seen.running:
-            raise diagnosis.ended(self._workload, seen, self._containers.last_lines(container))
+            raise diagnosis.ended(self._workload, seen, self._evidence(container))
+        if trial.restarted(seen):
+            raise diagnosis.restarted(self._evidence(container))
         return seen
 
-    def _knock(self, seen: Seen, port: int) -> probe.Knock:
-        if self._workload.healthcheck is None:
-            return probe.accepts(seen.ip, port, self._stop)
-        return probe.answers(seen.ip, port, self._workload.healthcheck, self._workload.internal_host, self._stop)
+    def _knock(self, seen: ReplicaContainer) -> probe.Knock:
+        if self._workload.port is None:
+            return probe.Knock(True)
+        return probe.check(seen.ip, self._workload.port, self._workload.checked, self._stop)
 
     def _late(self, container: str, knock: probe.Knock) -> RolloutFailed:
-        lines = self._containers.last_lines(container)
+        evidence = self._evidence(container)
         if knock.word is None:
-            return diagnosis.not_listening(self._workload, self._gates.timeout, lines)
-        return diagnosis.not_healthy(self._workload, knock.word, self._gates.timeout, lines)
+            return diagnosis.not_listening(self._workload, self._patience, evidence)
+        return diagnosis.not_healthy(self._workload, knock.word, self._patience, evidence)
+
+    def _evidence(self, container: str) -> Evidence:
+        return examined(self._containers, self._workload, container)

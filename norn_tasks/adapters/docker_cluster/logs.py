@@ -14,66 +14,36 @@ from typing import Any, TypeVar
 from docker import APIClient
 from docker.types.daemon import CancellableStream
 
+from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker_cluster import policy
 from norn_tasks.adapters.docker_cluster.containers import listed
-from norn_tasks.adapters.docker_cluster.entries import Entries, Line, spare
-from norn_tasks.adapters.engine import Engine
+from norn_tasks.adapters.processes.entries import Entries, Line, last_lines, spare
+from norn_tasks.adapters.processes.tailing import Emit, ReplicaLogs, hand_on
 from norn_tasks.domain.errors import EngineDown, NornError, Stopped
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import Stop
 
 T = TypeVar("T")
 
-Emit = Callable[[str, str], None]
-
-_WAIT = 0.25
 _LOOK = 0.5
 _WRITING = ("running", "restarting")
 _REST = 2.0
 """Seconds between two readings of a replica: one that ends again and again has its whole log gone through each time."""
 
-_AHEAD = 1000
-"""Lines that are read before anybody has taken them; then the engine, and at last the program, waits."""
 
-
-class Logs:
+class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
     """The logs of one app's replicas, for one reader; raises Stopped when the stop is set while the engine is asked."""
 
+    look_seconds = _LOOK
+
     def __init__(
-        self, engine: Engine, instance: str, app: str, emit: Emit, stop: Stop, hidden: Redaction = NOTHING_HIDDEN
+        self, engine: EngineClient, instance: str, app: str, emit: Emit, stop: Stop, hidden: Redaction = NOTHING_HIDDEN
     ) -> None:
+        super().__init__(emit, stop)
         self._engine = engine
         self._instance = instance
         self._app = app
-        self._emit = emit
-        self._stop = stop
         self._hidden = hidden
-        self._last: dict[str, str] = {}
-        self._readers: dict[str, _Reader] = {}
-        self._lines: queue.Queue[Line] = queue.Queue(_AHEAD)
-
-    def tail(self, count: int) -> None:
-        """Emits the last lines of each replica, by time."""
-        lines = [line for each in self._replicas() for line in self._history(each, count)]
-        for line in sorted(lines, key=lambda line: line.at):
-            if self._stop.reason is not None:
-                return
-            self._emit(line.replica, line.text)
-
-    def follow(self) -> None:
-        """Emits new lines until the stop is set."""
-        looked = 0.0
-        try:
-            while self._stop.reason is None:
-                if time.monotonic() - looked > _LOOK:
-                    self._attend()
-                    looked = time.monotonic()
-                with contextlib.suppress(queue.Empty):
-                    line = self._lines.get(timeout=_WAIT)
-                    self._emit(line.replica, line.text)
-        finally:
-            for reader in self._readers.values():
-                reader.close()
 
     def _replicas(self) -> list[dict[str, Any]]:
         return listed(self._ask, self._instance, self._app)
@@ -82,17 +52,12 @@ class Logs:
         return self._engine.promptly(call, self._stop)
 
     def _history(self, replica: dict[str, Any], count: int) -> list[Line]:
-        """Answers its last lines, and remembers where they end; one is read for that when none is asked for."""
-        entries = Entries(_name(replica), self._hidden)
-
-        def read(client: APIClient) -> list[Line]:
-            stream = client.logs(
-                replica["Id"], stream=True, follow=False, timestamps=True, tail=max(count, 1) + spare(self._hidden)
-            )
-            return [line for entry in stream for line in entries.feed(entry)] + list(entries.end())
+        def read(client: APIClient) -> list[bytes]:
+            asked = max(count, 1) + spare(self._hidden)
+            return list(client.logs(replica["Id"], stream=True, follow=False, timestamps=True, tail=asked))
 
         try:
-            lines = self._ask(read)
+            lines = last_lines(self._ask(read), _name(replica), max(count, 1), self._hidden)
         except (EngineDown, Stopped):
             raise
         except NornError:
@@ -103,7 +68,7 @@ class Logs:
         return lines[-count:] if count else []
 
     def _attend(self) -> None:
-        """Sees that everything that writes is read; a replica that was restarted is read on."""
+        """Starts a reader also for a replica that was restarted since its reader ended."""
         try:
             replicas = self._replicas()
         except EngineDown:
@@ -112,14 +77,14 @@ class Logs:
             reader = self._readers.get(each["Id"])
             if reader is None or (reader.ended and each["State"] in _WRITING):
                 after = reader.last if reader is not None else self._last.get(each["Id"], "")
-                self._readers[each["Id"]] = _Reader(self._engine, each, after, self._lines, self._hidden)
+                self._readers[each["Id"]] = _LogReader(self._engine, each, after, self._lines, self._hidden)
 
 
-class _Reader:
+class _LogReader:
     """Reads one replica's log on a thread of its own, from after `last`, until it ends or is closed."""
 
     def __init__(
-        self, engine: Engine, replica: dict[str, Any], last: str, into: queue.Queue[Line], hidden: Redaction
+        self, engine: EngineClient, replica: dict[str, Any], last: str, into: queue.Queue[Line], hidden: Redaction
     ) -> None:
         self.last = last
         self._engine = engine
@@ -141,21 +106,16 @@ class _Reader:
     def close(self) -> None:
         """Ends the reading."""
         self._closed.set()
-        # The stream may be ending by itself at this moment, and then has no socket any more.
+        # The stream may be ending by itself at this moment, and then it no longer has a socket.
         with contextlib.suppress(OSError, AttributeError):
             if self._stream is not None:
                 self._stream.close()
 
     def _read(self) -> None:
-        # Whatever cuts the stream, the replica is read on from `last` at the next look if it still runs.
+        # After any end of the stream the replica is read on from `last` at the next look if it still runs.
         with contextlib.suppress(NornError, OSError, struct.error):
             for line in self._new_lines():
-                while not self._closed.is_set():
-                    try:
-                        self._into.put(line, timeout=_WAIT)
-                        break
-                    except queue.Full:
-                        continue
+                hand_on(line, self._into, self._closed)
 
     def _new_lines(self) -> Iterator[Line]:
         entries = Entries(self._name, self._hidden)

@@ -1,16 +1,17 @@
-"""Decides what a rollout does next, from what there is and what is wanted; pure, so that every order can be tried.
+"""Decides the next move of a rollout from the present and the wanted replicas; pure, so that tests can try every order.
 
-The rules, in their order: rows follow the engine; what serves nobody goes; what is too many goes, but nothing old
-before the first new one serves; then one more is made and gated. So there is at most one more than wanted or than
-before, and never fewer live than wanted and before. The plan is made anew after every move, whoever made the last.
+The rules, in their order: rows follow the engine; a replica that serves no request goes; surplus replicas go, but no
+old one before the first new one serves; then one more is created and gated. So there is at most one more than wanted or
+than before, and never fewer live than wanted and before. A rollout that recreates does without that: once the first new
+one is made, every old one goes, and only then a new one starts. The plan is made again after every move, of any worker.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from norn_tasks.adapters.docker_cluster.world import Seen, World
-from norn_tasks.domain.replica import Replica
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World
+from norn_tasks.domain.jobs.replica import Replica
 
 
 @dataclass(frozen=True)
@@ -22,23 +23,23 @@ class Forget:
 
 @dataclass(frozen=True)
 class Readdress:
-    """Tell the router the address at which a live replica is now."""
+    """Give the router the address at which a live replica is now."""
 
-    replica: Seen
+    replica: ReplicaContainer
 
 
 @dataclass(frozen=True)
 class Retire:
     """Take these out of the routes, let them end, remove them."""
 
-    replicas: tuple[Seen, ...]
+    replicas: tuple[ReplicaContainer, ...]
 
 
 @dataclass(frozen=True)
 class Admit:
     """Start this one if it is not running, gate it, and make it live."""
 
-    replica: Seen
+    replica: ReplicaContainer
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,20 @@ Move = Forget | Readdress | Retire | Admit | Create
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """How many replicas of which generation; `started`: the ids of those that this rollout let go itself."""
+class DesiredReplicas:
+    """How many replicas of which generation; `started`: the ids of those that this rollout let go itself.
+
+    `recreate`: old replicas go before new ones start.
+    """
 
     generation: int
     replicas: int
     started: frozenset[str] = frozenset()
+    recreate: bool = False
 
 
-def next_move(world: World, wanted: Wanted) -> Move | None:
-    """Answers the next move, None when everything is as wanted."""
+def next_move(world: World, wanted: DesiredReplicas) -> Move | None:
+    """Returns the next move, None when everything is as wanted."""
     if world.lost:
         return Forget(world.lost)
     moved = next((each for each in world.replicas if each.moved), None)
@@ -73,19 +78,19 @@ def next_move(world: World, wanted: Wanted) -> Move | None:
     return _towards(world, wanted)
 
 
-def _useless(each: Seen, wanted: Wanted) -> bool:
-    """True for what serves nobody and will not: leaving, old and never live, dead."""
+def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
+    """Returns true for a replica that serves no request and never will: leaving, old and never live, dead, hung."""
     if each.leaving:
         return True
     if each.generation != wanted.generation:
         return not each.live
     if each.running:
-        return False
+        return each.hung
     # One that this rollout has started is the gate's to judge; another's is replaced by one with a fresh chance.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 
-def _towards(world: World, wanted: Wanted) -> Move | None:
+def _towards(world: World, wanted: DesiredReplicas) -> Move | None:
     mine = [each for each in world.replicas if each.generation == wanted.generation]
     live = sorted((each for each in mine if each.live), key=_index)
     coming = sorted((each for each in mine if not each.live), key=_index)
@@ -93,6 +98,8 @@ def _towards(world: World, wanted: Wanted) -> Move | None:
     missing = wanted.replicas - len(live)
     if missing <= 0 and (surplus := live[wanted.replicas :] + coming + old):
         return Retire(tuple(surplus))
+    if old and wanted.recreate and coming:
+        return Retire(tuple(old))
     if live and len(old) > missing:
         return Retire(tuple(old[: len(old) - missing]))
     if missing > 0:
@@ -100,14 +107,14 @@ def _towards(world: World, wanted: Wanted) -> Move | None:
     return None
 
 
-def _index(each: Seen) -> int:
+def _index(each: ReplicaContainer) -> int:
     return each.index
 
 
-def _worst_first(each: Seen) -> tuple[bool, int, int]:
+def _worst_first(each: ReplicaContainer) -> tuple[bool, int, int]:
     return each.running, each.generation, each.index
 
 
-def _free(world: World, wanted: Wanted) -> int:
+def _free(world: World, wanted: DesiredReplicas) -> int:
     taken = {each.index for each in world.replicas if each.generation == wanted.generation}
     return next(n for n in range(1, len(taken) + 2) if n not in taken)

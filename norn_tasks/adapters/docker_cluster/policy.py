@@ -1,39 +1,53 @@
-"""What a replica's container is called, carries and may do: all of it, compared by a test with the engine's word.
+"""The name, the labels and the rights of a replica's container; a test compares all of them with the engine's report.
 
-An ordinary image must run as it does under `docker run`, so a replica keeps the engine's default capabilities and a
-writable root; it gets no way to more of them, bounded memory, processes and log, and nothing of the host. It starts
-without a restart policy, so that its first end is seen as what it is; the policy comes when it has passed its gate.
+An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
+default capabilities; it gets no way to more of them, bounded memory, processes and log, and nothing of the host. The
+engine's init is its first process, because a first process that does not ask for SIGTERM does not get it. It
+starts without a restart policy, so that its first end is seen as what it is; the policy comes when it has passed its
+gate.
 """
 
 from __future__ import annotations
 
+import posixpath
 from typing import Any
 
 from docker import APIClient
 from docker.types import LogConfig
 
-from norn_tasks.adapters.engine import INSTANCE, labels, mounted
-from norn_tasks.domain.job import Fence
+from norn_tasks.adapters.docker.client import INSTANCE, labels, mounted
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Workload
 
 NETWORK = "norn"
 RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
+OWNED = "release:"
+"""How the owner of a replica begins, and of no other container."""
 
 PIDS = 1024
+DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT")
+"""Capabilities of the engine's default that a replica does not have.
+
+With NET_RAW it could forge ARP on the network that all apps share, and read other apps' requests. A server needs none
+of the others.
+"""
+
+INITS = ("init", "tini", "tini-static", "dumb-init", "catatonit", "docker-init", "systemd")
+"""Programs that are meant to be the first process; some of them refuse to be any other."""
 
 _LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
 
 
 def name(workload: Workload, index: int, instance: str) -> str:
-    """Answers the name that one replica alone can have: who creates it second is told so by the engine."""
+    """Returns the name that only one replica can have: the engine refuses to create a second one."""
     return f"norn-{workload.app}-r{workload.release}-g{workload.generation}-{index}-{instance}"
 
 
 def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[str, str]:
-    """Answers its labels."""
-    return labels(workload.app, f"release:{workload.app}:{workload.release}", fence) | {
+    """Returns its labels."""
+    return labels(workload.app, f"{OWNED}{workload.app}:{workload.release}", fence) | {
         INSTANCE: instance,
         RELEASE: str(workload.release),
         GENERATION: str(workload.generation),
@@ -42,7 +56,7 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
 
 
 def container(client: APIClient, workload: Workload, address: str) -> dict[str, Any]:
-    """Answers the rest of the arguments of `create_container`; `address` is its fixed IP on the network."""
+    """Returns the rest of the arguments of `create_container`; `address` is its fixed IP on the network."""
     aliases = [workload.internal_host] if workload.port is not None and workload.internal_host else None
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)
     return {
@@ -50,6 +64,7 @@ def container(client: APIClient, workload: Workload, address: str) -> dict[str, 
         # As the entrypoint: a spec's command replaces the image's, whatever the image has.
         "entrypoint": list(workload.argv) if workload.argv is not None else None,
         "environment": {**workload.env, **{name: each.reveal() for name, each in workload.secrets.items()}},
+        "stop_timeout": workload.stop_grace,
         # The spec's healthcheck is the only gate.
         "healthcheck": {"test": ["NONE"]},
         "networking_config": client.create_networking_config({NETWORK: endpoint}),  # type: ignore[arg-type]
@@ -59,6 +74,7 @@ def container(client: APIClient, workload: Workload, address: str) -> dict[str, 
 
 def _host(client: APIClient, workload: Workload) -> dict[str, Any]:
     return client.create_host_config(
+        cap_drop=list(DROPPED),
         security_opt=["no-new-privileges:true"],
         pids_limit=PIDS,
         mem_limit=workload.memory,
@@ -66,6 +82,16 @@ def _host(client: APIClient, workload: Workload) -> dict[str, Any]:
         nano_cpus=int(workload.cpus * 1_000_000_000) if workload.cpus is not None else None,
         network_mode=NETWORK,
         ipc_mode="private",
+        init=not _has_an_init(client, workload),
         mounts=mounted(workload.mounts),
         log_config=_LOG,
     )
+
+
+def _has_an_init(client: APIClient, workload: Workload) -> bool:
+    """Returns True if its program is an init already: that of s6-overlay, for one, must be the first process."""
+    program = workload.argv
+    if program is None:
+        image = client.inspect_image(workload.image)["Config"] or {}  # type: ignore[no-untyped-call]
+        program = (*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ()))
+    return bool(program) and posixpath.basename(program[0]) in INITS

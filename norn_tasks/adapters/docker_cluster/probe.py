@@ -8,10 +8,8 @@ import socket
 import time
 from dataclasses import dataclass
 
+from norn_tasks.domain.infraspec import Health, statuses
 from norn_tasks.ports import Stop
-
-SECONDS = 2.0
-"""How long one try may take."""
 
 _LOOK = 0.25
 _LONGEST = 1024
@@ -20,56 +18,53 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 @dataclass(frozen=True)
 class Knock:
-    """What came of one try: `well`, or what was wrong, as the end of a sentence; None: nobody listens."""
+    """The result of one try: `well`, or the fault as the end of a sentence; None if no program listens.
+
+    `answered`: a program answered, well or not.
+    """
 
     well: bool
     word: str | None = None
+    answered: bool = False
 
 
-def accepts(ip: str, port: int, stop: Stop) -> Knock:
-    """Tries whether the port accepts a connection."""
+def check(ip: str, port: int, health: Health, stop: Stop) -> Knock:
+    """Tries once whether a replica is well: its path answers with a good status, or without a path its port accepts."""
     try:
-        with _Connection(ip, port, stop):
-            return Knock(True)
-    except OSError:
-        return Knock(False)
-
-
-def answers(ip: str, port: int, path: str, host: str, stop: Stop) -> Knock:
-    """Tries whether `GET path` answers 2xx or 3xx."""
-    try:
-        connection = _Connection(ip, port, stop)
+        connection = _Connection(ip, port, health.timeout, stop)
     except OSError:
         return Knock(False)
     with connection:
+        if health.path is None:
+            return Knock(True)
         try:
-            return _judged(connection.ask(_request(path, f"{host or ip}:{port}")))
+            return _judged(connection.ask(_request(health.path, health.host)), health.status)
         except TimeoutError:
-            return Knock(False, f"gave no answer within {SECONDS:g} s")
+            return Knock(False, f"gave no answer within {health.timeout} s")
         except OSError:
-            return Knock(False, "broke the connection off")
+            return Knock(False, "closed the connection without an answer")
 
 
 def _request(path: str, host: str) -> bytes:
-    lines = (f"GET {path} HTTP/1.1", f"Host: {host}", "User-Agent: norn-healthcheck", "Accept: */*")
+    lines = (f"GET {path} HTTP/1.1", f"Host: {host}", "User-Agent: norn-health", "Accept: */*")
     return "\r\n".join([*lines, "Connection: close", "", ""]).encode()
 
 
-def _judged(begin: bytes) -> Knock:
+def _judged(begin: bytes, good: str) -> Knock:
     if not begin:
         return Knock(False, "closed the connection without an answer")
     status = _STATUS.match(begin)
     if status is None:
-        return Knock(False, "answered something that is not HTTP")
+        return Knock(False, "answered something that is not HTTP", answered=True)
     code = int(status[1])
-    return Knock(200 <= code < 400, f"answered {code}")
+    return Knock(statuses.among(code, good), f"answered {code}", answered=True)
 
 
 class _Connection:
     """One connection for one try; raises OSError when it cannot be had, TimeoutError when the time is up."""
 
-    def __init__(self, ip: str, port: int, stop: Stop) -> None:
-        self._until = time.monotonic() + SECONDS
+    def __init__(self, ip: str, port: int, seconds: float, stop: Stop) -> None:
+        self._until = time.monotonic() + seconds
         self._stop = stop
         self._socket = socket.socket()
         self._socket.setblocking(False)

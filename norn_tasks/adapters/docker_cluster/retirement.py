@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 
 from norn_tasks.adapters.docker_cluster.containers import Containers
-from norn_tasks.adapters.docker_cluster.world import Seen
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
 from norn_tasks.ports import Replicas, Watch
 
 _AGAIN = 0.1
+"""The seconds between two looks at a replica that drains."""
 
 
 class Retirement:
@@ -21,24 +22,24 @@ class Retirement:
         self._watch = watch
         self._drain = drain
 
-    def take(self, leaving: Sequence[Seen]) -> None:
+    def take(self, leaving: Sequence[ReplicaContainer]) -> None:
         """Takes these away, all at once."""
         self._out(leaving)
         self._drained(leaving)
-        # Written again, so that a worker that was frozen meanwhile and lost its lease ends nothing.
+        # Written again, so that a worker that was frozen in between and lost its lease ends nothing.
         self._out(leaving)
-        self._containers.end(each.id for each in leaving)
+        self._containers.end(leaving)
         for each in leaving:
             self._containers.remove(each.id)
             self._replicas.gone(each.id, self._watch.fence)
 
-    def _out(self, leaving: Sequence[Seen]) -> None:
+    def _out(self, leaving: Sequence[ReplicaContainer]) -> None:
         for each in leaving:
             self._replicas.leaving(each.id, self._watch.fence)
 
-    def _drained(self, leaving: Sequence[Seen]) -> None:
+    def _drained(self, leaving: Sequence[ReplicaContainer]) -> None:
         until = time.monotonic() + self._drain
-        busy = [each.id for each in leaving if each.routed]
+        busy = [each.id for each in leaving if each.routed and not each.hung]
         while busy and time.monotonic() < until:
             busy = [container for container in busy if not self._replicas.drained(container)]
             if busy:

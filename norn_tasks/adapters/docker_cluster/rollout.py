@@ -10,16 +10,27 @@ import time
 
 from norn_tasks.adapters.docker_cluster import addresses, diagnosis
 from norn_tasks.adapters.docker_cluster.containers import Containers
+from norn_tasks.adapters.docker_cluster.examination import examined
 from norn_tasks.adapters.docker_cluster.gate import Gate
-from norn_tasks.adapters.docker_cluster.plan import Admit, Create, Forget, Move, Readdress, Retire, Wanted, next_move
+from norn_tasks.adapters.docker_cluster.plan import (
+    Admit,
+    Create,
+    DesiredReplicas,
+    Forget,
+    Move,
+    Readdress,
+    Retire,
+    next_move,
+)
 from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
-from norn_tasks.adapters.docker_cluster.world import Seen, World, joined
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
 from norn_tasks.domain.errors import Conflict, NotFound, RolloutFailed, StepFailed, Stopped
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas, Watch, Workload
 
 _MOST_FALSE_STARTS = 5
+"""How often a replica may disappear while it starts before the rollout fails."""
 
 
 class Rollout:
@@ -38,7 +49,7 @@ class Rollout:
         self._false_starts = 0
 
     def through(self, watch: Watch) -> World:
-        """Moves until everything is as wanted, and answers what there is then."""
+        """Moves until everything is as wanted, and returns what there is then."""
         try:
             return self._moves(watch)
         except RolloutFailed:
@@ -53,15 +64,18 @@ class Rollout:
         world = self._world(self._containers.first_look(self._workload.app))
         while True:
             self._check_admitted(world)
-            wanted = Wanted(self._workload.generation, self._workload.replicas, frozenset(self._started))
-            move = next_move(world, wanted)
+            move = next_move(world, self._wanted())
             if move is None:
                 return world
             self._make(move, watch)
             watch.stop.check()
             world = self._world(self._containers.look(self._workload.app))
 
-    def _world(self, containers: tuple[Seen, ...]) -> World:
+    def _wanted(self) -> DesiredReplicas:
+        wanted = self._workload
+        return DesiredReplicas(wanted.generation, wanted.replicas, frozenset(self._started), wanted.recreate)
+
+    def _world(self, containers: tuple[ReplicaContainer, ...]) -> World:
         return joined(containers, self._replicas.of_app(self._workload.app))
 
     def _make(self, move: Move, watch: Watch) -> None:
@@ -86,10 +100,12 @@ class Rollout:
 
     def _record(self, container: str, watch: Watch) -> None:
         workload = self._workload
-        row = Replica(container, workload.app, workload.release, workload.generation, ReplicaState.STARTING)
+        about = workload.app, workload.release, workload.generation, ReplicaState.STARTING
+        health = workload.checked if workload.port is not None else None
+        row = Replica(container, *about, memory=workload.memory, health=health)
         self._replicas.starting(row, watch.fence)
 
-    def _admit(self, replica: Seen, watch: Watch) -> None:
+    def _admit(self, replica: ReplicaContainer, watch: Watch) -> None:
         if replica.row is None:
             self._record(replica.id, watch)
         outages, begun = self._containers.outages, time.monotonic()
@@ -98,7 +114,7 @@ class Rollout:
             if replica.fresh and not self._start(replica):
                 return
             self._started.add(replica.id)
-            address = self._gate.passed(replica.id)
+            address = self._gate.passed(replica.id, proven=self._proven())
         except RolloutFailed:
             if self._containers.outages == outages:
                 raise
@@ -111,8 +127,14 @@ class Rollout:
         self._admitted.add(replica.id)
         watch.say(f"{replica.name} is healthy after {time.monotonic() - begun:.1f} s\n")
 
-    def _start(self, replica: Seen) -> bool:
-        """Starts it; false when it has to be made anew, with another address or on another network."""
+    def _proven(self) -> bool:
+        """Returns True if a replica of this generation has passed the gate, in this rollout or in an earlier one."""
+        wanted = self._workload
+        rows = self._replicas.of_app(wanted.app)
+        return wanted.proven or any(r.generation == wanted.generation and r.state == ReplicaState.LIVE for r in rows)
+
+    def _start(self, replica: ReplicaContainer) -> bool:
+        """Starts it; returns false if it has to be created again, with another address or on another network."""
         try:
             self._containers.start(replica.id)
             return True
@@ -126,7 +148,7 @@ class Rollout:
             self._again(replica)
         return False
 
-    def _again(self, replica: Seen) -> None:
+    def _again(self, replica: ReplicaContainer) -> None:
         self._false_starts += 1
         if self._false_starts > _MOST_FALSE_STARTS:
             raise StepFailed(
@@ -139,11 +161,11 @@ class Rollout:
         """Sees that what this rollout has made live still is."""
         for each in world.replicas:
             if each.id in self._admitted and each.live and (each.restarts or not each.running):
-                lines = self._containers.last_lines(each.id)
-                raise diagnosis.ended_again(self._workload, each, lines)
+                evidence = examined(self._containers, self._workload, each.id)
+                raise diagnosis.ended_again(self._workload, each, evidence)
 
     def _discard_unready(self, watch: Watch) -> None:
-        """Takes away what this generation has that never served; the rows decide, whoever made it."""
+        """Removes the replicas of this generation that never served, by their rows, whichever worker created them."""
         for row in self._replicas.of_app(self._workload.app):
             if row.generation == self._workload.generation and row.state == ReplicaState.STARTING:
                 self._replicas.leaving(row.container, watch.fence)

@@ -1,4 +1,4 @@
-"""What there is of an app: its containers as the engine tells of them, each beside its row, and the rows left alone."""
+"""An app's containers as the engine reports them, each with its row, and the rows that have no container."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from norn_tasks.domain.replica import Replica, ReplicaState
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A container of ours: `state` is the engine's word, `ip` empty while it does not run.
+class ReplicaContainer:
+    """The container of a replica. `state` is the engine's name for its state, `ip` is empty while it does not run.
 
-    `row` is what the memory of the cluster has of it, None before it is recorded.
+    `grace`: the seconds that its program has to end. `row` is its row in the table of replicas, None before it is
+    recorded. `checked`: this look asked for its health.
     """
 
     id: str
@@ -28,16 +29,18 @@ class Seen:
     oom_killed: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    grace: int = 10
+    checked: bool = False
     row: Replica | None = None
 
     @property
     def name(self) -> str:
-        """How people call it: `r3-1` is the first replica of release 3."""
+        """The name for people: `r3-1` is the first replica of release 3."""
         return f"r{self.release}-{self.index}"
 
     @property
     def running(self) -> bool:
-        """True while its program runs; false while the engine waits to restart it."""
+        """True while its program runs or is paused; false while the engine waits to restart it."""
         return self.state in ("running", "paused")
 
     @property
@@ -56,31 +59,41 @@ class Seen:
         return self.row is not None and self.row.state == ReplicaState.LEAVING
 
     @property
+    def hung(self) -> bool:
+        """True when it is live and answers none of its checks."""
+        return self.live and self.row is not None and self.row.hung
+
+    @property
+    def well(self) -> bool:
+        """True when it is live, runs, and does not fail its checks."""
+        return self.live and self.running and self.row is not None and not self.row.unhealthy
+
+    @property
     def routed(self) -> bool:
-        """True when requests may be open on it."""
+        """True when the router may have open requests on it."""
         return self.running and self.row is not None and self.row.address != ""
 
     @property
     def moved(self) -> bool:
-        """True when it is live at another address than its row says."""
+        """True when it is live and its address is no longer the one in its row."""
         return self.live and self.routed and self.ip != "" and self.row is not None and self.row.address != self.address
 
     @property
     def address(self) -> str:
-        """Where it is reached now, at the port of its row."""
+        """Its present address, with the port of its row."""
         return f"{self.ip}:{self.row.address.rpartition(':')[2]}" if self.row and self.row.address else ""
 
 
 @dataclass(frozen=True)
 class World:
-    """An app's containers, and its rows (`lost`) whose container is gone."""
+    """An app's containers, and in `lost` its rows whose container is gone."""
 
-    replicas: tuple[Seen, ...] = ()
+    replicas: tuple[ReplicaContainer, ...] = ()
     lost: tuple[Replica, ...] = ()
 
 
-def joined(containers: Iterable[Seen], rows: Iterable[Replica]) -> World:
-    """Puts containers and rows together."""
+def joined(containers: Iterable[ReplicaContainer], rows: Iterable[Replica]) -> World:
+    """Returns the containers with their rows."""
     known = {row.container: row for row in rows}
     replicas = tuple(replace(each, row=known.pop(each.id, None)) for each in containers)
     return World(replicas, tuple(known.values()))

@@ -1,10 +1,23 @@
-"""Reads a Dockerfile before it is built: it is an attacker's text (security.md 4).
+"""Reads a Dockerfile before it is built, because it may be an attacker's text (docs/security.md 4).
 
-`text` answers it as it is built, without a frontend of its own; `instructions` reads it as the builders do; `sources`
-says which images a build would take from outside, and refuses addresses that are not the app's to fetch from.
+`text` returns it as it is built, without a frontend of its own; `instructions` reads it as the builders do; `sources`
+lists the images that a build takes from outside, and refuses addresses that an app must not fetch from; `references`
+checks the names of images; `stages` labels the images that a build leaves.
 """
 
+from norn_tasks.adapters.dockerfile.references import is_name_of, is_reference, may_be_an_id
 from norn_tasks.adapters.dockerfile.sources import outside_images, require_public
+from norn_tasks.adapters.dockerfile.stages import with_stage_labels
 from norn_tasks.adapters.dockerfile.text import Recipe, read, recipe
 
-__all__ = ["Recipe", "outside_images", "read", "recipe", "require_public"]
+__all__ = [
+    "Recipe",
+    "is_name_of",
+    "is_reference",
+    "may_be_an_id",
+    "outside_images",
+    "read",
+    "recipe",
+    "require_public",
+    "with_stage_labels",
+]

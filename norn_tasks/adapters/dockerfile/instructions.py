@@ -1,7 +1,7 @@
-r"""The instructions of a Dockerfile, read as the builders read them, or as more than they do; never as less.
+r"""The instructions of a Dockerfile: every instruction that a builder finds, and perhaps more, but never fewer.
 
-Builders differ: in what joins two lines ("\\" at an end), in here-documents, in flags (`--from=x`, the newest also
-`--from x`). So every line that begins like an instruction is read as one, together with those that it may go on in, and
+Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, the newest also
+`--from x`). So every line that begins like an instruction is read as one, with all lines that may continue it, and
 flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go, split_command.go).
 """
 
@@ -15,7 +15,7 @@ from norn_tasks.adapters.dockerfile.text import BLANKS, escape_of
 from norn_tasks.domain.errors import SourceError
 
 BLANK = r"[\t\v\f\r ]"
-"""What parts a word from the next."""
+"""The characters between two parts of a line."""
 
 _PARTING = re.compile(f"{BLANK}+")
 _WORDS = ("FROM", "COPY", "ADD", "RUN", "ONBUILD", "ARG")
@@ -27,24 +27,25 @@ _FLAG = re.compile(
 _NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
 _QUOTES = re.compile(r"[\"'\\]")
 _TIMES = 16
-"""How often the lines of a file may be read, on average: lines that go on in each other could take for ever."""
+"""The average number of times that a line may be read: lines that continue each other could take for ever."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its word, its flags without quotes and backslashes, what follows them.
+    """One instruction: its keyword, its flags without quotes and backslashes, and its arguments.
 
-    `sure`: no builder reads it as a part of the instruction before it.
+    `sure`: no builder reads it as a part of the instruction before it. `end`: the number of its last line, from 1.
     """
 
     word: str
     flags: tuple[str, ...]
     rest: str
     sure: bool
+    end: int
 
 
 def instructions(text: str, name: str) -> Iterator[Instruction]:
-    """Yields those that bring something into a build, in their order; raises SourceError for one made to confuse."""
+    """Yields the instructions that bring files into a build, in order; raises SourceError for a confusing one."""
     escape = escape_of(text)
     lines = text.split("\n")
     left, goes_on = _TIMES * len(text) + 64 * 1024, False
@@ -53,16 +54,16 @@ def instructions(text: str, name: str) -> Iterator[Instruction]:
         if not bare or bare.startswith("#"):
             continue
         if _begins(bare, escape):
-            joined = _joined(lines, at, escape)
+            joined, end = _joined(lines, at, escape)
             left -= len(joined)
             if left < 0:
                 raise SourceError(f"{name} is too intricate to be read", hint="join fewer lines into one")
-            yield from _read(joined, sure=not goes_on)
+            yield from _read(joined, sure=not goes_on, end=end)
         goes_on = _going_on(line, escape) is not None
 
 
 def _begins(line: str, escape: str) -> bool:
-    """True for the name of an instruction, or, where the line goes on in the next, the beginning of one."""
+    """Returns True for the name of an instruction, or, where the line goes on in the next, the beginning of one."""
     word, more = _BEGINNING.fullmatch(line).groups()  # type: ignore[union-attr]
     word = _upper(word)
     if more.startswith(escape):
@@ -75,10 +76,15 @@ def _upper(word: str) -> str:
     return word.replace("İ", "I").upper()
 
 
-def _joined(lines: Sequence[str], at: int, escape: str) -> str:
-    """Answers a line with all that it may go on in: without comments and empty lines, as the builders do it."""
+def _joined(lines: Sequence[str], at: int, escape: str) -> tuple[str, int]:
+    """Returns a line with all lines that it may go on in, without comments and empty ones, as the builders do it.
+
+    Also returns the number of the last of them, counted from 1.
+    """
     parts: list[str] = []
-    for line in map(lines.__getitem__, range(at, len(lines))):
+    end = at
+    for end in range(at, len(lines)):
+        line = lines[end]
         bare = line.strip(BLANKS)
         if parts and (not bare or bare.startswith("#")):
             continue
@@ -86,16 +92,16 @@ def _joined(lines: Sequence[str], at: int, escape: str) -> str:
         parts.append(line if going_on is None else going_on)
         if going_on is None:
             break
-    return "".join(parts)
+    return "".join(parts), end + 1
 
 
 def _going_on(line: str, escape: str) -> str | None:
-    """Answers a line without what joins it to the next; None when nothing does."""
+    """Returns a line without what joins it to the next; None when nothing does."""
     bare = line.rstrip("\r").rstrip(" \t")
     return bare.removesuffix(escape) if bare.endswith(escape) else None
 
 
-def _read(line: str, *, sure: bool) -> Iterator[Instruction]:
+def _read(line: str, *, sure: bool, end: int) -> Iterator[Instruction]:
     """Yields the readings of a whole line."""
     word, *more = _PARTING.split(line.strip(BLANKS), maxsplit=1)
     word = _upper(word)
@@ -107,13 +113,13 @@ def _read(line: str, *, sure: bool) -> Iterator[Instruction]:
     for flags, rest in readings:
         after = rest.encode("latin-1").decode("utf-8", "replace").strip(BLANKS)
         if word == "ONBUILD":
-            yield from _read(after, sure=False)
+            yield from _read(after, sure=False, end=end)
         else:
-            yield Instruction(word, flags, after, sure)
+            yield Instruction(word, flags, after, sure, end)
 
 
 def _flags(args: str, *, taking: bool) -> tuple[tuple[str, ...], str]:
-    """Answers the flags, and what follows them; `taking`: one without "=" takes the next word as its value."""
+    """Returns the flags, and what follows them; `taking`: one without "=" takes the next word as its value."""
     flags: list[str] = []
     at, wanting = 0, False
     while True:

@@ -1,4 +1,4 @@
-"""What a build takes from outside: images, as bases or to copy from, and what `ADD` fetches by its address."""
+"""The outside sources of a build: images, as bases or to copy from, and the addresses that `ADD` fetches."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._/:@-]")
 _FROM_FLAG = re.compile(r"(?i)(?:^--from=|[,=]\s*from=)([^,]+)")
 _STAGE = re.compile(rf"(?i){BLANK}as{BLANK}+([a-z][a-z0-9_.-]*)$")
 _INDEX = re.compile(r"[0-9]{1,4}")
+_SCHEMES = ("http://", "https://", "git://", "ssh://", "ftp://")
+_UP_TO_THE_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]+[/?#]|[\w.-]+@[^:/]+:")
+"""An address that is complete up to its host: a variable after it is in the path."""
 _SCP_LIKE = re.compile(r"[\w.-]+@([^:/]+):.*", re.DOTALL)
 
 
 def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozenset[str]:
-    """Answers the images that a build of the text takes from outside.
+    """Returns the images that a build of the text takes from outside.
 
     `platform` has the builder's own variables (TARGETARCH, …). Raises SourceError for a name that cannot be read.
     """
@@ -33,12 +36,19 @@ def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozens
 
 
 def require_public(text: str, name: str) -> None:
-    """Raises SourceError for an `ADD` from an address that is not public: the engine would fetch it, as the host.
+    """Raises SourceError for an `ADD` from an address that is not public, or whose host is not known.
 
-    Names are not resolved, nor variables filled.
+    The engine would fetch it with the network of the host. Names are not resolved. Variables are not filled: one is
+    refused where it may become a scheme or a host.
     """
     for each in instructions(text, name):
-        for host in map(_host, _added(each, escape_of(text))):
+        words = list(_added(each, escape_of(text)))
+        for source in filter(_may_hide_a_host, words[:-1]):
+            raise SourceError(
+                f"{name} adds from {source[:80]}, where a variable may be the address of another server",
+                hint="write COPY for a file of the source, and the scheme and host of an address without variables",
+            )
+        for host in map(_host, words):
             if host is not None and inward(host):
                 raise SourceError(
                     f"{name} adds from {host[:80]}, which is not an address of the public internet",
@@ -52,7 +62,7 @@ def _outside(read: list[Instruction], variables: Arguments) -> frozenset[str]:
     for each in read:
         variables.take(each)
         for wanted in _wanted(each):
-            # Variables are for FROM alone: elsewhere they stay, and cannot be read.
+            # Only FROM has variables; elsewhere they remain, and cannot be read.
             filled = variables.filled(wanted) if each.word == "FROM" else wanted
             reference = _readable(filled, variables.name)
             known = reference.lower() in stages or (each.word != "FROM" and _INDEX.fullmatch(reference))
@@ -70,14 +80,14 @@ def _wanted(each: Instruction) -> list[str]:
 
 
 def _readable(wanted: str, name: str) -> str:
-    """Answers the name as the builder would read it: it drops quotes and backslashes; other characters it refuses."""
+    """Returns the name as the builder would read it: it drops quotes and backslashes; other characters it refuses."""
     if "$" in wanted:
         raise SourceError(f"{name} names an image that Norn cannot read: {wanted[:80]}", hint="write the image's name")
     return _NOT_IN_A_NAME.sub("", wanted)
 
 
 def _added(each: Instruction, escape: str) -> Iterator[str]:
-    """Yields what an `ADD` takes, and where it puts it: as words, or as JSON; without quotes."""
+    """Yields the sources and the target of an `ADD`, written as words or as JSON, without quotes."""
     if each.word != "ADD":
         return
     try:
@@ -89,8 +99,16 @@ def _added(each: Instruction, escape: str) -> Iterator[str]:
     yield from (re.sub(rf"[\"'{re.escape(escape)}]", "", str(word)) for word in words)
 
 
+def _may_hide_a_host(source: str) -> bool:
+    """Returns True if a variable of the source may become its scheme or its host, or part of one."""
+    before, variable, _ = source.partition("$")
+    if not variable or _UP_TO_THE_HOST.match(before):
+        return False
+    return "://" in source or "@" in source or any(each.startswith(before.lower()) for each in _SCHEMES)
+
+
 def _host(source: str) -> str | None:
-    """Answers the host of an address; None for a path, and for what no builder could reach."""
+    """Returns the host of an address; None for a path, and for what no builder could reach."""
     scp_like = _SCP_LIKE.fullmatch(source)
     if scp_like is not None:
         return scp_like[1]

@@ -1,4 +1,4 @@
-"""The text of a Dockerfile, and the text that is built in its place: the same behind a head of ours.
+"""The text of a Dockerfile, and the text that is built instead: the same after a head of ours.
 
 In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches and hands the build. Our head ends
 what BuildKit reads there (moby/buildkit, frontend/dockerfile/parser/directives.go), whatever follows; a file that asks
@@ -16,10 +16,10 @@ from pathlib import Path
 from norn_tasks.domain.errors import SourceError
 
 LARGEST = 256 * 1024
-"""Bytes a Dockerfile may have."""
+"""The maximum size of a Dockerfile in bytes."""
 
 BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-"""What is a blank to the builders (Go's unicode.IsSpace); Python's strip takes more."""
+"""The blanks of the builders (Go's unicode.IsSpace); Python's strip takes more."""
 
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
 _DIRECTIVES = ("syntax", "escape", "check")
@@ -28,14 +28,19 @@ _DOCKERS_OWN = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is built. `head`: how many lines of ours stand before the file's own."""
+    """The text that is built.
+
+    `head`: how many lines Norn has put before the file's own; `added`: the numbers of the lines that it has put between
+    them, counted from 1 in `text`.
+    """
 
     text: str
     head: int
+    added: tuple[int, ...] = ()
 
 
 def read(context: Path, name: str) -> str:
-    """Answers the text of the Dockerfile `name` of a context.
+    """Returns the text of the Dockerfile `name` of a context.
 
     Raises SourceError when it is not there, leads out of the context (as a path or by links), or is no text.
     """
@@ -54,7 +59,7 @@ def read(context: Path, name: str) -> str:
 
 
 def recipe(text: str, name: str) -> Recipe:
-    """Answers what is built; raises SourceError when the file asks for any frontend but docker's."""
+    """Returns what is built; raises SourceError when the file asks for any frontend but docker's."""
     wanted = _frontend(text)
     if wanted is not None and not _DOCKERS_OWN.fullmatch(wanted):
         raise SourceError(
@@ -64,13 +69,13 @@ def recipe(text: str, name: str) -> Recipe:
     escape, check = escape_of(text), dict(_directives(text)).get("check")
     if escape not in ("\\", "`"):
         raise SourceError(f"{name} has an `escape` that is none: {escape[:80]}", hint="write \\ or `")
-    # The last line is no directive, and so the last one that is read as one; nor is the file JSON any more.
+    # The last line is no directive, and so the last one that is read as one; and then the file is not JSON.
     head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]
     return Recipe("\n".join([*head, text]), len(head))
 
 
 def escape_of(text: str) -> str:
-    """Answers the character that joins lines: a directive may change it."""
+    """Returns the character that joins lines: a directive may change it."""
     return dict(_directives(text)).get("escape", "\\")
 
 
@@ -85,7 +90,7 @@ def _directives(text: str, mark: str = "#") -> Iterator[tuple[str, str]]:
 
 
 def _frontend(text: str) -> str | None:
-    """Answers the frontend that BuildKit would find: by `# syntax=`, `// syntax=` or as JSON, after a line "#!"."""
+    """Returns the frontend that BuildKit would find: by `# syntax=`, `// syntax=` or as JSON, after a line "#!"."""
     text = re.sub(r"\A#![^\n]*(\n|\Z)", "", text)
     for mark in ("#", "//"):
         for word, value in _directives(text, mark):

@@ -1,4 +1,4 @@
-"""Variables before the first FROM, which FROM may use: filled in as a builder does it, or said to be unreadable."""
+"""Variables before the first FROM, which FROM may use: expanded as a builder does it, or marked as unreadable."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from norn_tasks.adapters.dockerfile.text import BLANKS
 from norn_tasks.domain.errors import SourceError
 
 UNREADABLE = "$"
-"""The value of a variable whose real one only the builder knows: a name made of it is refused."""
+"""The value of a variable whose real value only the builder knows; a name that contains it is refused."""
 
 _LONGEST = 4096
-"""Characters that a value may have: one that is made of itself, twice, doubles with each line."""
+"""The maximum length of a value: a value that contains itself twice doubles with each line."""
 
 _VARIABLE = re.compile(r"\$(?:([0-9]+|[^\W\d]\w*)|\{(\w+)(?:(:?[-+])([^}$]*))?\})")
 _PLAIN = re.compile(r"""([^"'\\`]*)|"([^"'\\`]*)"|'([^"'\\`$]*)'""")
 
 
 class Arguments:
-    """What the ARGs of a Dockerfile set, one by one.
+    """The values that the ARGs of a Dockerfile set, one by one.
 
     `given`: the builder's own variables; `bare`: what one without a value is set to, None for nothing.
     """
@@ -33,7 +33,7 @@ class Arguments:
         self._may_be_over = self._over = False
 
     def take(self, each: Instruction) -> None:
-        """Takes the next instruction; raises SourceError for an ARG whose name is not written plainly."""
+        """Reads the next instruction; raises SourceError for an ARG whose name is not written plainly."""
         if each.word == "FROM":
             self._may_be_over = True
             self._over |= each.sure
@@ -42,7 +42,7 @@ class Arguments:
             self._values |= {key: value if sure else UNREADABLE for key, value in self._set(each.rest)}
 
     def filled(self, text: str) -> str:
-        """Answers a text with its variables filled in; those that are written in other ways stay."""
+        """Returns a text with its variables filled in; those that are written in other ways stay."""
         return _filled(text, self._values)
 
     def _set(self, rest: str) -> Iterator[tuple[str, str]]:

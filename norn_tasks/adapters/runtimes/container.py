@@ -11,36 +11,43 @@ from typing import Any
 
 from docker import APIClient
 
-from norn_tasks.adapters import networks, patience
-from norn_tasks.adapters.engine import Engine, moment
-from norn_tasks.adapters.frames import STDERR, STDOUT
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.docker import networks
+from norn_tasks.adapters.docker.client import EngineClient, moment
+from norn_tasks.adapters.docker.frames import STDERR, STDOUT
 from norn_tasks.adapters.runtimes import hardening
+from norn_tasks.adapters.runtimes.client_streams import ClientStreams
 from norn_tasks.adapters.runtimes.deadline import Deadline
 from norn_tasks.adapters.runtimes.streams import Outputs, Streams, attach
 from norn_tasks.domain.errors import Conflict, EngineDown, NornError, NotFound, StepFailed, Stopped
-from norn_tasks.domain.execution import Captured, Ended
+from norn_tasks.domain.jobs.execution import Captured, ContainerExit
 from norn_tasks.ports import Hooks, Run, Stop, Watch
 
 State = dict[str, Any]
 
-_LOOK = 0.25
+POLL_SECONDS = 0.25
 _DOUBT = 1.0
-"""A container that ends later than this after its output may have outlived the connection: its log is read instead."""
+"""Seconds between the end of the output and the end of the container after which the connection may have been cut."""
 
 _LEAVING = 3.0
-"""Seconds after an unexplained signal for an engine that is being stopped to be gone: it ends its containers first."""
+"""Seconds after an unexplained signal in which a stopping engine goes away: it stops its containers first."""
 
-_SIGNALLED = (137, 143)
+SIGNALLED = (137, 143)
+"""Exit codes of a program that was ended by SIGKILL or SIGTERM."""
 _HANDED_ON = ("draining", "lease_lost")
-"""Who stops for these leaves a run that has begun to the next owner, who may have adopted it already."""
+"""Reasons to stop for which a run that has begun is left to the next owner, which may have adopted it already."""
 _INFRASTRUCTURE = 125
 _NOT_RUNNABLE = (126, 127)
+
+
+class _NetworkWasMissing(Exception):
+    """The network of runs was missing at the start, and is there again; nothing was started."""
 
 
 class Container:
     """A container that exists on the engine under `id`, for one run of one owner."""
 
-    def __init__(self, engine: Engine, container: str, run: Run, watch: Watch, *, begun: bool) -> None:
+    def __init__(self, engine: EngineClient, container: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = container
         self._engine = engine
         self._run = run
@@ -48,11 +55,12 @@ class Container:
         self._begun = begun
         self._signal = ""
         self._engine_left = False
+        self._network_checked = False
         self._signalling: Future[None] | None = None
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Sees that the container is gone when its owner is done with it, or left as it is for the next owner."""
+        """Removes the container when its owner is done with it, or leaves it unchanged for the next owner."""
         kept = False
         try:
             yield
@@ -60,22 +68,31 @@ class Container:
             kept = self._begun and self._run.logged and self._watch.stop.reason in _HANDED_ON
             raise
         finally:
-            # A cancelled job has ended when the engine says that its container is gone, and not before.
+            # A cancelled job has ended only when the engine says that its container is gone.
             while not kept and not self.discard() and self._watch.stop.reason == "cancelled":
                 time.sleep(_DOUBT)
 
-    def live(self, hooks: Hooks) -> Ended:
-        """Begins, starts, feeds and reads it, and answers its end."""
-        say = self._watch.say if self._run.max_output is None else None
+    def live(self, hooks: Hooks) -> ContainerExit:
+        """Begins, starts, feeds and reads the container, and returns its end."""
+        say = self._watch.say if self._run.max_output is None and self._run.client is None else None
         outputs = Outputs(self._run, say, self._watch.err)
         while True:
-            with closing(self._attached(outputs)) as streams:
+            try:
+                attached = self._attached(outputs)
+            except NotFound as error:
+                if not self._begun:
+                    raise
+                return ContainerExit(None, stderr=_as_stderr(error))
+            with closing(attached) as streams:
                 if not self._begun:
                     hooks.begun()
                     self._begun = True
-                    # Whoever was frozen here finds the lease too old, and lets nothing go.
+                    # A worker that was frozen here finds its lease too old, and starts nothing.
                     self._stop.check()
-                refused = self._start()
+                try:
+                    refused = self._start()
+                except _NetworkWasMissing:
+                    continue  # the failed start has ended its streams
                 if refused is not None:
                     return refused
                 deadline = Deadline(self._run.seconds, self._run.grace)
@@ -84,12 +101,12 @@ class Container:
             state = self.await_end(deadline)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started it, and is back. What it had taken of stdin then is not known.
-            if self._run.stdin is not None:
-                return Ended(None)
+            # The engine went away before it had started it, and is back. How much of stdin it had read is not known.
+            if self._run.reads:
+                return ContainerExit(None)
 
     def look(self) -> State | None:
-        """Answers what the engine says of it; None when it is gone."""
+        """Returns the state that the engine reports of it; None when it is gone."""
         try:
             state: State = self._engine.patiently(lambda client: client.inspect_container(self.id), self._stop)["State"]
         except NotFound:
@@ -97,28 +114,36 @@ class Container:
         return state
 
     def await_end(self, deadline: Deadline) -> State | None:
-        """Waits until the engine says that it has ended, and sees to its deadline meanwhile; None when it is gone."""
+        """Waits until the engine says that it has ended, and enforces its deadline; None when it is gone.
+
+        Raises Stopped when it has ended because of a cancel.
+        """
         while True:
             self._until_exit(deadline)
             state = self.look()
             if state is None or not state["Running"]:
                 self._settle(deadline)
+                if deadline.cancelled:
+                    self._stop.check()
+                    raise Stopped("the run was stopped: cancelled", reason="cancelled")  # a reader that came again
                 return state
 
-    def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> Ended:
-        """Puts together how it ended."""
+    def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> ContainerExit:
+        """Returns its end."""
         code = int(state["ExitCode"]) if state is not None else None
         stdout, stderr = outputs.captured()
         started = moment(state["StartedAt"]) if state is not None else None
         finished = moment(state["FinishedAt"]) if state is not None else None
-        # The engine marks it as well when a child ran out of memory and the run went on and ended well.
+        # The engine also sets the mark if a child ran out of memory and the run went on and succeeded.
         oom_killed = state is not None and bool(state["OOMKilled"]) and code != 0
-        return Ended(
+        return ContainerExit(
             code,
             oom_killed=oom_killed,
             timed_out=deadline.passed,
             too_large=outputs.too_large,
-            interrupted=code in _SIGNALLED and not (oom_killed or self._signal) and self._left_alone(),
+            interrupted=code in SIGNALLED
+            and not (oom_killed or self._signal or deadline.passed)
+            and self._engine_is_going_away(),
             stdout=stdout,
             stderr=stderr,
             # The engine notes the start of a very short run a moment after its end (seen: 0.5 ms).
@@ -127,7 +152,7 @@ class Container:
         )
 
     def logged(self) -> Outputs:
-        """Answers what the engine's log has of its output."""
+        """Returns its output as far as the engine's log has it."""
         if not self._run.logged:
             return Outputs(self._run)
         try:
@@ -136,7 +161,7 @@ class Container:
             return Outputs(self._run)
 
     def discard(self) -> bool:
-        """Ends and removes it; False: an engine that does not answer keeps it, for the reaper to find by its owner."""
+        """Stops and removes it; returns False if the engine does not respond: orphan removal finds it by its owner."""
         try:
             self._engine.take_away(self.id, within=10)
         except (EngineDown, StepFailed):
@@ -147,26 +172,33 @@ class Container:
     def _stop(self) -> Stop:
         return self._watch.stop
 
-    def _attached(self, outputs: Outputs) -> Streams:
-        stdin = self._run.stdin
-        connection = self._engine.patiently(lambda client: attach(client, self.id, stdin=stdin is not None), self._stop)
-        streams = Streams(connection, stdin, outputs)
+    def _attached(self, outputs: Outputs) -> Streams | ClientStreams:
+        run = self._run
+        connection = self._engine.patiently(lambda client: attach(client, self.id, stdin=run.reads), self._stop)
+        if run.client is not None:
+            return ClientStreams(connection, run.client, outputs, self._resize)
+        streams = Streams(connection, run.stdin, outputs)
         streams.prefeed()
         return streams
 
-    def _start(self) -> Ended | None:
-        """Lets it go; answers an end at once when it cannot be started."""
+    def _resize(self, size: tuple[int, int]) -> None:
+        if self._run.tty:
+            rows, columns = size
+            self._engine.briefly(lambda client: client.resize(self.id, height=rows, width=columns))
+
+    def _start(self) -> ContainerExit | None:
+        """Starts it; returns an end at once if it cannot be started."""
         try:
             self._started()
         except EngineDown:
-            # Whether it was started, the engine will say when it is back.
+            # The engine will say whether it was started when it is back.
             return None
         except NotFound as error:
-            return Ended(None, stderr=_told(error))
+            return ContainerExit(None, stderr=_as_stderr(error))
         except StepFailed as error:
             state = self.look()
             code = int(state["ExitCode"]) if state is not None else _INFRASTRUCTURE
-            return Ended(code if code in _NOT_RUNNABLE else _INFRASTRUCTURE, stderr=_told(error))
+            return ContainerExit(code if code in _NOT_RUNNABLE else _INFRASTRUCTURE, stderr=_as_stderr(error))
         return None
 
     def _started(self) -> None:
@@ -176,19 +208,29 @@ class Container:
         try:
             self._engine.promptly(start, self._stop)
         except NotFound:
-            # Either it was taken away, or its network was: then it starts when that is there again.
+            if self._network_checked:
+                raise
+            # Either it was removed, or its network was, as by a prune: it starts when that exists again.
+            self._network_checked = True
             networks.ensure(self._engine, hardening.NETWORK, talk=False)
-            self._engine.promptly(start, self._stop)
+            raise _NetworkWasMissing from None
 
-    def _follow(self, streams: Streams, outputs: Outputs, deadline: Deadline) -> None:
-        while streams.read(_LOOK):
-            self._stop.check()
+    def _follow(self, streams: Streams | ClientStreams, outputs: Outputs, deadline: Deadline) -> None:
+        while streams.read(POLL_SECONDS):
             if outputs.too_large:
                 deadline.at_once()
-            self._enforce(deadline)
+            self._heed(deadline)
+
+    def _heed(self, deadline: Deadline) -> None:
+        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        if self._stop.reason == "cancelled":
+            deadline.cancel()
+        else:
+            self._stop.check()
+        self._enforce(deadline)
 
     def _enforce(self, deadline: Deadline) -> None:
-        """Sends the signal that is due, without waiting for the answer.
+        """Sends the signal that is due, without waiting for the response.
 
         The engine answers a SIGKILL when the container has ended, and it ends when its last output was read: by us.
         """
@@ -201,11 +243,11 @@ class Container:
             self._signalling = self._engine.begin(lambda client: client.kill(self.id, signal))
 
     def _settle(self, deadline: Deadline) -> None:
-        """Notes whether the last signal reached the container; one that did not is sent again while it is due."""
+        """Notes whether the last signal reached the container; if not, it is sent again while it is due."""
         if self._signalling is None:
             return
         try:
-            patience.wait(self._signalling, self._stop)
+            timeouts.wait(self._signalling, self._stop)
             deadline.sent(self._signal)
         except (NotFound, Conflict, StepFailed, EngineDown):
             # It has ended by itself, or the engine is away.
@@ -214,14 +256,13 @@ class Container:
             self._signalling = None
 
     def _until_exit(self, deadline: Deadline) -> None:
-        """Waits for one answer to the question whether it has ended; the engine, or the time, may cut that short."""
+        """Waits once for its end; an engine that goes away, or the time, may end the wait early."""
         exit_ = self._engine.begin(lambda client: client.wait(self.id))
         while True:
             try:
-                exit_.result(_LOOK)
+                exit_.result(POLL_SECONDS)
             except NotYetDone:
-                self._stop.check()
-                self._enforce(deadline)
+                self._heed(deadline)
                 continue
             except EngineDown:
                 self._engine_left = True
@@ -230,8 +271,8 @@ class Container:
                 return
             return
 
-    def _left_alone(self) -> bool:
-        """True when the engine went away while it ran, or goes now; who waits for an answer is not kept for that."""
+    def _engine_is_going_away(self) -> bool:
+        """Returns True when the engine went away while it ran, or goes; a synchronous call does not wait for it."""
         until = time.monotonic() + (_LEAVING if self._run.logged else 0)
         while not self._engine_left and time.monotonic() < until:
             try:
@@ -240,11 +281,11 @@ class Container:
                 break
             except EngineDown:
                 self._engine_left = True
-            self._stop.wait(_LOOK)
+            self._stop.wait(POLL_SECONDS)
         return self._engine_left
 
     def _truest(self, outputs: Outputs, silence: float) -> Outputs:
-        """Answers the output from the log if the connection may have been cut before the end."""
+        """Returns the output from the log if the connection may have been cut before the end."""
         if silence < _DOUBT or not self._run.logged:
             return outputs
         logged = self.logged()
@@ -260,5 +301,5 @@ class Container:
         return outputs
 
 
-def _told(error: NornError) -> Captured:
+def _as_stderr(error: NornError) -> Captured:
     return Captured(head=f"{error.facts.get('said', error.sentence)}\n".encode())

@@ -1,4 +1,4 @@
-"""When a run's container is to be ended: at its time-out gently, after the grace, or at once, by force."""
+"""The deadline of a run's container: SIGTERM at its timeout or when it is cancelled, SIGKILL after the grace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Deadline:
-    """Says which signal is due. `seconds` until SIGTERM (none or less: now), then `grace` until SIGKILL."""
+    """Decides which signal is due. `seconds` until SIGTERM (none or less: now), then `grace` until SIGKILL."""
 
     def __init__(self, seconds: float, grace: float) -> None:
         self._term_at = time.monotonic() + seconds
@@ -14,9 +14,10 @@ class Deadline:
         self._kill_at: float | None = None
         self._done = False
         self.passed = False
+        self.cancelled = False
 
     def due(self) -> str | None:
-        """Answers the signal that should have been sent by now and was not."""
+        """Returns the signal that should have been sent by now and was not."""
         now = time.monotonic()
         if self._done:
             return None
@@ -29,10 +30,16 @@ class Deadline:
         if signal == "SIGKILL":
             self._done = True
         else:
-            self.passed = True
+            self.passed = not self.cancelled
             self._kill_at = time.monotonic() + self._grace
 
+    def cancel(self) -> None:
+        """Makes SIGTERM due now because of a cancel; a run whose time is up already ends by its timeout."""
+        if self._kill_at is None and not self.cancelled:
+            self.cancelled = True
+            self._term_at = min(self._term_at, time.monotonic())
+
     def at_once(self) -> None:
-        """Makes SIGKILL due now, for another reason than time."""
+        """Makes SIGKILL due now, for a reason other than time."""
         if self._kill_at is None:
             self._kill_at = time.monotonic()

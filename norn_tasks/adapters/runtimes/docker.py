@@ -1,56 +1,59 @@
 """The runtime `docker`: one container for every cron run, function call and test, on the local engine.
 
-The order of things is the promise (reliability.md, "Fencing outside the database"): created, recorded, fed, begun,
-started, read, ended, removed. The end of the output is never taken for the end of the container: only the engine's own
-word is.
+The order of things is the promise (docs/reliability.md, "Fencing"): created, recorded, fed, begun,
+started, read, ended, removed. The end of the output is never taken for the end of the container, which only the
+engine reports.
 """
 
 from __future__ import annotations
 
-import uuid
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 from docker import APIClient
 
-from norn_tasks.adapters import networks
-from norn_tasks.adapters.engine import ENGINE, FENCE, INSTANCE, OWNER, Engine, moment
+from norn_tasks.adapters.docker import networks, runs_reach
+from norn_tasks.adapters.docker.client import FENCE, OWNER, moment
+from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.runtimes import hardening
-from norn_tasks.adapters.runtimes.container import Container
+from norn_tasks.adapters.runtimes.container import SIGNALLED, Container
 from norn_tasks.adapters.runtimes.deadline import Deadline
-from norn_tasks.adapters.runtimes.withdrawal import Withdrawal
-from norn_tasks.domain.errors import Conflict, EngineDown, LeaseLost, NotFound, ReleaseGone
-from norn_tasks.domain.execution import Ended
-from norn_tasks.ports import Hooks, Run, SeenContainer, Watch
+from norn_tasks.adapters.runtimes.revocation import Revocation
+from norn_tasks.domain.errors import Conflict, LeaseLost, NotFound, ReleaseGone
+from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.ports import Hooks, Run, Watch
 
-IDENTITY = "norn-engine"
+_REMEMBERED = 1000
+"""Images whose volumes are remembered, so that a call does not ask for them."""
 
 
 class DockerRuntime:
-    """Keeps `ports.Runtime` on a docker engine."""
+    """Implements `ports.Runtime` on a docker engine."""
 
     name = "docker"
 
-    def __init__(self, engine: Engine, instance: str = "") -> None:
-        """`instance` names the control plane: several may share an engine, and each sees only its own."""
-        self._engine = engine
-        self._instance = instance
-        self._network_made = False
+    def __init__(self, on: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> None:
+        """Keeps the engine, and the function `names`: runs reach these webservers at the address of their bridge."""
+        self.on, self.engine = on, on.name
+        self._client = on.client
+        self._names = names
+        self._gateway = ""
+        self._volumes: dict[str, tuple[str, ...]] = {}
 
-    def run(self, run: Run, hooks: Hooks, watch: Watch) -> Ended:
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits, removes."""
-        container = Container(self._engine, self._create(run, watch), run, watch, begun=False)
+        container = Container(self._client, self._create(run, watch), run, watch, begun=False)
         with container.owned():
             hooks.created(container.id)
             watch.stop.check()
             return container.live(hooks)
 
-    def adopt(self, run: Run, container: str, watch: Watch) -> Ended | None:
-        """Waits for a container that an earlier owner started, takes its output, removes it."""
-        adopted = Container(self._engine, container, run, watch, begun=True)
-        withdrawal = Withdrawal(self._engine, container, watch.stop)
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
+        """Waits for a container that an earlier owner started, reads its output, removes it."""
+        adopted = Container(self._client, container, run, watch, begun=True)
+        withdrawal = Revocation(self._client, container, watch.stop)
         state = adopted.look()
         if state is not None and moment(state["StartedAt"]) is None and withdrawal.removed():
-            return Ended(None, never_started=True) if withdrawal.never_started() else None
+            return ContainerExit(None, never_started=True) if withdrawal.never_started() else None
         state = adopted.look()
         if state is None:
             return None
@@ -58,52 +61,18 @@ class DockerRuntime:
             started = moment(state["StartedAt"])
             if started is None:
                 return None
-            age = (self._engine.now(watch.stop) - started).total_seconds() if state["Running"] else 0
+            until = self._client.now(watch.stop) if state["Running"] else moment(state["FinishedAt"]) or started
+            age = (until - started).total_seconds()
             deadline = Deadline(run.timeout - age, run.grace)
+            if not state["Running"] and state["ExitCode"] in SIGNALLED and age >= run.timeout:
+                deadline.passed = True  # its owner sent the signal, and died before it saw the end
             last = adopted.await_end(deadline)
             return adopted.ended(last, adopted.logged(), deadline) if last is not None else None
 
-    def remove(self, container: str) -> None:
-        """Ends and removes a container, and returns when the engine says it is gone."""
-        self._engine.take_away(container)
-
-    def identity(self) -> str:
-        """Answers the engine's id, which Norn leaves in it."""
-        try:
-            volume = self._engine.briefly(lambda client: client.inspect_volume(IDENTITY))
-        except NotFound:
-            # Two workers may come here at once: the engine keeps the first, and both read it back.
-            mark = {ENGINE: str(uuid.uuid4()), OWNER: "norn"}
-            self._engine.briefly(lambda client: client.create_volume(IDENTITY, labels=mark))
-            volume = self._engine.briefly(lambda client: client.inspect_volume(IDENTITY))
-        found: str | None = (volume["Labels"] or {}).get(ENGINE)
-        if found is None:
-            raise EngineDown(
-                f"the engine has a volume {IDENTITY} that is not Norn's", hint=f"docker volume rm {IDENTITY}"
-            )
-        return found
-
-    def seen(self) -> tuple[SeenContainer, ...]:
-        """Lists all containers that carry an owner of ours."""
-        now = self._engine.now()
-        found = self._engine.briefly(
-            lambda client: client.containers(all=True, filters={"label": [OWNER, f"{INSTANCE}={self._instance}"]})
-        )
-        return tuple(
-            SeenContainer(
-                id=each["Id"],
-                name=each["Names"][0].lstrip("/") if each["Names"] else "",
-                owner=each["Labels"][OWNER],
-                running=each["State"] in ("running", "paused", "restarting"),
-                age=max(0.0, (now - datetime.fromtimestamp(each["Created"], UTC)).total_seconds()),
-            )
-            for each in found
-        )
-
     def _create(self, run: Run, watch: Watch) -> str:
-        if run.network != "none" and not self._network_made:
-            networks.ensure(self._engine, hardening.NETWORK, talk=False)
-            self._network_made = True
+        if run.network != "none" and not self._gateway:
+            network = networks.ensure(self._client, hardening.NETWORK, talk=False)
+            self._gateway = runs_reach.address_of(network).partition("/")[0]
         try:
             return self._created(run, watch)
         except Conflict:
@@ -111,21 +80,38 @@ class DockerRuntime:
             return self._created(run, watch)
 
     def _created(self, run: Run, watch: Watch) -> str:
+        hosts = dict.fromkeys(self._names(), self._gateway) if run.network != "none" else {}
+
         def create(client: APIClient) -> str:
-            made: str = client.create_container(**hardening.container(client, run, watch.fence, self._instance))["Id"]
+            volumes = self._volumes_of(client, run.image)
+            arguments = hardening.container(client, run, watch.fence, self.on.instance, volumes, hosts)
+            made: str = client.create_container(**arguments)["Id"]
             return made
 
         try:
-            return self._engine.promptly(create, watch.stop, late=self.remove)
+            return self._client.promptly(create, watch.stop, late=self.on.remove)
         except NotFound as error:
             raise ReleaseGone(
-                f"the image {run.image} of {run.app} is not on this engine any more", hint=f"norn deploy {run.app}"
+                f"the image {run.image} of {run.app} is no longer on this engine", hint=f"norn deploy {run.app}"
             ) from error
 
+    def _volumes_of(self, client: APIClient, image: str) -> tuple[str, ...]:
+        """Returns the paths of an image's VOLUME lines; an id is asked about once, since it always means one image."""
+        known = self._volumes.get(image)
+        if known is not None:
+            return known
+        found = client.inspect_image(image)  # type: ignore[no-untyped-call]
+        volumes = tuple((found.get("Config") or {}).get("Volumes") or ())
+        if "sha256:" in image:
+            if len(self._volumes) >= _REMEMBERED:
+                self._volumes.clear()
+            self._volumes[image] = volumes
+        return volumes
+
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Takes away what an earlier try of the same owner left under our name; never a later owner's container."""
+        """Removes the container that an earlier attempt of the same owner left under our name, and no other."""
         try:
-            found = self._engine.briefly(lambda client: client.inspect_container(run.name))
+            found = self._client.briefly(lambda client: client.inspect_container(run.name))
         except NotFound:
             return
         labels = found["Config"]["Labels"] or {}
@@ -135,4 +121,4 @@ class DockerRuntime:
             )
         if int(labels.get(FENCE, 0)) > watch.fence.token:
             raise LeaseLost(f"a later owner of job {watch.fence.job} has made {run.name}")
-        self.remove(found["Id"])
+        self.on.remove(found["Id"])

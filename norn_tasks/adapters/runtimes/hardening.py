@@ -1,28 +1,43 @@
-"""What a container of a run (cron, function, test) may do: as little as it can be (security.md 6).
+"""The rights of a container of a run (cron, function, test): as little as it can be (docs/security.md 6).
 
 This is the whole policy; a test compares it with what the engine says it started.
 """
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from docker import APIClient
 from docker.types import LogConfig
+from docker.types import Mount as EngineMount
 
-from norn_tasks.adapters.engine import INSTANCE, labels, mounted
-from norn_tasks.domain.job import Fence
+from norn_tasks.adapters.docker import networks
+from norn_tasks.adapters.docker.client import INSTANCE, labels, mounted
+from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Run
 
-NETWORK = "norn-runs"
+NETWORK = networks.RUNS
 PIDS = 256
+"""The most processes of a container of a run."""
 
 _LOGGED = LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"})
 _UNLOGGED = LogConfig(type="none")
 
 
-def container(client: APIClient, run: Run, fence: Fence, instance: str) -> dict[str, Any]:
-    """Answers the arguments of `create_container` for a run."""
+def container(
+    client: APIClient,
+    run: Run,
+    fence: Fence,
+    instance: str,
+    volumes: Iterable[str] = (),
+    hosts: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Returns the arguments of `create_container` for a run.
+
+    `volumes` are the paths of its image's VOLUME lines, `hosts` the addresses of the names that it knows.
+    """
     return {
         "name": run.name,
         "image": run.image,
@@ -30,14 +45,15 @@ def container(client: APIClient, run: Run, fence: Fence, instance: str) -> dict[
         "entrypoint": list(run.argv) if run.argv is not None else None,
         "environment": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
         "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
-        "stdin_open": run.stdin is not None,
+        "stdin_open": run.reads,
+        "tty": run.tty,
         # An image's own HEALTHCHECK would start processes beside the run.
         "healthcheck": {"test": ["NONE"]},
-        "host_config": _host(client, run),
+        "host_config": _host(client, run, volumes, hosts),
     }
 
 
-def _host(client: APIClient, run: Run) -> dict[str, Any]:
+def _host(client: APIClient, run: Run, volumes: Iterable[str], hosts: Mapping[str, str] | None) -> dict[str, Any]:
     scratch = f"rw,exec,nosuid,nodev,mode=1777,size={run.memory}"
     return client.create_host_config(
         cap_drop=["ALL"],
@@ -47,9 +63,22 @@ def _host(client: APIClient, run: Run) -> dict[str, Any]:
         memswap_limit=run.memory,
         nano_cpus=int(run.cpus * 1_000_000_000),
         network_mode="none" if run.network == "none" else NETWORK,
+        extra_hosts=dict(hosts) if hosts and run.network != "none" else None,
         ipc_mode="private",
         read_only=not run.writable,
-        mounts=mounted(run.mounts),
+        mounts=[*(mounted(run.mounts) or ()), *([] if run.writable else _in_memory(run, volumes))] or None,
         tmpfs=None if run.writable else {"/tmp": scratch},  # noqa: S108 - a path inside the container
+        # A program that is process 1 does not hear Ctrl-C unless it asks for that.
+        init=True if run.client is not None else None,
         log_config=_LOGGED if run.logged else _UNLOGGED,
     )
+
+
+def _in_memory(run: Run, volumes: Iterable[str]) -> list[EngineMount]:
+    """Returns an empty directory in memory for each volume of the image.
+
+    Otherwise the engine would make a directory on its disk for each, without a limit: a hole in the read-only root.
+    """
+    taken = {posixpath.normpath(path) for path in ("/tmp", *(each.target for each in run.mounts))}  # noqa: S108
+    paths = sorted({posixpath.normpath(path) for path in volumes} - taken)
+    return [EngineMount(path, None, "tmpfs", tmpfs_size=run.memory, tmpfs_mode=0o1777) for path in paths]

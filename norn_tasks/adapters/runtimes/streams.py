@@ -1,4 +1,4 @@
-"""The connection to a running container's three streams: feeds stdin, keeps stdout and stderr within bounds."""
+"""The connection to a running container's streams: feeds stdin, keeps stdout and stderr within bounds."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from collections.abc import Callable
 from docker import APIClient
 
 from norn_tasks.adapters.capture import Capture
-from norn_tasks.adapters.frames import STDERR, STDOUT, Frames
-from norn_tasks.domain.execution import Captured
+from norn_tasks.adapters.docker.frames import STDERR, STDOUT, Frames
+from norn_tasks.domain.jobs.execution import Captured
 from norn_tasks.ports import Run, Say
 
 BEFORE_START = 64 * 1024
-"""Bytes of stdin that are given before the container starts; the engine keeps them until it does."""
+"""Bytes of stdin that are sent before the container starts; the engine keeps them until then."""
 
-_PIECE = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
     """Opens the connection to a container that is not started yet, or is running."""
     params = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin)}
     response = client.attach_socket(container, params)
-    # The client library owns its socket, and closes it when it likes; this is a handle of our own on the connection.
+    # The client library may close its socket at any time; this is our own handle of the connection.
     return socket.socket(fileno=os.dup(response.fileno()))
 
 
 class Outputs:
-    """What a run has written so far, its secrets hidden. With `max_output`, stdout is kept whole up to it; else
+    """The output of a run so far, its secrets hidden. With `max_output`, stdout is kept whole up to it; else
     beginning and end. `say`, when given, takes the same as text while it happens, and `err` what comes on stderr.
     """
 
@@ -39,25 +39,25 @@ class Outputs:
         self._stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
         self._stderr = Capture()
         self._redactors = {stream: run.hidden.stream() for stream in (STDOUT, STDERR)}
-        self._tell = _teller(say, err or say) if say is not None else None
+        self._tell = _writer(say, err or say) if say is not None else None
         self.size = 0
-        """How many bytes were written."""
+        """The number of bytes that were written."""
 
     def feed(self, stream: int, data: bytes) -> None:
-        """Takes the next piece of a stream."""
+        """Adds the next chunk of a stream."""
         stream = STDERR if stream == STDERR else STDOUT
         self.size += len(data)
         self._keep(stream, self._redactors[stream].feed(data))
 
     def captured(self) -> tuple[Captured, Captured]:
-        """Answers what is kept of stdout and stderr: no more comes."""
+        """Returns what is kept of stdout and stderr: no more comes."""
         for stream, redactor in self._redactors.items():
             self._keep(stream, redactor.end())
         return self._stdout.captured(), self._stderr.captured()
 
     @property
     def too_large(self) -> bool:
-        """True when stdout is over its limit."""
+        """Returns True if stdout is over its limit."""
         return self._most is not None and self._stdout.size > self._most
 
     def _keep(self, stream: int, data: bytes) -> None:
@@ -67,7 +67,7 @@ class Outputs:
 
 
 class Streams:
-    """One attached connection; `outputs` takes what comes."""
+    """One attached connection; `outputs` gets the output."""
 
     def __init__(self, connection: socket.socket, stdin: bytes | None, outputs: Outputs) -> None:
         connection.setblocking(False)
@@ -77,11 +77,11 @@ class Streams:
         self._frames = Frames()
 
     def close(self) -> None:
-        """Lets the connection go; the container goes on."""
+        """Closes the connection; the container goes on."""
         self._connection.close()
 
     def prefeed(self) -> None:
-        """Gives a small stdin whole, and closes it, before the container starts."""
+        """Sends a small stdin completely, and closes it, before the container starts."""
         if self._rest is None or len(self._rest) > BEFORE_START:
             return
         poll = select.poll()
@@ -90,7 +90,7 @@ class Streams:
             self._feed()
 
     def read(self, seconds: float) -> bool:
-        """Waits at most so long for something to move, and moves it; False when the connection has ended."""
+        """Waits for at most `seconds` for something to move, and moves it; False when the connection has ended."""
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._rest is not None else 0))
         for _, events in poll.poll(seconds * 1000):
@@ -103,19 +103,19 @@ class Streams:
     def _feed(self) -> None:
         assert self._rest is not None
         try:
-            self._rest = self._rest[self._connection.send(self._rest[:_PIECE]) :] if self._rest else self._rest
+            self._rest = self._rest[self._connection.send(self._rest[:CHUNK_BYTES]) :] if self._rest else self._rest
             if not self._rest:
                 self._connection.shutdown(socket.SHUT_WR)
                 self._rest = None
         except BlockingIOError:
             return
         except OSError:
-            # The container has ended, or does not read: what it wrote until then still counts.
+            # The container has ended, or does not read: its output so far still counts.
             self._rest = None
 
     def _take(self) -> bool:
         try:
-            data = self._connection.recv(_PIECE)
+            data = self._connection.recv(CHUNK_BYTES)
         except BlockingIOError:
             return True
         except OSError:
@@ -125,13 +125,13 @@ class Streams:
         return bool(data)
 
 
-def _teller(say: Say, err: Say) -> Callable[[int, bytes], None]:
+def _writer(say: Say, err: Say) -> Callable[[int, bytes], None]:
     make = codecs.getincrementaldecoder("utf-8")
     decoders = {STDOUT: make("replace"), STDERR: make("replace")}
 
-    def tell(stream: int, piece: bytes) -> None:
+    def write(stream: int, piece: bytes) -> None:
         text = decoders[stream].decode(piece).replace("\0", "\ufffd")
         if text:
             (err if stream == STDERR else say)(text)
 
-    return tell
+    return write

@@ -14,6 +14,7 @@ from norn_tasks.domain.infraspec.sections import (
     ContainerOptions,
     Events,
     FunctionOptions,
+    Health,
     Hosts,
     Kv,
     Migrations,
@@ -26,17 +27,19 @@ from norn_tasks.domain.infraspec.sections import (
     Volume,
 )
 from norn_tasks.domain.infraspec.words import (
+    LONG_RUNNING,
     Auth,
     Catchup,
     Concurrency,
+    FunctionTrigger,
     Network,
     Record,
     Response,
     Role,
-    Runtime,
-    Trigger,
+    RolloutStrategy,
+    RuntimeName,
 )
-from norn_tasks.domain.infraspec.yaml_text import MAX_BYTES
+from norn_tasks.domain.infraspec.yaml.text import MAX_BYTES
 
 __all__ = [
     "Infraspec",
@@ -49,14 +52,17 @@ __all__ = [
     "FILE_NAME",
     "MAX_BYTES",
     "Role",
+    "LONG_RUNNING",
     "Catchup",
     "Concurrency",
-    "Runtime",
+    "RuntimeName",
     "Network",
-    "Trigger",
+    "FunctionTrigger",
     "Auth",
     "Response",
     "Record",
+    "RolloutStrategy",
+    "Health",
     "Hosts",
     "Build",
     "Repo",

@@ -1,4 +1,4 @@
-"""Which fields there are, read off the model: for refusing unknown ones, for hints, and for the test of the docs."""
+"""The fields of an infraspec, taken from the model: to reject unknown ones, for hints, and to test the docs."""
 
 from __future__ import annotations
 
@@ -7,32 +7,54 @@ from functools import cache
 from typing import Any, get_args
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import At, Finding, Path
 from norn_tasks.domain.infraspec.sections import Section
+from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 from norn_tasks.domain.wording import closest
+
+_MOST = 12
+"""Fields that a hint lists; more are not read."""
 
 REFUSED: dict[Path, tuple[str, str]] = {
     ("repo", "webhookSecret"): (
         "it is refused: a secret in a spec shows everywhere",
         "take it out; webhooks are not there yet: deploy with `norn deploy`",
-    )
+    ),
+    ("domains",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
+    ("domain",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
+    ("image",): (
+        "there is no such field: each app is built from a Dockerfile",
+        "write FROM and the image in a Dockerfile",
+    ),
+    ("build", "args"): ("there is no such field", "write ARG with a default, or ENV, in the Dockerfile"),
+    ("processes",): (
+        "there is no such field: an app is one process",
+        "make an app of each process; they may share files",
+    ),
+    ("services", "redis"): (
+        "there is no such field",
+        "services.kv is planned; until then run Redis as an app with a volume",
+    ),
+    ("cron",): ("there is no such field", "make an app with role: cron and a schedule"),
+    ("suspend",): ("there is no such field", "norn cron pause stops the schedule; deploy: false turns it off"),
+    ("environment",): ("there is no such field", "did you mean env?"),
+    ("memory",): ("there is no such field", "did you mean resources.memory?"),
 }
 
 
 @cache
 def fields_of(section: type[Section]) -> dict[str, type[Section] | None]:
-    """Return the names of a section's fields as a file spells them, each with the section it holds, if any."""
+    """Returns the fields of a section as a file spells them, each with the section that it contains, if any."""
     return {info.alias or name: _section_in(info.annotation) for name, info in section.model_fields.items()}
 
 
 @cache
 def field_paths() -> tuple[str, ...]:
-    """List every field that holds a value: `app`, `build.dockerfile`, `volumes[].mountPath`."""
+    """Lists every field that has a value: `app`, `build.dockerfile`, `volumes[].mountPath`."""
     return tuple(_paths(Infraspec, ""))
 
 
 def unknown_keys(value: dict[str, Any], section: type[Section] = Infraspec, path: Path = ()) -> Iterator[Finding]:
-    """Yield a finding for every key that no field has."""
+    """Yields a finding for every key that is not a field."""
     known = fields_of(section)
     for key, inner in value.items():
         if key not in known:
@@ -51,7 +73,10 @@ def _guess(key: str, section: type[Section]) -> str:
         return f"did you mean {neighbour}?"
     elsewhere = {path.rpartition(".")[2]: path for path in reversed(field_paths())}
     namesake = closest(key, elsewhere)
-    return f"did you mean {elsewhere[namesake]}?" if namesake else f"here may be: {', '.join(fields_of(section))}"
+    if namesake:
+        return f"did you mean {elsewhere[namesake]}?"
+    known = list(fields_of(section))
+    return f"here may be: {', '.join(known)}" if len(known) <= _MOST else "docs/infraspec.md lists the fields"
 
 
 def _paths(section: type[Section], prefix: str) -> Iterator[str]:

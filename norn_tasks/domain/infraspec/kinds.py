@@ -1,12 +1,13 @@
-"""The kinds of value a field may have: each reads a scalar by its field's type and draws its own JSON Schema.
+"""The kinds of value that a field may have: each reads a scalar by its field's type and has its own JSON Schema.
 
-A kind is an annotation (`Annotated[int, Whole(1, 65535)]`). What comes from a file is text, `Plain` when it stood
-without quotes; what comes from a stored spec or from code is typed already. Both are read by the same kind.
+A kind is an annotation (`Annotated[int, Whole(1, 65535)]`). A value from a file is text, and `Plain` if it had no
+quotes; a value from a stored spec or from code already has its type. One kind reads both.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,22 +17,22 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.infraspec.scalars import Plain, refuse, refuse_controls, told, within
+from norn_tasks.domain.infraspec.yaml.scalars import Plain, described, refuse, refuse_controls, within
 from norn_tasks.domain.wording import closest, one_of
 
 JsonSchema = dict[str, Any]
 
 
-class Kind:
+class ValueKind(ABC):
     """How one kind of value is read; each subclass gives `read` and `schema`."""
 
+    @abstractmethod
     def read(self, value: Any) -> Any:
-        """Return the value as the model keeps it, or refuse it."""
-        raise NotImplementedError
+        """Returns the value as the model keeps it, or refuses it."""
 
+    @abstractmethod
     def schema(self) -> JsonSchema:
-        """Return the JSON Schema of what a file may say here."""
-        raise NotImplementedError
+        """Returns the JSON Schema of the values that a file may have here."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         reading = core_schema.no_info_plain_validator_function(self._read)
@@ -48,47 +49,49 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Whole(Kind):
+class Whole(ValueKind):
     """A whole number within limits."""
 
     low: int
     high: int
 
     def read(self, value: Any) -> int:
-        """Accept digits without quotes: no sign, no leading zero, no exponent."""
+        """Returns the number: digits without quotes, sign, leading zero or exponent."""
         digits = isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", value, re.ASCII)
         if digits and isinstance(value, Plain):
             value = int(value)
         rule = f"a whole number from {self.low} to {self.high}"
         if isinstance(value, bool) or not isinstance(value, int):
-            refuse(f"{told(value)} is not {rule}", f"write {value} without quotes" if digits else "write it in digits")
+            refuse(
+                f"{described(value)} is not {rule}", f"write {value} without quotes" if digits else "write it in digits"
+            )
         return within(value, (self.low, self.high), str, rule)
 
     def schema(self) -> JsonSchema:
-        """Draw an integer."""
+        """Returns the schema of an integer."""
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
-class Flag(Kind):
+class Flag(ValueKind):
     """True or false, and no other spelling."""
 
     def read(self, value: Any) -> bool:
-        """Accept `true` and `false` without quotes."""
+        """Returns the boolean of `true` or `false`, written without quotes."""
         if isinstance(value, Plain) and value in ("true", "false"):
             value = value == "true"
         if not isinstance(value, bool):
             meant = "true" if str(value).lower() in ("yes", "on", "true") else "false"
-            refuse(f"{told(value)} is neither true nor false", f"write {meant}, without quotes")
+            refuse(f"{described(value)} is neither true nor false", f"write {meant}, without quotes")
         return value
 
     def schema(self) -> JsonSchema:
-        """Draw a boolean."""
+        """Returns the schema of a boolean."""
         return {"type": "boolean"}
 
 
 @dataclass(frozen=True)
-class Text(Kind):
-    """A text, judged by `check`; `loose` says that an editor may take its plain form for a number or a boolean."""
+class Text(ValueKind):
+    """A text that `check` validates; `loose`: without quotes, an editor may read it as a number or a boolean."""
 
     check: Callable[[str], str] | None = None
     pattern: str = ""
@@ -97,9 +100,9 @@ class Text(Kind):
     may_be_empty: bool = False
 
     def read(self, value: Any) -> str:
-        """Accept any scalar as the text that it is."""
+        """Returns any scalar as its text."""
         if not isinstance(value, str):
-            refuse(f"{told(value)} is not a text", "write a text, in quotes if it has special characters")
+            refuse(f"{described(value)} is not a text", "write a text, in quotes if it has special characters")
         text = str(value)
         refuse_controls(text, multiline=self.multiline)
         if not text.strip() and not self.may_be_empty:
@@ -107,36 +110,36 @@ class Text(Kind):
         return self.check(text) if self.check else text
 
     def schema(self) -> JsonSchema:
-        """Draw a string."""
+        """Returns the schema of a string."""
         drawn: JsonSchema = {"type": ["string", "number", "boolean"] if self.loose else "string"}
         return drawn | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {})
 
 
 @dataclass(frozen=True)
-class OneOf(Kind):
-    """A word out of a closed list."""
+class OneOf(ValueKind):
+    """One value of an enum."""
 
     words: type[StrEnum]
 
     def read(self, value: Any) -> StrEnum:
-        """Accept one of the words, spelled exactly."""
+        """Returns the member of the enum that is spelled exactly like this."""
         options = [word.value for word in self.words]
         if not isinstance(value, str) or value not in options:
             likely = closest(value, options) if isinstance(value, str) else None
             choice = one_of(options)
-            refuse(f"{told(value)} is not {choice}", f"did you mean {likely}?" if likely else f"write {choice}")
+            refuse(f"{described(value)} is not {choice}", f"did you mean {likely}?" if likely else f"write {choice}")
         return self.words(str(value))
 
     def schema(self) -> JsonSchema:
-        """Draw an enumeration."""
+        """Returns the schema of an enumeration."""
         return {"type": "string", "enum": [word.value for word in self.words]}
 
 
-class Command(Kind):
-    """A text for a shell, or a list to be executed as it stands."""
+class CommandText(ValueKind):
+    """A text for a shell, or a list that is executed unchanged."""
 
     def read(self, value: Any) -> str | tuple[str, ...]:
-        """Accept a text, or a list of texts whose first is not empty."""
+        """Returns a text, or a list of texts whose first is not empty."""
         if not isinstance(value, list | tuple):
             return Text(multiline=True).read(value)
         if not value:
@@ -144,7 +147,7 @@ class Command(Kind):
         return tuple(self._argument(place, word) for place, word in enumerate(value))
 
     def schema(self) -> JsonSchema:
-        """Draw a text or a list of texts."""
+        """Returns the schema of a text or a list of texts."""
         word = Text(loose=True).schema()
         return {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}
 

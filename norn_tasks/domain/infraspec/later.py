@@ -1,7 +1,7 @@
-"""What is designed and not there yet: one row per feature, and the issue that brings the feature deletes its row.
+"""Features of the spec that are designed but not available yet, one row each; the row goes when the feature comes.
 
-`LATER` holds uses whose silent absence would be wrong: each is a mistake. `SKIPPED` holds uses that do no harm when
-nothing happens: they are accepted, and a notice says what is skipped.
+`LATER` lists features that must not be missing silently: using one is a mistake. `SKIPPED` lists features that are
+harmless when they have no effect: they are accepted, and a notice says what is skipped.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import At, Finding, Path
-from norn_tasks.domain.infraspec.words import Auth, Response, Role, Runtime
+from norn_tasks.domain.infraspec.words import Auth, Response, Role, RuntimeName
+from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 
 
 @dataclass(frozen=True)
 class Later:
-    """A use that is refused as long as its feature is not there: what is missing, and the way out."""
+    """A use that is refused until its feature is available: the missing feature, and a hint."""
 
     path: Path
     used: Callable[[Infraspec], bool]
     missing: str
-    way_out: str
+    hint: str
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A use that is accepted and does nothing yet."""
+    """A use that is accepted but has no effect yet."""
 
     field: str
     used: Callable[[Infraspec], bool]
@@ -42,7 +42,7 @@ LATER: tuple[Later, ...] = (
     ),
     Later(
         ("runtime",),
-        lambda s: s.runtime is Runtime.INCUS,
+        lambda s: s.runtime is RuntimeName.INCUS,
         "the runtime incus is",
         "this server has no Incus; write runtime: docker",
     ),
@@ -65,8 +65,15 @@ NOT_ROUTED = f"not routed: {NO_TUNNEL}; a reverse proxy in front of the app's UR
 _SERVICES = "shared services are not there yet; its step is skipped"
 _WARM = "warm containers are not there yet; each call starts a container of its own"
 _PUSHES = "webhooks are not there yet; deploy with `norn deploy`"
+_NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
+
+
+def _lost_by_a_shell(spec: Infraspec) -> bool:
+    return isinstance(spec.command, str) and any({".", "-"} & set(name) for name in (*spec.env, *spec.secrets))
+
 
 SKIPPED: tuple[Skipped, ...] = (
+    Skipped("env", _lost_by_a_shell, _NOT_PASSED_ON),
     Skipped("services.postgres", lambda s: s.services.postgres is not None, _SERVICES),
     Skipped("services.kv", lambda s: s.services.kv is not None, _SERVICES),
     Skipped("services.events", lambda s: s.services.events is not None, _SERVICES),
@@ -79,8 +86,8 @@ SKIPPED: tuple[Skipped, ...] = (
     Skipped("hosts.external", lambda s: s.hosts.external is not None, NOT_ROUTED),
     Skipped(
         "alerts",
-        lambda s: "alerts" in s.model_fields_set and s.role is not Role.CRON,
-        "only the runs of cron apps raise alerts yet; nothing is counted for this role",
+        lambda s: "alerts" in s.model_fields_set and s.role is Role.FUNCTION,
+        "the calls of a function raise no alerts yet; nothing is counted for this role",
     ),
     Skipped("repo.autoDeploy", lambda s: s.repo.auto_deploy, _PUSHES),
     Skipped("repo.paths", lambda s: bool(s.repo.paths), _PUSHES),
@@ -91,12 +98,12 @@ SKIPPED: tuple[Skipped, ...] = (
 
 
 def not_yet(spec: Infraspec) -> Iterator[Finding]:
-    """Yield a finding for each use of a feature that is not there and must not be missing in silence."""
+    """Yields a finding for each use of a feature in `LATER`."""
     for row in LATER:
         if row.used(spec):
-            yield Finding(row.path, f"{row.missing} not there yet in this version", row.way_out, At.KEY)
+            yield Finding(row.path, f"{row.missing} not there yet in this version", row.hint, At.KEY)
 
 
 def notices(spec: Infraspec) -> tuple[str, ...]:
-    """Return a sentence for each field that is accepted and does nothing yet."""
+    """Returns a sentence for each field that is accepted but has no effect yet."""
     return tuple(f"{row.field}: {row.because}" for row in SKIPPED if row.used(spec))

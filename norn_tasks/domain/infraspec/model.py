@@ -1,4 +1,4 @@
-"""The infraspec itself: what one app says it is."""
+"""The infraspec: the description of one app."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from norn_tasks.domain import names, paths
-from norn_tasks.domain.cron import parse_schedule, zone_name
+from norn_tasks.domain.cron.expression import parse_schedule, zone_name
 from norn_tasks.domain.infraspec.amounts import Seconds
-from norn_tasks.domain.infraspec.kinds import Command, Flag, OneOf, Text, Whole
+from norn_tasks.domain.infraspec.kinds import CommandText, Flag, OneOf, Text, Whole
 from norn_tasks.domain.infraspec.sections import (
     DAY,
     Alerts,
@@ -17,6 +17,7 @@ from norn_tasks.domain.infraspec.sections import (
     Build,
     ContainerOptions,
     FunctionOptions,
+    Health,
     Hosts,
     Migrations,
     Name,
@@ -27,7 +28,7 @@ from norn_tasks.domain.infraspec.sections import (
     Services,
     Volume,
 )
-from norn_tasks.domain.infraspec.words import Catchup, Concurrency, Network, Role, Runtime
+from norn_tasks.domain.infraspec.words import Catchup, Concurrency, Network, Role, RolloutStrategy, RuntimeName
 
 
 def _schedule(text: str) -> str:
@@ -44,12 +45,12 @@ _ENV_SCHEMA: dict[str, Any] = {
 
 
 class Infraspec(Section):
-    """One app, as its `infraspec.yaml` says it."""
+    """One app, as its `infraspec.yaml` describes it."""
 
     app: Annotated[str, Text(names.app_name, pattern=names.APP_NAME)]
     """Name of the app, of its objects and of its images."""
     role: Annotated[Role, OneOf(Role)]
-    """What the app is."""
+    """Kind of app: webserver, worker, cron or function."""
     deploy: Annotated[bool, Flag()] = True
     """False hides the app from lists, polling and scheduling."""
     core: Annotated[bool, Flag()] = False
@@ -57,13 +58,19 @@ class Infraspec(Section):
     port: Annotated[int | None, Whole(1, 65_535)] = None
     """Port on which a webserver's container listens."""
     healthcheck: Annotated[str | None, Text(paths.http_path)] = None
-    """HTTP path that answers when the app is well."""
+    """HTTP path that answers when the app is healthy."""
+    health: Health = Health()
+    """How a webserver is asked whether it is healthy."""
+    rollout: Annotated[RolloutStrategy | None, OneOf(RolloutStrategy)] = None
+    """Order of new and old replicas; the default is `recreate` for one replica with a volume, else `rolling`."""
+    stop_grace: Annotated[int, Seconds(1, 600)] = 10
+    """Time between SIGTERM and SIGKILL of a replica or a run that is stopped."""
     replicas: Annotated[int, Whole(0, 100)] = 1
-    """Containers that run at once."""
+    """Number of containers that run at the same time."""
     hosts: Hosts = Hosts()
     """Names under which a webserver is reached."""
     build: Build = Build()
-    """How the image is made and tested."""
+    """How the image is built and tested."""
     repo: Repo = Repo()
     """Where the source is."""
     services: Services = Services()
@@ -71,55 +78,78 @@ class Infraspec(Section):
     secrets: tuple[Name, ...] = ()
     """Names of secrets that must exist, injected as environment."""
     migrations: Migrations = Migrations()
-    """What changes the database before a release takes traffic."""
+    """Command that migrates the database before a release takes traffic."""
     artifacts: Artifacts = Artifacts()
-    """What is kept of old releases."""
+    """Rules for keeping old releases."""
     volumes: tuple[Volume, ...] = ()
     """Directories that outlive containers."""
     env: Annotated[dict[Name, EnvValue], WithJsonSchema(_ENV_SCHEMA)] = Field(default_factory=dict)
     """Environment of every container of the app."""
     resources: Resources = Resources()
-    """What a container may use."""
+    """Limits of memory and processor of a container."""
     container: ContainerOptions = ContainerOptions()
-    """How Norn's own containers are closed."""
+    """Restrictions of the containers that Norn starts."""
     alerts: Alerts = Alerts()
     """When the server raises an alert."""
     schedule: Annotated[str | None, Text(_schedule)] = None
     """When a cron job runs: five fields, a macro such as @daily, or @every and a duration."""
-    command: Annotated[str | tuple[str, ...] | None, Command()] = None
-    """What the container runs in place of the image's own command: a text for `sh -c`, or a list."""
+    command: Annotated[str | tuple[str, ...] | None, CommandText()] = None
+    """Command that replaces the image's own: a text for `sh -c`, or a list."""
     timezone: Annotated[str, Text(zone_name)] = "UTC"
-    """IANA name of the zone in which the schedule is meant."""
+    """IANA name of the schedule's time zone."""
     catchup: Annotated[Catchup, OneOf(Catchup)] = Catchup.LAST
-    """Which of the occurrences that nobody was there to start run later."""
+    """Policy for missed occurrences: how many of them run later."""
     start_deadline: Annotated[int | None, Seconds(1, 7 * DAY)] = None
-    """How late an occurrence may start; until the next one is due when left out."""
+    """How late an occurrence may start; the default is until the next one is due."""
     concurrency: Annotated[Concurrency, OneOf(Concurrency)] = Concurrency.FORBID
-    """What an occurrence does when the one before it is still running."""
+    """Policy for an occurrence that is due while the previous one is still running."""
     jitter: Annotated[int, Seconds(0, DAY)] = 0
     """Longest delay that is added to an occurrence, the same each time."""
     retries: Retries = Retries()
     """How often a failed run is tried again."""
-    runtime: Annotated[Runtime, OneOf(Runtime)] = Runtime.DOCKER
-    """What starts the containers of a cron job or a function."""
+    runtime: Annotated[RuntimeName, OneOf(RuntimeName)] = RuntimeName.DOCKER
+    """Runtime that starts the containers of a cron job or a function."""
     timeout: Annotated[int, Seconds(1, DAY)] = 300
     """Longest time of one cron run."""
     network: Annotated[Network, OneOf(Network)] = Network.BRIDGE
-    """What a container of a cron job or a function can reach."""
+    """Network that a container of a cron job or a function can reach."""
     function: FunctionOptions = FunctionOptions()
     """How a function is called."""
 
     @property
     def internal_host(self) -> str:
-        """Return the name under which other apps reach this one."""
+        """Returns the name under which other apps reach this one."""
         return self.hosts.internal or self.app
 
+    @property
+    def checked(self) -> Health:
+        """Returns how it is asked for its health, with the path of either spelling."""
+        return self.health.model_copy(update={"path": self.health.path or self.healthcheck})
+
+    def recreates(self, replicas: int) -> bool:
+        """Returns True if the old replicas must be gone before new ones start, when this number of them run.
+
+        A single replica with a volume is likely to own its data: two programs on one directory lock each other out, or
+        destroy it.
+        """
+        alone = replicas == 1 and bool(self.volumes)
+        return self.rollout is RolloutStrategy.RECREATE or (self.rollout is None and alone)
+
     def argv(self) -> list[str] | None:
-        """Return what the container executes in place of its image's own command, or None for that one."""
+        """Returns the command that replaces the image's own, or None to use the image's own."""
         if isinstance(self.command, str):
             return ["sh", "-c", self.command]
         return list(self.command) if self.command else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was written, in one spelling (bytes, seconds, camelCase), for `from_json` to read back."""
+        """Returns the fields that were written, normalized (bytes, seconds, camelCase), for `from_json` to read."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def frozen(self) -> dict[str, Any]:
+        """Returns every field that has a value, defaults among them, for rows that keep a spec.
+
+        A reader of such a row needs no default of its own, and a later default does not change what runs already. Only
+        `alerts` is there when it was written and else not: without it, each failed run of a cron app raises an alert.
+        """
+        left_out = {"alerts"} - self.model_fields_set
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)

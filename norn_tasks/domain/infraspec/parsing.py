@@ -1,4 +1,4 @@
-"""The front door: text in, `Infraspec` out, or every mistake at once with its line and column."""
+"""Parses an `infraspec.yaml`: returns an `Infraspec`, or reports every mistake at once with its line and column."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from norn_tasks.domain.errors import Mistake, SpecInvalid
 from norn_tasks.domain.infraspec.fields import unknown_keys
 from norn_tasks.domain.infraspec.later import not_yet
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import FILE_ITSELF, Finding, Places, Spot, beneath
 from norn_tasks.domain.infraspec.roles import misplaced, missing
 from norn_tasks.domain.infraspec.rules import contradictions
 from norn_tasks.domain.infraspec.validation import take_out, validate
-from norn_tasks.domain.infraspec.yaml_text import MAX_BYTES, Document, read_document
+from norn_tasks.domain.infraspec.yaml.positions import FILE_ITSELF, Finding, SourceMap, Spot, beneath
+from norn_tasks.domain.infraspec.yaml.text import MAX_BYTES, Document, read_document
 
 FILE_NAME = "infraspec.yaml"
 MOST_MISTAKES = 100
 """A file that is something else altogether has one mistake a line; nobody reads more than this."""
 
 
-def parse(text: str, file: str = FILE_NAME) -> Infraspec:
-    """Return the spec that a text means.
+_STAND_IN = {"app": "app", "role": "worker"}
 
-    Raises `SpecInvalid` with all mistakes at once, in the order of the file; `file` is the name they give.
+
+def parse(text: str, file: str = FILE_NAME) -> Infraspec:
+    """Returns the spec that a text describes.
+
+    Raises `SpecInvalid` with all mistakes at once, in the order of the file; `file` is the file name in them.
     """
     document = read_document(text, file)
     if document.value is None:
@@ -36,8 +39,8 @@ def parse(text: str, file: str = FILE_NAME) -> Infraspec:
 
 
 def decode(content: bytes, file: str = FILE_NAME) -> str:
-    """Return the text of a file's bytes; raises `SpecInvalid` when they are no UTF-8, or too many."""
-    places = Places(file)
+    """Returns the text of a file's bytes; raises `SpecInvalid` if they are not UTF-8 or too many."""
+    places = SourceMap(file)
     if len(content) > MAX_BYTES:
         _refuse(
             [places.mistake(Finding(FILE_ITSELF, f"the file is over {MAX_BYTES} bytes", "keep data out of the spec"))]
@@ -52,21 +55,22 @@ def decode(content: bytes, file: str = FILE_NAME) -> str:
 
 
 def from_json(value: Mapping[str, Any]) -> Infraspec:
-    """Return the spec that `to_json` froze.
+    """Returns the spec that `to_json` stored; raises `SpecInvalid`.
 
-    Fields are read strictly, as in a file; whether a feature is there yet, and what a role can use, is not asked again:
-    what was accepted once stays readable. Raises `SpecInvalid`.
+    Fields are read strictly, as in a file. Available features and the fields of a role are not checked again, so that
+    a spec that was accepted once remains readable.
     """
     spec, findings = validate(dict(value))
     if findings:
-        _refuse(map(Places("stored spec").mistake, findings))
+        _refuse(map(SourceMap("stored spec").mistake, findings))
     return spec
 
 
 def _examine(document: Document, value: dict[str, Any]) -> tuple[Infraspec, list[Finding]]:
-    """Ask everything that can be asked of what was read; what is refused already is not asked about again."""
-    # Guessing costs time for each key; whatever is left is refused by the model, without a guess.
+    """Runs every check on the values that could be read; values that are already refused are not checked again."""
     findings = list(islice(unknown_keys(value), MOST_MISTAKES))
+    if len(findings) == MOST_MISTAKES:  # nobody reads more, and each further one would cost time
+        return validate(dict(_STAND_IN))[0], findings
     written = tuple(value)
     for path in (*(finding.path for finding in findings), *document.broken):
         take_out(value, path)

@@ -1,4 +1,4 @@
-"""Which role can use which field, and what each role must say."""
+"""The fields that each role can use, and those that it requires."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.fields import field_paths
-from norn_tasks.domain.infraspec.places import At, Finding
-from norn_tasks.domain.infraspec.words import Role
+from norn_tasks.domain.infraspec.words import LONG_RUNNING, Role
+from norn_tasks.domain.infraspec.yaml.positions import At, Finding
 from norn_tasks.domain.wording import one_of
 
 _WEB = (Role.WEBSERVER,)
-_LONG = (Role.WEBSERVER, Role.WORKER)
 _CRON = (Role.CRON,)
 _RUNS = (Role.CRON, Role.FUNCTION)
 
 
 @dataclass(frozen=True)
 class Use:
-    """Who can use a field, and why no one else."""
+    """The roles that can use a field, and why no other role can."""
 
     roles: tuple[Role, ...]
     reason: str
@@ -27,7 +26,10 @@ class Use:
 USES: dict[str, Use] = {
     "port": Use(_WEB, "only a webserver is reached on a port"),
     "healthcheck": Use(_WEB, "only a webserver is probed over HTTP"),
-    "replicas": Use(_LONG, "only a webserver and a worker run all the time"),
+    "health": Use(_WEB, "only a webserver is asked for its health"),
+    "rollout": Use(LONG_RUNNING, "only a webserver and a worker are replaced while they run"),
+    "stopGrace": Use((*LONG_RUNNING, Role.CRON), "a call of a function has a second to end"),
+    "replicas": Use(LONG_RUNNING, "only a webserver and a worker run all the time"),
     "hosts": Use(_WEB, "only a webserver is reached by a name"),
     "schedule": Use(_CRON, "only a cron job runs by a schedule"),
     "timezone": Use(_CRON, "only a cron job runs by a schedule"),
@@ -51,21 +53,21 @@ REQUIRED: dict[Role, tuple[tuple[str, str, str], ...]] = {
 
 
 def misplaced(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
-    """Yield a finding for each written field that an app of this role cannot use."""
+    """Yields a finding for each written field that an app of this role cannot use."""
     for name in written:
         use = USES.get(name)
         if use and role not in use.roles:
-            yield Finding((name,), f"a {role} cannot use it: {use.reason}", _way_out(name, role, use), At.KEY)
+            yield Finding((name,), f"a {role} cannot use it: {use.reason}", _hint(name, role, use), At.KEY)
 
 
 def missing(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
-    """Yield a finding for each field that an app of this role must have; it points to the role."""
+    """Yields a finding for each missing field that this role requires; it points to the role."""
     for name, sentence, hint in REQUIRED.get(role, ()):
         if name not in written:
             yield Finding((name,), sentence, hint, seen_at=("role",))
 
 
-def _way_out(name: str, role: Role, use: Use) -> str:
+def _hint(name: str, role: Role, use: Use) -> str:
     own = f"{role}.{name}"
     if own in field_paths():
         return f"write it as {own}"

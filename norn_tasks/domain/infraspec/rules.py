@@ -1,17 +1,17 @@
-"""What fields may not say together, each rule a sentence; asked of a spec whose fields are good one by one."""
+"""Rules between fields, checked once each field is valid by itself; each broken rule is a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import At, Finding, Path
 from norn_tasks.domain.infraspec.words import Role
+from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 from norn_tasks.domain.wording import shown
 
 
 def contradictions(spec: Infraspec) -> Iterator[Finding]:
-    """Yield a finding for each rule that is broken."""
+    """Yields a finding for each rule that is broken."""
     for rule in _RULES:
         yield from rule(spec)
 
@@ -49,6 +49,17 @@ def _warm_fits(spec: Infraspec) -> Iterator[Finding]:
             "raise warmMax, or lower warm",
             given=(("function", "warm"), ("function", "warmMax")),
         )
+
+
+def _one_path_of_health(spec: Infraspec) -> Iterator[Finding]:
+    given = (("healthcheck",), ("health", "path"))
+    if spec.healthcheck is not None and spec.health.path is not None:
+        yield Finding(("healthcheck",), "health.path says it too", "take one of the two out", At.KEY, given=given)
+    if spec.checked.path is None:
+        for name in ("host", "status"):
+            if name in spec.health.model_fields_set:
+                hint = "add health.path, or take it out"
+                yield Finding(("health", name), "no request is made without health.path", hint, At.KEY, given=given)
 
 
 def _name_is_free(spec: Infraspec) -> Iterator[Finding]:
@@ -92,6 +103,7 @@ _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _stage_has_a_test,
     _repo_has_an_address,
     _warm_fits,
+    _one_path_of_health,
     _name_is_free,
     _volumes_have_a_place,
     _nothing_is_listed_twice,

@@ -1,4 +1,4 @@
-"""The JSON Schema of an infraspec, for editors: drawn from the model, with the roles' rules as conditions."""
+"""The JSON Schema of an infraspec, for editors: made from the model, with the roles' rules as conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from norn_tasks.domain.infraspec.words import Role
 
 
 def json_schema() -> JsonSchema:
-    """Return the schema (2020-12); it accepts whatever `parse` accepts, and refuses most of what `parse` refuses."""
+    """Returns the schema (2020-12); it accepts all that `parse` accepts, and refuses most of what `parse` refuses."""
     drawn: JsonSchema = _as_written(Infraspec.model_json_schema(by_alias=True))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -29,7 +29,7 @@ def _condition(role: Role) -> JsonSchema:
 
 
 def _as_written(drawn: Any) -> Any:
-    """Leave out what a file cannot say: `null`, which is how the model keeps an absent field, and titles of no use."""
+    """Removes `null`, which is how the model keeps an absent field, and titles: a file cannot have either."""
     if isinstance(drawn, list):
         return [_as_written(item) for item in drawn if item != {"type": "null"}]
     if not isinstance(drawn, dict):

@@ -1,4 +1,4 @@
-"""The sections of an infraspec, as frozen values; the words under each field are its description in the JSON Schema."""
+"""The sections of an infraspec, as frozen values; the text under each field is its description in the JSON Schema."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pydantic.alias_generators import to_camel
 
 from norn_tasks.domain import names, paths
 from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.infraspec import statuses
 from norn_tasks.domain.infraspec.amounts import Cores, Memory, Seconds
-from norn_tasks.domain.infraspec.kinds import Command, Flag, OneOf, Text, Whole
-from norn_tasks.domain.infraspec.words import Auth, Record, Response, Trigger
+from norn_tasks.domain.infraspec.kinds import CommandText, Flag, OneOf, Text, Whole
+from norn_tasks.domain.infraspec.words import Auth, FunctionTrigger, Record, Response
 from norn_tasks.domain.wording import shown
 
 MIB = 2**20
 HOUR = 3_600
+"""The bytes of a mebibyte and the seconds of an hour."""
 DAY = 24 * HOUR
 
 
@@ -50,18 +52,37 @@ class Hosts(Section):
     external: Annotated[str | None, Text(names.hostname)] = None
     """Public host name. Tunnels are not there yet: a reverse proxy routes it."""
     internal: Annotated[str | None, Text(names.dns_label, pattern=names.DNS_LABEL)] = None
-    """Name under which other apps reach it; the app's name when left out."""
+    """Name under which other apps reach it; the default is the app's name."""
+
+
+class Health(Section):
+    """How a webserver is asked whether it is healthy, before it is live and as long as it runs."""
+
+    path: Annotated[str | None, Text(paths.http_path)] = None
+    """HTTP path that answers when the app is healthy; `healthcheck` is its short form."""
+    host: Annotated[str, Text(names.host_header)] = "localhost"
+    """Host that the request names."""
+    interval: Annotated[int, Seconds(15, HOUR)] = 15
+    """Pause between two checks of a replica that is live."""
+    timeout: Annotated[int, Seconds(1, 15)] = 2
+    """Longest time of one check."""
+    retries: Annotated[int, Whole(1, 100)] = 3
+    """Number of checks that fail in a row before a live replica counts as unhealthy."""
+    start_period: Annotated[int | None, Seconds(1, HOUR)] = None
+    """How long a new replica may take to become healthy; the default is the server's, 2 minutes."""
+    status: Annotated[str, Text(statuses.written, pattern=statuses.PATTERN, loose=True)] = "200-399"
+    """Status of an answer that counts as healthy: a number, a range, or several with commas."""
 
 
 class Build(Section):
-    """How the image is made and tested."""
+    """How the image is built and tested."""
 
     dockerfile: Annotated[str, Text(paths.beneath_root)] = "Dockerfile"
     """Path of the Dockerfile, beneath the infraspec's directory."""
     test: Annotated[str | None, Text(loose=True, multiline=True)] = None
-    """Shell text that runs in a container of the built image; a deploy goes on only when it exits 0."""
+    """Shell command that runs in a container of the built image; a deploy continues only if it exits 0."""
     test_stage: Annotated[str | None, Text(names.stage_name, pattern=names.STAGE)] = None
-    """Stage of the Dockerfile whose image runs the test; the image itself when left out."""
+    """Stage of the Dockerfile whose image runs the test; the default is the final image."""
 
 
 class Repo(Section):
@@ -70,13 +91,13 @@ class Repo(Section):
     url: Annotated[str | None, Text(names.repo_url)] = None
     """Git address: https or ssh, without a password."""
     branch: Annotated[str, Text(names.ref, loose=True)] = "main"
-    """Branch, tag or commit that a deploy without a ref takes."""
+    """Branch, tag or commit that a deploy without a ref uses."""
     auto_deploy: Annotated[bool, Flag()] = False
-    """Deploy on a push that the repository's webhook tells."""
+    """Deploy on each push that the repository's webhook reports."""
     repo_web: Annotated[str | None, Text(names.web_url)] = None
     """Address of the repository's page, for links."""
     paths: tuple[Glob, ...] = ()
-    """Patterns of files; a push deploys only when it touches one of them."""
+    """Patterns of files; a push deploys only when it changes one of them."""
 
 
 class Postgres(Section):
@@ -106,7 +127,7 @@ class Storage(Section):
     bucket: Annotated[str, _word("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name (lower case, 3 to 63)")]
     """Name of the bucket."""
     provider: Annotated[str | None, _word("[a-z][a-z0-9-]{0,38}", "a provider's name (lower case)")] = None
-    """Which of the operator's object stores."""
+    """Name of one of the operator's object stores."""
 
 
 class Services(Section):
@@ -123,20 +144,20 @@ class Services(Section):
 
 
 class Migrations(Section):
-    """What changes the database before a release takes traffic."""
+    """The command that migrates the database before a release takes traffic."""
 
-    command: Annotated[str | tuple[str, ...] | None, Command()] = None
-    """Runs in a container of the new image."""
+    command: Annotated[str | tuple[str, ...] | None, CommandText()] = None
+    """Command that runs in a container of the new image."""
     database: Annotated[str | None, _word("[a-z_][a-z0-9_-]{0,62}", "a database's name (lower case, 63 at most)")] = (
         None
     )
-    """Database that is snapshotted first."""
+    """Database of which a snapshot is taken first."""
     idempotent: Annotated[bool, Flag()] = False
     """Whether running it twice is safe, so that an interrupted one may be repeated."""
 
 
 class Artifacts(Section):
-    """What is kept of old releases."""
+    """Rules for keeping old releases."""
 
     retain: Annotated[int, Whole(1, 1000)] = 5
     """Number of releases whose image is kept."""
@@ -148,27 +169,27 @@ class Volume(Section):
     name: Annotated[str, Text(names.dns_label, pattern=names.DNS_LABEL)]
     """Name of the volume, within the app."""
     mount_path: Annotated[str, Text(paths.mount_path)]
-    """Where the container sees it."""
+    """Path of the volume in the container."""
     size: Annotated[int | None, Memory(MIB, 2**50)] = None
-    """Size of the claim."""
+    """Requested size."""
     host_path: Annotated[str | None, Text(paths.absolute_path)] = None
-    """Directory of the host, where the operator allows it."""
+    """Directory of the host, if the operator allows it."""
 
 
 class Resources(Section):
-    """What a container may use; requests and limits are the same."""
+    """Limits of memory and processor of a container; requests equal limits."""
 
     memory: Annotated[int | None, Memory(6 * MIB, 2**40)] = None
-    """Memory; cron runs, tests and migrations have 512m when left out."""
+    """Memory; the default for cron runs, tests and migrations is 512m."""
     cpu: Annotated[float | None, Cores(0.01, 256.0)] = None
-    """Processor cores; cron runs, tests and migrations have 1 when left out."""
+    """Processor cores; the default for cron runs, tests and migrations is 1."""
 
 
 class ContainerOptions(Section):
-    """How Norn's own containers (cron, function, test, migrate) are closed."""
+    """Restrictions of the containers that Norn starts (cron, function, test, migrate)."""
 
     writable: Annotated[bool, Flag()] = False
-    """Make the root file system writable; what is written is thrown away."""
+    """Make the root file system writable; its changes are discarded with the container."""
 
 
 class Alerts(Section):
@@ -181,12 +202,12 @@ class Alerts(Section):
 
 
 class Retries(Section):
-    """How often a failed run is tried again."""
+    """How often a failed run is retried."""
 
     max: Annotated[int, Whole(0, 20)] = 0
-    """Further tries after the first."""
+    """Number of retries after the first try."""
     backoff: Annotated[int, Seconds(1, HOUR)] = 10
-    """Pause before the first further try."""
+    """Pause before the first retry."""
 
 
 MEDIA_TYPE = (
@@ -205,27 +226,27 @@ class FunctionOptions(Section):
 
     timeout: Annotated[int, Seconds(1, HOUR)] = 30
     """Longest time from the request to the answer."""
-    trigger: Annotated[Trigger, OneOf(Trigger)] = Trigger.HTTP
-    """What calls it."""
+    trigger: Annotated[FunctionTrigger, OneOf(FunctionTrigger)] = FunctionTrigger.HTTP
+    """Trigger that calls the function."""
     memory: Annotated[int, Memory(6 * MIB, 2**40)] = 256 * MIB
     """Memory of one call's container."""
     auth: Annotated[Auth, OneOf(Auth)] = Auth.TOKEN
-    """Who may call `/fn/…`: holders of a token, or anyone."""
+    """Callers of `/fn/…`: holders of a token, or anyone."""
     concurrency: Annotated[int, Whole(1, 1000)] = 4
-    """Calls that run at once; further ones wait."""
+    """Number of calls that run at the same time; further calls wait."""
     max_body: Annotated[int, Memory(0, 64 * MIB)] = MIB
     """Largest request body."""
     max_output: Annotated[int, Memory(1, 64 * MIB)] = MIB
     """Largest answer."""
     response: Annotated[Response, OneOf(Response)] = Response.RAW
-    """What standard output is: the body, or headers and body."""
+    """Meaning of standard output: the body, or headers and body."""
     content_type: Annotated[str, Text(_media_type)] = "text/plain"
     """Content type of a raw answer."""
     warm: Annotated[int, Whole(0, 64)] = 1
-    """Containers kept started and waiting while calls come."""
+    """Number of started containers that wait for calls."""
     warm_max: Annotated[int, Whole(0, 64)] = 8
-    """Most containers kept waiting."""
+    """Largest number of containers that wait for calls."""
     idle: Annotated[int, Seconds(1, DAY)] = 300
-    """Time without a call after which nothing is left running."""
+    """Time without a call after which all waiting containers are stopped."""
     record: Annotated[Record, OneOf(Record)] = Record.FULL
-    """What stays of a call after its answer was taken."""
+    """Parts of a call that are kept after its answer was read."""

@@ -1,9 +1,10 @@
-"""The first infraspec and Dockerfile of a new app: small, commented, and working as they stand."""
+"""The first infraspec and Dockerfile of a new app: small, commented, and working unchanged."""
 
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec.words import Role
 from norn_tasks.domain.names import app_name
+from norn_tasks.domain.starters import Project
 
 _SPEC = """\
 # What this app is. Every field is in Norn's docs/infraspec.md; `norn schema` prints them for an editor.
@@ -69,11 +70,23 @@ CMD ["sh", "-c", "echo hello from {app}, you sent:; cat"]
 }
 
 
-def starter_spec(app: str, role: Role) -> str:
-    """Return a first infraspec for an app; raises `InvalidRequest` for a name that no app may have."""
-    return _SPEC.format(app=app_name(app), role=role.value, own=_OWN_FIELDS[role])
+_WEB = """
+# The port that the container listens on (the variable PORT has it, too), and a path that answers when the app is well.
+port: {port}
+{healthcheck}
+# replicas: 2
+"""
+
+
+def starter_spec(app: str, role: Role, project: Project | None = None) -> str:
+    """Returns a first infraspec for an app; raises `InvalidRequest` for a name that no app may have."""
+    own = _OWN_FIELDS[role]
+    if role is Role.WEBSERVER and project is not None:
+        path = f"healthcheck: {project.healthcheck}" if project.healthcheck else "# healthcheck: /health"
+        own = _WEB.format(port=project.port, healthcheck=path)
+    return _SPEC.format(app=app_name(app), role=role.value, own=own)
 
 
 def starter_dockerfile(app: str, role: Role) -> str:
-    """Return a Dockerfile that works for this role without any other file."""
+    """Returns a Dockerfile that works for this role without any other file."""
     return _DOCKERFILES[role].format(app=app_name(app))

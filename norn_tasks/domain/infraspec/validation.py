@@ -1,7 +1,7 @@
-"""From plain values to the model, and from pydantic's complaints to findings in the words of this house.
+"""Validates plain values with the model, and translates pydantic's errors into findings.
 
-A value that is refused is taken out and the rest is read again, so that the rules between fields can be asked in the
-same breath: all mistakes at once.
+A refused value is removed and the rest is read again, so that the rules between fields are checked too: a user sees
+all mistakes at once.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.places import At, Finding, Path, beneath
-from norn_tasks.domain.infraspec.scalars import told
+from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path, beneath
+from norn_tasks.domain.infraspec.yaml.scalars import described
 
 _STAND_INS = {"app": "app", "role": "worker"}
 
 
 def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infraspec, tuple[Finding, ...]]:
-    """Return the spec of whatever fields are good, and a finding for each that is not.
+    """Returns the spec of the valid fields, and a finding for each invalid one.
 
-    `known` are paths that were taken out because their mistake is told already. With findings, the spec is for asking
-    rules only: refused fields have their defaults, `app` and `role` stand-ins.
+    `known`: paths that were removed because their mistake is already reported. If there are findings, the spec is only
+    good for checking rules: refused fields have their defaults, and `app` and `role` have stand-ins.
     """
     findings: list[Finding] = []
     while True:
@@ -38,7 +38,7 @@ def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infra
 
 
 def _follows(error: ErrorDetails, known: Collection[Path]) -> bool:
-    """Tell whether a complaint follows from a known one: inside a refused value, or missing what was taken out."""
+    """Returns True if an error follows from a known one: inside a refused value, or about a removed value."""
     path = _path(error)
     taken_out = error["type"] == "missing" and any(other[: len(path)] == path for other in known)
     return taken_out or beneath(path, known)
@@ -54,12 +54,14 @@ def _finding(error: ErrorDetails) -> Finding:
         case "missing":
             return Finding(path, "it is missing", f"add a line {path[-1]}: …", At.KEY, seen_at=path[:-1])
         case "tuple_type":
-            return Finding(path, f"{told(given)} is not a list", f"write it as {path[-1]}: [a, b]")
+            return Finding(path, f"{described(given)} is not a list", f"write it as {path[-1]}: [a, b]")
         case "extra_forbidden":
             return Finding(path, "there is no such field", "take it out", At.KEY)
         case _:
             return Finding(
-                path, f"{told(given)} is not a section", "write its fields beneath it, indented, each as name: value"
+                path,
+                f"{described(given)} is not a section",
+                "write its fields beneath it, indented, each as name: value",
             )
 
 
@@ -69,7 +71,7 @@ def _path(error: ErrorDetails) -> Path:
 
 
 def take_out(value: dict[str, Any], path: Path) -> None:
-    """Take out what stands at a path; of a list the whole, so that the places of its items stay true."""
+    """Removes the value at a path; for an item the whole list, so that the indexes of its other items stay right."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
     *outer, last = path
@@ -81,7 +83,7 @@ def take_out(value: dict[str, Any], path: Path) -> None:
 
 
 def _without(value: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
-    """Return a copy without the refused values; what misses something required goes as a whole."""
+    """Returns a copy without the refused values; a section without a required field is removed as a whole."""
     left = deepcopy(value)
     for error in errors:
         path = _path(error)

@@ -1,4 +1,4 @@
-"""The closed words of an infraspec, each list written once."""
+"""The enums of an infraspec."""
 
 from __future__ import annotations
 
@@ -6,16 +6,31 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What an app is."""
+    """The kind of an app."""
 
     WEBSERVER = "webserver"
     WORKER = "worker"
     CRON = "cron"
     FUNCTION = "function"
 
+    @property
+    def long_running(self) -> bool:
+        """True when its containers run all the time; the other roles start one for each run or call."""
+        return self in (Role.WEBSERVER, Role.WORKER)
+
+
+LONG_RUNNING = tuple(role for role in Role if role.long_running)
+
+
+class RolloutStrategy(StrEnum):
+    """The order in which new replicas come and old ones go."""
+
+    ROLLING = "rolling"
+    RECREATE = "recreate"
+
 
 class Catchup(StrEnum):
-    """What becomes of occurrences that nobody was there to start."""
+    """The policy for missed occurrences."""
 
     NONE = "none"
     LAST = "last"
@@ -23,7 +38,7 @@ class Catchup(StrEnum):
 
 
 class Concurrency(StrEnum):
-    """What an occurrence does when the one before it is still running."""
+    """The policy for an occurrence that is due while the previous one is still running."""
 
     FORBID = "forbid"
     ALLOW = "allow"
@@ -31,30 +46,30 @@ class Concurrency(StrEnum):
     QUEUE = "queue"
 
 
-class Runtime(StrEnum):
-    """What starts the containers of a cron job or a function."""
+class RuntimeName(StrEnum):
+    """The runtime that starts the containers of a cron job or a function."""
 
     DOCKER = "docker"
     INCUS = "incus"
 
 
 class Network(StrEnum):
-    """What a container of a cron job or a function can reach."""
+    """The network that a container of a cron job or a function can reach."""
 
     BRIDGE = "bridge"
     NONE = "none"
 
 
-class Trigger(StrEnum):
-    """What calls a function."""
+class FunctionTrigger(StrEnum):
+    """The trigger that calls a function."""
 
     HTTP = "http"
 
 
 class Auth(StrEnum):
-    """Who may call a function."""
+    """The callers that a function accepts."""
 
-    TOKEN = "token"  # noqa: S105 - a word of the spec, not a secret
+    TOKEN = "token"  # noqa: S105 - a value in the spec, not a secret
     NONE = "none"
 
 
@@ -66,7 +81,7 @@ class Response(StrEnum):
 
 
 class Record(StrEnum):
-    """What stays of a call after its answer was taken."""
+    """The parts of a call that are kept after its answer was read."""
 
     FULL = "full"
     OUTPUT = "output"

@@ -10,7 +10,7 @@ def run() -> None:
     """Runs the migrations in one transaction."""
     engine = create_engine(context.config.attributes["url"], connect_args={"connect_timeout": 5})
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=tables.Instance.metadata)
+        context.configure(connection=connection, target_metadata=tables.InstanceRow.metadata)
         with context.begin_transaction():
             context.run_migrations()
     engine.dispose()

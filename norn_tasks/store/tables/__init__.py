@@ -1,55 +1,64 @@
-"""Every table of Norn, one class each, a file per topic; rules are in the modules beside, the DDL in `migrations/`.
+"""Every table of Norn, one class each, a file per topic; the rules are in the other rooms, the DDL in `migrations/`.
 
 Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
 """
 
-from norn_tasks.store.tables.access import Audit, Token
-from norn_tasks.store.tables.alerts import Alert, DeadMan, Delivery, Destination
-from norn_tasks.store.tables.apps import App, AppSpec, Instance, WorkloadRow
-from norn_tasks.store.tables.cron import CronGap, CronState, CronTick
-from norn_tasks.store.tables.executions import CronExecution, ExecutionColumns, ExecutionIO, FuncExecution, OneOff
-from norn_tasks.store.tables.fleet import Beat, Worker
-from norn_tasks.store.tables.jobs import BuildRow, Event, Idempotency, JobRow, Slot, StepLog, StepRow
-from norn_tasks.store.tables.keeping import Chore, TallyRow
-from norn_tasks.store.tables.releases import DeploymentRow, Release, SourcePiece, SourceRow
-from norn_tasks.store.tables.replicas import Address, ReplicaRow
+from norn_tasks.store.tables.access import AuditRow, TokenRow
+from norn_tasks.store.tables.alerts import AlertRow, DeadManRow, DeliveryRow, DestinationRow
+from norn_tasks.store.tables.apps import AppRow, AppSpecRow, InstanceRow, WorkloadRow
+from norn_tasks.store.tables.cron import CronGapRow, CronStateRow, CronTickRow
+from norn_tasks.store.tables.executions import (
+    CronExecutionRow,
+    ExecutionColumns,
+    FunctionExecutionRow,
+    OneOffRow,
+    PayloadRow,
+)
+from norn_tasks.store.tables.fleet import BeatRow, WorkerRow
+from norn_tasks.store.tables.jobs import BuildRow, EventRow, IdempotencyRow, JobRow, SlotRow, StepLogRow, StepRow
+from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
+from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
+from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow
 
 __all__ = [
-    "Instance",
-    "App",
-    "AppSpec",
+    "InstanceRow",
+    "AppRow",
+    "AppSpecRow",
     "WorkloadRow",
     "JobRow",
     "StepRow",
-    "StepLog",
-    "Slot",
+    "StepLogRow",
+    "SlotRow",
     "BuildRow",
-    "Event",
-    "Idempotency",
+    "EventRow",
+    "IdempotencyRow",
     "DeploymentRow",
-    "Release",
+    "ReleaseRow",
+    "LiveReleaseRow",
     "SourceRow",
-    "SourcePiece",
+    "SourcePieceRow",
     "ExecutionColumns",
-    "CronExecution",
-    "FuncExecution",
-    "OneOff",
-    "ExecutionIO",
-    "CronState",
-    "CronTick",
-    "CronGap",
-    "Token",
-    "Audit",
-    "Worker",
-    "Beat",
+    "CronExecutionRow",
+    "FunctionExecutionRow",
+    "OneOffRow",
+    "PayloadRow",
+    "CronStateRow",
+    "CronTickRow",
+    "CronGapRow",
+    "TokenRow",
+    "AuditRow",
+    "WorkerRow",
+    "BeatRow",
     "SecretRow",
     "ReplicaRow",
-    "Address",
-    "Alert",
-    "Destination",
-    "Delivery",
-    "DeadMan",
-    "Chore",
+    "ReplicaEndRow",
+    "AppStateRow",
+    "AddressRow",
+    "AlertRow",
+    "DestinationRow",
+    "DeliveryRow",
+    "DeadManRow",
+    "ExclusiveTaskRow",
     "TallyRow",
 ]

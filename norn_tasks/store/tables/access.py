@@ -1,4 +1,4 @@
-"""Who may do what, and who did what."""
+"""Access: tokens, and the audit of every change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class Token(Base):
+class TokenRow(Base):
     """An API token, by its hash."""
 
     __tablename__ = "tokens"
@@ -24,8 +24,8 @@ class Token(Base):
     revoked_at: Mapped[datetime | None]
 
 
-class Audit(Base):
-    """Who did what: one row per accepted or refused mutation."""
+class AuditRow(Base):
+    """A change that an actor asked for, accepted or refused."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""What somebody should know: alerts, where they are sent, what became of each sending, and the dead man's switch."""
+"""Alerts, the destinations of notifications, each delivery, and the dead man's switch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class Alert(Base):
-    """An alert, open until it is resolved; one of a key is open at a time."""
+class AlertRow(Base):
+    """An alert, open until it is resolved; one of a rule and a key is open at a time."""
 
     __tablename__ = "alerts"
     id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str]
+    """The rule that raised it; only that rule resolves it."""
     key: Mapped[str]
     kind: Mapped[str]
     app: Mapped[str]
@@ -26,22 +28,27 @@ class Alert(Base):
     resolution: Mapped[str | None]
 
 
-class Destination(Base):
-    """A receiver of notifications. What signs what it gets is sealed: only workers can open it."""
+class DestinationRow(Base):
+    """A receiver of notifications. The secret that signs them, if its format has one, is sealed to the workers."""
 
     __tablename__ = "destinations"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     url: Mapped[str]
-    sealed: Mapped[bytes]
+    format: Mapped[str] = mapped_column(server_default="json")
+    sealed: Mapped[bytes | None]
     apps: Mapped[list[str] | None]
     kinds: Mapped[list[str] | None]
+    severity: Mapped[str] = mapped_column(server_default="warning")
+    """The least severity that it gets."""
+    sent_at: Mapped[datetime | None]
+    """The moment of its last message that reports alerts, or the end of the pause that it asked for."""
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class Delivery(Base):
-    """One thing to tell one destination, tried until it is taken or given up."""
+class DeliveryRow(Base):
+    """A notification for one destination, which is tried until it is delivered or given up."""
 
     __tablename__ = "deliveries"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,13 +61,15 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_at: Mapped[datetime] = mapped_column(server_default=NOW)
     job_id: Mapped[int | None]
-    told: Mapped[str] = mapped_column(server_default="")
+    part_of: Mapped[int | None]
+    """The delivery whose message reports this one too."""
+    outcome: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
 
 
-class DeadMan(Base):
-    """The one row of the dead man's switch: when its call was last asked for and last answered, and what went wrong."""
+class DeadManRow(Base):
+    """The one row of the dead man's switch: its last call, the last answer, and the last error."""
 
     __tablename__ = "deadman"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,4 +1,4 @@
-"""What an app is: its row, the history of its spec, and what the last look at the cluster saw of it."""
+"""Apps: their rows, the history of their specs, and the last observation of their replicas."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class Instance(Base):
+class InstanceRow(Base):
     """The control plane's own name and public key, in one row."""
 
     __tablename__ = "instance"
@@ -19,18 +19,21 @@ class Instance(Base):
     age_recipient: Mapped[str | None]
     """The public key to which secrets are sealed."""
     engine: Mapped[str | None]
-    """The home engine; see `store.engines`."""
+    """The home engine; see `store.fleet.engines`."""
     engine_host: Mapped[str | None]
     engine_seen_at: Mapped[datetime | None]
 
 
-class App(Base):
-    """An app: its registered spec, how its infrastructure stands, which deployment is live."""
+class AppRow(Base):
+    """An app: its registered spec, the state of its infrastructure, and its live deployment."""
 
     __tablename__ = "apps"
     name: Mapped[str] = mapped_column(primary_key=True)
     role: Mapped[str]
     spec: Mapped[dict[str, Any]]
+    """The registered spec with its defaults, for statements."""
+    written: Mapped[dict[str, Any]]
+    """The same as it was written, for people: without the fields that were left out."""
     source: Mapped[str]
     """`applied` (PUT) or `directory` (NORN_APPS_DIR)."""
     origin: Mapped[str | None]
@@ -39,6 +42,9 @@ class App(Base):
     forge_state: Mapped[str] = mapped_column(server_default="unforged")
     forge_error: Mapped[dict[str, Any] | None]
     cluster: Mapped[str | None]
+    """The cluster in which a webserver or worker lives, from its first forge on."""
+    address: Mapped[str | None]
+    """The address at which its cluster exposes it to clients outside."""
     live_deployment: Mapped[int | None]
     live_generation: Mapped[int | None]
     replicas_override: Mapped[int | None]
@@ -50,20 +56,20 @@ class App(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class AppSpec(Base):
+class AppSpecRow(Base):
     """The history of what was applied."""
 
     __tablename__ = "app_specs"
     __table_args__ = (PrimaryKeyConstraint("app", "version"),)
     app: Mapped[str]
     version: Mapped[int]
-    spec: Mapped[dict[str, Any]]
+    written: Mapped[dict[str, Any]]
     actor: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class WorkloadRow(Base):
-    """What the last look at the cluster saw of an app."""
+    """The last observation of the replicas of an app."""
 
     __tablename__ = "workload_status"
     app: Mapped[str] = mapped_column(primary_key=True)

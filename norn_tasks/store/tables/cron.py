@@ -1,4 +1,4 @@
-"""Schedules, the verdict of each of their occurrences, and the stretches whose occurrences are still to be counted."""
+"""Schedules, the verdict of each of their occurrences, and the gaps whose occurrences are still to be counted."""
 
 from __future__ import annotations
 
@@ -6,74 +6,112 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class CronState(Base):
+class CronStateRow(Base):
     """An app's schedule: the spec's and the override apart, its policies, paused or not, and when it is due next."""
 
     __tablename__ = "cron_states"
     app: Mapped[str] = mapped_column(primary_key=True)
+    """The app."""
     schedule: Mapped[str]
+    """The schedule of the live spec, in its own notation."""
     timezone: Mapped[str]
+    """The time zone of the live spec."""
     override_schedule: Mapped[str | None]
+    """The schedule that an operator set instead."""
     override_timezone: Mapped[str | None]
+    """The time zone that an operator set instead."""
     override_by: Mapped[str | None]
+    """The actor that set the override."""
     override_at: Mapped[datetime | None]
+    """The moment at which the override was set."""
     paused_at: Mapped[datetime | None]
+    """The moment of the pause; none when it is not paused."""
     paused_by: Mapped[str | None]
+    """The actor that paused it."""
     paused_reason: Mapped[str | None]
+    """The reason that the actor gave."""
     concurrent: Mapped[int] = mapped_column(server_default="1")
+    """How many runs may be under way at once."""
     anchor: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment from which an `@every` counts."""
     decided_until: Mapped[datetime] = mapped_column(server_default=NOW)
+    """Every occurrence up to this moment has its verdict."""
     next_due: Mapped[datetime | None]
+    """The next occurrence; none when there is none."""
     catchup: Mapped[str] = mapped_column(server_default="last")
+    """The spec's policy for missed occurrences."""
     concurrency: Mapped[str] = mapped_column(server_default="forbid")
+    """The spec's policy for an occurrence while a run is under way."""
     start_deadline: Mapped[int | None]
+    """The seconds after which an occurrence is no longer started."""
     jitter: Mapped[int] = mapped_column(server_default="0")
+    """The largest delay of an occurrence, in seconds."""
 
 
-class CronTick(Base):
-    """An occurrence and its one verdict; `until` and `how_many` make it a range of occurrences with one verdict.
-
-    `actor`: who paused, of a range of a pause; `closed_by` and `closed_for` (resume, edit, removal): who ended it.
-    """
+class CronTickRow(Base):
+    """An occurrence and its verdict, or a range of occurrences that share one."""
 
     __tablename__ = "cron_ticks"
     id: Mapped[int] = mapped_column(primary_key=True)
+    """The number of the row."""
     app: Mapped[str]
+    """The app of the schedule."""
     scheduled_for: Mapped[datetime]
+    """The occurrence; of a range, the first one. Unique together with `app`."""
     verdict: Mapped[str]
+    """The decision about it; `Verdict` has them all."""
     reason: Mapped[str] = mapped_column(server_default="")
+    """The reason why it did not run."""
     job_id: Mapped[int | None]
+    """The job that runs it."""
     execution: Mapped[int | None]
+    """The execution that runs it."""
     until: Mapped[datetime | None]
+    """Of a range, the last occurrence."""
     how_many: Mapped[int] = mapped_column(server_default="1")
+    """How many occurrences the row covers."""
     open: Mapped[bool] = mapped_column(server_default="false")
+    """The range of a pause that still grows; an app has one at most."""
     decided_by: Mapped[str]
+    """The scheduler that decided it."""
     decided_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment of the decision."""
     actor: Mapped[str | None]
+    """Of a pause, the actor that paused."""
     closed_by: Mapped[str | None]
+    """Of a pause, the actor that ended it."""
     closed_for: Mapped[str | None]
+    """Of a pause, the way in which it ended: `resume`, `edit` or `removal`."""
 
 
-class CronGap(Base):
-    """A stretch `(after, before)` of an app's time, under the schedule of then, whose occurrences are to be counted.
-
-    `tick` is the range row that grows meanwhile; None until there is one. `verdict` is what they all get, except what
-    the catch-up policy still runs of it (`catches_up`).
-    """
+class CronGapRow(Base):
+    """A span of time whose missed occurrences are still to be counted, under the schedule of that time."""
 
     __tablename__ = "cron_gaps"
     id: Mapped[int] = mapped_column(primary_key=True)
+    """The number of the row; older gaps are counted first."""
     app: Mapped[str]
+    """The app of the schedule."""
     schedule: Mapped[str]
+    """The schedule as it was then."""
     timezone: Mapped[str]
+    """Its time zone as it was then."""
     anchor: Mapped[datetime]
+    """The moment from which an `@every` counts."""
     after: Mapped[datetime]
+    """The gap begins after this moment."""
     before: Mapped[datetime]
+    """The gap ends before this moment."""
     verdict: Mapped[str]
+    """The verdict of its occurrences."""
     reason: Mapped[str]
+    """The reason of that verdict."""
     catches_up: Mapped[bool] = mapped_column(server_default="false")
+    """The policy `catchup: all` still runs its newest occurrences."""
     tick: Mapped[int | None]
+    """The range row that grows while the gap is counted."""
     decided_by: Mapped[str]
+    """The scheduler that found the gap."""

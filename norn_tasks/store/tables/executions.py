@@ -1,4 +1,4 @@
-"""Runs: cron runs, function calls and one-offs, with what they read and wrote."""
+"""Executions: cron runs, function calls and one-offs, with their input and output."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
 class ExecutionColumns:
-    """What a cron run and a function call have in common; their ids come from the one sequence `executions`."""
+    """The columns that cron runs, calls and one-offs share; their ids come from one sequence, `executions`."""
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     app: Mapped[str]
@@ -31,15 +31,13 @@ class ExecutionColumns:
     duration_ms: Mapped[int | None]
 
 
-class CronExecution(ExecutionColumns, Base):
-    """A cron run, with its output: head and tail of each stream, and how much was dropped.
-
-    `planned_at` is when it was to begin: its occurrence and the jitter; `begun_at` is when its latest try began.
-    """
+class CronExecutionRow(ExecutionColumns, Base):
+    """A cron run, with the head and the tail of each output stream and the number of bytes dropped between them."""
 
     __tablename__ = "cron_executions"
     scheduled_for: Mapped[datetime | None]
     planned_at: Mapped[datetime | None]
+    """The moment at which it should begin: its occurrence plus the jitter."""
     trigger: Mapped[str]
     stdout: Mapped[str] = mapped_column(server_default="")
     stdout_dropped: Mapped[int] = mapped_column(server_default="0")
@@ -47,8 +45,8 @@ class CronExecution(ExecutionColumns, Base):
     stderr_dropped: Mapped[int] = mapped_column(server_default="0")
 
 
-class OneOff(ExecutionColumns, Base):
-    """A command that somebody ran in an app's image, with its output as a cron run has it; `timeout` in seconds."""
+class OneOffRow(ExecutionColumns, Base):
+    """A command that was run in an app's image, with its output as a cron run has it; `timeout` in seconds."""
 
     __tablename__ = "oneoffs"
     command: Mapped[list[str]]
@@ -59,8 +57,8 @@ class OneOff(ExecutionColumns, Base):
     stderr_dropped: Mapped[int] = mapped_column(server_default="0")
 
 
-class FuncExecution(ExecutionColumns, Base):
-    """A function call; its bytes are in ExecutionIO."""
+class FunctionExecutionRow(ExecutionColumns, Base):
+    """A function call; its bytes are in PayloadRow."""
 
     __tablename__ = "func_executions"
     sync: Mapped[bool]
@@ -72,15 +70,15 @@ class FuncExecution(ExecutionColumns, Base):
     request_size: Mapped[int] = mapped_column(server_default="0")
     response_size: Mapped[int | None]
     record: Mapped[str] = mapped_column(server_default="full")
-    """What stays of its bytes after the answer was taken: `full`, `output`, `meta`."""
+    """The bytes that are kept once the answer has been read: `full`, `output` or `meta`."""
     request_sha256: Mapped[str | None]
     response_sha256: Mapped[str | None]
     trimmed_at: Mapped[datetime | None]
-    """When what is not to stay was dropped."""
+    """The moment at which the other bytes were dropped."""
 
 
-class ExecutionIO(Base):
-    """The bytes of a function call: the request from its acceptance on, the answer from its end on."""
+class PayloadRow(Base):
+    """The bytes of a function call: the request since its acceptance, the answer since its end."""
 
     __tablename__ = "execution_io"
     execution: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,4 +1,4 @@
-"""The processes that work: workers and beats."""
+"""The processes that do the work: workers and schedulers, and the engines that workers use."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class Worker(Base):
-    """A worker process of one class, as it last spoke for itself."""
+class WorkerRow(Base):
+    """A worker process of one class, as it last reported itself."""
 
     __tablename__ = "workers"
     name: Mapped[str] = mapped_column(primary_key=True)
     class_: Mapped[str] = mapped_column("class")
     host: Mapped[str]
     pid: Mapped[int]
+    process: Mapped[str] = mapped_column(server_default="")
+    """The process across machines and containers: no other one may have its name while it reports."""
     engine: Mapped[str | None]
     engine_error: Mapped[str | None]
     slots: Mapped[int]
@@ -26,24 +28,40 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=NOW)
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
     draining_at: Mapped[datetime | None]
+    clusters: Mapped[list[str]] = mapped_column(server_default="{}")
+    """The names of the clusters that it has."""
+    clusters_apart: Mapped[list[str]] = mapped_column(server_default="{}")
+    """Those of them whose replicas use no memory of an engine."""
     spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
-    """What is free on its disks."""
+    """The free space on its disks."""
+    capabilities: Mapped[list[str]] = mapped_column(server_default="{}")
+    """The jobs that it takes now: those whose `requires` is a part of this."""
+    engines: Mapped[list[str]] = mapped_column(server_default="{}")
+    """The ids of all engines that it runs containers on, also while one does not answer."""
     clock_offset: Mapped[float] = mapped_column(server_default="0")
     """How many seconds its machine's clock is ahead of the database's."""
 
 
 class EngineRow(Base):
-    """A container engine that workers speak for: its bytes of memory for apps, and those that a build takes of them."""
+    """A container engine that workers report: the bytes of memory for apps, and those that a build takes."""
 
     __tablename__ = "engines"
     id: Mapped[str] = mapped_column(primary_key=True)
     memory: Mapped[int]
     building: Mapped[int]
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    runs_address: Mapped[str | None]
+    """Where runs reach the engine's machine, with the length of the prefix."""
+    host_reached: Mapped[bool | None]
+    """Whether a program that listens there gets their connections; none: it was not tried."""
+    metadata_reached: Mapped[bool | None]
+    """Whether runs can connect to the metadata address of a cloud; none: it was not tried."""
+    io_uring: Mapped[bool | None]
+    """Whether runs may use io_uring; none: it was not tried."""
 
 
-class Beat(Base):
-    """A beat process, and how late its last tick was (seconds)."""
+class BeatRow(Base):
+    """A scheduler process, and how many seconds late its last tick was."""
 
     __tablename__ = "beats"
     name: Mapped[str] = mapped_column(primary_key=True)

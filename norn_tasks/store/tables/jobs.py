@@ -1,4 +1,4 @@
-"""The ledger: jobs, their steps, their logs, their slots, and the events that tell of them."""
+"""The ledger: jobs, their steps, logs, slots and reserved memory, and the events about them."""
 
 from __future__ import annotations
 
@@ -8,145 +8,246 @@ from typing import Any
 from sqlalchemy import Computed, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base, Xid8
+from norn_tasks.domain.jobs.execution import RUN_MEMORY
+from norn_tasks.domain.jobs.placement import BUILDS, CLUSTER, ENGINE, HOME, RUNTIME
+from norn_tasks.store.database.columns import NOW, Base, Xid8
+from norn_tasks.store.rules.lists import CODE_CLASSES, LONG_RUNNING_ROLES
 
-NEEDED_MEMORY = """CASE
-    WHEN kind = 'invoke' THEN coalesce(CAST(spec -> 'function' ->> 'memory' AS bigint), 268435456)
-    WHEN kind IN ('cron-run', 'run') THEN coalesce(CAST(spec -> 'resources' ->> 'memory' AS bigint), 536870912)
-    WHEN kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') AND spec ->> 'role' IN ('webserver', 'worker')
+NEEDED_MEMORY = f"""CASE
+    WHEN kind = 'invoke' THEN CAST(spec -> 'function' ->> 'memory' AS bigint)
+    WHEN kind IN ('cron-run', 'run') THEN coalesce(CAST(spec -> 'resources' ->> 'memory' AS bigint), {RUN_MEMORY})
+    WHEN kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') AND spec ->> 'role' IN {LONG_RUNNING_ROLES}
     THEN CAST(spec -> 'resources' ->> 'memory' AS bigint) END"""
-"""What the container of a job may use: a call 256 MiB and a run 512 MiB unless its spec says more or less; of a change
-of replicas one more of them, if the spec says what that is."""
+"""The memory limit of one container of a job, none where its spec has none; for a change of replicas that of one."""
+
+
+REQUIRED_CAPABILITIES = f"""array_remove(ARRAY[
+    CASE WHEN engine = '{HOME}' THEN engine ELSE '{ENGINE}' || engine END,
+    CASE WHEN container IS NOT NULL THEN '{ENGINE}' || container_engine END,
+    '{CLUSTER}' || cluster,
+    CASE WHEN class IN {CODE_CLASSES} OR kind = 'deploy' THEN '{RUNTIME}' || (spec ->> 'runtime') END,
+    CASE WHEN kind = 'deploy' THEN '{BUILDS}' END], NULL)"""
+"""The capabilities of the workers that may take a job: the engine that it is pinned to, the engine of its container,
+the cluster in which its app lives, the runtime that starts its code, and for a deploy the engine that keeps images."""
 
 
 class JobRow(Base):
-    """A job of the ledger; reliability.md says what each column is for."""
+    """A job of the ledger: one accepted piece of work."""
 
     __tablename__ = "jobs"
     id: Mapped[int] = mapped_column(primary_key=True)
+    """The number of the job; exclusive jobs of an app run in this order."""
     kind: Mapped[str]
+    """The kind of work, which decides the steps."""
     class_: Mapped[str] = mapped_column("class")
+    """The queue in which it waits."""
     app: Mapped[str]
+    """The app; empty for observations and other jobs of no app."""
     exclusive: Mapped[bool]
+    """Only one such job of an app runs at a time."""
     state: Mapped[str] = mapped_column(server_default="queued")
+    """Its state; `JobState` has them all."""
     sync: Mapped[bool] = mapped_column(server_default="false")
+    """A client waits for its answer: it goes first within its app, and its code never begins twice."""
     spec: Mapped[dict[str, Any] | None]
+    """The spec that it runs with, frozen at its acceptance; a deploy replaces it with the one of its revision."""
     args: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """Its request, as `domain.jobs.requests` writes and reads it."""
     facts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """The values that its steps learned, as `domain.jobs.facts` writes and reads them."""
     actor: Mapped[str]
+    """The token, the schedule or the process that asked for it."""
     dedupe_key: Mapped[str | None]
+    """A second request with the same kind, app and key joins the open job."""
     engine: Mapped[str | None]
+    """The engine that it is pinned to: an id, `home`, or none for any."""
+    cluster: Mapped[str | None]
+    """The cluster in which its app lives, or that it observes; none for other jobs."""
     container: Mapped[str | None]
-    process_group: Mapped[dict[str, Any] | None]
+    """The engine's id of its container, once that is recorded."""
+    container_runtime: Mapped[str | None]
+    """The runtime that started the container; none when an older worker recorded it."""
+    container_engine: Mapped[str | None]
+    """The id of the engine that has the container; none when an older worker recorded it."""
     release: Mapped[int | None]
+    """The release that it makes or runs."""
     deployment: Mapped[int | None]
+    """Its deployment, for a deploy or a rollback."""
     execution: Mapped[int | None]
+    """Its execution, for a call, a cron run or a one-off."""
     claims: Mapped[int] = mapped_column(server_default="0")
+    """How many workers have taken it."""
     runs: Mapped[int] = mapped_column(server_default="0")
+    """How often its code has begun."""
     max_runs: Mapped[int] = mapped_column(server_default="1")
+    """How often its code may begin."""
     adopt: Mapped[bool] = mapped_column(server_default="false")
+    """Its container may be running, and the next owner waits for that."""
     lease_token: Mapped[int | None]
+    """The token of the latest claim; a write with an older one is refused."""
     lease_owner: Mapped[str | None]
+    """The worker of the latest claim."""
     lease_until: Mapped[datetime | None]
+    """The moment at which the lease expires, unless it is renewed."""
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
+    """It is not claimed before this moment: jitter, or the pause before a retry."""
     deadline: Mapped[datetime | None]
+    """It expires when it has not begun by then."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment of its acceptance."""
     first_claimed_at: Mapped[datetime | None]
+    """The moment of its first claim; none means that nothing of it has happened."""
     begun_at: Mapped[datetime | None]
+    """The moment at which its code last began."""
     ended_at: Mapped[datetime | None]
+    """The moment of its end."""
     cancel_requested_at: Mapped[datetime | None]
+    """The moment at which somebody asked it to stop."""
     cancel_by: Mapped[str | None]
+    """The actor that asked it to stop."""
     error: Mapped[dict[str, Any] | None]
+    """Code, sentence and hint of a bad end."""
     event_seq: Mapped[int] = mapped_column(server_default="0")
+    """The number of its events; the next event gets the next number, without gaps."""
     memory: Mapped[int | None] = mapped_column(Computed(NEEDED_MEMORY, persisted=True))
+    """The bytes of one container of it, which PostgreSQL computes from kind and spec."""
+    requires: Mapped[list[str]] = mapped_column(Computed(REQUIRED_CAPABILITIES, persisted=True))
+    """The capabilities that its worker needs, which PostgreSQL computes from the columns above."""
+    attention: Mapped[str | None]
+    """`open` while a person must answer for a step of unknown end, then the answer; none for all other jobs."""
 
 
 class StepRow(Base):
-    """A step of a job, once it began or was skipped."""
+    """A step of a job that has begun or was skipped."""
 
     __tablename__ = "steps"
     __table_args__ = (PrimaryKeyConstraint("job_id", "n"),)
     job_id: Mapped[int]
+    """The job."""
     n: Mapped[int]
+    """The number of the step in its pipeline, from 1."""
     name: Mapped[str]
+    """The name of the step."""
     state: Mapped[str]
+    """Its state; `StepState` has them all."""
     attempts: Mapped[int] = mapped_column(server_default="1")
+    """How often it has begun."""
     token: Mapped[int]
+    """The token of the claim under which it last began."""
     started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment at which it last began."""
     ended_at: Mapped[datetime | None]
+    """The moment of its end."""
     note: Mapped[str] = mapped_column(server_default="")
+    """A note for people about the result."""
     error: Mapped[dict[str, Any] | None]
+    """Code, sentence and hint of a bad end."""
+    once: Mapped[bool] = mapped_column(server_default="false")
+    """It is not repeated by itself when it had begun and its end is not known."""
 
 
-class StepLog(Base):
-    """A piece of a step's output, in order."""
+class StepLogRow(Base):
+    """A chunk of a step's output."""
 
     __tablename__ = "step_logs"
     __table_args__ = (PrimaryKeyConstraint("job_id", "step", "seq"),)
     job_id: Mapped[int]
+    """The job."""
     step: Mapped[str]
+    """The name of the step."""
     seq: Mapped[int]
+    """The number of the chunk within the step."""
     chunk: Mapped[str]
+    """The text."""
     stream: Mapped[str] = mapped_column(server_default="stdout")
+    """`stdout` or `stderr`."""
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment at which it was written."""
 
 
-class Slot(Base):
-    """One of an app's places to run in a class; held by the job that runs in it."""
+class SlotRow(Base):
+    """The right of one job of an app to run in a class."""
 
     __tablename__ = "slots"
     __table_args__ = (PrimaryKeyConstraint("class", "app", "n"),)
     class_: Mapped[str] = mapped_column("class")
+    """`invoke` or `cron`."""
     app: Mapped[str]
+    """The app whose slot it is."""
     n: Mapped[int]
+    """The number of the slot; one above 1,000,000 was made for a single forced run and goes with it."""
     job_id: Mapped[int | None]
+    """The job that holds it; none when it is free."""
     surplus: Mapped[bool] = mapped_column(server_default="false")
-    """The app has fewer slots by now: it goes when its job gives it back."""
+    """The app has fewer slots now, and this one goes when its job releases it."""
 
 
 class BuildRow(Base):
-    """A build that waits for its turn on an engine, or has it."""
+    """A build that waits for its turn on an engine, or runs."""
 
     __tablename__ = "builds"
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The deploy whose build it is."""
     engine: Mapped[str]
+    """The engine on which it builds."""
     token: Mapped[int]
+    """The token of the deploy's claim."""
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment at which it entered the queue."""
 
 
-class MemoryHeld(Base):
-    """What a job holds of its engine's memory, from its claim until its container is gone."""
+class MemoryHeldRow(Base):
+    """The memory that a job reserves on its engine, from its claim until its container is gone."""
 
     __tablename__ = "memory_held"
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The job that reserves the memory."""
     engine: Mapped[str]
+    """The engine whose memory it is."""
     bytes: Mapped[int]
+    """How much it reserves; a deploy lowers it when its rollout begins."""
 
 
-class Event(Base):
-    """A fact, told in the transaction that made it; (xact, id) is its place in the stream."""
+class EventRow(Base):
+    """A fact, written in its own transaction; (xact, id) is its position in the stream."""
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(primary_key=True)
+    """The number of the event."""
     xact: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    """The transaction that wrote it; readers wait for older ones."""
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment at which it was written."""
     kind: Mapped[str]
+    """The kind of fact; `EventKind` has them all."""
     app: Mapped[str | None]
+    """The app that it is about, if any."""
     job_id: Mapped[int | None]
+    """The job that it is about, if any."""
     seq: Mapped[int | None]
+    """Its number among the events of its job."""
     data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """The rest of the fact; docs/events.md lists the fields of each kind."""
 
 
-class Idempotency(Base):
-    """What an Idempotency-Key was used for."""
+class IdempotencyRow(Base):
+    """The use of an Idempotency-Key: the request, and the job that it made."""
 
     __tablename__ = "idempotency"
     __table_args__ = (PrimaryKeyConstraint("actor", "method", "path", "key"),)
     actor: Mapped[str]
+    """The caller."""
     method: Mapped[str]
+    """The method of the request."""
     path: Mapped[str]
+    """The path of the request."""
     key: Mapped[str]
+    """The key that the caller chose."""
     request_sha256: Mapped[str]
+    """The hash of the body; another body under the same key is refused."""
     job_id: Mapped[int | None]
+    """The job that the request made."""
     status: Mapped[int]
+    """The status of the answer."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """The moment of the first request."""

@@ -1,4 +1,4 @@
-"""What Norn remembers of its own housekeeping."""
+"""Norn's own housekeeping: tasks that run one at a time, and figures counted from events."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
-class Chore(Base):
-    """A chore of the house (retention, a backup): when it was begun and done last, and what came of it."""
+class ExclusiveTaskRow(Base):
+    """A task that runs once at a time (retention, a backup): its last begin, its last end, and its result."""
 
     __tablename__ = "chores"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -22,7 +22,7 @@ class Chore(Base):
 
 
 class TallyRow(Base):
-    """A figure counted from events: how many, and for times their sum (seconds) and how many fell into each bucket."""
+    """A figure counted from events: a count, and for durations their sum in seconds and the count of each bucket."""
 
     __tablename__ = "tallies"
     __table_args__ = (PrimaryKeyConstraint("name", "labels"),)

@@ -1,4 +1,4 @@
-"""What went live, or tried to: deployments and releases."""
+"""Deployments, releases, and the sources that were uploaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base, ViewBase
 
 
 class DeploymentRow(Base):
-    """One try to make a release live."""
+    """One attempt to make a release live."""
 
     __tablename__ = "deployments"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -30,8 +30,8 @@ class DeploymentRow(Base):
     ended_at: Mapped[datetime | None]
 
 
-class Release(Base):
-    """Image, source revision and spec: what a rollback brings back. The number is its deployment's, counted per app."""
+class ReleaseRow(Base):
+    """Image, source revision and spec, which a rollback brings back. Releases are numbered per app."""
 
     __tablename__ = "releases"
     __table_args__ = (PrimaryKeyConstraint("app", "n"),)
@@ -47,9 +47,30 @@ class Release(Base):
     stages: Mapped[list[str]] = mapped_column(server_default="{}")
     revision: Mapped[str | None]
     spec: Mapped[dict[str, Any]]
+    registered: Mapped[dict[str, Any] | None]
+    """The spec that was registered when the release was accepted; its own may be that of its revision."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
+
+
+class LiveReleaseRow(ViewBase):
+    """A view: the live release of each app that has one."""
+
+    __tablename__ = "live_releases"
+    app: Mapped[str] = mapped_column(primary_key=True)
+    deployment: Mapped[int]
+    """The deployment that made the release live."""
+    generation: Mapped[int | None]
+    """The job whose containers run it."""
+    n: Mapped[int]
+    image: Mapped[str | None]
+    image_id: Mapped[str | None]
+    engine: Mapped[str | None]
+    published: Mapped[str | None]
+    revision: Mapped[str | None]
+    spec: Mapped[dict[str, Any]]
+    live_at: Mapped[datetime | None]
 
 
 class SourceRow(Base):
@@ -69,7 +90,7 @@ class SourceRow(Base):
     """When it was last uploaded or deployed: what nothing needs is kept for a day from then."""
 
 
-class SourcePiece(Base):
+class SourcePieceRow(Base):
     """A piece of an uploaded source's archive, in order."""
 
     __tablename__ = "source_pieces"

@@ -1,16 +1,17 @@
-"""What the docker cluster and the router remember."""
+"""The replicas of the docker cluster, and the router's addresses."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
 class ReplicaRow(Base):
-    """A container of the docker cluster: recorded before it starts, followed by the router."""
+    """A container of the docker cluster: recorded before it starts, read by the router."""
 
     __tablename__ = "replicas"
     container: Mapped[str] = mapped_column(primary_key=True)
@@ -21,10 +22,49 @@ class ReplicaRow(Base):
     address: Mapped[str] = mapped_column(server_default="")
     token: Mapped[int]
     drained_at: Mapped[datetime | None]
+    memory: Mapped[int | None]
+    health: Mapped[dict[str, Any] | None]
+    """How it is checked while it is live; none for a worker."""
+    failures: Mapped[int] = mapped_column(server_default="0")
+    fault: Mapped[str] = mapped_column(server_default="")
+    silent: Mapped[bool] = mapped_column(server_default="false")
+    unhealthy: Mapped[bool] = mapped_column(server_default="false")
+    """As many checks have failed in a row as its spec allows: requests go to others."""
+    checked_at: Mapped[datetime | None]
+    restarts: Mapped[int] = mapped_column(server_default="0")
+    """How often the engine had restarted it at the last look."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
-class Address(Base):
+class ReplicaEndRow(Base):
+    """An end of a live replica that nobody asked for; `exit_code` is none if the engine has forgotten it."""
+
+    __tablename__ = "replica_ends"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    container: Mapped[str]
+    release: Mapped[int]
+    generation: Mapped[int]
+    at: Mapped[datetime]
+    exit_code: Mapped[int | None]
+    out_of_memory: Mapped[bool]
+    times: Mapped[int] = mapped_column(server_default="1")
+    """How many ends the row covers, if the engine reported only their number."""
+
+
+class AppStateRow(Base):
+    """A time in which an app was in one state; the present one has no end."""
+
+    __tablename__ = "app_states"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str]
+    began_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+
+class AddressRow(Base):
     """The loopback port that the router keeps for a webserver; `error` when it cannot listen there."""
 
     __tablename__ = "addresses"
@@ -32,3 +72,5 @@ class Address(Base):
     port: Mapped[int]
     error: Mapped[str | None]
     listening_at: Mapped[datetime | None]
+    runs_error: Mapped[str | None]
+    """Why the router cannot listen for runs at the port of the app's containers."""

@@ -1,4 +1,4 @@
-"""What apps keep secret."""
+"""The secrets of apps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from norn_tasks.store.columns import NOW, Base
+from norn_tasks.store.database.columns import NOW, Base
 
 
 class SecretRow(Base):
-    """A version of a secret, sealed to the server's key. `retired_at`: when it was replaced or unset."""
+    """A version of a secret, sealed to the server's key; retired when it was replaced or unset."""
 
     __tablename__ = "secrets"
     __table_args__ = (PrimaryKeyConstraint("app", "name", "version"),)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from tests.benchmarks.tables import markdown, percentile, rounded
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,6 @@ class Figures:
         return told
 
 
-def percentile(values: Sequence[float], p: int) -> float | None:
-    """Answers the value that p percent are not above; None of nothing."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(len(values) * p / 100) - 1)]
-
-
-def rounded(value: float | None) -> float | None:
-    """Answers three digits after the point."""
-    return None if value is None else round(value, 3)
-
-
 _HEAD = (
     "scheduler", "schedules", "minutes", "fired", "skipped", "missing", "doubled", "lag p50", "lag p99",
     "CPU s per 1,000", "of one core", "edit to tick",
@@ -95,7 +84,7 @@ _HEAD = (
 
 def table(rows: Sequence[dict[str, object]]) -> str:
     """Answers all rows as a table that is good in a terminal and in Markdown."""
-    return _markdown([_HEAD, *(_cells(row) for row in rows)])
+    return markdown([_HEAD, *(_cells(row) for row in rows)])
 
 
 def runs_table(rows: Sequence[dict[str, object]]) -> str:
@@ -111,7 +100,7 @@ def runs_table(rows: Sequence[dict[str, object]]) -> str:
         for row, runs in found
         if isinstance(runs, dict)
     ]  # fmt: skip
-    return _markdown([head, *lines]) if lines else ""
+    return markdown([head, *lines]) if lines else ""
 
 
 def _cells(row: dict[str, object]) -> tuple[str, ...]:
@@ -131,12 +120,3 @@ def _n(value: object) -> str:
 
 def _s(value: object) -> str:
     return "–" if value is None else f"{value:.2f} s"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)

@@ -11,15 +11,17 @@ from sqlalchemy import update
 
 from norn_tasks.adapters.runtimes.noop import IDENTITY
 from norn_tasks.domain.infraspec import parse
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store import migrate, schedules, slots
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import Release
-from norn_tasks.store.ticks import NOBODY_DECIDED
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.schedule import NOBODY_DECIDED
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import slots
+from norn_tasks.store.tables import ReleaseRow
 from tests import factories
 from tests.benchmarks.cron.figures import Counted, Runs
-from tests.benchmarks.cron.processes import cpu_seconds
 from tests.benchmarks.cron.subject import EDITS, MINUTE
+from tests.benchmarks.processes import cpu_seconds
 from tests.e2e.stack import Stack
 from tests.servers import Broker, Postgres
 
@@ -101,7 +103,7 @@ class Norn:
         with self._database.transaction() as tx:
             factories.add_app(tx, wanted)
             factories.add_release(tx, wanted)
-            tx.execute(update(Release).where(Release.app == app).values(engine=IDENTITY))
+            tx.execute(update(ReleaseRow).where(ReleaseRow.app == app).values(engine=IDENTITY))
             schedules.register(tx, app, schedule, "UTC", 1)
             slots.resize(tx, JobClass.CRON, app, 1)
             schedules.awaken(tx, app)
@@ -171,10 +173,8 @@ class Norn:
         ends = {row["state"]: row["count"] for row in self._rows(_ENDS, *window)}
         took = self._rows(_RUNS, *window)[0]
         succeeded = ends.pop("succeeded", 0)
-        return Runs(
-            succeeded, ends, *(took[each].total_seconds() if took[each] else 0.0 for each in ("p50", "p99", "done")),
-            *self._cpu,
-        )  # fmt: skip
+        p50, p99, done = (took[each].total_seconds() if took[each] else 0.0 for each in ("p50", "p99", "done"))
+        return Runs(succeeded, ends, p50, p99, done, *self._cpu)
 
     def close(self) -> None:
         """Ends everything."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tests.benchmarks.cron.consumer import QUEUE, Consumer
 from tests.benchmarks.cron.figures import Counted, Runs
-from tests.benchmarks.cron.processes import Program, cpu_seconds
 from tests.benchmarks.cron.subject import EDITS, MINUTE
+from tests.benchmarks.processes import Program, cpu_seconds
 from tests.servers import Broker, Postgres
 
 _CELERY = str(Path(sys.executable).parent / "celery")

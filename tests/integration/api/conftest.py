@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests.integration.api import factories
 from tests.integration.api.factories import Api
 from tests.servers import Broker, Postgres

@@ -11,11 +11,12 @@ from werkzeug.test import TestResponse
 
 from norn_api.app import NornApp, create_app
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.store import tables as t
-from norn_tasks.store import tokens, workers
-from norn_tasks.store.session import Database
-from norn_tasks.store.workers import Presence
+from norn_tasks.store.access import tokens
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.fleet.workers import Presence
 from tests import factories
 
 HELLO = "app: hello\nrole: webserver\nport: 8080\n"
@@ -87,4 +88,4 @@ def add_cron_run(database: Database, app: str, id: int = 1, **values: Any) -> No
         "stdout": "hello\n", "duration_ms": 12, **values,
     }  # fmt: skip
     with database.transaction() as tx:
-        tx.execute(insert(t.CronExecution).values(given))
+        tx.execute(insert(t.CronExecutionRow).values(given))

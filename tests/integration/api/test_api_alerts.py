@@ -7,28 +7,31 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.alert import AlertKind, NewAlert, key
-from norn_tasks.store import alerts, secrets
+from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert, key
 from norn_tasks.store import tables as t
-from norn_tasks.store.session import Database
+from norn_tasks.store.alerts import alerts
+from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import Api
 
-KEY = age.fresh_key()
+KEY = sealing.fresh_key()
 OPS = {"name": "ops", "url": "https://hooks.example/T0/B0/secret"}
 
 
 def add_alert(api: Api, app: str = "tick", kind: AlertKind = AlertKind.RUNS_FAILING) -> None:
     with api.database.transaction() as tx:
-        alerts.raise_alerts(tx, [NewAlert(kind, app, f"run 7 of {app} failed", f"norn cron logs {app} 7")])
+        alerts.raise_alerts(
+            tx, AlertRule.CRON, [NewAlert(kind, app, f"run 7 of {app} failed", f"norn cron logs {app} 7")]
+        )
 
 
 def resolve(api: Api, app: str = "tick") -> None:
     with api.database.transaction() as tx:
-        alerts.resolve(tx, {key(kind, app): "run 8 succeeded" for kind in AlertKind})
+        alerts.resolve(tx, AlertRule.CRON, {key(kind, app): "run 8 succeeded" for kind in AlertKind})
 
 
 def listed(api: Api, query: str = "") -> list[tuple[str, str]]:
@@ -68,6 +71,7 @@ def test_an_apps_status_has_its_open_alerts(api: Api) -> None:
     shared.add_live(api.database, "tick", "cron")
     add_alert(api)
     (alert,) = api.get("/api/apps/tick").json["alerts"]
+    assert alert["severity"] == "warning"
     assert (alert["kind"], alert["hint"]) == ("runs-failing", "norn cron logs tick 7")
 
 
@@ -91,7 +95,7 @@ def test_health_has_no_word_about_alerts_while_there_is_none(api: Api) -> None:
 def keyed(database: Database) -> None:
     """A server that has its key for secrets."""
     with database.transaction() as tx:
-        secrets.remember_recipient(tx, age.recipient_of(KEY))
+        secrets.remember_recipient(tx, sealing.recipient_of(KEY))
 
 
 def add(api: Api, **more: Any) -> Any:
@@ -110,13 +114,13 @@ def test_the_secret_is_shown_once(api: Api) -> None:
 def test_the_secret_is_kept_sealed_to_the_workers_key(api: Api) -> None:
     made = add(api).json["secret"]
     with api.database.transaction() as tx:
-        sealed = bytes(tx.execute(select(t.Destination.sealed)).scalar_one())
-    assert (made.encode() in sealed, age.unseal(sealed, KEY)) == (False, made)
+        sealed = bytes(tx.execute(select(t.DestinationRow.sealed)).scalar_one())
+    assert (made.encode() in sealed, sealing.unseal(sealed, KEY)) == (False, made)
 
 
 def test_a_server_without_a_key_says_so(api: Api) -> None:
     with api.database.transaction() as tx:
-        tx.execute(update(t.Instance).values(age_recipient=None))
+        tx.execute(update(t.InstanceRow).values(age_recipient=None))
     answer = add(api)
     assert (answer.status_code, "no key" in answer.json["detail"]) == (409, True)
 
@@ -147,6 +151,7 @@ def test_a_name_is_taken_once(api: Api) -> None:
         {"url": "https://ann:pw@hooks.example/"}, {"url": "https://hooks.example/#x"}, {"url": "https://h.example:0/"},
         {"url": "https://hooks.example/a b"}, {"url": "https://[::1/"}, {"name": "-x"}, {"name": "a/b"},
         {"apps": []}, {"apps": ["A B"]}, {"kinds": []}, {"kinds": ["fire"]}, {"secret": "mine"},
+        {"format": "mail"}, {"format": "irc"}, {"severity": "low"}, {"url": "mailto:a@b%0d"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(api: Api, body: dict[str, Any]) -> None:
@@ -164,6 +169,22 @@ def test_what_it_is_told_of_is_kept(api: Api) -> None:
     add(api, apps=["tick"], kinds=["runs-missed"])
     (told,) = api.get("/api/notifications").json["items"]
     assert (told["apps"], told["kinds"], told["created_by"]) == (["tick"], ["runs-missed"], "admin")
+
+
+def test_a_destination_that_people_read_has_a_format_and_no_secret(api: Api) -> None:
+    made = add(api, url="mailto:ops@example.org", severity="critical").json
+    assert (made["format"], made["severity"], made["url"], made["secret"]) == (
+        "mail", "critical", "mailto:ops@example.org", None,
+    )  # fmt: skip
+    assert add(api, name="chat", url="https://ntfy.example/norn", format="ntfy").json["format"] == "ntfy"
+
+
+def test_one_without_a_secret_needs_no_key(api: Api) -> None:
+    with api.database.transaction() as tx:
+        tx.execute(update(t.InstanceRow).values(age_recipient=None))
+    assert add(api, url="https://hooks.slack.com/services/T0/B0/x").status_code == 201
+    with api.database.transaction() as tx:
+        assert secrets.any_sealed(tx) == 0
 
 
 def test_an_alert_waits_to_be_sent_there(api: Api) -> None:
@@ -200,6 +221,6 @@ def test_adding_and_removing_are_told_and_audited(api: Api) -> None:
     add(api)
     api.ask("DELETE", "/api/notifications/ops")
     with api.database.transaction() as tx:
-        kinds = list(tx.execute(select(t.Event.kind).where(t.Event.kind.like("destination.%"))).scalars())
+        kinds = list(tx.execute(select(t.EventRow.kind).where(t.EventRow.kind.like("destination.%"))).scalars())
     audited = [row["method"] for row in api.get("/api/audit").json["items"]]
     assert (kinds, audited) == (["destination.added", "destination.removed"], ["DELETE", "POST"])

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.app_status import ReplicaStatus, WorkloadStatus
-from norn_tasks.domain.job import JobKind
-from norn_tasks.domain.writes import WorkloadSeen
-from norn_tasks.store import looks, routes, schedules
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.requests import RestartJobRequest
+from norn_tasks.domain.jobs.writes import WorkloadSeen
 from norn_tasks.store import tables as t
-from norn_tasks.store.jobs import NewJob, accept
-from norn_tasks.store.session import Database
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue.jobs import NewJob, accept
+from norn_tasks.store.replicas import observations, routes
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import HELLO, Api
@@ -202,7 +204,7 @@ def test_directory_that_went_away_is_told(in_directories: Api, tmp_path: Path) -
     in_directories.post("/api/apps/hello/forge", json={})
     path.unlink()
     app = in_directories.get("/api/apps/hello").json
-    assert any("not in NORN_APPS_DIR any more" in notice for notice in app["notices"])
+    assert any("no longer in NORN_APPS_DIR" in notice for notice in app["notices"])
 
 
 def test_unreadable_things_in_the_directory_are_passed_over(in_directories: Api, tmp_path: Path) -> None:
@@ -249,9 +251,25 @@ def test_state_follows_the_last_look(api: Api, ready: int, state: str) -> None:
     shared.add_live(api.database, "hello", "webserver")
     seen = WorkloadStatus("hello", 2, ready, (ReplicaStatus("norn-hello-1", "running", 1, 0, True),))
     with api.database.transaction() as tx:
-        looks.workload_seen(tx, {}, WorkloadSeen((seen,), complete=True))
+        observations.workload_seen(tx, {}, WorkloadSeen("docker", (seen,), complete=True))
     app = api.get("/api/apps/hello").json
     assert (app["state"], app["ready"], app["wanted"], app["replicas"][0]["name"]) == (state, ready, 2, "norn-hello-1")
+
+
+def test_an_app_shows_how_much_of_the_time_it_served(api: Api) -> None:
+    shared.add_live(api.database, "hello", "webserver")
+    spans = [("down", "exited 3", 6, 3), ("stopped", "", 12, 6), ("running", "", 3, 0)]
+    with api.database.transaction() as tx:
+        for state, reason, began, ended in spans:
+            tx.execute(
+                text("""INSERT INTO app_states(app, state, reason, began_at, ended_at) VALUES ('hello', :s, :r,
+                clock_timestamp() - make_interval(hours => :b), CASE WHEN :e > 0 THEN
+                clock_timestamp() - make_interval(hours => :e) END)"""),
+                {"s": state, "r": reason, "b": began, "e": ended},
+            )
+    found = api.get("/api/apps/hello").json["uptime"]
+    assert (found["day"], found["week"]) == (50.0, 50.0)
+    assert [each["state"] for each in found["changes"]] == ["running", "stopped", "down"]
 
 
 def test_forged_app_without_release_is_never_deployed(api: Api) -> None:
@@ -264,7 +282,7 @@ def test_failed_forge_shows_its_error(api: Api) -> None:
     api.put_spec("hello", HELLO)
     error = {"code": "engine_down", "sentence": "the engine does not answer", "hint": "start Docker"}
     with api.database.transaction() as tx:
-        tx.execute(update(t.App).values(forge_state="forge_failed", forge_error=error))
+        tx.execute(update(t.AppRow).values(forge_state="forge_failed", forge_error=error))
     app = api.get("/api/apps/hello").json
     assert (app["state"], app["forge"]["error"]["code"]) == ("forge_failed", "engine_down")
 
@@ -290,7 +308,7 @@ def test_live_release_and_last_deployment_are_shown(api: Api) -> None:
 def test_running_work_is_shown(api: Api) -> None:
     shared.add_live(api.database, "hello", "webserver")
     with api.database.transaction() as tx:
-        job = accept(tx, NewJob(JobKind.RESTART, "hello", "test", patience=60))
+        job = accept(tx, NewJob(RestartJobRequest("sha256:1", None), "hello", "test", patience=60))
     assert api.get("/api/apps/hello").json["running_job"] == {"id": job, "kind": "restart"}
 
 
@@ -312,8 +330,8 @@ def test_external_host_is_told_as_not_routed(api: Api) -> None:
 def test_cron_app_shows_its_schedule_and_last_verdict(api: Api) -> None:
     shared.add_live(api.database, "tick", "cron")
     with api.database.transaction() as tx:
-        tx.execute(insert(t.CronTick).values(
-            app="tick", scheduled_for=schedules.NOW, verdict="fired", decided_by="beat"))  # fmt: skip
+        tx.execute(insert(t.CronTickRow).values(
+            app="tick", scheduled_for=NOW, verdict="fired", decided_by="beat"))  # fmt: skip
     app = api.get("/api/apps/tick").json
     assert (app["state"], app["schedule"]["text"], app["schedule"]["state"], app["schedule"]["last"]["verdict"]) == (
         "scheduled", "0 9 * * *", "scheduled", "fired",
@@ -408,3 +426,14 @@ def test_directory_is_told_whatever_its_infraspec_says(in_directories: Api, tmp_
 def test_applied_app_has_no_directory(api: Api) -> None:
     api.put_spec("hello", HELLO)
     assert api.get("/api/apps/hello").json["directory"] is None
+
+
+def test_the_infraspecs_that_were_applied_are_listed(api: Api) -> None:
+    for replicas in (1, 2):
+        api.put_spec("hello", f"app: hello\nrole: worker\nreplicas: {replicas}\n")
+    items = api.get("/api/apps/hello/specs").json["items"]
+    assert [(each["version"], each["spec"]["replicas"], each["actor"]) for each in items] == [
+        (2, 2, "admin"),
+        (1, 1, "admin"),
+    ]
+    assert api.get("/api/apps/nothere/specs").status_code == 404

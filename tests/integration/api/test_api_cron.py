@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.store import tables as t
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_cron_run
@@ -67,6 +67,40 @@ def test_moment_that_cannot_be_counted_from_is_refused(tick: Api, around: str) -
     assert tick.get(f"{CRON}/next?around={around}").status_code == 422
 
 
+def test_a_word_that_is_no_moment_leads_to_the_forms_of_one(tick: Api) -> None:
+    refused = tick.get(f"{CRON}/next?around=tomorrow").json
+    assert refused["hint"] == "write 2026-10-25, or 2026-10-25T01:00 in the schedule's zone"
+
+
+def test_a_date_begins_with_its_midnight(tick: Api) -> None:
+    (first,) = tick.get(f"{CRON}/next?n=1&around=2027-01-01&schedule=@daily&timezone=Europe/Berlin").json["items"]
+    assert first["local"] == "2027-01-01 00:00:00"
+
+
+def test_a_preview_shows_the_next_night_that_a_clock_change_moves(tick: Api) -> None:
+    asked = f"{CRON}/next?n=2&around=2026-06-01&schedule=15,45+2+*+*+*&timezone=Europe/Berlin"
+    night = tick.get(asked).json["next_odd_night"]
+    assert [each["local"] for each in night] == ["2026-10-25 02:15:00", "2026-10-25 02:45:00"]
+    assert tick.get(asked.replace("2026-06-01", "2026-03-29")).json["next_odd_night"] == []
+
+
+def test_next_times_say_that_the_schedule_is_paused(tick: Api) -> None:
+    tick.post(f"{CRON}/pause", json={"reason": "the server moves"})
+    told = tick.get(f"{CRON}/next").json
+    assert (told["state"], told["paused"]["reason"]) == ("paused", "the server moves")
+
+
+def test_an_empty_schedule_is_no_preview_of_the_present_one(tick: Api) -> None:
+    assert tick.get(f"{CRON}/next?schedule=").status_code == 422
+
+
+def test_a_second_pause_for_another_reason_is_refused(tick: Api) -> None:
+    tick.post(f"{CRON}/pause", json={"reason": "the server moves"})
+    refused = tick.post(f"{CRON}/pause", json={"reason": "audit"})
+    assert (refused.status_code, tick.post(f"{CRON}/pause", json={}).status_code) == (409, 200)
+    assert refused.json["detail"].endswith("UTC, by admin, for: the server moves")
+
+
 def test_last_runs_are_told_newest_first(tick: Api) -> None:
     for number in range(1, 8):
         add_cron_run(tick.database, "tick", id=number)
@@ -87,7 +121,7 @@ def test_run_of_another_app_is_not_found_here(tick: Api) -> None:
 def test_history_tells_ranges_and_verdicts_latest_first(tick: Api) -> None:
     with tick.database.transaction() as tx:
         for day, verdict in (("01", "missed"), ("03", "fired")):
-            tx.execute(insert(t.CronTick).values(
+            tx.execute(insert(t.CronTickRow).values(
                 app="tick", scheduled_for=text(f"timestamptz '2026-11-{day} 09:00Z'"), verdict=verdict,
                 how_many=2 if verdict == "missed" else 1, decided_by="beat"))  # fmt: skip
     ticks = tick.get(f"{CRON}/history").json["items"]
@@ -97,7 +131,7 @@ def test_history_tells_ranges_and_verdicts_latest_first(tick: Api) -> None:
 def test_history_comes_in_parts(tick: Api) -> None:
     with tick.database.transaction() as tx:
         for day in ("01", "02", "03"):
-            tx.execute(insert(t.CronTick).values(
+            tx.execute(insert(t.CronTickRow).values(
                 app="tick", scheduled_for=text(f"timestamptz '2026-11-{day} 09:00Z'"), verdict="fired",
                 decided_by="beat"))  # fmt: skip
     first = tick.get(f"{CRON}/history?limit=2").json
@@ -113,7 +147,7 @@ def mixed(tick: Api) -> Api:
         add_cron_run(tick.database, "tick", id=number, trigger=trigger, created_at=created, actor="ann")
     with tick.database.transaction() as tx:
         for hour, execution in (("09", 1), ("13", 3)):
-            tx.execute(insert(t.CronTick).values(
+            tx.execute(insert(t.CronTickRow).values(
                 app="tick", scheduled_for=text(f"timestamptz '2026-11-01 {hour}:00Z'"), verdict="fired",
                 execution=execution, decided_by="beat"))  # fmt: skip
     return tick
@@ -152,7 +186,7 @@ def test_history_tells_when_a_run_began_and_what_it_complained_of(tick: Api) -> 
     add_cron_run(tick.database, "tick", id=1, trigger="schedule", state="failed", sentence="it exited 3", attempt=2,
                  begun_at=moment, stderr="\n  no such table\nmore\n")  # fmt: skip
     with tick.database.transaction() as tx:
-        tx.execute(insert(t.CronTick).values(
+        tx.execute(insert(t.CronTickRow).values(
             app="tick", scheduled_for=text("timestamptz '2026-11-01 09:00Z'"), verdict="fired", execution=1,
             decided_by="beat"))  # fmt: skip
     (told,) = tick.get(f"{CRON}/history").json["items"]
@@ -173,7 +207,7 @@ def add_ticks(api: Api, app: str, count: int, **values: Any) -> None:
     with api.database.transaction() as tx:
         for minute in range(count):
             moment = text(f"timestamptz '2026-11-01 09:00Z' + interval '{minute} min'")
-            tx.execute(insert(t.CronTick).values(
+            tx.execute(insert(t.CronTickRow).values(
                 {"app": app, "scheduled_for": moment, "verdict": "fired", "decided_by": "beat", **values}))  # fmt: skip
 
 
@@ -247,7 +281,7 @@ def test_run_now_takes_a_command_and_variables_of_its_own(tick: Api) -> None:
     assert job.spec is not None
     assert (job.spec.argv(), job.spec.env) == (["sh", "-c", "echo $MONTH"], {"MONTH": "10"})
     with tick.database.transaction() as tx:
-        assert "env" not in (tx.scalar(select(t.Release.spec)) or {})
+        assert (tx.scalar(select(t.ReleaseRow.spec)) or {})["env"] == {}
 
 
 def test_run_now_refuses_a_variable_that_is_norns(tick: Api) -> None:
@@ -310,7 +344,7 @@ def test_schedule_that_is_off_says_so(tick: Api) -> None:
 
 def test_schedule_that_means_nothing_any_more_says_so(tick: Api) -> None:
     with tick.database.transaction() as tx:
-        tx.execute(update(t.CronState).values(timezone="Mars/Base"))
+        tx.execute(update(t.CronStateRow).values(timezone="Mars/Base"))
     told = tick.get(CRON)
     assert (told.status_code, told.json["schedule"]["state"], told.json["schedule"]["next"], told.json["next"]) == (
         200, "cannot be read", None, [],

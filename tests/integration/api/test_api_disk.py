@@ -8,10 +8,10 @@ from sqlalchemy import text
 from norn_tasks.dispatch import request_deploy
 from norn_tasks.domain.disk import ENGINE, GIB, Space
 from norn_tasks.domain.errors import DiskFull
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import workers
-from norn_tasks.store.session import Database
-from norn_tasks.store.workers import Presence
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.fleet.workers import Presence
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import HELLO, Api

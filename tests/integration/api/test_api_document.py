@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import schemathesis
 
-from norn_api.openapi import REFUSALS
-from norn_api.permissions import ANYONE, TABLE
-from norn_tasks.domain.event import EventKind
+from norn_api.access.permissions import ANYONE, TABLE
+from norn_api.web.openapi import REFUSALS
+from norn_tasks.domain.jobs.event import EventKind
 from tests.integration.api.factories import Api
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import HELLO, Api

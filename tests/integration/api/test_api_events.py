@@ -6,14 +6,15 @@ import threading
 
 import pytest
 
-from norn_api.connections import Connection
-from norn_api.hub import Dropped, Hub
-from norn_api.streams import Source, Wanted, follow_events
-from norn_tasks.domain.event import EventKind
-from norn_tasks.store import events
-from norn_tasks.store.events import Place
-from norn_tasks.store.facts import tell
-from norn_tasks.store.session import Database
+from norn_api.access.auth import Admission
+from norn_api.streaming.connections import Connection
+from norn_api.streaming.hub import Dropped, EventHub
+from norn_api.web.streams import EventFilter, Source, follow_events
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.events import stream
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.events.stream import Cursor
 from tests.integration.api.factories import HELLO, Api
 from tests.servers import wait_until
 
@@ -23,18 +24,18 @@ KIND = EventKind.APP_APPLIED
 def tell_one(database: Database, app: str = "hello") -> None:
     """Tells an event."""
     with database.transaction() as tx:
-        tell(tx, KIND, app=app)
+        publish(tx, KIND, app=app)
 
 
-def apps(database: Database, place: Place = Place()) -> list[str | None]:  # noqa: B008 - frozen
+def apps(database: Database, place: Cursor = Cursor()) -> list[str | None]:  # noqa: B008 - frozen
     """Answers the apps of the events behind a place."""
     with database.transaction() as tx:
-        return [event.app for event in events.after(tx, place)]
+        return [event.app for event in stream.after(tx, place)]
 
 
 def test_event_of_an_open_transaction_holds_back_later_ones(database: Database) -> None:
     with database.transaction() as slow:
-        tell(slow, KIND, app="first")
+        publish(slow, KIND, app="first")
         tell_one(database, "second")
         assert apps(database) == []
     assert apps(database) == ["first", "second"]
@@ -43,12 +44,12 @@ def test_event_of_an_open_transaction_holds_back_later_ones(database: Database) 
 def test_reader_misses_nothing_that_commits_out_of_order(database: Database) -> None:
     tell_one(database, "zero")
     with database.transaction() as tx:
-        place = events.end(tx)
+        place = stream.end(tx)
     with database.transaction() as slow:
-        tell(slow, KIND, app="first")
+        publish(slow, KIND, app="first")
         tell_one(database, "second")
         with database.transaction() as tx:
-            assert events.behind(tx) is True
+            assert stream.behind(tx) is True
     assert apps(database, place) == ["first", "second"]
 
 
@@ -87,7 +88,7 @@ def test_event_has_its_id_time_and_data(api: Api) -> None:
     api.put_spec("hello", HELLO)
     event = api.get("/api/events?app=hello").json["items"][0]
     assert (event["kind"], event["data"]["version"], event["at"][-1]) == ("app.applied", 1, "Z")
-    assert str(Place.parse(event["id"])) == event["id"]
+    assert str(Cursor.parse(event["id"])) == event["id"]
 
 
 # One reader for many followers
@@ -97,10 +98,10 @@ def test_event_has_its_id_time_and_data(api: Api) -> None:
 def source(database: Database) -> Source:
     """Where a stream's events come from."""
     closing = threading.Event()
-    return Source(Hub(database, "", closing), database, closing, Connection({}))
+    return Source(EventHub(database, "", closing), database, closing, Connection({}), Admission(lambda: True))
 
 
-def collect(source: Source, wanted: Wanted, place: Place | None, into: list[str]) -> threading.Thread:
+def collect(source: Source, wanted: EventFilter, place: Cursor | None, into: list[str]) -> threading.Thread:
     """Follows in a thread, until the source is closed."""
 
     def follow() -> None:
@@ -120,7 +121,7 @@ def test_past_and_coming_events_come_once_each_and_in_order(database: Database, 
     chunks: list[str] = []
     for number in range(700):
         tell_one(database, f"app-{number}")
-    thread = collect(source, Wanted(), Place(), chunks)
+    thread = collect(source, EventFilter(), Cursor(), chunks)
     for number in range(700, 900):
         tell_one(database, f"app-{number}")
     wait_until(lambda: len(told(chunks)) >= 900, 15, "all events came")
@@ -132,7 +133,7 @@ def test_past_and_coming_events_come_once_each_and_in_order(database: Database, 
 def test_stream_without_a_place_begins_now(database: Database, source: Source) -> None:
     tell_one(database, "past")
     chunks: list[str] = []
-    thread = collect(source, Wanted(), None, chunks)
+    thread = collect(source, EventFilter(), None, chunks)
     wait_until(lambda: len(source.hub._all()) == 1, 5, "the follower is there")
     wait_until(lambda: tell_one(database, "coming") or told(chunks), 5, "an event came")
     source.closing.set()
@@ -142,7 +143,7 @@ def test_stream_without_a_place_begins_now(database: Database, source: Source) -
 
 def test_stream_keeps_to_its_app(database: Database, source: Source) -> None:
     chunks: list[str] = []
-    thread = collect(source, Wanted(app="b"), Place(), chunks)
+    thread = collect(source, EventFilter(app="b"), Cursor(), chunks)
     for name in ("a", "b", "c", "b"):
         tell_one(database, name)
     wait_until(lambda: len(told(chunks)) == 2, 5, "both events came")
@@ -153,7 +154,7 @@ def test_stream_keeps_to_its_app(database: Database, source: Source) -> None:
 
 def test_stream_keeps_to_what_its_token_reaches(database: Database, source: Source) -> None:
     chunks: list[str] = []
-    thread = collect(source, Wanted(reach=frozenset({"b"})), Place(), chunks)
+    thread = collect(source, EventFilter(reach=frozenset({"b"})), Cursor(), chunks)
     for name in ("a", "b"):
         tell_one(database, name)
     wait_until(lambda: told(chunks), 5, "the event came")
@@ -163,24 +164,24 @@ def test_stream_keeps_to_what_its_token_reaches(database: Database, source: Sour
 
 
 def test_event_reaches_a_follower_within_a_second(database: Database, source: Source) -> None:
-    with source.hub.follow(Wanted(), drop=lambda: None) as follower:
+    with source.hub.follow(EventFilter(), drop=lambda: None) as follower:
         tell_one(database)
         assert len(follower.wait(1.0)) == 1
 
 
 def test_slow_follower_is_dropped_and_its_connection_cut(database: Database, source: Source) -> None:
     cut: list[bool] = []
-    with source.hub.follow(Wanted(), drop=lambda: cut.append(True)) as follower:
+    with source.hub.follow(EventFilter(), drop=lambda: cut.append(True)) as follower:
         for _ in range(21):
             with database.transaction() as tx:
                 for _ in range(50):
-                    tell(tx, KIND, app="hello")
+                    publish(tx, KIND, app="hello")
         wait_until(lambda: cut, 10, "the follower is dropped")
         with pytest.raises(Dropped):
             follower.wait(0.1)
 
 
 def test_reader_ends_with_its_last_follower(database: Database, source: Source) -> None:
-    with source.hub.follow(Wanted(), drop=lambda: None):
+    with source.hub.follow(EventFilter(), drop=lambda: None):
         pass
     wait_until(lambda: not any(t.name == "norn-events" for t in threading.enumerate()), 5, "the reader has ended")

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.job import JobClass, JobState, Problem
+from norn_tasks.domain.jobs.job import JobClass, JobState, Problem
+from norn_tasks.domain.jobs.requests import ExecJobRequest
 from norn_tasks.store import tables as t
-from norn_tasks.store.ledger import Ledger
+from norn_tasks.store.broker.live import Live
+from norn_tasks.store.ledger.ledger import Ledger
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_worker
 
@@ -37,8 +39,10 @@ def pieces(api: Api, job: int) -> list[Any]:
 def test_it_is_accepted_for_the_engine_of_the_live_release(web: Api) -> None:
     answer = asked(web, replica=2, tty=True, term="xterm", size=[30, 100])
     job = shared.claim(web.database, job_class=JobClass.OBSERVE)
-    assert (answer.status_code, job.id, job.engine) == (202, answer.json["job"], shared.ENGINE)
-    assert job.args == {"command": ["sh"], "replica": 2, "tty": True, "term": "xterm", "size": [30, 100]}
+    with web.database.transaction() as tx:
+        engine = tx.scalar(select(t.JobRow.engine).where(t.JobRow.id == job.id))
+    assert (answer.status_code, job.id, engine) == (202, answer.json["job"], shared.ENGINE)
+    assert job.request == ExecJobRequest(("sh",), replica=2, tty=True, term="xterm", size=(30, 100))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,12 @@ def test_why_it_could_not_run_is_its_last_piece(web: Api) -> None:
     problem = Problem("not_found", "web has no replica 7 that serves now", "norn status web")
     Ledger(web.database, patience=1).finish(claimed.fence, JobState.FAILED, problem)
     assert pieces(web, job) == [{"problem": problem.to_json()}]
+
+
+def test_a_reader_is_not_gone_because_the_broker_is(web: Api) -> None:
+    job = asked(web).json["job"]
+    away = Live("redis://127.0.0.1:1/0")
+    assert (away.watched(job), web.services.live.watched(job)) == (True, True)
 
 
 def test_nobody_watches_after_the_reader_left(web: Api) -> None:

@@ -14,16 +14,18 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from norn_api.calls import NoCapacity, trouble
+from norn_api.calling.calls import NoCapacity, trouble
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.execution import Captured, Ended, judge
-from norn_tasks.domain.job import Job, JobClass, JobState, Problem
-from norn_tasks.domain.step import Learned, StepEnd, StepPlace, StepState
-from norn_tasks.domain.writes import ExecutionFinished
-from norn_tasks.store import endings, executions
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.execution import Captured, ContainerExit, judge
+from norn_tasks.domain.jobs.job import JobClass, JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import endings
+from norn_tasks.store.runs import runs_read
 from norn_tasks.store.tables import JobRow
 from tests import factories as shared
 from tests.integration.api import factories
@@ -41,26 +43,26 @@ def fn(connected: Api) -> Api:
     return connected
 
 
-def ended(exit_code: int | None = 0, stdout: bytes = b"hello", stderr: bytes = b"", **more: Any) -> Ended:
+def ended(exit_code: int | None = 0, stdout: bytes = b"hello", stderr: bytes = b"", **more: Any) -> ContainerExit:
     """Answers how a container ended."""
     now = datetime.now(UTC)
     streams = {"stdout": Captured(stdout), "stderr": Captured(stderr)}
-    return Ended(exit_code, started_at=now, finished_at=now + timedelta(milliseconds=7), **streams, **more)
+    return ContainerExit(exit_code, started_at=now, finished_at=now + timedelta(milliseconds=7), **streams, **more)
 
 
-def finish(api: Api, job: Job, end: Ended) -> None:
+def finish(api: Api, job: Job, end: ContainerExit) -> None:
     """Runs a call to its end, as the runner does."""
-    ledger, place = Ledger(api.database, patience=5), StepPlace(0, "run-container")
+    ledger, place = Ledger(api.database, patience=5), StepPosition(0, "run-container")
     ledger.begin_step(job.fence, place, None)
-    ledger.begin_code(job.fence, job.runs)
+    ledger.begin_code(job.fence, job.required_execution().runs)
     write = ExecutionFinished(judge(end, timeout=3, memory=2**28))
     ledger.end_step(job.fence, place, StepEnd(StepState.SUCCEEDED, Learned(writes=(write,))))
     ledger.finish(job.fence, JobState.SUCCEEDED)
-    api.services.live.announce_end(job.execution)
+    api.services.live.announce_end(job.required_execution().id)
 
 
 @contextmanager
-def worker(api: Api, end: Ended | None = None) -> Iterator[list[Job]]:
+def worker(api: Api, end: ContainerExit | None = None) -> Iterator[list[Job]]:
     """Ends every call as soon as it is there; answers the jobs it took."""
     stop = threading.Event()
     taken: list[Job] = []
@@ -99,7 +101,7 @@ def test_answer_is_what_the_code_printed(fn: Api) -> None:
 def test_any_verb_reaches_the_code(fn: Api, method: str) -> None:
     with worker(fn) as taken:
         call(fn, method=method)
-    assert taken[0].call.method == method
+    assert taken[0].required_execution().call.method == method
 
 
 @pytest.mark.parametrize(
@@ -112,14 +114,17 @@ def test_any_verb_reaches_the_code(fn: Api, method: str) -> None:
 def test_path_and_query_reach_the_code_as_they_are(fn: Api, address: str, path: str, query: str) -> None:
     with worker(fn) as taken:
         call(fn, address)
-    assert (taken[0].call.path, taken[0].call.query) == (path, query)
+    assert (taken[0].required_execution().call.path, taken[0].required_execution().call.query) == (path, query)
 
 
 def test_body_reaches_the_code_to_the_byte(fn: Api) -> None:
     body = bytes(range(256)) * 4
     with worker(fn) as taken:
         call(fn, data=body, headers={"Content-Type": "image/png"})
-    assert (taken[0].call.body, taken[0].call.content_type) == (body, "image/png")
+    assert (taken[0].required_execution().call.body, taken[0].required_execution().call.content_type) == (
+        body,
+        "image/png",
+    )
 
 
 def test_secret_headers_are_dropped_before_anything_is_kept(fn: Api) -> None:
@@ -129,8 +134,8 @@ def test_secret_headers_are_dropped_before_anything_is_kept(fn: Api) -> None:
     }  # fmt: skip
     with worker(fn) as taken:
         call(fn, headers={**dropped, "X-Kept": "yes"})
-    assert {name for name in taken[0].call.headers if name.startswith("x-")} == {"x-kept"}
-    assert {name.lower() for name in dropped} | {"authorization"} & set(taken[0].call.headers) == {
+    assert {name for name in taken[0].required_execution().call.headers if name.startswith("x-")} == {"x-kept"}
+    assert {name.lower() for name in dropped} | {"authorization"} & set(taken[0].required_execution().call.headers) == {
         name.lower() for name in dropped
     }
 
@@ -163,10 +168,10 @@ def test_headers_over_their_limit_are_refused(fn: Api) -> None:
         (ended(137, oom_killed=True), 502, "oom_killed"),
         (ended(137, too_large=True), 502, "output_too_large"),
         (ended(137, timed_out=True), 504, "timed_out"),
-        (ended(125), 503, "engine_trouble"),
+        (ended(125), 502, "engine_lost"),
     ],
 )
-def test_bad_end_is_a_problem(fn: Api, end: Ended, status: int, code: str) -> None:
+def test_bad_end_is_a_problem(fn: Api, end: ContainerExit, status: int, code: str) -> None:
     with worker(fn, end):
         answer = call(fn)
     assert (answer.status_code, answer.json["code"]) == (status, code)
@@ -186,7 +191,7 @@ def test_stderr_goes_to_the_record_only(fn: Api) -> None:
 
 
 @pytest.mark.parametrize("end", [ended(), ended(3)])
-def test_every_answer_is_sandboxed_and_told_its_call(fn: Api, end: Ended) -> None:
+def test_every_answer_is_sandboxed_and_told_its_call(fn: Api, end: ContainerExit) -> None:
     with worker(fn, end):
         answer = call(fn)
     assert answer.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-forms"
@@ -207,7 +212,7 @@ def test_call_that_does_not_end_is_504_in_its_time(fn: Api) -> None:
     caller.start()
     wait_until(lambda: fn.get("/api/jobs").json["items"], 5, "the call waits")
     job = shared.claim(fn.database, job_class=JobClass.INVOKE)
-    Ledger(fn.database, patience=5).begin_code(job.fence, job.runs)
+    Ledger(fn.database, patience=5).begin_code(job.fence, job.required_execution().runs)
     caller.join()
     assert (answers[0].status_code, answers[0].json["code"]) == (504, "timed_out")
     assert 3 <= time.monotonic() - begin < 10
@@ -226,7 +231,7 @@ def test_call_that_nobody_could_run_is_429(fn: Api) -> None:
         row = tx.execute(select(JobRow).where(JobRow.execution == execution)).mappings().one()
         endings.end(tx, row, JobState.EXPIRED, Problem("expired", "waited 3 s, no worker free"))
     with fn.database.transaction() as tx:
-        record = executions.call(tx, execution)
+        record = runs_read.call(tx, execution)
     assert type(trouble(record)) is NoCapacity
 
 
@@ -286,7 +291,7 @@ def test_wait_ends_when_the_process_is_to_end(fn: Api) -> None:
     wait_until(lambda: fn.get("/api/jobs").json["items"], 5, "the call waits")
     fn.services.closing.set()
     waiter.join()
-    assert (answers[0].status_code, "/api/invocations/" in answers[0].json["hint"]) == (503, True)
+    assert (answers[0].status_code, "/api/invocations/" in answers[0].json["hint"]) == (504, True)
 
 
 def test_invoker_may_call(fn: Api) -> None:
@@ -367,7 +372,7 @@ def test_replay_calls_again_with_the_same_request(fn: Api) -> None:
     with worker(fn) as taken:
         fn.post(f"/api/invocations/{execution}/replay", json={})
         wait_until(lambda: len(taken) == 2, 5, "both calls ran")
-    assert taken[0].call == taken[1].call
+    assert taken[0].required_execution().call == taken[1].required_execution().call
 
 
 def test_replay_may_go_to_another_release(fn: Api) -> None:

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import Api, add_cron_run

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from norn_tasks.domain.job import Job, JobKind, JobState, Problem
-from norn_tasks.domain.step import Learned, StepState
-from norn_tasks.store import step_logs
-from norn_tasks.store.ledger import Ledger, StepEnd, StepPlace
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import JobKind, JobState, Problem
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import step_logs
 from tests import factories as shared
 from tests.integration.api.factories import Api
 
@@ -29,9 +30,9 @@ def begin_second_step(api: Api, job: Job) -> Ledger:
     """Plans three steps, ends the first and begins the second."""
     ledger = Ledger(api.database, patience=5)
     ledger.plan(job.fence, PLAN)
-    ledger.begin_step(job.fence, StepPlace(0, PLAN[0]), None)
-    ledger.end_step(job.fence, StepPlace(0, PLAN[0]), StepEnd(StepState.SUCCEEDED, Learned(note="main is 3f2a")))
-    ledger.begin_step(job.fence, StepPlace(1, PLAN[1]), None)
+    ledger.begin_step(job.fence, StepPosition(0, PLAN[0]), None)
+    ledger.end_step(job.fence, StepPosition(0, PLAN[0]), StepEnd(StepState.SUCCEEDED, Learned(note="main is 3f2a")))
+    ledger.begin_step(job.fence, StepPosition(1, PLAN[1]), None)
     return ledger
 
 
@@ -154,3 +155,17 @@ def test_stream_goes_on_behind_the_last_event_that_was_seen(api: Api, running: J
     text = api.get(f"/api/jobs/{running.id}/events", headers={"Last-Event-ID": first}).text
     assert "job.accepted" not in text
     assert "job.claimed" in text
+
+
+def test_a_job_that_must_not_repeat_a_step_goes_on_as_another_one_after_an_answer(api: Api, running: Job) -> None:
+    ledger = Ledger(api.database, patience=5)
+    ledger.begin_step(running.fence, StepPosition(0, PLAN[0]), None, once=True)
+    ledger.hand_back(running.fence, adopt=False)
+    told = api.get(f"/api/jobs/{running.id}").json
+    assert (told["state"], told["error"]["code"]) == ("error", "needs_attention")
+    answer = api.post(f"/api/jobs/{running.id}/resolve", json={"resolution": "done"})
+    assert (answer.status_code, answer.json["kind"], answer.json["app"]) == (202, "forge", "blog")
+    goes_on = api.get(f"/api/jobs/{answer.json['job']}").json
+    assert (goes_on["state"], goes_on["steps"][0]["state"]) == ("queued", "succeeded")
+    assert api.post(f"/api/jobs/{running.id}/resolve", json={"resolution": "done"}).status_code == 409
+    assert api.post(f"/api/jobs/{running.id}/resolve", json={"resolution": "maybe"}).status_code == 422

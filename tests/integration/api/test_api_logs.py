@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from tests import factories
 from tests.integration.api.factories import HELLO, Api
 from tests.integration.api.process import ApiProcess
 from tests.servers import Broker
@@ -45,3 +46,40 @@ def test_every_line_is_json_and_a_change_has_one_with_its_request(process: ApiPr
 def test_an_id_that_is_none_is_replaced(api: Api, given: str) -> None:
     made = api.get("/api/version", headers={"X-Request-Id": given}).headers["X-Request-Id"]
     assert (made != given, len(made)) == (True, 16)
+
+
+def test_a_reader_that_is_too_slow_learns_how_many_lines_it_missed(connected: Api) -> None:
+    live = connected.services.live
+    for n in range(1, 6001):
+        live.emit(7, [("r1", str(n), {})], first=n)
+    first = live.read(7, "0", 0.1)[0]
+    assert (first.number > 1, first.line) == (True, str(first.number))
+    assert live.begun(7) and not live.begun(8)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "sentence"),
+    [
+        ("grep=(a", 422, "grep: this is not a regular expression: missing ): (a"),
+        ("since=yesterday", 422, 'since: "yesterday" is neither a duration nor a time'),
+        ("until=25:00", 422, 'until: "25:00" is neither a duration nor a time'),
+        ("since=1h&until=2h", 422, "until: it is not after since"),
+        ("follow=1&until=2h", 422, "until: it asks for lines of the past only, and follow for new ones"),
+        ("follow=1&previous=1", 422, "previous: it asks for lines of the past only, and follow for new ones"),
+        ("release=7", 404, "release: web has no release 7"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_with_its_field(
+    api: Api, query: str, status: int, sentence: str
+) -> None:
+    factories.add_live(api.database, "web", "webserver")
+    answer = api.get(f"/api/apps/web/logs?{query}")
+    assert (answer.status_code, answer.json["detail"]) == (status, sentence)
+    assert answer.json["hint"]
+
+
+def test_lines_of_runs_have_no_times_to_choose_by(api: Api) -> None:
+    factories.add_live(api.database, "fn")
+    answer = api.get("/api/apps/fn/logs?since=1h")
+    assert (answer.status_code, answer.json["hint"]) == (422, "norn fn history fn")
+    assert answer.json["detail"].startswith("since: only the lines of webservers and workers are kept")

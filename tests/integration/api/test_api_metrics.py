@@ -8,17 +8,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from norn_api.metrics import METRICS, Figures
-from norn_api.open_door import refuse_open_door
+from norn_api.access.open_door import refuse_unsafe_settings
+from norn_api.metrics import METRICS, ProcessMetrics
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.job import JobClass, JobKind, JobState
-from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.settings import Settings
-from norn_tasks.store import sweeper, tallies
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue import sweeper
+from norn_tasks.store.upkeep import counters
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import Api, add_worker
@@ -43,14 +44,14 @@ def one_forge(database: Database) -> None:
     with database.transaction() as tx:
         shared.add_job(tx, JobKind.FORGE)
     job, ledger = shared.claim(database), Ledger(database, patience=5)
-    ledger.begin_step(job.fence, StepPlace(1, "build-image"), None)
-    ledger.end_step(job.fence, StepPlace(1, "build-image"), StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED))
+    ledger.begin_step(job.fence, StepPosition(1, "build-image"), None)
+    ledger.end_step(job.fence, StepPosition(1, "build-image"), StepEnd(StepState.SUCCEEDED, ends=JobState.SUCCEEDED))
 
 
 def test_a_job_counts_once_with_its_claim_its_step_and_its_times(api: Api) -> None:
     one_forge(api.database)
     for _ in range(2):
-        tallies.count(api.database)
+        counters.count(api.database)
     told = scraped(api)
     expected = {
         ("norn_jobs_accepted_total", (("kind", "forge"),)): 1.0,
@@ -67,23 +68,23 @@ def test_a_job_counts_once_with_its_claim_its_step_and_its_times(api: Api) -> No
 
 def test_what_is_counted_stays_when_its_rows_are_gone(api: Api) -> None:
     one_forge(api.database)
-    tallies.count(api.database)
+    counters.count(api.database)
     with api.database.transaction() as tx:
         tx.execute(text("TRUNCATE jobs, steps, events"))
     one_forge(api.database)
-    tallies.count(api.database)
+    counters.count(api.database)
     assert sample(api, "norn_jobs_ended_total", kind="forge", state="succeeded") == 2.0
 
 
 def test_two_who_count_at_once_count_nothing_twice(api: Api) -> None:
     for _ in range(30):
         one_forge(api.database)
-    counters = [threading.Thread(target=tallies.count, args=(api.database,)) for _ in range(4)]
-    for counter in counters:
+    counting = [threading.Thread(target=counters.count, args=(api.database,)) for _ in range(4)]
+    for counter in counting:
         counter.start()
-    for counter in counters:
+    for counter in counting:
         counter.join()
-    tallies.count(api.database)
+    counters.count(api.database)
     assert sample(api, "norn_jobs_ended_total", kind="forge", state="succeeded") == 30.0
 
 
@@ -92,7 +93,7 @@ def test_a_call_is_a_run_with_its_duration(connected: Api) -> None:
     add_worker(connected.database)
     with worker(connected):
         connected.post("/fn/fn", data=b"x")
-    tallies.count(connected.database)
+    counters.count(connected.database)
     assert sample(connected, "norn_runs_total", kind="invoke", state="succeeded") == 1.0
     assert sample(connected, "norn_run_seconds_sum", kind="invoke") == pytest.approx(0.007)
 
@@ -102,7 +103,7 @@ def test_an_expired_lease_is_told(api: Api) -> None:
         shared.add_job(tx, JobKind.FORGE)
     take(api.database, shared.claimer(lease=-1))
     sweeper.sweep(api.database, max_claims=5)
-    tallies.count(api.database)
+    counters.count(api.database)
     assert sample(api, "norn_leases_expired_total", class_="deploy", outcome="requeued") == 1.0
 
 
@@ -130,7 +131,7 @@ def test_no_method_that_somebody_made_up_is_a_label(api: Api) -> None:
 
 def test_every_sample_belongs_to_a_metric_of_the_table(api: Api) -> None:
     one_forge(api.database)
-    tallies.count(api.database)
+    counters.count(api.database)
     names = {name for name, _ in scraped(api)}
     ends = ("_bucket", "_sum", "_count", "_created")
     unknown = {n for n in names if n not in METRICS and not any(n.removesuffix(end) in METRICS for end in ends)}
@@ -148,11 +149,11 @@ def test_an_operator_may_open_it_to_the_machine(database: Database) -> None:
 
 
 def test_but_not_to_everyone() -> None:
-    with pytest.raises(InvalidRequest, match="would show the figures to anyone"):
-        refuse_open_door(Settings(metrics="open", host="0.0.0.0"))
+    with pytest.raises(InvalidRequest, match="would show the metrics to anyone"):
+        refuse_unsafe_settings(Settings(metrics="open", host="0.0.0.0"))
 
 
 def test_without_a_database_it_says_so() -> None:
-    figures = Figures(Database("postgresql://u@127.0.0.1:1/x", pool=1)).text().decode()
+    figures = ProcessMetrics(Database("postgresql://u@127.0.0.1:1/x", pool=1)).text().decode()
     told = {s.name: s.value for family in text_string_to_metric_families(figures) for s in family.samples}
     assert told == {"norn_database_up": 0.0}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from norn_tasks.domain.job import JobClass
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import ClientTerminal, RunJobRequest
 from norn_tasks.store import tables as t
 from tests import factories as shared
 from tests.integration.api.factories import Api
@@ -27,14 +28,15 @@ def asked(api: Api, **body: Any) -> Any:
 def test_a_command_is_accepted_and_can_begin_though_the_app_has_no_slots(web: Api) -> None:
     answer = asked(web, command=["ls", "-l"])
     job = shared.claim(web.database, job_class=JobClass.CRON)
-    assert (answer.status_code, answer.json["kind"], answer.json["execution"]) == (202, "run", job.execution)
-    assert (job.args["command"], job.args["timeout"], job.image_id, job.max_runs) == (["ls", "-l"], 3600, "sha256:1", 1)
+    run = job.required_execution()
+    assert (answer.status_code, answer.json["kind"], answer.json["execution"]) == (202, "run", run.id)
+    assert (job.request, run.image_id, run.max_runs) == (RunJobRequest(("ls", "-l"), 3600), "sha256:1", 1)
 
 
 def test_a_text_is_a_shells(web: Api) -> None:
     asked(web, command="ls | wc -l")
     with web.database.transaction() as tx:
-        assert tx.scalar(select(t.OneOff.command)) == ["sh", "-c", "ls | wc -l"]
+        assert tx.scalar(select(t.OneOffRow.command)) == ["sh", "-c", "ls | wc -l"]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,24 @@ def test_what_cannot_be_meant_is_refused_by_its_field_and_makes_no_job(web: Api,
         assert (answer.status_code, field in str(answer.json), tx.execute(select(t.JobRow)).all()) == (422, True, [])
 
 
+def test_one_with_a_client_is_read_and_typed_into_where_programs_are(connected: Api) -> None:
+    shared.add_live(connected.database, "web", "webserver")
+    job = asked(connected, command=["sh"], tty=True, term="xterm", size=[30, 100]).json["job"]
+    claimed = shared.claim(connected.database, job_class=JobClass.CRON)
+    live = connected.services.live
+    assert (claimed.request, live.watched(job)) == (
+        RunJobRequest(("sh",), 3600, ClientTerminal(True, "xterm", (30, 100))), True,
+    )  # fmt: skip
+    typed = connected.post(f"/api/execs/{job}/input", json={"eof": True}).status_code
+    live.offer(f"{job}:out", '{"exit": 3}', most=9)
+    assert (typed, connected.get(f"/api/execs/{job}/output").text.strip()) == (204, '{"exit": 3}')
+
+
+def test_one_without_a_client_is_not(web: Api) -> None:
+    job = asked(web, command=["ls"]).json["job"]
+    assert web.post(f"/api/execs/{job}/input", json={}).status_code == 404
+
+
 def test_before_the_first_release_there_is_nothing_to_run_in(api: Api) -> None:
     with api.database.transaction() as tx:
         shared.add_app(tx, shared.spec("web", "webserver"))
@@ -70,7 +90,7 @@ def test_the_same_key_runs_it_once(web: Api) -> None:
 def test_what_ran_is_listed_and_told_with_its_output(web: Api) -> None:
     with web.database.transaction() as tx:
         ran = {"id": 9, "app": "web", "job_id": 1, "actor": "ann", "command": ["ls"], "timeout": 60}
-        tx.execute(insert(t.OneOff).values(**ran, state="failed", exit_code=2, stdout="a\n", stderr="b\n"))
+        tx.execute(insert(t.OneOffRow).values(**ran, state="failed", exit_code=2, stdout="a\n", stderr="b\n"))
     listed, told = web.get("/api/apps/web/runs").json["items"], web.get("/api/runs/9").json
     assert (listed, told["command"], told["exit_code"]) == ([told], ["ls"], 2)
     assert (told["stdout"], told["stderr"]) == ("a\n", "b\n")

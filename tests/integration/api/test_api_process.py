@@ -18,14 +18,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from norn_cli.ignoring import Ignored
-from norn_cli.packing import pack
-from norn_tasks.domain.event import EventKind
-from norn_tasks.domain.step import StepPlace
-from norn_tasks.store import migrate, step_logs
-from norn_tasks.store.facts import tell
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
+from norn_cli.uploads.ignoring import Ignored
+from norn_cli.uploads.packing import pack
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.step import StepPosition
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import step_logs
 from tests import factories as shared
 from tests.architecture.source import ROOT
 from tests.integration.api.factories import Api, add_worker
@@ -92,7 +93,7 @@ def test_event_arrives_within_a_second(lasting_process: ApiProcess, lasting: Api
         assert next(lines) == "retry: 2000"
         begin = time.monotonic()
         with lasting.database.transaction() as tx:
-            tell(tx, EventKind.APP_APPLIED, app="hello")
+            publish(tx, EventKind.APP_APPLIED, app="hello")
         kind = next(line for line in lines if line.startswith("event:"))
         assert (kind, time.monotonic() - begin < 1) == ("event: app.applied", True)
 
@@ -130,7 +131,7 @@ def test_growing_log_arrives_while_the_job_runs(lasting_process: ApiProcess, las
         shared.add_app(tx, shared.spec("blog", "webserver"))
         shared.add_job(tx)
     job = shared.claim(database)
-    Ledger(database, patience=5).begin_step(job.fence, StepPlace(0, "build-image"), None)
+    Ledger(database, patience=5).begin_step(job.fence, StepPosition(0, "build-image"), None)
     logs = f"/api/jobs/{job.id}/logs?follow=1"
     with lasting_process.client() as client, client.stream("GET", logs) as stream:
         with database.transaction() as tx:
@@ -210,7 +211,7 @@ def test_waiting_call_is_told_where_to_ask_when_the_process_ends(served: ApiProc
         wait_until(lambda: client.get("/api/jobs").json()["items"], 10, "the call waits")
     served.stop()
     caller.join()
-    assert (answers[0].status_code, "/api/invocations/" in answers[0].json()["hint"]) == (503, True)
+    assert (answers[0].status_code, "/api/invocations/" in answers[0].json()["hint"]) == (504, True)
 
 
 def test_open_door_ends_the_process_with_a_sentence(home: Path, database: Database, broker: Broker) -> None:
@@ -249,6 +250,13 @@ def test_frozen_database_is_503_in_three_seconds_and_comes_back(apart: ApiProces
         wait_until(lambda: client.get("/api/apps").status_code == 200, 10, "the API is back")
 
 
+def test_sender_of_a_large_body_reads_that_nothing_was_done(apart: ApiProcess, own_postgres: Postgres) -> None:
+    """A connection that is closed while it still sends is reset, and the answer is lost with it."""
+    with apart.client() as client, frozen_cluster(own_postgres):
+        answer = client.post("/fn/fn", content=b"x" * 8_000_000)
+    assert (answer.status_code, "retry_after" in answer.json()) == (503, True)
+
+
 @contextmanager
 def frozen_cluster(server: Postgres) -> Iterator[None]:
     """Stops PostgreSQL with all its backends."""
@@ -282,14 +290,14 @@ def test_event_stream_survives_an_outage_of_the_database(apart: ApiProcess, own_
     database = Database(own_postgres.url("norn"))
     with apart.client() as client, client.stream("GET", "/api/events/stream?after=0-0") as stream:
         with database.transaction() as tx:
-            tell(tx, EventKind.APP_APPLIED, app="first")
+            publish(tx, EventKind.APP_APPLIED, app="first")
         lines = stream.iter_lines()
         next(line for line in lines if '"first"' in line)
         own_postgres.stop()
         own_postgres.start()
         database.dispose()
         with database.transaction() as tx:
-            tell(tx, EventKind.APP_APPLIED, app="later")
+            publish(tx, EventKind.APP_APPLIED, app="later")
         assert next(line for line in lines if '"later"' in line).startswith("data:")
     database.dispose()
 

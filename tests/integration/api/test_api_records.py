@@ -89,3 +89,12 @@ def test_who_asks_again_under_a_key_gets_the_answer_as_long_as_it_stays(connecte
     Housekeeping(connected.database, Settings(result_ttl=1e-6)).round()
     late = call(connected, app, **key)
     assert (late.status_code, late.get_json()["code"]) == (409, "not_recorded")
+
+
+def test_the_oldest_bodies_of_an_app_go_when_it_has_too_many_bytes_of_them(connected: Api) -> None:
+    app = function(connected, "full")
+    old, new = (call(connected, app).headers["X-Norn-Invocation-Id"] for _ in range(2))
+    Housekeeping(connected.database, Settings(result_ttl=1e-6, keep_bodies=len(BODY) + len(b"hello"))).round()
+    assert [record_of(connected, each)["stdout"] for each in (old, new)] == [None, "hello"]
+    assert record_of(connected, old)["request_sha256"] == hashlib.sha256(BODY).hexdigest()
+    assert replay(connected, old) == (409, "not_recorded")

@@ -7,9 +7,9 @@ import json
 import pytest
 from sqlalchemy import text
 
-from norn_tasks import age
+from norn_tasks import sealing
 from norn_tasks.domain.access import Scope
-from norn_tasks.store import secrets
+from norn_tasks.store.apps import secrets
 from tests import factories as shared
 from tests.integration.api.factories import Api
 
@@ -21,7 +21,7 @@ def keyed(api: Api) -> Api:
     """An application with the app `blog`, which names API_KEY and OTHER."""
     shared.add_live(api.database, "blog", "worker", "secrets: [API_KEY, OTHER]\n")
     with api.database.transaction() as tx:
-        secrets.remember_recipient(tx, age.recipient_of(age.fresh_key()))
+        secrets.remember_recipient(tx, sealing.recipient_of(sealing.fresh_key()))
     return api
 
 
@@ -85,7 +85,7 @@ def test_the_audit_tells_the_names(keyed: Api) -> None:
     ("values", "sentence"),
     [
         ({}, "values: it has fewer than 1 entries"),
-        ({"api_key": CANARY}, "is not an environment name"),
+        ({"1_KEY": CANARY}, "is not an environment name"),
         ({"NORN_TOKEN": CANARY}, "is reserved"),
         ({"API_KEY": ""}, "API_KEY: its value is empty"),
         ({"API_KEY": f"{CANARY}\0"}, "it holds a NUL character"),
@@ -102,7 +102,7 @@ def test_what_cannot_be_set_is_refused_without_repeating_it(keyed: Api, values: 
 
 
 def test_one_that_cannot_be_set_leaves_the_others_as_they_were(keyed: Api) -> None:
-    give(keyed, {"API_KEY": "one", "bad": "two"})
+    give(keyed, {"API_KEY": "one", "1_BAD": "two"})
     assert [s["version"] for s in keyed.get("/api/apps/blog/secrets").json["items"]] == [None, None]
 
 

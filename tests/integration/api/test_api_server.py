@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import text, update
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.job import JobClass, JobKind
-from norn_tasks.store import routes, workers
+from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
 from norn_tasks.store import tables as t
-from norn_tasks.store.workers import Presence
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.fleet.workers import Presence
+from norn_tasks.store.replicas import routes
 from tests import factories as shared
 from tests.integration.api.factories import HELLO, Api, add_worker
 
@@ -20,7 +22,7 @@ AGO = "clock_timestamp() - interval '{}'"
 
 def check(api: Api, name: str) -> Any:
     """Answers one check of the health."""
-    return next(one for one in api.anonymous().get("/api/health").json["checks"] if one["name"] == name)
+    return next(one for one in api.get("/api/health").json["checks"] if one["name"] == name)
 
 
 def change(api: Api, table: Any, **values: Any) -> None:
@@ -70,20 +72,20 @@ def test_worker_that_spoke_lately_is_ok(api: Api) -> None:
 
 def test_worker_that_fell_silent_is_as_good_as_none(api: Api) -> None:
     add_worker(api.database)
-    change(api, t.Worker, seen_at=text(AGO.format("61 seconds")))
+    change(api, t.WorkerRow, seen_at=text(AGO.format("61 seconds")))
     assert check(api, "worker:invoke")["status"] == "fail"
 
 
 def test_draining_worker_is_a_warning(api: Api) -> None:
     add_worker(api.database)
-    change(api, t.Worker, draining_at=shared.schedules.NOW)
+    change(api, t.WorkerRow, draining_at=NOW)
     assert check(api, "worker:invoke")["status"] == "warn"
 
 
 def idle_worker_and_waiting_job(api: Api, kind: JobKind = JobKind.FORGE) -> None:
     """Makes a worker that took nothing for a minute, and a job that has waited as long."""
     add_worker(api.database, JobClass.DEPLOY)
-    change(api, t.Worker, started_at=text(AGO.format("1 minute")))
+    change(api, t.WorkerRow, started_at=text(AGO.format("1 minute")))
     with api.database.transaction() as tx:
         shared.add_job(tx, kind)
     change(api, t.JobRow, created_at=text(AGO.format("1 minute")), run_after=text(AGO.format("1 minute")))
@@ -97,7 +99,7 @@ def test_worker_that_leaves_ready_work_is_sick(api: Api) -> None:
 
 def test_busy_worker_is_never_sick(api: Api) -> None:
     idle_worker_and_waiting_job(api)
-    change(api, t.Worker, busy=4)
+    change(api, t.WorkerRow, busy=4)
     assert check(api, "worker:deploy")["status"] == "ok"
 
 
@@ -107,7 +109,7 @@ def test_worker_is_not_blamed_for_work_that_must_wait_its_turn(api: Api) -> None
     with api.database.transaction() as tx:
         shared.add_job(tx)
     change(api, t.JobRow, created_at=text(AGO.format("1 minute")), run_after=text(AGO.format("1 minute")))
-    change(api, t.Worker, last_claim_at=text(AGO.format("1 minute")))
+    change(api, t.WorkerRow, last_claim_at=text(AGO.format("1 minute")))
     assert check(api, "worker:deploy")["status"] == "ok"
 
 
@@ -117,7 +119,7 @@ def test_worker_is_not_blamed_for_work_that_must_wait_its_turn(api: Api) -> None
 def test_beat_is_judged_by_when_it_spoke_and_how_late_it_is(api: Api, ago: str, lag: float, status: str) -> None:
     with api.database.transaction() as tx:
         workers.beat(tx, "beat", lag)
-    change(api, t.Beat, seen_at=text(AGO.format(ago)))
+    change(api, t.BeatRow, seen_at=text(AGO.format(ago)))
     assert check(api, "beat")["status"] == status
 
 
@@ -126,6 +128,33 @@ def test_dead_engine_is_told_in_the_workers_words(api: Api) -> None:
         workers.say(tx, Presence("deploy@x", JobClass.DEPLOY, "x", 1, 2, None, "no such socket"))
     told = check(api, "engine")
     assert (told["status"], "no such socket" in told["message"]) == ("fail", True)
+
+
+def ended_look(api: Api, state: JobState) -> int:
+    """Makes a look at the home engine that ended so; answers its job."""
+    with api.database.transaction() as tx:
+        job = shared.add_job(tx, JobKind.OBSERVE, "", engine="home")
+        tx.execute(update(t.JobRow).where(t.JobRow.id == job).values(state=state, ended_at=NOW))
+    return job
+
+
+def test_failed_look_is_told_until_one_succeeds(api: Api) -> None:
+    ended_look(api, JobState.SUCCEEDED)
+    job = ended_look(api, JobState.FAILED)
+    told = check(api, "look")
+    assert (told["status"], told["hint"]) == ("fail", f"norn jobs show {job}")
+    ended_look(api, JobState.SUCCEEDED)
+    names = [one["name"] for one in api.anonymous().get("/api/health").json["checks"]]
+    assert "look" not in names
+
+
+def test_look_that_failed_with_the_engine_is_not_another_trouble(api: Api) -> None:
+    job, error = ended_look(api, JobState.ERROR), {"code": "engine_down", "sentence": "no engine", "hint": ""}
+    with api.database.transaction() as tx:
+        tx.execute(update(t.JobRow).where(t.JobRow.id == job).values(error=error))
+        workers.say(tx, Presence("deploy@x", JobClass.DEPLOY, "x", 1, 2, None, "no such socket"))
+    names = [one["name"] for one in api.anonymous().get("/api/health").json["checks"]]
+    assert ("engine" in names, "look" in names) == (True, False)
 
 
 def test_port_that_the_router_cannot_have_is_told(api: Api) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from werkzeug.test import TestResponse
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.store.session import Database
+from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.archives import packed
 from tests.integration.api import factories
@@ -15,7 +16,7 @@ WORKER = "app: blog\nrole: worker\n"
 FILES = {"infraspec.yaml": WORKER.encode(), "Dockerfile": b"FROM busybox:stable\n"}
 
 
-def upload(api: Api, data: bytes, app: str = "blog", kind: str = "application/gzip") -> object:
+def upload(api: Api, data: bytes, app: str = "blog", kind: str = "application/gzip") -> TestResponse:
     return api.ask("PUT", f"/api/apps/{app}/source", data=data, headers={"Content-Type": kind})
 
 
@@ -148,3 +149,9 @@ def test_a_forgotten_app_leaves_no_source(blog: Api) -> None:
     blog.ask("DELETE", "/api/apps/shop")
     blog.put_spec("shop", "app: shop\nrole: worker\n")
     assert blog.get("/api/apps/shop").json["source"] == "none"
+
+
+def test_an_app_keeps_few_sources_that_nothing_needs(blog: Api) -> None:
+    trees = [packed({**FILES, "n": str(n).encode()}) for n in range(21)]
+    assert [upload(blog, tree).status_code for tree in trees] == [201] * 20 + [429]
+    assert upload(blog, trees[0]).status_code == 200

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from werkzeug.datastructures import Headers
 
-from norn_api.auth import CACHE_SECONDS, Authenticator
+from norn_api.access.auth import CACHE_SECONDS, AuthenticatorChain, BearerTokens, Credentials
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import InvalidRequest, Unauthenticated
-from norn_tasks.store import tokens
-from norn_tasks.store.session import Database
-from norn_tasks.store.tokens import ensure_bootstrap
+from norn_tasks.store.access import tokens
+from norn_tasks.store.access.tokens import ensure_bootstrap
+from norn_tasks.store.database.session import Database
 from tests.integration.api import factories
 from tests.integration.api.factories import Api
 
@@ -60,15 +61,15 @@ def test_revoked_token_lets_nobody_in(api: Api) -> None:
 
 def test_token_revoked_elsewhere_is_known_here_for_a_few_seconds_at_most(api: Api) -> None:
     now = [0.0]
-    door = Authenticator(api.database, off=False, clock=lambda: now[0])
+    chain = AuthenticatorChain([BearerTokens(api.database, clock=lambda: now[0])])
     made = make(api)
-    header = f"Bearer {made['token']}"
-    door.actor(header, "x")
+    sent = Credentials(Headers({"Authorization": f"Bearer {made['token']}"}), "x", bytes)
+    chain.identify(sent)
     with api.database.transaction() as tx:
         tokens.revoke(tx, int(str(made["id"])), actor="test")
     now[0] += CACHE_SECONDS + 0.1
     with pytest.raises(Unauthenticated):
-        door.actor(header, "x")
+        chain.identify(sent)
 
 
 def test_token_is_revoked_once(api: Api) -> None:

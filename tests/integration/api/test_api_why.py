@@ -11,14 +11,16 @@ from sqlalchemy import insert, text, update
 from werkzeug.test import TestResponse
 
 from norn_tasks import dispatch
-from norn_tasks.domain.job import JobState, Problem
-from norn_tasks.domain.step import StepEnd, StepPlace, StepState
+from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
-from norn_tasks.store import step_logs
 from norn_tasks.store import tables as t
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store.alerts import alerts
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.queue import step_logs
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories as shared
 from tests.fakes.git import FakeGit
@@ -48,7 +50,7 @@ def asked(api: Api, verb: str, **args: Any) -> None:
 
 def fail_next(api: Api, *lines: str) -> None:
     """Lets the next job fail at its rollout, after it wrote these lines."""
-    job, ledger, place = shared.claim(api.database), Ledger(api.database, patience=1), StepPlace(2, "await-rollout")
+    job, ledger, place = shared.claim(api.database), Ledger(api.database, patience=1), StepPosition(2, "await-rollout")
     ledger.begin_step(job.fence, place, None)
     with api.database.transaction() as tx:
         step_logs.append(tx, job.fence, place.name, 1, "".join(f"{line}\n" for line in lines))
@@ -89,6 +91,29 @@ def test_the_return_itself_is_no_reason(web: Api) -> None:
     assert (reason["deployment"], reason["returned"]["state"]) == (3, "deployed")
 
 
+def test_the_failure_stays_the_last_deployment_after_the_return(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web)
+    succeed_next(web)
+    app = web.get("/api/apps/web").json
+    assert (app["state"], app["last_deployment"]["kind"], app["last_deployment"]["state"]) == (
+        "down",
+        "rollback",
+        "failed",
+    )
+
+
+def test_an_app_whose_first_deploy_failed_was_never_live(web: Api) -> None:
+    asked(web, "rollback", release=1)
+    fail_next(web)
+    with web.database.transaction() as tx:
+        tx.execute(update(t.AppRow).values(live_deployment=None))
+    told = why(web)
+    assert (told["state"], told["sentence"]) == (
+        "deploy failed", "web was never live, and its last deploy failed",
+    )  # fmt: skip
+
+
 def test_what_was_made_good_since_is_past(web: Api) -> None:
     asked(web, "rollback", release=1)
     fail_next(web)
@@ -111,7 +136,7 @@ def test_an_occurrence_that_did_not_run_is_told_with_its_reason(api: Api) -> Non
     shared.add_live(api.database, "report", "cron")
     with api.database.transaction() as tx:
         tick = {"app": "report", "scheduled_for": "2026-11-20T09:00:00Z", "decided_by": "beat"}
-        tx.execute(insert(t.CronTick).values(**tick, verdict="missed", reason="no beat ran"))
+        tx.execute(insert(t.CronTickRow).values(**tick, verdict="missed", reason="no beat ran"))
     (reason,) = why(api, "report")["reasons"]
     assert (reason["kind"], reason["state"]) == ("occurrence", "missed")
     assert reason["sentence"] == "the occurrence of 2026-11-20 09:00:00 UTC did not run: no beat ran"
@@ -129,8 +154,8 @@ def test_a_call_that_failed_is_told_with_the_end_of_its_stderr(api: Api) -> None
     shared.add_live(api.database, "thumb", "function")
     with api.database.transaction() as tx:
         call = {"id": 5, "app": "thumb", "job_id": 1, "actor": "ann", "sync": True, "method": "POST", "path": "/"}
-        tx.execute(insert(t.FuncExecution).values(**call, state="failed", exit_code=1, sentence="it exited 1"))
-        tx.execute(insert(t.ExecutionIO).values(execution=5, stderr=b"bad picture\n"))
+        tx.execute(insert(t.FunctionExecutionRow).values(**call, state="failed", exit_code=1, sentence="it exited 1"))
+        tx.execute(insert(t.PayloadRow).values(execution=5, stderr=b"bad picture\n"))
     (reason,) = why(api, "thumb")["reasons"]
     assert (reason["kind"], reason["execution"], reason["last_lines"]) == ("call", 5, ["bad picture"])
 
@@ -141,7 +166,7 @@ def test_a_revision_whose_spec_has_mistakes_is_told_with_all_of_them(api: Api, t
         shared.add_app(tx, shared.spec("new", "webserver", f"repo: {{url: '{url}'}}\n"))
     git.commit(url, {"infraspec.yaml": b"app: new\nrole: webserver\nport: http\nreplicas: -1\nenvv: {}\n"})
     api.post("/api/apps/new/deploy", json={})
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, router_ports=(1, 2), instance="t")
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     tools = cast(Tools, type("OnlyGit", (), {"limits": limits, "git": git}))
     Runner(Ledger(api.database, patience=1), tools, StepOutput(api.database)).run(shared.claim(api.database), JobStop())
     (reason,) = why(api, "new")["reasons"]
@@ -175,3 +200,27 @@ def test_what_needs_a_release_leads_to_why_when_the_first_deploy_failed(
 
 def test_why_of_no_app_is_404(api: Api) -> None:
     assert api.get("/api/apps/nobody/why").json["code"] == "app_not_found"
+
+
+def test_a_failed_restart_is_named_although_its_return_succeeded(web: Api) -> None:
+    asked(web, "restart")
+    fail_next(web, "KeyError: 'HOST'")
+    succeed_next(web)
+    (reason,) = why(web)["reasons"]
+    assert (reason["kind"], reason["sentence"], reason["last_lines"]) == (
+        "restart",
+        BROKEN.sentence,
+        ["KeyError: 'HOST'"],
+    )
+
+
+def test_an_open_alert_of_its_replicas_is_a_reason(web: Api) -> None:
+    alert = NewAlert(AlertKind.CRASH_LOOPING, "web", "web ended 3 times within 5m", "norn logs web")
+    with web.database.transaction() as tx:
+        alerts.raise_alerts(tx, AlertRule.APP, [alert])
+    (reason,) = why(web)["reasons"]
+    assert (reason["kind"], reason["sentence"], why(web)["state"]) == (
+        "crash-looping",
+        alert.sentence,
+        "crash-looping",
+    )

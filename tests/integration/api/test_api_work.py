@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.job import JobClass
-from norn_tasks.store.session import Database
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.integration.api.factories import HELLO, Api
 

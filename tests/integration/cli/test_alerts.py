@@ -8,12 +8,13 @@ from tests.integration.cli import shapes
 from tests.integration.cli.server import Answer, JobScript
 
 ALERT = {
-    "id": 7, "kind": "runs-failing", "app": "report", "sentence": "run 31 of report failed: it exited 3",
-    "hint": "norn cron logs report 31", "raised_at": "2026-11-23T10:00:00Z", "resolved_at": None, "resolution": None,
+    "id": 7, "kind": "runs-failing", "app": "report", "severity": "warning",
+    "sentence": "run 31 of report failed: it exited 3", "hint": "norn cron logs report 31",
+    "raised_at": "2026-11-23T10:00:00Z", "resolved_at": None, "resolution": None,
 }  # fmt: skip
 OPS = {
-    "name": "ops", "url": "https://hooks.example/…", "apps": None, "kinds": ["runs-missed"], "created_by": "ann",
-    "created_at": "2026-11-23T10:00:00Z",
+    "name": "ops", "url": "https://hooks.example/…", "format": "json", "apps": None, "kinds": ["runs-missed"],
+    "severity": "critical", "created_by": "ann", "created_at": "2026-11-23T10:00:00Z",
 }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def test_names_of_alerts_are_their_numbers(norn, run):
 
 def test_status_points_to_the_apps_that_have_some(norn, run):
     norn.on("GET", "/api/apps", shapes.page({**shapes.cron_app(), "alerts": [ALERT]}, shapes.app()))
-    assert run("status").stderr == "alerts: report (norn alerts)\n"
+    assert run("status").stderr == "2 apps: 1 scheduled, 1 running\nalerts: report (norn alerts)\n"
 
 
 def test_status_of_an_app_tells_them(norn, run):
@@ -55,7 +56,7 @@ def test_status_of_an_app_tells_them(norn, run):
 def test_destinations_are_listed_with_what_they_hear_of(norn, run):
     norn.on("GET", "/api/notifications", shapes.page(OPS))
     line = run("notify", "list").stdout.splitlines()[1]
-    assert line.split()[:4] == ["ops", "https://hooks.example/…", "all", "runs-missed"]
+    assert line.split()[:6] == ["ops", "https://hooks.example/…", "json", "all", "runs-missed", "critical"]
 
 
 def test_adding_prints_the_secret_and_nothing_else_to_stdout(norn, run):
@@ -66,6 +67,15 @@ def test_adding_prints_the_secret_and_nothing_else_to_stdout(norn, run):
     assert norn.last("POST", "/api/notifications").json == {
         "name": "ops", "url": "https://hooks.example/x", "apps": ["report"], "kinds": ["runs-missed"],
     }  # fmt: skip
+
+
+def test_adding_a_receiver_for_people_names_the_format(norn, run):
+    mail = {**OPS, "url": "mailto:ops@example.org", "format": "mail", "secret": None}
+    norn.on("POST", "/api/notifications", Answer(mail, 201))
+    result = run("notify", "add", "ops", "mailto:ops@example.org", "--severity", "critical", "--format", "mail")
+    assert (result.stdout, "norn notify test ops" in result.stderr) == ("added   ops\nformat  mail\n", True)
+    asked = norn.last("POST", "/api/notifications").json
+    assert (asked["severity"], asked["format"]) == ("critical", "mail")
 
 
 def test_adding_as_json_is_the_servers_answer(norn, run):
@@ -89,7 +99,7 @@ def test_a_try_that_is_not_taken_is_six(norn, run):
 
 def test_deliveries_tell_what_became_of_each(norn, run):
     delivery = {"id": 3, "event": "alert.raised", "app": "report", "state": "waiting", "attempts": 2,
-                "told": "it answered 500", "created_at": "2026-11-23T10:00:00Z", "next_at": None,
+                "outcome": "it answered 500", "created_at": "2026-11-23T10:00:00Z", "next_at": None,
                 "ended_at": None}  # fmt: skip
     norn.on("GET", "/api/notifications/ops/deliveries", shapes.page(delivery))
     line = run("notify", "deliveries", "ops").stdout.splitlines()[1]

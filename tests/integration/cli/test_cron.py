@@ -77,8 +77,58 @@ def test_preview_changes_nothing(norn, run):
     assert [asked.method for asked in norn.asked] == ["GET"]
 
 
-def test_preview_of_nothing_is_usage(run):
-    assert run("cron", "set-schedule", "report", "--clear", "--preview").exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["report", "--clear", "--preview"], "--preview shows a schedule, and --clear names none"),
+        (["report"], "which schedule? report was taken for the app"),
+        (["report", "@daily", "--around", "2026-10-25"], "--around belongs to --preview"),
+    ],
+)
+def test_a_change_without_its_schedule_is_usage(run, words, sentence):
+    result = run("cron", "set-schedule", *words)
+    assert (result.exit_code, sentence in result.stderr) == (2, True)
+
+
+def test_the_zone_alone_keeps_the_schedule(norn, run):
+    norn.on("GET", CRON, shapes.schedule())
+    norn.on("PUT", f"{CRON}/schedule", shapes.schedule())
+    run("cron", "set-schedule", "report", "--timezone", "Asia/Tokyo")
+    assert norn.last("PUT", f"{CRON}/schedule").json == {"schedule": "0 9 * * *", "timezone": "Asia/Tokyo"}
+
+
+def test_preview_looks_around_a_night_and_shows_the_next_odd_one(norn, run):
+    odd = {"at": "2027-03-28T01:00:00Z", "local": "2027-03-28 03:00:00", "offset": "+02:00", "note": "not that night"}
+    norn.on("GET", f"{CRON}/next", {**COMING, "next_odd_night": [odd]})
+    printed = run("cron", "set-schedule", "report", "30 2 * * *", "--preview", "--around", "2026-10-25").stdout
+    assert norn.last("GET", f"{CRON}/next").query == {"n": "5", "schedule": "30 2 * * *", "around": "2026-10-25"}
+    assert re.search(r"2027-03-28 03:00:00 +\+02:00 .* not that night", printed)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"state": "paused", "paused": {"by": "ann", "at": "2026-11-23T10:00:00Z", "reason": "holidays"}},
+         r"paused +by ann .*: holidays; it would run:"),
+        ({"state": "waiting for its first deploy", "paused": None}, "waiting for its first deploy; it would run:"),
+    ],
+)  # fmt: skip
+def test_next_times_of_a_schedule_that_does_not_run_say_so(norn, run, more, said):
+    norn.on("GET", f"{CRON}/next", {**COMING, **more})
+    assert re.search(said, run("cron", "next", "report").stdout)
+
+
+def test_list_takes_an_app(norn, run):
+    norn.on("GET", "/api/cron", shapes.page(shapes.scheduled("report", []), shapes.scheduled("sync", [])))
+    assert run("cron", "list", "sync", "-o", "name").stdout == "sync\n"
+    assert "nosuch has no schedule" in run("cron", "list", "nosuch").stderr
+
+
+def test_logs_do_not_lead_to_themselves(norn, run):
+    norn.on("GET", CRON, shapes.schedule(last=[{"id": 31}]))
+    failed = shapes.run(state="failed", app="report", hint="norn cron logs report 31 has its output")
+    norn.on("GET", f"{CRON}/executions/31", failed)
+    assert "norn cron logs" not in run("cron", "logs", "report").stdout
 
 
 def test_run_waits_and_prints_the_run_with_its_output(running, run):
@@ -127,7 +177,7 @@ def test_pause_carries_the_reason(norn, run):
         f"{CRON}/pause",
         shapes.schedule(state="paused", paused={"by": "ann", "at": "2026-11-23T10:00:00Z", "reason": "holidays"}),
     )
-    assert "holidays" in run("cron", "pause", "report", "--reason", "holidays").stdout
+    assert re.search(r"paused +by ann .*: holidays", run("cron", "pause", "report", "--reason", "holidays").stdout)
     assert norn.last("POST", f"{CRON}/pause").json == {"reason": "holidays"}
 
 
@@ -174,6 +224,7 @@ def test_a_change_tells_when_the_schedule_is_due_next(norn, run):
 
 def test_history_of_one_verdict(norn, run):
     norn.on("GET", f"{CRON}/history", shapes.page())
+    norn.on("GET", CRON, shapes.schedule())
     run("cron", "history", "report", "--verdict", "missed")
     assert norn.last("GET", f"{CRON}/history").query == {"limit": "20", "verdict": "missed"}
 
@@ -184,9 +235,10 @@ def test_history_tells_why_a_run_failed(norn, run):
             "duration_ms": 1500, "attempt": 3, "begun_at": "2026-11-23T08:00:02Z", "sentence": "it exited 3",
             "first_error_line": "no such table"}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(tick))
+    norn.on("GET", CRON, shapes.schedule())
     line = run("cron", "history", "report").stdout.splitlines()[1]
-    assert line.split() == ["2026-11-23", "08:00:00", "UTC", "fired", "failed", "3", "08:00:02", "1.5", "s", "31", "3",
-                            "it", "exited", "3:", "no", "such", "table"]  # fmt: skip
+    assert line.split() == ["2026-11-23", "09:00:00", "Europe/Berlin", "fired", "failed", "3", "09:00:02", "1.5",
+                            "s", "31", "3", "it", "exited", "3:", "no", "such", "table"]  # fmt: skip
 
 
 def test_history_tells_ranges_with_their_number(norn, run):
@@ -194,8 +246,9 @@ def test_history_tells_ranges_with_their_number(norn, run):
             "verdict": "missed", "trigger": None, "reason": "no beat ran", "execution": None, "job": None,
             "state": None, "exit_code": None, "duration_ms": None}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(tick))
+    norn.on("GET", CRON, shapes.schedule())
     printed = run("cron", "history", "report").stdout
-    assert "2026-11-23 08:00:00 to 09:00:00 UTC  missed ×60" in printed
+    assert "2026-11-23 09:00:00 to 10:00:00 Europe/Berlin  missed ×60" in printed
     assert "no beat ran" in printed
 
 
@@ -204,6 +257,7 @@ def test_history_tells_a_run_by_hand_in_the_column_of_verdicts(norn, run):
                "trigger": "manual", "reason": "by ann", "execution": 31, "job": 7, "state": "succeeded",
                "exit_code": 0, "duration_ms": 1500}  # fmt: skip
     norn.on("GET", f"{CRON}/history", shapes.page(by_hand))
+    norn.on("GET", CRON, shapes.schedule())
     line = run("cron", "history", "report").stdout.splitlines()[1]
     assert line.split()[3:] == ["manual", "succeeded", "0", "1.5", "s", "31", "by", "ann"]
 

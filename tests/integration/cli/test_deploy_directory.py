@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from norn_cli.ignoring import Ignored
-from norn_cli.packing import pack
+from norn_cli.uploads.ignoring import Ignored
+from norn_cli.uploads.packing import pack
 from tests.integration.cli import shapes
 from tests.integration.cli.server import Answer, JobScript, Norn, problem
 
@@ -92,6 +92,14 @@ def test_each_step_is_told(server: Norn, run, blog: Path) -> None:
         "✔ pack-source  2 files, 0.0 KiB",
         f"✔ upload-source  {revision_of(blog)}",
     ]
+
+
+def test_files_that_usually_hold_secrets_are_named(server: Norn, run, blog: Path) -> None:
+    (blog / ".env").write_text("A=1\n")
+    (blog / ".env.example").write_text("A=\n")
+    told = run("deploy", "./blog").stderr
+    assert "note: .env is uploaded, and COPY . . puts it into the image" in told
+    assert ".env.example" not in told
 
 
 def test_only_the_deploy_is_told_as_data(server: Norn, run) -> None:
@@ -242,4 +250,4 @@ def test_status_tells_what_was_uploaded(server: Norn, run) -> None:
     upload = {"revision": "src-0123456789ab", "files": 2, "size": 36, "actor": "ann",
               "created_at": "2026-11-23T10:00:00Z"}  # fmt: skip
     server.on("GET", "/api/apps/blog", shapes.app(source="upload", origin=None, upload=upload))
-    assert "src-0123456789ab by ann" in run("status", "blog").stdout
+    assert "src-0123456789ab with the token ann" in run("status", "blog").stdout

@@ -16,11 +16,11 @@ from werkzeug.serving import make_server
 from norn_cli.main import cli
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
-from norn_tasks.store.claimed import take
-from norn_tasks.store.ledger import Ledger
-from norn_tasks.store.session import Database
-from norn_tasks.store.tables import App
-from norn_tasks.worker.heart import JobStop
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.tables import AppRow
+from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
 from tests.fakes.volumes import FakeVolumes
@@ -53,7 +53,7 @@ class Server:
     def forge_state(self) -> str | None:
         """Answers how the row of `blog` stands; None when there is none."""
         with self.database.transaction() as tx:
-            return tx.scalar(select(App.forge_state).where(App.name == "blog"))
+            return tx.scalar(select(AppRow.forge_state).where(AppRow.name == "blog"))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Serve
     place = server.put("app: blog\nrole: function\n")
     factories.add_live(database, "blog")
     with database.transaction() as tx:
-        tx.execute(update(App).values(source="directory", origin=str(place)))
+        tx.execute(update(AppRow).values(source="directory", origin=str(place)))
     threads = (
         threading.Thread(target=http.serve_forever),
         threading.Thread(target=_work, args=(database, tmp_path, over)),
@@ -84,7 +84,7 @@ def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Serve
 
 def _work(database: Database, workspace: Path, over: threading.Event) -> None:
     """Plays every job that comes, with no more of the world than functions and cron apps need."""
-    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, router_ports=(1, 2), instance="t")
+    limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="t")
     tools = cast(Tools, type("SomeTools", (), {"limits": limits, "volumes": FakeVolumes()}))
     runner = Runner(Ledger(database, patience=1), tools, StepOutput(database))
     while not over.wait(0.05):
@@ -99,7 +99,7 @@ def _broken(server: Server) -> None:
 
 def _applied_too(server: Server) -> None:
     with server.database.transaction() as tx:
-        tx.execute(update(App).values(source="applied", origin=None))
+        tx.execute(update(AppRow).values(source="applied", origin=None))
 
 
 def _other_role(server: Server) -> None:

@@ -130,7 +130,7 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(norn, process_environ):
     stdout, stderr = running.communicate(timeout=10)
     assert running.returncode == 130
     assert stdout == b""
-    assert b"error: detached; job 7 goes on" in stderr
+    assert b"note: detached; job 7 goes on" in stderr
     assert b"norn jobs show 7" in stderr
     assert b"norn jobs cancel 7" in stderr
     assert b"Traceback" not in stderr
@@ -138,7 +138,7 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(norn, process_environ):
 
 def test_ctrl_c_elsewhere_is_130_without_a_traceback(norn, process_environ):
     norn.on("GET", "/api/apps/blog", shapes.app())
-    norn.on("GET", "/api/apps/blog/logs", Answer(content_type="text/plain", pieces=endless()))
+    norn.on("GET", "/api/apps/blog/logs", Answer(content_type="application/x-ndjson", pieces=endless()))
     running = subprocess.Popen(
         [*NORN, "logs", "blog", "-f"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=process_environ
     )
@@ -169,4 +169,4 @@ def endless():
     import itertools
 
     for n in itertools.count():
-        yield f"r | {n}\n".encode()
+        yield f'{{"source": "r", "line": "{n}"}}\n\n'.encode()

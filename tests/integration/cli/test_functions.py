@@ -55,6 +55,15 @@ def test_method_path_and_headers_reach_the_server(norn, run):
     assert asked.body == b"hi"
 
 
+@pytest.mark.parametrize(
+    ("given", "words", "noted"), [(b"hi", [], True), (b"", [], False), (b"hi", ["-b", "x"], False)]
+)
+def test_input_that_is_not_sent_is_noted(norn, process, given, words, noted):
+    norn.on("POST", INVOKE, shapes.call())
+    told = process("invoke", "thumb", *words, input=given).stderr
+    assert (b"standard input was not sent: --body - sends it" in told) is noted
+
+
 def test_a_failed_call_is_six_with_its_reason(norn, run):
     norn.on("POST", INVOKE, FAILED)
     result = run("invoke", "thumb")

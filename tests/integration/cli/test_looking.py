@@ -20,8 +20,38 @@ def test_status_lists_every_app_in_a_line(norn, run):
     norn.on("GET", "/api/apps", shapes.page(shapes.app(), shapes.app("shop", state="degraded", ready=1)))
     printed = rows(run("status").stdout)
     assert printed[0][:5] == ["APP", "ROLE", "STATE", "READY", "RELEASE"]
-    assert printed[1][:5] == ["blog", "webserver", "running", "2/2", "4"]
-    assert printed[2][:4] == ["shop", "webserver", "degraded", "1/2"]
+    assert printed[1][:4] == ["shop", "webserver", "degraded", "1/2"]
+    assert printed[2][:5] == ["blog", "webserver", "running", "2/2", "4"]
+
+
+FAILED_DEPLOY = {"state": "failed", "ended_at": "2026-11-23T10:00:00Z", "error": {"sentence": "no"}}
+TROUBLED = [
+    shapes.app("a"),
+    shapes.app("b", last_deployment=FAILED_DEPLOY),
+    shapes.app("c", state="deploy failed", live=None, last_deployment=FAILED_DEPLOY),
+    shapes.app("d", state="degraded", ready=1),
+]
+
+
+def test_trouble_comes_first_and_is_counted(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(*TROUBLED))
+    result = run("status")
+    assert [row[0] for row in rows(result.stdout)[1:]] == ["c", "d", "b", "a"]
+    assert result.stderr == "4 apps: 1 deploy failed, 1 degraded, 2 running; the last deploy of 2 failed\n"
+
+
+def test_a_failed_last_deploy_is_beside_the_state_and_what_was_never_live_has_no_url(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(*TROUBLED))
+    lines = {line.split()[0]: line for line in run("status").stdout.splitlines()}
+    assert "running, last deploy failed" in lines["b"]
+    assert ("http" in lines["b"], "http" in lines["c"]) == (True, False)
+
+
+def test_status_filters_by_trouble_and_by_role(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(*TROUBLED))
+    assert run("status", "--down", "-o", "name").stdout == "b\nc\nd\n"
+    run("status", "--role", "worker")
+    assert norn.asked[-1].query["role"] == "worker"
 
 
 def test_status_reads_every_page(norn, run):
@@ -59,7 +89,10 @@ def test_an_empty_server_says_what_to_type(norn, run):
     norn.on("GET", "/api/apps", shapes.page())
     result = run("status")
     assert result.stdout == ""
-    assert [line.strip() for line in result.stderr.splitlines()[2:]] == ["norn apply", "norn forge", "norn deploy"]
+    assert [line.strip() for line in result.stderr.splitlines()[2:]] == [
+        "norn init       (writes infraspec.yaml, and a Dockerfile if there is none)",
+        "norn deploy .",
+    ]
 
 
 def test_an_empty_server_has_no_names(norn, run):
@@ -83,6 +116,17 @@ def test_status_of_one_app_tells_its_facts(norn, run):
     assert "set to 3 by ann" in printed
     assert "not routed: tunnels are not there yet" in printed
     assert ["norn-blog-r4-g1-0", "running", "4", "no", "2", "m"] in rows(printed)
+
+
+def test_status_of_one_app_says_how_much_of_the_time_it_served(norn, run):
+    down = {"state": "down", "reason": "exited 3", "began_at": "2026-01-01T00:00:00+00:00", "ended_at": None}
+    norn.on(
+        "GET",
+        "/api/apps/blog",
+        {**shapes.app(), "recent": [], "uptime": {"day": 99.31, "week": 100.0, "changes": [down]}},
+    )
+    told = run("status", "blog").stdout
+    assert "99.31 % in 24 h, 100 % in 7 days; last down" in told and "exited 3" in told
 
 
 def test_status_of_a_cron_app_tells_schedule_and_runs(norn, run):
@@ -140,9 +184,34 @@ def test_logs_ask_for_so_many_lines(norn, run):
     assert norn.last("GET", "/api/apps/blog/logs").query == {"tail": "7"}
 
 
+def test_logs_hand_on_what_is_asked_for_and_show_times_then(norn, run):
+    norn.on("GET", "/api/apps/blog/logs", text())
+    run("logs", "blog", "--since", "2h", "--grep", "a b|c", "--release", "3", "--replica", "2", "-p")
+    asked = {"since": "2h", "grep": "a b|c", "release": "3", "replica": "2", "previous": "1"}
+    assert norn.last("GET", "/api/apps/blog/logs").query == {"tail": "100", "timestamps": "1", **asked}
+
+
+@pytest.mark.parametrize(("words", "said"), [(["--grep", "x"], "no line of blog matches"), ([], "")])
+def test_a_question_that_no_line_matches_is_not_silent(norn, run, words, said):
+    norn.on("GET", "/api/apps/blog/logs", text())
+    shown = run("logs", "blog", *words)
+    assert (shown.stdout, shown.stderr.strip()) == ("", said)
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], "r1-1 | up\n"), (["-t"], "2026-11-30T17:00:00.5Z r1-1 | up\n")])
+def test_followed_lines_have_their_times_when_asked(norn, run, words, shown):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("GET", "/api/apps/blog/logs", objects({"source": "r1-1", "line": "up", "at": "2026-11-30T17:00:00.5Z"}))
+    assert run("logs", "blog", "-f", *words).stdout == shown
+
+
+def test_the_servers_own_logs_take_no_choice_of_lines(run):
+    assert "--server has no --grep" in run("logs", "--server", "--grep", "x").stderr
+
+
 def test_followed_logs_end_when_the_server_ends_them(norn, run):
     norn.on("GET", "/api/apps/blog", shapes.app())
-    norn.on("GET", "/api/apps/blog/logs", text("r-0 | one", "r-0 | two"))
+    norn.on("GET", "/api/apps/blog/logs", objects({"source": "r-0", "line": "one"}, {"source": "r-0", "line": "two"}))
     assert run("logs", "blog", "-f").stdout == "r-0 | one\nr-0 | two\n"
     assert norn.last("GET", "/api/apps/blog/logs").query["follow"] == "1"
 
@@ -207,7 +276,7 @@ def test_jobs_are_filtered_by_the_server(norn, run, command):
 def test_a_filter_of_the_list_before_another_command_is_usage(norn, run, filters):
     result = run("jobs", *filters, "show", "7")
     assert (result.exit_code, norn.asked) == (2, [])
-    assert result.stderr.startswith("error: what stands before show narrows a list\n")
+    assert result.stderr.startswith("error: options before show only filter a list\n")
 
 
 def test_jobs_show_tells_the_steps(norn, run):
@@ -275,7 +344,7 @@ def test_why_tells_what_failed_last_with_its_last_lines(norn, run):
 
 def test_why_of_a_healthy_app_finds_nothing(norn, run):
     norn.on("GET", "/api/apps/blog/why", shapes.why())
-    assert run("why", "blog").stderr == "hint: nothing of it failed last\n"
+    assert run("why", "blog").stderr == "hint: its last deploy, and its last run or call, succeeded\n"
 
 
 def test_why_of_an_app_that_never_stood_says_what_comes_next(norn, run):
@@ -305,3 +374,27 @@ def test_events_are_listed(norn, run):
              "data": {"state": "failed", "error": {"sentence": "no"}}}  # fmt: skip
     norn.on("GET", "/api/events", shapes.page(event))
     assert rows(run("events").stdout)[1][3:] == ["job.ended", "blog", "7", "state", "failed,", "no"]
+
+
+def test_status_of_the_platforms_own_apps_only(norn, run):
+    norn.on("GET", "/api/apps", shapes.page(shapes.app()))
+    run("status", "--core")
+    assert norn.last("GET", "/api/apps").query["core"] == "true"
+
+
+def test_status_shows_the_page_of_the_repository_and_a_writable_root(norn, run):
+    spec = {"repo": {"repoWeb": "https://git.example/blog"}, "container": {"writable": True}}
+    norn.on("GET", "/api/apps/blog", shapes.app(spec=spec))
+    printed = rows(run("status", "blog").stdout)
+    assert ["web", "page", "https://git.example/blog"] in printed and ["root", "writable"] in printed
+
+
+def test_specs_lists_what_was_applied(norn, run):
+    applied = {"version": 2, "spec": {"app": "blog", "role": "worker"}, "actor": "ada", "at": "2026-11-23T10:00:00Z"}
+    norn.on("GET", "/api/apps/blog/specs", shapes.page(applied))
+    printed = rows(run("specs", "blog").stdout)
+    assert (printed[0], printed[1][0], printed[1][-2:]) == (
+        ["VERSION", "APPLIED", "BY", "FIELDS"],
+        "2",
+        ["app,", "role"],
+    )

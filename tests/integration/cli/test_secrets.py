@@ -56,6 +56,26 @@ def test_the_app_may_be_left_to_the_environment(blog, run):
     assert sent(blog) == {"API_KEY": "x"}
 
 
+@pytest.mark.parametrize("words", [["http_proxy=x"], ["http_proxy", "-"], ["proxy", "-"]])
+def test_a_name_may_have_small_letters_without_an_app_before_it(blog, run, words):
+    run("secrets", "set", *words, env={"NORN_APP": "blog"}, input="x")
+    assert sent(blog) == {words[0].removesuffix("=x"): "x"}
+
+
+def test_an_app_that_is_new_is_registered_by_the_infraspec_here(norn, run, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "infraspec.yaml").write_text("app: blog\nrole: worker\nsecrets: [API_KEY]\n")
+    known: list[bool] = []
+    norn.on("PUT", "/api/apps/blog", lambda _: known.append(True) or Answer(shapes.app()))
+    missing = problem(404, "app_not_found", "there is no app 'blog'")
+    there = Answer(shapes.page(secret("API_KEY")))
+    norn.on("PUT", "/api/apps/blog/secrets", lambda _: there if known else missing)
+    norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY")))
+    result = run("secrets", "set", "API_KEY=x")
+    assert (result.exit_code, known) == (0, [True]), result.output
+    assert "note: blog was new, and is registered now with infraspec.yaml" in result.stderr
+
+
 def test_a_file_is_read(blog, run, tmp_path: Path):
     (tmp_path / "prod.env").write_text('export API_KEY="two\\nlines"\n# no\nB=2\n')
     run("secrets", "set", "blog", "--from-file", str(tmp_path / "prod.env"), "B=3")

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.integration.cli import shapes
-from tests.integration.cli.server import Answer, Asked, JobScript, Norn, problem, sse, text
+from tests.integration.cli.server import Answer, Asked, JobScript, Norn, objects, problem, sse, text
 
 CLONED = shapes.step(1, "clone-source")
 BUILDING = shapes.step(2, "build-image", "running", seconds=None)
@@ -43,7 +43,7 @@ def test_steps_are_told_on_stderr_as_they_end(deploying, run):
 
 def test_the_outcome_is_on_stdout(deploying, run):
     result = run("deploy", "blog")
-    assert result.stdout == "blog is live as release 4 (42 s)\nhttp://127.0.0.1:18800\n"
+    assert result.stdout == "blog is live as release 4 (43 s)\nhttp://127.0.0.1:18800\n"
     assert result.exit_code == 0
 
 
@@ -110,14 +110,22 @@ def test_every_end_but_success_is_six(norn, run, state):
     assert f"error: job 7 ended {state}" in result.stderr
 
 
-def test_skipped_and_noted_steps_say_why(norn, run):
+def test_skipped_and_noted_steps_say_why_when_all_is_to_be_shown(norn, run):
     steps = [
         shapes.step(1, "publish-image", "skipped", note="no registry"),
         shapes.step(2, "prune-images", "noted", note="left one"),
     ]
     norn.on("POST", "/api/apps/blog/forge", Answer(shapes.accepted(kind="forge"), 202))
     JobScript(norn, shapes.job("succeeded", *steps, kind="forge"))
-    assert run("forge", "blog").stderr == "– publish-image skipped: no registry\n! prune-images 1.5 s  left one\n"
+    everything = "– publish-image skipped: no registry\n! prune-images 1.5 s  left one\n"
+    assert run("forge", "blog", "-v").stderr == everything
+
+
+def test_skipped_steps_are_not_shown_otherwise(norn, run):
+    norn.on("POST", "/api/apps/blog/forge", Answer(shapes.accepted(kind="forge"), 202))
+    steps = [shapes.step(1, "publish-image", "skipped", note="no registry"), shapes.step(2, "prune-images")]
+    JobScript(norn, shapes.job("succeeded", *steps, kind="forge"))
+    assert run("forge", "blog").stderr == "✔ prune-images 1.5 s\n"
 
 
 def test_verbose_shows_what_the_steps_write_each_line_once(norn, deploying, run):
@@ -135,6 +143,32 @@ def test_the_time_to_wait_may_be_over(norn, run):
     assert result.exit_code == 7
     assert "error: job 7 has not ended within 0.3 s; it goes on" in result.stderr
     assert "norn jobs watch 7" in result.stderr
+
+
+WAITS = "waits for the build of shop (job 3) to end: one build at a time per engine"
+
+
+def test_what_a_job_waits_for_is_printed_although_no_event_of_it_says_so(norn, run):
+    looks = iter([shapes.job("queued", waits=None), shapes.job("queued", waits=WAITS)])
+    over = threading.Event()
+
+    def look(_: Asked) -> Answer:
+        queued = next(looks, None)
+        if queued is None:
+            over.set()
+        return Answer(queued or shapes.job("succeeded", kind="rollback", created_at="2026-11-23T09:59:00Z"))
+
+    def silent(_: Asked) -> Answer:
+        over.wait(20)
+        return Answer(content_type="text/event-stream", pieces=[])
+
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("POST", "/api/apps/blog/rollback", Answer(shapes.accepted(kind="rollback"), 202))
+    norn.on("GET", "/api/jobs/7", look)
+    norn.on("GET", "/api/jobs/7/events", silent)
+    result = run("rollback", "blog")
+    assert result.stderr == f"… {WAITS}\n"
+    assert "(1 min 43 s, of which 1 min 1 s in the queue)" in result.stdout
 
 
 def test_a_broken_stream_is_resumed_after_the_last_event(norn, run):
@@ -331,8 +365,15 @@ def test_another_apps_spec_is_not_applied(norn, run, home):
 def test_run_without_dashes_says_where_the_command_stands(norn, run):
     result = run("run", "blog")
     assert (result.exit_code, result.stderr) == (
-        2, "error: what is to be run stands behind --\nhint: norn run blog -- ls -l\n",
+        2, "error: the command to run goes after --\nhint: norn run blog -- ls -l\n",
     )  # fmt: skip
+
+
+def test_a_run_with_a_terminal_needs_one_and_does_not_detach(norn, run):
+    for words, said in ((("-t",), "write -i in the place of -t"), (("-i", "--detach"), "leave one of them out")):
+        result = run("run", "blog", *words, "--", "sh")
+        assert (result.exit_code, said in result.stderr) == (2, True)
+    assert norn.asked == []
 
 
 def test_run_sends_the_words_behind_the_dashes_untouched(norn, run):
@@ -351,3 +392,22 @@ def test_run_shows_what_the_log_missed_and_ends_by_the_record(norn, run):
     result = run("run", "blog", "--", "count")
     assert (result.exit_code, result.stdout) == (6, "one\ntwo\n")
     assert result.stderr.startswith("careful\nerror: run 31 failed: it exited 3\n")
+
+
+def test_an_error_that_nobody_foresaw_ends_the_following(norn, run):
+    norn.on("GET", "/api/apps/blog", shapes.app())
+    norn.on("POST", "/api/apps/blog/deploy", Answer(shapes.accepted(), 202))
+    JobScript(norn, shapes.job("running", CLONED), shapes.job("running", CLONED))
+    norn.on("GET", "/api/jobs/7/logs", objects({"step": "build-image", "seq": "no number", "text": "x"}))
+    result = run("deploy", "blog", "-v")
+    assert (result.exit_code != 0, "job 7 can no longer be followed: ValueError" in result.stderr) == (True, True)
+
+
+def test_resolve_sends_one_answer_and_follows_the_job_that_goes_on(norn, run):
+    norn.on("POST", "/api/jobs/6/resolve", Answer(shapes.accepted(kind="forge"), 202))
+    assert run("resolve", "6", "--done", "--detach").stdout == "7\n"
+    assert norn.last("POST", "/api/jobs/6/resolve").json == {"resolution": "done"}
+    assert run("resolve", "6", "--abandon").stdout == "job 6 is abandoned\n"
+    for words in ((), ("--done", "--retry")):
+        refused = run("resolve", "6", *words)
+        assert "give one of --done, --retry and --abandon" in refused.stderr

@@ -1,4 +1,4 @@
-"""Secrets of apps, and what of a request the audit tells beside its address."""
+"""Secrets of apps, and the audit's details of a request beside its address."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What workers say of their disks and clocks."""
+"""The disks and clocks that workers report."""
 
 from alembic import op
 

@@ -1,0 +1,38 @@
+"""The content policy of a route: the headers that keep a browser from running its response as a page of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from werkzeug.datastructures import Headers
+
+
+class ContentPolicy(StrEnum):
+    """The policies; each value is the Content-Security-Policy of a response, whatever the view has set."""
+
+    DATA = "default-src 'none'; frame-ancestors 'none'"
+    """Data of the API: a browser shows it and loads nothing because of it."""
+    PAGE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    """A page of ours: its scripts, styles and images come from this server alone."""
+    FOREIGN = "sandbox allow-scripts allow-forms"
+    """The output of a function: a page of an origin of its own, without our cookies (docs/security.md)."""
+
+    def apply(self, headers: Headers) -> None:
+        """Sets the headers of this policy."""
+        headers["Content-Security-Policy"] = str(self)
+        headers["X-Content-Type-Options"] = "nosniff"
+
+
+POLICIES: Mapping[str, ContentPolicy] = {
+    "/api/docs": ContentPolicy.PAGE,
+    "/api/docs/<path:file>": ContentPolicy.PAGE,
+    "/fn/<app>": ContentPolicy.FOREIGN,
+    "/fn/<app>/<rest:rest>": ContentPolicy.FOREIGN,
+}
+"""The routes whose responses are more than data."""
+
+
+def policy_of(rule: str | None) -> ContentPolicy:
+    """Returns the content policy of a route; DATA for a route that is not listed, and where there is none."""
+    return POLICIES.get(rule or "", ContentPolicy.DATA)

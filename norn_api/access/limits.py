@@ -1,0 +1,46 @@
+"""Rate limits: a token bucket per key, used against guessing and flooding."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_MANY_KEYS = 10_000
+"""How many callers are counted before idle ones are forgotten."""
+
+
+class Buckets:
+    """Token buckets: each key may do `burst` things at once and `per_second` in the long run; safe for many threads."""
+
+    def __init__(self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._per_second = per_second
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> float:
+        """Takes one token from the key's bucket; returns 0, or the seconds until there is one."""
+        with self._lock:
+            now = self._clock()
+            level, at = self._levels.get(key, (self._burst, now))
+            level = min(self._burst, level + (now - at) * self._per_second)
+            if level < 1:
+                self._levels[key] = (level, now)
+                return (1 - level) / self._per_second
+            self._forget_full(now)
+            self._levels[key] = (level - 1, now)
+            return 0.0
+
+    def _forget_full(self, now: float) -> None:
+        """Bounds the memory: drops buckets that are full again, which equal new ones."""
+        if len(self._levels) < _MANY_KEYS:
+            return
+        self._levels = {
+            key: (level, at)
+            for key, (level, at) in self._levels.items()
+            if level + (now - at) * self._per_second < self._burst
+        }
+        if len(self._levels) >= _MANY_KEYS:
+            self._levels.clear()

@@ -1,0 +1,86 @@
+"""An API without tokens (NORN_AUTH=off): where it may listen, and which browser pages it refuses.
+
+A page from anywhere can reach loopback: it sends blindly, or points its own name to 127.0.0.1 (DNS rebinding). The
+browser reveals both: the name that it sends to (Host), and the page that sends (Origin, Sec-Fetch-Site).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from norn_tasks.domain.errors import Forbidden, InvalidRequest
+from norn_tasks.settings import Settings
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^][@/:]+)(:\d*)?")
+_TOKENS = "unset NORN_AUTH, and send a token"
+
+
+class ForeignHost(Forbidden):
+    """No token is needed, and the request was sent to a name that others may control."""
+
+    code = "foreign_host"
+
+
+class ForeignPage(Forbidden):
+    """No token is needed, and a page that is not Norn's own tries to change something."""
+
+    code = "foreign_page"
+
+
+def refuse_unsafe_settings(settings: Settings) -> None:
+    """Raises InvalidRequest if no token is needed (at all, or for /metrics) and other machines can connect."""
+    if settings.auth == "off" and not _is_local(settings.host):
+        raise InvalidRequest(
+            f"NORN_AUTH=off with NORN_HOST={settings.host} would let anyone in",
+            hint="unset NORN_AUTH, or bind a loopback address: NORN_HOST=127.0.0.1",
+        )
+    if settings.metrics == "open" and not _is_local(settings.host):
+        raise InvalidRequest(
+            f"NORN_METRICS=open with NORN_HOST={settings.host} would show the metrics to anyone",
+            hint="unset NORN_METRICS and give Prometheus a token of scope read, or bind a loopback address",
+        )
+
+
+def refuse_foreign(method: str, headers: Mapping[str, str], *, runs: bool = False) -> None:
+    """Raises ForeignHost or ForeignPage for a request that a foreign page may have made a browser send.
+
+    `runs`: the request runs code whatever its method is, so no method is safe.
+    """
+    host = headers.get("Host", "").lower()
+    parts = _HOST.fullmatch(host)
+    if parts is None or not _is_local(parts["name"].strip("[]")):
+        raise ForeignHost(
+            f"without tokens Norn serves localhost and loopback addresses, not {host[:80]!r}",
+            hint=f"use one of those; or {_TOKENS}",
+        )
+    if (runs or method not in SAFE) and _is_foreign(host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
+        raise ForeignPage(
+            "a page of another origin sent this, and without tokens only Norn's own pages may change anything",
+            hint=f"send it from a program that is not a browser; or {_TOKENS}",
+        )
+
+
+def _is_foreign(host: str, origin: str | None, site: str | None) -> bool:
+    """Returns True for a page of another host or port. Programs send neither header; a sandbox has origin `null`."""
+    return (origin is not None and _host_of(origin) != host) or site not in (None, "same-origin", "none")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin.lower()).netloc
+    except ValueError:
+        return ""
+
+
+def _is_local(name: str) -> bool:
+    """Returns True for a name that always means this machine, whatever a DNS server says."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,37 @@
+"""Pages of other origins that call a function: the answers to their browsers (CORS).
+
+A call needs a token that the page sends itself, and no cookie, so any page may try. Without tokens (NORN_AUTH=off) no
+page of another origin may: `open_door` refuses it before.
+"""
+
+from __future__ import annotations
+
+from flask import Response, request
+from werkzeug.datastructures import Headers
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+_SHOWN = "X-Norn-Invocation-Id, X-Norn-Duration-Ms, X-Request-Id, Retry-After, Location"
+_KEPT_SECONDS = "600"
+
+
+def is_preflight() -> bool:
+    """Returns True for the request by which a browser asks whether a page may send another one."""
+    asks = request.headers
+    return request.method == "OPTIONS" and "Origin" in asks and "Access-Control-Request-Method" in asks
+
+
+def preflight() -> Response:
+    """Returns the answer to it, which is the same for every address, whether there is a function or not."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    response.headers["Access-Control-Allow-Methods"] = _METHODS
+    response.headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "")
+    response.headers["Access-Control-Max-Age"] = _KEPT_SECONDS
+    return response
+
+
+def allow(headers: Headers) -> None:
+    """Lets the page that sent this request read its answer."""
+    if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = _SHOWN

@@ -1,0 +1,157 @@
+"""The permissions: one table of routes, default-deny. A route that is not in it is refused to everyone, even admins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from norn_api.access.auth import Identity
+from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.errors import Forbidden, Unauthenticated
+
+
+@dataclass(frozen=True)
+class Permission:
+    """The permission that a route requires."""
+
+    scope: Scope | None
+    """The scope of the sender; None requires none."""
+    own: Scope | None = None
+    """A scope that suffices for objects that the sender made."""
+    audited: bool = False
+    """True for a mutation, which is written into the audit whether it succeeds or not."""
+    whole: bool = False
+    """True for facts about the whole server: a token that is limited to apps does not reach it."""
+    signed: bool = False
+    """True if the sender must have signed the body, as senders of webhooks do."""
+
+    def allows(self, actor: Actor) -> bool:
+        """Returns True if the actor's scopes suffice; for `own` the view checks the owner."""
+        return any(scope is None or actor.may(scope) for scope in {self.scope, self.own or self.scope})
+
+
+ANYONE = Permission(None)
+READ = Permission(Scope.READ)
+READ_SERVER = Permission(Scope.READ, whole=True)
+READ_OWN = Permission(Scope.READ, own=Scope.INVOKE)
+CALL = Permission(Scope.INVOKE)
+EXEC_STREAM = Permission(Scope.DEPLOY)
+"""Input and output of an exec session; starting the session was audited."""
+CANCEL_OWN = Permission(Scope.DEPLOY, own=Scope.INVOKE, audited=True)
+INVOKE = Permission(Scope.INVOKE, audited=True)
+DEPLOY = Permission(Scope.DEPLOY, audited=True)
+ADMIN = Permission(Scope.ADMIN)
+ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
+
+ANOTHER_APP = "ask an admin for one that does: norn token create NAME --only APP"
+WHOLE_SERVER = "ask an admin for one that is not: norn token create NAME --scope SCOPE, without --only"
+
+_APP = "/api/apps/<app>"
+
+TABLE: dict[tuple[str, str], Permission] = {
+    ("GET", "/api/openapi.json"): ANYONE,
+    ("GET", "/api/docs"): ANYONE,
+    ("GET", "/api/docs/<path:file>"): ANYONE,
+    ("GET", "/api/health"): ANYONE,
+    ("GET", "/api/version"): ANYONE,
+    ("GET", "/api/schema/infraspec"): ANYONE,
+    ("GET", "/api/stats"): READ_SERVER,
+    ("GET", "/metrics"): READ_SERVER,
+    ("GET", "/api/doctor"): READ,
+    ("POST", "/api/validate"): READ,
+    ("GET", "/api/apps"): READ,
+    ("GET", _APP): READ,
+    ("GET", f"{_APP}/why"): READ,
+    ("PUT", _APP): DEPLOY,
+    ("DELETE", _APP): DEPLOY,
+    ("PUT", f"{_APP}/source"): DEPLOY,
+    ("POST", f"{_APP}/validate"): READ,
+    ("GET", f"{_APP}/specs"): READ,
+    ("GET", f"{_APP}/forge"): READ,
+    ("GET", f"{_APP}/forge-state"): READ,
+    ("POST", f"{_APP}/forge"): DEPLOY,
+    ("DELETE", f"{_APP}/forge"): DEPLOY,
+    ("POST", f"{_APP}/teardown"): DEPLOY,
+    ("POST", f"{_APP}/deploy"): DEPLOY,
+    ("POST", f"{_APP}/rollback"): DEPLOY,
+    ("POST", f"{_APP}/restart"): DEPLOY,
+    ("POST", f"{_APP}/scale"): DEPLOY,
+    ("POST", f"{_APP}/run"): DEPLOY,
+    ("POST", f"{_APP}/exec"): DEPLOY,
+    ("GET", "/api/execs/<id:job>/output"): EXEC_STREAM,
+    ("POST", "/api/execs/<id:job>/input"): EXEC_STREAM,
+    ("GET", f"{_APP}/runs"): READ,
+    ("GET", "/api/runs/<id:run>"): READ,
+    ("GET", f"{_APP}/deployments"): READ,
+    ("GET", f"{_APP}/releases"): READ,
+    ("GET", f"{_APP}/artifacts"): READ,
+    ("GET", f"{_APP}/logs"): READ,
+    ("GET", "/api/cron"): READ,
+    ("GET", f"{_APP}/secrets"): READ,
+    ("PUT", f"{_APP}/secrets"): DEPLOY,
+    ("DELETE", f"{_APP}/secrets/<secret>"): DEPLOY,
+    ("GET", f"{_APP}/cron"): READ,
+    ("GET", f"{_APP}/cron/history"): READ,
+    ("GET", f"{_APP}/cron/next"): READ,
+    ("GET", f"{_APP}/cron/executions/<id:execution>"): READ,
+    ("POST", f"{_APP}/cron/trigger"): DEPLOY,
+    ("POST", f"{_APP}/cron/pause"): DEPLOY,
+    ("POST", f"{_APP}/cron/resume"): DEPLOY,
+    ("PUT", f"{_APP}/cron/schedule"): DEPLOY,
+    ("DELETE", f"{_APP}/cron/schedule"): DEPLOY,
+    ("POST", f"{_APP}/invoke"): CALL,
+    ("GET", f"{_APP}/function/history"): READ,
+    ("GET", "/api/invocations/<id:invocation>"): READ_OWN,
+    ("DELETE", "/api/invocations/<id:invocation>"): CANCEL_OWN,
+    ("POST", "/api/invocations/<id:invocation>/replay"): INVOKE,
+    ("GET", "/api/jobs"): READ,
+    ("GET", "/api/jobs/<id:job>"): READ_OWN,
+    ("POST", "/api/jobs/<id:job>/cancel"): CANCEL_OWN,
+    ("POST", "/api/jobs/<id:job>/resolve"): DEPLOY,
+    ("GET", "/api/jobs/<id:job>/events"): READ,
+    ("GET", "/api/jobs/<id:job>/logs"): READ,
+    ("GET", "/api/deployments"): READ,
+    ("GET", "/api/deployments/<id:deployment>"): READ,
+    ("GET", "/api/events"): READ,
+    ("GET", "/api/events/stream"): READ,
+    ("GET", "/api/alerts"): READ,
+    ("GET", "/api/notifications"): ADMIN,
+    ("POST", "/api/notifications"): ADMIN_CHANGE,
+    ("DELETE", "/api/notifications/<name>"): ADMIN_CHANGE,
+    ("POST", "/api/notifications/<name>/test"): ADMIN_CHANGE,
+    ("GET", "/api/notifications/<name>/deliveries"): ADMIN,
+    ("GET", "/api/tokens"): ADMIN,
+    ("POST", "/api/tokens"): ADMIN_CHANGE,
+    ("DELETE", "/api/tokens/<id:token>"): ADMIN_CHANGE,
+    ("GET", "/api/workers"): READ_SERVER,
+    ("POST", "/api/workers/<name>/drain"): ADMIN_CHANGE,
+    ("GET", "/api/audit"): ADMIN,
+    **{
+        (method, rule): CALL
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
+        for rule in ("/fn/<app>", "/fn/<app>/<rest:rest>")
+    },
+}
+
+
+def permission(method: str, rule: str) -> Permission:
+    """Returns the permission of a route; raises Forbidden for a route that is not in the table."""
+    found = TABLE.get((method, rule)) or (TABLE.get(("GET", rule)) if method == "HEAD" else None)
+    if found is None:
+        raise Forbidden("this address is closed", hint="GET /api/openapi.json lists what is open")
+    return found
+
+
+def require(needed: Permission, sender: Identity, app: str | None) -> None:
+    """Raises Forbidden if the sender lacks the permission, or may not touch this app; Unauthenticated if unsigned."""
+    actor = sender.actor
+    if needed.signed and not sender.signed:
+        raise Unauthenticated("this needs a signed body", hint="send the signature that belongs to this address")
+    if (needed.whole or needed.scope is Scope.ADMIN) and actor.apps is not None:
+        raise Forbidden("this belongs to the whole server, and your token is limited to apps", hint=WHOLE_SERVER)
+    if not needed.allows(actor):
+        raise Forbidden(
+            f"your token's scopes do not reach this: it needs {needed.scope}",
+            hint=f"ask an admin for one that has it: norn token create NAME --scope {needed.scope}",
+        )
+    if app is not None and not actor.reaches(app):
+        raise Forbidden(f"your token does not reach {app[:80]}", hint=ANOTHER_APP)

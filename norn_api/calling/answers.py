@@ -1,0 +1,79 @@
+"""The end of an accepted call: waiting for it, and reading it.
+
+The call goes on whatever happens here, so no error says that nothing was done, and an outage of the database is waited
+out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from norn_api.calling.calls import interrupted, not_in_time, unread
+from norn_api.calling.invoking import SMALL_BODY, TURN_SECONDS
+from norn_api.services import norn
+from norn_api.web.replies import has_key
+from norn_tasks import dispatch
+from norn_tasks.domain.errors import DatabaseDown, TooManyRequests
+from norn_tasks.domain.infraspec import Record
+from norn_tasks.domain.jobs.execution import ExecutionState
+from norn_tasks.store.runs import runs_read
+from norn_tasks.store.runs.runs_read import Answer, FunctionCall
+
+GRACE_SECONDS = 4.0
+"""The seconds beyond a call's own timeout for which its end is waited for: the worker then stops it, gently for a
+second, and records the end; a busy machine takes a moment longer."""
+READING_SECONDS = 18.0
+"""How long the database may take for an answer; the server itself ends a statement after 20 s."""
+OUTAGE_SECONDS = 30.0
+"""How long an answer is tried to be read while the database is away."""
+_AGAIN_SECONDS = 0.5
+
+
+def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
+    """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
+
+    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again.
+    """
+    _wait_for(execution, timeout)
+    call, answer = _through_outages(execution)
+    if not ExecutionState(call.state).terminal and call.begun_at is None:
+        with contextlib.suppress(DatabaseDown):
+            dispatch.expire_call(norn().intake, call.job)
+        call, answer = _through_outages(execution)
+    if not ExecutionState(call.state).terminal:
+        raise not_in_time(call, timeout)
+    if call.record != Record.FULL and not has_key():
+        with contextlib.suppress(DatabaseDown):  # the clean-up of later drops it
+            dispatch.take_answer(norn().intake, execution)
+    return call, answer
+
+
+def _wait_for(execution: int, timeout: float) -> None:
+    """Waits for a call's end until its time is up; raises NotWaited if the process has to end."""
+    if not norn().ends_of_calls.until_ended(execution, timeout + GRACE_SECONDS) and norn().closing.is_set():
+        raise interrupted(execution)
+
+
+def _through_outages(execution: int) -> tuple[FunctionCall, Answer]:
+    """Returns a call's record and its output; waits out an outage of the database, and raises NotRead after it."""
+    end = time.monotonic() + OUTAGE_SECONDS
+    while True:
+        try:
+            with norn().database.patient(READING_SECONDS):
+                return outcome(execution)
+        except (DatabaseDown, TooManyRequests) as error:
+            if time.monotonic() > end:
+                raise unread(execution, error) from error
+            if norn().closing.wait(_AGAIN_SECONDS):
+                raise interrupted(execution) from error
+
+
+def outcome(execution: int) -> tuple[FunctionCall, Answer]:
+    """Returns a call's record and its output; large outputs take turns. Raises TooManyRequests."""
+    with norn().database.transaction() as tx:
+        call = runs_read.call(tx, execution)
+        if max(call.request_size, call.response_size or 0) <= SMALL_BODY:
+            return call, runs_read.answer(tx, execution)
+    with norn().answers.place(TURN_SECONDS), norn().database.transaction() as tx:
+        return runs_read.call(tx, execution), runs_read.answer(tx, execution)

@@ -1,0 +1,96 @@
+"""Reading and accepting a call, for both addresses of a function: `/invoke` and `/fn`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from os import SEEK_END
+from typing import IO
+
+from flask import g
+
+from norn_api.calling.calls import passed_on
+from norn_api.services import actor, norn
+from norn_api.web.replies import key
+from norn_api.web.request import current
+from norn_tasks.dispatch import Accepted, request_invoke
+from norn_tasks.domain.errors import AppNotFound, InvalidRequest, WrongRole
+from norn_tasks.domain.infraspec import FunctionOptions, Role
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.store.apps import registry
+from norn_tasks.store.releases import releases
+
+SMALL_BODY = 64 * 1024
+"""Bodies up to this size take no turns."""
+TURN_SECONDS = 30.0
+"""How long a large body waits for its turn; after that the call is refused, and nothing was done."""
+BODY_SECONDS = 18.0
+"""How long the database may take for a large body; the server itself ends a statement after 20 s."""
+
+
+def options_of(app: str) -> FunctionOptions:
+    """Returns the options of a function; raises AppNotFound, WrongRole or NotDeployed."""
+    with norn().database.transaction() as tx:
+        found = registry.function_options(tx, app)
+        if found is not None:
+            return found
+        role = registry.find(tx, norn().settings.apps_dir, app, registered_only=True).spec.role
+        if role is not Role.FUNCTION:
+            raise WrongRole(f"{app} is a {role}: only a function can be called", hint=f"norn status {app}")
+        raise releases.none_yet(tx, app)
+
+
+@dataclass(frozen=True)
+class ReceivedCall:
+    """A request for a call whose body has arrived. A large body is in a file, so that waiting costs no memory."""
+
+    call: Call
+    """The call, without its body."""
+    body: IO[bytes]
+    """Its body."""
+    size: int
+    """The bytes of its body."""
+
+
+@contextmanager
+def received_call(app: str, options: FunctionOptions, *, method: str, path: str, query: str) -> Iterator[ReceivedCall]:
+    """Reads the request as a call; raises BodyTooLarge while reading, before anything is kept."""
+    asked = current()
+    if "\0" in path or "\0" in query or len(path) + len(query) > 8192:
+        raise InvalidRequest("path: it holds a NUL or is over 8192 characters", hint="send the rest in the body")
+    headers = passed_on(asked.headers.items())
+    what, hint = f"the body of a call of {app}", "raise function.maxBody in its infraspec.yaml"
+    with asked.spooled_body(options.max_body, what, hint, norn().settings.data_dir, SMALL_BODY) as body:
+        size = body.seek(0, SEEK_END)
+        call = Call(method, path, query, headers, headers.get("content-type", ""))
+        yield ReceivedCall(call, body, size)
+
+
+def wants_async() -> bool:
+    """Returns True if the sender wants 202 by `Prefer: respond-async` (RFC 7240)."""
+    preferences = ",".join(current().headers.getlist("Prefer"))
+    return any(part.strip().lower() == "respond-async" for part in re.split("[,;]", preferences))
+
+
+def accept(app: str, received: ReceivedCall, *, sync: bool) -> Accepted:
+    """Accepts a call that has arrived; large bodies take turns on their way to the database, which may be slow."""
+    with ExitStack() as held:
+        if received.size > SMALL_BODY:
+            held.enter_context(norn().bodies.place(TURN_SECONDS))
+            held.enter_context(norn().database.patient(BODY_SECONDS))
+        received.body.seek(0)
+        return accept_call(app, replace(received.call, body=received.body.read()), sync=sync)
+
+
+def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None) -> Accepted:
+    """Accepts a call; the response's headers carry its id, whatever happens after."""
+    try:
+        used = key(call.body)
+        work = request_invoke(norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release)
+    except AppNotFound:
+        options_of(app)
+        raise
+    g.invocation = work.execution
+    return work

@@ -1,0 +1,1 @@
+"""Routes of an app: its infraspec, sources, secrets and state."""

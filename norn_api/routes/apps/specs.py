@@ -1,0 +1,85 @@
+"""Infraspecs: checking a text, and the schema for editors."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from norn_api.schemas.apps import AppliedSpecResponse, FileQuery, SpecRequest, Validity
+from norn_api.schemas.common import AppPath, ListOf, ListQuery, MistakeResponse
+from norn_api.services import norn, turn
+from norn_api.web.openapi import noun, responses_of, text_body
+from norn_api.web.replies import listed, reply
+from norn_api.web.request import current
+from norn_tasks.domain.errors import Mistake, SpecInvalid
+from norn_tasks.domain.infraspec import MAX_BYTES, Infraspec, decode, json_schema, notices, parse
+from norn_tasks.domain.stored import Json
+from norn_tasks.store.apps import history
+from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.status import apps
+
+YAML = ("text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml", "text/plain")
+SPEC_BODY = text_body("The text of an infraspec.yaml", "text/yaml", "application/yaml", "text/plain")
+api = noun("specs", "Infraspecs: checking one, and their schema")
+
+
+def read_spec(file: str) -> str:
+    """Returns the text of the infraspec in the body, sent as YAML or in JSON; raises SpecInvalid."""
+    asked = current()
+    if asked.mimetype == "application/json":
+        return asked.asked(SpecRequest).infraspec
+    return decode(asked.raw(MAX_BYTES, YAML), file)
+
+
+def parsed(file: str) -> Infraspec:
+    """Returns the infraspec in the body; raises SpecInvalid. Reading one keeps a core busy, so they take turns."""
+    text = read_spec(file)
+    with turn():
+        return parse(text, file)
+
+
+def _validity(file: str, name: str | None) -> Validity:
+    try:
+        spec = parsed(file)
+        mistakes = named(spec, name, file) if name is not None else ()
+    except SpecInvalid as error:
+        return Validity(valid=False, mistakes=_told(error.mistakes), notices=[], spec=None)
+    return Validity(valid=not mistakes, mistakes=_told(mistakes), notices=list(notices(spec)), spec=spec.to_json())
+
+
+def named(spec: Infraspec, name: str, file: str) -> tuple[Mistake, ...]:
+    """Returns the mistake of a spec that names another app than the address."""
+    if spec.app == name:
+        return ()
+    sentence = f"the spec says {spec.app}, the address says {name[:80]}"
+    return (Mistake(file, 1, 1, "app", sentence, f"write app: {name[:80]}, or use the address of {spec.app}"),)
+
+
+def _told(mistakes: tuple[Mistake, ...]) -> list[MistakeResponse]:
+    return [MistakeResponse.model_validate(mistake) for mistake in mistakes]
+
+
+@api.post("/api/validate", responses=responses_of(Validity), request_body=SPEC_BODY)
+def validate(query: FileQuery) -> Response:
+    """Checks an infraspec and returns every mistake with its line and column; the status is 200 in any case."""
+    return reply(_validity(query.file, None))
+
+
+@api.post("/api/apps/<app>/validate", responses=responses_of(Validity), request_body=SPEC_BODY)
+def validate_for_app(path: AppPath, query: FileQuery) -> Response:
+    """Checks an infraspec for the named app."""
+    return reply(_validity(query.file, path.app))
+
+
+@api.get("/api/apps/<app>/specs", responses=responses_of(ListOf[AppliedSpecResponse]))
+def list_specs(path: AppPath, query: ListQuery) -> Response:
+    """Lists the infraspecs that were applied to an app, newest first; none for an app of a directory."""
+    with norn().database.transaction() as tx:
+        apps.one(tx, norn().settings.apps_dir, path.app)
+        page = history.applied(tx, path.app, Cut(query.limit, query.after))
+    return listed(AppliedSpecResponse, page)
+
+
+@api.get("/api/schema/infraspec", responses={"200": {"description": "A JSON Schema (2020-12)"}})
+def get_schema() -> Json:
+    """Returns the JSON Schema of infraspec.yaml, for editors."""
+    return json_schema()

@@ -1,0 +1,52 @@
+"""The connection of a stream or an upload: notices a client that has gone, and ends a connection that hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_IDLE_SECONDS = 20.0
+_UNACKNOWLEDGED_MS = 15_000
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
+
+class Connection:
+    """The client's connection, if the server gives access to it (gunicorn does; a test client has none)."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._socket: socket.socket | None = environ.get("gunicorn.socket")
+
+    def guard(self) -> None:
+        """Limits a client that reads or sends nothing to one minute, and one that vanished without closing to 30 s."""
+        if self._socket is None:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.settimeout(_IDLE_SECONDS)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE.items():
+                self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def gone(self) -> bool:
+        """Returns True if the client has closed the connection."""
+        if self._socket is None:
+            return False
+        try:
+            ready = select.poll()
+            ready.register(self._socket, select.POLLIN)
+            return bool(ready.poll(0)) and self._socket.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
+
+    @property
+    def cut(self) -> Callable[[], None]:
+        """Returns the function that ends the connection at once, even while another thread writes to it."""
+        return self._cut
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,52 @@
+"""Waits for the end of calls: the broker announces it, and the row is polled. No database connection is held."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import chain, repeat
+
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.domain.jobs.execution import ExecutionState
+from norn_tasks.store.broker.live import Ends
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.runs import runs_read
+
+_LOOKS = (0.25, 0.25, 0.5)
+_EVERY = 1.0
+"""The seconds before each of the first polls of the row, and before each later one."""
+
+
+class EndWaiter:
+    """The waiting requests of one process."""
+
+    def __init__(self, database: Database, ends: Ends, closing: threading.Event) -> None:
+        self._database = database
+        self._ends = ends
+        self._closing = closing
+
+    def until_ended(self, execution: int, seconds: float) -> bool:
+        """Waits until the call has ended; returns False if the time is up or the process stops."""
+        ended = self._ends.expect(execution)
+        end = time.monotonic() + seconds
+        try:
+            for pause in chain(_LOOKS, repeat(_EVERY)):
+                left = end - time.monotonic()
+                ended.wait(max(0.0, min(pause, left)))
+                ended.clear()
+                if self._has_ended(execution):
+                    return True
+                if left <= 0 or self._closing.is_set():
+                    return False
+        finally:
+            self._ends.forget(execution)
+        return False
+
+    def _has_ended(self, execution: int) -> bool:
+        """Returns False also while the database is away: the call was accepted, and it goes on."""
+        try:
+            with self._database.transaction() as tx:
+                state = runs_read.call_state(tx, execution)
+        except DatabaseDown:
+            return False
+        return state is not None and ExecutionState(state).terminal

@@ -1,1 +1,0 @@
-"""The dashboard: the page at `/`, which does nothing that the REST API cannot."""

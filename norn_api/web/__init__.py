@@ -1,0 +1,1 @@
+"""HTTP beneath every route: requests, responses, errors, path converters and the OpenAPI document."""

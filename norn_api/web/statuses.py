@@ -1,0 +1,185 @@
+"""Turns the store's view of an app into its response: its state, its history and its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from norn_api.schemas.alerts import AlertSummary
+from norn_api.schemas.apps import (
+    AppResponse,
+    ForgeSummary,
+    JobSummary,
+    LiveSummary,
+    ReplicaResponse,
+    ReplicasSummary,
+    RunSummary,
+)
+from norn_api.schemas.common import MistakeResponse, Why
+from norn_api.schemas.cron import Pause, ScheduleOverride, ScheduleResponse, TickResponse
+from norn_api.schemas.jobs import DeploymentResponse
+from norn_tasks.domain.cron.expression import parse_schedule
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.infraspec.later import NOT_ROUTED
+from norn_tasks.settings import Settings
+from norn_tasks.store.cron.schedules_read import CronSchedule, TickView
+from norn_tasks.store.runs.runs_read import CronRun
+from norn_tasks.store.status.apps import AppView
+
+
+def app_response(settings: Settings, app: AppView) -> AppResponse:
+    """Returns the response for an app."""
+    return AppResponse(**app_members(settings, app))
+
+
+def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
+    """Returns the members of an app's response."""
+    known, spec, live = app.known, app.known.spec, app.live
+    return {
+        "name": app.name,
+        "role": app.role,
+        "state": app.state,
+        "source": known.app.source if known.app else "none",
+        "origin": _origin(app),
+        "directory": str(known.directory) if known.directory else None,
+        "upload": known.app.upload if known.app and known.app.source == "upload" else None,
+        "core": spec.core if spec else False,
+        "forge": forge_summary(app),
+        "cluster": app.cluster,
+        "ready": app.ready,
+        "wanted": app.wanted,
+        "replicas_override": _override(app),
+        "release": live.release if live else None,
+        "revision": live.revision if live else None,
+        "live": _live(app),
+        "last_deployment": DeploymentResponse.model_validate(app.last_deployment) if app.last_deployment else None,
+        "url": _url(settings, app),
+        "external": NOT_ROUTED if spec and spec.hosts.external else None,
+        "schedule": schedule_response(app) if app.role is Role.CRON else None,
+        "alerts": [AlertSummary.model_validate(alert) for alert in app.alerts],
+        "notices": list(_notices(app)),
+        "mistakes": [MistakeResponse.model_validate(mistake) for mistake in known.mistakes],
+        "seen_at": app.workload.seen_at if app.workload else None,
+        "message": app.workload.message if app.workload else "",
+        "replicas": [ReplicaResponse(**replica) for replica in app.workload.replicas] if app.workload else [],
+        "running_job": JobSummary(id=app.running_job[0], kind=app.running_job[1]) if app.running_job else None,
+    }
+
+
+def _origin(app: AppView) -> str | None:
+    found = app.known.app
+    if found is None:
+        return None
+    return found.spec.repo.url if found.source == "git" else found.origin
+
+
+def forge_summary(app: AppView) -> ForgeSummary:
+    """Returns the state of the app's infrastructure."""
+    error = app.known.row["forge_error"] if app.known.row is not None else None
+    return ForgeSummary(state=app.forge_state, error=Why(**error) if error else None)
+
+
+def _override(app: AppView) -> ReplicasSummary | None:
+    row = app.known.row
+    if row is None or row["replicas_override"] is None:
+        return None
+    return ReplicasSummary(replicas=row["replicas_override"], by=row["override_by"] or "", at=row["override_at"])
+
+
+def _live(app: AppView) -> LiveSummary | None:
+    live = app.live
+    if live is None:
+        return None
+    return LiveSummary(deployment=live.id, release=live.release, revision=live.revision, at=live.ended_at)
+
+
+def _url(settings: Settings, app: AppView) -> str | None:
+    if app.role is Role.FUNCTION:
+        return f"{request.url_root.rstrip('/')}/fn/{app.name}" if app.live else None
+    if app.port is None:
+        return app.address
+    return f"{settings.router_address}:{app.port}"
+
+
+def _notices(app: AppView) -> tuple[str, ...]:
+    if app.port_error is None:
+        return app.known.notices
+    return (*app.known.notices, f"the router cannot listen on port {app.port}: {app.port_error}")
+
+
+# Schedules
+
+
+def schedule_response(app: AppView) -> ScheduleResponse | None:
+    """Returns a cron app's schedule as registered, else as its spec defines it."""
+    spec, plan = app.known.spec, app.schedule
+    if plan is None:
+        if spec is None or spec.schedule is None:
+            return None
+        return ScheduleResponse(
+            text=spec.schedule, timezone=spec.timezone, next=None, state=NOT_FORGED, override=None, paused=None,
+            last=tick_response(app.tick),
+        )  # fmt: skip
+    return ScheduleResponse(
+        text=plan.text,
+        timezone=plan.zone,
+        next=None if plan.paused_at or not _readable(plan) else plan.next_due,
+        state=_schedule_state(plan, live=app.live is not None),
+        override=_schedule_override(plan),
+        paused=_pause(plan),
+        last=tick_response(app.tick),
+    )
+
+
+NOT_FORGED = "not forged"
+"""The state of a schedule that only the infraspec has yet."""
+UNREADABLE = "cannot be read"
+"""The state of a schedule that was accepted once but can no longer be read."""
+
+
+def _readable(plan: CronSchedule) -> bool:
+    try:
+        parse_schedule(plan.text, plan.zone)
+    except InvalidRequest:
+        return False
+    return True
+
+
+def _schedule_state(plan: CronSchedule, *, live: bool) -> str:
+    if not live:
+        return "waiting for its first deploy"
+    if not _readable(plan):
+        return UNREADABLE
+    if plan.next_due is None:
+        return "off: its infraspec says deploy: false"
+    return "paused" if plan.paused_at else "scheduled"
+
+
+def _schedule_override(plan: CronSchedule) -> ScheduleOverride | None:
+    if plan.override_schedule is None:
+        return None
+    return ScheduleOverride(schedule=plan.override_schedule, by=plan.override_by or "", at=plan.override_at)
+
+
+def _pause(plan: CronSchedule) -> Pause | None:
+    if plan.paused_at is None:
+        return None
+    return Pause(by=plan.paused_by or "", at=plan.paused_at, reason=plan.paused_reason or "")
+
+
+def tick_response(tick: TickView | None) -> TickResponse | None:
+    """Returns a tick's response, if there is a tick."""
+    return TickResponse.model_validate(tick) if tick else None
+
+
+def run_summary(run: CronRun) -> RunSummary:
+    """Returns the summary of a cron run, with the first line of its error."""
+    lines = run.stderr.strip().splitlines() if run.state != "succeeded" else []
+    return RunSummary(
+        id=run.id, state=run.state, exit_code=run.exit_code, trigger=run.trigger, verdict=run.verdict,
+        attempt=run.attempt, begun_at=run.begun_at, scheduled_for=run.scheduled_for,
+        created_at=run.created_at, duration_ms=run.duration_ms, first_error_line=lines[0][:300] if lines else "",
+        sentence=run.sentence, hint=run.hint,
+    )  # fmt: skip

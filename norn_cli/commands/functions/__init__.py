@@ -1,0 +1,1 @@
+"""Commands for functions and cron schedules."""

@@ -1,0 +1,75 @@
+"""`norn fn`: lists a function's calls, shows them and repeats them."""
+
+from __future__ import annotations
+
+import click
+
+from norn_cli.display.calls import show_answer, show_call, show_record
+from norn_cli.display.tables import CALLS
+from norn_cli.errors import JobFailed
+from norn_cli.following import work
+from norn_cli.options import WaitOptions, app_argument, commands, limit_option, refuse_form, work_options
+from norn_cli.session import Session, pass_session
+
+_EXECUTION = click.argument("execution", type=click.IntRange(min=1))
+
+
+@commands("fn")
+def command() -> None:
+    """Lists a function's calls, shows them and repeats them."""
+
+
+@command.command("history")
+@app_argument
+@limit_option()
+@pass_session
+def history(session: Session, app: str | None, limit: int) -> None:
+    """Lists a function's calls, newest first."""
+    session.output.page(session.client.calls(session.app(app), limit), CALLS)
+
+
+@command.command("show")
+@_EXECUTION
+@click.option("--answer", is_flag=True, help="Print the function's stdout and stderr only, as invoke does.")
+@pass_session
+def show(session: Session, execution: int, answer: bool) -> None:
+    """Shows a call with its output, also one that failed."""
+    if answer:
+        refuse_form(session.form, (), f"norn fn show {execution} --answer", "an answer is printed byte by byte")
+    record = session.client.call(execution)
+    try:
+        (show_answer if answer else show_record)(session.output, record)
+    except JobFailed:
+        if answer:
+            raise
+
+
+@command.command("replay")
+@_EXECUTION
+@click.option("--release", type=click.IntRange(min=1), help="On this release instead of the live one.")
+@work_options
+@pass_session
+def replay(session: Session, execution: int, release: int | None, waiting: WaitOptions) -> None:
+    """Repeats a recorded call, waits for its end and prints its output as invoke does.
+
+    A call that does not succeed ends with exit status 6.
+    """
+    accepted = session.client.replay(execution, release)
+    again = int(accepted["execution"])
+    if waiting.detach:
+        work.print_accepted(session, accepted)
+        session.output.hint(f"norn fn show {again}")
+        return
+    job = work.wait(session, accepted["job"], waiting)
+    show_call(session.output, session.client.call(again))
+    work.raise_if_failed(session.client, job)
+
+
+@command.command("cancel")
+@_EXECUTION
+@pass_session
+def cancel(session: Session, execution: int) -> None:
+    """Asks a call to stop; prints its state."""
+    call = session.client.cancel_call(execution)
+    session.output.record(call, [("execution", call["id"]), ("state", call["state"])], call["id"])
+    session.output.hint(f"norn fn show {execution}")

@@ -1,0 +1,1 @@
+"""Commands that show apps, and what happened to them."""

@@ -1,0 +1,23 @@
+"""`norn restore`: restores the control plane of this machine from its backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from norn_cli import launch
+from norn_cli.options import command as norn_command
+from norn_cli.options import forms
+
+
+@norn_command("restore")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Put aside what is there already.")
+@forms(because="it prints its progress for people")
+def command(file: Path, replace: bool) -> None:
+    """Restores the control plane of FILE into an empty data directory; norn up then starts it.
+
+    It keeps its name and so finds its containers on the same engine; apps go on serving during the restore.
+    """
+    launch.embedded(["restore", *(["--replace"] if replace else []), "--", str(file)])

@@ -1,0 +1,1 @@
+"""The command's output: tables, times, progress and live views."""

@@ -1,0 +1,1 @@
+"""Following work that the server does, until it ends."""

@@ -1,0 +1,1 @@
+"""Packing a directory on this machine and uploading it to the server."""

@@ -1,0 +1,58 @@
+"""The note of a deploy by name when the app's directory is here too: which files are deployed instead of these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from norn_cli.answers import Json
+from norn_cli.display.output import Style, Styled
+from norn_cli.errors import CliError
+from norn_cli.project import SPEC_FILE, app_of, is_path, read_spec
+from norn_cli.session import Session
+from norn_cli.uploads import uploading
+
+
+def note_source(session: Session, app: str) -> None:
+    """Prints what is deployed, and how to deploy the directory here; nothing if no directory here is the app's."""
+    here = _directory_of(app)
+    known = uploading.known(session, app) if here is not None else None
+    if here is None or known is None or _same(session, here, known):
+        return
+    what = _deployed(known)
+    if what:
+        session.output.say(Styled("note: ", Style.CARE), f"this deploys {what}; {_instead(session, here)}")
+
+
+def _directory_of(app: str) -> Path | None:
+    """Returns the current directory or its subdirectory of the app's name, if one holds the app's infraspec."""
+    return next((place for place in (Path(), Path(app)) if _names(place / SPEC_FILE, app)), None)
+
+
+def _names(file: Path, app: str) -> bool:
+    try:
+        return file.is_file() and app_of(read_spec(file)) == app
+    except CliError:
+        return False
+
+
+def _same(session: Session, here: Path, known: Json) -> bool:
+    """Returns True if the server reads this very directory."""
+    if known.get("source") != "directory" or not session.profile.loopback:
+        return False
+    return Path(str(known.get("origin"))).resolve() == here.resolve()
+
+
+def _deployed(known: Json) -> str:
+    """Returns where the files come from; empty if there is no source, which the server refuses itself."""
+    source, origin = known.get("source"), known.get("origin")
+    if source == "upload":
+        return f"what was uploaded last, {(known.get('upload') or {}).get('revision')}"
+    words = {"git": f"what was pushed to {origin}", "directory": f"{origin}, which the server reads"}
+    return words.get(str(source), "")
+
+
+def _instead(session: Session, here: Path) -> str:
+    if uploading.local(session, here).of_repository:
+        return "what is changed here must be pushed first"
+    word = str(here) if is_path(str(here)) else f"./{here}"
+    return f"norn deploy {word} uploads the directory here"

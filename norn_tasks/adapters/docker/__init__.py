@@ -1,0 +1,1 @@
+"""The Docker engine: its client, images, networks, volumes, registry and disk."""

@@ -1,0 +1,87 @@
+"""Checks the inputs of a build that are not the app's: images of other apps, addresses in the host's own network.
+
+An image is taken by its name alone. The classic builder leaves every step and stage as an image without a name, and the
+engine takes any beginning of an id for the image: a few hexadecimal digits would name the source of another app.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters import dockerfile
+from norn_tasks.adapters.docker.client import APP, STAGE, EngineClient
+from norn_tasks.adapters.docker.registry import Registry
+from norn_tasks.domain.errors import SourceError, StepFailed
+from norn_tasks.ports import BuildOrder
+
+_BY_NAME = "build on a public image, or on one from a registry"
+
+
+_LARGEST_IGNORE = 256 * 1024
+_MOST_PATTERNS = 1000
+"""Lines of a .dockerignore, each of which the docker command tries on each file, without any limit of its own."""
+
+
+class BuildInputs:
+    """Checks the Dockerfile of an order before the builder gets it."""
+
+    def __init__(self, engine: EngineClient, registry: Registry | None) -> None:
+        self._engine = engine
+        self._registry = registry
+
+    def require_own(self, order: BuildOrder, text: str) -> None:
+        """Raises SourceError for a Dockerfile `text` that uses something that is not the app's."""
+        _require_short(order.context / ".dockerignore", order.context)
+        dockerfile.require_public(text, order.dockerfile)
+        for reference in dockerfile.outside_images(text, order.dockerfile, self._platform()):
+            self._require_nobody_elses(reference, order)
+
+    def _require_nobody_elses(self, reference: str, order: BuildOrder) -> None:
+        takes = f"{order.dockerfile} takes from {reference}"
+        if dockerfile.may_be_an_id(reference):
+            raise SourceError(
+                f"{takes}, which may be the id of an image of another app",
+                hint="write the image's whole name, such as docker.io/library/busybox:stable",
+            )
+        found = self._found(reference)
+        if not self._owners(reference, found, order) <= {order.app}:
+            raise SourceError(f"{takes}, an image of another app", hint=_BY_NAME)
+        if found is not None and not dockerfile.is_name_of(reference, found):
+            raise SourceError(f"{takes}, which is not the name of an image but may find one", hint=_BY_NAME)
+
+    def _found(self, reference: str) -> dict[str, Any] | None:
+        """Returns the image of that name on the engine. No builder accepts text that is not the name of an image."""
+        if not dockerfile.is_reference(reference):
+            return None
+        try:
+            return self._engine.image(reference)
+        except StepFailed as error:
+            if "invalid reference" not in error.sentence:
+                raise
+            return None
+
+    def _owners(self, reference: str, found: dict[str, Any] | None, order: BuildOrder) -> set[str]:
+        """Returns the owner of an image, by its name here, its name in the registry, and its labels."""
+        named = re.match(r"(?:(?:index\.)?docker\.io/)?norn/([^:@/]+)", reference)
+        shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
+        labels = ((found or {}).get("Config") or {}).get("Labels") or {}
+        owners = (named[1] if named else None, shared, labels.get(APP), labels.get(STAGE))
+        return {owner for owner in owners if owner is not None}
+
+    def _platform(self) -> dict[str, str]:
+        version: dict[str, Any] = self._engine.ask(lambda client: client.version())
+        os, arch = version["Os"], version["Arch"]
+        values = {"PLATFORM": f"{os}/{arch}", "OS": os, "ARCH": arch, "VARIANT": ""}
+        return {side + key: value for side in ("TARGET", "BUILD") for key, value in values.items()}
+
+
+def _require_short(ignore: Path, context: Path) -> None:
+    if not ignore.resolve().is_relative_to(context.resolve()):
+        raise SourceError(".dockerignore leads out of the source", hint="make it a file of the source")
+    if not ignore.is_file():
+        return
+    if ignore.stat().st_size > _LARGEST_IGNORE or len(ignore.read_bytes().splitlines()) > _MOST_PATTERNS:
+        limits = f"{_LARGEST_IGNORE // 1024} KiB or {_MOST_PATTERNS} lines"
+        raise SourceError(f".dockerignore has more than {limits}", hint="name directories instead of their files")

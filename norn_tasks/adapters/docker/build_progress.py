@@ -1,0 +1,122 @@
+"""Follows the output of `docker build`, of both builders: its stages, and the place and cause of a failure."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+
+from norn_tasks.adapters.processes.lines import with_ends
+from norn_tasks.domain.causes import Cause, cause_of_build
+from norn_tasks.ports import Say
+
+_STEP = re.compile(r"Step (\d+)/(\d+) : (.+)")
+_OUR_LABEL = "LABEL norn.io/stage"
+_MADE = re.compile(r" ---> ([0-9a-f]{12,64})")
+_LONGEST = 200
+"""The most characters of a line of progress."""
+_EXITED = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
+_OF_A_PROGRAM = re.compile(r"returned a non-zero code: \d+|did not complete successfully: exit code")
+_MOST_LINES = 2000
+"""Lines of a step that are kept, to find the cause among them if the step fails."""
+
+_LEGACY_NOTICE = re.compile(
+    r"DEPRECATED: The legacy builder|\s+(BuildKit is currently disabled|environment-variable\.)"
+)
+
+
+_PLACE = re.compile(r"(^Dockerfile:|dockerfile parse error (?:on )?line |\(line (?=\d+\)$))(\d{1,6})")
+_EXCERPT = re.compile(r"( *\d{1,6})( \|.*)", re.DOTALL)
+_OF_A_STEP = re.compile(r"#\d+ (?!WARN: )")
+"""BuildKit's marks of an instruction, and of its output."""
+
+
+class BuildProgress:
+    """Passes the lines of both streams on to `say`, and remembers the facts that are needed afterwards.
+
+    `head`: how many lines Norn has put before the app's own in what is built; `added`: the numbers of the lines that it
+    has put between them. None of them is shown or counted.
+    """
+
+    def __init__(self, say: Say, head: int = 0, added: Sequence[int] = ()) -> None:
+        self._say = with_ends(say)
+        self._head = head
+        self._added = added
+        self._labels = 0
+        self._step = ""
+        self._reason = ""
+        self._base: str | None = None
+        self._last: str | None = None
+        self._output: deque[str] = deque(maxlen=_MOST_LINES)
+        self._stages: list[str] = []
+
+    def out(self, line: str) -> None:
+        """Reads a line of stdout; for the classic builder, its steps and their images."""
+        if step := _STEP.match(line):
+            self._begin_step(int(step[1]), int(step[2]), step[3])
+            return
+        self._say(line)
+        self._output.append(line)
+        if made := _MADE.fullmatch(line):
+            self._base = self._base or made[1]
+            self._last = made[1]
+
+    def _begin_step(self, number: int, of: int, instruction: str) -> None:
+        """Notes a step under the number that it has in the app's own file; a label of ours is no step of the app."""
+        if instruction.startswith(_OUR_LABEL):
+            self._labels += 1
+            return
+        self._output.clear()
+        number -= self._labels
+        self._say(f"Step {number}/{of - len(self._added)} : {instruction}")
+        self._step = f"step {number}, {instruction[:_LONGEST]}"
+        if instruction.upper().startswith("FROM "):
+            self._close_stage()
+
+    def err(self, line: str) -> None:
+        """Reads a line of stderr: all output of BuildKit, the cause of a failure of the classic builder."""
+        if _LEGACY_NOTICE.match(line):
+            return
+        placed = line if _OF_A_STEP.match(line) else self._placed(line)
+        if placed is not None:
+            self._say(placed)
+            self._output.append(placed)
+            self._reason = placed
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The images that finished stages left (of the classic builder; BuildKit leaves none).
+
+        The last one is first: a stage without steps may be the parent of a later one, and cannot be removed before it.
+        """
+        return tuple(reversed(self._stages))
+
+    @property
+    def failure(self) -> str:
+        """Where and why it failed, as far as the builder reported it: what comes after "the build failed"."""
+        reason = _EXITED.sub(r"it exited \1", self._reason) or "it gave no reason"
+        what = f" at {self._step}: {reason}" if self._step else f": {reason}"
+        return f"{what}: {self.cause.text}" if self.cause else what
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause that the output of a program of the build names; none if it was not a program that failed."""
+        return cause_of_build(self._output) if _OF_A_PROGRAM.search(self._reason) else None
+
+    def _placed(self, line: str) -> str | None:
+        """Returns a line with the numbers of lines as they are in the app's file; None for a line of ours."""
+        excerpt = _EXCERPT.fullmatch(line)
+        if excerpt is None:
+            return _PLACE.sub(lambda found: f"{found[1]}{self._own(int(found[2]))}", line)
+        number = self._own(int(excerpt[1]))
+        return f"{number:{len(excerpt[1])}}{excerpt[2]}" if number > 0 else None
+
+    def _own(self, number: int) -> int:
+        """Returns the number that a line of the built text has in the app's own file."""
+        return number - self._head - sum(added < number for added in self._added)
+
+    def _close_stage(self) -> None:
+        # A stage without a step of its own is its base, which is not ours.
+        if self._last is not None and self._last != self._base and self._last not in self._stages:
+            self._stages.append(self._last)
+        self._base = self._last = None

@@ -1,0 +1,300 @@
+"""Builds images with the `docker` CLI, and manages the images that carry Norn's label.
+
+It uses BuildKit if the CLI has it, and the classic builder otherwise. Either way the build ends when the CLI ends, and
+the CLI ends with the worker (see `process`). BuildKit cannot limit the memory and CPU of a build. The classic builder
+can, and is used if the setting NORN_BUILDER asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters import dockerfile
+from norn_tasks.adapters.docker.build_inputs import BuildInputs
+from norn_tasks.adapters.docker.build_progress import BuildProgress
+from norn_tasks.adapters.docker.client import APP, INSTANCE, PREFIX, STAGE, EngineClient, image_labels
+from norn_tasks.adapters.docker.disk import DiskGuard, spaces
+from norn_tasks.adapters.docker.registry import Registry
+from norn_tasks.adapters.processes.process import Command, base_environment, run
+from norn_tasks.domain.disk import GIB, NOTHING, Least, amount
+from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, RegistryFailed, SourceError, StepFailed
+from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
+
+_PERIOD = 100_000
+"""The microseconds of a CPU scheduling period; a build may use this much CPU time in it for each of its cores."""
+_HINTS = (
+    (r"(code:|exited) 137\b", "it was killed, likely for lack of memory: raise NORN_BUILD_MEMORY, or build with less"),
+    (r"no space left on device", "the engine's disk is full: `docker system df` shows what uses it"),
+    (r"(COPY|ADD) failed|cache key|checksum of ref", "it is not in the source, or .dockerignore leaves it out"),
+    (r"pull access denied|manifest (unknown|for )|resolve source metadata",
+     "check the name in FROM; a private image needs `docker login`"),
+    (r"no such host|dial tcp|connection refused", "no registry answers there: check the name in FROM, or the network"),
+    (r"dockerfile parse error|unknown instruction", "correct the Dockerfile"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """The limits of one build: seconds, bytes, cores; and the space that must be free on the disks."""
+
+    timeout: float
+    memory: int
+    cpus: float
+    least: Least = NOTHING
+    cache: int = 10 * GIB
+    largest: int | None = None
+    """The most bytes that an image may have; None for no limit."""
+    classic: bool = False
+    """Whether to use the classic builder, the only one that enforces the limits of memory and cores."""
+
+
+class DockerImages:
+    """Implements `ports.Images` on an engine; `queue` allows one build at a time."""
+
+    def __init__(
+        self,
+        engine: EngineClient,
+        workspace: Path,
+        limits: BuildLimits,
+        queue: BuildQueue,
+        docker: str = "docker",
+        registry: Registry | None = None,
+        name: str = "docker",
+    ) -> None:
+        self.engine = name
+        self._engine = engine
+        self._workspace = workspace
+        self._limits = limits
+        self._queue = queue
+        self._docker = docker
+        self._registry = registry
+        self._inputs = BuildInputs(engine, registry)
+        self._buildkit: bool | None = None
+
+    def build(self, order: BuildOrder, watch: Watch) -> Image:
+        """Builds with live output and limits."""
+        disks = spaces(self._engine, self._workspace)
+        self._limits.least.require(disks)
+        written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
+        self._inputs.require_own(order, written.text)
+        if not self._has_buildkit(watch):
+            written = dockerfile.with_stage_labels(written, order.dockerfile, f"{STAGE}={order.app}")
+        self._workspace.mkdir(parents=True, exist_ok=True)
+        with self._queue.turn(watch, keep=order.another), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
+            recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
+            recipe.write_text(written.text, "utf-8")
+            progress = BuildProgress(watch.say, written.head, written.added)
+            self._run(
+                self._argv(order, recipe, made, watch), progress, watch, DiskGuard(disks, self._limits.least.free)
+            )
+            built = self.find(made.read_text().strip())
+        if built is None:
+            raise BuildFailed(f"the image {order.tag} was built and is no longer on the engine")
+        try:
+            self._require_own_labels(built, order)
+            self._require_small(built)
+        except SourceError:
+            self._discard(built, progress.stages)
+            raise
+        return replace(self._tagged(built, order.tag), stages=progress.stages)
+
+    def find(self, reference: str) -> Image | None:
+        """Returns the image with a tag or id; None if there is none."""
+        found = self._engine.image(reference)
+        return _image(found) if found is not None else None
+
+    def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
+        """Pushes an image to the registry, and returns its reference there, by digest; None without a registry."""
+        registry = self._registry
+        if registry is None:
+            return None
+        watch.say(f"pushing {image_id} to {registry.address}/{name}\n")
+        with _registry_failures(registry, "did not take the image"):
+            return self._engine.promptly(lambda client: registry.push(client, image_id, name), watch.stop)
+
+    def pull(self, reference: str, watch: Watch) -> Image:
+        """Fetches a published image by its reference."""
+        registry = self._registry or Registry(reference.partition("/")[0])
+        watch.say(f"pulling {reference}\n")
+        with _registry_failures(registry, f"does not give {reference}"):
+            self._engine.promptly(lambda client: registry.pull(client, reference), watch.stop)
+        pulled = self.find(reference)
+        if pulled is None:
+            raise registry.failed(f"does not give {reference}", "it was pulled and is not on the engine")
+        return pulled
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists the images that carry our label for the app."""
+        mine = {"label": f"{APP}={app}"}
+        listed = self._engine.ask(lambda client: client.images(filters=mine))
+        found = (self.find(each["Id"]) for each in listed)
+        return tuple(image for image in found if image is not None)
+
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of all images that carry our label."""
+        ours = {"label": APP}
+        return frozenset(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=ours)))
+
+    def trim_cache(self) -> int:
+        """Trims BuildKit's cache to its limit, least recently used first; the classic builder has none."""
+        most = self._limits.cache
+        done: dict[str, Any] = self._engine.ask(lambda client: client.prune_builds(keep_storage=most, all=True))
+        return int(done.get("SpaceReclaimed") or 0)
+
+    def stages_of(self, app: str) -> tuple[str, ...]:
+        """Lists the ids of the untagged images of stages that builds of the app left behind."""
+        left = {"label": f"{STAGE}={app}", "dangling": True}
+        return tuple(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=left)))
+
+    def remove(self, image_id: str) -> bool:
+        """Removes an image that carries our label, with all its tags."""
+        image = self.find(image_id)
+        return image is None or (APP in image.labels and self._removed(image))
+
+    def remove_stage(self, image_id: str) -> bool:
+        """Removes the image of a stage: it has neither a tag nor our label, unlike an app's image."""
+        image = self.find(image_id)
+        return image is None or (not image.tags and APP not in image.labels and self._removed(image))
+
+    def _require_own_labels(self, built: Image, order: BuildOrder) -> None:
+        """Raises SourceError when the image has a label of Norn that Norn did not set.
+
+        A container inherits the labels of its image, and Norn recognises its containers by their labels.
+        """
+        foreign = sorted(name for name in built.labels if name.startswith(PREFIX) and name not in image_labels(order))
+        if foreign:
+            raise SourceError(
+                f"the image has the label {foreign[0]}, and only Norn gives labels that begin with {PREFIX}",
+                hint=f"remove it from the LABEL lines of {order.dockerfile}, or build on an image without it",
+            )
+
+    def _discard(self, built: Image, stages: Iterable[str]) -> None:
+        """Removes an image that was refused, unless an earlier build has made and tagged the same one."""
+        if not built.tags:
+            self._untag(built.id)
+        for stage in stages:
+            self.remove_stage(stage)
+
+    def _require_small(self, built: Image) -> None:
+        most = self._limits.largest
+        if most is not None and built.size > most:
+            raise SourceError(
+                f"the image has {amount(built.size)}, and {amount(most)} are allowed",
+                hint="copy less into its last stage, or raise NORN_IMAGE_MAX",
+            )
+
+    def _tagged(self, built: Image, tag: str) -> Image:
+        """Tags an image after its checks: a tag thus means that it was checked, even if an earlier worker died."""
+        name, _, version = tag.rpartition(":")
+        self._engine.ask(lambda client: client.tag(built.id, name, version))
+        return replace(built, tags=(*built.tags, *(() if tag in built.tags else (tag,))))
+
+    def _removed(self, image: Image) -> bool:
+        return not self._used(image) and all(map(self._untag, (*image.tags, image.id)))
+
+    def _used(self, image: Image) -> bool:
+        by = {"ancestor": image.id}
+        return bool(self._engine.ask(lambda client: client.containers(all=True, filters=by)))
+
+    def _untag(self, reference: str) -> bool:
+        try:
+            self._engine.ask(lambda client: client.remove_image(reference))
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        return True
+
+    def _argv(self, order: BuildOrder, recipe: Path, made: Path, watch: Watch) -> list[str]:
+        argv = [self._docker, "build", "--force-rm", f"--file={recipe}", f"--iidfile={made}"]
+        argv += [f"--label={key}={value}" for key, value in image_labels(order).items()]
+        argv += [f"--target={order.target}"] if order.target is not None else []
+        argv += self._buildkit_options(order) if self._has_buildkit(watch) else self._classic_limits()
+        return [*argv, "--", str(order.context)]
+
+    def _buildkit_options(self, order: BuildOrder) -> list[str]:
+        """Returns the options for BuildKit; each app has caches (`RUN --mount=type=cache`) of its own."""
+        caches = f"norn/{order.instance}/{order.app}"
+        return ["--progress=plain", f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={caches}"]
+
+    def _classic_limits(self) -> list[str]:
+        memory, quota = self._limits.memory, int(self._limits.cpus * _PERIOD)
+        return [f"--memory={memory}", f"--memory-swap={memory}", f"--cpu-period={_PERIOD}", f"--cpu-quota={quota}"]
+
+    def _run(self, argv: list[str], progress: BuildProgress, watch: Watch, room: DiskGuard) -> None:
+        command = Command(
+            "the build",
+            argv,
+            self._environment(buildkit=self._has_buildkit(watch)),
+            self._limits.timeout,
+            progress.err,
+            watch.stop,
+            hear=progress.out,
+            check=room.check,
+            hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
+        )
+        if run(command).code == 0:
+            return
+        # A build that failed because the engine went away is not the app's failure: this raises EngineDown.
+        self._engine.briefly(lambda client: client.ping())
+        failure = progress.failure
+        cause = progress.cause
+        killed, *others = [hint if re.search(sign, failure) else "" for sign, hint in _HINTS]
+        hint = killed or (cause.hint if cause else next(filter(None, others), ""))
+        raise BuildFailed(f"the build failed{failure}", hint=hint)
+
+    def _environment(self, *, buildkit: bool) -> dict[str, str]:
+        return base_environment() | {
+            "DOCKER_HOST": self._engine.address,
+            "DOCKER_BUILDKIT": "1" if buildkit else "0",
+            "BUILDX_BUILDER": "default",
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+        }  # fmt: skip
+
+    def _has_buildkit(self, watch: Watch) -> bool:
+        """Returns True if this CLI has BuildKit: in its plugin buildx, or, before version 23, built in."""
+        if self._limits.classic:
+            return False
+        if self._buildkit is None:
+            version: list[str] = []
+            self._tried(["--version"], version, watch)
+            major = re.search(r"version (\d+)\.", "".join(version))
+            old = major is not None and int(major[1]) < 23
+            self._buildkit = old or self._tried(["buildx", "version"], [], watch)
+        return self._buildkit
+
+    def _tried(self, words: list[str], said: list[str], watch: Watch) -> bool:
+        env = self._environment(buildkit=True)
+        ignored: list[str] = []
+        command = Command("docker", [self._docker, *words], env, 60, ignored.append, watch.stop, hear=said.append)
+        return run(command).code == 0
+
+
+@contextmanager
+def _registry_failures(registry: Registry, what: str) -> Iterator[None]:
+    """Turns an error that the engine reports about the registry into a RegistryFailed."""
+    try:
+        yield
+    except RegistryFailed:
+        raise
+    except (NotFound, StepFailed) as error:
+        raise registry.failed(what, error.facts.get("said", error)) from error
+
+
+def _image(found: dict[str, Any]) -> Image:
+    config = found.get("Config") or {}
+    labels = {name: value for name, value in (config.get("Labels") or {}).items() if name != STAGE}
+    return Image(
+        id=found["Id"],
+        tags=tuple(found.get("RepoTags") or ()),
+        labels=labels,
+        instance=labels.get(INSTANCE, ""),
+        user=config.get("User") or "",
+        size=int(found.get("Size") or 0),
+    )

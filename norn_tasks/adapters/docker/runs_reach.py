@@ -1,0 +1,113 @@
+"""The reach of the containers of runs: the machine, at the address of their bridge, and the metadata of a cloud.
+
+A short container tries both. Whether the first is open is a matter of the machine's firewall, and whether the second is
+closed as well; neither can be read from the engine.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from docker import APIClient
+
+from norn_tasks.adapters.docker import networks
+from norn_tasks.adapters.docker.client import INSTANCE, OWNER, EngineClient
+from norn_tasks.domain.errors import NotFound, StepFailed
+from norn_tasks.ports import RunsReach
+
+IMAGE = "busybox:stable"
+"""The image of the container that tries; without it on the engine nothing is tried."""
+AGAIN = 3600.0
+"""Seconds after which it is tried again."""
+METADATA = "169.254.169.254"
+CLOSES_IO_URING = 25
+"""The version of Docker from which on its seccomp profile leaves io_uring out."""
+
+_PATIENCE = 15.0
+_MEMORY = 32 * 2**20
+_SCRIPT = """
+connects() { timeout 4 nc -w 2 "$@" </dev/null >/dev/null 2>&1; test $? != 1; }
+connects $METADATA 80 && echo metadata
+connects $HOST $PORT && echo host
+test "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 2 || echo io_uring
+"""
+"""nc ends with 1 when it cannot connect within 2 s; a server that says nothing keeps it until it is ended."""
+
+
+class ReachProbe:
+    """Looks at the network of runs on one engine; keeps what was tried for an hour."""
+
+    def __init__(self, client: EngineClient, instance: str) -> None:
+        self._client, self._name = client, f"norn-probe-{instance}"
+        self._labels = {OWNER: "probe", INSTANCE: instance}
+        self._tried_at: float | None = None
+        self._tried = RunsReach("")
+
+    def look(self) -> RunsReach:
+        """Returns where runs reach the machine, and what was tried of it; raises EngineDown."""
+        address = address_of(networks.ensure(self._client, networks.RUNS, talk=False))
+        if self._tried_at is None or time.monotonic() - self._tried_at > AGAIN or self._tried.address != address:
+            self._tried, self._tried_at = self._try(address), time.monotonic()
+        return self._tried
+
+    def _try(self, address: str) -> RunsReach:
+        host = address.partition("/")[0]
+        with _listening(host) as port:
+            try:
+                said = self._said({"METADATA": METADATA, "HOST": host, "PORT": str(port or 1)})
+            except (NotFound, StepFailed):
+                return RunsReach(address)
+        io_uring = "io_uring" in said and not self._client.briefly(_closes_io_uring)
+        return RunsReach(address, "host" in said if port else None, "metadata" in said, io_uring)
+
+    def _said(self, environment: dict[str, str]) -> list[str]:
+        """Returns the lines that the container printed; raises NotFound without its image."""
+        self._client.take_away(self._name)
+        container = self._client.briefly(lambda client: self._create(client, environment))
+        try:
+            self._client.briefly(lambda client: client.start(container))
+            self._client.briefly(lambda client: client.wait(container), _PATIENCE)
+            said: bytes = self._client.briefly(lambda client: client.logs(container, stderr=False))
+        finally:
+            self._client.take_away(container)
+        return said.decode().split()
+
+    def _create(self, client: APIClient, environment: dict[str, str]) -> str:
+        host_config = client.create_host_config(
+            cap_drop=["ALL"], security_opt=["no-new-privileges:true"], read_only=True, pids_limit=16,
+            mem_limit=_MEMORY, memswap_limit=_MEMORY, network_mode=networks.RUNS,
+        )  # fmt: skip
+        made: dict[str, Any] = client.create_container(
+            IMAGE, entrypoint=["sh", "-c", _SCRIPT], environment=environment, name=self._name, labels=self._labels,
+            host_config=host_config,
+        )  # fmt: skip
+        return str(made["Id"])
+
+
+def _closes_io_uring(client: APIClient) -> bool:
+    """Returns True for an engine whose own seccomp profile has no io_uring: Docker from 25.0 on."""
+    version = re.match(r"\d+", str(client.version()["Version"]))
+    return version is not None and int(version[0]) >= CLOSES_IO_URING
+
+
+def address_of(network: dict[str, Any]) -> str:
+    """Returns the address of a network's bridge on the engine's machine, with the length of its prefix."""
+    pool = network["IPAM"]["Config"][0]
+    return f"{pool['Gateway'].partition('/')[0]}/{pool['Subnet'].partition('/')[2]}"
+
+
+@contextmanager
+def _listening(host: str) -> Iterator[int | None]:
+    """Yields a port at which this process listens; None when the engine's machine is another one."""
+    try:
+        server = socket.create_server((host, 0))
+    except OSError:
+        yield None
+        return
+    with server:
+        yield server.getsockname()[1]

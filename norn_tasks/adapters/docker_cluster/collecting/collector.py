@@ -1,0 +1,195 @@
+"""Sees that every replica's log is read: a thread for each, as long as it has something to say."""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import socket
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from norn_tasks.adapters.docker.client import APP, INSTANCE, EngineClient
+from norn_tasks.adapters.docker_cluster.collecting.container import ContainerLog, origin_of
+from norn_tasks.adapters.docker_cluster.containers import listed
+from norn_tasks.domain.app_logs.lines import LogOrigin
+from norn_tasks.domain.errors import EngineDown, NornError, NotFound
+from norn_tasks.ports import Hiding, KeptLogs
+
+log = logging.getLogger(__name__)
+
+_WRITING = ("running", "restarting", "paused")
+_LOOK = 30.0
+"""Seconds between two looks at all containers; the engine reports each start and end of one before that."""
+_TURN = 2.0
+"""Seconds between two tries to be the one process that collects."""
+_TRIM = 3600.0
+_AGAIN = 5.0
+"""Seconds before a container is read again after an error."""
+
+
+class LogCollector:
+    """Collects the lines of this control plane's replicas; of several processes that try, one does it."""
+
+    def __init__(self, engine: EngineClient, instance: str, logs: KeptLogs, hiding: Hiding) -> None:
+        self._engine, self._instance, self._logs, self._hiding = engine, instance, logs, hiding
+        self._stop = threading.Event()
+        self._readers: dict[str, threading.Thread] = {}
+        self._read: set[str] = set()
+        self._apps: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+        self._trimmed = float("-inf")
+
+    def run(self) -> None:
+        """Collects until it is stopped."""
+        while not self._stop.is_set():
+            self.turn()
+            self._stop.wait(_TURN)
+
+    def turn(self) -> None:
+        """Collects unless another process does, until the engine is away or it is stopped."""
+        with self._logs.collector(0) as mine:
+            if mine:
+                self._collect()
+
+    def stop(self) -> None:
+        """Ends the collecting soon."""
+        self._stop.set()
+
+    def _collect(self) -> None:
+        """Attends to what the engine reports, until the engine is away or the collector is stopped."""
+        try:
+            with _Changes(self._engine.address, self._instance) as changes:
+                looked = float("-inf")
+                while not self._stop.is_set():
+                    if time.monotonic() - looked >= _LOOK:
+                        self._tidy(self._attend())
+                        self._said.pop("replicas", None)
+                        looked = time.monotonic()
+                    changed = changes.wait(1.0)
+                    if changed:
+                        self._read -= changed
+                        self._forget(changed - self._attend())
+        except NornError as error:
+            self._say("replicas", error.sentence)
+        except OSError as error:
+            self._say("replicas", str(error))
+
+    def _attend(self) -> set[str]:
+        """Starts a reader for each container that may have new lines; returns all containers."""
+        there = listed(self._engine.briefly, self._instance)
+        for each in there:
+            container, writes = each["Id"], each["State"] in _WRITING
+            reader = self._readers.get(container)
+            if each["State"] == "created" or (reader is not None and reader.is_alive()):
+                continue
+            if writes or container not in self._read:
+                self._begin(each)
+        ids = {each["Id"] for each in there}
+        self._readers = {id_: thread for id_, thread in self._readers.items() if thread.is_alive() or id_ in ids}
+        self._read &= ids
+        return ids
+
+    def _begin(self, replica: dict[str, Any]) -> None:
+        try:
+            origin = origin_of(replica["Id"], replica["Labels"])
+        except (KeyError, ValueError) as error:
+            self._say(replica["Id"], f"the labels of {replica['Id'][:12]} cannot be read: {error!r}")
+            return
+        app = self._apps[origin.container] = replica["Labels"][APP]
+        thread = threading.Thread(
+            target=self._read_container, args=(app, origin), name=f"logs-{app}-{origin.name}", daemon=True
+        )
+        self._readers[origin.container] = thread
+        thread.start()
+
+    def _read_container(self, app: str, origin: LogOrigin) -> None:
+        container = ContainerLog(self._engine.address, self._logs, self._hiding, app, origin)
+        while not self._stop.is_set():
+            try:
+                if container.collect(self._stop):
+                    self._read.add(origin.container)
+                    return
+            except NotFound:
+                return
+            except NornError as error:
+                self._say(app, error.sentence)
+            except Exception:
+                log.exception("the log of a replica of %s was not read; it is tried again", app)
+            else:
+                self._said.pop(app, None)
+            self._stop.wait(_AGAIN)
+
+    def _say(self, about: str, sentence: str) -> None:
+        """Writes a warning, once for each trouble."""
+        if self._said.get(about) != sentence:
+            self._said[about] = sentence
+            log.warning("logs of %s are not collected: %s", about, sentence)
+
+    def _forget(self, gone: set[str]) -> None:
+        """Forgets the positions of containers that were removed a moment ago."""
+        for container in gone & set(self._apps):
+            reader = self._readers.get(container)
+            if reader is None or not reader.is_alive():
+                self._logs.forget_container(self._apps.pop(container), LogOrigin(container, 0, 0, 0))
+
+    def _tidy(self, there: set[str]) -> None:
+        """Forgets the positions of containers that are gone; from time to time, deletes lines that are too old."""
+        for app in self._logs.apps():
+            for container in self._logs.containers(app):
+                # Only the docker engine's ids: other clusters have their own, and look after their own.
+                if len(container) == 64 and container not in there:
+                    self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
+        if time.monotonic() - self._trimmed > _TRIM:
+            self._trimmed = time.monotonic()
+            self._logs.trim()
+
+
+class _Changes:
+    """The engine's reports of replicas that start, end or are removed. Raises EngineDown."""
+
+    def __init__(self, address: str, instance: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._rest = b""
+        chosen = {
+            "type": ["container"], "event": ["start", "die", "destroy"], "label": [f"{INSTANCE}={instance}"],
+        }  # fmt: skip
+        query = urllib.parse.urlencode({"filters": json.dumps(chosen)})
+        try:
+            self._socket.settimeout(10)
+            self._socket.connect(address.removeprefix("unix://"))
+            self._socket.sendall(f"GET /events?{query} HTTP/1.0\r\n\r\n".encode())
+            self._poll = select.poll()
+            self._poll.register(self._socket, select.POLLIN)
+        except OSError as error:
+            self._socket.close()
+            raise EngineDown(f"the engine at {address} does not answer: {error}") from error
+
+    def __enter__(self) -> _Changes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def wait(self, seconds: float) -> set[str]:
+        """Returns the containers that changed, after waiting at most this time for the first."""
+        if not self._poll.poll(seconds * 1000):
+            return set()
+        try:
+            data = self._socket.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            raise EngineDown("the engine has closed the connection that reports changes of containers")
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return set(_containers(whole))
+
+
+def _containers(lines: list[bytes]) -> Iterator[str]:
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError):  # the head of the answer is none of them
+            yield json.loads(line)["Actor"]["ID"]

@@ -1,0 +1,54 @@
+"""Tries the ports of a replica from outside: which ones accept, and whether one speaks TLS."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from norn_tasks.domain.causes import OpenSocket
+
+USUAL = (80, 443, 1313, 3000, 3001, 4000, 4173, 4200, 4321, 5000, 5173, 8000, 8001, 8080, 8081, 8443, 8888, 9000, 9090)
+"""Ports on which servers listen by default."""
+
+_PORT = re.compile(r"(?<![\d.])(\d{2,5})(?![\d.])")
+_TRY = 0.3
+
+
+def accepting(ip: str, found: dict[str, Any], lines: Iterable[str], port: int | None) -> tuple[OpenSocket, ...] | None:
+    """Returns the sockets among the likely ports that accept; none when no port does, as others may."""
+    exposed = {int(each.partition("/")[0]) for each in found["Config"].get("ExposedPorts") or {}}
+    named = {int(each) for line in lines for each in _PORT.findall(line) if int(each) < 65_536}
+    likely = sorted({*USUAL, *exposed, *named} - {port})
+    with ThreadPoolExecutor(16) as pool:
+        open_ = [
+            each
+            for each, accepts in zip(likely, pool.map(lambda each: _accepts(ip, each), likely), strict=True)
+            if accepts
+        ]
+    return tuple(OpenSocket("", each) for each in open_) or None
+
+
+def _accepts(ip: str, port: int) -> bool:
+    try:
+        with socket.create_connection((ip, port), timeout=_TRY):
+            return True
+    except OSError:
+        return False
+
+
+def speaks_tls(ip: str, port: int | None) -> bool:
+    """Returns true when the port answers a TLS handshake. The certificate is not looked at: nothing is sent."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((ip, port or 0), timeout=1) as plain, context.wrap_socket(plain):
+            return True
+    except ssl.SSLError as error:
+        # An alert is an answer in TLS as well; WRONG_VERSION_NUMBER is one in another protocol.
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False

@@ -1,0 +1,55 @@
+"""The ends of replicas' programs, from the engine's events.
+
+A replica that ends is started again at once and then looks as if nothing had happened: only the events say with which
+code it ended, and that it ran out of memory. The engine keeps the last few hundred of them.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from docker import APIClient
+
+from norn_tasks.adapters.docker.client import APP, INSTANCE, EngineClient
+from norn_tasks.domain.errors import NotFound, StepFailed
+from norn_tasks.domain.jobs.replica import ReplicaEnd
+
+SINCE = 90
+"""Seconds that one look reads back: several looks see the same end, and it is kept once."""
+_KILLED_SOON = 5 * 10**9
+"""Nanoseconds within which a container ends that the kernel has taken memory from by force."""
+
+
+def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
+    """Returns the ends of the last while by container, oldest first; none if the engine does not show its events."""
+    now = int(time.time())
+
+    def read(client: APIClient) -> list[dict[str, Any]]:
+        chosen = {"type": "container", "event": ["die", "oom"], "label": [f"{INSTANCE}={instance}", APP]}
+        return list(client.events(since=now - SINCE, until=now, filters=chosen, decode=True))
+
+    try:
+        events = engine.briefly(read)
+    except (NotFound, StepFailed):
+        return {}  # a proxy in front of the engine may refuse it; the count of restarts is still seen
+    return _paired(events)
+
+
+def _paired(events: list[dict[str, Any]]) -> dict[str, list[ReplicaEnd]]:
+    """Returns the ends, each with whether the kernel had taken memory from the container by force."""
+    found: dict[str, list[ReplicaEnd]] = {}
+    out_of_memory: dict[str, int] = {}
+    for event in events:
+        container, at = event["Actor"]["ID"], int(event["timeNano"])
+        if event["Action"] == "oom":
+            out_of_memory[container] = at
+            continue
+        code = event["Actor"]["Attributes"].get("exitCode", "")
+        killed = at - out_of_memory.get(container, at - 2 * _KILLED_SOON) < _KILLED_SOON and code != "0"
+        moment = datetime.fromtimestamp(at / 10**9, UTC)
+        found.setdefault(container, []).append(
+            ReplicaEnd(container, moment, int(code) if code.isdigit() else None, killed)
+        )
+    return found

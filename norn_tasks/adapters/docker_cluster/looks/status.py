@@ -1,0 +1,66 @@
+"""The status of an app from its containers and rows: how many replicas there should be, how many serve, and each one.
+
+The engine does not know how many are wanted, the rows do: a replica keeps its row until it is meant to go, so the rows
+of a live generation are the wanted number, also after somebody removed a container. While one generation takes
+over from another it is the number of the larger one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.replica import Replica, ReplicaState
+
+
+def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
+    """Returns the status of an app; without `wanted` that number is read from the rows."""
+    rows = [each.row for each in world.replicas if each.row is not None] + list(world.lost)
+    wanted = _wanted(rows) if wanted is None else wanted
+    missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
+    ready = sum(each.well for each in world.replicas)
+    present = tuple(each.generation for each in world.replicas if each.live and _there(each) and not each.hung)
+    return WorkloadStatus(
+        app,
+        wanted,
+        min(ready, wanted),
+        tuple(_replica(each) for each in sorted(world.replicas, key=_order)),
+        f"{missing} {'replica is' if missing == 1 else 'replicas are'} gone from the engine" if missing else "",
+        present,
+    )
+
+
+def _there(each: ReplicaContainer) -> bool:
+    return each.running or each.state == "restarting"
+
+
+def _wanted(rows: list[Replica]) -> int:
+    there = Counter(row.generation for row in rows if row.state != ReplicaState.LEAVING)
+    live = {row.generation for row in rows if row.state == ReplicaState.LIVE}
+    return max((there[generation] for generation in live or there), default=0)
+
+
+def _order(each: ReplicaContainer) -> tuple[int, int]:
+    return each.generation, each.index
+
+
+def _replica(each: ReplicaContainer) -> ReplicaStatus:
+    return ReplicaStatus(each.name, each.state, each.release, each.restarts, _healthy(each), _message(each))
+
+
+def _healthy(each: ReplicaContainer) -> bool | None:
+    """Returns None while it is not live: its gate has not judged it yet, or it is leaving."""
+    return each.well and not each.moved if each.live else None
+
+
+def _message(each: ReplicaContainer) -> str:
+    if each.moved:
+        return f"it is at {each.address}, and requests go to another address until the next rollout"
+    if each.running and each.live and each.row is not None and each.row.unhealthy:
+        return f"{each.row.fault}, {each.row.failures} times in a row"
+    if each.state in ("running", "created"):
+        return "leaving" if each.leaving else ""
+    if each.oom_killed:
+        return "it used more than its memory and was killed"
+    return f"exited {each.exit_code}" if each.state in ("exited", "restarting", "dead") else ""

@@ -1,0 +1,186 @@
+"""The files of one app's kept lines: an open one that is appended to, and sealed ones of which the oldest are deleted.
+
+Several processes write: the worker that collects, and the one that removes a container. Each change holds a lock, and
+looks first what others have changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from norn_tasks.adapters.kept_logs import chunks
+from norn_tasks.adapters.kept_logs.private import make_directory, opener
+from norn_tasks.adapters.kept_logs.records import LineRecord, Positions, decoded, encoded
+from norn_tasks.domain.app_logs.lines import Position
+
+OPEN, CHUNK = ".open", ".chunk"
+OPEN_LINES = 100_000
+"""The lines at which the open file is sealed, though it has few bytes."""
+
+
+@dataclass(frozen=True)
+class KeepLimits:
+    """The bounds of each app's lines."""
+
+    most_bytes: int
+    """The bytes of its files."""
+    seconds: float
+    """The age of its lines."""
+    open_bytes: int = 4 * 1024 * 1024
+    """The size at which the open file is sealed."""
+
+
+@dataclass
+class _OpenFile:
+    """The open file as this process knows it."""
+
+    number: int = 0
+    inode: int = 0
+    size: int = 0
+    lines: int = 0
+    positions: Positions = field(default_factory=dict)
+
+
+class AppFiles:
+    """The directory of one app, for one process that writes; its threads share it."""
+
+    def __init__(self, directory: Path, limits: KeepLimits) -> None:
+        self._directory = directory
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._known = _OpenFile()
+
+    def position(self, container: str) -> Position:
+        """Returns how far a container was read; an empty position if nothing of it was kept."""
+        if not self._directory.is_dir():
+            return {}
+        with self._locked():
+            return self._known.positions.get(container, {})
+
+    def containers(self) -> tuple[str, ...]:
+        """Returns the containers that have a position."""
+        if not self._directory.is_dir():
+            return ()
+        with self._locked():
+            return tuple(self._known.positions)
+
+    def append(self, record: LineRecord) -> None:
+        """Keeps a record whole, or raises OSError and keeps nothing of it."""
+        make_directory(self._directory)
+        with self._locked():
+            self._write(encoded(record))
+            self._note(record)
+            if self._known.size >= self._limits.open_bytes or self._known.lines >= OPEN_LINES:
+                self._seal()
+
+    def trim(self) -> None:
+        """Deletes what is too old, and what is over the bound of bytes."""
+        with self._locked():
+            path = self._open_path()
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > self._limits.seconds:
+                    self._seal()
+            self._delete_old()
+
+    def _write(self, data: bytes) -> None:
+        path, size = self._open_path(), self._known.size
+        with open(path, "ab", buffering=0, opener=opener) as file:
+            try:
+                written = file.write(data)
+                if written != len(data):
+                    raise OSError(f"only {written} of {len(data)} bytes were written")
+            except OSError:
+                file.truncate(size)
+                raise
+            self._known.inode = os.fstat(file.fileno()).st_ino
+        self._known.size = size + len(data)
+
+    def _open_path(self) -> Path:
+        return self._directory / f"{self._known.number:08d}{OPEN}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        place = self._directory / "lock"
+        with self._lock, open(place, "a", opener=opener) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._refresh()
+            yield
+
+    def _refresh(self) -> None:
+        """Learns what other processes have written, and cuts off a record that was not written to its end."""
+        sealed, open_ = numbers(self._directory, CHUNK), numbers(self._directory, OPEN)
+        newest = sealed[-1] if sealed else 0
+        for number in [each for each in open_ if each <= newest]:  # sealed, and not deleted by a process that died
+            (self._directory / f"{number:08d}{OPEN}").unlink(missing_ok=True)
+        number = newest + 1
+        try:
+            found = (self._directory / f"{number:08d}{OPEN}").stat()
+            inode, size = found.st_ino, found.st_size
+        except FileNotFoundError:
+            inode, size = 0, 0
+        known = self._known
+        if (known.number, known.inode) != (number, inode) or size < known.size:
+            known = _OpenFile(number, inode, positions=self._positions_at(newest))
+        self._known = known
+        if size > known.size:
+            self._read_on(size)
+
+    def _positions_at(self, newest: int) -> Positions:
+        head = chunks.head_of(self._directory / f"{newest:08d}{CHUNK}") if newest else None
+        return dict(head.positions) if head is not None else {}
+
+    def _read_on(self, size: int) -> None:
+        with self._open_path().open("r+b") as file:
+            file.seek(self._known.size)
+            end = begin = self._known.size
+            for record, after in decoded(file.read()):
+                self._note(record)
+                end = begin + after
+            if end < size:
+                file.truncate(end)
+        self._known.size = end
+
+    def _note(self, record: LineRecord) -> None:
+        record.note(self._known.positions)
+        self._known.lines += len(record.batch.texts)
+
+    def _seal(self) -> None:
+        path = self._open_path()
+        lines = [line for record, _ in decoded(path.read_bytes()) for line in record.lines()]
+        chunks.write(path.with_suffix(CHUNK), lines, self._known.positions)
+        path.unlink()
+        self._known = _OpenFile(self._known.number + 1, positions=self._known.positions)
+        self._delete_old()
+
+    def _delete_old(self) -> None:
+        """Deletes the oldest chunks. The newest keeps its head, which has the positions."""
+        paths = [self._directory / f"{number:08d}{CHUNK}" for number in numbers(self._directory, CHUNK)]
+        sizes = [path.stat().st_size for path in paths]
+        most = self._limits.most_bytes - self._limits.open_bytes * 5 // 4
+        while len(paths) > 1 and (sum(sizes) > most or self._too_old(paths[0])):
+            paths.pop(0).unlink()
+            sizes.pop(0)
+        if paths and (head := self._too_old(paths[0])) is not None and head.lines:
+            chunks.write(paths[0], (), head.positions)
+
+    def _too_old(self, path: Path) -> chunks.ChunkHead | None:
+        """Returns the head of a chunk whose last line is too old."""
+        head = chunks.head_of(path)
+        oldest = (time.time() - self._limits.seconds) * 1e9
+        return head if head is not None and head.last < oldest else None
+
+
+def numbers(directory: Path, suffix: str) -> list[int]:
+    """Returns the numbers of the files of a kind, in order; none if there is no directory."""
+    try:
+        names = [path.name for path in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[: -len(suffix)]) for name in names if name.endswith(suffix))

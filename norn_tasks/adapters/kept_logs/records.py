@@ -1,0 +1,85 @@
+"""The open file of an app's kept lines: records that are appended, each with its length and its checksum.
+
+A process may be killed at any byte of an append. The record is then not whole, its reader stops before it, and the
+next append cuts it off. The position of its container is in the record itself, so both are kept or none is.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from norn_tasks.domain.app_logs.lines import KeptLine, LineBatch, LogOrigin, Position
+
+_FRAME = struct.Struct(">II")
+Positions = dict[str, Position]
+"""How far each container was read."""
+
+
+@dataclass(frozen=True)
+class LineRecord:
+    """One record: lines of a container, or the fact that it is gone (then without lines)."""
+
+    origin: LogOrigin
+    """The container."""
+    batch: LineBatch
+    """Its lines."""
+    gone: bool = False
+    """The container no longer exists, and its position is forgotten."""
+
+    def lines(self) -> Iterator[KeptLine]:
+        """Yields its lines."""
+        for at, stream, text in zip(self.batch.times, self.batch.streams, self.batch.texts, strict=True):
+            yield KeptLine(at, stream, text, self.origin)
+
+    def note(self, positions: Positions) -> None:
+        """Writes into `positions` what it says of its container."""
+        if self.gone:
+            positions.pop(self.origin.container, None)
+        else:
+            positions[self.origin.container] = self.batch.position
+
+
+def encoded(record: LineRecord) -> bytes:
+    """Returns the bytes of a record."""
+    batch, origin = record.batch, record.origin
+    head = json.dumps([*origin, plain(batch.position), len(batch.texts), record.gone], separators=(",", ":")).encode()
+    times = array("q", batch.times).tobytes()
+    body = b"".join((head, b"\n", times, bytes(batch.streams), b"\n".join(batch.texts)))
+    return _FRAME.pack(len(body), zlib.crc32(body)) + body
+
+
+def decoded(data: bytes, at: int = 0) -> Iterator[tuple[LineRecord, int]]:
+    """Yields each whole record from an offset on, with the offset after it."""
+    while at + _FRAME.size <= len(data):
+        length, checksum = _FRAME.unpack_from(data, at)
+        body = data[at + _FRAME.size : at + _FRAME.size + length]
+        if len(body) < length or zlib.crc32(body) != checksum:
+            return
+        at += _FRAME.size + length
+        yield _record(body), at
+
+
+def _record(body: bytes) -> LineRecord:
+    head, _, rest = body.partition(b"\n")
+    container, release, generation, replica, position, count, gone = json.loads(head)
+    times = array("q")
+    times.frombytes(rest[: 8 * count])
+    streams = rest[8 * count : 9 * count]
+    texts = rest[9 * count :].split(b"\n") if count else []
+    batch = LineBatch(times, streams, texts, position_of(position))
+    return LineRecord(LogOrigin(container, release, generation, replica), batch, gone)
+
+
+def plain(position: Position) -> dict[str, list[int]]:
+    """Returns a position as JSON has it."""
+    return {str(stream): list(reached) for stream, reached in position.items()}
+
+
+def position_of(found: dict[str, list[int]]) -> Position:
+    """Returns the position that JSON has."""
+    return {int(stream): (at, count) for stream, (at, count) in found.items()}

@@ -1,0 +1,89 @@
+"""Finds lines in a block of text: a regular expression is searched in all of it, and its hits are mapped to lines.
+
+The expressions are RE2's, whose time is linear in the text: none that a user writes can hold up a worker. The block is
+one text for the search, but no hit spans two lines: expressions match no line end. A hit that did would be no line, and
+a search that began again behind each of them would take quadratic time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from norn_tasks.adapters.kept_logs.chunks import Block
+from norn_tasks.domain.app_logs.lines import KeptLine, LogQuestion
+from norn_tasks.domain.app_logs.pattern import compiled
+
+_OF_WHOLE_TEXT = (r"\A", r"\z", r"\C", "(?-", "(?s", "(?i-", "(?U")
+"""Signs with another meaning in a block than in a line; such an expression is searched in each line by itself."""
+
+
+_PIECE = 256 * 1024
+"""The bytes that are searched at once."""
+
+
+class FoundLine(NamedTuple):
+    """A line of a text: its number from 0, and its bytes from `start` to `end`."""
+
+    number: int
+    start: int
+    end: int
+
+
+Finder = Callable[[bytes], Iterator[FoundLine]]
+"""Yields the lines of a text that fit."""
+
+
+def finder(grep: str) -> Finder:
+    """Returns what finds the lines of an expression, all of them for an empty one; raises InvalidRequest."""
+    if not grep:
+        return _all
+    if any(sign in grep for sign in _OF_WHOLE_TEXT):
+        each = compiled(grep)
+        return lambda text: (line for line in _all(text) if each.search(text[line.start : line.end]))
+    pattern = compiled(grep, "(?m)")
+    return lambda text: _hits(pattern, text)
+
+
+def chosen(block: Block, find: Finder, question: LogQuestion) -> list[KeptLine]:
+    """Returns the last lines that the question asks for, oldest first; all of them for a tail of 0.
+
+    The block is searched from its end on, piece by piece, until there are enough.
+    """
+    wanted = [question.covers(origin) for origin in block.origins]
+    whole = all(wanted) and question.since is None and question.until is None
+    most = question.tail or len(block.times)
+    found: list[KeptLine] = []
+    end, number = len(block.text), len(block.times)
+    while end > 0 and len(found) < most:
+        start = block.text.rfind(b"\n", 0, max(0, end - _PIECE)) + 1
+        piece = block.text[start:end]
+        number -= piece.count(b"\n")
+        lines = (
+            block.line(number + hit.number, piece[hit.start : hit.end])
+            for hit in find(piece)
+            if whole
+            or (wanted[block.owners[number + hit.number]] and question.within(block.times[number + hit.number]))
+        )
+        found = [*lines, *found]
+        end = start
+    return found[-most:] if most else []
+
+
+def _all(text: bytes) -> Iterator[FoundLine]:
+    start = number = 0
+    while (end := text.find(b"\n", start)) >= 0:
+        yield FoundLine(number, start, end)
+        start, number = end + 1, number + 1
+
+
+def _hits(pattern: Any, text: bytes) -> Iterator[FoundLine]:
+    at = counted = number = 0
+    while at < len(text) and (hit := pattern.search(text, at)) is not None:
+        start, end = text.rfind(b"\n", 0, hit.start()) + 1, text.find(b"\n", hit.start())
+        if end < 0:
+            return
+        number += text.count(b"\n", counted, start)
+        counted = start
+        yield FoundLine(number, start, end)
+        at = end + 1

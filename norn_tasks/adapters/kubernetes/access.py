@@ -1,0 +1,54 @@
+"""Connects to an API server: by a kubeconfig and one of its contexts, or from inside of a pod.
+
+The client library reads the credentials and renews them; it is imported here and nowhere before a cluster is used.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.domain.errors import ClusterDown
+
+CONNECT_SECONDS = 5
+_INSIDE = "KUBERNETES_SERVICE_HOST"
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """The operator's choice of a cluster."""
+
+    namespace: str
+    """The namespace of all objects."""
+    kubeconfig: Path | None = None
+    """The file with the address and the credentials; none for KUBECONFIG, else the pod's own, else the user's file."""
+    context: str = ""
+    """The context of that file; empty for the one that it names itself."""
+
+    def configured(self) -> Any:
+        """Returns the configuration of the client library; raises ClusterDown if there is none that can be used."""
+        from kubernetes import client, config
+
+        library: Any = config
+        made = client.Configuration()
+        made.retries = False
+        try:
+            if self._inside:
+                library.load_incluster_config(client_configuration=made)
+            else:
+                file = str(self.kubeconfig.expanduser()) if self.kubeconfig is not None else None
+                library.load_kube_config(file, self.context or None, made, persist_config=False)
+        except (config.ConfigException, OSError, ValueError) as error:
+            raise ClusterDown(
+                f"the access to the Kubernetes cluster cannot be read: {str(error).strip() or type(error).__name__}",
+                hint="NORN_KUBE_CONFIG names a kubeconfig, NORN_KUBE_CONTEXT one of its contexts",
+            ) from error
+        return made
+
+    @property
+    def _inside(self) -> bool:
+        """True for a worker that runs in a pod and is given no file."""
+        chosen = self.kubeconfig is not None or self.context or os.environ.get("KUBECONFIG")
+        return not chosen and bool(os.environ.get(_INSIDE))

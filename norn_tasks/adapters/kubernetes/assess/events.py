@@ -1,0 +1,77 @@
+"""Events, of both APIs that serve them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from norn_tasks.adapters.kubernetes.assess.objects import (
+    KubeObject,
+    created,
+    mapping,
+    moment,
+    name_of,
+    number,
+    text,
+    uid_of,
+)
+
+_COMBINED = "(combined from similar events): "
+
+
+@dataclass(frozen=True)
+class SeenEvent:
+    """An event about an object."""
+
+    thing: KubeObject
+    """The object of the event itself."""
+
+    @property
+    def about(self) -> KubeObject:
+        """Returns the reference to the object that it is about."""
+        return mapping(self.thing, "involvedObject") or mapping(self.thing, "regarding")
+
+    @property
+    def reason(self) -> str:
+        """Returns its reason."""
+        return text(self.thing, "reason")
+
+    @property
+    def message(self) -> str:
+        """Returns its message."""
+        return (text(self.thing, "message") or text(self.thing, "note")).removeprefix(_COMBINED)
+
+    @property
+    def count(self) -> int:
+        """Returns how often it happened."""
+        counts = (("count",), ("deprecatedCount",), ("series", "count"))
+        return max(1, *(number(self.thing, *path) for path in counts))
+
+    @property
+    def first(self) -> datetime | None:
+        """Returns when it happened first."""
+        named = ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime")
+        return next(filter(None, (moment(self.thing, name) for name in named)), None) or created(self.thing)
+
+    @property
+    def last(self) -> datetime | None:
+        """Returns when it happened last."""
+        series = moment(self.thing, "series", "lastObservedTime")
+        named = ("lastTimestamp", "deprecatedLastTimestamp")
+        return series or next(filter(None, (moment(self.thing, name) for name in named)), None) or self.first
+
+    def concerns(self, thing: KubeObject) -> bool:
+        """Returns true if it is about this object: the same uid, or without one, the same kind and name."""
+        if text(self.about, "uid") and uid_of(thing):
+            return text(self.about, "uid") == uid_of(thing)
+        kind = text(self.about, "kind")
+        return text(self.about, "name") == name_of(thing) and kind in ("", text(thing, "kind"))
+
+    def is_of(self, container: str) -> bool:
+        """Returns true if it is about this container of its pod, or about none in particular."""
+        path = text(self.about, "fieldPath")
+        return not path or path.endswith(f"{{{container}}}")
+
+    def not_before(self, moment_: datetime | None) -> bool:
+        """Returns true if it happened at this moment or later, as far as the objects say."""
+        return moment_ is None or self.last is None or self.last >= moment_.replace(microsecond=0)

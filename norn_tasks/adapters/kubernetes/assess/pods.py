@@ -1,0 +1,187 @@
+"""A pod as the rules read it: its conditions, its events, and its containers of all three kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from norn_tasks.adapters.kubernetes.assess.events import SeenEvent
+from norn_tasks.adapters.kubernetes.assess.objects import (
+    KubeObject,
+    at,
+    condition,
+    created,
+    deleted,
+    holds,
+    mapping,
+    moment,
+    name_of,
+    number,
+    parts,
+    text,
+)
+
+ENDED = ("Succeeded", "Failed")
+"""The phases of a pod that will never run again."""
+_STEPS = ("SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started")
+"""The reasons of events that only a pod has whose node comes further with it."""
+
+
+@dataclass(frozen=True)
+class PodContainer:
+    """A container of a pod: its spec, and its state if the node has reported one."""
+
+    kind: str
+    """`container`, `init container` or `sidecar`."""
+    spec: KubeObject
+    """Its part of the pod's spec."""
+    status: KubeObject
+    """Its part of the pod's status; empty before the node has reported any."""
+    named: bool
+    """It must be named in a sentence, since the pod has others of its kind or it is of a special kind."""
+
+    @property
+    def name(self) -> str:
+        """Returns its name."""
+        return text(self.spec, "name") or text(self.status, "name")
+
+    @property
+    def image(self) -> str:
+        """Returns its image as the spec names it."""
+        return text(self.spec, "image") or text(self.status, "image")
+
+    @property
+    def label(self) -> str:
+        """Returns how a sentence names it."""
+        return f'the {self.kind} "{self.name}"' if self.named else "the container"
+
+    @property
+    def waiting(self) -> str:
+        """Returns the reason why it waits; empty if it does not."""
+        return text(self.status, "state", "waiting", "reason")
+
+    @property
+    def waiting_message(self) -> str:
+        """Returns the message beside the reason."""
+        return text(self.status, "state", "waiting", "message")
+
+    @property
+    def running(self) -> KubeObject | None:
+        """Returns its running state; none if it does not run."""
+        found = at(self.status, "state", "running")
+        return found if isinstance(found, Mapping) else None
+
+    @property
+    def running_since(self) -> datetime | None:
+        """Returns when it was started, if it runs."""
+        return moment(self.running, "startedAt")
+
+    @property
+    def ended_now(self) -> bool:
+        """Returns true while it is ended and not yet started again."""
+        return bool(mapping(self.status, "state", "terminated"))
+
+    @property
+    def end(self) -> KubeObject:
+        """Returns its last end; empty if it never ended."""
+        return mapping(self.status, "state", "terminated") or mapping(self.status, "lastState", "terminated")
+
+    @property
+    def ends(self) -> int:
+        """Returns how often it ended."""
+        return number(self.status, "restartCount") + self.ended_now
+
+    @property
+    def well(self) -> bool:
+        """Returns true if it does what it should: serve, or for an init container, have ended well."""
+        if self.kind == "init container":
+            return self.ended_now and number(self.end, "exitCode", default=-1) == 0
+        return self.status.get("ready") is True
+
+
+@dataclass(frozen=True)
+class SeenPod:
+    """A pod with its events."""
+
+    thing: KubeObject
+    """The object."""
+    events: tuple[SeenEvent, ...] = ()
+    """The events about it, oldest first."""
+
+    @property
+    def name(self) -> str:
+        """Returns its name."""
+        return name_of(self.thing)
+
+    @property
+    def phase(self) -> str:
+        """Returns its phase."""
+        return text(self.thing, "status", "phase")
+
+    @property
+    def node(self) -> str:
+        """Returns the node on which it is; empty before it is scheduled."""
+        return text(self.thing, "spec", "nodeName")
+
+    @property
+    def lives(self) -> bool:
+        """Returns true unless it has ended or is being deleted."""
+        return self.phase not in ENDED and not deleted(self.thing)
+
+    @property
+    def gone_at(self) -> datetime | None:
+        """Returns when a pod that is being deleted should be gone: its grace is part of that time."""
+        return moment(self.thing, "metadata", "deletionTimestamp")
+
+    @property
+    def ready(self) -> bool:
+        """Returns true if it counts as ready, readiness gates included."""
+        return holds(condition(self.thing, "Ready"), True)
+
+    @property
+    def scheduled(self) -> bool:
+        """Returns true if it has a node."""
+        return bool(self.node) or holds(condition(self.thing, "PodScheduled"), True)
+
+    @property
+    def since(self) -> datetime | None:
+        """Returns when it was scheduled, or else created."""
+        at_node = condition(self.thing, "PodScheduled")
+        return (moment(at_node, "lastTransitionTime") if holds(at_node, True) else None) or created(self.thing)
+
+    @cached_property
+    def containers(self) -> tuple[PodContainer, ...]:
+        """Returns its containers: the init containers first, as the node starts them."""
+        return (*self._of("initContainers", "initContainerStatuses"), *self._of("containers", "containerStatuses"))
+
+    def said(self, *reasons: str) -> list[SeenEvent]:
+        """Returns its events with one of these reasons, oldest first."""
+        return [event for event in self.events if event.reason in reasons]
+
+    @cached_property
+    def stepped(self) -> datetime | None:
+        """Returns when its node came further with it last, by its events; none if it never did."""
+        return max((event.last for event in self.said(*_STEPS) if event.last), default=None)
+
+    def unsolved(self, *reasons: str) -> list[SeenEvent]:
+        """Returns its events with one of these reasons since its node came further last, oldest first."""
+        step = self.stepped
+        return [event for event in self.said(*reasons) if step is None or event.last is None or event.last > step]
+
+    def trouble_since(self, events: Iterable[SeenEvent]) -> datetime | None:
+        """Returns when the trouble began that these events report: never before its node came further last."""
+        first = min((event.first for event in events if event.first), default=self.since)
+        return max(filter(None, (first, self.stepped)), default=None)
+
+    def _of(self, specs: str, statuses: str) -> Iterator[PodContainer]:
+        states = {text(each, "name"): each for each in parts(self.thing, "status", statuses)}
+        known = {text(each, "name"): each for each in parts(self.thing, "spec", specs)}
+        for name in dict.fromkeys((*known, *states)):
+            spec = known.get(name, {})
+            kind = "container"
+            if specs == "initContainers":
+                kind = "sidecar" if text(spec, "restartPolicy") == "Always" else "init container"
+            named = kind != "container" or len({*known, *states}) > 1
+            yield PodContainer(kind, spec, states.get(name, {}), named)

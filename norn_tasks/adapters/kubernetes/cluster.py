@@ -1,0 +1,212 @@
+"""The Kubernetes cluster's door: what steps ask of it, each a few words of the pieces beside this one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.assess import RolloutVerdict, assess
+from norn_tasks.adapters.kubernetes.claims import KubernetesVolumes
+from norn_tasks.adapters.kubernetes.declaring import Declaration
+from norn_tasks.adapters.kubernetes.execs import PodExec
+from norn_tasks.adapters.kubernetes.fencing import FencedWriter, Lease, require_fence
+from norn_tasks.adapters.kubernetes.gate import RolloutGate
+from norn_tasks.adapters.kubernetes.logs import PodLogs
+from norn_tasks.adapters.kubernetes.looking import ending, look_at_app
+from norn_tasks.adapters.kubernetes.refusals import patiently
+from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.kubernetes.status import serves, status_of, statuses
+from norn_tasks.domain.errors import ClusterDown, NornError, NotFound, StepFailed, Stopped
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
+from norn_tasks.ports import ExecCommand, Stop, Terminal, Volumes, Watch, Workload
+
+_LOOK = 0.5
+_REMOVAL = 120
+"""Seconds that the removal of an app may take beside the time that its pods have to end."""
+_ENDING = 3
+"""Seconds for which the end of a failed rollout waits for its pods to be gone; the live ones serve all along."""
+
+
+@dataclass(frozen=True)
+class _Unstoppable:
+    """A stop that is never set: what must be brought back is brought back after a cancel as well."""
+
+    reason: str | None = None
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps."""
+        time.sleep(seconds)
+        return False
+
+    def check(self) -> None:
+        """Raises nothing."""
+
+
+class KubernetesCluster:
+    """Implements `ports.Cluster`; `site` has everything but the version, which the server is asked for.
+
+    `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the registry's login for kubelets.
+    """
+
+    name = "kubernetes"
+    engine: str | None = None
+
+    def __init__(self, api: Api, site: Site, lease: Lease, login: Callable[[], str] = lambda: "") -> None:
+        self._api = api
+        self._fixed = site
+        self._lease = lease
+        self._login = login
+
+    def own_volumes(self, watch: Watch) -> Volumes:
+        """Returns the claims of apps, which only a job with a valid lease changes."""
+        return KubernetesVolumes(self._api, self._fixed, self._lease, watch)
+
+    def prepare(self, workload: Workload, watch: Watch) -> None:
+        """Makes the Deployment if it is missing: without a live release it has no replica and no image.
+
+        With one it notes that this is live: it passed its gate before, and comes back after a rollout that fails.
+        """
+        seen = self._api.get("Deployment", workload.app)
+        if seen is None:
+            self._declaration(workload, watch).whole(live=workload.release > 0)
+            return
+        marks.require_ours(seen, workload.app, self._fixed.instance)
+        require_fence(seen, watch.fence)
+
+    def expose(self, workload: Workload, watch: Watch) -> str:
+        """Makes the Service, and returns its address: inside of the cluster only."""
+        self._declaration(workload, watch).expose()
+        return f"http://{workload.internal_host}.{self._fixed.namespace}.svc"
+
+    def apply(self, workload: Workload, watch: Watch) -> None:
+        """Checks that what should run can be declared; raises RegistryFailed for an image that no node can pull.
+
+        The objects are written by `await_rollout`: a job that ends between the two has changed nothing.
+        """
+        self._declaration(workload, watch).check()
+
+    def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
+        """Waits until the rollout is complete; when it fails, what was live before runs again when this raises."""
+        if workload.mounts and workload.replicas > 0:
+            watch.say("old pods end before new ones start: one pod at a time mounts a volume\n")
+        declared = self._declaration(workload, watch)
+        gate = RolloutGate(self._api, workload, declared.look, watch, declared.whole() + _LOOK)
+        try:
+            gate.passed()
+            patiently(declared.mark_live, watch)
+            look = gate.passed()
+        except (StepFailed, ClusterDown):
+            self._bring_back(workload, watch)
+            raise
+        except Stopped:
+            if watch.stop.reason == "cancelled":
+                self._bring_back(workload, watch)
+            raise
+        patiently(declared.tidy, watch)
+        assert look.deployment is not None
+        return status_of(look.deployment, look.pods)
+
+    def unexpose(self, app: str, watch: Watch) -> None:
+        """Removes the app's Services."""
+        self._remove_all("Service", app, watch)
+
+    def dismantle(self, app: str, watch: Watch) -> None:
+        """Removes the Deployment with its pods, and the Secrets and the budget; returns when no pod is left."""
+        limit = _REMOVAL + ending(self._api.all_of("Pod", marks.selector(self._fixed.instance, app)))
+        for kind in ("Deployment", "PodDisruptionBudget", "Secret"):
+            self._remove_all(kind, app, watch)
+        self._until(lambda: self._nothing_left(app), limit, watch, f"pods of {app} are still ending")
+
+    def status(self) -> tuple[WorkloadStatus, ...]:
+        """Returns a status of each app of this control plane that has a Deployment; raises ClusterDown."""
+        chosen = marks.selector(self._fixed.instance)
+        found = statuses(self._api.all_of("Deployment", chosen), self._api.all_of("Pod", chosen))
+        return tuple(self._explained(each) if each.ready < each.wanted else each for each in found)
+
+    def logs(
+        self,
+        app: str,
+        tail: int,
+        follow: bool,
+        emit: Callable[[str, str], None],
+        stop: Stop,
+        hidden: Redaction = NOTHING_HIDDEN,
+    ) -> None:
+        """Emits the last lines of all pods by time, then, following, new ones until the stop is set."""
+        logs = PodLogs(self._api, marks.selector(self._fixed.instance, app), emit, stop, hidden)
+        with contextlib.suppress(Stopped):
+            logs.tail(tail)
+            if follow:
+                logs.follow()
+
+    def execute(self, command: ExecCommand, terminal: Terminal) -> int:
+        """Runs a program in the pod that is asked for, by its place among those that serve, else in the first."""
+        pods = self._api.all_of("Pod", marks.selector(self._fixed.instance, command.app))
+        serving = sorted(
+            (each for each in pods if serves(each)),
+            key=lambda each: (each["metadata"]["creationTimestamp"], each["metadata"]["name"]),
+        )
+        chosen = (command.replica or 1) - 1
+        if not 0 <= chosen < len(serving):
+            which = f"replica {command.replica}" if command.replica is not None else "replica"
+            raise NotFound(f"{command.app} has no {which} that serves now", hint=f"norn status {command.app} --fresh")
+        return PodExec(self._api, serving[chosen]["metadata"]["name"], command, terminal).run()
+
+    def version(self) -> ServerVersion:
+        """Returns the version of the server; raises ClusterDown."""
+        return self._api.version()
+
+    def _explained(self, status: WorkloadStatus) -> WorkloadStatus:
+        """Returns a status with the reason why too few are ready: pods do not know one that kept them from existing."""
+        look = look_at_app(self._api, status.app, self._fixed.instance)
+        if look.deployment is None:
+            return status
+        found = assess(look.objects, datetime.now(UTC))
+        return status if found.verdict is RolloutVerdict.AVAILABLE else replace(status, message=found.sentence)
+
+    def _site(self) -> Site:
+        return replace(self._fixed, version=self._api.version(), registry_login=self._login())
+
+    def _writer(self, app: str, watch: Watch) -> FencedWriter:
+        return FencedWriter(self._api, app, self._fixed.instance, self._lease, watch)
+
+    def _declaration(self, workload: Workload, watch: Watch) -> Declaration:
+        return Declaration(self._api, self._site(), self._writer(workload.app, watch), workload, watch.fence)
+
+    def _bring_back(self, workload: Workload, watch: Watch) -> None:
+        """Brings back what was live; the failure of the rollout is the one that is reported, whatever happens here."""
+        watch = replace(watch, stop=_Unstoppable())
+        try:
+            watch.say(f"{self._declaration(workload, watch).bring_back()}\n")
+            self._until(lambda: self._gone(workload), _ENDING, watch, "pods of the failed release are still ending")
+        except NornError as error:
+            watch.say(f"while the live release was brought back: {error.sentence}\n")
+
+    def _gone(self, workload: Workload) -> bool:
+        look = look_at_app(self._api, workload.app, self._fixed.instance)
+        if look.deployment is None or marks.number_of(look.deployment, marks.LIVE) == workload.generation:
+            return True
+        return not any(marks.number_of(each, marks.GENERATION) == workload.generation for each in look.pods)
+
+    def _remove_all(self, kind: str, app: str, watch: Watch) -> None:
+        writer = self._writer(app, watch)
+        for each in self._api.all_of(kind, marks.selector(self._fixed.instance, app)):
+            writer.remove(kind, each["metadata"]["name"], foreground=kind == "Deployment")
+
+    def _nothing_left(self, app: str) -> bool:
+        chosen = marks.selector(self._fixed.instance, app)
+        return not any(self._api.all_of(kind, chosen) for kind in ("Deployment", "Pod"))
+
+    def _until(self, done: Callable[[], bool], seconds: float, watch: Watch, otherwise: str) -> None:
+        for _ in range(round(seconds / _LOOK)):
+            if done():
+                return
+            watch.stop.wait(_LOOK)
+            watch.stop.check()
+        raise StepFailed(f"{otherwise} after {seconds:g} s", hint="kubectl get pods shows them")

@@ -1,0 +1,153 @@
+"""Declares a workload: all its objects, the Deployment last, under the fence of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.fencing import FencedWriter, require_fence
+from norn_tasks.adapters.kubernetes.looking import AppLook, ending, look_at_app
+from norn_tasks.adapters.kubernetes.objects.deployment import budget, deadline, deployment
+from norn_tasks.adapters.kubernetes.objects.pod import template
+from norn_tasks.adapters.kubernetes.objects.secret import login, login_name, secret, secret_name
+from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
+from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.domain.errors import RegistryFailed
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.ports import Workload
+
+
+class Declaration:
+    """The objects of one workload, as one job writes them."""
+
+    def __init__(self, api: Api, site: Site, writer: FencedWriter, workload: Workload, fence: Fence) -> None:
+        self._api = api
+        self._site = site
+        self._writer = writer
+        self._workload = workload
+        self._fence = fence
+
+    def look(self) -> AppLook:
+        """Looks at the app."""
+        return look_at_app(self._api, self._workload.app, self._site.instance)
+
+    def check(self) -> None:
+        """Raises the error of a workload that cannot be declared; nothing of it runs yet.
+
+        InvalidRequest, RegistryFailed for an image that no node can pull, Conflict for a foreign Deployment, LeaseLost.
+        """
+        look = self.look()
+        if look.deployment is not None:
+            marks.require_ours(look.deployment, self._workload.app, self._site.instance)
+            require_fence(look.deployment, self._fence)
+        self._template(look)
+
+    def whole(self, *, live: bool = False) -> int:
+        """Writes all objects; returns the seconds without progress after which the rollout has failed.
+
+        `live`: this generation has passed its gate before. Raises RegistryFailed for an image that no node can pull.
+        """
+        workload, site, fence = self._workload, self._site, self._fence
+        look = self.look()
+        chosen = self._template(look)
+        if site.registry_login:
+            self._writer.put(login(workload, site, fence))
+        if workload.secrets:
+            self._writer.make(secret(workload, site, fence))
+        if self._exposed:
+            # Old pods serve until the gate is passed, under the port that their clients know.
+            self.expose(ports_of(self._api.get("Service", workload.internal_host)))
+        if workload.replicas > 1:
+            self._writer.put(budget(workload, site, fence))
+        self._put(chosen, self._during(look), look, live=live)
+        return deadline(workload, site, ending(look.pods))
+
+    def expose(self, also: Collection[int] = ()) -> None:
+        """Writes the Service, with the ports of `also` beside its own."""
+        self._writer.put(service(self._workload, self._site, self._fence, also))
+
+    def mark_live(self) -> None:
+        """Notes on the Deployment that this generation passed its gate, with this number of replicas."""
+        look = self.look()
+        self._put(self._template(look), self._workload.replicas, look, live=True)
+
+    def bring_back(self) -> str:
+        """Runs what passed its gate last, or nothing if nothing has; returns a sentence that says so."""
+        look = self.look()
+        if look.deployment is None:
+            return "the Deployment is gone"
+        generation = marks.number_of(look.deployment, marks.LIVE)
+        before = look.template_of(generation) if generation else None
+        if before is None:
+            self._put(self._template(look), 0, look)
+            self._writer.remove("Secret", secret_name(self._workload.app, self._workload.generation))
+            self._writer.remove("PodDisruptionBudget", self._workload.app)
+            return "no release was live before: 0 replicas"
+        replicas = marks.number_of(look.deployment, marks.LIVE_REPLICAS)
+        self._put(before, replicas, look)
+        return f"the live release is back: {replicas} wanted of generation {generation}"
+
+    def tidy(self) -> None:
+        """Removes what only earlier rollouts needed: Secrets, an old port or name, a budget for several replicas."""
+        workload, chosen = self._workload, marks.selector(self._site.instance, self._workload.app)
+        if self._exposed:
+            self.expose()
+        kept = {login_name(workload.app)} if self._site.registry_login else set()
+        for each in self._api.all_of("Secret", chosen):
+            name = each["metadata"]["name"]
+            if name not in kept and marks.number_of(each, marks.GENERATION) != workload.generation:
+                self._writer.remove("Secret", name)
+        for each in self._api.all_of("Service", chosen):
+            if workload.port is None or each["metadata"]["name"] != workload.internal_host:
+                self._writer.remove("Service", each["metadata"]["name"])
+        if workload.replicas < 2:
+            self._writer.remove("PodDisruptionBudget", workload.app)
+
+    @property
+    def _exposed(self) -> bool:
+        return self._workload.port is not None and bool(self._workload.internal_host)
+
+    def _put(self, pods: Object, replicas: int, look: AppLook, *, live: bool = False) -> None:
+        made = deployment(self._workload, pods, self._site, self._fence, ending(look.pods))
+        made["spec"]["replicas"] = replicas
+        made["metadata"]["annotations"] |= self._live(replicas) if live else self._live_before()
+        self._writer.put(made)
+
+    def _during(self, look: AppLook) -> int:
+        """Returns the replicas until the gate is passed: fewer than are live would end some of these before it."""
+        wanted, seen = self._workload.replicas, look.deployment
+        fresh = seen is not None and marks.number_of(seen, marks.LIVE) != self._workload.generation
+        if seen is None or not fresh or not wanted or self._workload.recreate or self._workload.mounts:
+            return wanted
+        return max(wanted, marks.number_of(seen, marks.LIVE_REPLICAS))
+
+    def _live(self, replicas: int) -> dict[str, str]:
+        return {marks.LIVE: str(self._workload.generation), marks.LIVE_REPLICAS: str(replicas)}
+
+    def _live_before(self) -> dict[str, str]:
+        """Returns the notes about the live generation, which every apply of the whole object repeats."""
+        seen = self._api.get("Deployment", self._workload.app)
+        notes = {name: marks.note_of(seen, name) for name in (marks.LIVE, marks.LIVE_REPLICAS)} if seen else {}
+        return {name: note for name, note in notes.items() if note}
+
+    def _template(self, look: AppLook) -> Object:
+        """Returns the template with which the generation was rolled out before, else a new one.
+
+        Another version of Norn may build another one, and must not roll an app that did not change.
+        """
+        kept = look.template_of(self._workload.generation)
+        return kept if kept is not None else template(self._workload, self._image(), self._site)
+
+    def _image(self) -> str:
+        workload = self._workload
+        if workload.release == 0:
+            return workload.image
+        if self._site.loaded:
+            return workload.tag or workload.image
+        if workload.published:
+            return workload.published
+        raise RegistryFailed(
+            f"the image of release {workload.release} is on the engine alone, where the cluster cannot pull it",
+            hint="set NORN_REGISTRY_URL and deploy again; or load images onto the nodes: NORN_KUBE_IMAGES=loaded",
+        )

@@ -1,0 +1,146 @@
+"""Builds the template of an app's pods.
+
+A generation keeps the template with which it was rolled out first, so nothing here rolls an app that did not change.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.objects import probes
+from norn_tasks.adapters.kubernetes.objects.secret import login_name, secret_name
+from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.ports import Workload
+
+CONTAINER = "app"
+"""The name of the container; the same for all apps, so that `kubectl logs` and `exec` need none."""
+PORT = "http"
+"""The name of the port: the Service finds it in each pod, also while old pods have another number."""
+LEAVING = 5
+"""Seconds between the moment a pod leaves its Service and SIGTERM: until then requests may still reach it."""
+VOLUME_GROUP = 65532
+"""The group that owns the volumes of an app, and that its program is in: users other than root write by it."""
+_PRIVILEGED = 1024
+_MIB = 1024**2
+_REFERENCE = re.compile(r"\$(?=[$(])")
+
+
+def template(workload: Workload, image: str, site: Site) -> Object:
+    """Returns the pod template of the workload's generation."""
+    notes = {marks.GENERATION: str(workload.generation), marks.RELEASE: str(workload.release)}
+    pod = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": workload.stop_grace + (LEAVING if workload.port is not None else 0),
+        "securityContext": _pod_rights(workload, site),
+        "affinity": _apart(workload, site) if not workload.mounts else {},
+        "containers": [_container(workload, image, site)],
+        "volumes": [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in _claims(workload)],
+        "imagePullSecrets": [{"name": login_name(workload.app)}] if site.registry_login else [],
+    }
+    return {
+        "metadata": {"labels": marks.labels(workload.app, site.instance), "annotations": notes},
+        "spec": {key: value for key, value in pod.items() if value not in ([], {})},
+    }
+
+
+def _container(workload: Workload, image: str, site: Site) -> Object:
+    made: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": image,
+        "imagePullPolicy": "Never" if site.loaded else "IfNotPresent",
+        "env": _environment(workload),
+        "securityContext": _rights(workload),
+        "resources": _resources(workload),
+        "volumeMounts": [
+            {"name": name, "mountPath": each.target}
+            for name, each in zip(_claims(workload), workload.mounts, strict=True)
+        ],
+        **probes.probes(workload, site),
+    }
+    if workload.argv is not None:
+        made["command"] = [literal(word) for word in workload.argv]
+    if workload.port is not None:
+        made["ports"] = [{"name": PORT, "containerPort": workload.port, "protocol": "TCP"}]
+        made["lifecycle"] = {"preStop": _pause(site)}
+    return {key: value for key, value in made.items() if value not in ([], {})}
+
+
+def literal(text: str) -> str:
+    """Returns a text in which the kubelet replaces nothing: `$(NAME)` would name a variable."""
+    return _REFERENCE.sub("$$", text)
+
+
+def _environment(workload: Workload) -> list[Object]:
+    plain: list[Object] = [{"name": name, "value": literal(value)} for name, value in sorted(workload.env.items())]
+    source = secret_name(workload.app, workload.generation)
+    return plain + [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}}
+        for name in sorted(workload.secrets)
+    ]
+
+
+def _low(workload: Workload) -> bool:
+    return workload.port is not None and workload.port < _PRIVILEGED
+
+
+def _pod_rights(workload: Workload, site: Site) -> Object:
+    """Returns the rights of the pod; a low port is open to every user, as it is in the engine's containers.
+
+    So is a volume to every user, by its group: a fresh one belongs to root.
+    """
+    rights: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if workload.mounts:
+        rights |= {"fsGroup": VOLUME_GROUP, "fsGroupChangePolicy": "OnRootMismatch"}
+    if _low(workload) and site.version.low_ports:
+        rights["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    return rights
+
+
+def _rights(workload: Workload) -> Object:
+    """Returns the rights of the container: no capability but the one that a low port needs."""
+    capabilities: Object = {"drop": ["ALL"]}
+    if _low(workload):
+        capabilities["add"] = ["NET_BIND_SERVICE"]
+    return {"allowPrivilegeEscalation": False, "capabilities": capabilities}
+
+
+def _resources(workload: Workload) -> Object:
+    amounts = {}
+    if workload.memory is not None:
+        whole = workload.memory % _MIB == 0
+        amounts["memory"] = f"{workload.memory // _MIB}Mi" if whole else str(workload.memory)
+    if workload.cpus is not None:
+        amounts["cpu"] = f"{round(workload.cpus * 1000)}m"
+    return {"requests": amounts, "limits": amounts} if amounts else {}
+
+
+def _claims(workload: Workload) -> list[str]:
+    """Returns the names of its claims; raises InvalidRequest for a directory of the host."""
+    for each in workload.mounts:
+        if each.host:
+            raise InvalidRequest(
+                f"{workload.app} mounts {each.source} of the host, and pods have no host of their own",
+                hint="leave hostPath out of the volume: the cluster then keeps it as a claim",
+            )
+    return [each.source for each in workload.mounts]
+
+
+def _apart(workload: Workload, site: Site) -> Object:
+    """Returns the wish for different nodes; for a single replica too, since more of them must not change the pods.
+
+    An app with volumes has none: its pods go where these are.
+    """
+    chosen = {"matchLabels": marks.selected(workload.app, site.instance)}
+    term = {"labelSelector": chosen, "topologyKey": "kubernetes.io/hostname"}
+    preferred = {"weight": 100, "podAffinityTerm": term}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+
+
+def _pause(site: Site) -> Object:
+    if site.version.sleeps:
+        return {"sleep": {"seconds": LEAVING}}
+    return {"exec": {"command": ["sleep", str(LEAVING)]}}

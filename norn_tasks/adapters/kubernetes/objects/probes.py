@@ -1,0 +1,56 @@
+"""Builds the probes of a webserver from its health section; a worker has none."""
+
+from __future__ import annotations
+
+import math
+
+from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.infraspec import Health
+from norn_tasks.ports import Workload
+
+STATUSES = "200-399"
+"""The answers that a kubelet takes as healthy; it knows no others."""
+_STARTING, _SERVING = 1, 2
+"""Seconds between two probes of a pod that starts, and of one that may serve."""
+
+
+def probes(workload: Workload, site: Site) -> dict[str, Object]:
+    """Returns the startup, readiness and liveness probes; raises InvalidRequest for statuses that no kubelet knows."""
+    if workload.port is None:
+        return {}
+    health = workload.checked
+    handler = _handler(health)
+    tries = max(1, math.ceil(patience(workload, site) / _STARTING))
+    return {
+        "startupProbe": _probe(handler, health, _STARTING, tries),
+        "readinessProbe": _probe(handler, health, _SERVING, health.retries),
+        "livenessProbe": _probe(handler, health, health.interval, health.retries),
+    }
+
+
+def patience(workload: Workload, site: Site) -> float:
+    """Returns the seconds that a new replica may take to become healthy."""
+    return workload.health.start_period or site.rollout_timeout
+
+
+def stays_up(workload: Workload, site: Site) -> int:
+    """Returns the seconds that a new pod must stay ready to count: without a healthcheck nothing else proves it."""
+    return 0 if workload.healthcheck is not None else math.ceil(site.stay_up)
+
+
+def _handler(health: Health) -> Object:
+    if health.path is None:
+        return {"tcpSocket": {"port": "http"}}
+    if health.status != STATUSES:
+        raise InvalidRequest(
+            f"health.status is {health.status}, and Kubernetes takes {STATUSES} as healthy and nothing else",
+            hint="leave health.status out, or let the path answer with one of these",
+        )
+    host = {"name": "Host", "value": health.host}
+    return {"httpGet": {"path": health.path, "port": "http", "scheme": "HTTP", "httpHeaders": [host]}}
+
+
+def _probe(handler: Object, health: Health, period: int, failures: int) -> Object:
+    times = {"periodSeconds": period, "timeoutSeconds": health.timeout, "failureThreshold": failures}
+    return {**handler, **times, "successThreshold": 1}

@@ -1,0 +1,33 @@
+"""The rights that Norn needs in its namespace, and the ones that are missing.
+
+`deploy/kubernetes/rbac.yaml` grants exactly these; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from norn_tasks.adapters.kubernetes.api import Api
+
+_WRITE = ("get", "list", "create", "patch", "delete")
+NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "deployments"): _WRITE,
+    ("apps", "replicasets"): ("list",),
+    ("", "pods"): ("get", "list"),
+    ("", "pods/log"): ("get",),
+    ("", "pods/exec"): ("get", "create"),
+    ("", "services"): _WRITE,
+    ("", "secrets"): _WRITE,
+    ("", "persistentvolumeclaims"): ("get", "list", "create", "delete"),
+    ("", "events"): ("list",),
+    ("policy", "poddisruptionbudgets"): _WRITE,
+}
+"""The verbs for each resource, by its API group."""
+
+
+def missing(api: Api) -> tuple[str, ...]:
+    """Returns what Norn's credentials do not allow, each as verb and resource; raises ClusterDown."""
+    return tuple(
+        f"{verb} {resource}" + (f".{group}" if group else "")
+        for (group, resource), verbs in NEEDED.items()
+        for verb in verbs
+        if not api.may(verb, group, resource)
+    )

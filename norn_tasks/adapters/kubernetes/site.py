@@ -1,0 +1,75 @@
+"""The cluster as its objects depend on it: the namespace, the version, and the choices of the operator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+"""An object of the API, as it is sent and read."""
+Seen = Mapping[str, Any]
+"""An object of the API that is only read."""
+
+SLEEPS_FROM = 30
+"""The minor version from which a `preStop` hook may sleep without a program of the image."""
+BUDGETS_FROM = 21
+"""The minor version from which policy/v1 exists."""
+LOW_PORTS_FROM = 22
+"""The minor version from which a pod may let every user listen on low ports."""
+
+
+@dataclass(frozen=True, order=True)
+class ServerVersion:
+    """The version of an API server."""
+
+    major: int
+    minor: int
+
+    @classmethod
+    def read(cls, seen: Seen) -> ServerVersion:
+        """Reads the answer of `/version`, whose numbers may end with a plus sign."""
+        numbers = [re.match(r"\d+", str(seen.get(part, ""))) for part in ("major", "minor")]
+        major, minor = (int(number[0]) if number else 0 for number in numbers)
+        return cls(major, minor)
+
+    @property
+    def sleeps(self) -> bool:
+        """True if a `preStop` hook may sleep by itself."""
+        return self >= ServerVersion(1, SLEEPS_FROM)
+
+    @property
+    def low_ports(self) -> bool:
+        """True if a pod may let every user listen on ports below 1024."""
+        return self >= ServerVersion(1, LOW_PORTS_FROM)
+
+    @property
+    def budget_group(self) -> str:
+        """The group and version of a PodDisruptionBudget."""
+        return "policy/v1" if self >= ServerVersion(1, BUDGETS_FROM) else "policy/v1beta1"
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that the objects of an app depend on besides its workload."""
+
+    namespace: str
+    """The namespace of all objects."""
+    instance: str
+    """The name of this control plane."""
+    version: ServerVersion
+    """The version of the API server."""
+    rollout_timeout: float = 120
+    """Seconds that a new replica may take to become healthy."""
+    stay_up: float = 10
+    """Seconds that a replica without a healthcheck must stay up to count as healthy."""
+    loaded: bool = False
+    """The operator loads images onto the nodes; none is pulled."""
+    registry_login: str = ""
+    """The content of a `.dockerconfigjson` for the registry; empty for one that asks for no login."""
+    storage_class: str = ""
+    """The StorageClass of volumes; empty for the cluster's default."""

@@ -1,0 +1,100 @@
+"""The status of apps from their Deployments and pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.looking import generation_of
+from norn_tasks.adapters.kubernetes.site import Object, Seen
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+
+
+def statuses(deployments: Iterable[Object], pods: Iterable[Object]) -> tuple[WorkloadStatus, ...]:
+    """Returns a status of each app that has a Deployment."""
+    by_app: dict[str, list[Object]] = {}
+    for pod in pods:
+        by_app.setdefault(marks.label_of(pod, marks.APP), []).append(pod)
+    return tuple(
+        status_of(each, by_app.get(marks.label_of(each, marks.APP), []))
+        for each in sorted(deployments, key=lambda each: str(each["metadata"]["name"]))
+    )
+
+
+def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
+    """Returns the status of an app: only pods that are ready, do not leave and have the current template count.
+
+    While a job of Norn rolls out a generation, the pods of the live one count as well: that release is the app's.
+    """
+    wanted = int(deployment["spec"]["replicas"])
+    seen = sorted(pods, key=lambda pod: (generation_of(pod), pod["metadata"]["name"]))
+    ready = sum(map(serves, seen)) if _rolls(deployment) else _updated(deployment, seen)
+    return WorkloadStatus(
+        marks.label_of(deployment, marks.APP),
+        wanted,
+        min(ready, wanted),
+        tuple(map(_replica, seen)),
+        next((text for pod in seen if (text := trouble(pod))), "") if ready < wanted else "",
+        # The cluster itself replaces a pod that is gone: what the Deployment wants is as good as there.
+        (generation_of(deployment["spec"]["template"]),) * wanted,
+    )
+
+
+def trouble(pod: Seen) -> str:
+    """Returns the reason why a pod does not run, as the cluster names it; empty for one that does."""
+    for each in pod.get("status", {}).get("containerStatuses") or []:
+        waiting = (each.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
+            return ": ".join(filter(None, (waiting["reason"], waiting.get("message", ""))))[:300]
+    for each in pod.get("status", {}).get("conditions") or []:
+        if each["type"] == "PodScheduled" and each["status"] == "False":
+            return f"{each.get('reason', '')}: {each.get('message', '')}"[:300]
+    return ""
+
+
+def _rolls(deployment: Seen) -> bool:
+    """Returns true between the first write of a job for a generation and its note that this one is live."""
+    live = marks.number_of(deployment, marks.LIVE)
+    return 0 < live < generation_of(deployment["spec"]["template"])
+
+
+def _updated(deployment: Seen, pods: Iterable[Seen]) -> int:
+    """Returns how many pods of the current template serve.
+
+    `kubectl set image` keeps the note of the generation: of the pods with that note, those beyond the controller's
+    count of updated ones have an older template, and are counted as if all of them served.
+    """
+    status, current = deployment.get("status") or {}, generation_of(deployment["spec"]["template"])
+    mine = [pod for pod in pods if generation_of(pod) == current and not _leaves(pod)]
+    ready = sum(map(_ready, mine))
+    if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
+        return max(0, min(ready, int(deployment["spec"]["replicas"]) - 1))
+    updated = int(status.get("updatedReplicas", 0))
+    older = min(len(mine) - updated, int(status.get("replicas", 0)) - updated)
+    return max(0, ready - max(0, older))
+
+
+def _replica(pod: Object) -> ReplicaStatus:
+    containers = pod["status"].get("containerStatuses") or []
+    return ReplicaStatus(
+        pod["metadata"]["name"],
+        "leaving" if _leaves(pod) else str(pod["status"].get("phase", "")).lower(),
+        marks.number_of(pod, marks.RELEASE),
+        sum(int(each.get("restartCount", 0)) for each in containers),
+        None if _leaves(pod) else _ready(pod),
+        trouble(pod),
+    )
+
+
+def _ready(pod: Seen) -> bool:
+    conditions = pod["status"].get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def _leaves(pod: Seen) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def serves(pod: Seen) -> bool:
+    """Returns true for a pod that is ready and does not leave."""
+    return _ready(pod) and not _leaves(pod)

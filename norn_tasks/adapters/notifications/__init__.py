@@ -1,0 +1,1 @@
+"""Notifications to receivers outside: signed webhooks, messages to chat services, and mail."""

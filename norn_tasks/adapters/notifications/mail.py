@@ -1,0 +1,135 @@
+"""Notifications by mail, over TLS, to the one mail server that the settings name."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as NotYetDone
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.outgoing import NotReached, Outgoing, reason, seconds_left
+from norn_tasks.domain.alerting.mail_server import MailServer
+from norn_tasks.domain.alerting.message import AlertMessage, one_line
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Sends mail through a server that `outgoing` may reach."""
+
+    server: MailServer
+    """The mail server."""
+    sender: str
+    """The address that mail is from."""
+    outgoing: Outgoing
+    """The rules of outgoing connections."""
+
+    def send(self, delivery: str, to: Sequence[str], words: AlertMessage) -> str:
+        """Sends a message and returns the reply of the server; raises NotReached, whose text holds no password."""
+        end = time.monotonic() + self.outgoing.limit
+        try:
+            return self._within(end, self._content(delivery, to, words), to)
+        except TimeoutError as error:
+            raise NotReached(f"{self.server.host} did not answer within {self.outgoing.limit:g} s") from error
+        except ssl.SSLCertVerificationError as error:
+            said = f"the certificate of {self.server.host} is not good: {error.verify_message}"
+            raise NotReached(said) from error
+        except ssl.SSLError as error:
+            where = f"{self.server.host} speaks no TLS on port {self.server.port}"
+            raise NotReached(f"{where}: {error.reason or error}; smtps begins with TLS, smtp with STARTTLS") from None
+        except smtplib.SMTPResponseException as error:
+            raise NotReached(f"the mail server answered {self._reply(error.smtp_code, error.smtp_error)}") from None
+        except UnicodeError:
+            # Its repr has the user and the password.
+            raise NotReached("the mail account's user or password has letters that its login cannot send") from None
+        except (OSError, smtplib.SMTPException) as error:
+            said = self._hidden(reason(error)).lower()
+            raise NotReached(f"{self.server.host} could not be reached: {said}") from None
+
+    def _content(self, delivery: str, to: Sequence[str], words: AlertMessage) -> bytes:
+        mail = EmailMessage(SMTP)
+        mail["Subject"], mail["From"], mail["To"] = one_line(words.title), self.sender, ", ".join(to)
+        mail["Date"] = formatdate()
+        # The same on every try: a mailbox that has it already can leave it out.
+        mail["Message-ID"] = f"<{delivery}@{self.sender.partition('@')[2]}>"
+        mail["Auto-Submitted"], mail["X-Norn-Delivery"] = "auto-generated", delivery
+        mail.set_content(words.text + "\n", cte="quoted-printable")
+        return mail.as_bytes()
+
+    def _within(self, end: float, content: bytes, to: Sequence[str]) -> str:
+        connection = self.outgoing.reach(self.server.host, self.server.port, end)
+        # TLS takes the connection over; this handle of it is our own, and ends a call that still waits on its thread.
+        with connection.dup() as handle:
+            sending = timeouts.begin(lambda: self._sent(connection, content, to, end))
+            try:
+                return sending.result(seconds_left(end))
+            except NotYetDone as error:
+                raise TimeoutError from error
+            finally:
+                with suppress(OSError):
+                    handle.shutdown(socket.SHUT_RDWR)
+
+    def _sent(self, connection: socket.socket, content: bytes, to: Sequence[str], end: float) -> str:
+        with closing(self._greeted(connection, end)) as smtp:
+            _require(smtp.mail(self.sender))
+            refused = [(address, reply) for address in to if (reply := smtp.rcpt(address))[0] not in (250, 251)]
+            if len(refused) == len(to):
+                _require(refused[0][1])
+            reply = _require(smtp.data(content))
+            # The mail is the server's now: waiting for an answer to QUIT could end in a timeout, and in a second mail.
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.putcmd("quit")
+        left_out = "".join(f"; not for {address}: {self._reply(*answer)}" for address, answer in refused)
+        return f"the mail server answered {self._reply(*reply)}{left_out}"
+
+    def _greeted(self, connection: socket.socket, end: float) -> smtplib.SMTP:
+        context = ssl.create_default_context()
+        if self.server.tls:
+            connection = context.wrap_socket(connection, server_hostname=self.server.host)
+        smtp = _Connected(connection, self.server, seconds_left(end))
+        smtp.ehlo_or_helo_if_needed()
+        if not self.server.tls:
+            self._start_tls(smtp, context)
+        if self.server.user:
+            smtp.login(self.server.user, self.server.password.reveal())
+        return smtp
+
+    def _start_tls(self, smtp: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        if smtp.has_extn("starttls"):
+            _require(smtp.starttls(context=context))
+        elif self.server.user or not self.outgoing.private:
+            raise NotReached(f"{self.server.host} offers no STARTTLS, and nothing is sent without TLS")
+
+    def _reply(self, code: int, text: bytes | str) -> str:
+        return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
+
+    def _hidden(self, said: object) -> str:
+        password = self.server.password.reveal()
+        line = one_line(said, 200)
+        return line.replace(password, "***") if password else line
+
+
+class _Connected(smtplib.SMTP):
+    """A conversation over a connection that is there already, with a server whose name is checked by STARTTLS."""
+
+    def __init__(self, connection: socket.socket, server: MailServer, timeout: float) -> None:
+        self._connection = connection
+        super().__init__(server.host, server.port, local_hostname=socket.gethostname(), timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        self._connection.settimeout(timeout)
+        return self._connection
+
+
+def _require(reply: tuple[int, bytes]) -> tuple[int, bytes]:
+    code, text = reply
+    if not 200 <= code < 300:
+        raise smtplib.SMTPResponseException(code, text)
+    return reply

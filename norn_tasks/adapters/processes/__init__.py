@@ -1,0 +1,1 @@
+"""Child processes: starting them, reading their lines, ending their whole tree."""

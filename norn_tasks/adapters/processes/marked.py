@@ -1,0 +1,21 @@
+"""Ends a program that runs in a container beside what serves there, by a mark in its environment.
+
+Neither an engine nor a cluster has a verb for that, and such a program outlives its connection. Its children inherit
+the mark; a shell of the same image finds the mark under /proc and ends all that have it.
+"""
+
+from __future__ import annotations
+
+MARK = "NORN_EXEC"
+"""The variable that carries the mark."""
+GENTLY = 3.0
+"""Seconds from SIGTERM to SIGKILL for a program whose reader went away."""
+
+_END = """for e in /proc/[0-9]*/environ; do
+  if grep -q "$1" "$e" 2>/dev/null; then p=${e#/proc/}; kill -"$2" "${p%/environ}" 2>/dev/null; fi
+done"""
+
+
+def ending(mark: str, signal: str) -> list[str]:
+    """Returns the command that sends a signal to all programs with the mark."""
+    return ["sh", "-c", _END, "sh", f"{MARK}={mark}", signal]

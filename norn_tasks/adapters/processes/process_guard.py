@@ -1,0 +1,82 @@
+"""The parent of every program that Norn starts: a script that `process` runs with `python -I -S` and never imports.
+
+A program and its children live in a process group of their own, under this guard. The guard's stdin is a pipe from
+the worker, its lifeline: when that closes, because the worker closed it or died of anything (`kill -9` too), the whole
+group is killed. When the program ends, the rest of its group is killed as well, and its exit code is returned; an end
+by signal n is returned as 128 + n. It imports little, to start quickly.
+"""
+
+import os
+import select
+import signal
+import sys
+
+LIFELINE = 0
+"""The file descriptor of the pipe to the worker; its end means that the worker is gone."""
+
+
+def main(argv: list[str]) -> int:
+    """Runs argv under guard and returns its exit code."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    group = os.fork()
+    if group == 0:
+        _become(argv)
+    _own_group(group)
+    while not _ended(group):
+        ready, _, _ = select.select([LIFELINE, woken], [], [])
+        if LIFELINE in ready and not os.read(LIFELINE, 1):
+            break
+        if woken in ready:
+            os.read(woken, 512)
+    _kill(group)
+    return _exit_code(os.waitpid(group, 0)[1])
+
+
+def _become(argv: list[str]) -> None:
+    """Turns this (forked) process into the program; never returns."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606 - the very point: no shell between us and the program
+    except OSError as error:
+        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+    os._exit(127)
+
+
+def _own_group(child: int) -> None:
+    # Both sides do it, so that the group is there in either order; after the exec it is refused, and done already.
+    try:
+        os.setpgid(child, child)
+    except OSError:
+        return
+
+
+def _ended(child: int) -> bool:
+    # WNOWAIT leaves it a zombie, so that its number cannot become another group's before ours is killed.
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""Emits the lines of several replicas for one reader: the last ones by time, then new ones as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+from norn_tasks.adapters.processes.entries import Line
+from norn_tasks.ports import Stop
+
+Emit = Callable[[str, str], None]
+"""Takes the name of a replica and a line of it."""
+
+_WAIT = 0.25
+_AHEAD = 1000
+"""Lines that are read before anybody has taken them; then the readers wait, and at last the programs that write."""
+
+
+class LogReader(Protocol):
+    """Reads the log of one replica on a thread of its own."""
+
+    def close(self) -> None:
+        """Ends the reading."""
+
+
+Replica = TypeVar("Replica")
+Reader = TypeVar("Reader", bound=LogReader)
+
+
+class ReplicaLogs(ABC, Generic[Replica, Reader]):
+    """The logs of one app's replicas, for one reader; how a replica is found and read is its cluster's."""
+
+    look_seconds: float
+    """Seconds between two looks for replicas that nobody reads yet."""
+
+    def __init__(self, emit: Emit, stop: Stop) -> None:
+        self._emit = emit
+        self._stop = stop
+        self._last: dict[str, str] = {}
+        """The time of the last line of the history of each replica."""
+        self._readers: dict[str, Reader] = {}
+        self._lines: queue.Queue[Line] = queue.Queue(_AHEAD)
+
+    def tail(self, count: int) -> None:
+        """Emits the last lines of each replica, by time."""
+        lines = [line for replica in self._replicas() for line in self._history(replica, count)]
+        for line in sorted(lines, key=lambda line: line.at):
+            if self._stop.reason is not None:
+                return
+            self._emit(line.replica, line.text)
+
+    def follow(self) -> None:
+        """Emits new lines until the stop is set."""
+        looked = 0.0
+        try:
+            while self._stop.reason is None:
+                if time.monotonic() - looked > self.look_seconds:
+                    self._attend()
+                    looked = time.monotonic()
+                with contextlib.suppress(queue.Empty):
+                    line = self._lines.get(timeout=_WAIT)
+                    self._emit(line.replica, line.text)
+        finally:
+            for reader in self._readers.values():
+                reader.close()
+
+    @abstractmethod
+    def _replicas(self) -> Iterable[Replica]:
+        """Returns the replicas that there are."""
+
+    @abstractmethod
+    def _history(self, replica: Replica, count: int) -> list[Line]:
+        """Returns its last lines, and remembers where they end; one is read for that when none is asked for."""
+
+    @abstractmethod
+    def _attend(self) -> None:
+        """Starts a reader for every replica that writes and has none."""
+
+
+def hand_on(line: Line, into: queue.Queue[Line], closed: threading.Event) -> None:
+    """Puts a line into the queue when there is room, unless the reading is closed first."""
+    while not closed.is_set():
+        with contextlib.suppress(queue.Full):
+            into.put(line, timeout=_WAIT)
+            return

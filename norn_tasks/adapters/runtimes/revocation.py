@@ -1,0 +1,53 @@
+"""Removes a container that a previous owner may still be about to start, and finds out whether it had started.
+
+An owner that was frozen between `begin` and `start` may wake up at any moment, also between the check of the container
+and its removal. So the container is removed without force, which the engine refuses while it runs, and the engine's
+events show whether it was started in between. After the removal, a late start gets a 404.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from docker import APIClient
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.domain.errors import Conflict, NotFound
+from norn_tasks.ports import Stop
+
+_REMEMBERED = 200
+"""The engine keeps its last 256 events. If it returns more than this number, earlier ones may be lost."""
+
+
+class Revocation:
+    """The removal of one container. Make it before the container is checked: it notes when the events begin."""
+
+    def __init__(self, engine: EngineClient, container: str, stop: Stop) -> None:
+        self._engine, self._container, self._stop = engine, container, stop
+        self._since = engine.now(stop)
+
+    def removed(self) -> bool:
+        """Removes the container; returns False if it runs, or if another process has removed it."""
+        try:
+            self._engine.patiently(lambda client: client.remove_container(self._container, v=True), self._stop)
+        except (Conflict, NotFound):
+            return False
+        return True
+
+    def never_started(self) -> bool:
+        """Returns True when the engine's events prove that it was removed without having been started."""
+        events = self._engine.patiently(self._events, self._stop)
+        mine = [event["Action"] for event in events if event["Actor"]["ID"] == self._container]
+        return len(events) < _REMEMBERED and "destroy" in mine and "start" not in mine
+
+    def _events(self, client: APIClient) -> list[dict[str, Any]]:
+        until = datetime.fromisoformat(client.info()["SystemTime"])
+        # One second earlier does no harm: the container had not been started then.
+        since = _moment(self._since - timedelta(seconds=1))
+        return list(client.events(since, _moment(until), filters={"type": "container"}, decode=True))
+
+
+def _moment(at: datetime) -> Any:
+    """Returns a moment as seconds with a fraction, which the client library would cut off from a datetime."""
+    return f"{at.timestamp():.6f}"

@@ -1,0 +1,1 @@
+"""Sources: git repositories, directories of this machine, uploaded archives."""

@@ -1,0 +1,195 @@
+"""Fetches one commit from a git repository of somebody else, within limits, and runs nothing that it contains."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from norn_tasks import trees
+from norn_tasks.adapters.processes.process import Completed
+from norn_tasks.adapters.processes.redaction import without_credentials
+from norn_tasks.adapters.sources import git_messages
+from norn_tasks.adapters.sources.git_address import resolved_address
+from norn_tasks.adapters.sources.hardened_git import HardenedGit
+from norn_tasks.domain import names
+from norn_tasks.domain.errors import InvalidRequest, SourceError, TimedOut
+from norn_tasks.domain.sources.source_tree import DEEPEST, MOST_FILES
+from norn_tasks.ports import Checkout, Say, Watch
+
+_HISTORY = 16
+"""How much larger than the largest source a fetch may be: some servers send the whole history."""
+
+_EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+
+_SHA = re.compile(names.FULL_SHA)
+_MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
+
+
+class GitCommand:
+    """Implements `ports.Git` with the git program. `timeout` seconds and `most` bytes bound a checkout."""
+
+    def __init__(self, *, allow_private: bool, timeout: float, most: int) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._most = most
+
+    def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
+        """Checks out exactly the commit that `ref` names, into the directory `into`, without .git."""
+        try:
+            names.ref(ref)
+        except InvalidRequest as error:
+            raise SourceError(error.sentence, hint=error.hint) from error
+        way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
+        trees.remove(into)
+        into.mkdir(parents=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=into.parent, prefix="git-") as scratch:
+                git = HardenedGit(Path(scratch), watch, way.config, way.ssh)
+                return _Fetch(git, url, self._most, time.monotonic() + self._timeout).checkout(ref, into)
+        except TimedOut as error:
+            raise TimedOut(
+                f"fetching {without_credentials(url)} took longer than {self._timeout:g} s",
+                hint="make the repository smaller, or raise NORN_CLONE_TIMEOUT",
+            ) from error
+
+
+class _Fetch:
+    """One checkout, in a repository of its own that is thrown away afterwards."""
+
+    def __init__(self, git: HardenedGit, url: str, most: int, until: float) -> None:
+        self._git = git
+        self._url = url
+        self._shown = without_credentials(url)
+        self._most = most
+        self._until = until
+
+    def checkout(self, ref: str, into: Path) -> Checkout:
+        """Fetches the commit, checks its size before and after writing its files, and returns it."""
+        self._git.make(self._left())
+        sha = self._commit(ref)
+        self._weigh_tree(sha)
+        done = self._call(["checkout", "--quiet", "--force", "--detach", sha], work_tree=into)
+        if done.code != 0:
+            raise self._failed(done)
+        self._weigh_files(into)
+        self._report_what_is_left_out(into)
+        return Checkout(into, sha)
+
+    def _commit(self, ref: str) -> str:
+        """Fetches the ref and returns its commit."""
+        if _SHA.fullmatch(ref):
+            fetched = self._fetch(ref)
+        else:
+            found = self._advertised(ref)
+            if found is None and not _MAYBE_SHA.fullmatch(ref):
+                raise self._unknown(ref)
+            fetched = found is not None and self._fetch(found)
+        if fetched:
+            return self._resolved("FETCH_HEAD") or self._must(ref, None)
+        # The server gives no single commits, or the name of the commit is shortened: fetch all branches and tags.
+        everything = self._call(["fetch", "--quiet", "--no-tags", "--", self._url, *_EVERYTHING])
+        if everything.code != 0:
+            raise self._failed(everything)
+        return self._must(ref, self._first_resolved(ref))
+
+    def _advertised(self, ref: str) -> str | None:
+        """Returns the full name of the branch of this name, or else of the tag; None if there is neither."""
+        wanted = [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        heard: list[str] = []
+        listed = self._call(["ls-remote", "--", self._url, *wanted], hear=heard.append)
+        if listed.code != 0:
+            raise self._failed(listed)
+        there = {line.partition("\t")[2] for line in heard}
+        return next((name for name in wanted if name in there), None)
+
+    def _fetch(self, name: str) -> bool:
+        return self._call(["fetch", "--quiet", "--no-tags", "--depth=1", "--", self._url, name]).code == 0
+
+    def _first_resolved(self, ref: str) -> str | None:
+        candidates = (f"refs/remotes/origin/{ref}", f"refs/tags/{ref}", ref)
+        return next((sha for sha in map(self._resolved, candidates) if sha is not None), None)
+
+    def _resolved(self, name: str) -> str | None:
+        heard: list[str] = []
+        asked = self._call(["rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"], hear=heard.append)
+        return heard[0] if asked.code == 0 and heard else None
+
+    def _must(self, ref: str, sha: str | None) -> str:
+        if sha is None:
+            raise self._unknown(ref)
+        return sha
+
+    def _weigh_tree(self, sha: str) -> None:
+        """Raises SourceError when the files of the commit are over the limits, before one of them is written."""
+        size = files = 0
+
+        def weigh(line: str) -> None:
+            nonlocal size, files
+            about, _, path = line.partition("\t")
+            listed = about.split()[-1]
+            files += 1
+            size += int(listed) if listed.isdigit() else 0
+            if path.count("/") >= DEEPEST:
+                raise self._too_deep()
+            if size > self._most or files > MOST_FILES:
+                raise self._too_large()
+
+        listed = self._call(["ls-tree", "-r", "-l", "--full-tree", sha], hear=weigh)
+        if listed.code != 0:
+            raise self._failed(listed)
+
+    def _weigh_files(self, into: Path) -> None:
+        """Raises SourceError if attributes of the repository, such as `ident`, made the files larger than the limit."""
+        if sum(_size(Path(here) / name) for here, _, names in os.walk(into) for name in names) > self._most:
+            raise self._too_large()
+
+    def _weigh_packs(self) -> None:
+        packs = self._git.git_dir / "objects" / "pack"
+        if sum(map(_size, packs.glob("*"))) > _HISTORY * self._most:
+            raise self._too_large()
+
+    def _report_what_is_left_out(self, into: Path) -> None:
+        if (into / ".gitmodules").is_file():
+            self._git.watch.say("the repository has submodules, which are not fetched\n")
+        attributes = into / ".gitattributes"
+        if attributes.is_file() and not attributes.is_symlink() and b"filter=lfs" in attributes.read_bytes():
+            self._git.watch.say("the repository keeps files in LFS, which are not fetched: their pointers are here\n")
+
+    def _call(self, words: Sequence[str], *, hear: Say | None = None, work_tree: Path | None = None) -> Completed:
+        return self._git.call(words, self._left(), hear=hear, work_tree=work_tree, check=self._weigh_packs)
+
+    def _left(self) -> float:
+        return max(0.0, self._until - time.monotonic())
+
+    def _unknown(self, ref: str) -> SourceError:
+        return SourceError(
+            f"{self._shown} has no branch, tag or commit {ref}", hint="push it first, or name another one"
+        )
+
+    def _too_large(self) -> SourceError:
+        return SourceError(
+            f"the source of {self._shown} is larger than {self._most // 2**20} MiB or {MOST_FILES} files",
+            hint="keep large files elsewhere, or raise NORN_SOURCE_MAX",
+        )
+
+    def _too_deep(self) -> SourceError:
+        return SourceError(
+            f"the source of {self._shown} has files more than {DEEPEST} directories deep",
+            hint="move them up, or leave them out of the repository",
+        )
+
+    def _failed(self, done: Completed) -> SourceError:
+        said, hint = git_messages.explained(done.last_lines, done.code)
+        return SourceError(f"git could not read {self._shown}: {said}", hint=hint)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        # Git renames a complete pack; the next check finds it under its new name.
+        return 0

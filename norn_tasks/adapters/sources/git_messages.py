@@ -1,0 +1,34 @@
+"""The messages of git and ssh when they cannot read a repository: the line with the reason, and a hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_USER = "the user that runs the deploy worker"
+_KEY = f"a key without passphrase in ~/.ssh of {_USER} (docs/sources.md, Private repositories)"
+_BY_SSH = f"a private one is read by ssh: repo.url: git@host:path.git, and {_KEY}"
+
+_NO_MORE = "Could not read from remote repository"
+"""The lines that git adds to those of ssh, or the other side, in the line before."""
+
+_KNOWN = (
+    (r"returned error: 30\d|redirect",
+     "write the address that it redirects to in repo.url, likely the same with .git at its end"),
+    (r"could not read Username|Authentication failed", f"check repo.url; {_BY_SSH}"),
+    (r"host key verification failed|host identification has changed",
+     f"its host has another key than ~/.ssh/known_hosts of {_USER} says: find out why, and write the right one there"),
+    (r"permission denied|repository not found", f"check repo.url; it is read with {_KEY}"),
+)  # fmt: skip
+
+
+def explained(lines: Sequence[str], code: int) -> tuple[str, str]:
+    """Returns why it could not be read, of the last lines of git and ssh, and what helps."""
+    for pattern, hint in _KNOWN:
+        known = next((line for line in lines if re.search(pattern, line, re.IGNORECASE)), "")
+        if known:
+            return known, hint
+    fatal = next((line for line in lines if line.startswith(("fatal:", "error:"))), "")
+    if _NO_MORE in fatal:
+        fatal = next((line for line in lines if line.strip() and line != fatal), fatal)
+    return fatal or "".join(lines[-1:]) or f"it ended with {code}", f"check repo.url; {_BY_SSH}"

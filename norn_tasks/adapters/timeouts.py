@@ -1,0 +1,51 @@
+"""Waits for blocking calls that cannot be stopped (a client library, the resolver), on threads of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYetDone
+from typing import TypeVar
+
+from norn_tasks.ports import Stop
+
+T = TypeVar("T")
+
+_LOOK = 0.25
+"""Seconds between two looks at the stop while a call is under way."""
+
+
+def begin(call: Callable[[], T]) -> Future[T]:
+    """Makes a call on a thread of its own; the future raises what the call raises."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the future is asked
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="norn-call", daemon=True).start()
+    return future
+
+
+def wait(future: Future[T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
+    """Returns what the call answers, and raises Stopped when the stop is set before that.
+
+    `late` gets a result that arrives after that, in order to undo it.
+    """
+    while True:
+        try:
+            return future.result(_LOOK)
+        except NotYetDone:
+            if stop.reason is None:
+                continue
+            if late is not None:
+                future.add_done_callback(lambda done: _undo(done, late))
+            stop.check()
+
+
+def _undo(done: Future[T], late: Callable[[T], None]) -> None:
+    if done.exception() is None:
+        late(done.result())

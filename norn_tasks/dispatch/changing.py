@@ -1,0 +1,102 @@
+"""Changes that take effect with their commit and need no job: specs, schedules, tokens, destinations, workers.
+
+Each function writes in the transaction of `change`, which makes a change with an Idempotency-Key happen once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from norn_tasks.dispatch.intake import Intake
+from norn_tasks.domain.access import Scope
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.store.access import audit, tokens
+from norn_tasks.store.access.idempotency import IdempotencyKey, recall, remember
+from norn_tasks.store.access.tokens import Token
+from norn_tasks.store.alerts import destinations
+from norn_tasks.store.apps import registry
+from norn_tasks.store.cron import schedules
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.runs import payloads
+
+
+def change(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], int]) -> int:
+    """Runs `write` in one transaction and returns the HTTP status that it returns.
+
+    A key that was used before changes nothing and returns the first use's status; raises KeyReused for another body.
+    """
+    with intake.database.transaction() as tx:
+        before = recall(tx, key)
+        if before is not None:
+            return before.status
+        status = write(tx)
+        remember(tx, key, None, status)
+    return status
+
+
+def record_request(
+    intake: Intake, *, actor: str, method: str, path: str, app: str | None, status: int, about: str
+) -> None:
+    """Writes a request into the audit."""
+    with intake.database.transaction() as tx:
+        audit.record(tx, actor=actor, method=method, path=path, app=app, status=status, about=about)
+
+
+def apply_spec(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool:
+    """Sets an app's infraspec; returns True if the app is new. Raises Conflict if a directory owns the app."""
+    return registry.apply(tx, apps_dir, spec, actor=actor)
+
+
+def remove_app(tx: Tx, apps_dir: Path | None, app: str, *, actor: str) -> None:
+    """Deletes an app's row; raises AppNotFound, or Conflict while anything of it runs."""
+    registry.remove(tx, apps_dir, app, actor=actor)
+
+
+def pause_schedule(tx: Tx, app: str, reason: str, *, actor: str) -> None:
+    """Stops a schedule from firing; raises Conflict for an app without a schedule."""
+    schedules.pause(tx, app, actor, reason)
+
+
+def resume_schedule(tx: Tx, app: str, *, actor: str) -> None:
+    """Lets a paused schedule fire again."""
+    schedules.resume(tx, app, actor)
+
+
+def override_schedule(tx: Tx, app: str, schedule: str, timezone: str | None, *, actor: str) -> None:
+    """Puts a schedule over the spec's; `timezone` None keeps the spec's zone."""
+    schedules.override(tx, app, schedule, timezone, actor)
+
+
+def clear_schedule_override(tx: Tx, app: str, *, actor: str) -> None:
+    """Returns to the spec's schedule."""
+    schedules.clear_override(tx, app, actor)
+
+
+def create_token(
+    tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
+) -> Token:
+    """Keeps the hash of a new token; raises Conflict for a used name, InvalidRequest for an admin of some apps."""
+    return tokens.create(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
+
+
+def revoke_token(tx: Tx, token: int, *, actor: str) -> None:
+    """Revokes a token for good; raises NotFound."""
+    tokens.revoke(tx, token, actor=actor)
+
+
+def remove_destination(tx: Tx, name: str, *, actor: str) -> None:
+    """Removes a destination of notifications with its waiting deliveries; raises NotFound."""
+    destinations.remove(tx, name, actor)
+
+
+def drain_worker(tx: Tx, name: str, *, actor: str) -> None:
+    """Asks a worker to finish its jobs, take no more and leave; raises NotFound."""
+    workers.drain(tx, name, actor=actor)
+
+
+def take_answer(intake: Intake, execution: int) -> None:
+    """Drops the bytes of a call whose answer was read, as far as its `function.record` does not keep them."""
+    with intake.database.transaction() as tx:
+        payloads.taken(tx, execution)

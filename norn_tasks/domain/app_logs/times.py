@@ -1,0 +1,36 @@
+"""Times of log lines: as people ask for them, and as they are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.quantities import parse_duration
+from norn_tasks.domain.wording import shown
+
+_SECOND = 10**9
+
+
+def parse_time(text: str, now: float, field: str) -> int:
+    """Returns the nanoseconds since 1970 of a time, or of a duration before `now`; raises InvalidRequest.
+
+    A time without a zone is UTC.
+    """
+    try:
+        return int((now - parse_duration(text)) * _SECOND)
+    except InvalidRequest:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * _SECOND + at.microsecond * 1000
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(
+            f"{field}: {shown(text)} is neither a duration nor a time",
+            hint="write how long ago, such as 2h or 90m, or a time such as 2026-11-30T17:00:00Z; UTC without a zone",
+        ) from error
+
+
+def time_text(at: int) -> str:
+    """Returns a time in UTC with microseconds, whose alphabetical order is that of time."""
+    second, rest = divmod(at, _SECOND)
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

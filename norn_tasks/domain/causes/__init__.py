@@ -1,0 +1,22 @@
+"""Finds the cause of a failure in its evidence: the last lines of a program, its exit code, the ports that it has open.
+
+A rule looks for one cause and knows the hint that helps. The first rule that applies wins, so more special ones are
+above general ones. Without one, the cause is the line of the output that a person would look for: the last error.
+"""
+
+from norn_tasks.domain.causes.evidence import Cause, Evidence, OpenSocket, ProgramFile
+from norn_tasks.domain.causes.finding import cause_of_answer, cause_of_build, cause_of_end, cause_of_silence
+from norn_tasks.domain.causes.runs import of_a_call, with_cause
+
+__all__ = [
+    "Cause",
+    "Evidence",
+    "OpenSocket",
+    "ProgramFile",
+    "cause_of_answer",
+    "cause_of_build",
+    "cause_of_end",
+    "cause_of_silence",
+    "of_a_call",
+    "with_cause",
+]

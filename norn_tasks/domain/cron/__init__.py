@@ -1,0 +1,1 @@
+"""Cron expressions: reading them, their next occurrences, and their description in words."""

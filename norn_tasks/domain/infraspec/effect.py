@@ -1,0 +1,16 @@
+"""The differences between two infraspecs that change how an app runs, without a new build of its image."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.infraspec.model import Infraspec
+
+_OF_A_DEPLOY = frozenset({"core", "build", "repo", "services", "migrations", "artifacts"})
+"""Sections that say how a release is made and kept: they take effect with the next deploy."""
+
+
+def differences(live: Infraspec, wanted: Infraspec) -> tuple[str, ...]:
+    """Returns the fields, as the file spells them, that `wanted` says otherwise than `live` and that change a run."""
+    before, after = (spec.model_dump(mode="json", by_alias=True) for spec in (live, wanted))
+    names = type(wanted).model_fields.items()
+    aliases = [field.alias or name for name, field in names if name not in _OF_A_DEPLOY]
+    return tuple(name for name in aliases if before.get(name) != after.get(name))

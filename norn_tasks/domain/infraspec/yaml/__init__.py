@@ -1,0 +1,1 @@
+"""YAML as infraspecs use it: reading it, the position of each value, and explaining what cannot be read."""

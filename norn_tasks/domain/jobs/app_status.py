@@ -1,0 +1,122 @@
+"""The status of an app: the state of its infrastructure and replicas, and the state that sums them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from norn_tasks.domain.alerting.alert import AlertKind
+from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
+
+
+class ForgeState(StrEnum):
+    """The state of an app's infrastructure."""
+
+    UNFORGED = "unforged"
+    FORGING = "forging"
+    FORGED = "forged"
+    FORGE_FAILED = "forge_failed"
+    TEARING_DOWN = "tearing_down"
+
+
+@dataclass(frozen=True)
+class ReplicaStatus:
+    """A replica as its cluster reports it."""
+
+    name: str
+    """The name of its container."""
+    state: str
+    """The state that the cluster reports: running, exited, restarting and the like."""
+    release: int
+    """The release that it runs."""
+    restarts: int = 0
+    """How often the cluster has restarted it."""
+    healthy: bool | None = None
+    """The result of its health check; none when it has no check."""
+    message: str = ""
+    """The cluster's reason for a bad state."""
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """One observation of an app's replicas in its cluster."""
+
+    app: str
+    """The app."""
+    wanted: int
+    """How many replicas should run."""
+    ready: int
+    """How many replicas are ready to serve."""
+    replicas: tuple[ReplicaStatus, ...] = ()
+    """Each replica."""
+    message: str = ""
+    """The reason why too few are ready."""
+    present: tuple[int, ...] = ()
+    """The generation of each replica that should serve and either runs or is being restarted by the cluster itself."""
+    sightings: tuple[ReplicaSighting, ...] = ()
+    """The look at each live replica."""
+    ends: tuple[ReplicaEnd, ...] = ()
+    """The ends of live replicas in the last while; a later look may report one again."""
+    unseen: str = ""
+    """The reason why the app could not be observed; all other fields but `app` mean nothing then."""
+
+
+def state_word(
+    *,
+    role: str,
+    broken: bool,
+    forge: ForgeState,
+    live: bool,
+    wanted: int,
+    ready: int,
+    paused: bool = False,
+    off: bool = False,
+    failed: bool = False,
+    alerts: frozenset[str] = frozenset(),
+) -> str:
+    """Returns the state that sums an app up: the first of these that applies, from the most fundamental one on.
+
+    `failed`: its last deploy failed; `alerts`: the kinds of its open alerts.
+    """
+    if broken:
+        return "broken"
+    if forge is not ForgeState.FORGED:
+        return str(forge)
+    if not live:
+        return "deploy failed" if failed else "never deployed"
+    if role == "cron":
+        return "paused" if paused else "off" if off else "scheduled"
+    if role == "function":
+        return "ready"
+    if wanted == 0:
+        return "stopped"
+    if alerts & _CRASHES:
+        return "crash-looping"
+    if AlertKind.UNHEALTHY in alerts:
+        return "unhealthy"
+    if ready >= wanted:
+        return "running"
+    return "degraded" if ready else "down"
+
+
+_CRASHES = {AlertKind.CRASH_LOOPING, AlertKind.OUT_OF_MEMORY}
+
+# The command that helps, for each state that is not as it should be.
+_HINTS = {
+    "broken": "norn validate",
+    "unforged": "norn forge {app}",
+    "forge_failed": "norn forge {app}",
+    "never deployed": "norn deploy {app}",
+    "deploy failed": "norn deploy {app}",
+    "stopped": "norn scale {app} --reset",
+    "paused": "norn cron resume {app}",
+    "crash-looping": "norn why {app}",
+    "unhealthy": "norn why {app}",
+    "degraded": "norn logs {app}",
+    "down": "norn logs {app}",
+}
+
+
+def way_on(app: str, state: str) -> str:
+    """Returns the command that helps an app in this state; an empty text when nothing is wrong."""
+    return _HINTS.get(state, "").format(app=app)

@@ -1,0 +1,116 @@
+"""The claimed job: everything that a worker needs to know about the job that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.facts import NOTHING_LEARNED, Facts
+from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.jobs.requests import JobRequest
+from norn_tasks.domain.secret import Sealed
+
+R = TypeVar("R", bound=JobRequest)
+
+
+@dataclass(frozen=True)
+class ExecutionRequest:
+    """The part of a job that runs code: its execution, as the row of that says."""
+
+    id: int
+    """The number of the execution."""
+    image_id: str | None
+    """The image of the release, as an engine knows it; none when the release has lost it."""
+    call: Call | None = None
+    """The HTTP request that a function answers; none for cron runs and one-offs."""
+    scheduled_for: datetime | None = None
+    """The moment of a cron run: its occurrence, or when a person asked for it; none for calls and one-offs."""
+    sync: bool = False
+    """A client waits for the end of the call."""
+    deadline: datetime | None = None
+    """The moment at which the client of a synchronous call stops waiting, by the database's clock."""
+    remaining: float | None = None
+    """The seconds from the claim to the deadline."""
+    runs: int = 0
+    """How often the code has begun."""
+    max_runs: int = 1
+    """How often the code may begin."""
+    adopt: bool = False
+    """The container of an earlier worker may still run, and this worker waits for its end."""
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """The live release of an app as a forge finds it."""
+
+    n: int
+    """Its number."""
+    generation: int
+    """The generation of its replicas."""
+    image_id: str
+    """Its image."""
+    spec: Infraspec
+    """Its spec."""
+    published: str | None = None
+    """The reference of its image in the registry."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as its worker sees it; everything but the facts is as it was when the job was accepted or claimed."""
+
+    id: int
+    """The number of the job."""
+    request: JobRequest
+    """The arguments of its kind."""
+    app: str
+    """The app; empty for observations and notifications."""
+    spec: Infraspec | None
+    """The app's spec, frozen when the job was accepted; a deploy replaces it with the one of its revision."""
+    fence: Fence
+    """The right to write for the job, which every write checks."""
+    facts: Facts = NOTHING_LEARNED
+    """The values that its steps have learned so far."""
+    claims: int = 1
+    """How many workers have taken it, this one included."""
+    release: int | None = None
+    """The number of the release that it makes or runs."""
+    deployment: int | None = None
+    """The deployment that it carries out."""
+    execution: ExecutionRequest | None = None
+    """The execution of a job that runs code; none for the other kinds."""
+    cluster: str | None = None
+    """The cluster in which its app lives, or that it observes; none for the other jobs."""
+    here: Mapping[str, str] = field(default_factory=dict)
+    """The ids of the engines of the worker that claimed it, by the names that they have there."""
+    container: ContainerRef | None = None
+    """The container that an earlier worker recorded."""
+    published: str | None = None
+    """The reference of its release's image in the registry."""
+    sealed: tuple[Sealed, ...] = ()
+    """The app's secrets as they were at the claim."""
+
+    live: LiveRelease | None = None
+    """The live release, for a forge."""
+
+    @property
+    def kind(self) -> JobKind:
+        """The kind of its request."""
+        return self.request.kind
+
+    def request_as(self, kind: type[R]) -> R:
+        """Returns the request, which must be of this class; raises LookupError when it is not."""
+        if not isinstance(self.request, kind):
+            raise LookupError(f"job {self.id} is of the kind {self.kind}, which has no {kind.__name__}")
+        return self.request
+
+    def required_execution(self) -> ExecutionRequest:
+        """Returns the execution of a job that runs code; raises LookupError for a job of another kind."""
+        if self.execution is None:
+            raise LookupError(f"job {self.id} is of the kind {self.kind}, which runs no code")
+        return self.execution

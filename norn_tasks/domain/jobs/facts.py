@@ -1,0 +1,159 @@
+"""The facts of a job: values that a step learned and that later steps, the ledger or readers of the job use.
+
+Each class is one fact. The ledger keeps the facts of a job in one JSON object, whose keys are the fields of the
+classes: no two classes may share the name of a field. Code outside this module never spells such a key; SQL takes it
+from the constants at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Final, Self, TypeVar
+
+from norn_tasks.domain.stored import dump, load
+
+IMAGE_ID: Final = "image_id"
+"""The key of `BuiltImage.image_id`: a deploy whose facts have it needs no memory for a build."""
+ORPHANS_REMOVED: Final = "orphans_removed"
+"""The key of `RemovedOrphans.orphans_removed`."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that a step learned."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the keys and values that stand for the fact in its job's facts."""
+        return dump(self)
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self | None:
+        """Returns the fact that a job's facts contain; None when its step has not ended yet."""
+        if any(field.name not in facts for field in fields(cls) if field.default is MISSING):
+            return None
+        return load(cls, facts)
+
+
+@dataclass(frozen=True)
+class StepPlan(Fact):
+    """The steps that the job is going to take."""
+
+    plan: tuple[str, ...]
+    """Their names, in order; the first ones may have ended already."""
+
+
+@dataclass(frozen=True)
+class SourceRevision(Fact):
+    """The source that was checked out."""
+
+    revision: str
+    """A commit of the repository, or the hash of the files that were uploaded."""
+
+
+@dataclass(frozen=True)
+class BuiltImage(Fact):
+    """The release's image, which an engine has."""
+
+    image_id: str
+    """The engine's id of the image."""
+    key: str
+    """The hash of source and build section: a later deploy with the same key uses the same image."""
+
+
+@dataclass(frozen=True)
+class PublishedImage(Fact):
+    """The release's image in the registry."""
+
+    published: str
+    """The reference by digest, with which every engine can pull it."""
+
+
+@dataclass(frozen=True)
+class KeptImages(Fact):
+    """The images that pruning keeps and the stages that it removes, as they were when the release went live."""
+
+    keep_images: tuple[str, ...]
+    """The ids of the images that the app still needs."""
+    spent_stages: tuple[str, ...] = ()
+    """The ids of the build stages that no kept image was built with."""
+
+
+@dataclass(frozen=True)
+class SecretVersions(Fact):
+    """The secrets that went live with the release."""
+
+    secrets: Mapping[str, int]
+    """The version of each secret by its name."""
+
+
+@dataclass(frozen=True)
+class OrphanedContainers(Fact):
+    """The containers on the worker's engines that belong to no job and no replica."""
+
+    orphaned: tuple[tuple[str, str], ...]
+    """The id of the engine, and the id that the container has there."""
+
+
+@dataclass(frozen=True)
+class RemovedOrphans(Fact):
+    """The end of the orphaned containers."""
+
+    orphans_removed: int
+    """How many of them were removed."""
+
+
+@dataclass(frozen=True)
+class RequestedRepairs(Fact):
+    """The repairs that an observation asked for."""
+
+    repairs: tuple[int, ...]
+    """The ids of their jobs."""
+
+
+@dataclass(frozen=True)
+class ProgramExit(Fact):
+    """The end of a program in a replica."""
+
+    exit_code: int
+    """Its exit code."""
+
+
+KINDS: Final = (
+    StepPlan, SourceRevision, BuiltImage, PublishedImage, KeptImages, SecretVersions, OrphanedContainers,
+    RemovedOrphans, RequestedRepairs, ProgramExit,
+)  # fmt: skip
+
+F = TypeVar("F", bound=Fact)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of a job so far, at most one of each class."""
+
+    known: tuple[Fact, ...] = ()
+    """The facts, in no order."""
+
+    def get(self, kind: type[F]) -> F | None:
+        """Returns the fact of this class; None when no step has learned it."""
+        return next((fact for fact in self.known if isinstance(fact, kind)), None)
+
+    def require(self, kind: type[F]) -> F:
+        """Returns the fact of this class; raises LookupError when no step before has learned it."""
+        fact = self.get(kind)
+        if fact is None:
+            raise LookupError(f"no step has learned {kind.__name__}")
+        return fact
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Returns the facts that a job's row contains; keys of no known class are left out."""
+        return cls(tuple(fact for kind in KINDS if (fact := kind.from_json(facts)) is not None))
+
+
+NOTHING_LEARNED: Final = Facts()
+
+
+def to_json(facts: tuple[Fact, ...]) -> dict[str, Any]:
+    """Returns the keys and values of several facts."""
+    return {key: value for fact in facts for key, value in fact.to_json().items()}

@@ -1,0 +1,123 @@
+"""The vocabulary of jobs: their kinds, classes and states, the fence of a claim, and the reason for a bad end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class JobClass(StrEnum):
+    """A queue with its own worker pool."""
+
+    INVOKE = "invoke"
+    CRON = "cron"
+    DEPLOY = "deploy"
+    OBSERVE = "observe"
+
+    @property
+    def runs_code(self) -> bool:
+        """True when its jobs run an app's code to its end, each in one of the app's slots."""
+        return self in (JobClass.INVOKE, JobClass.CRON)
+
+
+class JobKind(StrEnum):
+    """The kind of work that a job does."""
+
+    FORGE = "forge"
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+    RESTART = "restart"
+    SCALE = "scale"
+    REPAIR = "repair"
+    TEARDOWN = "teardown"
+    INVOKE = "invoke"
+    CRON_RUN = "cron-run"
+    RUN = "run"
+    OBSERVE = "observe"
+    READ_LOGS = "read-logs"
+    NOTIFY = "notify"
+    CALL_DEADMAN = "call-deadman"
+    EXEC = "exec"
+
+    @property
+    def job_class(self) -> JobClass:
+        """The queue it waits in."""
+        return _CLASSES[self]
+
+    @property
+    def exclusive(self) -> bool:
+        """True when one app may have only one such job running, in order of acceptance."""
+        return self.job_class is JobClass.DEPLOY
+
+    @property
+    def takes_slot(self) -> bool:
+        """True when it runs in one of its app's concurrency slots."""
+        return self.job_class.runs_code
+
+
+_CLASSES = {
+    JobKind.FORGE: JobClass.DEPLOY,
+    JobKind.DEPLOY: JobClass.DEPLOY,
+    JobKind.ROLLBACK: JobClass.DEPLOY,
+    JobKind.RESTART: JobClass.DEPLOY,
+    JobKind.SCALE: JobClass.DEPLOY,
+    JobKind.REPAIR: JobClass.DEPLOY,
+    JobKind.TEARDOWN: JobClass.DEPLOY,
+    JobKind.INVOKE: JobClass.INVOKE,
+    JobKind.CRON_RUN: JobClass.CRON,
+    JobKind.RUN: JobClass.CRON,
+    JobKind.OBSERVE: JobClass.OBSERVE,
+    JobKind.READ_LOGS: JobClass.OBSERVE,
+    JobKind.NOTIFY: JobClass.OBSERVE,
+    JobKind.CALL_DEADMAN: JobClass.OBSERVE,
+    JobKind.EXEC: JobClass.OBSERVE,
+}
+
+
+class JobState(StrEnum):
+    """The state of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    DEAD = "dead"
+    ERROR = "error"
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing more will happen to it."""
+        return self not in OPEN
+
+
+OPEN = (JobState.QUEUED, JobState.RUNNING)
+"""The states of a job that has not ended; in SQL `store.rules.lists.OPEN_STATES`."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The right to act for a job: every effect inside and outside the database is checked against the token."""
+
+    job: int
+    """The number of the job."""
+    token: int
+    """The token of the claim; a later claim has a higher one."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The reason for a bad end."""
+
+    code: str
+    """The code, which never changes; docs/errors.md lists them all."""
+    sentence: str
+    """A sentence for people."""
+    hint: str = ""
+    """The command or the change that helps, if there is one."""
+
+    def to_json(self) -> dict[str, str]:
+        """Returns the shape in which rows and the API carry it."""
+        return {"code": self.code, "sentence": self.sentence, "hint": self.hint}

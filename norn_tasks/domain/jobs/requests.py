@@ -1,0 +1,326 @@
+"""The request of a job: one class for each kind, frozen when the job is accepted, which its steps read.
+
+The ledger keeps a request as JSON, whose keys are the fields of the class. Code outside this module never spells such a
+key; SQL takes it from the constants at the top. A field without a default is always written, a field with one only when
+it has a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import Field
+
+from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.domain.schedule import RunTrigger
+from norn_tasks.domain.stored import dump, load
+
+GENERATION: Final = "generation"
+"""The key of the generation that a change of replicas continues."""
+IMAGE_ID: Final = "image_id"
+"""The key of the image of the release that a change of replicas runs."""
+OVERRIDE: Final = "override"
+"""The key of the app's scale override."""
+OVERRIDE_REPLICAS: Final = "replicas"
+"""Within the override, the key of its number of replicas."""
+REVISION: Final = "revision"
+"""The key of the uploaded source that a deploy reads."""
+OVERRIDE_SPEC: Final = "spec"
+"""Within the override, the key of the number of replicas that the spec asked for when it was set."""
+TRIGGER: Final = "trigger"
+"""The key of the reason for a cron run."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """The arguments of a job; each kind of job has a class of its own."""
+
+    kind: ClassVar[JobKind]
+    """The kind of job that carries this request."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON that the job's row keeps."""
+        written = dump(self)
+        optional = {field.name for field in fields(self) if field.default is None}
+        return {key: value for key, value in written.items() if value is not None or key not in optional}
+
+    @classmethod
+    def from_json(cls, args: Mapping[str, Any]) -> Self:
+        """Returns the request that a row keeps; a missing key is a null. Raises JobUnreadable."""
+        required = {field.name: None for field in fields(cls) if field.default is MISSING}
+        return load(cls, {**required, **args})
+
+
+@dataclass(frozen=True)
+class Override:
+    """The scale override of an app as a job freezes it."""
+
+    replicas: int
+    """The number of replicas that run while the override applies."""
+    spec: int
+    """It applies as long as the spec asks for this number."""
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A repository."""
+
+    url: str
+    """Its address."""
+    ref: str
+    """The branch, tag or commit to check out."""
+    source: Literal["git"] = "git"
+    """Marks this kind of source."""
+
+
+@dataclass(frozen=True)
+class UploadSource:
+    """A directory that was uploaded to Norn."""
+
+    revision: str
+    """The hash of its files."""
+    ref: None = None
+    """Uploads have no refs."""
+    source: Literal["upload"] = "upload"
+    """Marks this kind of source."""
+
+
+@dataclass(frozen=True)
+class DirectorySource:
+    """A directory on the machine of the workers."""
+
+    origin: str
+    """Its path."""
+    ref: None = None
+    """Directories have no refs."""
+    source: Literal["directory"] = "directory"
+    """Marks this kind of source."""
+
+
+Source = Annotated[GitSource | UploadSource | DirectorySource, Field(discriminator="source")]
+"""The place that the code of a deploy comes from; its fields are keys of the request."""
+
+
+@dataclass(frozen=True)
+class ForgeJobRequest(JobRequest):
+    """Makes or renews the infrastructure of an app."""
+
+    kind = JobKind.FORGE
+
+    override: Override | None
+    """The app's scale override when the job was accepted."""
+    force: bool = False
+    """The infrastructure is torn down first."""
+    image_id: str | None = None
+    """The image of the live release, when the forge makes another release of it; known once the forge begins."""
+
+
+@dataclass(frozen=True)
+class DeployJobRequest(JobRequest):
+    """Makes a new release of an app and brings it live."""
+
+    kind = JobKind.DEPLOY
+
+    source: Source
+    """The place that its code comes from."""
+    override: Override | None
+    """The app's scale override when the job was accepted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the JSON of the row, in which the source's keys are beside the override."""
+        return {**dump(self.source), OVERRIDE: None if self.override is None else asdict(self.override)}
+
+    @classmethod
+    def from_json(cls, args: Mapping[str, Any]) -> Self:
+        """Returns the request that a row keeps; raises JobUnreadable."""
+        return load(cls, {"source": dict(args), OVERRIDE: args.get(OVERRIDE)})
+
+
+@dataclass(frozen=True)
+class ReplicasJobRequest(JobRequest):
+    """A change of the replicas of a release that exists."""
+
+    image_id: str
+    """The image of the release."""
+    override: Override | None
+    """The app's scale override when the job was accepted, or that the job brings."""
+    generation: int | None = None
+    """The generation whose replicas the job keeps; none when it starts a generation of its own."""
+
+
+@dataclass(frozen=True)
+class RollbackJobRequest(ReplicasJobRequest):
+    """Brings an earlier release live again, or the live one back after a rollout that failed."""
+
+    kind = JobKind.ROLLBACK
+
+    return_to: int | None = None
+    """Of a return after a failed rollout, the deployment that was live when the job was accepted."""
+
+
+@dataclass(frozen=True)
+class RestartJobRequest(ReplicasJobRequest):
+    """Replaces the replicas of the live release, one after the other."""
+
+    kind = JobKind.RESTART
+
+
+@dataclass(frozen=True)
+class ScaleJobRequest(ReplicasJobRequest):
+    """Changes the number of replicas of the live release."""
+
+    kind = JobKind.SCALE
+
+
+@dataclass(frozen=True)
+class RepairJobRequest(ReplicasJobRequest):
+    """Restores the replicas that an observation found missing."""
+
+    kind = JobKind.REPAIR
+
+    missing: int = 0
+    """How many were missing."""
+
+
+Overridable = ForgeJobRequest | DeployJobRequest | ReplicasJobRequest
+"""The requests that carry the app's scale override."""
+
+
+@dataclass(frozen=True)
+class TeardownJobRequest(JobRequest):
+    """Removes everything that forge made."""
+
+    kind = JobKind.TEARDOWN
+
+    purge: bool = False
+    """The app's volumes are removed too."""
+
+
+@dataclass(frozen=True)
+class InvokeJobRequest(JobRequest):
+    """Runs a function for one call, which is in the row of its execution."""
+
+    kind = JobKind.INVOKE
+
+
+@dataclass(frozen=True)
+class CronRunJobRequest(JobRequest):
+    """Runs a cron app once."""
+
+    kind = JobKind.CRON_RUN
+
+    trigger: RunTrigger | None = None
+    """The reason for the run: its schedule, a catch-up or a person."""
+
+
+@dataclass(frozen=True)
+class ClientTerminal:
+    """The terminal of a client that is connected to a command, or only its pipes."""
+
+    tty: bool
+    """The command gets a terminal."""
+    term: str
+    """The type of the client's terminal."""
+    size: tuple[int, int] | None
+    """Rows and columns of the client's terminal."""
+
+
+@dataclass(frozen=True)
+class RunJobRequest(JobRequest):
+    """Runs a command once in the image of an app."""
+
+    kind = JobKind.RUN
+
+    command: tuple[str, ...]
+    """The command and its arguments."""
+    timeout: int
+    """The seconds after which it is stopped."""
+    client: ClientTerminal | None = None
+    """The connected client that types and reads; none for a command that needs nobody."""
+
+
+@dataclass(frozen=True)
+class ObserveJobRequest(JobRequest):
+    """Observes a cluster, or the engines of a worker."""
+
+    kind = JobKind.OBSERVE
+
+
+@dataclass(frozen=True)
+class ReadLogsJobRequest(JobRequest):
+    """Reads the logs of an app's replicas for a client that is connected."""
+
+    kind = JobKind.READ_LOGS
+
+    tail: int
+    """The number of past lines to begin with."""
+    follow: bool
+    """New lines are read until the client leaves."""
+    since: int | None = None
+    """Only lines of this time or later, in nanoseconds since 1970."""
+    until: int | None = None
+    """Only lines from before this time, in nanoseconds since 1970."""
+    grep: str | None = None
+    """Only lines in which this regular expression is found."""
+    release: int | None = None
+    """Only lines of this release."""
+    replica: int | None = None
+    """Only lines of the replica with this number."""
+    previous: bool | None = None
+    """Only lines of the replicas that ran last and are gone."""
+    oldest: int | None = None
+    """The registration of the app, in nanoseconds since 1970: earlier lines are those of another app of its name."""
+
+
+@dataclass(frozen=True)
+class NotifyJobRequest(JobRequest):
+    """Tries to deliver a notification once."""
+
+    kind = JobKind.NOTIFY
+
+    delivery: int
+    """The id of the delivery."""
+    attempt: int
+    """The number of this attempt, from 1."""
+
+
+@dataclass(frozen=True)
+class CallDeadManJobRequest(JobRequest):
+    """Calls the address that raises an alarm when it is not called."""
+
+    kind = JobKind.CALL_DEADMAN
+
+
+@dataclass(frozen=True)
+class ExecJobRequest(JobRequest):
+    """Runs a program in a live replica for a client that is connected."""
+
+    kind = JobKind.EXEC
+
+    command: tuple[str, ...]
+    """The program and its arguments."""
+    replica: int | None
+    """The number of the replica; none for any."""
+    tty: bool
+    """The program gets a terminal."""
+    term: str
+    """The type of the client's terminal."""
+    size: tuple[int, int] | None
+    """Rows and columns of the client's terminal."""
+
+
+KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
+    kind.kind: kind
+    for kind in (
+        ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
+        TeardownJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, ReadLogsJobRequest,
+        NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
+    )
+}  # fmt: skip
+
+
+def read(kind: str, args: Mapping[str, Any]) -> JobRequest:
+    """Returns the request of a job of this kind, from what its row keeps; raises JobUnreadable."""
+    return KINDS[JobKind(kind)].from_json(args)

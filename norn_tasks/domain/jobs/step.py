@@ -1,0 +1,87 @@
+"""The step: a small idempotent piece of a pipeline, the values that it may return, and its states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from norn_tasks.domain.jobs.facts import Fact
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.domain.jobs.writes import Write
+
+
+class Resume(StrEnum):
+    """The way in which a resumed job treats a step that had begun and not ended."""
+
+    REDO = "redo"
+    """It runs again even when it was done: its results are on this machine only."""
+    KEEP = "keep"
+    """A step that was done stays done; one that had begun runs again."""
+    NEVER = "never"
+    """A step that had begun is not repeated: the job needs a person's attention."""
+
+
+class Resolution(StrEnum):
+    """The answer of a person about a step that had begun, must not be repeated, and whose end is not known."""
+
+    DONE = "done"
+    """It did its work: the job goes on after it."""
+    RETRY = "retry"
+    """It may run again: the job goes on with it."""
+    ABANDON = "abandon"
+    """The job does not go on."""
+
+
+class StepState(StrEnum):
+    """The state of a step."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    NOTED = "noted"
+
+    @property
+    def done(self) -> bool:
+        """True when a resumed job passes over it."""
+        return self in (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOTED)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The result of a step, which the ledger writes in the one fenced transaction that ends the step."""
+
+    facts: tuple[Fact, ...] = ()
+    """Facts for the steps after it."""
+    writes: tuple[Write, ...] = ()
+    """Changes of our own tables."""
+    note: str = ""
+    """A note for people."""
+    skipped: bool = False
+    """There was nothing to do, and the note says why."""
+    failed: Problem | None = None
+    """The step did its work and learned that the job has failed, as by a run that exits 1."""
+
+
+@dataclass(frozen=True)
+class StepPosition:
+    """The position of a step in its job."""
+
+    n: int
+    """Its number in the pipeline, from 1."""
+    name: str
+    """Its name."""
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """The end of a step."""
+
+    state: StepState
+    """The state in which it ended."""
+    learned: Learned = field(default_factory=Learned)
+    """Its result."""
+    problem: Problem | None = None
+    """The reason for a bad end."""
+    ends: JobState | None = None
+    """The state in which the job ends with it; none when the job goes on."""

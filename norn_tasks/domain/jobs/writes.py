@@ -1,0 +1,205 @@
+"""Changes that a step may make in our own tables, as values: the ledger writes them when the step ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.execution import ExecutionVerdict
+from norn_tasks.domain.schedule import Policy
+
+
+@dataclass(frozen=True)
+class SpecLearned:
+    """The revision's own infraspec, which governs the rest of this deploy."""
+
+    spec: Mapping[str, Any]
+    revision: str
+
+
+@dataclass(frozen=True)
+class ImageBuilt:
+    """The release's image is on an engine; `key` is the hash of source and build section, and finds it again."""
+
+    image: str
+    image_id: str
+    engine: str
+    key: str
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImagePublished:
+    """The release's image is in the registry, under `reference` (by digest); `place`: where its jobs may run now."""
+
+    reference: str
+    place: str | None
+
+
+@dataclass(frozen=True)
+class AppExposed:
+    """The app is reached at `address` by clients outside of its cluster."""
+
+    app: str
+    address: str
+
+
+@dataclass(frozen=True)
+class AppUnexposed:
+    """The app has no address outside of its cluster."""
+
+    app: str
+
+
+@dataclass(frozen=True)
+class ScheduleRegistered:
+    """The app has the schedule of its spec; the anchor of an unchanged `@every` is kept."""
+
+    app: str
+    schedule: str
+    timezone: str
+    concurrent: int
+    policy: Policy = Policy()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True)
+class ScheduleRemoved:
+    """The app has no schedule."""
+
+    app: str
+
+
+@dataclass(frozen=True)
+class FunctionRegistered:
+    """The app takes calls, `concurrent` of them at once."""
+
+    app: str
+    concurrent: int
+
+
+@dataclass(frozen=True)
+class FunctionRemoved:
+    """The app takes no calls."""
+
+    app: str
+
+
+@dataclass(frozen=True)
+class ReleaseLive:
+    """The rollout has ended, and this job's release is live; the containers of `generation` serve it."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class TornDown:
+    """Nothing of the app runs."""
+
+
+@dataclass(frozen=True)
+class WorkloadSeen:
+    """A look at a cluster: one status per app. `complete`: an app of this cluster that is not in it has no replica.
+
+    `engine`: the engine of the worker that looked; only releases whose image is there are repaired.
+    """
+
+    cluster: str
+    statuses: tuple[WorkloadStatus, ...]
+    complete: bool
+    engine: str = ""
+
+
+@dataclass(frozen=True)
+class EngineLook:
+    """All containers of this control plane on one engine, each as (id, owner, seconds of age)."""
+
+    engine: str
+    containers: tuple[tuple[str, str, float], ...]
+
+
+@dataclass(frozen=True)
+class ContainersSeen:
+    """The containers on each engine of a worker. Writing them learns which have no owner."""
+
+    looks: tuple[EngineLook, ...]
+
+
+@dataclass(frozen=True)
+class RunsReachSeen:
+    """The reach of the containers of runs on an engine; the fields are those of `ports.RunsReach`."""
+
+    engine: str
+    address: str
+    host: bool | None
+    metadata: bool | None
+    io_uring: bool | None = None
+
+
+@dataclass(frozen=True)
+class ImagesPruned:
+    """These image ids of the app are gone from the engine."""
+
+    app: str
+    image_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExecutionFinished:
+    """The execution of this job has ended with this verdict."""
+
+    finished: ExecutionVerdict
+
+
+@dataclass(frozen=True)
+class ImagesSeen:
+    """The ids of all images of this control plane on the engine."""
+
+    engine: str
+    image_ids: frozenset[str]
+
+
+@dataclass(frozen=True)
+class DeliveryTried:
+    """A delivery was tried."""
+
+    delivery: int
+    """The delivery."""
+    taken: bool
+    """The receiver accepted it."""
+    outcome: str
+    """The answer in a sentence."""
+    pause: float | None = None
+    """The seconds for which the receiver asked to wait before the next try."""
+
+
+@dataclass(frozen=True)
+class DeadManCalled:
+    """The dead man's address was called: `answered` or not, and the `outcome` in a sentence."""
+
+    answered: bool
+    outcome: str
+
+
+Write = (
+    SpecLearned
+    | ImageBuilt
+    | ImagePublished
+    | AppExposed
+    | AppUnexposed
+    | ScheduleRegistered
+    | ScheduleRemoved
+    | FunctionRegistered
+    | FunctionRemoved
+    | ReleaseLive
+    | TornDown
+    | WorkloadSeen
+    | ContainersSeen
+    | RunsReachSeen
+    | ImagesPruned
+    | ExecutionFinished
+    | ImagesSeen
+    | DeliveryTried
+    | DeadManCalled
+)

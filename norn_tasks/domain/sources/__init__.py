@@ -1,0 +1,1 @@
+"""Sources of apps: archives, the tree in them, and its links."""

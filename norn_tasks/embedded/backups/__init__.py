@@ -1,0 +1,1 @@
+"""Writing the control plane into one file, and putting it back."""

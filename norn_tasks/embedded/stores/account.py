@@ -1,0 +1,123 @@
+"""The account that runs the stores: our own, or, for root, an unprivileged user, because PostgreSQL refuses root.
+
+For root, in this order: the owner of existing data; the users of `PREFERRED`, if they can reach the programs (not in a
+virtual environment below /root); else a user namespace in which root is `nobody`.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.paths import DataPaths
+
+OWN = "norn-stores"
+"""The account that `deploy/prepare` makes for the stores alone."""
+PREFERRED = (OWN, "postgres", "nobody")
+"""Other programs run as the last two: a superuser of another PostgreSQL cluster can write files as `postgres`."""
+UNSHARED = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
+"""A command prefix: root without its capabilities, under the uid of nobody."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user for the stores: `name` is empty for our own account, `prefix` precedes each command."""
+
+    uid: int
+    gid: int
+    name: str = ""
+    prefix: tuple[str, ...] = ()
+
+    @classmethod
+    def own(cls) -> Account:
+        """Returns our own account."""
+        return cls(os.geteuid(), os.getegid())
+
+    def run(self, argv: Sequence[str | Path], *, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end, from `/`, with `text` as its stdin; `stdout` also holds its errors."""
+        return subprocess.run(
+            [*self.prefix, *map(str, argv)],
+            cwd="/",
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+            user=self.uid if self.name else None,
+            group=self.gid if self.name else None,
+            extra_groups=() if self.name else None,
+        )
+
+    def own_directory(self, directory: Path) -> None:
+        """Makes a directory that only this account can enter, or gives it an existing one."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        os.chown(directory, self.uid, self.gid)
+
+    def own_file(self, file: Path, text: str) -> None:
+        """Replaces a file by one that only this account can read."""
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text(text)
+        os.chown(file, self.uid, self.gid)
+
+
+def choose(where: DataPaths, programs: Sequence[Path]) -> Account:
+    """Returns the account that can run `programs` on these paths, and gives it access to its own subdirectories.
+
+    Raises NotStarted if there is none.
+    """
+    if os.geteuid() != 0:
+        account = Account.own()
+        account.own_directory(where.stores)
+        return account
+    for account in _candidates(where):
+        _admit(where, account)
+        if _reaches(account, where, programs):
+            return account
+    raise NotStarted(
+        f"PostgreSQL refuses to run as root, and no other user can run {programs[0]} on {where.data}",
+        hint="apt-get install postgresql, or run norn up as an ordinary user, or set NORN_DATABASE_URL",
+    )
+
+
+def _candidates(where: DataPaths) -> Iterator[Account]:
+    unshared = Account(0, 0, prefix=UNSHARED if shutil.which("unshare") else ())
+    if where.postgres.exists():
+        owner = where.postgres.stat().st_uid
+        yield unshared if owner == 0 else _account(pwd.getpwuid(owner))
+        return
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    yield from (_account(known[name]) for name in PREFERRED if name in known)
+    yield unshared
+
+
+def _account(user: pwd.struct_passwd) -> Account:
+    return Account(user.pw_uid, user.pw_gid, user.pw_name)
+
+
+def _admit(where: DataPaths, account: Account) -> None:
+    """Lets only the account's group pass through our directories, and gives the account its own."""
+    for directory in (where.data, where.run):
+        os.chown(directory, -1, account.gid)
+        directory.chmod(0o710 if account.name else 0o700)
+    account.own_directory(where.stores)
+
+
+def _reaches(account: Account, where: DataPaths, programs: Sequence[Path]) -> bool:
+    """Returns True if the account can start the programs, reach its data, and write where its sockets will be.
+
+    The sockets may be outside the data directory: a socket's path must be short.
+    """
+    try:
+        started = all(account.run([program, "--version"]).returncode == 0 for program in programs)
+        passes = account.run(["test", "-x", where.data]).returncode == 0
+        return started and passes and account.run(["test", "-w", where.stores]).returncode == 0
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""The supervisor of Norn's processes: its configuration, start, and progress."""

@@ -1,0 +1,93 @@
+"""The supervisor's configuration file.
+
+Two groups: `stores` starts with the supervisor, `norn` when the stores are ready; they are stopped in
+reverse order, each group as a whole. When the supervisor itself dies, the kernel signals each process
+(`setpriv --pdeathsig`; forks ask for that themselves), so that none is left over. The file holds no secret: processes
+get them in the environment.
+"""
+
+from __future__ import annotations
+
+import resource
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from configparser import RawConfigParser
+
+from norn_tasks.embedded.paths import DataPaths
+from norn_tasks.embedded.supervision.program import SupervisedProgram, runs_module
+
+STORES, NORN = "stores", "norn"
+"""The groups."""
+
+EVER = 1_000_000
+"""The attempts in a row before the supervisor gives up; it waits 1 s, 2 s, 3 s … between them."""
+
+
+_CALLS = "supervisor.rpcinterface:make_main_rpcinterface"
+
+
+def configure(where: DataPaths, groups: Mapping[str, Sequence[SupervisedProgram]]) -> None:
+    """Writes the configuration file."""
+    file = RawConfigParser()
+    file.read_dict(_head(where))
+    for group, programs in groups.items():
+        if programs:
+            members = ",".join(program.name for program in programs)
+            file.read_dict({f"group:{group}": {"programs": members, "priority": 1 if group == STORES else 10}})
+            file.read_dict({f"program:{program.name}": _program(program, where, group) for program in programs})
+    where.configuration.unlink(missing_ok=True)
+    where.configuration.touch(mode=0o600)
+    with where.configuration.open("w") as text:
+        file.write(text)
+
+
+def _head(where: DataPaths) -> dict[str, dict[str, object]]:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "supervisord": {
+            "nodaemon": "true",
+            "silent": "true",
+            "nocleanup": "true",
+            "minfds": 4096 if most == resource.RLIM_INFINITY else min(4096, most),
+            "minprocs": 1,
+            "pidfile": where.run / "supervisor.pid",
+            **_log(where, "supervisor", ""),
+        },
+        "unix_http_server": {"file": where.control, "chmod": "0700"},
+        "rpcinterface:supervisor": {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        },
+        "supervisorctl": {"serverurl": f"unix://{where.control}"},
+    }
+
+
+def _program(program: SupervisedProgram, where: DataPaths, group: str) -> dict[str, object]:
+    return {
+        "command": shlex.join((*_leash(program), *program.argv)).replace("%", "%%"),
+        "directory": program.directory,
+        "autostart": str(group == STORES).lower(),
+        "autorestart": "true",
+        "startsecs": 2,
+        "startretries": EVER,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": program.stop_seconds,
+        "stopasgroup": "false",
+        "killasgroup": "true",
+        "umask": "022",
+        "redirect_stderr": "true",
+        **_log(where, program.name, "stdout_"),
+        **({"user": program.user} if program.user else {}),
+    }
+
+
+def _log(where: DataPaths, name: str, prefix: str) -> dict[str, object]:
+    rotated = {"logfile_maxbytes": "10MB", "logfile_backups": 3}
+    options = {"logfile": where.log / f"{name}.log", **rotated}
+    return {prefix + option: value for option, value in options.items()}
+
+
+def _leash(program: SupervisedProgram) -> tuple[str, ...]:
+    """Returns the command prefix with which the kernel stops a program when the supervisor dies."""
+    setpriv = None if runs_module(program.argv) else shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", program.stop_signal, "--") if setpriv else ()

@@ -1,0 +1,135 @@
+"""Norn's processes as forks of the supervisor, which has imported their modules once: the memory of what is imported is
+shared, and a process starts without imports.
+
+Each is a process of its own, with its own pid, log, signals and restarts, as a started program is. Only the import of
+the modules is common. They are forked, not threads, so that the end or the hang of one leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import os
+import runpy
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from supervisor.options import ServerOptions
+
+from norn_tasks.embedded.supervision.program import runs_module
+
+MODULES = (
+    "billiard.pool",
+    "celery.app.control",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.backends.base",
+    "celery.bin.celery",
+    "celery.concurrency.thread",
+    "celery.events.receiver",
+    "celery.events.state",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.strategy",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.arbiter",
+    "kombu.transport.redis",
+    "netrc",
+    "norn_api.app",
+    "norn_api.heads",
+    "norn_api.logs",
+    "norn_tasks.scheduler.beat",
+    "norn_tasks.tasks",
+    "psycopg2.extras",
+    "pydantic.dataclasses",
+)
+"""The modules that the processes need. Importing them starts no thread and opens no connection."""
+
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_SUPERVISORS_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGUSR2")
+
+
+def preload() -> None:
+    """Imports the modules, and keeps the garbage collector from writing into what is shared with the forks.
+
+    The parts that Celery's application makes at their first use are made here as well: every worker needs them.
+    """
+    for module in MODULES:
+        importlib.import_module(module)
+    app = sys.modules["norn_tasks.celery_app"].app
+    app.finalize()
+    _ = app.amqp, app.log, app.events, app.Worker
+    gc.collect()
+    gc.freeze()
+
+
+class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no types
+    """supervisord's options, by which a process that runs a Python module begins in the fork itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._supervisor = os.getpid()
+
+    def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Runs the module if the command is one, and never returns; else starts the program."""
+        if runs_module(argv):
+            run_module(argv[2:], env, self._supervisor)
+        super().execve(filename, argv, env)
+
+
+def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) -> NoReturn:
+    """Runs a module with its arguments in this fork as `python -m` does, and ends the process with its exit code.
+
+    The supervisor's objects stay in the fork's memory, unused: its files are closed, and their numbers are used again,
+    so that nothing may close them a second time. Therefore the process ends without leaving the supervisor's functions.
+    """
+    code = 1
+    try:
+        _leave_supervisor(env, supervisor)
+        sys.argv = list(words)
+        code = _exit_code(words[0])
+    except Exception:  # noqa: BLE001 - the interpreter prints any exception of a program
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
+    """Gives the fork what a started program has of its own: signals, streams, environment, a name, and a leash."""
+    gc.freeze()
+    for name in _SUPERVISORS_SIGNALS:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    os.environ.clear()
+    os.environ.update(env)
+    kernel = ctypes.CDLL(None)
+    kernel.prctl(_PR_SET_NAME, env["SUPERVISOR_PROCESS_NAME"].encode(), 0, 0, 0)
+    kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != supervisor:
+        raise ProcessLookupError("the supervisor has ended")
+
+
+def _exit_code(module: str) -> int:
+    """Runs the module and what a process does at its end; returns its exit code."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code: object = 0
+    except SystemExit as ended:
+        code = ended.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(code, file=sys.stderr)
+    return 1

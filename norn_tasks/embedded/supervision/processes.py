@@ -1,0 +1,67 @@
+"""Norn's processes: the command line of each, and their shared environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from norn_tasks.embedded.supervision.program import SupervisedProgram
+from norn_tasks.settings import Settings
+
+CLASSES = ("invoke", "cron", "deploy", "observe")
+"""The classes of work, each with its own worker."""
+
+_KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
+"""The CLI's variables, which workers must not get: they hold a user's token."""
+
+
+def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
+    """Returns the API, a worker of each class, and beat; the router outlives them and is not among them."""
+    return (
+        _program("api", directory, *_gunicorn(settings), stop_seconds=15),
+        *(_worker(name, directory) for name in CLASSES),
+        _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
+    )
+
+
+def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment of the processes: ours, plus the stores and directories of this server."""
+    own = {
+        "NORN_DATA_DIR": settings.data_dir.expanduser().resolve(),
+        "NORN_APPS_DIR": settings.apps_dir.expanduser().resolve() if settings.apps_dir else "",
+        "NORN_DATABASE_URL": settings.database_url,
+        "NORN_BROKER_URL": settings.broker_url,
+        "PYTHONUNBUFFERED": 1,
+        "MALLOC_ARENA_MAX": environ.get("MALLOC_ARENA_MAX", 2),
+    }
+    kept = {name: value for name, value in environ.items() if name not in _KEPT_FROM_CHILDREN}
+    return kept | {name: str(value) for name, value in own.items()}
+
+
+_SCHEDULER = "norn_tasks.scheduler.beat:NornScheduler"
+
+
+def _gunicorn(settings: Settings) -> tuple[str, ...]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    command = (
+        "gunicorn norn_api.wsgi:application -k norn_api.heads.HeadsFirst --workers 1 --threads 600 --graceful-timeout 5"
+    )
+    return (
+        *command.split(),
+        "--logger-class",
+        "norn_api.logs.GunicornLog",
+        "--no-control-socket",
+        "--bind",
+        f"{host}:{settings.port}",
+    )
+
+
+def _worker(name: str, directory: Path) -> SupervisedProgram:
+    words = f"celery -A norn_tasks.tasks worker -Q {name} -n {name}@%h -P threads".split()
+    return _program(f"worker-{name}", directory, *words, stop_seconds=45)
+
+
+def _program(name: str, directory: Path, *module_and_words: str, stop_seconds: int = 10) -> SupervisedProgram:
+    argv = (sys.executable, "-m", *module_and_words)
+    return SupervisedProgram(name, argv, directory, stop_seconds=stop_seconds)

@@ -1,0 +1,58 @@
+"""Hiding an app's secrets in all that its jobs say, note and end with: the one place through which every word goes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from norn_tasks.domain.errors import SecretsLocked
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Problem
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.redaction import Redaction
+from norn_tasks.domain.secret import Secret
+from norn_tasks.ports import Say, Vault
+
+
+def known_secrets(job: Job, vault: Vault) -> Redaction:
+    """Returns the secrets to hide for this job. One that cannot be opened was never given to any container of it."""
+    return Redaction(_opened(job, vault))
+
+
+def _opened(job: Job, vault: Vault) -> Iterator[Secret]:
+    for sealed in job.sealed:
+        try:
+            yield vault.open(sealed)
+        except SecretsLocked:
+            continue
+
+
+@contextmanager
+def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
+    """Gives a `say` through which nothing hidden comes, also when it comes in pieces; the last of it with the end."""
+    if not hidden:
+        yield say
+        return
+    redactor, lock = hidden.stream(), threading.Lock()
+
+    def said(text: str) -> None:
+        with lock:
+            say(redactor.feed(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass"))
+
+    try:
+        yield said
+    finally:
+        say(redactor.end().decode("utf-8", "surrogatepass"))
+
+
+def hidden_problem(hidden: Redaction, problem: Problem) -> Problem:
+    """Returns a problem whose sentence and hint hide them."""
+    return Problem(problem.code, hidden.of_text(problem.sentence), hidden.of_text(problem.hint))
+
+
+def hidden_learned(hidden: Redaction, learned: Learned) -> Learned:
+    """Returns the result of a step with a note and a problem that hide them."""
+    failed = hidden_problem(hidden, learned.failed) if learned.failed is not None else None
+    return replace(learned, note=hidden.of_text(learned.note), failed=failed)

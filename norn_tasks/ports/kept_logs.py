@@ -1,0 +1,69 @@
+"""The lines of containers, kept after the containers are gone.
+
+A cluster's adapter feeds them, whichever it is: it keeps batches of lines, each with the position up to which its
+container, pod or instance is read then, and begins from the position that it finds.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from norn_tasks.domain.app_logs.lines import LineBatch, LogOrigin, LogQuestion, Position, TakeLines
+from norn_tasks.domain.redaction import Redaction
+from norn_tasks.ports.watch import Stop
+
+
+class KeptLogs(Protocol):
+    """Keeps lines, bounded by bytes for each app and by age, and finds them."""
+
+    def collects(self, cluster: str) -> bool:
+        """Returns True if the lines of this cluster's replicas are kept here."""
+
+    def position(self, app: str, container: str) -> Position:
+        """Returns how far a container was read; an empty position if nothing of it was kept."""
+
+    def keep(self, app: str, origin: LogOrigin, batch: LineBatch) -> None:
+        """Keeps lines of a container with its position, or raises DiskFull and keeps neither."""
+
+    def forget_container(self, app: str, origin: LogOrigin) -> None:
+        """Forgets the position of a container that no longer exists."""
+
+    def containers(self, app: str) -> tuple[str, ...]:
+        """Returns the containers of the app whose position is known."""
+
+    def origins(self, app: str) -> frozenset[LogOrigin]:
+        """Returns the containers of which lines are kept."""
+
+    def read(
+        self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
+    ) -> None:
+        """Hands over the lines that are asked for, by time; then, with `follow`, new ones until that is set.
+
+        Raises InvalidRequest for an expression that is none, and Stopped if `stop` is set while it searches.
+        """
+
+    def forget(self, app: str) -> int:
+        """Deletes everything that is kept of an app; returns how many bytes that were."""
+
+    def apps(self) -> tuple[str, ...]:
+        """Returns the apps of which something is kept."""
+
+    def trim(self) -> None:
+        """Deletes lines that are too old."""
+
+    def trouble(self) -> str:
+        """Returns why lines are not kept at this moment; empty while they are."""
+
+    def collector(self, wait: float) -> AbstractContextManager[bool]:
+        """Makes this the one process that collects; yields False if another one is after `wait` seconds."""
+
+    def reader(self, app: str, container: str, wait: float) -> AbstractContextManager[bool]:
+        """Makes this the one that reads a container; yields False if another one still does after `wait` seconds."""
+
+
+class Hiding(Protocol):
+    """The values that must be hidden in an app's lines before they are kept."""
+
+    def of(self, app: str) -> Redaction:
+        """Returns the values to hide; raises SecretsLocked if one cannot be opened, DatabaseDown if none are known."""

@@ -1,0 +1,300 @@
+"""A client's connection: request after request, each answered before the next one is begun."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import cast
+
+from norn_tasks.router.clients import Clients
+from norn_tasks.router.exchange import Exchange
+from norn_tasks.router.protocol import answers
+from norn_tasks.router.protocol.requests import ClientRequest, RequestReader
+from norn_tasks.router.table import Table
+from norn_tasks.router.tunnel import Tunnel
+
+LINGER_SECONDS = 2.0
+"""How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
+UNREAD_MAX = 64 * 1024
+"""Bytes behind the open request after which the kernel is left to hold the rest."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection."""
+
+    idle_since = 0.0
+    head_since = 0.0
+    _exchange: Exchange | None = None
+    _leftover: ClientRequest | None = None
+    """A request that is answered, and whose body is not whole: its rest is dropped."""
+    _tunnel: Tunnel | None = None
+    _unread = b""
+    """Bytes behind the open request."""
+    _linger: asyncio.TimerHandle | None = None
+    _advancing = False
+    _closing = False
+    _ended = False
+    _held = False
+    _paused = False
+
+    def __init__(self, app: str, address: bytes, table: Table, clients: Clients) -> None:
+        self._app = app
+        self._address = address
+        self._table = table
+        self._clients = clients
+
+    # Calls of asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes the transport and a place among the clients."""
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._reader = RequestReader(peer[0].encode() if peer else b"", self._address)
+        self.idle_since = monotonic()
+        self._clients.arrived(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Reads requests; bytes behind the open one wait until it is answered."""
+        exchange = self._exchange
+        if self._tunnel is not None:
+            self._tunnel.from_client(data)
+        elif self._closing:
+            return
+        elif self._unread or (exchange is not None and exchange.request.whole):
+            self._unread += data
+            self._pause_or_resume()
+        else:
+            self._unread = self._reader.feed(data)
+            if exchange is None:
+                self._advance()
+            else:
+                self._continue(exchange)
+
+    def eof_received(self) -> bool:
+        """Notes that the client sends no more; it may still read."""
+        self._ended = True
+        exchange = self._exchange
+        if self._closing:
+            self._transport.close()
+        elif exchange is None:
+            self._advance()
+        elif exchange.request.whole:
+            exchange.client_ended()
+        else:
+            self._advance()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Ends what was open."""
+        self._closing = True
+        self._reader.close()
+        self._clients.gone(self)
+        if self._linger is not None:
+            self._linger.cancel()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abandon(clean=error is None and self._ended)
+
+    def pause_writing(self) -> None:
+        """Holds the answer back: the client reads slower than we write."""
+        if self._exchange is not None:
+            self._exchange.client_full(True)
+
+    def resume_writing(self) -> None:
+        """Continues the answer: there is room again."""
+        if self._exchange is not None:
+            self._exchange.client_full(False)
+
+    # From request to request
+
+    def _advance(self) -> None:
+        """Continues until something is missing that only the client or a replica can bring."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._exchange is None and not self._closing and self._step():
+            pass
+        self._advancing = False
+        exchange = self._exchange
+        if exchange is not None and not exchange.request.whole:
+            if self._unread:
+                self._unread = self._reader.feed(self._unread)
+            self._continue(exchange)
+        if self._unread or self._paused:
+            self._pause_or_resume()
+
+    def _step(self) -> bool:
+        """Does the next thing while no request is open; returns True when there may be another one."""
+        if self._leftover is not None and not self._drop_leftover(self._leftover):
+            return False
+        reader = self._reader
+        if reader.arrived and (reader.refused is None or reader.arrived[0].whole):
+            self._begin(reader.arrived.pop(0))
+        elif self._unread:
+            self._unread = reader.feed(self._unread)
+        else:
+            self._wait()
+            return False
+        return True
+
+    def _begin(self, request: ClientRequest) -> None:
+        self.idle_since = self.head_since = 0.0
+        self._exchange = exchange = Exchange(self, request, self._app, self._table, closing=self._clients.leaving)
+        exchange.send()
+        if self._ended and request.whole and self._exchange is exchange:
+            exchange.client_ended()
+
+    def _continue(self, exchange: Exchange) -> None:
+        refused = self._reader.refused
+        if exchange.request.whole or (refused is None and not self._ended):
+            exchange.body_came()
+        elif refused is not None:
+            self._refuse_broken(refused.status, refused.sentence)
+        else:
+            self._refuse_broken(400, "the request broke off")
+
+    def _drop_leftover(self, request: ClientRequest) -> bool:
+        """Returns True once the rest of an answered request is read."""
+        if request.whole:
+            self._stop_lingering()
+            self._leftover = None
+        elif self._reader.refused is not None or self._ended:
+            self.close()
+        return request.whole
+
+    def _wait(self) -> None:
+        """Waits for the next request, unless there will be none."""
+        if self._reader.refused is not None:
+            self._refuse(self._reader.refused.status, self._reader.refused.sentence)
+        elif self._ended and self._reader.inside_head:
+            self._refuse(400, "the request broke off")
+        elif self._ended:
+            self.close()
+        elif not self._reader.inside_head:
+            self.idle_since = self.idle_since or monotonic()
+        elif not self.head_since:
+            self.idle_since, self.head_since = 0.0, monotonic()
+
+    # Calls of the exchange
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, unless the connection is closing."""
+        if not self._closing:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """Sends no more; to a client that is gone already, nothing."""
+        if not self._transport.is_closing() and self._transport.can_write_eof():
+            try:
+                self._transport.write_eof()
+            except OSError:
+                self._transport.abort()
+
+    def close(self) -> None:
+        """Ends the connection once what was sent is out."""
+        self._closing = True
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self._closing = True
+        self._transport.abort()
+
+    def hold(self, held: bool) -> None:
+        """Stops reading the body, or continues."""
+        self._held = held
+        self._pause_or_resume()
+
+    def _pause_or_resume(self) -> None:
+        paused = self._held or len(self._unread) > UNREAD_MAX
+        if paused == self._paused or self._transport.is_closing():
+            return
+        self._paused = paused
+        if paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def answered(self, *, closing: bool) -> None:
+        """Goes on to the next request, or ends the connection."""
+        exchange, self._exchange = self._exchange, None
+        self._held = False
+        if exchange is None or self._closing:
+            return
+        request = exchange.request
+        if closing and request.whole:
+            self.close()
+        elif closing:
+            self._hang_up()
+        elif not request.whole:
+            request.discarded = True
+            self._leftover = request
+            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.close)
+        self._advance()
+
+    def switched(self, tunnel: Tunnel) -> bytes:
+        """Makes the connection a tunnel; returns what the client has sent into it already."""
+        self._tunnel = tunnel
+        early, self._unread = self._unread, b""
+        if self._ended:
+            tunnel.client_ended()
+        self._pause_or_resume()
+        return early
+
+    # The end
+
+    def _refuse_broken(self, status: int, sentence: str) -> None:
+        """Ends the exchange of a request that is not one after all."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and exchange.abandon():
+            self.abort()
+        else:
+            self._refuse(status, sentence)
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        self.idle_since = self.head_since = 0.0
+        self.write(answers.plain(status, f"this request cannot be served: {sentence}", closing=True))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Ends the connection after its last answer.
+
+        Bytes that the client still sends are read and dropped for a while: a close over unread bytes is a reset, which
+        would destroy the answer.
+        """
+        self._closing = True
+        self._stop_lingering()
+        self.write_eof()
+        if self._ended:
+            self._transport.close()
+            return
+        self._held, self._unread = False, b""
+        self._pause_or_resume()
+        self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
+
+    def _stop_lingering(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    # Calls of the address
+
+    def close_idle(self) -> None:
+        """Closes a connection that has no request open."""
+        self.close()
+
+    def refuse_slow_head(self) -> None:
+        """Sends a 408 to a client whose head takes too long."""
+        self._refuse(408, "its head took too long")
+
+    def turn_away(self, sentence: str) -> None:
+        """Sends a 503 to a client that has no place."""
+        self.write(answers.plain(503, sentence, retry=True, closing=True))
+        self._hang_up()
+
+    def leave(self) -> None:
+        """Ends the connection with the request that is open, or now."""
+        if self._exchange is not None:
+            self._exchange.closing = True
+        elif not self._closing:
+            self.close()

@@ -1,0 +1,48 @@
+"""The router's own answers when no replica can answer: plain text, one sentence, and when to try again."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.jobs.app_status import ForgeState
+from norn_tasks.store.replicas.routes import Route
+
+RETRY_AFTER_SECONDS = 2
+
+
+def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = False, closing: bool = False) -> bytes:
+    """Returns a whole answer to a request of that method; `closing`: and then the connection ends."""
+    body = f"{sentence}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS[status]}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+    ]
+    if retry:
+        lines.append(f"Retry-After: {RETRY_AFTER_SECONDS}")
+    if closing:
+        lines.append("Connection: close")
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return head if method == b"HEAD" else head + body
+
+
+def not_served(route: Route) -> str:
+    """Returns in one sentence why an app has no live replica."""
+    if route.forge == ForgeState.TEARING_DOWN:
+        return f"{route.app} is being torn down"
+    if route.forge in (ForgeState.UNFORGED, ForgeState.FORGE_FAILED):
+        return f"{route.app} has no infrastructure (norn forge {route.app})"
+    if route.release is None:
+        return f"{route.app} is forged and has no live release yet"
+    if route.wanted == 0:
+        return f"{route.app} is scaled to 0 replicas"
+    return f"{route.app}: 0 of {route.wanted} {'replica is' if route.wanted == 1 else 'replicas are'} ready"
+
+
+_REASONS = {
+    400: "Bad Request",
+    404: "Not Found",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}

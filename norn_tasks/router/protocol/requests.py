@@ -1,0 +1,177 @@
+"""The reader of requests, on llhttp: turns a client's bytes into heads for the replica, and bodies piece by piece."""
+
+from __future__ import annotations
+
+import httptools
+
+from norn_tasks.router.protocol.heads import Fields, RequestHead, RequestRefused, request_head, trailer_lines
+
+HEAD_MAX = 64 * 1024
+"""Bytes without the end of a head, of a chunk's size or of trailers, after which a request is refused."""
+KEPT_MAX = 64 * 1024
+"""Largest body that can be sent a second time, bytes."""
+SLICE_BYTES = 16 * 1024
+"""Bytes that are parsed at a time: this bounds the number of requests that one read can make."""
+
+
+class ClientRequest:
+    """A request: its head, and the pieces of its body that are here and may still be needed."""
+
+    whole = False
+    repeatable = True
+    """True while every piece is kept, so that the body can be sent again from its start."""
+    discarded = False
+    """True when the request is answered: the rest of its body goes nowhere."""
+    expects_continue = False
+    """True while the client waits for `100 Continue` before it sends its body."""
+    _sent = 0
+    _size = 0
+
+    def __init__(self, head: RequestHead) -> None:
+        self.head = head
+        self._pieces: list[bytes] = []
+        if head.expects_continue:
+            self.expects_continue = True
+
+    def add(self, piece: bytes) -> None:
+        """Takes the next piece of the body."""
+        self.expects_continue = False
+        if self.discarded:
+            return
+        self._size += len(piece)
+        self._pieces.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self.head.length is None else piece)
+        if self._size > KEPT_MAX and self.repeatable:
+            self.repeatable = False
+            del self._pieces[: self._sent]
+            self._sent = 0
+
+    def end(self, trailers: Fields) -> None:
+        """Marks the end of the body."""
+        if self.head.length is None:
+            self._pieces.append(b"0\r\n%s\r\n" % trailer_lines(trailers))
+        self.whole = True
+
+    def from_start(self) -> bytes:
+        """Returns the head and what is here of the body; both count as sent from now on."""
+        self._sent = 0
+        return self.head.raw + self.unsent() if self._pieces else self.head.raw
+
+    def unsent(self) -> bytes:
+        """Returns the part of the body that was not sent yet; it counts as sent from now on."""
+        if self._sent == len(self._pieces):
+            return b""
+        data = b"".join(self._pieces[self._sent :])
+        if self.repeatable:
+            self._sent = len(self._pieces)
+        else:
+            self._pieces.clear()
+        return data
+
+
+class RequestReader:
+    """Turns the bytes of one client's connection into requests, or into the reason why they are none.
+
+    `arrived` holds the requests that nobody has taken yet, oldest first; `refused` says why there will be no more.
+    """
+
+    refused: RequestRefused | None = None
+    _reading: ClientRequest | None = None
+    _target = b""
+    _unfinished = 0
+    _body_was_skipped = False
+    _head_is_repeated = False
+
+    def __init__(self, peer: bytes, address: bytes) -> None:
+        self.arrived: list[ClientRequest] = []
+        self._peer, self._address = peer, address
+        self._fields: Fields = []
+        self._parser = httptools.HttpRequestParser(self)
+
+    def close(self) -> None:
+        """Lets go of the parser, which refers to this reader: otherwise both are left to the garbage collector."""
+        del self._parser
+
+    @property
+    def inside_head(self) -> bool:
+        """True when a part of the next request's head is here."""
+        return self._reading is None and self._unfinished > 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Reads bytes up to about the end of the first whole request; returns the rest, for when that is answered."""
+        if len(data) <= SLICE_BYTES:
+            return self._feed(data)
+        for start in range(0, len(data), SLICE_BYTES):
+            rest = self._feed(data[start : start + SLICE_BYTES])
+            if rest or self.refused or (self.arrived and self._reading is None):
+                return rest + data[start + SLICE_BYTES :]
+        return b""
+
+    def _feed(self, data: bytes) -> bytes:
+        self._unfinished += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._after_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            # An error that a callback raised is the context of the parser's own error.
+            cause = error.__context__
+            self.refused = cause if isinstance(cause, RequestRefused) else RequestRefused(400, str(error))
+        if self._unfinished > HEAD_MAX and not self.refused:
+            self.refused = RequestRefused(431, "its head is too large")
+        return b""
+
+    def _after_upgrade(self, rest: bytes) -> bytes:
+        """Continues after a head that proposes another protocol; without a body, the rest waits for the answer."""
+        self._parser = httptools.HttpRequestParser(self)
+        if self._reading is None:
+            return rest
+        # llhttp skips the body of such a request: a second parser reads it, behind a head that says the same of it.
+        length = self._reading.head.length
+        framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+        self._head_is_repeated = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n")
+        return self._feed(rest)
+
+    # Callbacks of llhttp
+
+    def on_url(self, url: bytes) -> None:
+        """Takes a part of the request's target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a field of the head, or a trailer."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Makes a request of the head; raises RequestRefused."""
+        fields, self._fields = self._fields, []
+        target, self._target = self._target, b""
+        self._unfinished = 0
+        if self._head_is_repeated:
+            self._head_is_repeated = False
+            return
+        parser = self._parser
+        method, version = parser.get_method(), parser.get_http_version()
+        head = request_head(method, target, version, fields, self._peer, self._address)
+        self._reading = request = ClientRequest(head)
+        if head.length != 0 and parser.should_upgrade():
+            self._body_was_skipped = True
+        self.arrived.append(request)
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a piece of the body."""
+        self._unfinished = 0
+        if self._reading is not None:
+            self._reading.add(body)
+
+    def on_message_complete(self) -> None:
+        """Ends the request, unless its body is still to be read."""
+        self._unfinished = 0
+        if self._body_was_skipped:
+            self._body_was_skipped = False
+        elif self._reading is not None:
+            trailers = self._fields
+            if trailers:
+                self._fields = []
+            self._reading.end(trailers)
+            self._reading = None

@@ -1,0 +1,167 @@
+"""A connection to a replica: carries one request at a time, and is kept for the next one while it is clean."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from norn_tasks.router.protocol.heads import Fields
+from norn_tasks.router.protocol.replies import Receiver, ReplyReader
+
+
+class ReplicaUser(Receiver, Protocol):
+    """The exchange that a connection carries."""
+
+    def flush(self) -> None:
+        """Sends on what has come of the answer."""
+
+    def replied(self, trailers: Fields, *, reusable: bool) -> None:
+        """Ends the exchange: the answer is whole."""
+
+    def replica_switched(self, first: bytes) -> None:
+        """Begins another protocol, to which the replica has switched; `first` are its first bytes."""
+
+    def replica_bytes(self, data: bytes) -> None:
+        """Takes bytes of that protocol."""
+
+    def replica_ended(self) -> None:
+        """Notes that the replica sends no more of that protocol."""
+
+    def replica_lost(self) -> None:
+        """Notes that the connection ended before the answer did."""
+
+    def replica_full(self, full: bool) -> None:
+        """Holds the body back while the replica reads slower than we write, or continues."""
+
+
+class ReplicaConnection(asyncio.Protocol):
+    """A connection to a replica."""
+
+    received = 0
+    """Bytes that have come on it; a count that stays the same shows a silent replica."""
+    reused = False
+    usable = True
+    """True while nothing has happened on an idle connection that prevents its next use."""
+    _user: ReplicaUser | None = None
+    _used = False
+    _tunnelling = False
+
+    def __init__(self) -> None:
+        self._reader = ReplyReader()
+
+    # Calls of the exchange
+
+    def send(self, user: ReplicaUser, method: bytes, data: bytes) -> None:
+        """Sends the first bytes of a request, whose answer is the user's."""
+        self.reused, self._used = self._used, True
+        self._user = user
+        self._reader.expect(user, method)
+        self._transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Sends more bytes of the request."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        """Ends what we send; to a replica that is gone already, nothing."""
+        if not self._transport.is_closing() and self._transport.can_write_eof():
+            try:
+                self._transport.write_eof()
+            except OSError:
+                self._transport.abort()
+
+    def pause(self, paused: bool) -> None:
+        """Stops reading from the replica, or continues."""
+        if self._transport.is_closing():
+            return
+        if paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    @property
+    def answering(self) -> bool:
+        """True once a byte of the answer is here."""
+        return self._reader.begun
+
+    def close(self) -> None:
+        """Ends the connection once what was sent is out."""
+        self.usable = False
+        self._user = None
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Ends the connection at once."""
+        self.usable = False
+        self._user = None
+        self._transport.abort()
+
+    # Calls of asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Reads the answer; bytes that nobody has asked for end the connection."""
+        user = self._user
+        if user is None:
+            self.usable = False
+            self._transport.close()
+        elif self._tunnelling:
+            user.replica_bytes(data)
+        else:
+            self.received += len(data)
+            self._read(data, user)
+
+    def _read(self, data: bytes, user: ReplicaUser) -> None:
+        reader = self._reader
+        reader.feed(data)
+        if reader.done:
+            self._user = None
+            user.replied(reader.trailers, reusable=reader.reusable)
+        elif reader.broken:
+            self._lose()
+            self._transport.abort()
+        elif reader.switched is not None:
+            self._tunnelling = True
+            user.replica_switched(reader.switched)
+        else:
+            user.flush()
+
+    def eof_received(self) -> bool:
+        """Ends an answer that has no other end; returns True when the connection stays open for writing."""
+        self.usable = False
+        user = self._user
+        if user is not None and self._tunnelling:
+            user.replica_ended()
+            return True
+        if user is not None:
+            self._reader.end_of_stream()
+            if self._reader.done:
+                self._user = None
+                user.replied([], reusable=False)
+            else:
+                self._lose()
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Reports the loss to the exchange."""
+        self.usable = False
+        self._lose()
+
+    def _lose(self) -> None:
+        user, self._user = self._user, None
+        if user is not None:
+            user.replica_lost()
+
+    def pause_writing(self) -> None:
+        """Holds the body back: the replica reads slower than we write."""
+        if self._user is not None:
+            self._user.replica_full(True)
+
+    def resume_writing(self) -> None:
+        """Continues the body: there is room again."""
+        if self._user is not None:
+            self._user.replica_full(False)

@@ -1,0 +1,127 @@
+"""The ports for cron runs, calls and other runs, at the address of their network's bridge on this machine.
+
+Runs are on a network on which no container reaches another one, so that the walls between them hold. Only the machine
+is in their reach. The router therefore listens there at the ports of the webservers' containers, and the name in `Host`
+says which app is meant: `http://blog:8080` leads from a cron run to the same program as from another replica.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
+from ipaddress import IPv4Interface, ip_address
+
+import structlog
+
+from norn_tasks.router.client import ClientConnection
+from norn_tasks.router.clients import ClientLimits, Clients
+from norn_tasks.router.ports import AppPort, PortSet, Report, why_not
+from norn_tasks.router.protocol.requests import ClientRequest
+from norn_tasks.router.table import Table
+from norn_tasks.store.replicas.routes import Route
+
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
+
+log = structlog.get_logger(__name__)
+
+
+class RunPorts(PortSet[int]):
+    """One listening port for each port number that a webserver's container has; `report` takes an app's state.
+
+    It never takes a port of `reserved`: an app could otherwise keep Norn's own processes from listening there.
+    """
+
+    def __init__(self, table: Table, report: Report, limits: ClientLimits, reserved: Container[int] = ()) -> None:
+        super().__init__(table, report, limits)
+        self._reserved = reserved
+        self._address: IPv4Interface | None = None
+        self.failing = False
+        """True while a port could not be opened."""
+
+    async def open_for(self, address: str | None, routes: Iterable[Route]) -> None:
+        """Listens for exactly these apps at an address such as 172.20.0.1/16; without one, nowhere."""
+        at = IPv4Interface(address) if address else None
+        names: dict[int, dict[str, str]] = defaultdict(dict)
+        for route in routes:
+            if at is not None and route.host is not None and route.container_port is not None:
+                names[route.container_port][route.host] = route.app
+        for number in [number for number in self._ports if number not in names or at != self._address]:
+            port = self._ports.pop(number)
+            port.shut()
+            self._shut.append(port)
+        self._address, self.failing = at, False
+        for number, apps in names.items():
+            error = await self._open(number, apps, at) if at is not None else None
+            self.failing |= error is not None
+            for app in apps.values():
+                self._report(app, error)
+
+    async def _open(self, number: int, apps: Mapping[str, str], at: IPv4Interface) -> str | None:
+        """Returns the sentence why the port cannot be opened; None when it is open."""
+        known = self._ports.get(number)
+        if isinstance(known, RunPort):
+            known.apps = apps
+            return None
+        if number in self._reserved:
+            return f"port {number} is one of Norn's own"
+        port = RunPort(number, self._table, self._limits, at)
+        port.apps = apps
+        try:
+            await port.open(str(at.ip), self.inherited)
+        except OSError as error:
+            return why_not(str(at.ip), number, error)
+        self._ports[number] = port
+        return None
+
+
+class RunPort(AppPort):
+    """A listening port at which several apps may be; `apps` has them by internal name."""
+
+    def __init__(self, number: int, table: Table, limits: ClientLimits, at: IPv4Interface) -> None:
+        super().__init__(f"port {number} of runs", number, table, limits)
+        self.apps: Mapping[str, str] = {}
+        self._at = at
+
+    def _client(self, address: bytes) -> ClientConnection:
+        return RunConnection(self, address, self._table, self.clients, self._at)
+
+
+class RunConnection(ClientConnection):
+    """The connection of a run; each of its requests names its app."""
+
+    _taken = False
+
+    def __init__(self, port: RunPort, address: bytes, table: Table, clients: Clients, at: IPv4Interface) -> None:
+        super().__init__("", address, table, clients)
+        self._port, self._at = port, at
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes a connection from the runs' network, and no other: a neighbour of this machine may know the address."""
+        peer = transport.get_extra_info("peername")
+        if peer is not None and ip_address(peer[0]) in self._at.network:
+            self._taken = True
+            super().connection_made(transport)
+        else:
+            self._closing = True
+            transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Ends what was open, on a connection that was taken."""
+        if self._taken:
+            super().connection_lost(error)
+
+    def eof_received(self) -> bool:
+        """Notes that the client sends no more, unless it is none of a run."""
+        return self._closing or super().eof_received()
+
+    def _begin(self, request: ClientRequest) -> None:
+        self._app = self._named(request)
+        super()._begin(request)
+
+    def _named(self, request: ClientRequest) -> str:
+        """Returns the app that the request names; for a name that no app has here, a text that is no app's name."""
+        found = _HOST.search(request.head.raw)
+        host = found[1].decode("latin-1").strip().rstrip(".").lower() if found else ""
+        return self._port.apps.get(host) or f"{host}:{self._port.number}"

@@ -1,0 +1,119 @@
+"""One router per machine and Norn: a second one waits, instead of finding every port taken by the first.
+
+The router that has the right greets every process that asks, and hands its sockets over to a router that is to take its
+place. Where the system has no abstract names of sockets, every router has the right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import sys
+import threading
+from typing import Protocol
+
+from norn_tasks.router.handover import SERVING, TAKE_OVER, Successor
+from norn_tasks.router_socket import FILES_MAX, PEER_SECONDS, RouterProcess, peer_of, reach, receive, send
+
+READY_SECONDS = 600.0
+"""How long a successor may take from its first word until it serves."""
+
+
+class Addresses(Protocol):
+    """The addresses that a router has opened; called from a thread of the socket's own."""
+
+    def listening(self) -> tuple[str, ...]:
+        """Returns the apps whose port is open."""
+
+    def files(self) -> list[tuple[str, int]]:
+        """Returns address and descriptor of each listening socket."""
+
+    def hand_over(self, successor: Successor) -> None:
+        """Leaves new connections to a router that serves now."""
+
+
+class SoleRouter:
+    """The right to open the addresses of one Norn on this machine."""
+
+    def __init__(self, name: str, addresses: Addresses) -> None:
+        self._name = name
+        self._addresses = addresses
+        self._server: socket.socket | None = None
+        self._answering: threading.Thread
+        self._handing_over = threading.Lock()
+
+    def acquire(self) -> RouterProcess | None:
+        """Returns None when this process has the right now, else the process that has it; takes a moment."""
+        if not sys.platform.startswith("linux"):
+            return None
+        ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours.bind(self._name)
+        except OSError as error:
+            ours.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            other = self._other()
+            return other if other.believed else None
+        ours.listen()
+        self._server = ours
+        self._answering = threading.Thread(target=self._answer, args=(ours,), name="router-socket", daemon=True)
+        self._answering.start()
+        return None
+
+    def _other(self) -> RouterProcess:
+        """Returns the process that has the name; with pid 0 when it has just ended or does not answer."""
+        reached = reach(self._name)
+        if reached is None:
+            return RouterProcess(0, 0)
+        connection, other = reached
+        connection.close()
+        return other
+
+    def _answer(self, server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # the right was given back
+                return
+            threading.Thread(target=self._meet, args=(connection,), name="router-peer", daemon=True).start()
+
+    def _meet(self, connection: socket.socket) -> None:
+        """Serves one process. If it goes, or sends nonsense, only its own connection ends."""
+        with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as closing:
+            closing.callback(connection.close)
+            connection.settimeout(PEER_SECONDS)
+            if RouterProcess(*peer_of(connection)).believed and self._offer(connection):
+                closing.pop_all()
+                self._addresses.hand_over(Successor(connection))
+
+    def _offer(self, connection: socket.socket) -> bool:
+        """Greets a process; returns True when it is a router that serves by our sockets now."""
+        send(connection, {"apps": len(self._addresses.listening())})
+        if receive(connection).content.get("do") != TAKE_OVER:
+            return False
+        with self._handing_over:
+            return self._hand_over(connection)
+
+    def _hand_over(self, connection: socket.socket) -> bool:
+        files = self._addresses.files()
+        for start in range(0, len(files), FILES_MAX):
+            addresses, some = zip(*files[start : start + FILES_MAX], strict=True)
+            send(connection, {"more": True, "addresses": addresses}, some)
+        send(connection, {"more": False})
+        connection.settimeout(READY_SECONDS)
+        if receive(connection).content.get("do") != SERVING or self._server is None:
+            return False
+        self.release()
+        send(connection, {"released": True})
+        return True
+
+    def release(self) -> None:
+        """Gives the right back."""
+        server, self._server = self._server, None
+        if server is not None:
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)  # ends a waiting accept
+            server.close()
+            self._answering.join(PEER_SECONDS)  # it holds the name as long as it waits in the kernel

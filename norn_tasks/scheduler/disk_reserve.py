@@ -1,0 +1,52 @@
+"""The disk reserve: a file beside the embedded database that is deleted when the disk is full.
+
+PostgreSQL stops when it cannot write its log, and then cannot start. With the space of the reserve, accepted work is
+finished while new work is refused. The file is created again as soon as there is enough space.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import structlog
+
+from norn_tasks.domain.disk import MIB
+from norn_tasks.store.fleet import disk
+
+log = structlog.get_logger()
+SIZE = 64 * MIB
+DELETE_BELOW = 32 * MIB
+
+
+class DiskReserve:
+    """The reserve of a data directory, created when more than `above` is free; none if the database is elsewhere."""
+
+    def __init__(self, data_dir: Path, above: int) -> None:
+        self._data_dir, self._above = data_dir, above
+        self._file = data_dir / "reserve"
+
+    def look(self) -> None:
+        """Deletes the reserve when the disk is full, or creates it when there is enough space."""
+        if not (self._data_dir / "postgres").is_dir():
+            return
+        free = disk.here(self._data_dir).free
+        if free < DELETE_BELOW and self._file.exists():
+            self._file.unlink(missing_ok=True)
+            log.error(
+                "the disk is full: the reserve was deleted to give its space to the database",
+                free_bytes=free,
+                reserve_bytes=SIZE,
+            )
+        elif free > self._above + 2 * SIZE and not self._file.exists():
+            self._create()
+
+    def _create(self) -> None:
+        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, SIZE)
+        except OSError as error:
+            self._file.unlink(missing_ok=True)
+            log.warning("the reserve could not be created", error=error.strerror)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,110 @@
+"""Beat's decisions: first due occurrences in batches, then those of an outage; then it wakes each class once."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from datetime import datetime
+
+from norn_tasks.celery_app import Waker
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.settings import Settings
+from norn_tasks.store.cron import deciding, gaps
+from norn_tasks.store.cron.effective import clock
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.fleet import workers
+
+REMEMBERED = 60.0
+"""Seconds for which a late round is reported as this beat's lag."""
+WAKE_SECONDS = 1.0
+"""In a longer round, workers are woken after each such interval as well as at its end. Before that, they do not compete
+with beat for the database."""
+
+
+GAPS_SECONDS = 1.0
+"""Seconds of a round in which the occurrences of outages are counted."""
+
+
+class DueSchedules:
+    """Decides the due occurrences of one beat."""
+
+    def __init__(self, database: Database, settings: Settings, waker: Waker, name: str) -> None:
+        self._database, self._settings, self._waker, self._name = database, settings, waker, name
+        self._lags: deque[tuple[float, float]] = deque()
+        self._started, self._since = 0, 0.0
+        self._runnable_until: datetime | None = None
+
+    def round(self) -> bool:
+        """Decides every due occurrence, and for GAPS_SECONDS then those of outages; returns True if some are left.
+
+        A long outage of many schedules takes minutes to count. The rest of beat's work is done between its rounds.
+        """
+        if self._nothing_to_decide():
+            self._wake()
+            return False
+        until = time.monotonic() + GAPS_SECONDS
+        self._all_due()
+        left = self._some_gaps()
+        while left and time.monotonic() < until:
+            self._all_due()
+            left = self._some_gaps()
+        self._wake()
+        return left
+
+    def lag(self) -> float:
+        """Returns how late, in seconds, the most delayed occurrence of the last minute was decided."""
+        now = time.monotonic()
+        while self._lags and now - self._lags[0][0] > REMEMBERED:
+            self._lags.popleft()
+        return max((lag for _, lag in self._lags), default=0.0)
+
+    def _all_due(self) -> None:
+        while True:
+            with self._database.transaction() as tx:
+                deciding.limit_idle_transaction(tx)
+                rows = deciding.due_rows(tx, self._settings.beat_tick_max)
+                if not rows:
+                    return
+                decided = deciding.decide(tx, rows, clock(tx), self._name)
+            self._lags.append((time.monotonic(), decided.lag))
+            self._count(decided.started)
+            if len(rows) < self._settings.beat_tick_max:
+                return
+
+    def _some_gaps(self) -> bool:
+        with self._database.transaction() as tx:
+            deciding.limit_idle_transaction(tx)
+            settled = gaps.settle(tx, self._name)
+        self._count(settled.started)
+        return settled.looked > 0
+
+    def _count(self, started: int) -> None:
+        if started and not self._started:
+            self._since = time.monotonic()
+        self._started += started
+        if self._started and time.monotonic() - self._since > WAKE_SECONDS:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wakes at most as many workers as can run at once: each takes jobs until none is left."""
+        if not self._started:
+            return
+        with self._database.transaction() as tx:
+            self._send(tx, {JobClass.CRON: self._started})
+        self._started = 0
+
+    def _nothing_to_decide(self) -> bool:
+        """Wakes workers for work that was held back; returns True if no schedule is due and no outage is open."""
+        with self._database.transaction() as tx:
+            now = clock(tx)
+            if self._runnable_until is not None:
+                self._send(tx, deciding.runnable(tx, self._runnable_until, now))
+            self._runnable_until = now
+            return not deciding.anything_open(tx)
+
+    def _send(self, tx: Tx, ready: dict[JobClass, int]) -> None:
+        if not ready:
+            return
+        slots = workers.slots(tx)
+        for job_class, count in ready.items():
+            self._waker.wake(job_class, min(count, slots.get(job_class, self._settings.slots(job_class))))

@@ -1,0 +1,44 @@
+"""Beat's periodic tasks for alerts, notifications and the dead man's switch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from norn_tasks.dispatch import Intake, request_deadman, request_deliveries
+from norn_tasks.domain.disk import Least
+from norn_tasks.store.alerts import app_rules, cron_rules, scheduler_rules, server_rules
+
+
+@dataclass
+class _PeriodicTask:
+    """A task and its interval."""
+
+    seconds: float
+    do: Callable[[], object]
+    last: float = float("-inf")
+
+
+class PeriodicTasks:
+    """Runs in each turn of beat's loop, after its decisions: if the loop hangs, the dead man's switch is not called."""
+
+    def __init__(self, intake: Intake, name: str) -> None:
+        days = intake.settings.alert_paused_days
+        least = Least(intake.settings.disk_build_free, intake.settings.disk_build_percent)
+        self._tasks = (
+            _PeriodicTask(5.0, lambda: cron_rules.look(intake.database, days)),
+            _PeriodicTask(5.0, lambda: app_rules.look(intake.database)),
+            _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
+            _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
+            _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
+            _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
+        )
+
+    def round(self, *, clear: bool) -> None:
+        """Runs the tasks that are due, at half the rate if not `clear`; raises DatabaseDown."""
+        now = time.monotonic()
+        for duty in self._tasks:
+            if now - duty.last >= duty.seconds * (1 if clear else 2):
+                duty.last = now
+                duty.do()

@@ -1,0 +1,62 @@
+"""Seals texts with age (https://age-encryption.org); the only module that imports pyrage.
+
+The public key seals; only the private key opens. The API has the public key only; workers have the private key.
+pyrage is imported when something is sealed or opened, because most processes never do either.
+"""
+
+from __future__ import annotations
+
+
+class NotAKey(Exception):
+    """The text is not an age key of the required kind."""
+
+
+class CannotOpen(Exception):
+    """The sealed bytes are for another key, or were changed."""
+
+
+def fresh_key() -> str:
+    """Returns a new private key, `AGE-SECRET-KEY-1…`."""
+    import pyrage
+
+    return str(pyrage.x25519.Identity.generate())
+
+
+def key_in(text: str) -> str:
+    """Returns the key in a key file without its comments; age's own tools write the public key into one."""
+    return "".join(line.strip() for line in text.splitlines() if not line.startswith("#"))
+
+
+def recipient_of(key: str) -> str:
+    """Returns the public key, `age1…`, of a private key; raises NotAKey, which does not quote the key."""
+    import pyrage
+
+    try:
+        return str(pyrage.x25519.Identity.from_str(key).to_public())
+    except pyrage.IdentityError:
+        raise NotAKey("this is not a private age key") from None
+
+
+def seal(text: str, recipient: str) -> bytes:
+    """Returns a text sealed to a public key; raises NotAKey."""
+    import pyrage
+
+    try:
+        to = pyrage.x25519.Recipient.from_str(recipient)
+    except pyrage.RecipientError:
+        raise NotAKey("this is not a public age key") from None
+    return bytes(pyrage.encrypt(text.encode(), [to]))
+
+
+def unseal(sealed: bytes, key: str) -> str:
+    """Returns the text that was sealed to this key; raises NotAKey or CannotOpen."""
+    import pyrage
+
+    try:
+        identity = pyrage.x25519.Identity.from_str(key)
+    except pyrage.IdentityError:
+        raise NotAKey("this is not a private age key") from None
+    try:
+        return bytes(pyrage.decrypt(sealed, [identity])).decode()
+    except pyrage.DecryptError:
+        raise CannotOpen("it was sealed to another key") from None

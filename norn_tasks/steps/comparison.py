@@ -1,0 +1,22 @@
+"""The comparison at a forge: what of the registered spec the live release does not have yet."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.infraspec.effect import differences
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.steps.step import Step, StepContext
+
+
+class CompareSpec(Step):
+    """Says what a forge changes of the live release; the steps after it do that."""
+
+    name = "compare-spec"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes the fields that change, and the number of the release that has them."""
+        job = context.job
+        if job.live is None:
+            return Learned(skipped=True, note="nothing is live yet")
+        if job.deployment is None:
+            return Learned(note="nothing to change")
+        return Learned(note=f"{', '.join(differences(job.live.spec, context.spec))}: release {job.release}")

@@ -1,0 +1,18 @@
+"""The environment of an app's containers: one rule for replicas, runs and the test of an image.
+
+Later sources win: a default that Norn offers (`PORT` of a webserver), the spec's `env`, the variables that Norn sets
+(`NORN_APP` and the like), and last the secrets, which an adapter adds when it creates the container.
+"""
+
+from __future__ import annotations
+
+from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.jobs.claimed import Job
+
+
+def environment_of(job: Job, **norn: str) -> dict[str, str]:
+    """Returns the environment of a container of the job, without secrets; `norn`: further variables that Norn sets."""
+    assert job.spec is not None, f"job {job.id} carries no spec"
+    spec = job.spec
+    defaults = {"PORT": str(spec.port)} if spec.role is Role.WEBSERVER else {}
+    return {**defaults, **spec.env, "NORN_APP": job.app, "NORN_RELEASE": str(job.release or 0), **norn}

@@ -1,0 +1,152 @@
+"""The lines that the replicas of an app have written: read for a client that is connected, and deleted with the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from norn_tasks.domain.app_logs.lines import NOTE, KeptLine, LineNames, LogOrigin, LogQuestion
+from norn_tasks.domain.app_logs.times import time_text
+from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, Stopped
+from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.ports import LiveStream, LiveText
+from norn_tasks.steps.step import Step, StepContext
+
+_MOST = 16 * 1024 * 1024
+"""The most bytes of text that are sent of the past: the broker holds them until they are read."""
+_STREAMS = {1: "stdout", 2: "stderr"}
+
+
+class ReadLogs(Step):
+    """Reads the kept lines of an app into the job's live stream, then new ones as long as somebody reads there."""
+
+    name = "read-logs"
+    patient = False
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Ends when nothing more is asked for, or when nobody reads; readers learn from the job why it failed."""
+        context.require_hideable()
+        job, logs = context.job, context.tools.logs
+        request = job.request_as(ReadLogsJobRequest)
+        emit = context.tools.live.of_job(job.id, context.watch)
+        tail = 0 if emit.begun else request.tail  # its reader has the past lines already
+        question, kept = _question(context, request, tail), logs.collects(context.cluster.name)
+        trouble = logs.trouble() if kept else ""
+        if not kept or (trouble and not question.narrow):
+            _read_in_cluster(context, request, emit, tail, trouble)
+        else:
+            follow = emit.stop if request.follow else None
+            try:
+                logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
+            except Stopped:
+                context.watch.stop.check()  # else its reader has left, which is no failure of the job
+        emit.end()
+        return None
+
+
+def _read_in_cluster(
+    context: StepContext, request: ReadLogsJobRequest, emit: LiveStream, tail: int, trouble: str
+) -> None:
+    """Reads what the cluster itself still has; of one that does not answer, what was kept before."""
+    app, sent = context.job.app, _SentLines(emit, trouble)
+    try:
+        context.cluster.logs(app, tail, request.follow, sent.line, emit.stop, context.hidden)
+    except (EngineDown, ClusterDown) as error:
+        if sent.begun or not context.tools.logs.origins(app):
+            raise
+        kept = _SentLines(emit, error.sentence)
+        context.tools.logs.read(app, _of_this_app(LogQuestion(tail), request), kept.take)
+
+
+class DeleteLogs(Step):
+    """Deletes the kept lines of an app that is purged."""
+
+    name = "delete-logs"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes how much it was."""
+        size = context.tools.logs.forget(context.job.app)
+        return Learned(note=f"removed: {size / 2**20:.1f} MiB of log lines" if size else "")
+
+
+def _question(context: StepContext, request: ReadLogsJobRequest, tail: int) -> LogQuestion:
+    """Returns the question of the request; raises NotFound if no lines of such replicas are kept."""
+    asked = LogQuestion(tail, request.since, request.until, request.grep or "", request.release, request.replica)
+    app, narrow = context.job.app, asked.narrow or request.previous
+    if narrow and not context.tools.logs.collects(context.cluster.name):
+        raise NotFound(f"the lines of {app} are not kept: its cluster keeps them itself", hint=f"norn logs {app}")
+    if asked.replica is None and not request.previous:
+        return asked
+    origins = context.tools.logs.origins(app)
+    if asked.replica is not None:
+        _require_known(app, asked.replica, origins)
+    if not request.previous:
+        return asked
+    here = context.tools.logs.containers(app)
+    gone = [origin for origin in origins if origin.container not in here and asked.covers(origin)]
+    if not gone:
+        raise NotFound(f"previous: no lines of earlier replicas of {app} are kept", hint=f"norn logs {app}")
+    newest = max(origin.generation for origin in gone)
+    return replace(asked, containers=frozenset(each.container for each in gone if each.generation == newest))
+
+
+def _of_this_app(question: LogQuestion, request: ReadLogsJobRequest) -> LogQuestion:
+    """Returns the question without the lines of an earlier app of the same name."""
+    if request.oldest is None:
+        return question
+    return replace(question, since=max(request.oldest, question.since or request.oldest))
+
+
+def _require_known(app: str, replica: int, origins: frozenset[LogOrigin]) -> None:
+    known = sorted({origin.replica for origin in origins})
+    if known and replica not in known:
+        there = ", ".join(map(str, known[:20]))
+        raise NotFound(f"replica: {app} has no lines of a replica {replica}", hint=f"there are lines of: {there}")
+
+
+class _SentLines:
+    """Sends lines to the reader, each with the name of its container; first of all, why new ones are not kept."""
+
+    def __init__(self, emit: LiveStream, trouble: str) -> None:
+        self._emit = emit
+        self._trouble = trouble
+        self._names = LineNames()
+        self.begun = False
+        """A line was sent."""
+
+    def line(self, source: str, text: str) -> None:
+        """Sends a line of which nothing else is known."""
+        self._begin()
+        self._emit.line(source, text)
+
+    def take(self, lines: Sequence[KeptLine]) -> None:
+        """Sends lines; of very many bytes only the last ones."""
+        if lines or self._trouble:
+            self._begin()
+        size, first = 0, len(lines)
+        while first > 0 and size + len(lines[first - 1].text) <= _MOST:
+            first -= 1
+            size += len(lines[first].text)
+        if first:
+            self._emit.line("norn", f"… {first} earlier lines are left out: all of them are over {_MOST >> 20} MiB …")
+        shown = lines[first:]
+        self._names.add(line.origin for line in shown)
+        self._emit.lines([self._shown(line) for line in shown])
+
+    def _begin(self) -> None:
+        if self._trouble and not self.begun:
+            self._emit.line("norn", f"… new lines are not kept: {self._trouble} …")
+        self.begun = True
+
+    def _shown(self, line: KeptLine) -> LiveText:
+        text = line.text.decode("utf-8", "replace").replace("\0", "\ufffd")
+        about: dict[str, object] = {"at": time_text(line.at)}
+        if line.stream == NOTE:
+            return LiveText("norn", text, about)
+        origin = line.origin
+        about |= {
+            "stream": _STREAMS.get(line.stream, "stdout"), "release": origin.release, "replica": origin.replica,
+            "container": origin.container[:12],
+        }  # fmt: skip
+        return LiveText(self._names.of(origin), text, about)

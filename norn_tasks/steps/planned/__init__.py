@@ -1,0 +1,1 @@
+"""Steps of features that this server does not have: every app skips them, with the reason."""

@@ -1,0 +1,1 @@
+"""Access: tokens, the audit, and idempotency keys."""

@@ -1,0 +1,68 @@
+"""Idempotency keys: the same key and body give the same job and answer for a day; another body is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, text
+
+from norn_tasks.domain.errors import KeyReused
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.tables import IdempotencyRow
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """The user, address and text of a key, and the SHA-256 of the request body."""
+
+    actor: str
+    method: str
+    path: str
+    key: str
+    request_sha256: str
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The result of the first use of a key."""
+
+    job: int | None
+    status: int
+
+
+def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
+    """Returns the first use of this key; None if this is the first. A second use waits here until the first commits.
+
+    Raises KeyReused if it was used with another body.
+    """
+    if key is None:
+        return None
+    lock = f"{key.actor}\n{key.method}\n{key.path}\n{key.key}"
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:lock, 0))"), {"lock": lock})
+    row = tx.execute(
+        select(IdempotencyRow).where(
+            IdempotencyRow.actor == key.actor,
+            IdempotencyRow.method == key.method,
+            IdempotencyRow.path == key.path,
+            IdempotencyRow.key == key.key,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.request_sha256 != key.request_sha256:
+        raise KeyReused(
+            f"Idempotency-Key {key.key!r} was used here with another body", hint="use a new key for a new request"
+        )
+    return Remembered(row.job_id, row.status)
+
+
+def remember(tx: Tx, key: IdempotencyKey | None, job: int | None, status: int) -> None:
+    """Keeps what the key was used for, in the transaction that accepts."""
+    if key is None:
+        return
+    tx.execute(
+        insert(IdempotencyRow).values(
+            actor=key.actor, method=key.method, path=key.path, key=key.key, request_sha256=key.request_sha256,
+            job_id=job, status=status,
+        )
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""API tokens: shown once when made, kept as a hash, and the bootstrap token that lets the first person in.
+
+A token is 256 random bits, so one SHA-256 is enough: there is nothing to guess that a slow hash would protect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, insert, or_, select, text, update
+
+from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.errors import Conflict, InvalidRequest, NotFound
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.store import tables as t
+from norn_tasks.store.database.pages import AnyRow, AnySelect, value
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.events.publishing import publish
+
+BOOTSTRAP = "bootstrap"
+_PREFIX = "norn_"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token as lists show it: everything but the token itself."""
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+    apps: tuple[str, ...] | None
+    created_by: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+def fresh() -> str:
+    """Makes a new secret token."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> str:
+    """Returns the hash of a token that the table keeps."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _tokens() -> AnySelect:
+    k = t.TokenRow
+    columns = (k.id, k.name, k.scopes, k.apps, k.created_by, k.created_at, k.last_used_at)
+    return select(*columns).where(k.revoked_at.is_(None))
+
+
+def _token(row: AnyRow) -> Token:
+    return value(Token, row)
+
+
+def listed(tx: Tx) -> tuple[Token, ...]:
+    """Lists the tokens that are not revoked."""
+    return tuple(_token(row) for row in tx.execute(_tokens().order_by(t.TokenRow.id)))
+
+
+def named(tx: Tx, name: str) -> Token | None:
+    """Returns the unrevoked token of a name, if there is one."""
+    row = tx.execute(_tokens().where(t.TokenRow.name == name)).first()
+    return None if row is None else _token(row)
+
+
+def _used(tx: Tx, name: str) -> bool:
+    """Returns True for a name that a token has or had: jobs, calls and keys of a token are found by its name."""
+    return tx.scalar(select(t.TokenRow.id).where(t.TokenRow.name == name).limit(1)) is not None
+
+
+def create(
+    tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
+) -> Token:
+    """Keeps a new token; raises Conflict for a name that one has or had, InvalidRequest for an admin of some apps."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-tokens'))"))
+    if name == BOOTSTRAP or named(tx, name) is not None:
+        raise Conflict(f"there is a token named {name}", hint="choose another name")
+    if _used(tx, name):
+        sentence = f"a token named {name} was revoked, and its jobs and calls would belong to the new one"
+        raise Conflict(sentence, hint=f"choose another name, such as {name}-2")
+    if not scopes:
+        raise InvalidRequest("scopes: a token needs at least one", hint=f"choose from {', '.join(Scope)}")
+    if Scope.ADMIN in scopes and apps is not None:
+        raise InvalidRequest(
+            "apps: admin is of the whole server, and cannot be limited to apps",
+            hint="leave apps out, or give it the scope deploy: that is everything about its apps",
+        )
+    row = _insert(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
+    publish(tx, EventKind.TOKEN_CREATED, name=name, scopes=[str(scope) for scope in scopes], actor=actor)
+    return row
+
+
+def _insert(
+    tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
+) -> Token:
+    k = t.TokenRow
+    columns = (k.id, k.name, k.scopes, k.apps, k.created_by, k.created_at, k.last_used_at)
+    kept = {
+        "name": name,
+        "hash": digest(secret),
+        "scopes": [str(scope) for scope in scopes],
+        "apps": None if apps is None else list(apps),
+        "created_by": actor,
+    }
+    return _token(tx.execute(insert(k).values(kept).returning(*columns)).one())
+
+
+def revoke(tx: Tx, token: int, *, actor: str) -> None:
+    """Ends a token for good; raises NotFound."""
+    k = t.TokenRow
+    ended = update(k).where(k.id == token, k.revoked_at.is_(None)).values(revoked_at=func.clock_timestamp())
+    name = tx.execute(ended.returning(k.name)).scalar()
+    if name is None:
+        raise NotFound(f"there is no token {token}", hint="norn token list")
+    publish(tx, EventKind.TOKEN_REVOKED, name=name, actor=actor)
+
+
+def lookup(tx: Tx, hashed: str) -> Actor | None:
+    """Returns the owner of a hash; None if it is unknown or revoked. Notes once a minute that the token is used."""
+    k = t.TokenRow
+    row = tx.execute(select(k.id, k.name, k.scopes, k.apps).where(k.hash == hashed, k.revoked_at.is_(None))).first()
+    if row is None:
+        return None
+    a_minute_ago = func.clock_timestamp() - text("interval '1 minute'")
+    stale = or_(k.last_used_at.is_(None), k.last_used_at < a_minute_ago)
+    tx.execute(update(k).where(k.id == row.id, stale).values(last_used_at=func.clock_timestamp()))
+    scopes = frozenset(Scope(scope) for scope in row.scopes)
+    return Actor(row.name, scopes, None if row.apps is None else frozenset(row.apps))
+
+
+# The bootstrap token
+
+
+def ensure_bootstrap(database: Database, path: Path) -> bool:
+    """Lets the reader of the file `path` (mode 0600) in as admin; True when its token had to be made known.
+
+    A file that is there keeps its token. One that was revoked stays revoked.
+    """
+    secret = _read_or_write(path)
+    with database.transaction() as tx:
+        tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-tokens'))"))
+        if tx.execute(select(t.TokenRow.id).where(t.TokenRow.hash == digest(secret))).first() is not None:
+            return False
+        _insert(tx, secret, name=BOOTSTRAP, scopes=(Scope.ADMIN,), apps=None, actor="norn")
+    return True
+
+
+def _read_or_write(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _write(path, fresh())
+    path.chmod(0o600)
+    secret = path.read_text(encoding="utf-8").strip()
+    if not secret.startswith(_PREFIX) or len(secret) < len(fresh()):
+        raise InvalidRequest(f"{path} holds no token", hint="remove the file: a new token is made at the next start")
+    return secret
+
+
+def _write(path: Path, secret: str) -> None:
+    """Puts the file there whole and only if none is: of two processes that start at once, one wins."""
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".token-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if not path.exists():
+            Path(draft).rename(path)
+    finally:
+        Path(draft).unlink(missing_ok=True)

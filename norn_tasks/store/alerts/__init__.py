@@ -1,0 +1,1 @@
+"""Alerts, the rules that raise them for cron apps, and their deliveries to destinations."""

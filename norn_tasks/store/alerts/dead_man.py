@@ -1,0 +1,42 @@
+"""The dead man's switch as a row: whose turn it is to be called, and how the last call went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text, update
+
+from norn_tasks.domain.jobs.writes import DeadManCalled
+from norn_tasks.store import tables as t
+from norn_tasks.store.database.session import Tx
+
+_ASK = """UPDATE deadman SET asked_at = clock_timestamp()
+ WHERE asked_at IS NULL OR asked_at <= clock_timestamp() - make_interval(secs => :period) RETURNING id"""
+_LAST = """SELECT error, extract(epoch FROM clock_timestamp() - asked_at)::float8 AS asked,
+  extract(epoch FROM clock_timestamp() - answered_at)::float8 AS answered FROM deadman WHERE asked_at IS NOT NULL"""
+
+
+@dataclass(frozen=True)
+class LastCall:
+    """Seconds since a call was asked for, and since one was answered (None: never); the error of the last."""
+
+    asked: float
+    answered: float | None
+    error: str
+
+
+def turn(tx: Tx, period: float) -> bool:
+    """Returns true once in a period, to one of all beats, which then has the address called."""
+    return tx.execute(text(_ASK), {"period": period}).one_or_none() is not None
+
+
+def called(tx: Tx, write: DeadManCalled) -> None:
+    """Writes down how a call went."""
+    answered = {"answered_at": text("clock_timestamp()")} if write.answered else {}
+    tx.execute(update(t.DeadManRow).values(error="" if write.answered else write.outcome, **answered))
+
+
+def last(tx: Tx) -> LastCall | None:
+    """Returns how the last call went; None if none was ever asked for."""
+    row = tx.execute(text(_LAST)).first()
+    return None if row is None else LastCall(row.asked, row.answered, row.error)

@@ -1,0 +1,188 @@
+"""Deliveries as rows: one per destination and report, tried with growing pauses until it is taken or given up.
+
+A row is written with the change of the alert that it reports (`store.alerts`). Beat makes a job of each that is due and
+counts the try then: the next try is fixed whatever becomes of the job, also if its worker dies.
+
+People get one message for a burst: of the rows that are due at once for a destination that people read, the first
+leads and the others are parts of it; they share its tries and its end. After a message a destination rests for some
+seconds, so that the rest of a burst is together too. A receiver that asks for a pause gets nothing until its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, TextClause, case, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.alerting.destination import NotificationFormat
+from norn_tasks.domain.alerting.notification import DeliveryState, Parcel
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.writes import DeliveryTried
+from norn_tasks.domain.secret import Sealed
+from norn_tasks.store import tables as t
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.pages import Cut, Page, newest_first
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.rules.lists import OPEN_STATES
+
+REST = 10
+"""Seconds that a destination that people read rests after a message; new reports are gathered for the next one."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A delivery as its readers see it; `outcome` is what the receiver answered last, or why it was not reached."""
+
+    id: int
+    event: str
+    app: str | None
+    state: str
+    attempts: int
+    outcome: str
+    created_at: datetime
+    next_at: datetime | None
+    ended_at: datetime | None
+
+
+def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:
+    """Writes a delivery that only tries whether a destination is reached; returns its id."""
+    destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
+    if destination is None:
+        raise NotFound(f"there is no destination {name}", hint="norn notify list")
+    body = {"event": "test", "sentence": f"{actor} tries whether notifications arrive", "destination": name}
+    row = insert(t.DeliveryRow).values(destination=destination, subject=subject, event="test", body=body)
+    return int(tx.execute(row.returning(t.DeliveryRow.id)).scalar_one())
+
+
+# Trying
+
+
+_DUE = f"""
+SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
+       s.format <> '{NotificationFormat.JSON}' AND d.attempts = 0 AND d.event <> 'test' AS gathered
+  FROM deliveries d JOIN destinations s ON s.id = d.destination
+ WHERE d.state = 'waiting' AND d.next_at <= clock_timestamp() AND d.part_of IS NULL
+   AND (s.sent_at IS NULL OR s.sent_at < clock_timestamp() -
+        CASE WHEN s.format = '{NotificationFormat.JSON}' OR d.attempts > 0 THEN 0 ELSE {REST} END * interval '1 s')
+   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = d.job_id AND j.state IN {OPEN_STATES})
+ ORDER BY d.next_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED
+"""  # noqa: S608 - built from a constant
+
+
+def due(tx: Tx, limit: int) -> list[Row]:
+    """Locks and returns deliveries whose next try is due, oldest first; rows that another beat holds are left to it."""
+    return list(tx.execute(text(_DUE), {"limit": limit}).mappings())
+
+
+def gather(tx: Tx, rows: Sequence[Row]) -> list[Row]:
+    """Puts the new reports of each destination that people read into one message; returns the rows to send."""
+    leaders: dict[str, Row] = {}
+    sent = [row for row in rows if not row["gathered"] or leaders.setdefault(row["destination"], row) is row]
+    k, d = t.DeliveryRow, t.DestinationRow
+    for name, leader in leaders.items():
+        parts = [row["id"] for row in rows if row["gathered"] and row["destination"] == name and row is not leader]
+        tx.execute(update(k).where(k.id.in_(parts)).values(part_of=leader["id"]))
+        tx.execute(update(d).where(d.name == name).values(sent_at=NOW))
+    return sent
+
+
+def trying(tx: Tx, delivery: int, job: int, pause: float) -> None:
+    """Counts a try that a job makes; the one after it comes `pause` seconds later."""
+    later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=pause)
+    k = t.DeliveryRow
+    tx.execute(update(k).where(_together(delivery)).values(attempts=k.attempts + 1, job_id=job, next_at=later))
+
+
+def give_up(tx: Tx, row: Row) -> None:
+    """Ends a delivery whose tries are used up."""
+    k = t.DeliveryRow
+    tx.execute(update(k).where(_together(row["id"])).values(state=str(DeliveryState.GIVEN_UP), ended_at=NOW))
+    publish(
+        tx, EventKind.NOTIFICATION_GIVEN_UP, app=row["app"], delivery=row["id"], destination=row["destination"],
+        attempts=row["attempts"], outcome=row["outcome"],
+    )  # fmt: skip
+
+
+def tried(tx: Tx, write: DeliveryTried) -> None:
+    """Writes down what came of a try; the row of a removed destination is gone, and that is fine."""
+    k = t.DeliveryRow
+    changed: dict[str, Any] = {"state": str(DeliveryState.DELIVERED), "ended_at": NOW} if write.taken else {}
+    if not write.taken and write.pause is not None:
+        later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=write.pause)
+        _leave_alone(tx, write.delivery, later)
+        changed["next_at"] = func.greatest(k.next_at, later)
+    waiting = (_together(write.delivery), k.state == str(DeliveryState.WAITING))
+    tx.execute(update(k).where(*waiting).values(outcome=write.outcome, **changed))
+
+
+def _leave_alone(tx: Tx, delivery: int, until: TextClause) -> None:
+    """Makes the destination of a delivery rest: none of its deliveries is due until then."""
+    k, d = t.DeliveryRow, t.DestinationRow
+    where = select(k.destination).where(k.id == delivery).scalar_subquery()
+    tx.execute(update(d).where(d.id == where).values(sent_at=func.greatest(d.sent_at, until)))
+
+
+def _together(delivery: int) -> ColumnElement[bool]:
+    """Returns the condition for the rows of a message: the delivery and its parts."""
+    k = t.DeliveryRow
+    return or_(k.id == delivery, k.part_of == delivery)
+
+
+def parcel(tx: Tx, delivery: int, instance: str) -> Parcel | None:
+    """Returns a waiting delivery with its parts and its sealed secret; None when nothing is left to send."""
+    k, d = t.DeliveryRow, t.DestinationRow
+    now = func.floor(func.extract("epoch", func.clock_timestamp())).label("now")
+    query = select(k.event, k.body, d.url, d.name, d.sealed, d.format, now).join(d, d.id == k.destination)
+    row = tx.execute(query.where(k.id == delivery, k.state == str(DeliveryState.WAITING))).first()
+    if row is None:
+        return None
+    sealed = None if row.sealed is None else Sealed(row.name, 1, bytes(row.sealed))
+    others = tuple(tx.execute(select(k.body).where(k.part_of == delivery).order_by(k.id)).scalars())
+    return Parcel(
+        f"{instance}-{delivery}",
+        row.event,
+        row.url,
+        sealed,
+        row.body,
+        int(row.now),
+        NotificationFormat(row.format),
+        others,
+    )
+
+
+# Reading
+
+
+def listed(tx: Tx, name: str, cut: Cut) -> Page[Delivery]:
+    """Lists what a destination was sent, newest first; raises NotFound."""
+    k = t.DeliveryRow
+    destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
+    if destination is None:
+        raise NotFound(f"there is no destination {name}", hint="norn notify list")
+    upcoming = case((k.state == str(DeliveryState.WAITING), k.next_at), else_=None).label("next_at")
+    columns = (
+        k.id,
+        k.event,
+        k.app,
+        k.state,
+        k.attempts,
+        k.outcome.label("outcome"),
+        k.created_at,
+        upcoming,
+        k.ended_at,
+    )
+    return newest_first(tx, select(*columns).where(k.destination == destination), k.id, Delivery, cut)
+
+
+def given_up_lately(tx: Tx) -> int:
+    """Counts the deliveries of the last day that were given up."""
+    lately = (
+        "SELECT count(*) FROM deliveries WHERE state = 'given-up' AND ended_at > clock_timestamp() - interval '1 day'"
+    )
+    return int(tx.scalar(text(lately)) or 0)

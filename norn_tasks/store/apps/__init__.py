@@ -1,0 +1,1 @@
+"""Apps: rows and directories, uploaded sources, internal names, scale overrides, secrets."""

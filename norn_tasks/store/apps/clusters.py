@@ -1,0 +1,40 @@
+"""The cluster in which an app lives: chosen when it is forged for the first time, and kept until it is torn down."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select, update
+
+from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.jobs.job import OPEN
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.tables import AppRow, JobRow
+
+
+def settle(tx: Tx, app: Row, role: Role, chosen: str) -> str | None:
+    """Returns the cluster of an app that is to be forged; `chosen` becomes it if the app has nothing anywhere yet.
+
+    The caller holds the app's row. None for a cron job or a function: its containers run on engines, not in a cluster.
+    """
+    if app["cluster"] is not None and role.long_running and not _has_nothing(tx, app):
+        return str(app["cluster"])
+    cluster = chosen if role.long_running else None
+    tx.execute(update(AppRow).where(AppRow.name == app["name"]).values(cluster=cluster))
+    return cluster
+
+
+def _has_nothing(tx: Tx, app: Row) -> bool:
+    """Returns true if the app is not forged and no job is about to change that."""
+    changes = (JobRow.app == app["name"], JobRow.exclusive, JobRow.state.in_(OPEN))
+    return app["forge_state"] == "unforged" and not tx.scalar(select(exists().where(*changes)))
+
+
+def of(tx: Tx, app: str) -> str | None:
+    """Returns the cluster in which the app lives; None before its first forge."""
+    return tx.scalar(select(AppRow.cluster).where(AppRow.name == app))
+
+
+def inhabited(tx: Tx) -> list[str]:
+    """Returns the clusters in which an app lives, by name."""
+    return list(
+        tx.scalars(select(AppRow.cluster).where(AppRow.cluster.is_not(None)).distinct().order_by(AppRow.cluster))
+    )

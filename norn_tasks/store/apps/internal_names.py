@@ -1,0 +1,48 @@
+"""Internal names: under which webservers find each other on their network. Each is one app's alone.
+
+The network's DNS would answer with every container that carries a name: a second app of that name would get a share of
+the first one's requests, and what is in them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from norn_tasks.domain.errors import HostTaken
+from norn_tasks.domain.infraspec import Infraspec, Role
+from norn_tasks.store.apps.spec_files import SpecFile
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.rules.lists import OPEN_STATES
+
+
+def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
+    """Makes sure that the spec's internal name is its app's alone until the transaction has written it down.
+
+    An app has the names of its applied spec, of its live release, and of its deploys and rollbacks under way; in
+    `files`, apps of directories, also that of its directory. Raises HostTaken. Rows are locked before, never after.
+    """
+    if spec.role is not Role.WEBSERVER:
+        return
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-internal-names'))"))
+    wanted = spec.internal_host
+    owner = tx.scalar(_OWNER, {"app": spec.app, "wanted": wanted}) or _in_directories(spec, files)
+    if owner is not None:
+        raise HostTaken(wanted, owner)
+
+
+def _in_directories(spec: Infraspec, files: tuple[SpecFile, ...]) -> str | None:
+    others = (file.spec for file in files if file.spec is not None and file.spec.app != spec.app)
+    webservers = (other for other in others if other.role is Role.WEBSERVER)
+    return next((other.app for other in webservers if other.internal_host == spec.internal_host), None)
+
+
+_OWNER = text(f"""
+SELECT app FROM (
+  SELECT name AS app, spec FROM apps WHERE source = 'applied'
+  UNION ALL
+  SELECT app, spec FROM live_releases
+  UNION ALL
+  SELECT app, spec FROM jobs WHERE state IN {OPEN_STATES} AND kind IN ('deploy', 'rollback')
+) held
+ WHERE app <> :app AND spec ->> 'role' = 'webserver' AND coalesce(spec #>> '{{hosts,internal}}', app) = :wanted
+ ORDER BY app LIMIT 1""")  # noqa: S608 - built from a constant

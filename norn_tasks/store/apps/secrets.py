@@ -1,0 +1,154 @@
+"""Secrets as rows: sealed values go in, and only workers that claim a job of the app get them.
+
+A replaced or unset value is kept (sealed) as long as a container may still hold it, so that it stays redacted in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, func, insert, select, text, update
+
+from norn_tasks.domain.errors import Conflict, InvalidRequest, NotFound
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.job import OPEN
+from norn_tasks.domain.secret import ALL_MAX, MOST, Sealed
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES, OPEN_STATES
+from norn_tasks.store.tables import DestinationRow, InstanceRow, JobRow, SecretRow
+
+
+@dataclass(frozen=True)
+class SecretView:
+    """A secret that is set, without its value."""
+
+    name: str
+    version: int
+    set_by: str
+    at: datetime
+
+
+NEW_START = "its next start writes it: norn down, then norn up; or docker-compose up -d (docs/secrets.md)"
+
+
+def recipient(tx: Tx) -> str:
+    """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet."""
+    found = tx.scalar(select(InstanceRow.age_recipient))
+    if found is None:
+        raise Conflict("this server has no key for secrets yet", hint=NEW_START)
+    return str(found)
+
+
+def known_recipient(tx: Tx) -> str | None:
+    """Returns the public key; None if there is none yet."""
+    return tx.scalar(select(InstanceRow.age_recipient))
+
+
+def remember_recipient(tx: Tx, public: str) -> None:
+    """Makes this the key to which secrets are sealed."""
+    tx.execute(update(InstanceRow).values(age_recipient=public))
+
+
+def any_sealed(tx: Tx) -> int:
+    """Counts the secrets that are set, of all apps, and those that sign notifications."""
+    of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
+    signing = tx.scalar(select(func.count()).where(DestinationRow.sealed.is_not(None)))
+    return int(of_apps or 0) + int(signing or 0)
+
+
+def listed(tx: Tx, app: str) -> tuple[SecretView, ...]:
+    """Lists what is set, by name."""
+    s = SecretRow
+    rows = tx.execute(
+        select(s.name, s.version, s.set_by, s.at).where(s.app == app, s.retired_at.is_(None)).order_by(s.name)
+    )
+    return tuple(SecretView(row.name, row.version, row.set_by, row.at) for row in rows)
+
+
+def sealed_of(tx: Tx, app: str) -> tuple[Sealed, ...]:
+    """Returns all sealed values of the app, including retired ones that a container may still hold."""
+    s = SecretRow
+    rows = tx.execute(select(s.name, s.version, s.sealed, s.retired_at).where(s.app == app).order_by(s.name, s.version))
+    return tuple(Sealed(row.name, row.version, row.sealed, row.retired_at is None) for row in rows)
+
+
+def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[str, int]:
+    """Sets secrets, each as its next version, and returns the versions; raises InvalidRequest over the app's limits."""
+    _alone(tx, app)
+    _forget_unused(tx, app)
+    versions = {}
+    for name, sealed in sorted(values.items()):
+        _retire(tx, app, name)
+        latest = tx.scalar(select(func.max(SecretRow.version)).where(SecretRow.app == app, SecretRow.name == name))
+        versions[name] = (latest or 0) + 1
+        row = {"app": app, "name": name, "sealed": sealed, "version": versions[name], "set_by": actor}
+        tx.execute(insert(SecretRow).values(row))
+    _refuse_too_many(tx, app)
+    publish(tx, EventKind.SECRET_SET, app=app, names=list(versions), actor=actor)
+    return versions
+
+
+def unset(tx: Tx, app: str, name: str, *, actor: str) -> None:
+    """Takes a secret away; raises NotFound when it is not set."""
+    _alone(tx, app)
+    _forget_unused(tx, app)
+    if not _retire(tx, app, name):
+        raise NotFound(f"{app} has no secret {name[:128]}", hint=f"norn secrets list {app}")
+    publish(tx, EventKind.SECRET_UNSET, app=app, names=[name], actor=actor)
+
+
+def forget(tx: Tx, app: str) -> None:
+    """Leaves nothing of the app's secrets: another app of its name begins without any."""
+    tx.execute(delete(SecretRow).where(SecretRow.app == app))
+
+
+def forget_retired(tx: Tx, app: str) -> None:
+    """Deletes values that were retired before the first claim of any job that has not ended, when a rollout ends.
+
+    All replicas are then of that rollout, and all runs and calls of such jobs, so no container can still hold them.
+    """
+    begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(OPEN))
+    tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))
+
+
+_UNUSED = text(f"""
+DELETE FROM secrets WHERE app = :app AND retired_at < coalesce(
+  (SELECT min(first_claimed_at) FROM jobs WHERE app = :app AND state IN {OPEN_STATES}), clock_timestamp())
+   AND EXISTS (SELECT 1 FROM apps a WHERE a.name = :app AND a.role NOT IN {LONG_RUNNING_ROLES})""")  # noqa: S608 - built from constants
+
+
+def _forget_unused(tx: Tx, app: str) -> None:
+    """Leaves nothing that was retired before the first claim of an open job, of an app whose role has no replicas:
+    it may never see a rollout, and each of its containers is of such a job.
+    """
+    tx.execute(_UNUSED, {"app": app})
+
+
+def _alone(tx: Tx, app: str) -> None:
+    """Lets one change of an app's secrets follow the other; an app of a directory may have no row to lock."""
+    tx.execute(select(text("pg_advisory_xact_lock(hashtext('norn-secrets'), hashtext(:app))")).params(app=app))
+
+
+def _retire(tx: Tx, app: str, name: str) -> bool:
+    current = (SecretRow.app == app, SecretRow.name == name, SecretRow.retired_at.is_(None))
+    if not tx.scalar(select(exists().where(*current))):
+        return False
+    tx.execute(update(SecretRow).where(*current).values(retired_at=NOW))
+    return True
+
+
+def _refuse_too_many(tx: Tx, app: str) -> None:
+    count, size = tx.execute(
+        select(func.count(), func.coalesce(func.sum(func.length(SecretRow.sealed)), 0)).where(
+            SecretRow.app == app, SecretRow.retired_at.is_(None)
+        )
+    ).one()
+    if count > MOST:
+        raise InvalidRequest(f"{app} would have {count} secrets, and {MOST} is the most", hint="unset some first")
+    if size > ALL_MAX:
+        sentence = f"the secrets of {app} would have {size} bytes together, and {ALL_MAX} is the most"
+        raise InvalidRequest(sentence, hint="keep large files elsewhere, and the keys to them here")

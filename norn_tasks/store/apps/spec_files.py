@@ -1,0 +1,109 @@
+"""Apps that are directories: reads every subdirectory of NORN_APPS_DIR that holds an infraspec.yaml.
+
+A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the name
+in it if that can be read, else under the directory's name.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
+from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Infraspec, decode, parse
+from norn_tasks.domain.names import APP_NAME, app_name
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    """An app of a directory: its spec, or what is wrong with it."""
+
+    name: str
+    directory: Path
+    spec: Infraspec | None
+    mistakes: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """The attributes that change when a file changes."""
+
+    path: Path
+    shown: str
+    size: int
+    modified: int
+    changed: int
+
+
+def read(apps_dir: Path | None) -> tuple[SpecFile, ...]:
+    """Returns every app of the directory, by name; two directories with the same app are both broken."""
+    found = [_read(stamp) for stamp in _stamps(apps_dir)]
+    times = Counter(app.name for app in found)
+    marked = [_twice(app, found) if times[app.name] > 1 else app for app in found]
+    return tuple(sorted(marked, key=lambda app: (app.name, str(app.directory))))
+
+
+def find(apps_dir: Path | None, name: str) -> SpecFile | None:
+    """Returns the app of that name; None if no directory has it."""
+    return next((app for app in read(apps_dir) if app.name == name), None)
+
+
+def _stamps(apps_dir: Path | None) -> list[_Stamp]:
+    if apps_dir is None:
+        return []
+    try:
+        directories = sorted(entry for entry in apps_dir.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        return []
+    return [stamp for directory in directories if (stamp := _stamp(directory)) is not None]
+
+
+def _stamp(directory: Path) -> _Stamp | None:
+    path = directory / FILE_NAME
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        return None
+    return _Stamp(path, f"{directory.name}/{FILE_NAME}", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+
+
+@lru_cache(maxsize=2048)
+def _read(stamp: _Stamp) -> SpecFile:
+    directory = stamp.path.parent.absolute()
+    content = b""
+    try:
+        with stamp.path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        spec = parse(decode(content, stamp.shown), stamp.shown)
+    except SpecInvalid as error:
+        return SpecFile(_name(content, stamp.path.parent.name), directory, None, error.mistakes)
+    except OSError as error:
+        mistake = Mistake(
+            stamp.shown, 1, 1, "yaml", f"the file cannot be read: {error.strerror}", "check its permissions"
+        )
+        return SpecFile(_name(content, stamp.path.parent.name), directory, None, (mistake,))
+    return SpecFile(spec.app, directory, spec)
+
+
+def _name(content: bytes, fallback: str) -> str:
+    """Returns the name in a broken spec; a spec without a valid name is shown as `broken`."""
+    said = re.search(rb"(?m)^app:[ \t]*[\"']?(" + APP_NAME.encode() + rb")[\"']?[ \t]*(?:#.*)?\r?$", content)
+    for name in (said[1].decode() if said else "", re.sub(r"[^a-z0-9]+", "-", fallback.lower()).strip("-")[:40]):
+        try:
+            return app_name(name)
+        except InvalidRequest:
+            continue
+    return "broken"
+
+
+def _twice(app: SpecFile, found: list[SpecFile]) -> SpecFile:
+    others = ", ".join(str(other.directory) for other in found if other.name == app.name and other is not app)
+    shown = f"{app.directory.name}/{FILE_NAME}"
+    mistake = Mistake(shown, 1, 1, "app", f"{app.name} is also the name of {others}", "give each app a name of its own")
+    return replace(app, spec=None, mistakes=(*app.mistakes, mistake))

@@ -1,0 +1,256 @@
+"""The use of Redis besides wake-ups: "execution 42 has ended", and live log lines. Losing any of it is harmless.
+
+This is the only module that imports `redis`. Every client has its timeouts set; a broker that is away shows as
+`False` or as silence, never as an exception, because rows back up everything that is sent here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+_ENDED = "norn:ended"
+_LATELY_SECONDS = 1.0
+_RETURN_SECONDS = 6.0
+"""Seconds in which a reader says again that it reads, after a broker that was away has lost it; it does every 4 s."""
+_READ = 100
+"""The most entries of one read."""
+_STREAM_LENGTH = 5000
+"""The most entries of a stream of log lines."""
+_WATCH_SECONDS = 15
+_PIPE_SECONDS = 60
+_SAY_AGAIN = 60.0
+"""Seconds after which a broker that is still away is logged again."""
+
+log = logging.getLogger(__name__)
+
+
+def _client(url: str, timeout: float) -> redis.Redis:
+    address = url.replace("redis+socket://", "unix://", 1)
+    return redis.Redis.from_url(
+        address, socket_timeout=timeout, socket_connect_timeout=0.3, health_check_interval=15, decode_responses=True
+    )
+
+
+@dataclass(frozen=True)
+class LiveLine:
+    """A line of a live stream. `last`: there is no text, and the stream has ended."""
+
+    id: str
+    """The place of its entry in the stream."""
+    source: str
+    """The name of the replica that wrote it."""
+    line: str
+    """The text."""
+    last: bool = False
+    """The stream has ended."""
+    number: int = 0
+    """Its number in the stream, from 1; 0 if it has none."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """More that is known of it, such as its time."""
+
+
+SentLine = tuple[str, str, Mapping[str, Any]]
+"""A line to send: the source, the text, and what else is known of it."""
+
+
+def _lines(place: str, entry: Mapping[str, str]) -> list[LiveLine]:
+    first = int(entry["first"])
+    lines = [
+        LiveLine(place, source, text, number=first + n, about=about)
+        for n, (source, text, about) in enumerate(json.loads(entry["lines"]))
+    ]
+    return [*lines, LiveLine(place, "", "", last=True)] if entry["last"] or not lines else lines
+
+
+class Live:
+    """The live side of one broker."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis = _client(broker_url, 0.5)
+        self._reader = _client(broker_url, 5.0)
+        self._responded = float("-inf")
+        self._away = float("-inf")
+
+    def answers(self) -> bool:
+        """Returns True if the broker responds within 300 ms, or responded to somebody within the last second."""
+        if not self._responded_lately():
+            try:
+                self._redis.ping()
+                self._responded = time.monotonic()
+            except redis.RedisError:
+                return self._responded_lately()
+        return True
+
+    def _responded_lately(self) -> bool:
+        return time.monotonic() - self._responded < _LATELY_SECONDS
+
+    def announce_end(self, execution: int) -> None:
+        """Announces that an execution has ended; waiters also poll its row."""
+        try:
+            self._redis.publish(_ENDED, str(execution))
+        except redis.RedisError:
+            return
+
+    def watch(self, job: int) -> None:
+        """Says that somebody reads the job's stream, for the next 15 s."""
+        try:
+            self._redis.set(f"norn:watch:{job}", "1", ex=_WATCH_SECONDS)
+        except redis.RedisError:
+            return
+
+    def emit(self, job: int, lines: Sequence[SentLine], *, first: int = 1, last: bool = False) -> bool:
+        """Adds lines to the job's stream as one entry; returns False if there is no reader, or the broker is away.
+
+        `first` is the number of the first one in the stream; a reader sees by the numbers what it has missed.
+        """
+        stream = f"norn:live:{job}"
+        entry: dict[Any, Any] = {"lines": json.dumps(lines), "first": first, "last": "1" if last else ""}
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.xadd(stream, entry, maxlen=_STREAM_LENGTH, approximate=True)
+            pipe.expire(stream, 60)
+            pipe.exists(f"norn:watch:{job}")
+            return bool(pipe.execute()[-1])
+        except redis.RedisError:
+            return False
+
+    def watched(self, job: int) -> bool:
+        """Returns True while the job's stream has a reader.
+
+        Nobody can know that while the broker is away; a reader then has some seconds to come again.
+        """
+        try:
+            there = bool(self._redis.exists(f"norn:watch:{job}"))
+        except redis.RedisError:
+            self._away, there = time.monotonic(), False
+        return there or time.monotonic() - self._away < _RETURN_SECONDS
+
+    def read(self, job: int, after: str, seconds: float) -> list[LiveLine]:
+        """Returns the lines after a cursor (`0` is the beginning) after waiting at most `seconds` (up to 4)."""
+        self.watch(job)
+        try:
+            block = max(1, int(min(seconds, 4) * 1000))
+            found: Any = self._reader.xread({f"norn:live:{job}": after}, count=_READ, block=block)
+        except redis.RedisError:
+            time.sleep(min(seconds, 0.5))
+            return []
+        entries = found[0][1] if found else []
+        return [line for place, entry in entries for line in _lines(place, entry)]
+
+    def begun(self, job: int) -> bool:
+        """Returns True if the job's stream has lines: an earlier worker began it."""
+        try:
+            return bool(self._redis.exists(f"norn:live:{job}"))
+        except redis.RedisError:
+            return False
+
+    # Pipes: what must arrive, one after the other, while both ends are there
+
+    def unwatch(self, job: int) -> None:
+        """Notes that the job's stream has no reader."""
+        try:
+            self._redis.delete(f"norn:watch:{job}")
+        except redis.RedisError:
+            return
+
+    def offer(self, pipe: str, item: str, *, most: int) -> bool:
+        """Puts an item into a pipe with one writer; False while it holds `most` already, or the broker is away."""
+        name = f"norn:pipe:{pipe}"
+        try:
+            if int(self._redis.llen(name)) >= most:
+                return False
+            writing = self._redis.pipeline(transaction=False)
+            writing.rpush(name, item)
+            writing.expire(name, _PIPE_SECONDS)
+            writing.execute()
+        except redis.RedisError:
+            return False
+        return True
+
+    def take(self, pipe: str, seconds: float) -> str | None:
+        """Takes the next item out of a pipe after waiting at most `seconds` (up to 4)."""
+        try:
+            found: Any = self._reader.blpop([f"norn:pipe:{pipe}"], timeout=min(seconds, 4))
+        except redis.RedisError:
+            time.sleep(min(seconds, 0.5))
+            return None
+        return None if found is None else str(found[1])
+
+
+REMEMBERED = 4096
+"""How many of the latest ends a process remembers."""
+
+
+class Ends:
+    """One subscriber thread of a process, which wakes requests that wait for executions to end.
+
+    The latest ends are remembered: an execution is announced before the request that accepted it can register, and a
+    quick one may have ended by then.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis = _client(broker_url, 2.0)
+        self._waiting: dict[int, threading.Event] = {}
+        self._ended: dict[int, None] = {}
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._listen, name="norn-ends", daemon=True).start()
+
+    def expect(self, execution: int) -> threading.Event:
+        """Registers a waiter; the event is set at the end of the execution, at once if that was announced already."""
+        with self._lock:
+            event = self._waiting.setdefault(execution, threading.Event())
+            if execution in self._ended:
+                event.set()
+            return event
+
+    def forget(self, execution: int) -> None:
+        """Ends the wait."""
+        with self._lock:
+            self._waiting.pop(execution, None)
+
+    def close(self) -> None:
+        """Stops the thread within two seconds."""
+        self._closed.set()
+
+    def _listen(self) -> None:
+        said = float("-inf")
+        while not self._closed.is_set():
+            try:
+                self._hear()
+            except Exception as error:
+                # Without this thread calls are answered up to a second late; the next connection may do.
+                if time.monotonic() - said >= _SAY_AGAIN and not self._closed.is_set():
+                    said = time.monotonic()
+                    expected = isinstance(error, redis.RedisError)
+                    log.warning("the ends of calls are not heard from the broker: %s", error, exc_info=not expected)
+                self._closed.wait(0.5)
+
+    def _hear(self) -> None:
+        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        pubsub.subscribe(_ENDED)
+        try:
+            while not self._closed.is_set():
+                message = pubsub.get_message(timeout=1.0)
+                if message and str(message["data"]).isdigit():
+                    self.hear(int(message["data"]))
+        finally:
+            pubsub.close()
+
+    def hear(self, execution: int) -> None:
+        """Notes the end of an execution, and wakes its waiter."""
+        with self._lock:
+            self._ended[execution] = None
+            while len(self._ended) > REMEMBERED:
+                del self._ended[next(iter(self._ended))]
+            event = self._waiting.get(execution)
+        if event is not None:
+            event.set()

@@ -1,0 +1,167 @@
+"""Schedules: the spec's and the override apart, pause and resume, and the moment an app's schedule is due next.
+
+Every change first decides, under the old schedule and in its own transaction, what was already due (`ticks.decide`);
+then it computes the next moment from now. The NOTIFY makes every beat look again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.cron.expression import parse_schedule
+from norn_tasks.domain.errors import Conflict, WrongRole
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.domain.schedule import Policy
+from norn_tasks.store.cron import deciding, effective
+from norn_tasks.store.database.session import SCHEDULES, Row, Tx
+from norn_tasks.store.events.publishing import notify, publish
+from norn_tasks.store.queue import endings
+from norn_tasks.store.tables import AppRow, CronStateRow, CronTickRow
+
+DEFAULT = Policy()
+
+
+def get(tx: Tx, app: str) -> Row:
+    """Returns and locks the app's schedule; raises WrongRole or Conflict if it has none."""
+    row = tx.execute(select(CronStateRow).where(CronStateRow.app == app).with_for_update()).mappings().one_or_none()
+    if row is not None:
+        return row
+    role = tx.scalar(select(AppRow.role).where(AppRow.name == app))
+    if role is not None and role != "cron":
+        raise WrongRole(f"{app} is a {role}: it has no schedule", hint=f"norn status {app}")
+    raise Conflict(f"{app} has no schedule yet", hint=f"norn forge {app}")
+
+
+def hold(tx: Tx, app: str) -> None:
+    """Keeps beat from deciding anything of the app until the end of the transaction; fine when it has no schedule."""
+    tx.execute(select(CronStateRow.app).where(CronStateRow.app == app).with_for_update())
+
+
+def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
+    """Decides under the old schedule what is due, ends a pause's open range, and returns the moment of the change.
+
+    One moment for both sides of a change: an occurrence is due by it, or comes after it, and none falls between.
+    """
+    now = effective.clock(tx)
+    deciding.decide(tx, [row], now, actor)
+    closed = {"open": False, "closed_by": actor, "closed_for": closed_for}
+    tx.execute(update(CronTickRow).where(CronTickRow.app == row["app"], CronTickRow.open).values(closed))
+    return now
+
+
+def _counts(tx: Tx, app: str) -> bool:
+    """Returns True once a release of the app is live, unless its infraspec says `deploy: false`."""
+    row = tx.execute(select(AppRow.live_deployment, AppRow.spec).where(AppRow.name == app)).one_or_none()
+    return row is not None and row.live_deployment is not None and bool(row.spec["deploy"])
+
+
+def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
+    """Applies a change and computes the next due moment from it on: none while the schedule does not count."""
+    tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(decided_until=now, **changes))
+    row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
+    due = effective.effective(row).next_after(now, row["anchor"]) if _counts(tx, app) else None
+    tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(next_due=due))
+    notify(tx, SCHEDULES, app)
+
+
+def register(
+    tx: Tx, app: str, schedule: str, timezone: str, concurrent: int, policy: Policy = DEFAULT, *, actor: str = "norn"
+) -> None:
+    """Sets what the spec says; an unchanged schedule keeps its anchor and its next moment."""
+    says = {
+        "concurrent": concurrent, "catchup": str(policy.catchup), "concurrency": str(policy.concurrency),
+        "start_deadline": policy.start_deadline, "jitter": policy.jitter,
+    }  # fmt: skip
+    values = {"app": app, "schedule": schedule, "timezone": timezone, **says}
+    new = tx.execute(
+        insert(CronStateRow).values(values).on_conflict_do_nothing().returning(CronStateRow.app)
+    ).one_or_none()
+    if new is not None:
+        return
+    row = get(tx, app)
+    if (row["schedule"], row["timezone"]) == (schedule, timezone):
+        tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(says))
+        _turn(tx, row, actor)
+        return
+    now = _settle(tx, row, actor, "edit")
+    anchor = {} if row["override_schedule"] is not None else {"anchor": now}
+    _restart(tx, app, now, {"schedule": schedule, "timezone": timezone, **says, **anchor})
+    publish(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone)
+
+
+def awaken(tx: Tx, app: str, *, actor: str = "norn") -> None:
+    """Turns the schedule on or off, as the infraspec of the release that went live says."""
+    row = tx.execute(select(CronStateRow).where(CronStateRow.app == app).with_for_update()).mappings().one_or_none()
+    if row is not None:
+        _turn(tx, row, actor)
+
+
+def _turn(tx: Tx, row: Row, actor: str) -> None:
+    """Lets a schedule begin to count, or cease; nothing happens to one that is as it should be."""
+    if _counts(tx, row["app"]) != (row["next_due"] is not None):
+        _restart(tx, row["app"], _settle(tx, row, actor, "edit"), {})
+
+
+def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
+    """Forgets the schedule and ends its runs that wait to begin; its history stays."""
+    row = tx.execute(select(CronStateRow).where(CronStateRow.app == app).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return
+    _settle(tx, row, actor, "removal")
+    endings.cancel_waiting(tx, app, JobKind.CRON_RUN)
+    tx.execute(delete(CronStateRow).where(CronStateRow.app == app))
+    notify(tx, SCHEDULES, app)
+    publish(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=None, timezone=None)
+
+
+def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) -> None:
+    """Lets another schedule win until it is cleared; raises InvalidRequest for one that cannot be read."""
+    row = get(tx, app)
+    parse_schedule(schedule, timezone or row["timezone"])
+    now = _settle(tx, row, actor, "edit")
+    changes = {"override_schedule": schedule, "override_by": actor, "override_at": now, "anchor": now}
+    _restart(tx, app, now, changes | {"override_timezone": timezone})
+    publish(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=schedule, timezone=timezone, actor=actor)
+
+
+def clear_override(tx: Tx, app: str, actor: str) -> None:
+    """Goes back to the spec's schedule; fine when there is no override."""
+    row = get(tx, app)
+    if row["override_schedule"] is None:
+        return
+    now = _settle(tx, row, actor, "edit")
+    cleared = dict.fromkeys(("override_schedule", "override_timezone", "override_by", "override_at"))
+    _restart(tx, app, now, cleared | {"anchor": now})
+    publish(tx, EventKind.SCHEDULE_CHANGED, app=app, schedule=row["schedule"], timezone=row["timezone"], actor=actor)
+
+
+def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
+    """Stops firing, kills nothing; fine when it is paused already, unless that was for another reason."""
+    row = get(tx, app)
+    if row["paused_at"] is not None:
+        if reason and reason != row["paused_reason"]:
+            raise Conflict(
+                f"{app} is paused already since {row['paused_at']:%Y-%m-%d %H:%M} UTC, by {row['paused_by']}"
+                + (f", for: {row['paused_reason']}" if row["paused_reason"] else ""),
+                hint=f"norn cron resume {app} first",
+            )
+        return
+    now = _settle(tx, row, actor, "pause")
+    _restart(tx, app, now, {"paused_at": now, "paused_by": actor, "paused_reason": reason})
+    publish(tx, EventKind.SCHEDULE_PAUSED, app=app, actor=actor, reason=reason)
+
+
+def resume(tx: Tx, app: str, actor: str) -> None:
+    """Fires again from now on, without making up; fine when it is not paused."""
+    row = get(tx, app)
+    if row["paused_at"] is None:
+        return
+    now = _settle(tx, row, actor, "resume")
+    _restart(tx, app, now, dict.fromkeys(("paused_at", "paused_by", "paused_reason")))
+    publish(tx, EventKind.SCHEDULE_RESUMED, app=app, actor=actor)

@@ -1,0 +1,1 @@
+"""The connection: transactions, column types, pages of lists, migrating."""

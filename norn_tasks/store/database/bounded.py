@@ -1,0 +1,96 @@
+"""A database that is asked briefly: for the API, which must say "the database is down" within seconds, never hang.
+
+The server's own timeouts are of no use when the server is frozen or the network is cut. psycopg2 lets a callback do the
+waiting for its connections; ours gives up when the transaction of this thread has waited long enough in all. If no
+transaction of the process heard from the server in that time, transactions fail at once for a second, so that a
+thousand requests do not each wait to learn the same. One that is merely slow refuses no other.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2 import extensions
+
+from norn_tasks.domain.errors import DatabaseDown
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.database.trouble import TOO_LONG
+
+TRANSACTION_SECONDS = 2.4
+PAUSE_SECONDS = 1.0
+
+_waits = threading.local()
+
+
+class _Line:
+    """The state of the line to one server, shared by all threads."""
+
+    def __init__(self) -> None:
+        self.heard = float("-inf")
+        self.down_until = float("-inf")
+
+
+class BriefDatabase(Database):
+    """A Database whose transactions wait for the server at most a given number of seconds, including the connection."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        seconds: float = TRANSACTION_SECONDS,
+        pool: int = 20,
+        pooled: bool = False,
+        process: str = "norn",
+    ) -> None:
+        extensions.set_wait_callback(_wait)
+        super().__init__(url, pool=pool, pool_timeout=seconds, pooled=pooled, process=process)
+        self._seconds = seconds
+        self._line = _Line()
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Lets the transactions of this thread take `seconds`, and lets them try although another one gave up."""
+        before = getattr(_waits, "patience", None)
+        _waits.patience = seconds
+        try:
+            yield
+        finally:
+            _waits.patience = before
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Gives a transaction as Database does; raises DatabaseDown in time."""
+        patience, began = getattr(_waits, "patience", None), time.monotonic()
+        if patience is None and began < self._line.down_until:
+            raise DatabaseDown("the database did not answer a moment ago", hint="norn health", retry_after=2)
+        outer = getattr(_waits, "until", None), getattr(_waits, "line", None)
+        _waits.until, _waits.line, _waits.ran_out = began + (patience or self._seconds), self._line, False
+        try:
+            with super().transaction() as tx:
+                yield tx
+        except DatabaseDown:
+            if _waits.ran_out and self._line.heard < began:
+                self._line.down_until = time.monotonic() + PAUSE_SECONDS
+            raise
+        finally:
+            _waits.until, _waits.line = outer
+
+
+def _wait(connection: extensions.connection) -> None:
+    """Waits for what the connection waits for; a thread outside of a brief transaction waits as long as it takes."""
+    until = getattr(_waits, "until", None)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        ready = select.poll()
+        ready.register(connection, select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+        if not ready.poll(None if left is None else left * 1000):
+            _waits.ran_out = True
+            raise psycopg2.OperationalError(TOO_LONG)
+    line = getattr(_waits, "line", None)
+    if line is not None:
+        line.heard = time.monotonic()

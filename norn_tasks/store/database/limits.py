@@ -1,0 +1,46 @@
+"""The limits of Norn's sessions, such as that of waiting for a lock, on a direct connection and through a pooler.
+
+A direct connection gets them when it is opened. A pooler in transaction mode refuses options at that moment, and gives
+each transaction another connection to the server: through it, each transaction sets its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+IDLE_SECONDS = 10
+"""Seconds after which the server ends a session that does nothing inside a transaction.
+
+It is less than NORN_SELF_STOP_SECONDS: a frozen process that has locked the row of a job loses the lock before the
+job, whose lease cannot be renewed until then, stops itself.
+"""
+
+UNUSED_SECONDS = 120
+"""Seconds after which the server ends a session that nobody uses: a burst of work leaves no idle processes behind."""
+
+_LIMITS = {
+    "statement_timeout": "20000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": str(IDLE_SECONDS * 1000),
+    "timezone": "UTC",
+}
+_SET = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS.items())
+
+
+def options() -> dict[str, str]:
+    """Returns the arguments of a direct connection that has the limits."""
+    given = {**_LIMITS, "idle_session_timeout": str(UNUSED_SECONDS * 1000)}
+    return {"options": " ".join(f"-c {name}={value}" for name, value in given.items())}
+
+
+def limit_each_transaction(engine: Engine) -> None:
+    """Sets the limits at the begin of every transaction; a statement outside of one has none."""
+
+    def begun(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql(_SET)
+
+    _listen: Any = event.listen
+    _listen(engine, "begin", begun)

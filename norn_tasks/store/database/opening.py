@@ -1,0 +1,37 @@
+"""Opens the database of the settings for one of Norn's processes; docs/workers.md counts the connections of each."""
+
+from __future__ import annotations
+
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.bounded import BriefDatabase
+from norn_tasks.store.database.session import Database
+
+BESIDE_JOBS = 4
+"""How many connections threads beside the jobs may need at once: of output, streams and the queue of builds."""
+
+SELDOM = 10.0
+"""Seconds after which an unused connection is pinged, for loops that use one every few seconds and start over after a
+failure: a ping before each transaction would be a third of what they ask of PostgreSQL."""
+
+
+def open_database(settings: Settings, process: str, connections: int, *, ping_after_idle: float = 0.0) -> Database:
+    """Opens a database with as many connections at most; `process` is its name in the server's list of sessions."""
+    return Database(
+        settings.database_url,
+        pool=connections,
+        ping_after_idle=ping_after_idle,
+        pooled=settings.pooled,
+        process=f"norn-{process}",
+    )
+
+
+def open_for_jobs(settings: Settings, process: str, jobs: int) -> Database:
+    """Opens the database of a process that runs `jobs` jobs at once: they share NORN_DATABASE_CONNECTIONS."""
+    connections = min(jobs + BESIDE_JOBS, settings.database_connections)
+    return open_database(settings, process, connections, ping_after_idle=1.0)
+
+
+def open_for_requests(settings: Settings) -> BriefDatabase:
+    """Opens the database of an API process: its requests share NORN_DATABASE_CONNECTIONS."""
+    connections = settings.database_connections
+    return BriefDatabase(settings.database_url, pool=connections, pooled=settings.pooled, process="norn-api")

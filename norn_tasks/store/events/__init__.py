@@ -1,0 +1,1 @@
+"""Events: publishing one in the transaction of its fact, and reading them in their one order."""

@@ -1,0 +1,35 @@
+"""Publishes events: a row in the transaction of its fact, and a NOTIFY that reaches readers after the commit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.store.database.session import EVENTS, Tx, note
+
+_TELL = text("""
+INSERT INTO events(kind, app, data) VALUES (:kind, :app, CAST(:data AS jsonb))""")
+
+_TELL_OF_JOB = text("""
+WITH counted AS (UPDATE jobs SET event_seq = event_seq + 1 WHERE id = :job RETURNING id, event_seq)
+INSERT INTO events(kind, app, job_id, seq, data)
+SELECT :kind, :app, id, event_seq, CAST(:data AS jsonb) FROM counted
+RETURNING id""")
+
+
+def publish(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | None = None, **data: Any) -> None:
+    """Records an event; one of a job gets the job's next sequence number, gap-free because it locks the job's row."""
+    bound: dict[str, Any] = {"kind": str(kind), "app": app, "data": json.dumps(data)}
+    if job is None:
+        tx.execute(_TELL, bound)
+    else:
+        tx.execute(_TELL_OF_JOB, {**bound, "job": job}).one()
+    note(tx, EVENTS, "" if job is None else str(job))
+
+
+def notify(tx: Tx, channel: str, payload: str = "") -> None:
+    """Sends a NOTIFY when this transaction has committed."""
+    note(tx, channel, payload)

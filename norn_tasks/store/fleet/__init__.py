@@ -1,0 +1,1 @@
+"""Workers, beats, engines, and what these have of memory and disk."""

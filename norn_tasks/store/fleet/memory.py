@@ -1,0 +1,151 @@
+"""Memory admission: a job reserves its container's memory on an engine from its claim until the container is gone.
+
+Workers report how much memory their engine offers to apps; free memory is that, minus the reservations of jobs and of
+replicas. A job that does not fit waits without blocking smaller ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.facts import IMAGE_ID
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.quantities import memory_text
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.rules import wanted
+from norn_tasks.store.rules.lists import CODE_CLASSES
+
+UNBOUNDED = 2**62
+"""The memory of an engine for which no worker has reported it."""
+
+_ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app),
+  CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
+"""How many replicas more than there are a change of a webserver or worker has at once, which takes one at a time."""
+_APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
+"""True for a job whose app lives in a cluster that has memory of its own."""
+_REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
+
+
+def need(building: str) -> str:
+    """Returns the SQL of the bytes that a job `c` needs of its engine; `building` is the need of a build."""
+    return f"""CASE WHEN c.class IN {CODE_CLASSES} THEN coalesce(c.memory, 0)
+  WHEN c.kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') THEN greatest({_REPLICAS},
+    CASE WHEN c.kind = 'deploy' AND NOT c.facts ? '{IMAGE_ID}' THEN {building} ELSE 0 END)
+  ELSE coalesce(c.memory, 0) END"""
+
+
+ROOM = """LEFT JOIN engine_room room
+  ON room.engine = CASE WHEN c.engine IS NULL THEN (
+    SELECT r.engine FROM engine_room r WHERE EXISTS (SELECT 1 FROM workers w
+      WHERE w.engine = r.engine AND w.seen_at > clock_timestamp() - interval '60 s')
+     ORDER BY r.free DESC, r.engine LIMIT 1)
+                        WHEN c.engine = 'home' THEN (SELECT engine FROM instance) ELSE c.engine END"""
+_NEED = f"coalesce({need('room.building')}, 0)"
+FITS = f"""(room.free IS NULL OR {_NEED} <= greatest(room.free, 0)
+  OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))"""  # noqa: S608 - built from constants
+"""Joined and asked of a queued job `c`: true when it fits into its engine, or holds its memory already."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """The free memory of an engine for apps, and the need of a build, in bytes."""
+
+    free: int = UNBOUNDED
+    building: int = 0
+
+
+def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
+    """Writes down what an engine has for apps, and what a build takes of it, if that is news, and when."""
+    spoken = text("""INSERT INTO engines(id, memory, building) VALUES (:engine, :memory, :building)
+        ON CONFLICT (id) DO UPDATE
+           SET memory = excluded.memory, building = excluded.building, seen_at = clock_timestamp()
+         WHERE (engines.memory, engines.building) <> (excluded.memory, excluded.building)
+            OR engines.seen_at < clock_timestamp() - interval '2 s'""")
+    tx.execute(spoken, {"engine": engine, "memory": memory, "building": min(building, memory)})
+
+
+def room(tx: Tx, engine: str | None) -> Room:
+    """Returns the engine's free memory."""
+    row = tx.execute(text("SELECT free, building FROM engine_room WHERE engine = :engine"), {"engine": engine}).first()
+    return Room() if row is None else Room(row.free, row.building)
+
+
+def largest(tx: Tx) -> int:
+    """Returns the memory for apps of the largest engine."""
+    return int(tx.scalar(text("SELECT max(memory) FROM engines")) or UNBOUNDED)
+
+
+def replicas_of(tx: Tx, app: str) -> int:
+    """Returns the number of recorded replicas of the app, in any state."""
+    return int(tx.scalar(text("SELECT count(*) FROM replicas WHERE app = :app"), {"app": app}) or 0)
+
+
+def hold(tx: Tx, row: Row, engine: str | None) -> bool:
+    """Gives the job of `row` its share of the engine.
+
+    Returns False if another job was faster and it no longer fits. The engine's row is the lock: its holder sees all
+    reservations.
+    """
+    if not row["memory"] and row["kind"] != "deploy":
+        return True
+    locked = text("SELECT id FROM engines WHERE id = :engine FOR UPDATE")
+    if tx.execute(locked, {"engine": engine}).one_or_none() is None:
+        return True
+    size = row["memory"] if JobClass(row["class"]).runs_code else _size(tx, row["id"], engine)
+    return not size or tx.execute(_HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
+
+
+def _size(tx: Tx, job: int, engine: str | None) -> int | None:
+    size: int | None = tx.scalar(_SIZE, {"job": job, "b": room(tx, engine).building})
+    return size
+
+
+_SIZE = text(f"SELECT {need(':b')} FROM jobs c WHERE c.id = :job")  # noqa: S608 - built from constants
+_HOLD = text("""
+WITH taken AS (
+  INSERT INTO memory_held(job_id, engine, bytes)
+  SELECT :job, :engine, :bytes FROM engine_room WHERE engine = :engine AND free >= :bytes
+  ON CONFLICT DO NOTHING RETURNING job_id)
+SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id = :job""")
+
+
+def lower(tx: Tx, row: Row) -> None:
+    """Gives back what a deploy's build and test needed: from now on it needs what its additional replicas do."""
+    tx.execute(_LOWER, {"job": row["id"]})
+
+
+_LOWER = text(f"""
+UPDATE memory_held h SET bytes = least(h.bytes, {_REPLICAS}) FROM jobs c
+ WHERE h.job_id = :job AND c.id = :job""")  # noqa: S608 - built from constants
+
+
+def free(tx: Tx, job: int) -> None:
+    """Gives back all that a job holds."""
+    tx.execute(text("DELETE FROM memory_held WHERE job_id = :job"), {"job": job})
+
+
+def waiting(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
+    """Returns those of these jobs that wait for memory, each with its sentence."""
+    rows = tx.execute(_WAITING, {"jobs": list(jobs)}).mappings() if jobs else ()
+    return {row["id"]: _sentence(row) for row in rows}
+
+
+def longest(tx: Tx) -> tuple[int, str] | None:
+    """Returns the number of jobs that wait for memory, and the sentence of the oldest; None for none."""
+    rows = tx.execute(_ALL_WAITING).mappings().all()
+    return (len(rows), f"job {rows[0]['id']} of {rows[0]['app']} {_sentence(rows[0])}") if rows else None
+
+
+def _sentence(row: Row) -> str:
+    left, whole = max(row["free"], 0) // 2**20, row["whole"] // 2**20
+    return f"waits for {memory_text(row['need'])} of memory: {left}m of the {whole}m that its engine has are free"
+
+
+_WHO_WAITS = f"""
+SELECT c.id, c.app, {_NEED} AS need, room.free, room.memory AS whole FROM jobs c {ROOM}
+ WHERE c.state = 'queued' AND NOT {FITS}"""  # noqa: S608 - built from constants
+_WAITING = text(f"{_WHO_WAITS} AND c.id = ANY(:jobs)")
+_ALL_WAITING = text(f"{_WHO_WAITS} AND c.run_after < clock_timestamp() - interval '5 s' ORDER BY c.id LIMIT 1000")

@@ -1,0 +1,50 @@
+"""The reach of the containers of runs on each engine, as the last look at it found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.facts import Fact
+from norn_tasks.domain.jobs.writes import RunsReachSeen
+from norn_tasks.store.database.session import Row, Tx
+
+_KEEP = text("""
+UPDATE engines SET runs_address = :address, host_reached = :host, metadata_reached = :metadata,
+       io_uring = :io_uring
+ WHERE id = :engine
+   AND (runs_address, host_reached, metadata_reached, io_uring)
+       IS DISTINCT FROM (:address, :host, :metadata, :io_uring)""")
+_KNOWN = text("""
+SELECT e.id = i.engine AS home, e.runs_address AS address, e.host_reached AS host, e.metadata_reached AS metadata,
+       e.io_uring
+  FROM engines e, instance i WHERE e.seen_at > clock_timestamp() - interval '2 minutes' ORDER BY e.id""")
+
+
+@dataclass(frozen=True)
+class KnownReach:
+    """The reach of runs on an engine; `home`: it is the one with the webservers. None: it was not tried."""
+
+    home: bool
+    address: str | None
+    host: bool | None
+    metadata: bool | None
+    io_uring: bool | None
+
+
+def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
+    """Keeps it with the engine's row, when it has changed."""
+    values = {
+        "address": write.address or None,
+        "host": write.host,
+        "metadata": write.metadata,
+        "io_uring": write.io_uring,
+    }
+    tx.execute(_KEEP, {"engine": write.engine, **values})
+    return ()
+
+
+def known(tx: Tx) -> tuple[KnownReach, ...]:
+    """Lists what is known of each engine that workers report now."""
+    return tuple(KnownReach(**row) for row in tx.execute(_KNOWN).mappings())

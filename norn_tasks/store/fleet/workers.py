@@ -1,0 +1,211 @@
+"""The workers' own rows: who is there, for which class and engine, how busy, and who is draining."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, exists, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.disk import Space
+from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, Unavailable
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.tables import BeatRow, WorkerRow
+
+_FORGET = text("clock_timestamp() - interval '1 hour'")
+
+
+@dataclass(frozen=True)
+class Presence:
+    """The report of a worker process. `engine_error`: why its engine does not respond, or may not be used.
+
+    `engine` is the one for which it would claim work, None if it knows none; work that waits for it is not given up.
+
+    `memory`: the engine's bytes for apps; `building`: the bytes that a build needs.
+    """
+
+    name: str
+    job_class: JobClass
+    host: str
+    pid: int
+    slots: int
+    engine: str | None
+    engine_error: str | None
+    memory: int = 0
+    building: int = 0
+    spaces: tuple[Space, ...] = ()
+    capabilities: frozenset[str] = frozenset()
+    """The jobs that it takes now: those whose requirements are a part of this."""
+    engines: tuple[str, ...] = ()
+    """The ids of all its engines, also of one that does not answer at the moment."""
+    clusters: tuple[str, ...] = ()
+    """The names of the clusters that the worker has."""
+    clusters_apart: tuple[str, ...] = ()
+    """Those of them whose replicas use no memory of an engine."""
+    clock: float | None = None
+    """Seconds since 1970 by its machine's clock, taken just now."""
+    process: str = ""
+    """The process, across machines and containers."""
+
+
+@dataclass(frozen=True)
+class NameHolder:
+    """The process that has a worker's name, and the seconds since it reported."""
+
+    process: str
+    host: str
+    pid: int
+    seen_at: datetime
+    silent: float
+
+
+def _offset(clock: float | None) -> Any:
+    if clock is None:
+        return 0.0
+    return text("(:clock - extract(epoch FROM clock_timestamp()))::float8").bindparams(clock=clock)
+
+
+def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
+    """Writes the worker's row; a new process under an old name is a new worker, and not draining.
+
+    `first`: the process takes the name from any other. Raises Conflict when another process has taken it since.
+    """
+    if presence.engine is not None and presence.memory:
+        memory.speak(tx, presence.engine, presence.memory, presence.building)
+    busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
+        owner=presence.name
+    )
+    claimed = text(
+        "(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who)"
+    ).bindparams(who=presence.name)
+    now = {
+        "class": str(presence.job_class), "host": presence.host, "pid": presence.pid, "process": presence.process,
+        "slots": presence.slots, "engine": presence.engine,
+        "engine_error": presence.engine_error, "busy": busy, "seen_at": NOW,
+        "capabilities": sorted(presence.capabilities), "engines": list(presence.engines),
+        "clusters": list(presence.clusters), "clusters_apart": list(presence.clusters_apart),
+        "spaces": [asdict(space) for space in presence.spaces],
+        "clock_offset": _offset(presence.clock),
+    }  # fmt: skip
+    row = insert(WorkerRow).values(name=presence.name, last_claim_at=claimed, **now)
+    renewed = {"last_claim_at": text("coalesce(excluded.last_claim_at, workers.last_claim_at)")}
+    restarted = {"draining_at": None, "started_at": NOW} if first else {}
+    written = row.on_conflict_do_update(
+        index_elements=["name"],
+        set_=now | renewed | restarted,
+        where=None if first else WorkerRow.process == presence.process,
+    )
+    if not tx.execute(written).rowcount:
+        raise Conflict(f"another process has taken the name {presence.name}", hint="norn worker list")
+    tx.execute(delete(WorkerRow).where(WorkerRow.seen_at < _FORGET))
+
+
+def holder(tx: Tx, name: str) -> NameHolder | None:
+    """Returns the process that has a worker's name; None when nobody has it."""
+    silent = text("extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent")
+    w = WorkerRow
+    row = tx.execute(select(w.process, w.host, w.pid, w.seen_at, silent).where(w.name == name)).one_or_none()
+    return None if row is None else NameHolder(*row)
+
+
+def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = None) -> None:
+    """Marks a worker as draining: it claims nothing more, its jobs learn it with their heartbeat, and it leaves.
+
+    `actor`: who asked for it. `process`: the worker itself does, and marks no other process of its name. Raises
+    NotFound.
+    """
+    own = [] if process is None else [WorkerRow.process == process]
+    undrained = update(WorkerRow).where(WorkerRow.name == name, WorkerRow.draining_at.is_(None), *own)
+    marked = tx.execute(undrained.values(draining_at=NOW))
+    if marked.rowcount:
+        publish(tx, EventKind.WORKER_DRAINING, worker=name, actor=actor)
+    elif tx.scalar(select(WorkerRow.name).where(WorkerRow.name == name)) is None:
+        raise NotFound(f"there is no worker {name}", hint="norn worker list")
+
+
+def idle(tx: Tx, name: str, seconds: float) -> bool:
+    """Returns True if the worker has free slots, does not drain, and has claimed nothing for `seconds`."""
+    free = text("""SELECT 1 FROM workers WHERE name = :name AND draining_at IS NULL AND busy < slots
+        AND coalesce(last_claim_at, started_at) < clock_timestamp() - make_interval(secs => :seconds)""")
+    return tx.execute(free, {"name": name, "seconds": seconds}).one_or_none() is not None
+
+
+def engine_of(tx: Tx, name: str) -> str | None:
+    """Returns the engine that the worker reports; None while it does not respond."""
+    return tx.scalar(select(WorkerRow.engine).where(WorkerRow.name == name, WorkerRow.engine_error.is_(None)))
+
+
+def capabilities_of(tx: Tx, name: str) -> frozenset[str]:
+    """Returns the capabilities that the worker announced last."""
+    return frozenset(tx.scalar(select(WorkerRow.capabilities).where(WorkerRow.name == name)) or ())
+
+
+def others_could(tx: Tx, name: str, job_class: JobClass) -> bool:
+    """Returns True when another worker of the class is there, and its engine answers."""
+    others = text("""SELECT 1 FROM workers WHERE class = :class AND name <> :name AND engine_error IS NULL
+        AND draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' LIMIT 1""")
+    return tx.execute(others, {"class": str(job_class), "name": name}).one_or_none() is not None
+
+
+def is_draining(tx: Tx, name: str) -> bool:
+    """Returns True once the worker was asked to drain."""
+    return tx.scalar(select(WorkerRow.draining_at).where(WorkerRow.name == name)) is not None
+
+
+def leave(tx: Tx, name: str, process: str) -> None:
+    """Removes the row of a worker that ends in an orderly way, unless another process has the name now."""
+    tx.execute(delete(WorkerRow).where(WorkerRow.name == name, WorkerRow.process == process))
+
+
+def require(tx: Tx, job_class: JobClass, within: float) -> None:
+    """Raises Unavailable unless a worker of the class reported within that time; EngineDown if none has an engine."""
+    seen = text("""SELECT engine_error FROM workers WHERE class = :class AND draining_at IS NULL
+        AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine_error IS NOT NULL LIMIT 1""")
+    row = tx.execute(seen, {"class": str(job_class), "within": within}).one_or_none()
+    if row is None:
+        raise Unavailable(f"no {job_class} worker is there right now", hint="norn worker list", retry_after=5)
+    if row.engine_error is not None:
+        raise EngineDown(str(row.engine_error), hint="norn health", retry_after=5)
+
+
+def has_cluster(tx: Tx, name: str) -> bool:
+    """Returns true if a worker that is there has the cluster of this name."""
+    return bool(tx.scalar(select(exists().where(WorkerRow.clusters.contains([name])))))
+
+
+# A beat that was silent, or a new one of the same name, starts to listen again: what it missed proves nothing.
+_LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
+    THEN clock_timestamp() ELSE beats.started_at END""")
+
+
+def beat(tx: Tx, name: str, lag: float) -> None:
+    """Writes a beat's row: it is alive, and its last tick was `lag` seconds late."""
+    row = insert(BeatRow).values(name=name, lag_seconds=lag)
+    said = {"seen_at": NOW, "lag_seconds": lag, "started_at": _LISTENS_SINCE}
+    tx.execute(row.on_conflict_do_update(index_elements=["name"], set_=said))
+    tx.execute(delete(BeatRow).where(BeatRow.seen_at < _FORGET))
+
+
+def free_slots(tx: Tx) -> dict[JobClass, int]:
+    """Returns the number of free slots of each class, of workers that reported in the last minute."""
+    rows = tx.execute(
+        text("""SELECT class, sum(greatest(slots - busy, 0))::int AS free FROM workers
+                 WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
+    )
+    return {JobClass(row._mapping["class"]): row.free for row in rows}
+
+
+def slots(tx: Tx) -> dict[JobClass, int]:
+    """Returns the number of slots of each class, of workers that reported in the last minute."""
+    rows = tx.execute(
+        text("""SELECT class, sum(slots)::int AS slots FROM workers
+                 WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
+    )
+    return {JobClass(row._mapping["class"]): row.slots for row in rows}

@@ -1,0 +1,281 @@
+"""The writes of a worker about a job that it holds; each is fenced by the token of its claim.
+
+No row for the fence means that another worker owns the job (or that it has ended). It raises LeaseLost, and the caller
+kills its programs and changes nothing else. Each method is one transaction, which is retried while PostgreSQL is away
+until the job's stop says that the lease must be considered lost. The end of a job is retried for longer: its code's
+result cannot be repeated, and the fence shows when it is too late.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import TextClause, delete, select, text, update
+
+from norn_tasks.domain.errors import LeaseLost
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.facts import Fact, Facts, RequestedRepairs, StepPlan, to_json
+from norn_tasks.domain.jobs.job import Fence, JobClass, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.placement import HOME
+from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.database.session import EVENTS, Database, Note, Row, Tx, retry_while_down
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.ledger.apply_writes import record
+from norn_tasks.store.queue import attention, endings, retries, slots
+from norn_tasks.store.releases.auto_rollback import request_return
+from norn_tasks.store.rules.fence import held
+from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+
+
+def hold(tx: Tx, fence: Fence) -> Row:
+    """Locks and returns the job's row; raises LeaseLost when the fence has fallen."""
+    row = tx.execute(_HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
+    if row is None:
+        raise LeaseLost(_LOST.format(fence.job, fence.token))
+    return row
+
+
+_HOLD = text(f"SELECT * FROM jobs WHERE {held()} FOR UPDATE")  # noqa: S608 - built from a constant
+_LOST = "job {} is no longer held under token {}"
+
+
+class Ledger:
+    """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away.
+
+    `wake` wakes a class for which a job of this one made work; `leaving` returns True when this process shall end.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        patience: float,
+        wake: Callable[[JobClass], object] = lambda _: None,
+        leaving: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._database = database
+        self._patience = patience
+        self._wake = wake
+        self._leaving = leaving
+
+    def _write(self, write: Callable[[Tx], Any], *, ends: bool = False) -> Any:
+        def transaction() -> Any:
+            with self._database.transaction() as tx:
+                return write(tx)
+
+        return retry_while_down(transaction, self._patience, lambda: ends and not self._leaving())
+
+    def _write_alone(self, statement: TextClause, fence: Fence, note: Note | None = None, **values: object) -> None:
+        """Runs a statement that includes the fence, and returns a row if the fence holds."""
+        bound = {"job": fence.job, "token": fence.token, **values}
+        if not retry_while_down(lambda: self._database.execute_autocommit(statement, bound, note), self._patience):
+            raise LeaseLost(_LOST.format(fence.job, fence.token))
+
+    def steps(self, fence: Fence) -> dict[str, StepState]:
+        """Returns the states of the job's steps, by name."""
+
+        def read(tx: Tx) -> dict[str, StepState]:
+            hold(tx, fence)
+            rows = tx.execute(select(StepRow.name, StepRow.state).where(StepRow.job_id == fence.job))
+            return {row.name: StepState(row.state) for row in rows}
+
+        return dict(self._write(read))
+
+    def plan(self, fence: Fence, names: list[str]) -> None:
+        """Writes the names of the pipeline's steps into the job's facts, for those who watch it."""
+        self._write(lambda tx: _merge_facts(tx, hold(tx, fence), (StepPlan(tuple(names)),)))
+
+    def begin_step(
+        self, fence: Fence, place: StepPosition, stage: DeploymentState | None, *, once: bool = False
+    ) -> None:
+        """Records that a step begins, and what the job's deployment is doing with it. `once`: it is never repeated."""
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            tx.execute(
+                _BEGIN_STEP,
+                {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name, "once": once},
+            )
+            if stage is DeploymentState.DEPLOYING:
+                memory.lower(tx, row)
+            if stage is not None and row["deployment"] is not None:
+                tx.execute(update(DeploymentRow).where(DeploymentRow.id == row["deployment"]).values(state=str(stage)))
+            publish(tx, EventKind.STEP_STARTED, app=row["app"], job=fence.job, n=place.n, name=place.name)
+
+        self._write(write)
+
+    def end_step(self, fence: Fence, place: StepPosition, end: StepEnd) -> Facts:
+        """Records the end of a step with all that it learned, and ends the job with it if `end` says so.
+
+        Returns the job's current facts. An end of the job is written as soon as PostgreSQL responds, however long that
+        takes, unless the fence no longer holds by then or the process leaves.
+        """
+
+        def write(tx: Tx) -> Facts:
+            row = hold(tx, fence)
+            learned = record(tx, row, end.learned.writes)
+            facts = _merge_facts(tx, row, (*end.learned.facts, *learned))
+            _publish_end(tx, row, place, end, _close_step(tx, fence, place, end))
+            if end.ends is not None:
+                _end_or_retry(tx, row, end)
+            return facts
+
+        facts: Facts = self._write(write, ends=end.ends is not None)
+        if facts.get(RequestedRepairs) is not None:
+            self._wake(JobClass.DEPLOY)
+        return facts
+
+    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False) -> None:
+        """Ends the job; `returns`: it is followed by the return to the live release."""
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            endings.end(tx, row, state, problem, by_owner=True)
+            if returns:
+                request_return(tx, row)
+
+        self._write(write)
+
+    def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None:
+        """Puts a job that this worker must leave back into the queue; that costs no claim.
+
+        `adopt`: its container goes on, and the next owner waits for it; its slot stays with it. `postponed`: the step
+        that it leaves has done nothing yet, and is to come. A job inside a step that must not be
+        repeated ends instead, and needs attention.
+        """
+
+        def write(tx: Tx) -> None:
+            row = hold(tx, fence)
+            if not postponed and attention.open_step(tx, row) is not None:
+                endings.end(tx, row, attention.UNKNOWN_END, by_owner=True)
+                return
+            if not adopt:
+                slots.put_back(tx, fence.job)
+            if postponed:
+                tx.execute(delete(StepRow).where(StepRow.job_id == fence.job, StepRow.state == StepState.RUNNING))
+            tx.execute(
+                update(JobRow)
+                .where(JobRow.id == fence.job)
+                .values(state="queued", claims=JobRow.claims - 1, lease_until=None, adopt=adopt)
+            )
+            publish(tx, EventKind.JOB_HANDED_BACK, app=row["app"], job=fence.job, worker=row["lease_owner"])
+
+        self._write(write)
+
+    def record_container(self, fence: Fence, container: ContainerRef) -> None:
+        """Records a created container before it is started; commits or raises."""
+        self._write_alone(_RECORD_CONTAINER, fence, **asdict(container))
+
+    def check(self, fence: Fence) -> None:
+        """Raises LeaseLost when the fence has fallen."""
+        self._write(lambda tx: hold(tx, fence))
+
+    def begin_code(self, fence: Fence, before: int) -> None:
+        """Records that the user's code starts next: one run more than `before` is used up; commits or raises.
+
+        The owner passes the number of earlier runs, so that an attempt whose response was lost counts once.
+        """
+
+        self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)), before=before)
+
+    def take_back_run(self, fence: Fence) -> int:
+        """Records that the code was never started after all, and returns how many runs are used up.
+
+        The run is given back only if the execution says that this attempt had used it; an earlier one is not.
+        """
+
+        def write(tx: Tx) -> int:
+            row = hold(tx, fence)
+            table = endings.EXECUTION_TABLES[JobKind(row["kind"])]
+            mine = update(table).where(table.id == row["execution"], table.state == "running")
+            counted = tx.execute(mine.values(state="pending").returning(table.id)).one_or_none() is not None
+            runs = int(row["runs"]) - counted
+            begun_at = row["begun_at"] if runs else None
+            again = {"begun_at": begun_at, "adopt": False, "runs": runs}
+            no_container = {"container": None, "container_runtime": None, "container_engine": None}
+            tx.execute(update(JobRow).where(JobRow.id == fence.job).values(again | no_container))
+            return runs
+
+        return int(self._write(write))
+
+
+# Where nothing is decided by what the row says, the fence is in the write itself.
+# A container pins its job to the engine it is on: no other engine's worker may take it over.
+_RECORD_CONTAINER = text(f"""
+UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,
+   engine = CASE WHEN engine IS NULL OR engine = '{HOME}' THEN CAST(:engine AS text) ELSE engine END
+ WHERE {held()}
+RETURNING id""")  # noqa: S608 - built from constants
+
+
+def _begin_execution(kind: JobKind, table: str) -> str:
+    return f""", {table} AS (
+  UPDATE {table} x SET state = 'running', begun_at = begun.begun_at, attempt = begun.runs FROM begun
+   WHERE x.id = begun.execution AND begun.kind = '{kind}')"""  # noqa: S608 - built from constants
+
+
+_BEGIN_CODE = text(f"""
+WITH begun AS (
+  UPDATE jobs SET begun_at = clock_timestamp(), runs = :before + 1, event_seq = event_seq + 1
+   WHERE {held()} RETURNING *)
+{"".join(_begin_execution(kind, table.__tablename__) for kind, table in endings.EXECUTION_TABLES.items())}
+INSERT INTO events(kind, app, job_id, seq, data)
+SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
+RETURNING id""")  # noqa: S608 - built from constants
+
+_BEGIN_STEP = text("""
+INSERT INTO steps(job_id, n, name, state, token, once) VALUES (:job, :n, :name, 'running', :token, :once)
+ON CONFLICT (job_id, n) DO UPDATE SET state = 'running', once = :once, attempts = steps.attempts + 1, token = :token,
+   started_at = clock_timestamp(), ended_at = NULL, note = '', error = NULL""")
+
+_CLOSE_STEP = text("""
+INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
+VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
+ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
+   error = CAST(:error AS jsonb)
+RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds""")
+
+
+def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
+    judged = end.problem is not None and JobKind(row["kind"]).takes_slot
+    pause = retries.pause(row, end.problem.code) if judged and end.problem else None
+    if pause is not None:
+        retries.again(tx, row, pause)
+    elif end.ends is not None:
+        recorded = any(isinstance(write, ExecutionFinished) for write in end.learned.writes)
+        endings.end(tx, row, end.ends, end.problem, recorded=recorded, by_owner=True)
+
+
+def _merge_facts(tx: Tx, row: Row, facts: tuple[Fact, ...]) -> Facts:
+    merged = {**row["facts"], **to_json(facts)}
+    if facts:
+        tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(facts=merged))
+    return Facts.from_json(merged)
+
+
+def _close_step(tx: Tx, fence: Fence, place: StepPosition, end: StepEnd) -> float:
+    """Writes the step's end; returns its duration in seconds."""
+    error = json.dumps(end.problem.to_json()) if end.problem and end.state is not StepState.SKIPPED else None
+    closed = tx.execute(
+        _CLOSE_STEP,
+        {
+            "job": fence.job, "n": place.n, "name": place.name, "state": str(end.state), "token": fence.token,
+            "note": end.learned.note, "error": error,
+        },
+    )  # fmt: skip
+    return float(closed.scalar_one())
+
+
+def _publish_end(tx: Tx, row: Row, place: StepPosition, end: StepEnd, seconds: float) -> None:
+    problem = end.problem.to_json() if end.problem else None
+    publish(
+        tx, EventKind.STEP_ENDED, app=row["app"], job=row["id"],
+        n=place.n, name=place.name, state=str(end.state), note=end.learned.note, seconds=seconds, error=problem,
+    )  # fmt: skip

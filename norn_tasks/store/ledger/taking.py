@@ -1,0 +1,198 @@
+"""Claims a job and returns it as its worker needs it: its request, frozen spec, facts and execution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+
+from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.infraspec import RuntimeName, from_json
+from norn_tasks.domain.jobs.app_status import ForgeState
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.claimed import ExecutionRequest, Job, LiveRelease
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.facts import Facts
+from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.requests import RollbackJobRequest
+from norn_tasks.domain.jobs.requests import read as read_request
+from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.session import Database, Row, Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.queue.claims import Claimer, claim
+from norn_tasks.store.queue.endings import end
+from norn_tasks.store.releases import forging, releases
+from norn_tasks.store.tables import AppRow, CronExecutionRow, FunctionExecutionRow, OneOffRow, PayloadRow, ReleaseRow
+
+
+def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = lambda _: None) -> Job | None:
+    """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready and fits.
+
+    `admit` gets the claimed row before the commit; an error that it raises undoes the claim.
+    """
+    try:
+        return _take(database, claimer, admit)
+    except _NoRoom:
+        # Another claim was quicker: this one is rolled back, and the sweeper wakes a worker again.
+        return None
+
+
+class _NoRoom(Exception):
+    """The memory that a claim counted on is held by another job."""
+
+
+def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) -> Job | None:
+    with database.transaction() as tx:
+        while (row := claim(tx, claimer)) is not None:
+            job = _begun(tx, row, claimer)
+            if job is not None:
+                admit(row)
+                return job
+        return None
+
+
+def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
+    """Makes the claimed row a job; ends it and returns None when it is out of date or cannot be read."""
+    try:
+        row = forging.begun(tx, row)
+        job = _job(tx, row)
+    except NornError as error:
+        end(tx, row, JobState.ERROR, Problem(error.code, error.sentence, error.hint))
+        return None
+    if _out_of_date(tx, job):
+        end(tx, row, JobState.SUPERSEDED, Problem("superseded", "another release went live before it"))
+        return None
+    if not memory.hold(tx, row, claimer.engine):
+        raise _NoRoom
+    if not job.kind.takes_slot:
+        publish(tx, EventKind.JOB_CLAIMED, app=row["app"], job=row["id"], worker=claimer.worker, claims=row["claims"])
+    _mark_forge(tx, row)
+    return job
+
+
+def _out_of_date(tx: Tx, job: Job) -> bool:
+    """Returns True for a return whose release is no longer the live one: it would undo a later change."""
+    if not isinstance(job.request, RollbackJobRequest) or job.request.return_to is None:
+        return False
+    live = tx.scalar(select(AppRow.live_deployment).where(AppRow.name == job.app))
+    return live is None or live != job.request.return_to
+
+
+def _mark_forge(tx: Tx, row: Row) -> None:
+    states = {JobKind.FORGE: ForgeState.FORGING, JobKind.TEARDOWN: ForgeState.TEARING_DOWN}
+    state = states.get(JobKind(row["kind"]))
+    if state is not None:
+        tx.execute(update(AppRow).where(AppRow.name == row["app"]).values(forge_state=str(state), forge_error=None))
+
+
+def _job(tx: Tx, row: Row) -> Job:
+    kind = JobKind(row["kind"])
+    execution, published = _EXECUTIONS.get(kind, _no_execution)(tx, row)
+    spec = from_json(row["spec"]) if row["spec"] is not None else None
+    return Job(
+        id=row["id"],
+        request=read_request(kind, row["args"]),
+        app=row["app"],
+        spec=spec,
+        fence=Fence(row["id"], row["lease_token"]),
+        facts=Facts.from_json(row["facts"]),
+        claims=row["claims"],
+        release=row["release"],
+        deployment=row["deployment"],
+        execution=execution,
+        cluster=row["cluster"],
+        container=_container(row, spec.runtime if spec is not None else RuntimeName.DOCKER),
+        published=published,
+        sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
+        live=_live(tx, row) if kind is JobKind.FORGE else None,
+    )
+
+
+def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
+    """Returns the container that an earlier owner recorded.
+
+    A worker of an older version records the id alone: then the spec says which runtime started it, and the job's pin
+    where it is.
+    """
+    if row["container"] is None:
+        return None
+    return ContainerRef(
+        row["container_runtime"] or str(runtime), row["container_engine"] or row["engine"] or "", row["container"]
+    )
+
+
+def _live(tx: Tx, row: Row) -> LiveRelease | None:
+    live = releases.live(tx, row["app"])
+    if live is None:
+        return None
+    return LiveRelease(live["n"], live["generation"], live["image_id"], from_json(live["spec"]), live["published"])
+
+
+Found = tuple[ExecutionRequest | None, str | None]
+"""The execution of a job, and the image of its release in the registry."""
+
+
+def _no_execution(tx: Tx, row: Row) -> Found:
+    return None, _published(tx, row)
+
+
+def _published(tx: Tx, row: Row) -> str | None:
+    if row["release"] is None:
+        return None
+    release = select(ReleaseRow.published).where(ReleaseRow.app == row["app"], ReleaseRow.n == row["release"])
+    published: str | None = tx.scalar(release)
+    return published
+
+
+def _oneoff(tx: Tx, row: Row) -> Found:
+    image = tx.scalar(select(OneOffRow.image_id).where(OneOffRow.id == row["execution"]))
+    return _execution(row, image), _published(tx, row)
+
+
+def _cron_run(tx: Tx, row: Row) -> Found:
+    x = CronExecutionRow
+    found = tx.execute(
+        select(x.image_id, func.coalesce(x.scheduled_for, x.created_at).label("moment"), ReleaseRow.published)
+        .outerjoin(ReleaseRow, (ReleaseRow.app == x.app) & (ReleaseRow.n == x.release))
+        .where(x.id == row["execution"])
+    ).one()
+    return _execution(row, found.image_id, scheduled_for=found.moment), found.published
+
+
+def _call(tx: Tx, row: Row) -> Found:
+    f = FunctionExecutionRow
+    found = tx.execute(
+        select(f, PayloadRow.request, ReleaseRow.published)
+        .join(PayloadRow, PayloadRow.execution == f.id)
+        .outerjoin(ReleaseRow, (ReleaseRow.app == f.app) & (ReleaseRow.n == f.release))
+        .where(f.id == row["execution"])
+    ).one()
+    call = Call(found.method, found.path, found.query, found.headers, found.content_type, found.request or b"")
+    return _execution(row, found.image_id, call=call), found.published
+
+
+def _execution(
+    row: Row, image_id: str | None, *, call: Call | None = None, scheduled_for: datetime | None = None
+) -> ExecutionRequest:
+    return ExecutionRequest(
+        id=row["execution"],
+        image_id=image_id,
+        call=call,
+        scheduled_for=scheduled_for,
+        sync=row["sync"],
+        deadline=row["deadline"],
+        remaining=row["remaining"],
+        runs=row["runs"],
+        max_runs=row["max_runs"],
+        adopt=row["adopt"],
+    )
+
+
+_EXECUTIONS: dict[JobKind, Callable[[Tx, Row], Found]] = {
+    JobKind.INVOKE: _call,
+    JobKind.CRON_RUN: _cron_run,
+    JobKind.RUN: _oneoff,
+}

@@ -1,0 +1,15 @@
+"""The spec that was registered when a release was accepted: a forge compares the one that is registered now with it."""
+
+from alembic import op
+
+revision = "0020"
+down_revision = "0019"
+
+CHANGES = """
+ALTER TABLE releases ADD COLUMN registered JSONB;
+"""
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.execute(CHANGES)

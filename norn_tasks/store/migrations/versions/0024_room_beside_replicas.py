@@ -1,0 +1,37 @@
+"""The memory that replicas are held to, and what builds and runs find beside them."""
+
+from alembic import op
+
+revision = "0024"
+down_revision = "0023"
+
+CHANGES = """
+ALTER TABLE replicas ADD COLUMN memory BIGINT;
+"""
+
+# Replicas whose spec names their memory reserve all of it. The others are held to a default that most of them never
+# use: together they reserve a third of the rest at most. Replicas in a cluster with memory of its own have no rows.
+VIEW = """
+CREATE OR REPLACE VIEW engine_room AS
+WITH limits AS (
+  SELECT coalesce((SELECT engine FROM instance), l.engine) AS engine, r.memory,
+         CAST(l.spec -> 'resources' ->> 'memory' AS bigint) AS named
+    FROM replicas r JOIN releases l ON l.app = r.app AND l.n = r.release),
+reserved AS (
+  SELECT engine, coalesce(sum(named), 0) AS named, coalesce(sum(memory) FILTER (WHERE named IS NULL), 0) AS others
+    FROM limits GROUP BY engine),
+taken AS (
+  SELECT e.id, e.memory, e.building, coalesce(r.named, 0)
+         + least(coalesce(r.others, 0), div(greatest(e.memory - coalesce(r.named, 0), 0), 3)) AS replicas
+    FROM engines e LEFT JOIN reserved r ON r.engine = e.id)
+SELECT t.id AS engine, t.memory, CAST(least(t.building, greatest(t.memory - t.replicas, 0)) AS bigint) AS building,
+       CAST(t.memory - coalesce((SELECT sum(h.bytes) FROM memory_held h WHERE h.engine = t.id), 0) - t.replicas
+            AS bigint) AS free
+  FROM taken t;
+"""
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.execute(CHANGES)
+    op.execute(VIEW)

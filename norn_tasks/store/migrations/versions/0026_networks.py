@@ -1,0 +1,16 @@
+"""The reach of runs on an engine: the machine, at which address, and a cloud's metadata."""
+
+from alembic import op
+
+revision = "0026"
+down_revision = "0025"
+
+CHANGES = """
+ALTER TABLE engines ADD COLUMN runs_address TEXT, ADD COLUMN host_reached BOOLEAN, ADD COLUMN metadata_reached BOOLEAN;
+ALTER TABLE addresses ADD COLUMN runs_error TEXT;
+"""
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.execute(CHANGES)

@@ -1,0 +1,1 @@
+"""Jobs as a queue: accepting, claiming, leases, slots, retries, ending, sweeping."""

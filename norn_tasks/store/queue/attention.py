@@ -1,0 +1,119 @@
+"""Steps that are never repeated by themselves, and the question to a person that one of unknown end raises.
+
+Such a step begins with a mark in its row. A job that ends, or would be queued again, while the mark is there and the
+step has not ended needs attention: its app accepts no further forge or deploy until somebody has said what to do.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, insert, select, text, update
+
+from norn_tasks.domain.errors import Conflict
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.job import JobKind, JobState, Problem
+from norn_tasks.domain.jobs.requests import read as read_request
+from norn_tasks.domain.jobs.step import Resolution, StepState
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.queue import jobs
+from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+
+OPEN = "open"
+_DONE_STATES = [str(state) for state in StepState if state.done]
+_KEPT = ("n", "name", "state", "attempts", "token", "started_at", "ended_at", "note", "error", "once")
+
+
+class NeedsAttention(Conflict):
+    """An earlier job of the app stopped in a step that must not be repeated, and nobody has said what to do."""
+
+    code = "needs_attention"
+
+
+def _open_steps(job: int) -> Select[int, str]:
+    return select(StepRow.n, StepRow.name).where(
+        StepRow.job_id == job, StepRow.once, StepRow.state == str(StepState.RUNNING)
+    )
+
+
+def open_step(tx: Tx, row: Row) -> str | None:
+    """Returns the step of a job that must not be repeated, has begun and has not ended."""
+    found = tx.execute(_open_steps(row["id"])).first() if row["exclusive"] else None
+    return None if found is None else str(found.name)
+
+
+def problem(job: int, step: str) -> Problem:
+    """Returns the reason with which such a job ends."""
+    return Problem(
+        "needs_attention",
+        f"{step} had begun and its end is not known; it is not repeated by itself",
+        f"look at what it did, then: norn resolve {job} --done, --retry or --abandon",
+    )
+
+
+def mark(tx: Tx, row: Row) -> None:
+    """Notes that a job needs attention."""
+    tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(attention=OPEN))
+
+
+def require_none(tx: Tx, app: str) -> None:
+    """Raises NeedsAttention when a job of the app needs attention."""
+    job = tx.scalar(select(JobRow.id).where(JobRow.app == app, JobRow.attention == OPEN).order_by(JobRow.id).limit(1))
+    if job is not None:
+        raise NeedsAttention(
+            f"job {job} of {app} stopped in a step that must not be repeated, and needs your attention",
+            hint=f"norn jobs show {job}, then: norn resolve {job} --done, --retry or --abandon",
+        )
+
+
+def locked(tx: Tx, job: int) -> Row:
+    """Returns the row of a job that needs attention, locked; raises NotFound or Conflict."""
+    row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return jobs.get(tx, job)
+    if row["attention"] != OPEN:
+        raise Conflict(f"job {job} needs no attention: it is {row['state']}", hint=f"norn jobs show {job}")
+    return row
+
+
+def answer(tx: Tx, row: Row, resolution: Resolution, actor: str) -> None:
+    """Writes the answer about a job's step; the app accepts work again."""
+    done = resolution is Resolution.DONE
+    for step in tx.execute(_open_steps(row["id"])).all():
+        answer = {"state": str(StepState.SUCCEEDED if done else StepState.FAILED), "note": f"{resolution} by {actor}"}
+        same = update(StepRow).where(StepRow.job_id == row["id"], StepRow.n == step.n)
+        tx.execute(same.values(**answer, ended_at=text("clock_timestamp()")))
+    tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(attention=str(resolution)))
+    failed = update(DeploymentRow).where(
+        DeploymentRow.id == row["deployment"], DeploymentRow.state == str(DeploymentState.NEEDS_ATTENTION)
+    )
+    tx.execute(failed.values(state=str(DeploymentState.FAILED)))
+    publish(tx, EventKind.JOB_RESOLVED, app=row["app"], job=row["id"], resolution=str(resolution), actor=actor)
+
+
+def abandon_all(tx: Tx, app: str, actor: str) -> None:
+    """Writes for every job of the app that needs attention that it is abandoned."""
+    waiting = select(JobRow).where(JobRow.app == app, JobRow.attention == OPEN).with_for_update()
+    for row in tx.execute(waiting).mappings().all():
+        answer(tx, row, Resolution.ABANDON, actor)
+
+
+def go_on(tx: Tx, row: Row, actor: str, patience: float) -> int:
+    """Accepts a job that goes on where another one stopped: with its facts, its done steps and its deployment."""
+    new = NewJob(
+        read_request(JobKind(row["kind"]), row["args"]), row["app"], actor, patience, spec=row["spec"],
+        engine=row["engine"], cluster=row["cluster"], release=row["release"],
+    )  # fmt: skip
+    job = jobs.accept(tx, new)
+    tx.execute(update(JobRow).where(JobRow.id == job).values(facts=row["facts"], deployment=row["deployment"]))
+    done = select(text(str(job)), *(getattr(StepRow, name) for name in _KEPT))
+    finished = done.where(StepRow.job_id == row["id"], StepRow.state.in_(_DONE_STATES))
+    tx.execute(insert(StepRow).from_select(["job_id", *_KEPT], finished))
+    again = update(DeploymentRow).where(DeploymentRow.id == row["deployment"])
+    tx.execute(again.values(job_id=job, state=str(DeploymentState.QUEUED), error=None, ended_at=None))
+    return job
+
+
+UNKNOWN_END = JobState.ERROR
+"""The state in which a job that needs attention ends."""

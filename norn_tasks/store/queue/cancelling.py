@@ -1,0 +1,25 @@
+"""Cancelling a job that somebody names: at once while it waits, by asking while it runs."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from norn_tasks.domain.jobs.job import JobState, Problem
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.queue import endings, jobs
+from norn_tasks.store.tables import JobRow
+
+
+def cancel(tx: Tx, job: int, actor: str) -> Row:
+    """Cancels a queued job at once, asks a running one; returns its row as it was, ended ones untouched.
+
+    A queued one whose container may still run is asked too: it ends when a worker has taken that away.
+    """
+    row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
+    if row is None:
+        return jobs.get(tx, job)
+    if row["state"] == "queued" and not (row["adopt"] and row["container"]):
+        endings.end(tx, row, JobState.CANCELLED, Problem("cancelled", f"cancelled by {actor}"))
+    else:
+        endings.request_cancel(tx, row, actor)
+    return row

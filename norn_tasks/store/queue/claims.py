@@ -1,0 +1,185 @@
+"""The claims: each hands a ready job to exactly one worker, in one statement.
+
+Order (docs/reliability.md): oldest first. Exclusive jobs of an app strictly in order. In classes with slots, the app
+with the fewest running jobs first, and within it synchronous calls first. Row locks with SKIP LOCKED keep claimers
+apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.queue import builds
+from norn_tasks.store.rules import ready, shares
+
+LAST_RESORT_SECONDS = 10.0
+"""The time that a job has waited before a worker takes it as a last resort."""
+
+
+def _ready(due: str) -> str:
+    """Returns the SQL of a job that this worker may take now; `due` is the condition of being due."""
+    return f"""c.class = :class AND {due} AND c.claims < :max_claims
+  AND (c.deadline IS NULL OR c.deadline >= clock_timestamp()
+    OR c.begun_at IS NOT NULL AND (c.container IS NOT NULL OR c.adopt))
+  AND (c.requires <@ CAST(:capabilities AS text[]) OR c.requires <@ CAST(:last_resort AS text[])
+    AND c.run_after < clock_timestamp() - interval '{LAST_RESORT_SECONDS:g} s')
+  AND ({memory.need(":building")} <= :free
+    OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))
+  AND (c.adopt OR coalesce({shares.share("c")}, '') <> ALL(CAST(:full AS text[])))"""  # noqa: S608 - built from constants
+
+
+_READY = _ready(ready.DUE)
+# A run whose worker died and that was asked to stop since is taken too: somebody must take its container away.
+_KEPT = _ready(ready.DUE_OR_KEPT)
+
+_TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
+  lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
+  first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
+
+_BACK = """RETURNING j.*, extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
+
+_CLAIM_PLAIN = text(f"""
+{_TAKE}
+ WHERE j.state = 'queued' AND j.id = (
+  SELECT c.id FROM jobs c WHERE {_READY} ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
+{_BACK}""")  # noqa: S608 - built from constants
+
+# An app that was deployed while its next deploy waited goes behind the apps that waited for that.
+_CLAIM_CHANGE = text(f"""
+{_TAKE}
+ WHERE j.state = 'queued' AND j.id = (
+  SELECT c.id FROM jobs c WHERE {_READY} AND NOT {ready.IS_BEHIND} AND NOT {builds.is_taken(":engine")}
+   ORDER BY CASE WHEN c.kind <> 'deploy' THEN c.created_at ELSE greatest(c.created_at, (
+     SELECT max(d.ended_at) FROM deployments d WHERE d.app = c.app AND d.kind = 'deploy')) END, c.id
+   FOR UPDATE OF c SKIP LOCKED LIMIT 1)
+{_BACK}""")  # noqa: S608 - built from constants
+
+_CLAIM_KEPT_SLOT = text(f"""
+{_TAKE}
+ WHERE j.state = 'queued' AND j.id = (
+  SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
+   WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT}
+   ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
+{_BACK}""")  # noqa: S608 - built from constants
+
+LOOKED_AT = 64
+"""How many of the oldest ready jobs, and how many apps with a free slot on either walk, a claim compares."""
+
+
+def _walk(name: str, begin: str, end: str) -> str:
+    """Walks the index from app to app: the first ready job of each, until enough apps have a free slot."""
+    return f"""{name} AS (
+  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
+    ORDER BY c.app, c.id LIMIT 1)
+  UNION ALL
+  SELECT n.app, n.id, w.free + CAST(EXISTS (
+    SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int)
+    FROM {name} w, LATERAL (
+    SELECT c.app, c.id FROM jobs c WHERE {_READY} AND c.app > w.app {end}
+     ORDER BY c.app, c.id LIMIT 1) n
+   WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
+
+
+# The common case, in a few reads: the oldest job whose app runs nothing is what the comparison below would choose.
+_CLAIM_IDLE = text(f"""
+WITH oldest AS MATERIALIZED (
+  SELECT c.app FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
+slot AS MATERIALIZED (
+  SELECT free.app, free.n FROM oldest o, LATERAL (
+    SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = o.app AND s.job_id IS NULL
+       AND NOT EXISTS (SELECT 1 FROM slots b WHERE b.class = :class AND b.app = o.app AND b.job_id IS NOT NULL)
+     ORDER BY s.n FOR UPDATE OF s SKIP LOCKED LIMIT 1) free
+   LIMIT 1),
+job AS MATERIALIZED (
+  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
+   ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
+held AS (
+  UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
+{_TAKE}
+  FROM job WHERE j.id = job.id AND j.state = 'queued'
+{_BACK}""")  # noqa: S608 - built from constants
+
+# Up to 64 apps are all compared. Of more, those of the oldest jobs and some from a random place on: so the work is
+# bounded, and neither a flood of one app nor its place in the alphabet keeps another app waiting.
+_CLAIM_SLOT = text(f"""
+WITH RECURSIVE place AS MATERIALIZED (
+  SELECT coalesce((SELECT s.app FROM slots s TABLESAMPLE SYSTEM (5) WHERE s.class = :class LIMIT 1), '') AS app),
+{_walk("onward", "c.app >= (SELECT app FROM place)", "")},
+{_walk("around", "true", "AND c.app < (SELECT app FROM place)")},
+oldest AS MATERIALIZED (
+  SELECT c.app, c.id FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
+head AS (
+  SELECT app, min(id) AS id
+    FROM (SELECT app, id FROM oldest UNION ALL SELECT app, id FROM onward UNION ALL SELECT app, id FROM around) seen
+   GROUP BY app),
+ranked AS MATERIALIZED (
+  SELECT h.app FROM head h, LATERAL (
+    SELECT count(s.job_id) AS busy, count(*) FILTER (WHERE NOT s.surplus) AS there
+      FROM slots s WHERE s.class = :class AND s.app = h.app) of_app
+   WHERE busy < there ORDER BY busy, h.id),
+slot AS MATERIALIZED (
+  SELECT free.app, free.n FROM ranked r, LATERAL (
+    SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = r.app AND s.job_id IS NULL
+     ORDER BY s.n FOR UPDATE SKIP LOCKED LIMIT 1) free
+   LIMIT 1),
+job AS MATERIALIZED (
+  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
+     AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
+   ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
+held AS (
+  UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
+{_TAKE}
+  FROM job WHERE j.id = job.id AND j.state = 'queued'
+{_BACK}""")  # noqa: S608 - built from constants
+
+
+@dataclass(frozen=True)
+class Claimer:
+    """A worker of one class that claims a job, with the jobs that it can do now.
+
+    `engine` is the one whose memory its jobs are charged to; None while it does not answer. `last_resort`: further
+    capabilities, of an engine that is away. A job that has waited and that needs them is taken, to end with the error.
+    `full`: the shares of the worker's slots of which it takes no job now.
+    """
+
+    worker: str
+    job_class: JobClass
+    engine: str | None
+    lease: float
+    max_claims: int
+    capabilities: frozenset[str] = frozenset()
+    last_resort: frozenset[str] = frozenset()
+    full: frozenset[str] = frozenset()
+
+
+def claim(tx: Tx, claimer: Claimer) -> Row | None:
+    """Takes the next ready job of the class for this worker, and returns its row; None when there is none that fits."""
+    room = memory.room(tx, claimer.engine) if claimer.job_class is not JobClass.OBSERVE else memory.Room()
+    for statement in statements(claimer.job_class):
+        row = tx.execute(statement, bound(claimer, room)).mappings().one_or_none()
+        if row is not None:
+            return row
+    return None
+
+
+def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
+    """Returns the values of the statements' parameters."""
+    return {
+        "class": str(claimer.job_class), "capabilities": sorted(claimer.capabilities),
+        "last_resort": sorted(claimer.capabilities | claimer.last_resort), "worker": claimer.worker,
+        "lease": claimer.lease, "max_claims": claimer.max_claims, "building": room.building,
+        "free": max(room.free, 0), "full": sorted(claimer.full),
+    } | ({"engine": claimer.engine} if claimer.job_class is JobClass.DEPLOY else {})  # fmt: skip
+
+
+def statements(job_class: JobClass) -> tuple[TextClause, ...]:
+    """Returns the statements that a claim of the class tries, one after the other."""
+    if job_class.runs_code:
+        return _CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT
+    return (_CLAIM_CHANGE if job_class is JobClass.DEPLOY else _CLAIM_PLAIN,)

@@ -1,0 +1,196 @@
+"""The end of a job, by any cause: its row, its slot, its deployment, its execution, its app and the event, at once.
+
+The runner ends jobs that it holds, the sweeper stuck ones, an acceptance superseded ones; all use `end()`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import select, text, update
+
+from norn_tasks.domain.jobs.app_status import ForgeState
+from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.execution import OPEN_RUN, ExecutionState
+from norn_tasks.domain.jobs.job import OPEN, JobKind, JobState, Problem
+from norn_tasks.domain.schedule import Verdict
+from norn_tasks.store.alerts import cron_rules
+from norn_tasks.store.database.session import CANCELS, Row, Tx, note
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.queue import attention, slots, wanted_ends
+from norn_tasks.store.tables import AppRow, CronExecutionRow, DeploymentRow, FunctionExecutionRow, JobRow, OneOffRow
+
+_DEPLOYMENT = {
+    JobState.FAILED: DeploymentState.FAILED,
+    JobState.CANCELLED: DeploymentState.CANCELLED,
+    JobState.SUPERSEDED: DeploymentState.SUPERSEDED,
+}
+_EXECUTION = {JobState.CANCELLED: ExecutionState.CANCELLED, JobState.SUPERSEDED: ExecutionState.CANCELLED}
+_GIVE_WAY = (JobKind.DEPLOY, JobKind.REPAIR)
+EXECUTION_TABLES: dict[JobKind, type[FunctionExecutionRow] | type[CronExecutionRow] | type[OneOffRow]] = {
+    JobKind.INVOKE: FunctionExecutionRow,
+    JobKind.CRON_RUN: CronExecutionRow,
+    JobKind.RUN: OneOffRow,
+}
+
+
+_END = text("""
+UPDATE jobs SET state = :state, ended_at = clock_timestamp(), lease_until = NULL, error = CAST(:error AS jsonb)
+ WHERE id = :job""")
+
+# By its occurrence, which has an index: the ticks of a job have none.
+_NOT_BEGUN = text("""
+UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_executions x
+ WHERE x.id = :execution AND k.app = x.app AND k.scheduled_for = x.scheduled_for AND k.execution = x.id""")
+
+
+def end(
+    tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, recorded: bool = False, by_owner: bool = False
+) -> None:
+    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it.
+
+    `recorded`: the end of its execution is written already. `by_owner`: its worker ends it, and has seen its container
+    gone; otherwise a container that was recorded may still run, and keeps its slot until an observation of the engine
+    no longer finds it (`slots.release_unseen`).
+
+    A job that stops inside a step of unknown end needs attention, and one that was asked to stop is cancelled also if
+    its worker was lost; then state and problem are not the caller's.
+    """
+    step = None if state is JobState.SUCCEEDED else attention.open_step(tx, row)
+    if step is not None:
+        state, problem = attention.UNKNOWN_END, attention.problem(row["id"], step)
+        attention.mark(tx, row)
+    else:
+        state, problem = wanted_ends.asked_to(row, state, problem)
+    error = json.dumps(problem.to_json()) if problem else None
+    tx.execute(_END, {"job": row["id"], "state": str(state), "error": error})
+    if by_owner or row["container"] is None:
+        slots.release(tx, row["id"])
+    if row["kind"] in EXECUTION_TABLES:
+        if not recorded:
+            _end_execution(tx, row, state, problem)
+    elif row["deployment"] is not None:
+        _end_deployment(tx, row["deployment"], state, problem)
+    if row["kind"] in (JobKind.FORGE, JobKind.TEARDOWN):
+        _settle_forge(tx, row, state, problem)
+    if row["kind"] == JobKind.CRON_RUN:
+        cron_rules.run_ended(tx, row, state, problem)
+    data = {"state": str(state), "error": problem.to_json() if problem else None, "kind": row["kind"]}
+    publish(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
+    if step is not None:
+        sentence = f"job {row['id']} before it needs attention"
+        supersede(tx, row["app"], sentence, also_running=False, actor=row["actor"])
+
+
+def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
+    """Ends an execution that did not end by itself; one that did keeps its own end."""
+    table = EXECUTION_TABLES[JobKind(row["kind"])]
+    cause = problem or Problem(str(state), f"the job was {state}")
+    tx.execute(
+        update(table)
+        .where(table.id == row["execution"], table.state.in_(OPEN_RUN))
+        .values(
+            state=str(_EXECUTION.get(state, ExecutionState.ERROR)),
+            cause=cause.code,
+            sentence=cause.sentence,
+            hint=cause.hint,
+            finished_at=text("clock_timestamp()"),
+        )
+    )
+    if row["kind"] == JobKind.CRON_RUN and row["begun_at"] is None and state is not JobState.SUCCEEDED:
+        verdict = Verdict.MISSED if state is JobState.EXPIRED else Verdict.FAILED_TO_START
+        if wanted_ends.replaced_early(row):
+            verdict = Verdict.SKIPPED_OVERLAP
+        tx.execute(_NOT_BEGUN, {"verdict": str(verdict), "reason": cause.sentence, "execution": row["execution"]})
+
+
+def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem | None) -> None:
+    """Gives a deployment its last state; one that is live stays `deployed` whatever became of the tidying after it."""
+    if state is JobState.SUCCEEDED:
+        return
+    tx.execute(
+        update(DeploymentRow)
+        .where(DeploymentRow.id == deployment, DeploymentRow.state != str(DeploymentState.DEPLOYED))
+        .values(
+            state=str(_state_of(state, problem)),
+            error=problem.to_json() if problem else None,
+            ended_at=text("clock_timestamp()"),
+        )
+    )
+
+
+def _state_of(state: JobState, problem: Problem | None) -> DeploymentState:
+    if problem is not None and problem.code == attention.NeedsAttention.code:
+        return DeploymentState.NEEDS_ATTENTION
+    return _DEPLOYMENT.get(state, DeploymentState.FAILED)
+
+
+def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
+    if state is JobState.SUCCEEDED:
+        after = ForgeState.FORGED if row["kind"] == JobKind.FORGE else ForgeState.UNFORGED
+    elif row["first_claimed_at"] is None:
+        return
+    else:
+        # The app of a forge with a release was forged before, and its live release goes on serving.
+        after = ForgeState.FORGE_FAILED if row["deployment"] is None else ForgeState.FORGED
+    tx.execute(
+        update(AppRow)
+        .where(AppRow.name == row["app"])
+        .values(forge_state=str(after), forge_error=problem.to_json() if problem else None)
+    )
+
+
+def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str) -> list[int]:
+    """Ends the app's queued deploys and repairs as superseded and, if asked, requests that a running one cancels.
+
+    Returns the ids of these jobs. The caller holds the app's row.
+    """
+    waiting = tx.execute(
+        select(JobRow)
+        .where(JobRow.app == app, JobRow.kind.in_(_GIVE_WAY), JobRow.state.in_(OPEN))
+        .order_by(JobRow.id)
+        .with_for_update()
+    ).mappings()
+    touched = []
+    for row in waiting.all():
+        if row["state"] == "queued":
+            end(tx, row, JobState.SUPERSEDED, Problem("superseded", sentence))
+        elif also_running:
+            request_cancel(tx, row, actor)
+        else:
+            continue
+        touched.append(int(row["id"]))
+    return touched
+
+
+def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
+    """Ends the app's jobs of a kind that wait and have no container: the app is torn down, and none could be claimed.
+
+    One between two tries waits as well.
+    """
+    waiting = (
+        select(JobRow)
+        .where(JobRow.app == app, JobRow.kind == str(kind), JobRow.state == "queued", JobRow.container.is_(None))
+        .with_for_update()
+    )
+    for row in tx.execute(waiting).mappings().all():
+        end(tx, row, JobState.CANCELLED, Problem("cancelled", f"{app} was torn down before it began"))
+
+
+def request_cancel(tx: Tx, row: Row, actor: str) -> None:
+    """Marks a job that is not ended to be cancelled: its owner hears of it at once, or sees it with a heartbeat.
+
+    Without an owner the sweeper ends it.
+    """
+    if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
+        return
+    # The row may have been read without a lock, and the job have ended since.
+    asked = tx.execute(
+        update(JobRow)
+        .where(JobRow.id == row["id"], JobRow.state.in_(OPEN))
+        .values(cancel_requested_at=text("clock_timestamp()"), cancel_by=actor)
+    )
+    if asked.rowcount:
+        publish(tx, EventKind.JOB_CANCEL_REQUESTED, app=row["app"], job=row["id"], actor=actor)
+        note(tx, CANCELS, str(row["id"]))

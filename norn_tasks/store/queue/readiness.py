@@ -1,0 +1,65 @@
+"""Reads the queued jobs that could begin now, as far as rows can say, and how deep the queues are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.fleet import memory
+from norn_tasks.store.queue import builds
+from norn_tasks.store.rules import ready, shares
+
+
+@dataclass(frozen=True)
+class ReadyWork:
+    """Ready work of a class."""
+
+    job_class: JobClass
+    """The class."""
+    ready: int
+    """How many jobs could start."""
+    oldest: float
+    """For how many seconds the oldest of them has waited."""
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """The due jobs of a class, also those that wait for a slot, for memory or for an earlier change of their app."""
+
+    depth: int
+    """How many there are."""
+    oldest_seconds: float
+    """For how many seconds the oldest of them has waited."""
+
+
+_STARTABLE = text(f"""
+WITH {shares.FULL}
+SELECT c.class, count(*) AS ready, {ready.WAITED_SECONDS} AS oldest FROM jobs c {memory.ROOM}
+ WHERE {ready.DUE_OR_KEPT} AND {memory.FITS} AND NOT ({ready.NEEDS_SLOT})
+   AND NOT {ready.IS_BEHIND} AND NOT {builds.is_taken("room.engine")} AND NOT {shares.IS_FULL}
+   AND (CAST(:capabilities AS text[]) IS NULL OR c.requires <@ CAST(:capabilities AS text[]))
+ GROUP BY c.class""")  # noqa: S608 - built from constants
+_ANY_DUE = text(f"SELECT EXISTS (SELECT FROM jobs c WHERE {ready.DUE_OR_KEPT})")  # noqa: S608 - built from constants
+"""Of an idle queue this is asked every second: PostgreSQL takes ten times as long to plan the whole question."""
+_DEPTHS = text(f"""
+SELECT c.class, count(*) AS depth, {ready.WAITED_SECONDS} AS oldest FROM jobs c WHERE {ready.DUE}
+ GROUP BY c.class""")  # noqa: S608 - built from constants
+
+
+def startable(tx: Tx, capabilities: Collection[str] | None = None) -> list[ReadyWork]:
+    """Returns the ready work of each class that has some; with `capabilities` only what such a worker could take."""
+    if not tx.scalar(_ANY_DUE):
+        return []
+    can = None if capabilities is None else sorted(capabilities)
+    rows = tx.execute(_STARTABLE, {"capabilities": can}).mappings()
+    return [ReadyWork(JobClass(row["class"]), row["ready"], row["oldest"]) for row in rows]
+
+
+def depths(tx: Tx) -> dict[str, QueueDepth]:
+    """Returns the queue of each class that has due jobs."""
+    rows = tx.execute(_DEPTHS).mappings()
+    return {row["class"]: QueueDepth(row["depth"], round(max(0.0, row["oldest"]), 3)) for row in rows}

@@ -1,0 +1,77 @@
+"""Concurrency as rows: an app has a number of slots of a class; a job runs only while it holds one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.rules.lists import OPEN_STATES
+
+EXTRA = 1_000_000
+"""Slots above this number are made for one forced run, and go with it."""
+
+
+def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
+    """Gives the app `count` slots; a held one above that goes when its job gives it back."""
+    bound = {"class": str(job_class), "app": app, "count": count}
+    tx.execute(
+        text("""INSERT INTO slots(class, app, n) SELECT :class, :app, n FROM generate_series(1, :count) n
+                ON CONFLICT DO NOTHING"""),
+        bound,
+    )
+    tx.execute(text("DELETE FROM slots WHERE class = :class AND app = :app AND n > :count AND job_id IS NULL"), bound)
+    tx.execute(_MARK, bound | {"extra": EXTRA})
+
+
+_MARK = text("""
+UPDATE slots SET surplus = n > :count
+ WHERE class = :class AND app = :app AND n <= :extra AND surplus <> (n > :count)""")
+
+
+def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
+    """Gives a job a slot of its own beyond the app's number: it was forced."""
+    tx.execute(
+        text("INSERT INTO slots(class, app, n, job_id) VALUES (:class, :app, :n, :job)"),
+        {"class": str(job_class), "app": app, "n": EXTRA + job, "job": job},
+    )
+
+
+def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
+    """Frees the slots of ended jobs whose container is no longer on the engine; `there`: the ids that are.
+
+    An engine that no worker has reported since an hour after the end is considered replaced, with all its containers.
+    """
+    ended = text(f"""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
+        WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)
+          AND j.state NOT IN {OPEN_STATES}
+          AND ((coalesce(j.container_engine, h.engine, nullif(j.engine, 'home'), :engine) = :engine
+                AND NOT j.container = ANY(:there))
+               OR (j.ended_at < clock_timestamp() - interval '1 hour'
+                   AND coalesce(j.container_engine, h.engine, j.engine) NOT IN ('home', :engine)
+                   AND NOT EXISTS (SELECT 1 FROM workers w WHERE coalesce(j.container_engine, h.engine, j.engine)
+                                    = ANY(array_append(w.engines, w.engine)))))""")  # noqa: S608 - built from a constant
+    for job in tx.scalars(ended, {"engine": engine, "there": list(there)}).all():
+        release(tx, job)
+
+
+def put_back(tx: Tx, job: int) -> None:
+    """Frees slot and memory of a job that goes back into the queue; a slot that was made for it alone waits with it."""
+    tx.execute(_PUT_BACK, {"job": job, "extra": EXTRA})
+
+
+def release(tx: Tx, job: int) -> None:
+    """Frees the slot and the memory that a job holds, if any."""
+    tx.execute(_RELEASE, {"job": job, "extra": EXTRA})
+
+
+_PUT_BACK = text("""
+WITH memory AS (DELETE FROM memory_held WHERE job_id = :job),
+spent AS (DELETE FROM slots WHERE job_id = :job AND surplus)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
+_RELEASE = text("""
+WITH spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
+memory AS (DELETE FROM memory_held WHERE job_id = :job)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")

@@ -1,0 +1,1 @@
+"""Deployments and releases: accepting one, going live, returning after a failed rollout."""

@@ -1,0 +1,70 @@
+"""A forge of an app with a live release: it makes a release of the same image with the registered spec, if they differ.
+
+That is decided when the forge begins, since a deploy that was accepted before it may have gone live by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from norn_tasks.domain.infraspec import from_json
+from norn_tasks.domain.infraspec.effect import differences
+from norn_tasks.domain.jobs.deployment import DeploymentKind
+from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.domain.jobs.requests import ForgeJobRequest
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.releases import releases
+from norn_tasks.store.releases.deploying import next_release
+from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow, ReleaseRow
+
+
+def begun(tx: Tx, row: Row) -> Row:
+    """Returns the row of a job that begins; that of a forge has the release that it rolls out, if there is one.
+
+    Without a difference the job gets the spec of the live release, which is what runs and stays. A forge that was begun
+    before, or that tears down first, is returned as it is.
+    """
+    if row["kind"] != JobKind.FORGE or row["deployment"] is not None or ForgeJobRequest.from_json(row["args"]).force:
+        return row
+    live = releases.live(tx, row["app"])
+    if live is None:
+        return row
+    changed = _release(tx, row, live) if _differs(tx, live, row["spec"]) else {"spec": live["spec"]}
+    tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(changed))
+    return {**row, **changed}  # type: ignore[return-value]
+
+
+def _differs(tx: Tx, live: Row, spec: dict[str, Any]) -> bool:
+    """Returns true if the registered spec would run otherwise, and was changed after the live release was accepted.
+
+    A release of a repository has the spec of its revision: a registered spec that was there before does not undo it.
+    """
+    release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
+    before, wanted = tx.scalar(release), from_json(spec)
+    if before is not None and not differences(from_json(before), wanted):
+        return False
+    return bool(differences(from_json(live["spec"]), wanted))
+
+
+def _release(tx: Tx, row: Row, live: Row) -> dict[str, Any]:
+    """Makes the release and its deployment; returns what the job's row gets."""
+    tx.execute(select(AppRow.name).where(AppRow.name == row["app"]).with_for_update())
+    n = next_release(tx, row["app"])
+    deployment = {
+        "app": row["app"], "job_id": row["id"], "kind": str(DeploymentKind.FORGE), "revision": live["revision"],
+        "release": n, "actor": row["actor"],
+    }  # fmt: skip
+    made = int(tx.execute(insert(DeploymentRow).values(deployment).returning(DeploymentRow.id)).scalar_one())
+    r = ReleaseRow
+    image = tx.execute(
+        select(r.image, r.image_id, r.engine, r.published, r.key, r.stages, r.revision)
+        .where(r.app == live["app"], r.n == live["n"])
+    )  # fmt: skip
+    tx.execute(
+        insert(r).values(app=row["app"], n=n, spec=row["spec"], registered=row["spec"], **image.mappings().one())
+    )
+    request = replace(ForgeJobRequest.from_json(row["args"]), image_id=live["image_id"])
+    return {"deployment": made, "release": n, "args": request.to_json()}

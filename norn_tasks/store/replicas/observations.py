@@ -1,0 +1,112 @@
+"""Observations: one status row per app, and the containers on the engine that no longer have an owner."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.facts import Fact, OrphanedContainers, RequestedRepairs
+from norn_tasks.domain.jobs.job import JobState
+from norn_tasks.domain.jobs.writes import ContainersSeen, WorkloadSeen
+from norn_tasks.store.alerts import app_rules
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.queue import slots
+from norn_tasks.store.replicas import health, repairs
+from norn_tasks.store.tables import (
+    AppRow,
+    CronExecutionRow,
+    FunctionExecutionRow,
+    JobRow,
+    OneOffRow,
+    ReplicaRow,
+    WorkloadRow,
+)
+
+NEW_CONTAINER = 60.0
+"""Seconds in which a container may not have its row yet: it is created first and recorded next."""
+
+
+def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
+    """Keeps the statuses of the cluster's apps and publishes each change; a complete observation asks for repairs.
+
+    Apps of other clusters are left as they are. An app that could not be looked at keeps its status, with the reason as
+    its message.
+    """
+    known = set(tx.scalars(select(AppRow.name).where(AppRow.cluster == write.cluster)))
+    statuses = [status for status in write.statuses if status.app in known]
+    seen = {status.app: status for status in statuses if not status.unseen}
+    unseen = {status.app: status.unseen for status in statuses if status.unseen}
+    if write.complete:
+        for name, app in repairs.stable_apps(tx, write.cluster, write.engine).items():
+            if name not in unseen:
+                seen[name] = repairs.measured_against_wanted(name, app, seen.get(name))
+        elsewhere = select(AppRow.name).where(AppRow.cluster != write.cluster)
+        tx.execute(
+            delete(WorkloadRow).where(WorkloadRow.app.not_in({*seen, *unseen}), WorkloadRow.app.not_in(elsewhere))
+        )
+    for status in seen.values():
+        _keep(tx, status)
+    health.record(tx, seen.values())
+    app_rules.raise_unhealthy(tx)
+    for name, why in unseen.items():
+        message = f"it could not be looked at: {why}"
+        tx.execute(update(WorkloadRow).where(WorkloadRow.app == name).values(message=message))
+    asked = repairs.request_repairs(tx, row, write, seen) if write.complete else []
+    return (RequestedRepairs(tuple(asked)),) if asked else ()
+
+
+def _keep(tx: Tx, status: WorkloadStatus) -> None:
+    before = tx.execute(select(WorkloadRow).where(WorkloadRow.app == status.app)).one_or_none()
+    values = {
+        "wanted": status.wanted,
+        "ready": status.ready,
+        "replicas": [asdict(replica) for replica in status.replicas],
+        "message": status.message,
+        "seen_at": text("clock_timestamp()"),
+    }
+    upsert = insert(WorkloadRow).values(app=status.app, **values)
+    tx.execute(upsert.on_conflict_do_update(index_elements=["app"], set_=values))
+    if before is None or (before.ready, before.wanted) != (status.ready, status.wanted):
+        publish(tx, EventKind.WORKLOAD_CHANGED, app=status.app, ready=status.ready, wanted=status.wanted)
+
+
+def containers_seen(tx: Tx, _row: Row, write: ContainersSeen) -> tuple[Fact, ...]:
+    """Learns which are orphaned: containers whose execution is terminal, or whose replica has no row.
+
+    A slot that was kept for a container which may still run is free once its engine no longer has that container.
+    """
+    orphaned: list[tuple[str, str]] = []
+    for look in write.looks:
+        slots.release_unseen(tx, look.engine, [container for container, _, _ in look.containers])
+        orphaned += [(look.engine, each) for each, owner, age in look.containers if not _owned(tx, each, owner, age)]
+    return (OrphanedContainers(tuple(orphaned)),)
+
+
+def _owned(tx: Tx, container: str, owner: str, age: float) -> bool:
+    kind, _, name = owner.partition(":")
+    if kind == "execution":
+        return _execution_lives(tx, name)
+    if kind == "release":
+        recorded = tx.scalar(select(ReplicaRow.container).where(ReplicaRow.container == container))
+        return recorded is not None or age < NEW_CONTAINER
+    return True
+
+
+def _execution_lives(tx: Tx, name: str) -> bool:
+    """Returns the owners that are gone: `<id>` is an execution, `t<id>` the test of a job. Without a row, it belongs to
+    another database and is kept."""
+    if name.startswith("t") and name[1:].isdigit():
+        state = tx.scalar(select(JobRow.state).where(JobRow.id == int(name[1:])))
+        return state is None or not JobState(state).terminal
+    if not name.isdigit():
+        return True
+    for table in (FunctionExecutionRow, CronExecutionRow, OneOffRow):
+        job = tx.scalar(select(JobRow.state).join(table, table.job_id == JobRow.id).where(table.id == int(name)))
+        if job is not None:
+            return not JobState(job).terminal
+    return True

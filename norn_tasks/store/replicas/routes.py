@@ -1,0 +1,179 @@
+"""The router's tables: the port at which each app is reached, and the replicas to which its requests go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping, text
+
+from norn_tasks.domain.errors import Unavailable
+from norn_tasks.domain.jobs.app_status import ForgeState
+from norn_tasks.domain.jobs.replica import ReplicaState
+from norn_tasks.store.database.session import ROUTES, Tx, note
+from norn_tasks.store.rules import wanted
+
+# The stable addresses
+
+
+@dataclass(frozen=True)
+class Listening:
+    """An app's port, what keeps the router from listening there, and how long ago (seconds) it last said it does."""
+
+    app: str
+    port: int
+    error: str | None
+    silent: float | None
+
+
+def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
+    """Gives the app the lowest free port of first…last and returns it; an app that has one keeps it.
+
+    Only a port that the router could never listen on is given back for another. Raises Unavailable when all are out.
+    """
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn addresses'))"))
+    row = tx.execute(text("SELECT port, error, listening_at FROM addresses WHERE app = :app"), {"app": app}).first()
+    if row is not None and (row.error is None or row.listening_at is not None):
+        return int(row.port)
+    port = tx.scalar(text(_FREE_PORT), {"first": first, "last": last})
+    if port is None:
+        raise Unavailable(
+            f"every port from {first} to {last} is given to an app",
+            hint="tear down an app that is not needed, or raise NORN_ROUTER_PORT_LAST",
+        )
+    tx.execute(text(_RESERVE), {"app": app, "port": port})
+    note(tx, ROUTES, app)
+    return int(port)
+
+
+def release_address(tx: Tx, app: str) -> None:
+    """Gives the app's port back; none is fine."""
+    if tx.scalar(text("DELETE FROM addresses WHERE app = :app RETURNING app"), {"app": app}) is not None:
+        note(tx, ROUTES, app)
+
+
+def addresses(tx: Tx) -> tuple[Listening, ...]:
+    """Lists all addresses with what the router last said of them."""
+    return tuple(Listening(**row) for row in tx.execute(text(_ADDRESSES)).mappings())
+
+
+_FREE_PORT = """
+SELECT p FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) p
+WHERE NOT EXISTS (SELECT 1 FROM addresses WHERE port = p) ORDER BY p LIMIT 1
+"""
+_RESERVE = """
+INSERT INTO addresses (app, port) VALUES (:app, :port) ON CONFLICT (app) DO UPDATE SET port = :port, error = NULL
+"""
+_ADDRESSES = """
+SELECT app, port, error, CAST(extract(epoch FROM clock_timestamp() - listening_at) AS float8) AS silent
+FROM addresses ORDER BY app
+"""
+
+
+# The router's reads and writes
+
+
+@dataclass(frozen=True)
+class Target:
+    """A live replica, by its container and `ip:port`."""
+
+    container: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """An app with an address: its port, the targets of its requests, and the facts of a 503."""
+
+    app: str
+    port: int
+    targets: tuple[Target, ...]
+    forge: str = ForgeState.FORGED
+    release: int | None = None
+    wanted: int = 1
+    host: str | None = None
+    """Its internal name; None without a live release."""
+    container_port: int | None = None
+    """The port at which its containers listen."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """One look at the rows: all routes, and the leaving containers that are not marked drained yet."""
+
+    routes: tuple[Route, ...]
+    leaving: frozenset[str] = frozenset()
+    runs_address: str | None = None
+    """Where the containers of runs reach this machine, such as 172.20.0.1/16; None while no worker has said so."""
+
+
+def live_routes(tx: Tx) -> Routes:
+    """Reads the whole routing table; a replica is in it as live or as leaving, never both."""
+    targets: dict[str, list[Target]] = defaultdict(list)
+    leaving = set()
+    for row in tx.execute(text(_REPLICAS)).mappings():
+        if row["state"] == ReplicaState.LEAVING:
+            leaving.add(row["container"])
+        else:
+            targets[row["app"]].append(Target(row["container"], row["address"]))
+    rows = tx.execute(text(_ROUTES)).mappings()
+    routes = tuple(_route(row, targets.get(row["app"], [])) for row in rows)
+    return Routes(routes, frozenset(leaving), tx.scalar(text(_RUNS_ADDRESS)))
+
+
+def _route(row: RowMapping, targets: list[Target]) -> Route:
+    return Route(targets=tuple(targets), **row)
+
+
+def mark_drained(tx: Tx, container: str) -> None:
+    """Says that no request is open on a leaving replica; saying it twice, or of a gone one, changes nothing."""
+    tx.execute(text(_DRAINED), {"container": container})
+
+
+def mark_listening(tx: Tx, app: str, error: str | None) -> None:
+    """Records that the router listens at the app's port now, or the sentence why it cannot."""
+    mark_all_listening(tx, {app: error})
+
+
+def mark_all_listening(tx: Tx, errors: Mapping[str, str | None]) -> None:
+    """Records in one statement, for each app, that the router listens now (None), or the sentence why it cannot."""
+    tx.execute(text(_LISTENING), {"apps": list(errors), "errors": list(errors.values())})
+
+
+def mark_for_runs(tx: Tx, app: str, error: str | None) -> None:
+    """Records that the router listens for runs at the port of the app's containers, or why it cannot."""
+    tx.execute(text("UPDATE addresses SET runs_error = :error WHERE app = :app"), {"app": app, "error": error})
+
+
+def internal_names(tx: Tx) -> tuple[str, ...]:
+    """Lists the internal names of the webservers that are live."""
+    return tuple(tx.scalars(text(_NAMES)))
+
+
+# One that fails its checks gets requests only while it answers something and no other replica is well.
+_REPLICAS = """
+SELECT r.container, r.app, r.state, r.address FROM replicas r
+WHERE (r.state = 'leaving' AND r.drained_at IS NULL)
+   OR (r.state = 'live' AND r.address <> '' AND NOT (r.unhealthy AND (r.silent OR EXISTS (
+       SELECT 1 FROM replicas o WHERE o.app = r.app AND o.state = 'live' AND o.address <> '' AND NOT o.unhealthy))))
+ORDER BY r.app, r.created_at, r.container
+"""
+_HOST = "coalesce(l.spec #>> '{hosts,internal}', l.app)"
+_NAMES = f"SELECT {_HOST} FROM addresses d JOIN live_releases l ON l.app = d.app ORDER BY 1"  # noqa: S608 - a constant
+_RUNS_ADDRESS = "SELECT e.runs_address FROM engines e JOIN instance i ON i.engine = e.id"
+_ROUTES = f"""
+SELECT d.app, d.port, coalesce(a.forge_state, 'unforged') AS forge, l.n AS release,
+       {wanted.BY_APP} AS wanted, {_HOST} AS host, CAST(l.spec ->> 'port' AS int) AS container_port
+FROM addresses d LEFT JOIN apps a ON a.name = d.app LEFT JOIN live_releases l ON l.app = d.app
+ORDER BY d.app
+"""  # noqa: S608 - built from a constant
+_DRAINED = """
+UPDATE replicas SET drained_at = clock_timestamp()
+WHERE container = :container AND state = 'leaving' AND drained_at IS NULL
+"""
+_LISTENING = """
+UPDATE addresses a SET error = said.error,
+  listening_at = CASE WHEN said.error IS NULL THEN clock_timestamp() ELSE a.listening_at END
+FROM unnest(CAST(:apps AS text[]), CAST(:errors AS text[])) AS said (app, error) WHERE a.app = said.app
+"""

@@ -1,0 +1,23 @@
+"""How many replicas an app wants, in SQL; `domain.jobs.scale.wanted_replicas` is the same rule in Python."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.jobs.requests import OVERRIDE, OVERRIDE_REPLICAS, OVERRIDE_SPEC
+
+
+def _wanted(spec: str, override: str, replaces: str) -> str:
+    in_spec = f"CAST({spec} ->> 'replicas' AS bigint)"
+    return f"CASE WHEN {replaces} = {in_spec} THEN coalesce({override}, {in_spec}) ELSE {in_spec} END"
+
+
+BY_APP = _wanted("coalesce(l.spec, a.spec)", "a.replicas_override", "a.override_spec")
+"""The number of replicas that the app `a` wants, whose live release, if there is one, is `l`.
+
+The spec of that release counts: a spec that was registered after it is not the app's before a deploy of it is live.
+"""
+
+_NUMBER, _REPLACES = (
+    f"CAST(c.args -> '{OVERRIDE}' ->> '{key}' AS bigint)" for key in (OVERRIDE_REPLICAS, OVERRIDE_SPEC)
+)
+BY_JOB = _wanted("c.spec", _NUMBER, _REPLACES)
+"""The number of replicas that the job `c` rolls out."""

@@ -1,0 +1,1 @@
+"""Executions: cron runs, function calls and one-off commands."""

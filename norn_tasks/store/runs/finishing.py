@@ -1,0 +1,68 @@
+"""How an execution's end is kept: judgement, exit code, duration by the engine's clock, and what it wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text, update
+
+from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict
+from norn_tasks.domain.jobs.facts import Fact
+from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.events.publishing import publish
+from norn_tasks.store.queue import retries
+from norn_tasks.store.tables import CronExecutionRow, FunctionExecutionRow, OneOffRow, PayloadRow
+
+
+def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact, ...]:
+    """Ends the execution of the job of `row`, or only this try of it when another one comes (`store.queue.retries`)."""
+    finished = write.finished
+    pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
+    common = _common(finished) if pause is None else _common(finished) | {"state": "pending", "finished_at": None}
+    if row["kind"] == JobKind.INVOKE:
+        out = finished.ended.stdout
+        answer = out.head + out.tail
+        tx.execute(
+            update(FunctionExecutionRow)
+            .where(FunctionExecutionRow.id == row["execution"])
+            .values(**common, response_size=out.size)
+        )
+        tx.execute(
+            update(PayloadRow)
+            .where(PayloadRow.execution == row["execution"])
+            .values(response=answer, stderr=finished.ended.stderr.text().encode())
+        )
+    else:
+        table = OneOffRow if row["kind"] == JobKind.RUN else CronExecutionRow
+        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **_streams(finished)))
+    end = {"execution": row["execution"], "state": str(finished.state), "exit_code": finished.ended.exit_code}
+    if pause is None:
+        publish(tx, EventKind.EXECUTION_ENDED, app=row["app"], job=row["id"], **end)
+    else:
+        publish(tx, EventKind.EXECUTION_RETRIED, app=row["app"], job=row["id"], **end, attempt=row["runs"], pause=pause)
+    return ()
+
+
+def _common(finished: ExecutionVerdict) -> dict[str, Any]:
+    ended = finished.ended
+    duration = None
+    if ended.started_at is not None and ended.finished_at is not None:
+        duration = max(0, int((ended.finished_at - ended.started_at).total_seconds() * 1000))
+    return {
+        "state": str(finished.state), "cause": finished.cause, "sentence": finished.sentence, "hint": finished.hint,
+        "exit_code": ended.exit_code, "finished_at": text("clock_timestamp()"), "duration_ms": duration,
+    }  # fmt: skip
+
+
+def _streams(finished: ExecutionVerdict) -> dict[str, Any]:
+    """Returns text without NUL, which PostgreSQL does not accept in text."""
+    ended = finished.ended
+    return {
+        "stdout": ended.stdout.text().replace("\0", "\ufffd"),
+        "stdout_dropped": ended.stdout.dropped,
+        "stderr": ended.stderr.text().replace("\0", "\ufffd"),
+        "stderr_dropped": ended.stderr.dropped,
+    }

@@ -1,0 +1,1 @@
+"""Read-only views across rooms: status, health, doctor, why, figures."""

@@ -1,0 +1,1 @@
+"""Retention, counters and other work that one process does at a time."""

@@ -1,0 +1,53 @@
+"""Prepares a restored database for its first process: it now lives in another cluster, and at a later time.
+
+Events are ordered by transaction ids, which belong to a cluster: they are made older than any id of this cluster.
+Numbers that are also outside (on containers: jobs, executions, fences) skip those that were assigned after the backup.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
+
+LEAP = 1_000_000
+"""More than a control plane gives out between a backup and its end."""
+_OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq")
+_OLDEST = "3"
+"""The first ordinary transaction id of any cluster."""
+_COUNTED = text("""
+UPDATE chores SET did = jsonb_build_object('xact', CAST(:oldest AS bigint), 'id', coalesce((
+    SELECT max(e.id) FROM events e
+     WHERE (e.xact, e.id) <= (CAST(chores.did->>'xact' AS xid8), CAST(chores.did->>'id' AS bigint))), 0))
+ WHERE name = 'tallies' AND did <> '{}'""")
+"""How far the events are counted, in the order that they have from now on."""
+
+
+def is_empty(tx: Tx) -> bool:
+    """Returns True if the database has no tables."""
+    return not tx.scalar(text("SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public')"))
+
+
+def clear(tx: Tx) -> None:
+    """Removes everything from the database."""
+    tx.execute(text("DROP SCHEMA public CASCADE"))
+    tx.execute(text("CREATE SCHEMA public"))
+
+
+def settle(tx: Tx) -> None:
+    """Adapts the restored rows to this cluster and this time. Idempotent."""
+    tx.execute(_COUNTED, {"oldest": _OLDEST})
+    tx.execute(text("UPDATE events SET xact = CAST(:oldest AS xid8)"), {"oldest": _OLDEST})
+    for sequence in _OUTSIDE:
+        tx.execute(text(f"SELECT setval('{sequence}', (SELECT last_value FROM {sequence}) + :leap)"), {"leap": LEAP})  # noqa: S608
+
+
+def long_running(tx: Tx) -> list[str]:
+    """Returns the apps whose containers should exist."""
+    return list(
+        tx.scalars(
+            text(f"""SELECT name FROM apps WHERE role IN {LONG_RUNNING_ROLES} AND forge_state = 'forged'
+                     AND live_deployment IS NOT NULL ORDER BY name""")  # noqa: S608 - built from a constant
+        )
+    )

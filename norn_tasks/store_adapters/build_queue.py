@@ -1,0 +1,59 @@
+"""The turns of builds as rows: one at a time per engine; a job that must wait gives its worker's slot back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from norn_tasks.domain.errors import DatabaseDown, Postponed
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.ports import Watch
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue import builds
+
+POLL_SECONDS = 0.5
+"""The pause before PostgreSQL is asked again, while it is away."""
+
+
+class BuildQueueRows:
+    """Implements `ports.BuildQueue`; `engine` returns the id of the engine that builds, `wake` wakes a class."""
+
+    def __init__(
+        self, database: Database, engine: Callable[[], str], wake: Callable[[JobClass], object] = lambda _: None
+    ) -> None:
+        self._database, self._engine, self._wake = database, engine, wake
+
+    @contextmanager
+    def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
+        """Holds the turn for the block, or with `keep` until the job takes and leaves it once more, or ends."""
+        self._take(watch)
+        try:
+            yield
+        except BaseException:
+            self._leave(watch)
+            raise
+        if not keep:
+            self._leave(watch)
+
+    def _take(self, watch: Watch) -> None:
+        engine = self._engine()
+        while True:
+            watch.stop.check()
+            try:
+                with self._database.transaction() as tx:
+                    held = builds.take(tx, engine, watch.fence)
+            except DatabaseDown:
+                watch.stop.wait(POLL_SECONDS)
+                continue
+            if held is not None:
+                raise Postponed(f"waits for {held}")
+            return
+
+    def _leave(self, watch: Watch) -> None:
+        """Gives the turn back. Without a database it is void as soon as the job has ended."""
+        try:
+            with self._database.transaction() as tx:
+                builds.leave(tx, watch.fence)
+        except DatabaseDown:
+            return
+        self._wake(JobClass.DEPLOY)

@@ -1,0 +1,21 @@
+"""The secrets of an app as they must be hidden in what its containers write."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.redaction import Redaction
+from norn_tasks.ports import Vault
+from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.session import Database
+
+
+class HiddenSecrets:
+    """Implements `ports.Hiding` with the app's sealed secrets, those included that a container may still hold."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database, self._vault = database, vault
+
+    def of(self, app: str) -> Redaction:
+        """Returns the values to hide; raises SecretsLocked if one cannot be opened, or DatabaseDown."""
+        with self._database.transaction() as tx:
+            sealed = secrets.sealed_of(tx, app)
+        return Redaction([self._vault.open(each) for each in sealed])

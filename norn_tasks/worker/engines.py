@@ -1,0 +1,190 @@
+"""The engines of a worker: which of them answer, and what the worker can do because of that."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from norn_tasks.domain.disk import Space
+from norn_tasks.domain.errors import DatabaseDown, NornError
+from norn_tasks.domain.jobs.placement import (
+    BUILDS,
+    HOME,
+    cluster_capability,
+    engine_capability,
+    runtime_capability,
+)
+from norn_tasks.ports import Engine, Runtime
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import engines
+from norn_tasks.store.fleet.engines import EngineMembership
+
+REPORT_SECONDS = 5.0
+"""The time between two reports of a worker, and for which the state of an engine is believed."""
+
+Registration = Callable[[str], EngineMembership]
+"""Registers an engine by its id, and returns its relation to the control plane's home."""
+
+
+@dataclass(frozen=True)
+class WorkerTools:
+    """The engines and runtimes that a worker's tools have, by name.
+
+    `main` names the engine with the images: that one decides whether the worker is at home. `others` return the ids of
+    the rest. `runtimes` maps each runtime to its engine, `clusters` each cluster to the engine of its replicas, or to
+    None for one on machines of its own.
+    """
+
+    main: str = "main"
+    others: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    clusters: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, engines: Mapping[str, Engine], runtimes: Mapping[str, Runtime], clusters: Mapping[str, str | None]
+    ) -> WorkerTools:
+        """Returns what these have; the first engine is the main one."""
+        main, *others = engines
+        identities = {name: engines[name].identity for name in others}
+        return cls(main, identities, {name: runtime.engine for name, runtime in runtimes.items()}, clusters)
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The clusters on machines of their own."""
+        return tuple(name for name, engine in self.clusters.items() if engine is None)
+
+    def reached(self, engines: Collection[str], home: bool) -> frozenset[str]:
+        """Returns the capabilities of its clusters while these of its engines answer.
+
+        A cluster on an engine is reached by the workers at home alone: on another engine it is not the apps' cluster.
+        """
+        there = {None} | (set(engines) if home else set())
+        return frozenset(cluster_capability(name) for name, engine in self.clusters.items() if engine in there)
+
+
+class EngineIdentity:
+    """The ids of this worker's engines while they answer, and the disks and the memory of the main one.
+
+    `standing`: the main engine is home, another one that a registry allows, or refused; then it has no id for anybody.
+    `spoken_for`: its id also while it is away; the worker takes what waits there as soon as it is back. `measure`
+    returns its memory for apps, and is called once. `every`: the seconds for which an answer holds.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], str],
+        stand: Registration,
+        disks: Callable[[], tuple[Space, ...]] = tuple,
+        measure: Callable[[], int] = lambda: 0,
+        every: float = REPORT_SECONDS,
+        has: WorkerTools = WorkerTools(),
+    ) -> None:
+        self._ask, self._stand, self._disks, self._measure, self._has = ask, stand, disks, measure, has
+        self._every, self._asking, self._looked = every, threading.Lock(), float("-inf")
+        self.memory = 0
+        self.spaces: tuple[Space, ...] = ()
+        self.id: str | None = None
+        self.spoken_for: str | None = None
+        self.error: str | None = "not asked yet"
+        self.standing = EngineMembership(home=True)
+        self._others: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """The ids of the engines that answer, by name."""
+        main = {} if self.id is None else {self._has.main: self.id}
+        return main | self._others
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The ids of all engines that have answered, also while one is away; none when the worker is refused."""
+        return () if self.standing.refused else tuple(sorted(self._known.values()))
+
+    @property
+    def tools(self) -> WorkerTools:
+        """The engines, runtimes and clusters of the worker, by name."""
+        return self._has
+
+    @property
+    def complete(self) -> bool:
+        """True when the worker can do all that any worker can: it is at home, and every engine answers."""
+        return self.standing.home and len(self.ids) == 1 + len(self._has.others)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The jobs that the worker can do now; see `domain.jobs.placement`."""
+        ids = self.ids
+        can = {engine_capability(identity) for identity in ids.values()}
+        can |= {runtime_capability(name) for name, engine in self._has.runtimes.items() if engine in ids}
+        if self.id is not None:
+            can |= {BUILDS, HOME} if self.standing.home else {BUILDS}
+        can |= self._has.reached(ids, self.standing.home)
+        return frozenset() if self.standing.refused else frozenset(can)
+
+    @property
+    def once_back(self) -> frozenset[str]:
+        """The capabilities that the worker has when its engines answer again, as far as that is known."""
+        can = {engine_capability(identity) for identity in self.known} | {BUILDS}
+        can |= {runtime_capability(name) for name in self._has.runtimes}
+        can |= self._has.reached((self._has.main, *self._has.others), self.standing.home)
+        return frozenset(can | {HOME} if self.standing.home else can)
+
+    def look(self) -> None:
+        """Asks each engine; one that does not answer has no id until it does."""
+        try:
+            self._settle(self._ask())
+            self.spaces = self._disks()
+            self.memory = self.memory or self._measure()
+        except NornError as error:
+            self.id, self.error = None, error.sentence
+        self._look_at_others()
+        self._known |= self.ids
+        self._looked = time.monotonic()
+
+    def refresh(self, within: float | None = None) -> None:
+        """Asks again what may have changed since: an engine that came, went or was replaced, or another home.
+
+        An answer of the last `within` seconds holds; by default one of the usual time. Only one thread asks at a time.
+        Threads that already know an engine keep using it; the others wait.
+        """
+        arrived, known = time.monotonic(), self.id is not None
+        if known and arrived - self._looked <= (self._every if within is None else within):
+            return
+        if not self._asking.acquire(blocking=not known):
+            return
+        try:
+            if self._looked <= arrived:
+                self.look()
+        finally:
+            self._asking.release()
+
+    def _settle(self, engine: str) -> None:
+        with contextlib.suppress(DatabaseDown):  # then all stays as it was: nobody claims without a database
+            self.standing = self._stand(engine)
+        refused = self.standing.refused
+        self.id, self.error = (engine, None) if refused is None else (None, refused)
+        self.spoken_for = self.id
+
+    def _look_at_others(self) -> None:
+        answering = {}
+        for name, ask in self._has.others.items():
+            with contextlib.suppress(NornError):
+                answering[name] = ask()
+        self._others = answering
+
+
+def registering(database: Database, settings: Settings) -> Registration:
+    """Returns the function with which this machine's workers register their main engine."""
+
+    def register(engine: str) -> EngineMembership:
+        with database.transaction() as tx:
+            return engines.speak(tx, engine, socket.gethostname(), registry=bool(settings.registry_url))
+
+    return register

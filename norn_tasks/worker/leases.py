@@ -1,0 +1,194 @@
+"""The leases of a worker process: one thread renews them all, and learns of cancels and draining by it.
+
+A cancel need not wait for the next renewal: `worker.cancels` hears of it, and has the thread look at once.
+
+A job whose lease could not be renewed for `self_stop` seconds stops itself, well before anyone may take it over.
+The database's clock decides about leases; the monotonic clock of this machine only decides when to give up on oneself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from norn_tasks.domain.errors import DatabaseDown, Stopped
+from norn_tasks.domain.jobs.job import Fence, JobClass
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.queue.leases import LeaseRenewal, renew
+
+log = structlog.get_logger()
+DRAIN_PATIENCE = {JobClass.INVOKE: 25.0, JobClass.CRON: 25.0}
+"""Seconds for which a draining worker lets a run of the class go on; any other job stops at once."""
+_REMEMBERED = 64
+"""Cancelled jobs that are remembered: one may have been claimed, and not be held yet."""
+
+
+class JobStop:
+    """The stop of one job (ports.Stop): set at most once, with its reason.
+
+    `patience`: seconds since the last renewal after which the lease counts as lost: a process that was frozen
+    finds that out by its own clock, before the next renewal.
+    """
+
+    def __init__(self, patience: float = float("inf")) -> None:
+        self._event = threading.Event()
+        self._reason: str | None = None
+        self._patience = patience
+        self._renewed = time.monotonic()
+        self.spared = 0.0
+
+    def spare(self, seconds: float) -> None:
+        """Lets the job go on for these seconds after its worker began to drain, if its class allows fewer."""
+        self.spared = seconds
+
+    @property
+    def reason(self) -> str | None:
+        """`cancelled`, `draining`, `lease_lost`; None while the job may go on."""
+        if self.age >= self._patience:
+            self.set("lease_lost")
+        return self._reason
+
+    @property
+    def age(self) -> float:
+        """Seconds since the lease was renewed."""
+        return time.monotonic() - self._renewed
+
+    def renewed(self, at: float) -> None:
+        """Notes a renewal that was asked for at a moment of the monotonic clock."""
+        self._renewed = at
+
+    def set(self, reason: str) -> None:
+        """Stops the job; the first reason stays, but a lost lease overrules."""
+        if self._reason is None or reason == "lease_lost":
+            self._reason = reason
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps for at most `seconds`; True when the stop is set."""
+        return self._event.wait(seconds) or self.reason is not None
+
+    def check(self) -> None:
+        """Raises Stopped when the stop is set."""
+        reason = self.reason
+        if reason is not None:
+            raise Stopped(f"the job was stopped: {reason}", reason=reason)
+
+
+class LeaseKeeper:
+    """The heartbeat of all jobs of this process. `database` is its own: jobs that wait for locks use up the others."""
+
+    def __init__(self, database: Database, settings: Settings, job_class: JobClass) -> None:
+        self._database = database
+        self._settings = settings
+        self._drain_patience = DRAIN_PATIENCE.get(job_class, 0.0)
+        self._held: dict[Fence, JobStop] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._draining_since: float | None = None
+        self._locked = False
+        self._look = False
+        self._cancelled: deque[int] = deque(maxlen=_REMEMBERED)
+        threading.Thread(target=self._beat, name="norn-leases", daemon=True).start()
+
+    @contextmanager
+    def holding(self, fence: Fence) -> Iterator[JobStop]:
+        """Keeps a job's lease alive inside the block, and gives what stops it."""
+        stop = JobStop(self._settings.self_stop_seconds)
+        with self._lock:
+            self._held[fence] = stop
+            cancelled = fence.job in self._cancelled
+        if cancelled:
+            self.look()
+        try:
+            yield stop
+        finally:
+            with self._lock:
+                self._held.pop(fence, None)
+
+    @property
+    def draining(self) -> bool:
+        """True once this worker was asked to drain: nothing new is claimed."""
+        return self._draining_since is not None
+
+    def drain(self) -> None:
+        """Lets every job know at once that its worker drains."""
+        if self._draining_since is None:
+            self._draining_since = time.monotonic()
+        self._wake.set()
+
+    def heard_of_cancel(self, job: int) -> None:
+        """Looks at once whether this job, if it is held here, is to stop."""
+        with self._lock:
+            self._cancelled.append(job)
+            mine = any(fence.job == job for fence in self._held)
+        if mine:
+            self.look()
+
+    def look(self) -> None:
+        """Has the leases of all jobs renewed now, which shows whether they are cancelled."""
+        self._look = True
+        self._wake.set()
+
+    def _beat(self) -> None:
+        while True:
+            soon = self._locked or self._draining_since is not None
+            pause = 1.0 if soon else self._settings.heartbeat_seconds
+            self._wake.wait(min(pause, self._settings.self_stop_seconds / 4))
+            self._wake.clear()
+            try:
+                self._once()
+            except Exception:
+                # Without this thread every job of this worker would be taken for lost.
+                log.exception("heartbeat failed, and goes on")
+
+    def _once(self) -> None:
+        with self._lock:
+            held = dict(self._held)
+        if not held:
+            return
+        self._stop_drained(held)
+        all_of_them, self._look = self._look, False
+        pause = 0.0 if all_of_them else self._settings.heartbeat_seconds * 0.45
+        due = {fence: stop for fence, stop in held.items() if stop.age >= pause}
+        if due:
+            self._renew(due)
+
+    def _renew(self, held: dict[Fence, JobStop]) -> None:
+        now = time.monotonic()
+        try:
+            with self._database.transaction() as tx:
+                beats = renew(tx, list(held), self._settings.lease_seconds)
+        except DatabaseDown as error:
+            log.warning("heartbeat failed", jobs=len(held), error=error.sentence)
+            return
+        self._locked = any(not beat.renewed for beat in beats.values())
+        for fence, stop in held.items():
+            self._apply(fence, stop, beats.get(fence), now)
+
+    def _apply(self, fence: Fence, stop: JobStop, beat: LeaseRenewal | None, now: float) -> None:
+        if beat is None:
+            with self._lock:
+                gone = fence not in self._held
+            if not gone:
+                stop.set("lease_lost")
+            return
+        if beat.renewed:
+            stop.renewed(now)
+        if beat.cancel:
+            stop.set("cancelled")
+        if beat.draining:
+            self.drain()
+
+    def _stop_drained(self, held: dict[Fence, JobStop]) -> None:
+        if self._draining_since is None:
+            return
+        drained = time.monotonic() - self._draining_since
+        for stop in held.values():
+            if drained >= max(self._drain_patience, stop.spared):
+                stop.set("draining")

@@ -1,0 +1,46 @@
+"""The name of a worker, under which it has its row, its leases and its drain: one process has it, and no other.
+
+A new process may have the name of one that has ended. Whether that one has ended the kernel says on the same machine;
+elsewhere its silence does.
+"""
+
+from __future__ import annotations
+
+import time
+
+from norn_tasks.domain.errors import Conflict
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import workers
+from norn_tasks.store.fleet.workers import NameHolder
+from norn_tasks.worker.engines import REPORT_SECONDS
+from norn_tasks.worker.process_id import ProcessId
+
+SILENCE = 3 * REPORT_SECONDS
+"""Seconds without a report after which the process that had a name counts as ended."""
+_LOOK_SECONDS = 0.5
+
+
+def acquire(database: Database, name: str, process: ProcessId) -> None:
+    """Returns when the process may have the name, at the latest after SILENCE.
+
+    Raises Conflict when another process that lives has the name.
+    """
+    first = None
+    while holder := _living(database, name, process):
+        first = first or holder
+        if (holder.process, holder.seen_at) != (first.process, first.seen_at):
+            raise Conflict(
+                f"a worker named {name} is there already: process {holder.pid} on {holder.host}",
+                hint="leave -n out, and each worker gets a name of its own",
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _living(database: Database, name: str, process: ProcessId) -> NameHolder | None:
+    """Returns the process that has the name, unless it is known to have ended or has been silent for long."""
+    with database.transaction() as tx:
+        holder = workers.holder(tx, name)
+    if holder is None or holder.silent > SILENCE:
+        return None
+    theirs = ProcessId.parse(holder.process)
+    return None if theirs is not None and (theirs == process or process.knows_ended(theirs)) else holder

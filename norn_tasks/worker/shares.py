@@ -1,0 +1,50 @@
+"""The shares of a worker's slots, counted where the jobs run: one app never has all of them, and neither have deploys.
+
+The claim leaves out jobs whose share is full. Two threads may claim jobs of one share at the same moment, so that each
+claim is counted before it is committed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.placement import has_place, share_of
+
+
+class Shares:
+    """Counts the running jobs of one worker process by share."""
+
+    def __init__(self, job_class: JobClass, slots: int) -> None:
+        self._class, self._slots = job_class, slots
+        self._running: Counter[str | None] = Counter()
+        self._lock = threading.Lock()
+
+    def full(self) -> frozenset[str]:
+        """Returns the shares that get no further slot now."""
+        with self._lock:
+            return frozenset(share for share in self._running if share is not None and not self._has_place(share))
+
+    def enter(self, kind: JobKind, app: str, *, adopts: bool) -> bool:
+        """Counts a job, unless its share is full; returns whether it is counted.
+
+        A job that `adopts` a running container is counted in any case: somebody must look after that.
+        """
+        share = share_of(self._class, kind, app)
+        with self._lock:
+            if not (share is None or adopts or self._has_place(share)):
+                return False
+            self._running[share] += 1
+            return True
+
+    def leave(self, kind: JobKind, app: str) -> None:
+        """Counts the end of a job that was counted."""
+        share = share_of(self._class, kind, app)
+        with self._lock:
+            self._running[share] -= 1
+            if self._running[share] <= 0:
+                del self._running[share]
+
+    def _has_place(self, share: str) -> bool:
+        return has_place(self._class, self._slots, sum(self._running.values()), self._running[share])

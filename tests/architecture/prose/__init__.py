@@ -1,0 +1,6 @@
+"""The rules for prose (CONTRIBUTING, "Prose"), held over docstrings, comments and pages.
+
+`python -m tests.architecture.prose [PATH…]` prints every finding. `rules` has the words, `text` finds the prose,
+`names` finds class names that are used twice, `files` finds references to files that do not exist, `pending` lists the
+folders that are not done.
+"""

@@ -1,0 +1,35 @@
+"""What every engine promises, tried on the fake and on a real one."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface
+
+import pytest
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.ports import Engine
+from tests.fakes.engine import FakeEngine
+
+
+@pytest.fixture(params=["fake", "docker"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "fake":
+        return FakeEngine()
+    client: EngineClient = request.getfixturevalue("clean_engine")
+    return DockerEngine(client)
+
+
+def test_the_engine_tells_the_same_identity_each_time(engine: Engine) -> None:
+    assert engine.identity() == engine.identity() != ""
+
+
+def test_the_address_at_which_runs_reach_the_machine_is_one_of_a_network(engine: Engine) -> None:
+    reach = engine.reach()
+    assert IPv4Interface(reach.address).network.num_addresses > 1
+    assert reach.host is True
+
+
+def test_what_is_not_there_is_removed_already(engine: Engine, app: str) -> None:
+    engine.remove(f"norn-x-{app}")
+    assert [each for each in engine.containers() if app in each.name] == []

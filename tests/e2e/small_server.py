@@ -1,0 +1,114 @@
+"""A server of 2 GiB on which everything happens at once: live apps, builds of other apps, and a cron app that hangs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+
+from tests.e2e import apps
+from tests.e2e.stack import Stack, seconds_since
+from tests.servers import allowed, wait_until
+
+FOR_APPS = 1536 * 2**20
+"""The bytes that such a server has for apps: what `memory_for_apps` returns for one."""
+ENVIRONMENT = {"NORN_ENGINE_MEMORY": str(FOR_APPS), "NORN_WORKERS_CRON": "4"}
+LIVE = ("shop", "site", "docs")
+SERVE = "httpd -f -p 8080 -h /www"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen: how long the rollback took, what waited for what, and the occurrences of the punctual app."""
+
+    rollback: float
+    deploying: int
+    """How many deploys ran while it was asked for, of those that had been accepted."""
+    waits: str
+    occurrences: list[dict[str, Any]]
+    hanging: int
+    limits: set[int]
+    """The memory limits of the replicas, as the engine has them."""
+
+    def told(self) -> str:
+        """Returns the figures in one line."""
+        late = max(each["late"] for each in self.occurrences)
+        return (
+            f"rollback {self.rollback:.1f} s beside {self.deploying} running deploys; {len(self.occurrences)} "
+            f"occurrences, the latest began {late:.1f} s late, beside {self.hanging} runs that hang; last: {self.waits}"
+        )
+
+
+def live_apps(stack: Stack) -> None:
+    """Brings up three webservers that reserve nothing by name, one of them twice, and both cron apps."""
+    for app in LIVE:
+        apps.add_web(stack, app, SERVE, "healthcheck: /\n")
+        stack.norn("forge", app)
+        stack.norn("deploy", app)
+    (stack.apps / "shop" / "www" / "index.html").write_text("two\n")
+    stack.norn("deploy", "shop")
+
+
+def add_crons(stack: Stack, punctual: str) -> None:
+    """Adds a cron app that ends at once, and one whose runs hang, with another one every two seconds."""
+    small = "resources: {memory: 16m}\n"
+    apps.add_cron(stack, "punctual", "true", small, schedule=punctual)
+    apps.add_cron(stack, "hangs", "sleep 3600", f"{small}concurrency: allow\ntimeout: 1h\n", schedule="@every 2s")
+    for app in ("punctual", "hangs"):
+        stack.norn("forge", app)
+        stack.norn("deploy", app)
+
+
+def busy(stack: Stack, punctual: str, build_seconds: int, builds: int = 6) -> tuple[Seen, list[int]]:
+    """Asks for the rollback while builds of other apps wait; returns what was seen, and the jobs of the builds."""
+    live_apps(stack)
+    names = [f"build-{n}" for n in range(builds)]
+    for app in names:
+        apps.add_function(stack, app, apps.slow_build(build_seconds))
+        stack.norn("forge", app)
+    add_crons(stack, punctual)
+    wait_until(lambda: hanging(stack) >= 3, allowed(60), "the runs hang")
+    since = stack.rows("SELECT clock_timestamp() AS now")[0]["now"]
+    jobs = [int(stack.json("deploy", app, "--detach")["job"]) for app in names]
+    wait_until(lambda: builds_now(stack), allowed(60), "one of them builds")
+    asked = time.monotonic()
+    stack.norn("rollback", "shop")
+    took = seconds_since(asked)
+    deploying = stack.rows("SELECT count(*) AS n FROM jobs WHERE kind = 'deploy' AND state = 'running'")[0]["n"]
+    waits = str(stack.json("jobs", "show", str(jobs[-1]))["waits"])
+    stack.await_state(jobs[0], ["succeeded", "failed", "error"], allowed(60 + build_seconds))
+    wait_until(lambda: len(occurrences(stack, since)) >= 2, allowed(150), "the punctual app came due twice")
+    return Seen(took, deploying, waits, occurrences(stack, since), hanging(stack), limits(stack)), jobs
+
+
+def hanging(stack: Stack) -> int:
+    """Returns how many runs hang."""
+    return int(stack.rows("SELECT count(*) AS n FROM jobs WHERE app = 'hangs' AND state = 'running'")[0]["n"])
+
+
+def builds_now(stack: Stack) -> bool:
+    """Returns true while a build writes."""
+    return bool(stack.rows("SELECT 1 FROM step_logs WHERE step = 'build-image' AND chunk LIKE '%%building 2%%'"))
+
+
+def occurrences(stack: Stack, since: object) -> list[dict[str, Any]]:
+    """Returns the decided occurrences of the punctual app that have had 30 s to run: verdict, state, how late."""
+    return stack.rows(
+        """SELECT k.verdict, x.state, extract(epoch FROM x.begun_at - k.scheduled_for)::float8 AS late
+             FROM cron_ticks k LEFT JOIN cron_executions x ON x.id = k.execution
+            WHERE k.app = 'punctual' AND k.scheduled_for > %s
+              AND k.scheduled_for < clock_timestamp() - interval '30 s' ORDER BY k.scheduled_for""",
+        since,
+    )
+
+
+def limits(stack: Stack) -> set[int]:
+    """Returns the memory limits of all replicas, as the engine has them."""
+    client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    instance = stack.rows("SELECT name FROM instance")[0]["name"]
+    chosen = {"label": [f"norn.io/instance={instance}", "norn.io/generation"]}
+    found = {int(each.attrs["HostConfig"]["Memory"]) for each in client.containers.list(filters=chosen)}
+    client.close()
+    return found

@@ -1,0 +1,252 @@
+"""After the gate: what a look finds of live replicas reaches the router, the repairs, the alerts and the history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks.domain.disk import Least
+from norn_tasks.domain.infraspec import Health
+from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.facts import RequestedRepairs
+from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
+from norn_tasks.domain.jobs.writes import WorkloadSeen
+from norn_tasks.store.alerts import app_rules, server_rules
+from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.replicas import observations, routes
+from norn_tasks.store.status import apps
+from tests import factories
+
+WEB = Health(path="/up").model_dump_json(by_alias=True)
+
+
+def add(database: Database, *containers: str, generation: int = 1, app: str = "web") -> None:
+    """Makes live replicas with an address."""
+    with database.transaction() as tx:
+        for n, container in enumerate(containers):
+            values = {"c": container, "app": app, "g": generation, "a": f"10.0.0.{n + 2}:80", "h": WEB}
+            tx.execute(text("""INSERT INTO replicas(container, app, release, generation, state, address, token, health)
+                VALUES (:c, :app, :g, :g, 'live', :a, 1, CAST(:h AS jsonb))"""), values)  # fmt: skip
+
+
+def hurt(container: str, *, failures: int = 3, silent: bool = True) -> ReplicaSighting:
+    """Returns the look at a replica that fails its checks."""
+    fault = "GET /up gave no answer within 2 s" if silent else "GET /up answered 500"
+    return ReplicaSighting(container, 0, True, failures, fault, silent, failures >= 3)
+
+
+def well(container: str, restarts: int = 0) -> ReplicaSighting:
+    """Returns the look at a replica that is well."""
+    return ReplicaSighting(container, restarts, True)
+
+
+def end(container: str, ago: float, code: int = 1, *, memory: bool = False) -> ReplicaEnd:
+    """Returns an end of a replica's program so many seconds ago."""
+    return ReplicaEnd(container, datetime.now(UTC) - timedelta(seconds=ago), code, memory)
+
+
+def seen(
+    database: Database, *sightings: ReplicaSighting, ends: Sequence[ReplicaEnd] = (), ready: int | None = None
+) -> None:
+    """Ends a look at the app, and lets the rules read what it found."""
+    good = sum(not each.unhealthy for each in sightings) if ready is None else ready
+    status = WorkloadStatus("web", max(1, len(sightings)), good, sightings=sightings, ends=tuple(ends))
+    with database.transaction() as tx:
+        observations.workload_seen(tx, {}, WorkloadSeen(factories.CLUSTER, (status,), complete=False))
+    app_rules.look(database)
+
+
+def alerts(database: Database) -> list[tuple[str, str]]:
+    """Returns the open alerts, as (kind, sentence)."""
+    with database.transaction() as tx:
+        found = tx.execute(text("SELECT kind, sentence FROM alerts WHERE resolved_at IS NULL ORDER BY id"))
+        return [(row.kind, row.sentence) for row in found]
+
+
+def resolutions(database: Database) -> list[str]:
+    """Returns why alerts were resolved."""
+    with database.transaction() as tx:
+        return list(tx.scalars(text("SELECT resolution FROM alerts WHERE resolved_at IS NOT NULL ORDER BY id")))
+
+
+def state(database: Database) -> str:
+    """Returns the word of the app's state."""
+    with database.transaction() as tx:
+        return apps.one(tx, None, "web").state
+
+
+@pytest.fixture
+def web(database: Database) -> Database:
+    """A database with a live webserver of one replica, `c1`."""
+    factories.add_live(database, "web", "webserver", "healthcheck: /up\nresources: {memory: 64m}\n")
+    add(database, "c1")
+    return database
+
+
+# Programs that end
+
+
+def test_a_replica_that_ends_again_and_again_is_crash_looping(web: Database) -> None:
+    known = [end("c1", 20), end("c1", 10)]
+    seen(web, well("c1"), ends=known)
+    assert (alerts(web), state(web)) == ([], "running")
+    seen(web, well("c1"), ends=[*known, end("c1", 1, 7)])
+    assert alerts(web) == [
+        ("crash-looping", "web ended 3 times within 5m, the last time with exit code 7, and was started again")
+    ]
+    assert state(web) == "crash-looping"
+
+
+def test_one_kill_for_its_memory_is_enough(web: Database) -> None:
+    seen(web, well("c1"), ends=[end("c1", 3, 137, memory=True)])
+    assert alerts(web) == [("out-of-memory", "web used more than its 64m of memory and was killed, once within 5m")]
+    assert state(web) == "crash-looping"
+
+
+def test_restarts_that_the_engine_has_no_event_of_are_counted(web: Database) -> None:
+    seen(web, well("c1", restarts=4))
+    assert [kind for kind, _ in alerts(web)] == ["crash-looping"]
+
+
+def test_a_spec_says_how_many_ends_raise_an_alert(database: Database) -> None:
+    factories.add_live(database, "web", "worker", "alerts: {window: 1m, threshold: 2}\n")
+    add(database, "c1")
+    seen(database, well("c1"), ends=[end("c1", 70), end("c1", 1, 137, memory=True)])
+    assert alerts(database) == []
+    seen(database, well("c1"), ends=[end("c1", 0, 137, memory=True)])
+    assert [kind for kind, _ in alerts(database)] == ["out-of-memory"]
+
+
+def test_another_rollout_that_runs_ends_the_alert(web: Database) -> None:
+    seen(web, well("c1"), ends=[end("c1", ago) for ago in (3, 2, 1)])
+    with web.transaction() as tx:
+        factories.add_release(tx, factories.spec("web", "webserver"), 2)
+    seen(web, well("c1"), ready=0)
+    assert len(alerts(web)) == 1
+    add(web, "c2", generation=2)
+    seen(web, well("c2"))
+    assert (alerts(web), resolutions(web), state(web)) == ([], ["release 2 runs on"], "running")
+
+
+def test_the_same_rollout_must_run_on_for_the_whole_window(web: Database) -> None:
+    seen(web, well("c1"), ends=[end("c1", ago) for ago in (200, 150, 100)])
+    seen(web, well("c1"))
+    assert len(alerts(web)) == 1
+    aged(web, "replica_ends", "at", 201)
+    seen(web, well("c1"))
+    assert (alerts(web), resolutions(web)) == ([], ["release 1 runs on"])
+
+
+def aged(database: Database, table: str, column: str, seconds: float) -> None:
+    """Makes rows older."""
+    with database.transaction() as tx:
+        tx.execute(text(f"UPDATE {table} SET {column} = {column} - make_interval(secs => :s)"), {"s": seconds})
+
+
+# Replicas that fail their checks
+
+
+def targets(database: Database) -> list[str]:
+    """Returns the replicas that the router sends to."""
+    with database.transaction() as tx:
+        routes.reserve_address(tx, "web", 18800, 18801)
+        return [target.container for route in routes.live_routes(tx).routes for target in route.targets]
+
+
+def test_a_hanging_replica_leaves_the_router_and_is_reported_until_it_is_well(web: Database) -> None:
+    seen(web, hurt("c1", failures=2))
+    assert (targets(web), alerts(web)) == (["c1"], [])
+    seen(web, hurt("c1"))
+    assert (targets(web), state(web)) == ([], "unhealthy")
+    assert alerts(web) == [
+        ("unhealthy", "the replica of web failed 3 health checks in a row: GET /up gave no answer within 2 s")
+    ]
+    seen(web, well("c1"))
+    assert (targets(web), resolutions(web), state(web)) == (["c1"], ["its replicas are healthy"], "running")
+
+
+@pytest.mark.parametrize(("others", "kept"), [((), True), (("c2",), False)])
+def test_a_replica_that_answers_badly_serves_on_only_while_no_other_is_well(
+    web: Database, others: tuple[str, ...], kept: bool
+) -> None:
+    add(web, *others)
+    seen(web, hurt("c1", silent=False), *map(well, others))
+    assert targets(web) == (["c1"] if kept else list(others))
+
+
+def test_a_replica_that_hangs_is_reported_by_the_look_that_has_it_repaired(web: Database) -> None:
+    hanging = WorkloadStatus("web", 1, 0, sightings=(hurt("c1"),))
+    with web.transaction() as tx:
+        tx.execute(text("UPDATE jobs SET ended_at = now() - interval '1 h'"))
+        look: Any = {"first_claimed_at": datetime.now(UTC), "id": 1}
+        seen = WorkloadSeen(factories.CLUSTER, (hanging,), complete=True, engine=factories.ENGINE)
+        [asked] = observations.workload_seen(tx, look, seen)
+    assert isinstance(asked, RequestedRepairs)
+    with web.transaction() as tx:
+        tx.execute(text("DELETE FROM replicas"))
+    app_rules.look(web)
+    assert [kind for kind, _ in alerts(web)] == ["unhealthy"]
+
+
+# Apps that nothing of serves, and what was in between
+
+
+def test_an_app_that_does_not_come_back_is_down(web: Database) -> None:
+    seen(web, ready=0)
+    assert alerts(web) == []
+    aged(web, "app_states", "began_at", app_rules.DOWN_FOR + 1)
+    seen(web, ready=0)
+    assert alerts(web) == [("down", "no replica of web serves")]
+    seen(web, well("c1"))
+    assert (alerts(web), resolutions(web)) == ([], ["it serves"])
+
+
+def test_a_look_keeps_each_change_of_an_apps_state(web: Database) -> None:
+    for ready in (1, 1, 0, 0, 1):
+        seen(web, well("c1"), ready=ready)
+    with web.transaction() as tx:
+        found = tx.execute(text("SELECT state, ended_at IS NULL FROM app_states ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [("running", False), ("down", False), ("running", True)]
+
+
+# Deploys and disks
+
+
+def deployed(tx: Tx, state: str, release: int) -> None:
+    """Ends a deploy of the app."""
+    tx.execute(text("""INSERT INTO deployments(app, job_id, kind, state, release, actor, error, ended_at)
+        VALUES ('web', 0, 'deploy', :state, :n, 'ann', CAST(:error AS jsonb), clock_timestamp())"""),
+        {"state": state, "n": release, "error": json.dumps({"sentence": "the build failed"})})  # fmt: skip
+
+
+def test_a_deploy_that_failed_is_reported_until_another_one_is_live(web: Database) -> None:
+    for n, (result, expected) in enumerate((("failed", 1), ("cancelled", 1), ("deployed", 0), ("failed", 1)), start=2):
+        with web.transaction() as tx:
+            deployed(tx, result, n)
+        app_rules.look(web)
+        app_rules.look(web)
+        assert len(alerts(web)) == expected
+    assert alerts(web) == [("deploy-failed", "the deploy of release 5 of web failed: the build failed")]
+
+
+def test_a_full_disk_is_one_alert_of_the_server(web: Database) -> None:
+    def disk(free: int) -> None:
+        spaces = json.dumps([{"use": "engine", "path": "/var/lib/docker", "free": free, "total": 10 * 2**30}])
+        with web.transaction() as tx:
+            tx.execute(text("DELETE FROM workers"))
+            tx.execute(text("""INSERT INTO workers(name, class, host, pid, slots, spaces) VALUES
+                ('w', 'deploy', 'h', 1, 1, CAST(:spaces AS jsonb))"""), {"spaces": spaces})  # fmt: skip
+        server_rules.look(web, Least(2**30, 1))
+
+    disk(2**20)
+    disk(2**20)
+    assert alerts(web) == [
+        ("disk-full", "a disk is nearly full, and nothing is built: 1 MiB (0 %) free in /var/lib/docker")
+    ]
+    disk(5 * 2**30)
+    assert alerts(web) == []

@@ -1,0 +1,40 @@
+"""The end of a call wakes the request that waits, also when the call ended before the request began to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from norn_tasks.store.broker.live import REMEMBERED, Ends, Live
+from tests.servers import Broker, wait_until
+
+
+@pytest.fixture
+def ends(broker: Broker) -> Iterator[Ends]:
+    ends = Ends(broker.url)
+    heard = ends.expect(1)
+    wait_until(lambda: Live(broker.url).announce_end(1) or heard.is_set(), 10, "the subscriber hears")
+    ends.forget(1)
+    yield ends
+    ends.close()
+
+
+def announce(ends: Ends, broker: Broker, *executions: int) -> None:
+    """Announces ends, and returns when the subscriber has heard them."""
+    last = ends.expect(executions[-1])
+    for execution in executions:
+        Live(broker.url).announce_end(execution)
+    assert last.wait(5)
+
+
+def test_an_end_that_was_announced_before_anybody_waited_is_known_at_once(ends: Ends, broker: Broker) -> None:
+    announce(ends, broker, 7, 8)
+    assert ends.expect(7).is_set()
+    assert not ends.expect(9).is_set()
+
+
+def test_only_the_latest_ends_are_remembered(ends: Ends) -> None:
+    for execution in range(100, 100 + REMEMBERED + 1):
+        ends.hear(execution)
+    assert (ends.expect(100).is_set(), ends.expect(101).is_set()) == (False, True)

@@ -1,0 +1,74 @@
+"""Proof that the tests of jobs can fail: each planted bug makes the test red that is meant to catch it.
+
+The bugs are in different functions, and no test runs into two of them: so one copy of the tree has them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.planted import Bug, copy_tree, plant, require_caught
+
+_STORE = "norn_tasks/store"
+_TESTS = "tests/integration"
+_AFTER = """ WHERE (xact, id) > (CAST(:xact AS xid8), :id) AND xact < pg_snapshot_xmin(pg_current_snapshot()) {more}
+ ORDER BY events.xact, id LIMIT :limit"""
+
+BUGS = (
+    Bug(
+        "the token is dropped from a write", f"{_STORE}/ledger/ledger.py",
+        "event_seq = event_seq + 1\n   WHERE {held()} RETURNING",
+        "event_seq = event_seq + 1\n   WHERE {held(claim='jobs.lease_token')} AND :token > 0 RETURNING",
+        f"{_TESTS}/test_fences.py::test_a_fallen_fence_lets_nothing_through[3]",
+    ),
+    Bug(
+        "a heartbeat outlives its job", f"{_STORE}/queue/leases.py",
+        "ON {_HELD} LEFT JOIN", "ON j.id = h.id AND j.lease_token = h.token LEFT JOIN",
+        f"{_TESTS}/test_fences.py::test_a_heartbeat_does_not_outlive_its_job",
+    ),
+    Bug(
+        "a rescue gives the claim back", f"{_STORE}/queue/sweeper.py",
+        'values(state="queued",', 'values(state="queued", claims=JobRow.claims - 1,',
+        f"{_TESTS}/test_sweeper.py::test_a_poison_job_is_dead_after_five_workers",
+    ),
+    Bug(
+        "a hand-back costs a claim", f"{_STORE}/ledger/ledger.py",
+        'values(state="queued", claims=JobRow.claims - 1,', 'values(state="queued", claims=JobRow.claims,',
+        f"{_TESTS}/test_runner.py::test_a_resumed_job_goes_on_at_the_first_step_not_done",
+    ),
+    Bug(
+        "a cancelled job stays in the queue", f"{_STORE}/queue/sweeper.py",
+        "        (_CANCELLED, _cancel),\n", "",
+        f"{_TESTS}/test_sweeper.py::test_a_cancelled_queued_job_ends_cancelled",
+    ),
+    Bug(
+        "lost wake-ups are not repeated", "norn_tasks/scheduler/lost_wakeups.py",
+        "            self._waker.wake(job_class, count)\n", "",
+        f"{_TESTS}/test_wakes.py::test_work_that_waits_is_nudged_up_to_the_free_slots",
+    ),
+    Bug(
+        "events are read by id", f"{_STORE}/events/stream.py",
+        _AFTER, " WHERE id > :id AND CAST(:xact AS text) IS NOT NULL {more}\n ORDER BY id LIMIT :limit",
+        f"{_TESTS}/test_events_order.py::test_an_event_that_commits_late_is_not_lost",
+    ),
+    Bug(
+        "the scopes of a token are not checked", "norn_api/access/permissions.py",
+        "    if not needed.allows(actor):\n", "    if needed is None:\n",
+        f"{_TESTS}/api/test_api_permissions.py::test_reader_is_refused_what_is_not_reading",
+    ),
+    Bug(
+        "a step that must not be repeated is repeated", "norn_tasks/pipelines/runner.py",
+        "                return self._leave_to_a_person()\n", "                pass\n",
+        f"{_TESTS}/test_attention.py::test_a_job_that_an_older_sweeper_queued_again_does_not_repeat_it",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+def test_every_planted_bug_is_caught(tmp_path: Path) -> None:
+    place = copy_tree(tmp_path / "tree")
+    for bug in BUGS:
+        plant(place, bug)
+    require_caught(place, *BUGS)

@@ -1,0 +1,1 @@
+"""Tests: a database of an older version, migrated to this one's schema."""

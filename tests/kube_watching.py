@@ -1,0 +1,156 @@
+"""Independent looks at a rollout in Kubernetes: they poll the API server and the Service, and know no verdicts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import httpx
+
+from norn_tasks.adapters.kubernetes.api import Api
+
+Shown = Callable[[list[dict[str, Any]]], bool]
+PAUSE = 0.1
+"""Seconds between two polls: with the time of a poll itself, more than five a second."""
+
+
+@dataclass
+class Polling:
+    """A thread that does one thing again and again while a block runs."""
+
+    PAUSE: ClassVar[float] = PAUSE
+    _over: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._over.wait(self.PAUSE):
+            self.poll()
+
+    def poll(self) -> None:
+        """Does it once."""
+        raise NotImplementedError
+
+
+@dataclass
+class Sighting(Polling):
+    """Notes when the objects of an app show a fact for the first time."""
+
+    api: Api
+    app: str
+    fact: Shown
+    at: float | None = None
+    """The moment (`time.time`); none while it was not seen."""
+
+    def poll(self) -> None:
+        """Looks at the pods, their events and the ReplicaSets."""
+        if self.at is None:
+            mine = f"norn.io/app={self.app}"
+            things = [*self.api.all_of("Pod", mine), *self.api.all_of("ReplicaSet", mine), *self.api.all_of("Event")]
+            if self.fact([each for each in things if _concerns(each, self.app)]):
+                self.at = time.time()
+
+
+@dataclass
+class Visitor(Polling):
+    """Asks a webserver again and again, on a connection of its own each time."""
+
+    url: str
+    good: str
+    asked: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def poll(self) -> None:
+        """Asks once."""
+        self.asked += 1
+        try:
+            answer = httpx.get(self.url, timeout=5)
+            if (answer.status_code, answer.text.strip()) != (200, self.good):
+                self.failures.append(f"{answer.status_code} {answer.text[:40]!r}")
+        except httpx.HTTPError as error:
+            self.failures.append(repr(error))
+
+
+@dataclass
+class Thief(Polling):
+    """Takes a key out of each secret of an app as soon as it is there."""
+
+    PAUSE = 0.02
+
+    api: Api
+    app: str
+    key: str
+
+    def poll(self) -> None:
+        """Replaces the secrets that have the key."""
+        for each in self.api.all_of("Secret", f"norn.io/app={self.app}"):
+            if self.key in each.get("data", {}):
+                self.api.delete(each)
+                kept = {name: each["metadata"][name] for name in ("name", "labels", "annotations")}
+                data = {name: value for name, value in each["data"].items() if name != self.key}
+                self.api.create({"apiVersion": "v1", "kind": "Secret", "metadata": kept, "data": data})
+
+
+def _concerns(thing: dict[str, Any], app: str) -> bool:
+    return thing["kind"] != "Event" or thing["involvedObject"]["name"].startswith(f"{app}-")
+
+
+def waits(*reasons: str) -> Shown:
+    """Returns the fact that a container waits for one of these reasons."""
+    return lambda things: any(
+        (each.get("state", {}).get("waiting") or {}).get("reason") in reasons for each in _states(things)
+    )
+
+
+def ended(reason: str) -> Shown:
+    """Returns the fact that a container ended for this reason."""
+    return lambda things: any(
+        (each.get(state, {}).get("terminated") or {}).get("reason") == reason
+        for each in _states(things)
+        for state in ("state", "lastState")
+    )
+
+
+def ended_again() -> Shown:
+    """Returns the fact that a container ended, was started again and ended again."""
+    return lambda things: any(
+        each.get("restartCount", 0) > 0 and "terminated" in each.get("state", {}) for each in _states(things)
+    )
+
+
+def happened(reason: str, words: str = "") -> Shown:
+    """Returns the fact that there is an event with this reason and these words."""
+    return lambda things: any(
+        each["kind"] == "Event" and each.get("reason") == reason and words in each.get("message", "") for each in things
+    )
+
+
+def either(*facts: Shown) -> Shown:
+    """Returns the fact that one of these facts holds."""
+    return lambda things: any(fact(things) for fact in facts)
+
+
+def condition(kind: str, status: str, words: str = "") -> Shown:
+    """Returns the fact that a pod or a ReplicaSet has this condition."""
+    return lambda things: any(
+        (each["type"], each["status"]) == (kind, status) and words in each.get("message", "")
+        for thing in things
+        for each in thing.get("status", {}).get("conditions") or []
+    )
+
+
+def _states(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for thing in things for each in thing.get("status", {}).get("containerStatuses") or []]

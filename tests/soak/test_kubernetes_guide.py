@@ -1,0 +1,74 @@
+"""The four apps of the product's guide on a real Kubernetes cluster: the two that run for long live there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import clean_up, new_stack
+from tests.e2e.stack import Stack
+from tests.e2e.test_guide import APPS, ENDS, GUIDE, engine
+from tests.kube import KubeKit, started
+from tests.servers import Broker, Postgres, wait_until
+
+KINDS = "deployment,service,secret,pdb,pvc"
+OBJECTS = {"mail-agent": ["Deployment", "Service"], "queue-processor": ["Deployment"]}
+
+__all__ = ["engine"]
+
+
+@pytest.fixture(scope="module")
+def kube() -> KubeKit:
+    """The cluster."""
+    return started()
+
+
+@pytest.fixture(scope="module")
+def namespace(kube: KubeKit) -> Iterator[str]:
+    """A namespace that is removed afterwards."""
+    with kube.namespace(f"guide-{os.getpid()}") as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path) -> Iterator[Stack]:
+    """A whole Norn with the cluster, and the four apps: forged and deployed."""
+    home = private_dir / "guide"
+    home.mkdir()
+    broker = Broker(home / "broker")
+    environment = {name: kube.environment[name] for name in ("KUBECONFIG", "NORN_REGISTRY_URL")}
+    stack = new_stack(postgres, broker.url, home, NORN_KUBE_NAMESPACE=namespace, **environment)
+    try:
+        stack.start()
+        for name in APPS:
+            shutil.copytree(GUIDE / name, stack.apps / name)
+            stack.norn("forge", name)
+        for name in APPS:
+            job = int(stack.json("deploy", name, "--detach")["job"])
+            assert stack.await_state(job, ENDS, 900)["state"] == "succeeded", stack.job(job)["error"]
+        yield stack
+    finally:
+        stack.stop()
+        clean_up(stack)
+        broker.stop()
+
+
+def test_the_guides_apps_live_where_their_roles_say(norn: Stack, kube: KubeKit, namespace: str) -> None:
+    for name in APPS:
+        found = [each["kind"] for each in kube.objects(namespace, KINDS, f"norn.io/app={name}")]
+        assert (name, sorted(found)) == (name, OBJECTS.get(name, []))
+
+
+def test_mail_agent_serves_on_its_service(norn: Stack, kube: KubeKit, namespace: str) -> None:
+    (service,) = kube.objects(namespace, "service", "norn.io/app=mail-agent")
+    answer = httpx.get(f"http://{service['spec']['clusterIP']}/health", timeout=20)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_queue_processor_works(norn: Stack) -> None:
+    wait_until(lambda: b"job 1: " in norn.norn("logs", "queue-processor").stdout, 60, "it logs its first job")

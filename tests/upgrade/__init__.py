@@ -1,0 +1,1 @@
+"""Tests: a database of an older version, and what brings it to today's."""
