@@ -23,7 +23,7 @@ demo:          ## deploy the four apps of examples/, use them, break one
 test:          ## all checks and all tests
 	@deploy/prepare test
 	@$(MAKE) --no-print-directory check
-	pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	python -m tests.whole
 
 check:         ## format, lint, types, layers
 	@deploy/prepare check

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +20,46 @@ import redis
 
 from norn_tasks.embedded.stores import broker
 
+PORTS = range(19000, 29000)
+"""Below the ports of outgoing connections (`ip_local_port_range`), so that none of these takes a port in between."""
 
-def free_port() -> int:
-    """Answers a port that nobody listens on now."""
+
+def free_port(count: int = 1) -> int:
+    """Returns the first of `count` ports that nobody listens on, and that no other test of this machine gets soon.
+
+    A file that all test processes share counts them: a test may take minutes until it listens on its port.
+    """
+    with (Path(tempfile.gettempdir()) / "norn-test-ports").open("a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        first = _first_free(int(counter.read() or PORTS.start), count)
+        counter.truncate(0)
+        counter.write(str(first + count))
+    return first
+
+
+def _first_free(start: int, count: int) -> int:
+    """Returns the first port from `start` on that begins `count` free ones; the search wraps at the end of `PORTS`."""
+    tried = 0
+    while tried < len(PORTS):
+        if start + count > PORTS.stop:
+            start = PORTS.start
+        taken = next((port for port in range(start, start + count) if not _is_free(port)), None)
+        if taken is None:
+            return start
+        tried += taken + 1 - start
+        start = taken + 1
+    raise AssertionError(f"no {count} free ports in a row among {PORTS.start} to {PORTS.stop - 1}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def allowed(seconds: float) -> float:

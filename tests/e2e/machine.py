@@ -24,7 +24,7 @@ class Machine:
         self.home, self.apps = home, home / "apps"
         self.name = f"app-{uuid.uuid4().hex[:8]}"
         """An app of this run: by it its containers are told from others on the engine."""
-        port, first = free_port(), free_port()
+        port, first = free_port(), free_port(6)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
             "PATH": f"{BIN}:{os.environ['PATH']}", "NORN_APPS_DIR": str(self.apps), "NORN_PORT": str(port),

@@ -32,7 +32,7 @@ class Stack:
         self.apps.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        first = free_port()
+        first = free_port(51)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
             "PATH": f"{BIN}:{os.environ['PATH']}",

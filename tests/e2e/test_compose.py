@@ -83,7 +83,7 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
     broker.client().config_set("requirepass", PASSWORD)
     postgres.execute("CREATE ROLE norn SUPERUSER LOGIN")
     postgres.execute("CREATE DATABASE norn OWNER norn")
-    port, first = free_port(), free_port()
+    port, first = free_port(), free_port(51)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
     project = f"norn-test-{os.getpid()}"
     compose = Compose(
@@ -110,13 +110,22 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
         compose.run("build", "--quiet", "api")
         compose.run("run", "--rm", "--no-deps", "schema")
         compose.run("up", "--detach", "--no-deps", "--scale", f"worker-invoke={INVOKE_WORKERS}", *SERVICES)
-        wait_until(lambda: _answers(port), 90, "the API answers")
+        _await_api(compose, port)
         yield compose
     finally:
         _tidy(compose, project, postgres.url("norn"))
         broker.stop()
         postgres.execute("DROP DATABASE norn WITH (FORCE)")
         postgres.execute("DROP ROLE norn")
+
+
+def _await_api(compose: Compose, port: int) -> None:
+    """Waits until the API responds; a failure shows what the containers are and what they printed."""
+    try:
+        wait_until(lambda: _answers(port), 180, "the API answers")
+    except AssertionError as error:
+        seen = [compose.run(*words, check=False).stdout for words in (("ps",), ("logs", "--tail", "40"))]
+        raise AssertionError("\n".join([str(error), *seen])) from error
 
 
 def _answers(port: int) -> bool:

@@ -28,7 +28,7 @@ class Clone:
 
     def __init__(self, home: Path) -> None:
         self.home, self.instance = home, ""
-        first = free_port()
+        first = free_port(10)
         ports = {"PORT": free_port(), "ROUTER_PORT_FIRST": first, "ROUTER_PORT_LAST": first + 9}
         kept = {name: value for name, value in os.environ.items() if not NOT_A_NEWCOMERS.match(name)}
         self._environment = kept | {f"NORN_{name}": str(port) for name, port in ports.items()}

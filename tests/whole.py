@@ -1,0 +1,49 @@
+"""Runs all tests, four at a time, and those that failed beside others once more alone: what `make test` calls.
+
+Four tests at once on two cores can make a limit of the design expire that holds when a test has the machine to itself.
+Such a test fails twice if what it states is wrong. Tests without processes of their own get no second run, and neither
+do failures in more than three files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+WITH_PROCESSES = ("tests/contract/", "tests/e2e/", "tests/integration/")
+MOST_FILES = 3
+
+
+def may_run_alone(failed: list[str]) -> bool:
+    """Returns whether these node ids get a second run."""
+    files = {node.partition("::")[0] for node in failed}
+    return 0 < len(files) <= MOST_FILES and all(file.startswith(WITH_PROCESSES) for file in files)
+
+
+def _pytest(*arguments: str) -> int:
+    return subprocess.call([sys.executable, "-m", "pytest", "-q", *arguments])
+
+
+def main() -> int:
+    """Returns pytest's exit code: of the first run, or of the second one if there was one."""
+    LAST_FAILED.unlink(missing_ok=True)
+    code = _pytest(*AT_ONCE, *sys.argv[1:])
+    failed = sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
+    if code != pytest.ExitCode.TESTS_FAILED or not may_run_alone(failed):
+        return code
+    names = "\n".join(f"  {node}" for node in failed)
+    print(f"\nThese failed beside others, and are run alone now:\n{names}", flush=True)
+    code = _pytest(*failed)
+    if code == pytest.ExitCode.OK:
+        print(f"\nCROWDED: these passed alone, and failed beside others (shown above):\n{names}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
