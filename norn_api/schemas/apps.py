@@ -102,6 +102,18 @@ class LiveSummary(ResponseModel):
     at: datetime | None
 
 
+class UsageResponse(ResponseModel):
+    """The processors and memory in use."""
+
+    cpus: float | None = Field(examples=[0.25])
+    """How many processors were in use between the last two measurements; null before the second one."""
+    memory: int = Field(examples=[33_554_432])
+    """The bytes of memory in use, without files that the kernel may drop at any time."""
+    memory_limit: int | None = Field(examples=[536_870_912])
+    """The bytes of memory to which it is held; null for no limit."""
+    measured_at: datetime
+
+
 class ReplicaResponse(ResponseModel):
     """One replica as the last observation saw it."""
 
@@ -111,6 +123,8 @@ class ReplicaResponse(ResponseModel):
     restarts: int
     healthy: bool | None
     message: str
+    usage: UsageResponse | None = None
+    """Null if its cluster measures none, as Kubernetes, or it was not measured yet."""
 
 
 class JobSummary(ResponseModel):
@@ -198,6 +212,8 @@ class AppResponse(ResponseModel):
     message: str
     """The message of that observation."""
     replicas: list[ReplicaResponse]
+    usage: UsageResponse | None
+    """The sum of its replicas that were measured, with the time of the oldest measurement; null if none was."""
     running_job: JobSummary | None
 
 

@@ -12,13 +12,13 @@ from norn_api.schemas.apps import (
     ForgeSummary,
     JobSummary,
     LiveSummary,
-    ReplicaResponse,
     ReplicasSummary,
     RunSummary,
 )
 from norn_api.schemas.common import MistakeResponse, Why
 from norn_api.schemas.cron import Pause, ScheduleOverride, ScheduleResponse, TickResponse
 from norn_api.schemas.jobs import DeploymentResponse
+from norn_api.web.usages import replica_response, usage_sum
 from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
@@ -37,6 +37,7 @@ def app_response(settings: Settings, app: AppView) -> AppResponse:
 def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
     """Returns the members of an app's response."""
     known, spec, live = app.known, app.known.spec, app.live
+    replicas = [replica_response(each) for each in app.workload.replicas] if app.workload else []
     return {
         "name": app.name,
         "role": app.role,
@@ -63,7 +64,8 @@ def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
         "mistakes": [MistakeResponse.model_validate(mistake) for mistake in known.mistakes],
         "seen_at": app.workload.seen_at if app.workload else None,
         "message": app.workload.message if app.workload else "",
-        "replicas": [ReplicaResponse(**replica) for replica in app.workload.replicas] if app.workload else [],
+        "replicas": replicas,
+        "usage": usage_sum([each.usage for each in replicas if each.usage is not None]),
         "running_job": JobSummary(id=app.running_job[0], kind=app.running_job[1]) if app.running_job else None,
     }
 

@@ -10,6 +10,7 @@ from norn_cli.display.bar import bar
 from norn_cli.display.output import Column
 from norn_cli.display.times import ago, between, duration, local, span
 from norn_cli.display.trouble import last_deploy_failed
+from norn_cli.display.usage import cpus, memory
 
 
 def app_state(app: Json) -> str:
@@ -100,6 +101,8 @@ REPLICAS = (
     Column("RELEASE", _field("release")),
     Column("HEALTHY", lambda row: {True: "yes", False: "no", None: ""}[row.get("healthy")]),
     Column("RESTARTS", _field("restarts")),
+    Column("CPU", lambda row: cpus(row.get("usage"))),
+    Column("MEMORY", lambda row: memory(row.get("usage"))),
     Column("MESSAGE", _field("message")),
 )
 JOBS = (

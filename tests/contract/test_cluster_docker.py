@@ -18,6 +18,7 @@ from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker_cluster import addresses
 from norn_tasks.adapters.docker_cluster import policy as replica_policy
 from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, RolloutFailed, Stopped
+from norn_tasks.domain.jobs.app_status import ReplicaUsage
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.jobs.replica import Replica
 from norn_tasks.ports import Mount, Workload
@@ -27,7 +28,7 @@ from tests.contract.conftest import IMAGE
 from tests.contract.cuttable import CuttableEngine
 from tests.fakes.replicas import FakeReplicas
 from tests.fakes.stop import FakeStop, FakeWatch
-from tests.servers import wait_until
+from tests.servers import allowed, wait_until
 
 T = TypeVar("T")
 
@@ -50,6 +51,27 @@ def inspected(engine: EngineClient, world: World) -> dict[str, Any]:
     [container] = world.containers()
     found: dict[str, Any] = engine.ask(lambda client: client.inspect_container(container))
     return found
+
+
+# What replicas use
+
+
+def test_a_look_measures_the_processors_and_the_memory_of_a_replica(world: World) -> None:
+    busy = replace(world.worker, argv=sh("while :; do :; done"), cpus=0.5, memory=64 * MIB)
+    world.roll(busy)
+    first = used(world)
+    wait_until(lambda: used(world).at > first.at + 2, allowed(10), "a second measurement")
+    second = used(world)
+    rate = (second.cpu_seconds - first.cpu_seconds) / (second.at - first.at)
+    assert 0.05 < rate < 0.75, rate
+    assert 0 < second.memory < 64 * MIB and second.memory_limit == 64 * MIB
+
+
+def used(world: World) -> ReplicaUsage:
+    """What the app's one replica uses by a look."""
+    usage = world.status().replicas[0].usage
+    assert usage is not None
+    return usage
 
 
 # The policy

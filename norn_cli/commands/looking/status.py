@@ -12,6 +12,7 @@ from norn_cli.display.output import Fact, Output, Style, Styled
 from norn_cli.display.tables import APPS, CALLS, REPLICAS, RUNS, app_state, ready_of_wanted, short
 from norn_cli.display.times import ago, local
 from norn_cli.display.trouble import last_deploy_failed, trouble_of
+from norn_cli.display.usage import usage_of
 from norn_cli.errors import mistake_line
 from norn_cli.options import ROLES, app_argument
 from norn_cli.options import command as norn_command
@@ -104,6 +105,7 @@ def _facts(app: Json) -> Iterator[Fact]:
     yield "cluster", app.get("cluster")
     yield "last deploy", _last(app.get("last_deployment"))
     yield "uptime", _uptime(app.get("uptime"))
+    yield "uses", usage_of(app)
     yield "seen", ago(app.get("seen_at"))
 
 

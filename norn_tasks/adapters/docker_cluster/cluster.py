@@ -20,11 +20,12 @@ from norn_tasks.adapters.docker_cluster.logs import Logs
 from norn_tasks.adapters.docker_cluster.looks.checks import checked, sightings
 from norn_tasks.adapters.docker_cluster.looks.ends import ends
 from norn_tasks.adapters.docker_cluster.looks.status import status
+from norn_tasks.adapters.docker_cluster.looks.usage import measured
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
 from norn_tasks.adapters.docker_cluster.rollout import Rollout
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
 from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, NotFound, StepFailed, Stopped
-from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.app_status import ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.replica import ReplicaEnd
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.ports import ExecCommand, Replicas, RouterPorts, Stop, Terminal, Watch, Workload
@@ -123,8 +124,9 @@ class DockerCluster:
             app: joined(seen, self._replicas.of_app(app)) for app, seen in looks.items() if isinstance(seen, tuple)
         }
         found = dict(zip(worlds, checked(tuple(worlds.values())), strict=True))
+        usage = measured(self._engine, [each for world in found.values() for each in world.replicas])
         return tuple(
-            WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended)
+            WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended, usage)
             for app, seen in looks.items()
         )
 
@@ -170,9 +172,13 @@ class DockerCluster:
         self._engine.promptly(lambda _: addresses.ensure(self._engine), watch.stop)
 
 
-def _status(app: str, world: World, ended: Mapping[str, list[ReplicaEnd]]) -> WorkloadStatus:
-    """Returns the status of an app with its checks and the ends of its live replicas."""
+def _status(
+    app: str, world: World, ended: Mapping[str, list[ReplicaEnd]], usage: Mapping[str, ReplicaUsage]
+) -> WorkloadStatus:
+    """Returns the status of an app with its checks, the ends of its live replicas, and what they use."""
     seen = sightings(world)
     return replace(
-        status(app, world), sightings=seen, ends=tuple(end for each in seen for end in ended.get(each.container, ()))
+        status(app, world, usage=usage),
+        sightings=seen,
+        ends=tuple(end for each in seen for end in ended.get(each.container, ())),
     )

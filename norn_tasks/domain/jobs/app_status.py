@@ -20,6 +20,24 @@ class ForgeState(StrEnum):
 
 
 @dataclass(frozen=True)
+class ReplicaUsage:
+    """The processor time and the memory of one replica, as its engine measured them."""
+
+    container: str
+    """The container that was measured."""
+    at: float
+    """The time of the measurement, in seconds since 1970."""
+    cpu_seconds: float
+    """The processor time that its program has used since its start."""
+    memory: int
+    """The bytes of memory that it uses, without the files that the kernel may drop at any time."""
+    memory_limit: int | None = None
+    """The bytes of memory to which it is held; none for no limit."""
+    cpus: float | None = None
+    """The processors that it used since the measurement before; none for its first one."""
+
+
+@dataclass(frozen=True)
 class ReplicaStatus:
     """A replica as its cluster reports it."""
 
@@ -35,6 +53,8 @@ class ReplicaStatus:
     """The result of its health check; none when it has no check."""
     message: str = ""
     """The cluster's reason for a bad state."""
+    usage: ReplicaUsage | None = None
+    """The processors and memory that it uses; none if its cluster does not measure them, or it does not run."""
 
 
 @dataclass(frozen=True)

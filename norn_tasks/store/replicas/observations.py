@@ -17,6 +17,7 @@ from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.queue import slots
 from norn_tasks.store.replicas import health, repairs
+from norn_tasks.store.replicas.usage import compared
 from norn_tasks.store.tables import (
     AppRow,
     CronExecutionRow,
@@ -65,7 +66,7 @@ def _keep(tx: Tx, status: WorkloadStatus) -> None:
     values = {
         "wanted": status.wanted,
         "ready": status.ready,
-        "replicas": [asdict(replica) for replica in status.replicas],
+        "replicas": [asdict(each) for each in compared(status.replicas, before.replicas if before else ())],
         "message": status.message,
         "seen_at": text("clock_timestamp()"),
     }

@@ -20,6 +20,14 @@ SELECT count(*) AS beats, coalesce(max(lag_seconds), 0)::float8 AS lag FROM beat
  WHERE seen_at > clock_timestamp() - interval '15 s'""")
 
 
+_USAGE = text("""
+SELECT w.app, r ->> 'name' AS replica, sum((r -> 'usage' ->> 'cpus')::float8) AS cpus,
+       sum((r -> 'usage' ->> 'memory')::float8) AS memory,
+       max(extract(epoch FROM clock_timestamp()) - (r -> 'usage' ->> 'at')::float8)::float8 AS age
+  FROM workload_status w CROSS JOIN jsonb_array_elements(w.replicas) r
+ WHERE jsonb_typeof(r -> 'usage') = 'object' GROUP BY w.app, replica""")
+
+
 def gauges(tx: Tx) -> Gauges:
     """Returns every gauge; a class without work or workers has zeros."""
     found: Gauges = {name: {(str(c),): 0.0 for c in JobClass} for name in _PER_CLASS}
@@ -33,7 +41,17 @@ def gauges(tx: Tx) -> Gauges:
         found["norn_worker_slots"][row["class"],] = row["slots"]
         found["norn_worker_busy"][row["class"],] = row["busy"]
     beats = tx.execute(_BEATS).one()
-    return {**found, "norn_beats": {(): beats.beats}, "norn_beat_lag_seconds": {(): beats.lag}}
+    return {**found, **_usage(tx), "norn_beats": {(): beats.beats}, "norn_beat_lag_seconds": {(): beats.lag}}
+
+
+def _usage(tx: Tx) -> Gauges:
+    """Returns the usage of each replica; two of one name, while one takes over from the other, are one sum."""
+    rows = tx.execute(_USAGE).all()
+    return {
+        "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},
+        "norn_replica_memory_bytes": {(row.app, row.replica): row.memory for row in rows},
+        "norn_replica_usage_age_seconds": {(row.app, row.replica): max(0.0, row.age) for row in rows},
+    }
 
 
 _PER_CLASS = (

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.requests import RestartJobRequest
 from norn_tasks.domain.jobs.writes import WorkloadSeen
 from norn_tasks.store import tables as t
@@ -254,6 +254,25 @@ def test_state_follows_the_last_look(api: Api, ready: int, state: str) -> None:
         observations.workload_seen(tx, {}, WorkloadSeen("docker", (seen,), complete=True))
     app = api.get("/api/apps/hello").json
     assert (app["state"], app["ready"], app["wanted"], app["replicas"][0]["name"]) == (state, ready, 2, "norn-hello-1")
+
+
+def test_an_app_shows_what_its_replicas_use(api: Api) -> None:
+    shared.add_live(api.database, "hello", "webserver")
+    looks = [{"a": (100.0, 5.0), "b": (100.0, 9.0)}, {"a": (110.0, 6.0), "b": (112.0, 0.5)}]
+    for look in looks:  # b was started again between them
+        replicas = [
+            ReplicaStatus(each, "running", 1, usage=ReplicaUsage(each, at, seconds, 3_000_000, 64_000_000))
+            for each, (at, seconds) in look.items()
+        ]
+        with api.database.transaction() as tx:
+            seen = WorkloadStatus("hello", 2, 2, tuple(replicas))
+            observations.workload_seen(tx, {}, WorkloadSeen("docker", (seen,), complete=True))
+    app = api.get("/api/apps/hello").json
+    assert [each["usage"]["cpus"] for each in app["replicas"]] == [0.1, None]
+    assert app["usage"] == {
+        "cpus": 0.1, "memory": 6_000_000, "memory_limit": 128_000_000, "measured_at": "1970-01-01T00:01:50Z",
+    }  # fmt: skip
+    assert api.get("/api/apps").json["items"][0]["usage"] == app["usage"]
 
 
 def test_an_app_shows_how_much_of_the_time_it_served(api: Api) -> None:

@@ -12,13 +12,16 @@ from norn_api.access.open_door import refuse_unsafe_settings
 from norn_api.metrics import METRICS, ProcessMetrics
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
 from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import WorkloadSeen
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.ledger.taking import take
 from norn_tasks.store.queue import sweeper
+from norn_tasks.store.replicas import observations
 from norn_tasks.store.upkeep import counters
 from tests import factories as shared
 from tests.integration.api import factories
@@ -64,6 +67,18 @@ def test_a_job_counts_once_with_its_claim_its_step_and_its_times(api: Api) -> No
         ("norn_step_seconds_bucket", (("le", "+Inf"), ("state", "succeeded"), ("step", "build-image"))): 1.0,
     }
     assert {key: told.get(key) for key in expected} == expected
+
+
+def test_each_replica_has_what_it_uses(api: Api) -> None:
+    shared.add_live(api.database, "hello", "webserver")
+    for at, seconds in ((100.0, 5.0), (110.0, 7.5)):
+        usage = ReplicaUsage("c1", at, seconds, 3_000_000)
+        seen = WorkloadStatus("hello", 1, 1, (ReplicaStatus("r1-1", "running", 1, usage=usage),))
+        with api.database.transaction() as tx:
+            observations.workload_seen(tx, {}, WorkloadSeen("docker", (seen,), complete=True))
+    assert sample(api, "norn_replica_cpus", app="hello", replica="r1-1") == 0.25
+    assert sample(api, "norn_replica_memory_bytes", app="hello", replica="r1-1") == 3_000_000
+    assert (sample(api, "norn_replica_usage_age_seconds", app="hello", replica="r1-1") or 0) > 1e9
 
 
 def test_what_is_counted_stays_when_its_rows_are_gone(api: Api) -> None:

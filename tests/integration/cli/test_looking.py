@@ -129,6 +129,23 @@ def test_status_of_one_app_says_how_much_of_the_time_it_served(norn, run):
     assert "99.31 % in 24 h, 100 % in 7 days; last down" in told and "exited 3" in told
 
 
+@pytest.mark.parametrize(
+    ("cluster", "usage", "expected"),
+    [
+        ("docker", {"cpus": 0.25, "memory": 32 * 2**20, "memory_limit": 2**29, "measured_at": "2026-01-01T00:00:00Z"},
+         ["0.25 CPUs, 32.0 of 512 MiB of memory, measured", "0.25 32.0 of 512 MiB"]),
+        ("docker", None, ["not measured yet"]),
+        ("kubernetes", None, ["not measured on Kubernetes"]),
+    ],
+)  # fmt: skip
+def test_status_of_one_app_says_what_it_uses(norn, run, cluster, usage, expected):
+    replica = {"name": "r4-1", "state": "running", "release": 4, "restarts": 0, "healthy": True, "message": "",
+               "usage": usage}  # fmt: skip
+    norn.on("GET", "/api/apps/blog", shapes.app(cluster=cluster, usage=usage, replicas=[replica]))
+    printed = " ".join(run("status", "blog").stdout.split())
+    assert all(each in printed for each in expected), printed
+
+
 def test_status_of_a_cron_app_tells_schedule_and_runs(norn, run):
     bad = shapes.run(state="failed", exit_code=3, stderr="no sales file\nmore")
     norn.on("GET", "/api/apps/report", {**shapes.cron_app(), "recent": [bad]})

@@ -8,14 +8,20 @@ over from another it is the number of the larger one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World
-from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
+NOT_MEASURED: Mapping[str, ReplicaUsage] = MappingProxyType({})
 
-def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
-    """Returns the status of an app; without `wanted` that number is read from the rows."""
+
+def status(
+    app: str, world: World, wanted: int | None = None, usage: Mapping[str, ReplicaUsage] = NOT_MEASURED
+) -> WorkloadStatus:
+    """Returns the status of an app; without `wanted` that number is read from the rows. `usage` is by container."""
     rows = [each.row for each in world.replicas if each.row is not None] + list(world.lost)
     wanted = _wanted(rows) if wanted is None else wanted
     missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
@@ -25,7 +31,7 @@ def status(app: str, world: World, wanted: int | None = None) -> WorkloadStatus:
         app,
         wanted,
         min(ready, wanted),
-        tuple(_replica(each) for each in sorted(world.replicas, key=_order)),
+        tuple(_replica(each, usage.get(each.id)) for each in sorted(world.replicas, key=_order)),
         f"{missing} {'replica is' if missing == 1 else 'replicas are'} gone from the engine" if missing else "",
         present,
     )
@@ -45,8 +51,8 @@ def _order(each: ReplicaContainer) -> tuple[int, int]:
     return each.generation, each.index
 
 
-def _replica(each: ReplicaContainer) -> ReplicaStatus:
-    return ReplicaStatus(each.name, each.state, each.release, each.restarts, _healthy(each), _message(each))
+def _replica(each: ReplicaContainer, usage: ReplicaUsage | None) -> ReplicaStatus:
+    return ReplicaStatus(each.name, each.state, each.release, each.restarts, _healthy(each), _message(each), usage)
 
 
 def _healthy(each: ReplicaContainer) -> bool | None:
