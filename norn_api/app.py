@@ -16,7 +16,7 @@ from norn_api.access.auth import ANONYMOUS, Authenticator, Identity
 from norn_api.access.content import ContentPolicy, policy_of
 from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
 from norn_api.access.permissions import ANYONE, CALL, Permission, permission, require
-from norn_api.routes.apps import apps, secrets, sources, specs, why
+from norn_api.routes.apps import apps, plans, secrets, sources, specs, why
 from norn_api.routes.jobs import deployments, jobs, logs, work
 from norn_api.routes.runs import cron, execs, fn, functions, oneoffs
 from norn_api.routes.server import alerts, audit, docs, events, notifications, server, tokens, workers
@@ -34,8 +34,8 @@ from norn_tasks.store.database import session
 from norn_tasks.store.fleet import disk
 
 NOUNS = (
-    server, specs, apps, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts, functions,
-    events, notifications, tokens, workers, audit,
+    server, specs, apps, plans, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts,
+    functions, events, notifications, tokens, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _HEALTH = "norn health"

@@ -22,6 +22,7 @@ class ExitCode(IntEnum):
     CONFLICT = 5
     JOB_FAILED = 6
     TIMED_OUT = 7
+    WOULD_CHANGE = 8
     INTERRUPTED = 130
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
         "validate": "Check an infraspec without a server",
         "schema": "Print the JSON Schema of infraspec.yaml, for editors",
         "apply": "Register an infraspec with the server",
+        "plan": "Show what forge and deploy would change",
         "forge": "Make an app's infrastructure",
         "deploy": "Build, test and roll out a revision",
         "rollback": "Go back to an earlier release",

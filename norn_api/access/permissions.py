@@ -66,6 +66,8 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("PUT", f"{_APP}/source"): DEPLOY,
     ("POST", f"{_APP}/validate"): READ,
     ("GET", f"{_APP}/specs"): READ,
+    ("GET", f"{_APP}/plan"): READ,
+    ("POST", f"{_APP}/plan"): READ,
     ("GET", f"{_APP}/forge"): READ,
     ("GET", f"{_APP}/forge-state"): READ,
     ("POST", f"{_APP}/forge"): DEPLOY,

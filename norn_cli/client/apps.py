@@ -42,6 +42,15 @@ class AppsClient(Transport):
         return self._send("POST", "/api/validate", params={"file": file}, content=spec.encode(),
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
+    def plan(self, app: str) -> Json:
+        """Reads what a forge and a deploy would change, by the registered infraspec."""
+        return self._get(app_path(app, "plan"))
+
+    def plan_of(self, app: str, spec: str, file: str) -> Json:
+        """Reads the same for this infraspec, without registering it."""
+        return self._send("POST", app_path(app, "plan"), params={"file": file}, content=spec.encode(),
+                          headers={"Content-Type": "text/yaml"})  # fmt: skip
+
     def work(self, app: str, verb: str, body: Json) -> Json:
         """Requests forge, deploy, rollback, restart, scale or teardown; returns the accepted job."""
         return self._send("POST", app_path(app, verb), json=body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from norn_cli.answers import Json
@@ -13,8 +15,15 @@ from norn_cli.session import Session
 def apply_file(session: Session, file: Path) -> Json:
     """Registers the infraspec with the server and returns the app; raises Refused with the file's path."""
     spec = read_spec(file)
-    try:
+    with mistakes_of(file):
         return session.client.apply(name_of(session, file, spec), spec)
+
+
+@contextmanager
+def mistakes_of(file: Path) -> Iterator[None]:
+    """Raises a refusal inside again with the file's path, as typed, in each mistake."""
+    try:
+        yield
     except Refused as error:
         raise _with_file(error, file) from error
 

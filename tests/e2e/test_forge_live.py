@@ -41,6 +41,7 @@ class Forged:
     after: list[dict[str, Any]]
     again: list[dict[str, Any]]
     said: str
+    planned: list[dict[str, Any]]
 
 
 def _write(stack: Stack, spec: str) -> None:
@@ -62,12 +63,13 @@ def forged(stack: Stack) -> Forged:
     with loss_free.Clients(url, rate=40, late=allowed(10)).at_work() as clients:
         wait_until(lambda: clients.answers["blue"] >= 200, allowed(30), "the first release answers")
         _write(stack, GREEN)
+        planned = stack.json("plan", APP)["changes"]
         stack.norn("forge", APP)
         after, green = _replicas(stack), clients.answers["green"]
         again = stack.norn("forge", APP)
         wait_until(lambda: clients.answers["green"] >= green + 400, allowed(60), "the new release answers")
     print(clients.told())
-    return Forged(clients, after, _replicas(stack), (again.stdout + again.stderr).decode())
+    return Forged(clients, after, _replicas(stack), (again.stdout + again.stderr).decode(), planned)
 
 
 def test_no_request_is_lost(forged: Forged) -> None:
@@ -90,3 +92,12 @@ def test_a_second_forge_changes_nothing_and_says_so(forged: Forged, stack: Stack
     assert forged.again == forged.after
     assert "nothing to change" in forged.said
     assert stack.rows("SELECT max(n) AS n FROM releases WHERE app = %s", APP) == [{"n": 2}]
+
+
+def test_the_plan_named_what_changed(forged: Forged) -> None:
+    assert {each["field"]: (each["before"], each["after"], each["by"]) for each in forged.planned} == {
+        "port": ("8080", "9090", "forge"),
+        "healthcheck": ("/blue", "/green", "forge"),
+        "replicas": ("2", "3", "forge"),
+        "env.COLOUR": ("blue", "green", "forge"),
+    }

@@ -24,10 +24,17 @@ def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
     if spec.role is not Role.WEBSERVER:
         return
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-internal-names'))"))
-    wanted = spec.internal_host
-    owner = tx.scalar(_OWNER, {"app": spec.app, "wanted": wanted}) or _in_directories(spec, files)
-    if owner is not None:
-        raise HostTaken(wanted, owner)
+    refusal = taken(tx, spec, files)
+    if refusal is not None:
+        raise refusal
+
+
+def taken(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> HostTaken | None:
+    """Returns the refusal of a webserver whose internal name is another app's; None if the name is free."""
+    if spec.role is not Role.WEBSERVER:
+        return None
+    owner = tx.scalar(_OWNER, {"app": spec.app, "wanted": spec.internal_host}) or _in_directories(spec, files)
+    return None if owner is None else HostTaken(spec.internal_host, owner)
 
 
 def _in_directories(spec: Infraspec, files: tuple[SpecFile, ...]) -> str | None:

@@ -108,7 +108,7 @@ def _unusable(row: Row | None, file: SpecFile) -> NornError | None:
         )
     if file.spec is None:
         return SpecInvalid(file.mistakes)
-    return _new_role(row, file.spec, f"norn forge {file.name}")
+    return new_role(row, file.spec, f"norn forge {file.name}")
 
 
 def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> Source:
@@ -119,7 +119,8 @@ def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> S
     return "directory" if has_directory else "none"
 
 
-def _new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
+def new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
+    """Returns the refusal of a spec with another role than the app was forged with; None if it is the same."""
     if row is None or row["role"] == spec.role or row["forge_state"] == "unforged":
         return None
     return Conflict(
@@ -172,9 +173,9 @@ def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool
         is not None
     )
     row = tx.execute(select(t.AppRow).where(t.AppRow.name == spec.app).with_for_update()).mappings().one()
-    new_role = _new_role(row, spec, "apply it again")
-    if new_role is not None:
-        raise new_role
+    refusal = new_role(row, spec, "apply it again")
+    if refusal is not None:
+        raise refusal
     if row["version"] == 0 or row["written"] != spec.to_json() or row["source"] != "applied":
         internal_names.take(tx, spec, spec_files.read(apps_dir))
         _write_version(tx, spec, row["version"] + 1, actor)

@@ -59,12 +59,20 @@ def mark(tx: Tx, row: Row) -> None:
 
 def require_none(tx: Tx, app: str) -> None:
     """Raises NeedsAttention when a job of the app needs attention."""
+    refusal = pending(tx, app)
+    if refusal is not None:
+        raise refusal
+
+
+def pending(tx: Tx, app: str) -> NeedsAttention | None:
+    """Returns the refusal of a forge or deploy while a job of the app needs attention; None if none does."""
     job = tx.scalar(select(JobRow.id).where(JobRow.app == app, JobRow.attention == OPEN).order_by(JobRow.id).limit(1))
-    if job is not None:
-        raise NeedsAttention(
-            f"job {job} of {app} stopped in a step that must not be repeated, and needs your attention",
-            hint=f"norn jobs show {job}, then: norn resolve {job} --done, --retry or --abandon",
-        )
+    if job is None:
+        return None
+    return NeedsAttention(
+        f"job {job} of {app} stopped in a step that must not be repeated, and needs your attention",
+        hint=f"norn jobs show {job}, then: norn resolve {job} --done, --retry or --abandon",
+    )
 
 
 def locked(tx: Tx, job: int) -> Row:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from norn_tasks.domain.infraspec import from_json
+from norn_tasks.domain.infraspec import Infraspec, from_json
 from norn_tasks.domain.infraspec.effect import differences
 from norn_tasks.domain.jobs.deployment import DeploymentKind
 from norn_tasks.domain.jobs.job import JobKind
@@ -32,18 +32,18 @@ def begun(tx: Tx, row: Row) -> Row:
     live = releases.live(tx, row["app"])
     if live is None:
         return row
-    changed = _release(tx, row, live) if _differs(tx, live, row["spec"]) else {"spec": live["spec"]}
+    changed = _release(tx, row, live) if differs(tx, live, from_json(row["spec"])) else {"spec": live["spec"]}
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(changed))
     return {**row, **changed}  # type: ignore[return-value]
 
 
-def _differs(tx: Tx, live: Row, spec: dict[str, Any]) -> bool:
-    """Returns true if the registered spec would run otherwise, and was changed after the live release was accepted.
+def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
+    """Returns true if the wanted spec would run otherwise, and was changed after the live release was accepted.
 
     A release of a repository has the spec of its revision: a registered spec that was there before does not undo it.
     """
     release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
-    before, wanted = tx.scalar(release), from_json(spec)
+    before = tx.scalar(release)
     if before is not None and not differences(from_json(before), wanted):
         return False
     return bool(differences(from_json(live["spec"]), wanted))

@@ -456,3 +456,13 @@ def test_the_infraspecs_that_were_applied_are_listed(api: Api) -> None:
         (1, 1, "admin"),
     ]
     assert api.get("/api/apps/nothere/specs").status_code == 404
+
+
+def test_a_plan_of_an_infraspec_is_made_before_it_is_applied(api: Api) -> None:
+    sent = api.post("/api/apps/hello/plan", data=HELLO, headers={"Content-Type": "text/yaml"})
+    assert sent.status_code == 200, sent.json
+    assert sent.json["changed"] and api.get("/api/apps/hello").status_code == 404
+
+
+def test_a_plan_needs_an_app_or_an_infraspec(api: Api) -> None:
+    assert api.get("/api/apps/nothere/plan").status_code == 404

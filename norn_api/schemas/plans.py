@@ -1,0 +1,47 @@
+"""Models of a plan: the changes that a forge and a deploy would make."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from norn_api.schemas.common import ResponseModel
+from norn_tasks.domain.infraspec.effect import Part, Verb
+
+
+class PlannedChange(ResponseModel):
+    """One field of the live release that gets another value; null where the field is not set."""
+
+    field: str = Field(examples=["env.COLOUR"])
+    part: Part = Field(examples=["workload"])
+    before: str | None = Field(examples=["blue"])
+    after: str | None = Field(examples=["green"])
+    by: Verb = Field(examples=["forge"])
+    """The verb that makes it so."""
+
+
+class PlannedCreation(ResponseModel):
+    """A part that a forge makes because the app is not forged."""
+
+    part: Part = Field(examples=["schedule"])
+    what: str = Field(examples=["schedule 0 2 * * * (UTC)"])
+
+
+class BlockerResponse(ResponseModel):
+    """A reason why a forge or a deploy would be refused or fail."""
+
+    sentence: str = Field(examples=["the secret API_KEY is not set"])
+    hint: str = Field(examples=["norn secrets set blog API_KEY"])
+
+
+class PlanResponse(ResponseModel):
+    """The changes that a forge and a deploy of an app would make; nothing was changed."""
+
+    name: str = Field(examples=["blog"])
+    changed: bool
+    """Whether anything would change."""
+    makes_release: bool
+    """Whether a forge makes a release of the live image and rolls it out."""
+    live_release: int | None = Field(examples=[3])
+    creates: list[PlannedCreation]
+    changes: list[PlannedChange]
+    blockers: list[BlockerResponse]
