@@ -79,7 +79,10 @@ class Settings(BaseModel):
     broker_url: str = Field("", description="Redis-protocol broker; empty: the embedded one of the data directory")
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
     registry_url: str = Field("", description="registry through which engines share images; empty: one engine only")
-    registry_config: Path | None = Field(None, description="docker's config.json with the registry's credentials")
+    registry_config: Path | None = Field(
+        None,
+        description="docker's config.json with the credentials of registries, also of apps' own",
+    )
     docker_host: str = Field("", description="engine address; empty: DOCKER_HOST, else unix:///var/run/docker.sock")
 
     age_key_file: Path | None = Field(None, description="file of the private key that opens secrets")

@@ -9,7 +9,8 @@ from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.disk import EngineDisks
 from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
-from norn_tasks.adapters.docker.registry import Registry
+from norn_tasks.adapters.docker.registry import Registries, Registry
+from norn_tasks.adapters.docker.registry_images import DockerRegistryImages
 from norn_tasks.adapters.docker.volumes import DockerVolumes
 from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.docker_cluster.collecting import LastLines, LogCollector
@@ -133,9 +134,12 @@ def _kubernetes(settings: Settings, database: Database, instance: str) -> Kubern
         loaded=settings.kube_images == "loaded",
         storage_class=settings.kube_storage_class,
     )
-    registry = Registry.at(settings.registry_url, settings.registry_config)
-    login = registry.login_of_nodes if registry is not None else str
+    login = _registries(settings).login_of_nodes
     return KubernetesCluster(kube_api(settings), site, JobLeases(database, settings.self_stop_seconds), login)
+
+
+def _registries(settings: Settings) -> Registries:
+    return Registries(Registry.at(settings.registry_url, settings.registry_config), settings.registry_config)
 
 
 def kept_logs(settings: Settings) -> KeptLogDirectory:
@@ -188,8 +192,9 @@ def tools(
             workspace,
             _build_limits(settings),
             BuildQueueRows(database, engine_identity(settings), wake),
-            registry=Registry.at(settings.registry_url, settings.registry_config),
+            registry=_registries(settings).own,
         ),
+        registry_images=DockerRegistryImages(engine, workspace, _build_limits(settings), _registries(settings), name),
         clusters={each.name: each for each in _clusters(settings, database, engine, name)},
         engines=_engines(settings, docker),
         runtimes=_runtimes(settings, docker, InternalNames(database)),

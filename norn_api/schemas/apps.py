@@ -180,9 +180,9 @@ class AppResponse(ResponseModel):
     role: str | None = Field(examples=["webserver"])
     state: str = Field(examples=["running"])
     source: str = Field(examples=["git"])
-    """`git`, `upload`, `directory`, or `none`: there is no source to deploy."""
+    """`image`, `git`, `upload`, `directory`, or `none`: there is no source to deploy."""
     origin: str | None
-    """The repository's address or the directory."""
+    """The image's reference, the repository's address or the directory."""
     directory: str | None
     """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as it exists."""
     upload: UploadSummary | None

@@ -106,7 +106,7 @@ class DeployRequest(RequestModel):
     """The revision to deploy."""
 
     ref: Text | None = Field(None, examples=["main"])
-    """Branch, tag or commit; the default is the spec's branch. Only for an app of a repository."""
+    """Branch, tag or commit of a repository, by default the spec's branch; tag or digest of an image."""
     source: Text | None = Field(None, pattern=f"^{UPLOADED}$", examples=[None])
     """Revision of an uploaded source; the default is the newest one."""
 

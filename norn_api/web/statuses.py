@@ -74,7 +74,8 @@ def _origin(app: AppView) -> str | None:
     found = app.known.app
     if found is None:
         return None
-    return found.spec.repo.url if found.source == "git" else found.origin
+    named = {"git": found.spec.repo.url, "image": found.spec.image}
+    return named.get(found.source, found.origin)
 
 
 def forge_summary(app: AppView) -> ForgeSummary:

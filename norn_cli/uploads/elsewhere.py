@@ -47,12 +47,16 @@ def _deployed(known: Json) -> str:
     source, origin = known.get("source"), known.get("origin")
     if source == "upload":
         return f"what was uploaded last, {(known.get('upload') or {}).get('revision')}"
-    words = {"git": f"what was pushed to {origin}", "directory": f"{origin}, which the server reads"}
+    words = {
+        "git": f"what was pushed to {origin}", "directory": f"{origin}, which the server reads",
+        "image": f"the image {origin}",
+    }  # fmt: skip
     return words.get(str(source), "")
 
 
 def _instead(session: Session, here: Path) -> str:
-    if uploading.local(session, here).of_repository:
+    local = uploading.local(session, here)
+    if local.of_repository:
         return "what is changed here must be pushed first"
     word = str(here) if is_path(str(here)) else f"./{here}"
-    return f"norn deploy {word} uploads the directory here"
+    return f"norn deploy {word} {'applies the infraspec' if local.of_image else 'uploads the directory'} here"

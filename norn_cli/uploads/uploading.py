@@ -21,12 +21,13 @@ from norn_cli.uploads.packing import Packed
 
 @dataclass(frozen=True)
 class Local:
-    """A directory with an infraspec: the app it names, and whether that says `repo.url`."""
+    """A directory with an infraspec: the app it names, and whether that says `repo.url` or `image`."""
 
     directory: Path
     app: str
     dockerfile: str
     of_repository: bool
+    of_image: bool = False
 
     @property
     def spec(self) -> Path:
@@ -44,7 +45,8 @@ def local(session: Session, directory: Path) -> Local:
     repository, build = _section(values, "repo"), _section(values, "build")
     dockerfile = build.get("dockerfile")
     name = name_of(session, file, text)
-    return Local(directory, name, dockerfile if isinstance(dockerfile, str) else "Dockerfile", "url" in repository)
+    recipe = dockerfile if isinstance(dockerfile, str) else "Dockerfile"
+    return Local(directory, name, recipe, "url" in repository, "image" in values)
 
 
 def _section(values: Json, name: str) -> Json:
@@ -71,7 +73,7 @@ def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> No
         )
     until = time.monotonic() + waiting.timeout if waiting.timeout else None
     app = _applied(session, place)
-    revision = _uploaded(session, place)
+    revision = None if place.of_image else _uploaded(session, place)
     if (app.get("forge") or {}).get("state") != "forged":
         _forge(session, place.app, _left(waiting, until))
     accepted = session.client.work(place.app, "deploy", {"source": revision})
@@ -81,13 +83,17 @@ def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> No
 def _applied(session: Session, place: Local) -> Json:
     """Applies the spec; an app of a directory that the server sees keeps the one that is there."""
     app = known(session, place.app)
-    if app is not None and app.get("source") in ("directory", "upload") and app.get("origin"):
+    if app is not None and app.get("directory" if app.get("source") == "image" else "origin") and _has_files(app):
         return app
     applied = apply_file(session, place.spec)
     _print_step(session, "apply-spec", f"{place.app}: {applied['role']}" + (", new" if app is None else ""))
     for notice in applied.get("notices") or []:
         session.output.say(f"note: {notice}")
     return applied
+
+
+def _has_files(app: Json) -> bool:
+    return app.get("source") in ("directory", "upload", "image")
 
 
 def _uploaded(session: Session, place: Local) -> str:

@@ -1,9 +1,10 @@
-"""The source of a deploy, frozen into its job: a repository, an upload or a directory."""
+"""The source of a deploy, frozen into its job: an image, a repository, an upload or a directory."""
 
 from __future__ import annotations
 
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.jobs.requests import DirectorySource, GitSource, Source, UploadSource
+from norn_tasks.domain.jobs.requests import DirectorySource, GitSource, ImageSource, Source, UploadSource
+from norn_tasks.domain.sources import image_reference
 from norn_tasks.store.apps import uploads
 from norn_tasks.store.apps.registry import FoundApp
 from norn_tasks.store.database.session import Tx
@@ -14,6 +15,8 @@ def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None
 
     Raises InvalidRequest for a ref of a source without refs, NotFound for a revision that is not kept.
     """
+    if found.source == "image" and found.spec.image is not None:
+        return _image_source(found.name, found.spec.image, ref, revision)
     url = found.spec.repo.url
     if found.source == "git" and url is not None:
         if revision is not None:
@@ -34,6 +37,13 @@ def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None
         hint=f"norn deploy ./{found.name} uploads its directory; or set repo.url in its infraspec.yaml, or put its "
         "directory into NORN_APPS_DIR",
     )
+
+
+def _image_source(app: str, image: str, ref: str | None, revision: str | None) -> ImageSource:
+    if revision is not None:
+        raise InvalidRequest(f"source: {app} is deployed from the image {image}", hint=f"norn deploy {app} [TAG]")
+    named = image_reference.parse(image)
+    return ImageSource(str(named.at(ref) if ref is not None else named))
 
 
 def _refuse_ref(found: FoundApp, ref: str | None) -> None:

@@ -26,20 +26,25 @@ class KeptSource:
 def keep_source(intake: Intake, app: str, body: Callable[[], IO[bytes]], *, actor: str) -> KeptSource:
     """Keeps the archive that `body` opens, if the app takes uploads.
 
-    Raises AppNotFound, Conflict for an app with a repository, and the errors of `archive.read`.
+    Raises AppNotFound, Conflict for an app with an image or a repository, and the errors of `archive.read`.
     """
     with intake.database.transaction() as tx:
-        _refuse_git(registry.find(tx, intake.settings.apps_dir, app))
+        _require_built(registry.find(tx, intake.settings.apps_dir, app))
     with body() as packed:
         tree = archive.read(packed, intake.settings.source_max, archive.DiscardingConsumer())
         packed.seek(0)
         with intake.database.transaction() as tx:
             found, _ = found_app(intake, tx, app)
-            _refuse_git(found)
+            _require_built(found)
             return KeptSource(tree, uploads.keep(tx, app, tree, _pieces(packed), actor))
 
 
-def _refuse_git(found: registry.FoundApp) -> None:
+def _require_built(found: registry.FoundApp) -> None:
+    if found.source == "image":
+        raise Conflict(
+            f"{found.name} is deployed from the image {found.spec.image}",
+            hint=f"norn deploy {found.name}; or remove image from its infraspec.yaml and apply it",
+        )
     if found.source == "git":
         raise Conflict(
             f"{found.name} is deployed from its repository {found.spec.repo.url}",

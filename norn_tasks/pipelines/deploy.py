@@ -1,15 +1,23 @@
 """Deploy makes a release out of a revision and lets it go live; rollback lets an earlier one go live again."""
 
 from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource
 from norn_tasks.pipelines.forge import role_of
 from norn_tasks.steps.image import BuildImage, PruneImages, PublishImage, TestImage
+from norn_tasks.steps.registry.pulling import PullImage, ResolveImage
 from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.source import CloneSource, DiscardSource
 from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Lists source, secrets, image, test, [release] and tidying: a missing secret is reported before the build."""
+    """Lists source, secrets, image, test, [release] and tidying: a missing secret is reported before the build.
+
+    An image of a registry is its own source, and is published already.
+    """
+    if isinstance(job.request_as(DeployJobRequest).source, ImageSource):
+        image = (SyncSecrets(), ResolveImage(), PullImage(), TestImage())
+        return (*image, *role_of(job).release, PruneImages(), DiscardSource())
     return (
         CloneSource(),
         SyncSecrets(),

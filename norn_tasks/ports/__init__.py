@@ -7,7 +7,7 @@ of it being set, raising `Stopped`, with what it started ended.
 
 from norn_tasks.ports.cluster import Cluster, ExecCommand, Replicas, RouterPorts, Workload
 from norn_tasks.ports.engine import Engine, RunsReach, SeenContainer
-from norn_tasks.ports.images import BuildOrder, BuildQueue, Image, Images
+from norn_tasks.ports.images import BuildOrder, BuildQueue, Image, Images, RegistryImages
 from norn_tasks.ports.kept_logs import Hiding, KeptLogs
 from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
@@ -31,6 +31,7 @@ __all__ = [
     "BuildQueue",
     "Image",
     "Images",
+    "RegistryImages",
     "Run",
     "RunClient",
     "Hooks",

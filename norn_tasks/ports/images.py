@@ -97,3 +97,28 @@ class Images(Protocol):
 
         The ids of the stages are taken from the output of the build, into which the app's own programs write.
         """
+
+
+class RegistryImages(Protocol):
+    """The images of apps whose infraspec names one of a registry instead of a build.
+
+    They have no label of ours. A tag of ours for each app keeps them on the engine.
+    """
+
+    def resolve(self, reference: str, watch: Watch) -> str:
+        """Returns the digest that a reference has in its registry now; raises RegistryFailed with the reason there."""
+
+    def pull(self, reference: str, app: str, watch: Watch) -> Image:
+        """Fetches the image that a reference by digest names, unless it is there, and keeps it for the app.
+
+        Raises RegistryFailed, SourceError for an image that no app may have, DiskFull.
+        """
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists the images that are kept for the app."""
+
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of the images that are kept for whatever app of this control plane."""
+
+    def drop(self, image: Image, app: str) -> bool:
+        """Keeps an image no longer for the app, and removes it if nothing else names it; False while it is used."""

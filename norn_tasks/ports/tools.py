@@ -8,7 +8,7 @@ from pathlib import Path
 
 from norn_tasks.ports.cluster import Cluster
 from norn_tasks.ports.engine import Engine
-from norn_tasks.ports.images import Images
+from norn_tasks.ports.images import Images, RegistryImages
 from norn_tasks.ports.kept_logs import KeptLogs
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
@@ -40,6 +40,7 @@ class Tools:
     directories: Directories
     sources: Sources
     images: Images
+    registry_images: RegistryImages
     clusters: Mapping[str, Cluster]
     """The clusters of this worker, by name."""
     engines: Mapping[str, Engine]

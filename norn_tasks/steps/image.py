@@ -165,7 +165,9 @@ class PruneImages(Step):
             return None
         keep = set(kept.keep_images)
         stale = [each for each in images.of_app(context.job.app) if each.id not in keep and _ours(context, each)]
-        gone = tuple(image.id for image in stale if _removed(context, images.remove, image.id))
+        gone = tuple(image.id for image in stale if _removed(context, images.remove, image.id)) + _dropped(
+            context, keep
+        )
         for stage in kept.spent_stages:
             _removed(context, images.remove_stage, stage)
         freed = images.trim_cache()
@@ -184,10 +186,17 @@ class RemoveImages(Step):
         """Notes how many it removed; an image that a container still uses stays."""
         app, images = context.job.app, context.tools.images
         mine = [each.id for each in images.of_app(app) if _ours(context, each)]
-        gone = tuple(image for image in mine if _removed(context, images.remove, image))
+        gone = tuple(image for image in mine if _removed(context, images.remove, image)) + _dropped(context, set())
         for stage in images.stages_of(app):
             _removed(context, images.remove_stage, stage)
         return Learned(writes=(ImagesPruned(app, gone),), note=f"{len(gone)} removed" if gone else "")
+
+
+def _dropped(context: StepContext, keep: set[str]) -> tuple[str, ...]:
+    """Drops the app's images of a registry, except those to keep; returns their ids."""
+    app, images = context.job.app, context.tools.registry_images
+    stale = {image.id: image for image in images.of_app(app) if image.id not in keep}
+    return tuple(each for each in stale if _removed(context, lambda gone: images.drop(stale[gone], app), each))
 
 
 def _removed(context: StepContext, remove: Callable[[str], bool], image: str) -> bool:

@@ -59,7 +59,7 @@ class LookAtImages(Step):
     def run(self, context: StepContext) -> Learned | None:
         """Writes their ids."""
         engine = context.image_engine.identity()
-        return Learned(writes=(ImagesSeen(engine, context.tools.images.ids()),))
+        return Learned(writes=(ImagesSeen(engine, context.tools.images.ids() | context.tools.registry_images.ids()),))
 
 
 class LookAtNetwork(Step):

@@ -9,7 +9,7 @@ from norn_tasks.domain.errors import InvalidRequest, SourceError
 from norn_tasks.domain.infraspec import Infraspec, decode, parse
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.facts import BuiltImage, PublishedImage, SourceRevision
-from norn_tasks.domain.jobs.requests import DeployJobRequest, GitSource, UploadSource
+from norn_tasks.domain.jobs.requests import DeployJobRequest, DirectorySource, GitSource, UploadSource
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.jobs.writes import SpecLearned
 from norn_tasks.ports import Checkout
@@ -66,6 +66,7 @@ class CloneSource(Step):
             return context.tools.git.checkout(source.url, ref, into, context.watch)
         if isinstance(source, UploadSource):
             return context.tools.sources.checkout(context.job.app, source.revision, into, context.watch)
+        assert isinstance(source, DirectorySource), "an image has no source to check out"
         return context.tools.directories.checkout(Path(source.origin), into, context.watch)
 
     def _spec(self, context: StepContext, source: Path) -> Infraspec:

@@ -133,7 +133,10 @@ class StepContext:
         """Pulls the release's image, which this engine does not have; False when it was never published."""
         if self.published is None:
             return False
-        self.tools.images.pull(self.published, self.watch)
+        if self.spec.image is not None:
+            self.tools.registry_images.pull(self.published, self.job.app, self.watch)
+        else:
+            self.tools.images.pull(self.published, self.watch)
         return True
 
 

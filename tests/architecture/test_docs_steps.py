@@ -12,6 +12,7 @@ import pytest
 from norn_tasks.domain.infraspec import LONG_RUNNING, Role
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource
 from norn_tasks.pipelines import PIPELINES
 from tests import factories
 
@@ -20,6 +21,9 @@ ROWS = {name: (about, kinds) for name, about, kinds in re.findall(r"^\| `([\w-]+
 
 RESCALES = (JobKind.RESTART, JobKind.SCALE, JobKind.REPAIR)
 """Refused for what does not stay running."""
+
+PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
+"""A deploy whose image is not built."""
 
 
 def taken() -> dict[str, list[str]]:
@@ -32,7 +36,8 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                for step in (*pipeline(job), *pipeline(replace(job, deployment=1))):
+                jobs = (job, replace(job, deployment=1), replace(job, request=PULLING))
+                for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])
                     if not {word, str(kind)} & set(kinds):
                         kinds.append(word)

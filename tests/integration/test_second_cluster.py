@@ -39,6 +39,7 @@ from tests import factories
 from tests.fakes.docker_cluster import Acts, FakeCluster
 from tests.fakes.engine import FakeEngine
 from tests.fakes.images import FakeImages
+from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.volumes import FakeVolumes
 from tests.servers import Broker
@@ -140,6 +141,7 @@ class TwoClusters:
         unused = cast(Any, None)
         return Tools(
             git=unused, directories=LocalDirectories(most=2**20), sources=unused, images=self.images,
+            registry_images=FakeRegistryImages(self.images),
             clusters=cast(Any, self.clusters), engines={"docker": self.engine},
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),

@@ -217,7 +217,6 @@ def test_any_text_is_a_spec_or_a_list_of_mistakes(text: str) -> None:
     ("line", "hint"),
     [
         ("domains: [a.example]", "hosts.external names a public host"),
-        ("image: nginx", "write FROM and the image in a Dockerfile"),
         ("build: {args: {A: b}}", "write ARG with a default"),
         ("processes: {web: x}", "make an app of each process"),
         ("zzqx: 1", "docs/infraspec.md lists the fields"),

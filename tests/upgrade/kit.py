@@ -40,6 +40,7 @@ from tests.fakes import docker_cluster
 from tests.fakes.docker_cluster import FakeCluster
 from tests.fakes.engine import FakeContainer, FakeEngine
 from tests.fakes.images import FakeImages
+from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import Does, FakeRuntime
 from tests.fakes.terminal import FakeTerminal
 from tests.fakes.volumes import FakeVolumes
@@ -171,6 +172,7 @@ class Plane:
         return Tools(
             git=AnyGit(), directories=LocalDirectories(most=2**20),
             sources=UnpackedUploads(UploadTable(self.database), most=2**20), images=self.images,
+            registry_images=FakeRegistryImages(self.images),
             clusters={"docker": self.cluster}, engines={"docker": self.runtime.on},
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.workspace, self.name),

@@ -24,6 +24,8 @@ from norn_cli.uploads import elsewhere, uploading
 def command(session: Session, what: str | None, ref: str | None, ref_option: str | None, waiting: WaitOptions) -> None:
     """Builds, tests and rolls out a revision: REF is a branch, a tag or a SHA; the default is the spec's branch.
 
+    Of an app whose infraspec says `image`, REF is a tag of that image or a digest.
+
     PATH (with a slash, `.`, or a directory with an infraspec.yaml) deploys the files of a directory here. So does
     `norn deploy` without arguments beside an infraspec.yaml, unless the server knows the app's repository or directory;
     a note then says which files are deployed.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from norn_tasks.adapters import dockerfile
-from norn_tasks.adapters.docker.client import APP, STAGE, EngineClient
+from norn_tasks.adapters.docker.client import APP, PULLED, STAGE, EngineClient
 from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.errors import SourceError, StepFailed
 from norn_tasks.ports import BuildOrder
@@ -64,7 +64,7 @@ class BuildInputs:
 
     def _owners(self, reference: str, found: dict[str, Any] | None, order: BuildOrder) -> set[str]:
         """Returns the owner of an image, by its name here, its name in the registry, and its labels."""
-        named = re.match(r"(?:(?:index\.)?docker\.io/)?norn/([^:@/]+)", reference)
+        named = re.match(rf"(?:(?:index\.)?docker\.io/)?(?:norn|{PULLED}/[^:@/]+)/([^:@/]+)", reference)
         shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
         labels = ((found or {}).get("Config") or {}).get("Labels") or {}
         owners = (named[1] if named else None, shared, labels.get(APP), labels.get(STAGE))

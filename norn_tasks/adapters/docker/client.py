@@ -47,6 +47,9 @@ KEY = "norn.io/key"
 STAGE = "norn.io/stage"
 """The app of an image that a step of a classic build left; only Norn's own recipe sets it."""
 
+PULLED = "norn-pulled"
+"""The first part of the tags that keep apps' images of a registry; behind it are control plane and app."""
+
 _AGAIN = 1.0
 """Seconds before a retry of an engine that did not respond."""
 

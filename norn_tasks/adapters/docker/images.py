@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from norn_tasks.adapters.docker.build_inputs import BuildInputs
 from norn_tasks.adapters.docker.build_progress import BuildProgress
 from norn_tasks.adapters.docker.client import APP, INSTANCE, PREFIX, STAGE, EngineClient, image_labels
 from norn_tasks.adapters.docker.disk import DiskGuard, spaces
-from norn_tasks.adapters.docker.registry import Registry
+from norn_tasks.adapters.docker.registry import Registry, registry_failures
 from norn_tasks.adapters.processes.process import Command, base_environment, run
 from norn_tasks.domain.disk import GIB, NOTHING, Least, amount
-from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, RegistryFailed, SourceError, StepFailed
+from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceError
 from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
 
 _PERIOD = 100_000
@@ -107,7 +106,7 @@ class DockerImages:
     def find(self, reference: str) -> Image | None:
         """Returns the image with a tag or id; None if there is none."""
         found = self._engine.image(reference)
-        return _image(found) if found is not None else None
+        return image_of(found) if found is not None else None
 
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
         """Pushes an image to the registry, and returns its reference there, by digest; None without a registry."""
@@ -115,14 +114,14 @@ class DockerImages:
         if registry is None:
             return None
         watch.say(f"pushing {image_id} to {registry.address}/{name}\n")
-        with _registry_failures(registry, "did not take the image"):
+        with registry_failures(registry, "did not take the image"):
             return self._engine.promptly(lambda client: registry.push(client, image_id, name), watch.stop)
 
     def pull(self, reference: str, watch: Watch) -> Image:
         """Fetches a published image by its reference."""
         registry = self._registry or Registry(reference.partition("/")[0])
         watch.say(f"pulling {reference}\n")
-        with _registry_failures(registry, f"does not give {reference}"):
+        with registry_failures(registry, f"does not give {reference}"):
             self._engine.promptly(lambda client: registry.pull(client, reference), watch.stop)
         pulled = self.find(reference)
         if pulled is None:
@@ -276,18 +275,8 @@ class DockerImages:
         return run(command).code == 0
 
 
-@contextmanager
-def _registry_failures(registry: Registry, what: str) -> Iterator[None]:
-    """Turns an error that the engine reports about the registry into a RegistryFailed."""
-    try:
-        yield
-    except RegistryFailed:
-        raise
-    except (NotFound, StepFailed) as error:
-        raise registry.failed(what, error.facts.get("said", error)) from error
-
-
-def _image(found: dict[str, Any]) -> Image:
+def image_of(found: dict[str, Any]) -> Image:
+    """Returns an image as the engine describes it."""
     config = found.get("Config") or {}
     labels = {name: value for name, value in (config.get("Labels") or {}).items() if name != STAGE}
     return Image(

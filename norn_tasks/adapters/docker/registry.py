@@ -1,6 +1,6 @@
-"""The registry through which engines share images: its address, its credentials, and its errors.
+"""Registries: the one through which engines share images, and those of apps' own images; credentials and errors.
 
-The engine itself pushes and pulls: it must be able to reach the registry, and trust it (`insecure-registries` in its
+The engine itself pushes and pulls: it must be able to reach a registry, and trust it (`insecure-registries` in its
 daemon.json for one without TLS).
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from docker import APIClient
 from docker.auth import load_config, resolve_repository_name
 from docker.errors import DockerException
 
-from norn_tasks.domain.errors import InvalidRequest, RegistryFailed
+from norn_tasks.domain.errors import InvalidRequest, NotFound, RegistryFailed, StepFailed
 
 _ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._/-]+)?")
 _HINT = "is it up, and may this engine use it? NORN_REGISTRY_URL, NORN_REGISTRY_CONFIG, the engine's daemon.json"
@@ -65,6 +66,13 @@ class Registry:
         digest = self._ended(said, "did not take the image")
         return f"{repository}@{digest}"
 
+    def digest_of(self, client: APIClient, reference: str) -> str:
+        """Returns the digest that a tag has in the registry now; nothing is pulled."""
+        found: dict[str, Any] = client.inspect_distribution(  # type: ignore[no-untyped-call]
+            reference, auth_config=self._credentials()
+        )
+        return str(found["Descriptor"]["digest"])
+
     def pull(self, client: APIClient, reference: str) -> None:
         """Pulls an image by its reference."""
         repository, _, digest = reference.partition("@")
@@ -102,3 +110,38 @@ class Registry:
             return load_config(config_path=str(self.config)).resolve_authconfig(host) or {}
         except (OSError, ValueError, DockerException) as error:
             raise self.failed("cannot be used", f"its credentials in {self.config} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Registries:
+    """All registries: the others than `own`, which has the images that Norn publishes, have those of apps.
+
+    `own` is None where one engine needs none. `config`: docker's config.json with the credentials of all, or None.
+    """
+
+    own: Registry | None
+    config: Path | None = None
+
+    def of(self, reference: str) -> Registry:
+        """Returns the registry of an image."""
+        if self.own is not None and reference.startswith(f"{self.own.address}/"):
+            return self.own
+        host, _ = resolve_repository_name(reference.partition("@")[0])
+        return Registry(host, self.config)
+
+    def login_of_nodes(self, reference: str) -> str:
+        """Returns the content of a `.dockerconfigjson` for the registry of an image; without an image, for our own."""
+        if reference:
+            return self.of(reference).login_of_nodes()
+        return self.own.login_of_nodes() if self.own is not None else ""
+
+
+@contextmanager
+def registry_failures(registry: Registry, what: str) -> Iterator[None]:
+    """Turns an error that the engine reports about the registry into a RegistryFailed."""
+    try:
+        yield
+    except RegistryFailed:
+        raise
+    except (NotFound, StepFailed) as error:
+        raise registry.failed(what, error.facts.get("said", error)) from error

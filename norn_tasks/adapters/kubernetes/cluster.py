@@ -51,13 +51,14 @@ class _Unstoppable:
 class KubernetesCluster:
     """Implements `ports.Cluster`; `site` has everything but the version, which the server is asked for.
 
-    `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the registry's login for kubelets.
+    `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the login for
+    kubelets to the registry of an image.
     """
 
     name = "kubernetes"
     engine: str | None = None
 
-    def __init__(self, api: Api, site: Site, lease: Lease, login: Callable[[], str] = lambda: "") -> None:
+    def __init__(self, api: Api, site: Site, lease: Lease, login: Callable[[str], str] = lambda _: "") -> None:
         self._api = api
         self._fixed = site
         self._lease = lease
@@ -170,14 +171,16 @@ class KubernetesCluster:
         found = assess(look.objects, datetime.now(UTC))
         return status if found.verdict is RolloutVerdict.AVAILABLE else replace(status, message=found.sentence)
 
-    def _site(self) -> Site:
-        return replace(self._fixed, version=self._api.version(), registry_login=self._login())
+    def _site(self, image: str) -> Site:
+        return replace(self._fixed, version=self._api.version(), registry_login=self._login(image))
 
     def _writer(self, app: str, watch: Watch) -> FencedWriter:
         return FencedWriter(self._api, app, self._fixed.instance, self._lease, watch)
 
     def _declaration(self, workload: Workload, watch: Watch) -> Declaration:
-        return Declaration(self._api, self._site(), self._writer(workload.app, watch), workload, watch.fence)
+        return Declaration(
+            self._api, self._site(workload.published), self._writer(workload.app, watch), workload, watch.fence
+        )
 
     def _bring_back(self, workload: Workload, watch: Watch) -> None:
         """Brings back what was live; the failure of the rollout is the one that is reported, whatever happens here."""

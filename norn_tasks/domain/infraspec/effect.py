@@ -13,7 +13,7 @@ from typing import Any
 
 from norn_tasks.domain.infraspec.model import Infraspec
 
-OF_A_DEPLOY = frozenset({"core", "build", "repo", "services", "migrations", "artifacts"})
+OF_A_DEPLOY = frozenset({"core", "image", "build", "repo", "services", "migrations", "artifacts"})
 """Sections that say how a release is made and kept: they take effect with the next deploy."""
 
 

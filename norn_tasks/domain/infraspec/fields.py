@@ -21,10 +21,6 @@ REFUSED: dict[Path, tuple[str, str]] = {
     ),
     ("domains",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
     ("domain",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
-    ("image",): (
-        "there is no such field: each app is built from a Dockerfile",
-        "write FROM and the image in a Dockerfile",
-    ),
     ("build", "args"): ("there is no such field", "write ARG with a default, or ENV, in the Dockerfile"),
     ("processes",): (
         "there is no such field: an app is one process",

@@ -29,6 +29,7 @@ from norn_tasks.domain.infraspec.sections import (
     Volume,
 )
 from norn_tasks.domain.infraspec.words import Catchup, Concurrency, Network, Role, RolloutStrategy, RuntimeName
+from norn_tasks.domain.sources import image_reference
 
 
 def _schedule(text: str) -> str:
@@ -69,6 +70,8 @@ class Infraspec(Section):
     """Number of containers that run at the same time."""
     hosts: Hosts = Hosts()
     """Names under which a webserver is reached."""
+    image: Annotated[str | None, Text(image_reference.checked)] = None
+    """Image of a registry that is deployed as it is, instead of one that is built."""
     build: Build = Build()
     """How the image is built and tested."""
     repo: Repo = Repo()

@@ -27,6 +27,24 @@ def _stage_has_a_test(spec: Infraspec) -> Iterator[Finding]:
         )
 
 
+def _image_is_not_built(spec: Infraspec) -> Iterator[Finding]:
+    if spec.image is None:
+        return
+    for section, attribute, name in _OF_A_BUILD:
+        if attribute in getattr(spec, section).model_fields_set:
+            path: Path = (section, name)
+            hint = "take one of the two out"
+            yield Finding(path, "image is deployed as it is: nothing is built", hint, At.KEY, given=(("image",),))
+
+
+_OF_A_BUILD = (
+    ("build", "dockerfile", "dockerfile"),
+    ("build", "test_stage", "testStage"),
+    ("repo", "url", "url"),
+)
+"""Fields that a build alone has a use for: section, attribute, name in the file."""
+
+
 def _repo_has_an_address(spec: Infraspec) -> Iterator[Finding]:
     for attribute, name in (("branch", "branch"), ("auto_deploy", "autoDeploy"), ("paths", "paths")):
         if spec.repo.url is None and attribute in spec.repo.model_fields_set:
@@ -101,6 +119,7 @@ def _one_source_per_variable(spec: Infraspec) -> Iterator[Finding]:
 
 _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _stage_has_a_test,
+    _image_is_not_built,
     _repo_has_an_address,
     _warm_fits,
     _one_path_of_health,

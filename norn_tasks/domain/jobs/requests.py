@@ -99,7 +99,17 @@ class DirectorySource:
     """Marks this kind of source."""
 
 
-Source = Annotated[GitSource | UploadSource | DirectorySource, Field(discriminator="source")]
+@dataclass(frozen=True)
+class ImageSource:
+    """An image of a registry."""
+
+    ref: str
+    """Its reference, by tag or digest, as the infraspec or the deploy wrote it."""
+    source: Literal["image"] = "image"
+    """Marks this kind of source."""
+
+
+Source = Annotated[GitSource | UploadSource | DirectorySource | ImageSource, Field(discriminator="source")]
 """The place that the code of a deploy comes from; its fields are keys of the request."""
 
 

@@ -30,7 +30,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.events.publishing import publish
 
 Row = RowMapping
-Source = Literal["git", "upload", "directory", "none"]
+Source = Literal["image", "git", "upload", "directory", "none"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def _unusable(row: Row | None, file: SpecFile) -> NornError | None:
 
 
 def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> Source:
+    if spec.image is not None:
+        return "image"
     if spec.repo.url is not None:
         return "git"
     if upload is not None:

@@ -29,11 +29,15 @@ _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
 
 
+_PULLS_ONLY = "(c.spec ? 'image' AND NOT c.spec->'build' ? 'test')"
+"""True for a deploy that neither builds nor tests: of an image of a registry, without `build.test`."""
+
+
 def need(building: str) -> str:
     """Returns the SQL of the bytes that a job `c` needs of its engine; `building` is the need of a build."""
     return f"""CASE WHEN c.class IN {CODE_CLASSES} THEN coalesce(c.memory, 0)
   WHEN c.kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') THEN greatest({_REPLICAS},
-    CASE WHEN c.kind = 'deploy' AND NOT c.facts ? '{IMAGE_ID}' THEN {building} ELSE 0 END)
+    CASE WHEN c.kind = 'deploy' AND NOT c.facts ? '{IMAGE_ID}' AND {_PULLS_ONLY} IS NOT TRUE THEN {building} ELSE 0 END)
   ELSE coalesce(c.memory, 0) END"""
 
 

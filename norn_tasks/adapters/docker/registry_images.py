@@ -1,0 +1,117 @@
+"""Apps' images that a registry has: resolved to a digest, pulled, and kept by a tag while a release needs them.
+
+An image that was built elsewhere carries no label of ours, so that its tag says which app it is kept for:
+`norn-pulled/<control plane>/<app>:<digest>`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters.docker.client import PREFIX, PULLED, EngineClient
+from norn_tasks.adapters.docker.disk import spaces
+from norn_tasks.adapters.docker.images import BuildLimits, image_of
+from norn_tasks.adapters.docker.registry import Registries, registry_failures
+from norn_tasks.domain.disk import amount
+from norn_tasks.domain.errors import Conflict, NotFound, SourceError
+from norn_tasks.ports import Image, Watch
+
+
+class DockerRegistryImages:
+    """Implements `ports.RegistryImages` on an engine, for the control plane `instance`."""
+
+    def __init__(
+        self, engine: EngineClient, workspace: Path, limits: BuildLimits, registries: Registries, instance: str
+    ) -> None:
+        self._engine = engine
+        self._workspace = workspace
+        self._limits = limits
+        self._registries = registries
+        self._prefix = f"{PULLED}/{instance}/"
+
+    def resolve(self, reference: str, watch: Watch) -> str:
+        """Asks the registry, through the engine, which digest the reference has."""
+        registry = self._registries.of(reference)
+        watch.say(f"asking {registry.address} for {reference}\n")
+        with registry_failures(registry, f"does not give {reference}"):
+            return self._engine.promptly(lambda client: registry.digest_of(client, reference), watch.stop)
+
+    def pull(self, reference: str, app: str, watch: Watch) -> Image:
+        """Fetches an image by its digest, checks it, and tags it for the app."""
+        found = self._engine.image(reference)
+        if found is not None:
+            watch.say(f"{reference} is on the engine\n")
+            self._require_allowed(image := image_of(found), reference)
+        else:
+            image = self._allowed(image_of(self._pulled(reference, watch)), reference)
+        repository, tag = f"{self._prefix}{app}", reference.rpartition(":")[2][:12]
+        self._engine.ask(lambda client: client.tag(image.id, repository, tag))
+        return image
+
+    def _allowed(self, pulled: Image, reference: str) -> Image:
+        """Returns an image that was pulled; one that is refused is removed again."""
+        try:
+            self._require_allowed(pulled, reference)
+        except SourceError:
+            self._removed(pulled.id)
+            raise
+        return pulled
+
+    def _pulled(self, reference: str, watch: Watch) -> dict[str, Any]:
+        self._limits.least.require(spaces(self._engine, self._workspace))
+        registry = self._registries.of(reference)
+        watch.say(f"pulling {reference}\n")
+        with registry_failures(registry, f"does not give {reference}"):
+            self._engine.promptly(lambda client: registry.pull(client, reference), watch.stop)
+        found = self._engine.image(reference)
+        if found is None:
+            raise registry.failed(f"does not give {reference}", "it was pulled and is not on the engine")
+        return found
+
+    def _require_allowed(self, image: Image, reference: str) -> None:
+        """Raises SourceError for a label of Norn, which containers would inherit, and for too large an image."""
+        foreign = sorted(name for name in image.labels if name.startswith(PREFIX))
+        if foreign:
+            raise SourceError(
+                f"{reference} has the label {foreign[0]}, and only Norn gives labels that begin with {PREFIX}",
+                hint="an image that Norn has built belongs to its app; push one that was built without Norn",
+            )
+        most = self._limits.largest
+        if most is not None and image.size > most:
+            raise SourceError(
+                f"{reference} has {amount(image.size)}, and {amount(most)} are allowed",
+                hint="make it smaller, or raise NORN_IMAGE_MAX",
+            )
+
+    def of_app(self, app: str) -> tuple[Image, ...]:
+        """Lists the images with a tag of ours for the app."""
+        return self._tagged(f"{self._prefix}{app}")
+
+    def ids(self) -> frozenset[str]:
+        """Lists the ids of the images with a tag of ours for any app."""
+        return frozenset(image.id for image in self._tagged(f"{self._prefix}*"))
+
+    def _tagged(self, pattern: str) -> tuple[Image, ...]:
+        named = {"reference": pattern}
+        listed = self._engine.ask(lambda client: client.images(filters=named))
+        found = (self._engine.image(each["Id"]) for each in listed)
+        return tuple(image_of(each) for each in found if each is not None)
+
+    def drop(self, image: Image, app: str) -> bool:
+        """Removes the app's tags of an image, then the image unless another tag or app has it."""
+        by = {"ancestor": image.id}
+        if self._engine.ask(lambda client: client.containers(all=True, filters=by)):
+            return False
+        mine = tuple(tag for tag in image.tags if tag.startswith(f"{self._prefix}{app}:"))
+        dropped = all(map(self._removed, mine))
+        return dropped and (set(mine) != set(image.tags) or self._removed(image.id))
+
+    def _removed(self, reference: str) -> bool:
+        try:
+            self._engine.ask(lambda client: client.remove_image(reference))
+        except NotFound:
+            return True
+        except Conflict:
+            return False
+        return True

@@ -1,0 +1,67 @@
+"""The name of an image in a registry, as `image:` of an infraspec and the ref of a deploy write it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.wording import shown
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-f:]+\])"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_DIGEST = r"sha256:[0-9a-f]{64}"
+_REFERENCE = re.compile(
+    rf"(?P<repository>(?:{_HOST}(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*)(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?",
+    re.ASCII,
+)
+_MOST = 255
+"""Characters of a repository; no registry has longer ones."""
+_HINT = "write one such as ghcr.io/ada/blog:1.4, or with @sha256: and its digest"
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """A repository, with a tag or a digest; without both, its tag is `latest`."""
+
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        tag, digest = (f":{self.tag}" if self.tag else "", f"@{self.digest}" if self.digest else "")
+        return f"{self.repository}{tag}{digest}"
+
+    def at(self, ref: str) -> ImageReference:
+        """Returns the reference to another tag or digest of its repository; raises InvalidRequest."""
+        if re.fullmatch(_DIGEST, ref, re.ASCII):
+            return replace(self, tag=None, digest=ref)
+        if re.fullmatch(_TAG, ref, re.ASCII):
+            return replace(self, tag=ref, digest=None)
+        raise InvalidRequest(
+            f"ref: {shown(ref)} is neither a tag of {self.repository} nor a digest",
+            hint="write a tag such as 1.4, or sha256: and 64 hexadecimal digits",
+        )
+
+    def by_digest(self, digest: str) -> str:
+        """Returns the text that names the image with this digest, whatever its tags are."""
+        return f"{self.repository}@{digest}"
+
+
+def parse(text: str) -> ImageReference:
+    """Returns the parts of a reference; raises InvalidRequest."""
+    found = _REFERENCE.fullmatch(text)
+    if found is None or len(found["repository"]) > _MOST or re.fullmatch(r"[0-9a-f]{64}", found["repository"]):
+        raise InvalidRequest(f"{shown(text)} is not the name of an image", hint=_HINT)
+    return ImageReference(found["repository"], found["tag"], found["digest"])
+
+
+def checked(text: str) -> str:
+    """Returns the text if it names an image; raises InvalidRequest."""
+    return str(parse(text))
+
+
+def revision_of(digest: str) -> str:
+    """Returns the revision of a release that is the image with this digest: `img-` and its first 12 digits."""
+    return f"img-{digest.removeprefix('sha256:')[:12]}"

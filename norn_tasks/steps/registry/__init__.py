@@ -1,0 +1,1 @@
+"""Steps that take images from the registries of apps."""
