@@ -31,6 +31,7 @@ from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.container import ContainerRef
 from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.jobs.facts import Facts
 from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
 from norn_tasks.domain.jobs.step import Learned, Resume, StepEnd, StepPosition, StepState
@@ -69,7 +70,13 @@ class JobLedger(Protocol):
     ) -> None: ...
     def end_step(self, fence: Fence, place: StepPosition, end: StepEnd) -> Facts: ...
     def finish(
-        self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False
+        self,
+        fence: Fence,
+        state: JobState,
+        problem: Problem | None = None,
+        *,
+        returns: bool = False,
+        ended: ContainerExit | None = None,
     ) -> None: ...
     def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None: ...
     def record_container(self, fence: Fence, container: ContainerRef) -> None: ...
@@ -178,8 +185,8 @@ class _Play:
             return self._all_steps()
         except Postponed as error:
             return self._postponed(error)
-        except (LeaseLost, Stopped):
-            return self._stopped()
+        except (LeaseLost, Stopped) as error:
+            return self._stopped(error.facts.get("ended"))
         except DatabaseDown:
             raise  # our trouble and no end of the job: the sweeper has it
         except NornError as error:
@@ -312,15 +319,15 @@ class _Play:
         self._ledger.hand_back(self._job.fence, adopt=False, postponed=True)
         return None
 
-    def _stopped(self) -> JobState | None:
-        """Ends a job that was asked to stop, according to the reason."""
+    def _stopped(self, ended: ContainerExit | None = None) -> JobState | None:
+        """Ends a job that was asked to stop, according to the reason; `ended` is the end of its container, if known."""
         if self._stop.reason == "cancelled":
             if not self._without_container():
                 return None
             self._tidy(after=0)
             returns = self._current is not None and self._current.returns
             problem = Problem("cancelled", "cancelled while it ran")
-            self._ledger.finish(self._job.fence, JobState.CANCELLED, problem, returns=returns)
+            self._ledger.finish(self._job.fence, JobState.CANCELLED, problem, returns=returns, ended=ended)
             return JobState.CANCELLED
         if self._stop.reason == "draining":
             self._ledger.hand_back(self._job.fence, adopt=self._hooks.has_begun and self._job.kind.takes_slot)

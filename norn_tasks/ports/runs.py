@@ -127,7 +127,8 @@ class Runtime(Protocol):
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
         Its end is what the engine says, never the end of a stream. Stopped by a cancel: the code gets SIGTERM and its
-        grace, the container is ended and removed, and Stopped is raised. Stopped by draining or a lost lease: if
+        grace, the container is ended and removed, and Stopped is raised, with the end as its fact `ended`. Stopped by
+        draining or a lost lease: if
         `logged`, a container whose code was started is left to the next owner, who may wait for its end already; else
         the container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine
         did not answer before anything was created.

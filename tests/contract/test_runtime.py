@@ -33,6 +33,7 @@ BOTH = sh("echo out; echo err >&2; exit 3")
 CAT = ("cat",)
 SLEEP = ("sleep", "60")
 WAITS = sh("trap 'echo bye; exit 0' TERM; echo ready; sleep 60 & wait")
+IGNORANT = sh("while :; do sleep 0.1; done")
 LEFT = ("draining", "lease_lost")
 SLOW = sh("echo early; echo trouble >&2; sleep 1.5; echo late; exit 4")
 LOUD = sh("head -c 200000 /dev/zero | tr '\\0' a")
@@ -44,6 +45,7 @@ PROGRAMS = {
     BOTH: Does(3, b"out\n", b"err\n"),
     CAT: Does(echo=True),
     SLEEP: Does(seconds=60),
+    IGNORANT: Does(seconds=60),
     WAITS: Does(stdout=b"ready\n", seconds=60, last_words="bye\n"),
     SLOW: Does(4, b"early\nlate\n", b"trouble\n", seconds=1.5),
     LOUD: Does(stdout=b"a" * 200_000),
@@ -218,7 +220,7 @@ def test_a_secret_in_two_pieces_does_not_come_back(runtime: Runtime, base: Run, 
 
 def test_past_its_timeout_it_is_ended(runtime: Runtime, base: Run, owner: Owner) -> None:
     ended = runtime.run(replace(base, argv=SLEEP, timeout=0.5), owner, FakeWatch().watch)
-    assert (ended.timed_out, ended.exit_code) == (True, 137)
+    assert ended.timed_out and ended.exit_code in (137, 143), ended
 
 
 def test_its_time_may_be_up_before_its_timeout(runtime: Runtime, base: Run, owner: Owner) -> None:
@@ -250,6 +252,29 @@ def test_a_cancelled_run_gets_sigterm_and_may_end(runtime: Runtime, base: Run) -
     watch = FakeWatch()
     took = stopped(runtime, replace(base, argv=WAITS, grace=20), "cancelled", watch)
     assert ("bye\n" in "".join(watch.said), of(runtime, base), took < allowed(5)) == (True, [], True)
+
+
+@pytest.mark.parametrize("argv", [SLEEP, IGNORANT])
+def test_a_cancelled_program_that_handles_no_signal_ends_within_its_grace(
+    runtime: Runtime, base: Run, argv: tuple[str, ...]
+) -> None:
+    """As the first process of its container it would not hear SIGTERM."""
+    assert stopped(runtime, replace(base, argv=argv, grace=60), "cancelled") < allowed(5)
+
+
+def test_the_output_of_a_cancelled_run_is_answered(runtime: Runtime, base: Run) -> None:
+    watch = FakeWatch()
+    owner = Owner(runtime, on_begun=lambda: once(lambda: "ready" in spoken(watch), lambda: watch.stop.set("cancelled")))
+    if isinstance(runtime, FakeRuntime):
+        owner = Owner(runtime, on_begun=lambda: watch.stop.set("cancelled"))
+    with pytest.raises(Stopped) as stop:
+        runtime.run(replace(base, argv=WAITS, grace=20), owner, watch.watch)
+    assert stop.value.facts["ended"].stdout.head == b"ready\nbye\n"
+
+
+def spoken(watch: FakeWatch) -> str:
+    """What the run has said so far."""
+    return "".join(watch.said)
 
 
 @pytest.mark.parametrize("reason", LEFT)

@@ -126,8 +126,11 @@ class FakeRuntime:
         until = started + min(does.seconds, allowed)
         while time.monotonic() < until:
             watch.stop.wait(max(0.0, min(0.05, until - time.monotonic())))
-            if watch.stop.reason == "cancelled" and does.last_words:
-                watch.say(does.last_words)
+            if watch.stop.reason == "cancelled":
+                if does.last_words:
+                    watch.say(does.last_words)
+                out = run.hidden.of_bytes(does.stdout) + does.last_words.encode()
+                raise Stopped("cancelled", reason="cancelled", ended=ContainerExit(143, stdout=_kept(out)))
             watch.stop.check()
             if container not in self.containers:
                 return None

@@ -106,6 +106,17 @@ def test_a_cancelled_run_is_not_tried_again(cron: Cron) -> None:
     assert [job.state for job in cron.jobs()] == ["failed"]
 
 
+def test_a_cancelled_run_keeps_what_it_wrote(cron: Cron) -> None:
+    _fired(cron, TWO)
+    job, stop = cron.claim(), JobStop()
+    cron.execute("UPDATE jobs SET cancel_requested_at = clock_timestamp(), cancel_by = 'ann'")
+    later = threading.Timer(0.3, stop.set, ["cancelled"])
+    later.start()
+    assert cron.play(job, Does(stdout=b"half\n", seconds=60, last_words="bye\n"), stop=stop) is JobState.CANCELLED
+    [run] = cron.runs()
+    assert (run.state, run.stdout, run.exit_code) == ("cancelled", "half\nbye\n", 143)
+
+
 def test_a_worker_lost_in_the_run_costs_one_try(cron: Cron) -> None:
     """Its container is gone and the outcome not known: another try is left, so it runs again."""
     _fired(cron, TWO)

@@ -9,13 +9,13 @@ gate.
 
 from __future__ import annotations
 
-import posixpath
 from typing import Any
 
 from docker import APIClient
 from docker.types import LogConfig
 
 from norn_tasks.adapters.docker.client import INSTANCE, labels, mounted
+from norn_tasks.adapters.docker.inits import is_an_init
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Workload
 
@@ -33,9 +33,6 @@ DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT")
 With NET_RAW it could forge ARP on the network that all apps share, and read other apps' requests. A server needs none
 of the others.
 """
-
-INITS = ("init", "tini", "tini-static", "dumb-init", "catatonit", "docker-init", "systemd")
-"""Programs that are meant to be the first process; some of them refuse to be any other."""
 
 _LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
 
@@ -94,4 +91,4 @@ def _has_an_init(client: APIClient, workload: Workload) -> bool:
     if program is None:
         image = client.inspect_image(workload.image)["Config"] or {}  # type: ignore[no-untyped-call]
         program = (*(image.get("Entrypoint") or ()), *(image.get("Cmd") or ()))
-    return bool(program) and posixpath.basename(program[0]) in INITS
+    return is_an_init(program)

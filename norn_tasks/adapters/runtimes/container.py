@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from contextlib import closing, contextmanager
@@ -98,7 +98,7 @@ class Container:
                 deadline = Deadline(self._run.seconds, self._run.grace)
                 self._follow(streams, outputs, deadline)
             silent = time.monotonic()
-            state = self.await_end(deadline)
+            state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
             # The engine went away before it had started it, and is back. How much of stdin it had read is not known.
@@ -113,10 +113,10 @@ class Container:
             return None
         return state
 
-    def await_end(self, deadline: Deadline) -> State | None:
+    def await_end(self, deadline: Deadline, outputs: Callable[[], Outputs]) -> State | None:
         """Waits until the engine says that it has ended, and enforces its deadline; None when it is gone.
 
-        Raises Stopped when it has ended because of a cancel.
+        Raises Stopped when it has ended because of a cancel; its `ended` has the output until then.
         """
         while True:
             self._until_exit(deadline)
@@ -124,8 +124,8 @@ class Container:
             if state is None or not state["Running"]:
                 self._settle(deadline)
                 if deadline.cancelled:
-                    self._stop.check()
-                    raise Stopped("the run was stopped: cancelled", reason="cancelled")  # a reader that came again
+                    ended = self.ended(state, outputs(), deadline)
+                    raise Stopped("the run was stopped: cancelled", reason="cancelled", ended=ended)
                 return state
 
     def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> ContainerExit:

@@ -17,13 +17,14 @@ from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.container import SIGNALLED, Container
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.hardening import RunImage
 from norn_tasks.adapters.runtimes.revocation import Revocation
 from norn_tasks.domain.errors import Conflict, LeaseLost, NotFound, ReleaseGone
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Hooks, Run, Watch
 
 _REMEMBERED = 1000
-"""Images whose volumes are remembered, so that a call does not ask for them."""
+"""Images that are remembered, so that a call does not ask for them."""
 
 
 class DockerRuntime:
@@ -37,7 +38,7 @@ class DockerRuntime:
         self._client = on.client
         self._names = names
         self._gateway = ""
-        self._volumes: dict[str, tuple[str, ...]] = {}
+        self._images: dict[str, RunImage] = {}
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits, removes."""
@@ -66,7 +67,7 @@ class DockerRuntime:
             deadline = Deadline(run.timeout - age, run.grace)
             if not state["Running"] and state["ExitCode"] in SIGNALLED and age >= run.timeout:
                 deadline.passed = True  # its owner sent the signal, and died before it saw the end
-            last = adopted.await_end(deadline)
+            last = adopted.await_end(deadline, adopted.logged)
             return adopted.ended(last, adopted.logged(), deadline) if last is not None else None
 
     def _create(self, run: Run, watch: Watch) -> str:
@@ -83,8 +84,8 @@ class DockerRuntime:
         hosts = dict.fromkeys(self._names(), self._gateway) if run.network != "none" else {}
 
         def create(client: APIClient) -> str:
-            volumes = self._volumes_of(client, run.image)
-            arguments = hardening.container(client, run, watch.fence, self.on.instance, volumes, hosts)
+            image = self._image(client, run.image)
+            arguments = hardening.container(client, run, watch.fence, self.on.instance, image, hosts)
             made: str = client.create_container(**arguments)["Id"]
             return made
 
@@ -95,18 +96,19 @@ class DockerRuntime:
                 f"the image {run.image} of {run.app} is no longer on this engine", hint=f"norn deploy {run.app}"
             ) from error
 
-    def _volumes_of(self, client: APIClient, image: str) -> tuple[str, ...]:
-        """Returns the paths of an image's VOLUME lines; an id is asked about once, since it always means one image."""
-        known = self._volumes.get(image)
+    def _image(self, client: APIClient, image: str) -> RunImage:
+        """Returns the image; an id is asked about once, since it always means one image."""
+        known = self._images.get(image)
         if known is not None:
             return known
-        found = client.inspect_image(image)  # type: ignore[no-untyped-call]
-        volumes = tuple((found.get("Config") or {}).get("Volumes") or ())
+        found = client.inspect_image(image).get("Config") or {}  # type: ignore[no-untyped-call]
+        program = (*(found.get("Entrypoint") or ()), *(found.get("Cmd") or ()))
+        made = RunImage(tuple(found.get("Volumes") or ()), program)
         if "sha256:" in image:
-            if len(self._volumes) >= _REMEMBERED:
-                self._volumes.clear()
-            self._volumes[image] = volumes
-        return volumes
+            if len(self._images) >= _REMEMBERED:
+                self._images.clear()
+            self._images[image] = made
+        return made
 
     def _clear(self, run: Run, watch: Watch) -> None:
         """Removes the container that an earlier attempt of the same owner left under our name, and no other."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from docker import APIClient
@@ -15,6 +16,7 @@ from docker.types import Mount as EngineMount
 
 from norn_tasks.adapters.docker import networks
 from norn_tasks.adapters.docker.client import INSTANCE, labels, mounted
+from norn_tasks.adapters.docker.inits import is_an_init
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Run
 
@@ -22,6 +24,18 @@ NETWORK = networks.RUNS
 PIDS = 256
 """The most processes of a container of a run."""
 
+
+@dataclass(frozen=True)
+class RunImage:
+    """The parts of an image's configuration on which the container of a run depends."""
+
+    volumes: tuple[str, ...] = ()
+    """The paths of its VOLUME lines."""
+    program: tuple[str, ...] = ()
+    """Its entrypoint and its command."""
+
+
+EMPTY = RunImage()
 _LOGGED = LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"})
 _UNLOGGED = LogConfig(type="none")
 
@@ -31,13 +45,10 @@ def container(
     run: Run,
     fence: Fence,
     instance: str,
-    volumes: Iterable[str] = (),
+    image: RunImage = EMPTY,
     hosts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Returns the arguments of `create_container` for a run.
-
-    `volumes` are the paths of its image's VOLUME lines, `hosts` the addresses of the names that it knows.
-    """
+    """Returns the arguments of `create_container` for a run; `hosts` are the addresses of the names that it knows."""
     return {
         "name": run.name,
         "image": run.image,
@@ -49,11 +60,11 @@ def container(
         "tty": run.tty,
         # An image's own HEALTHCHECK would start processes beside the run.
         "healthcheck": {"test": ["NONE"]},
-        "host_config": _host(client, run, volumes, hosts),
+        "host_config": _host(client, run, image, hosts),
     }
 
 
-def _host(client: APIClient, run: Run, volumes: Iterable[str], hosts: Mapping[str, str] | None) -> dict[str, Any]:
+def _host(client: APIClient, run: Run, image: RunImage, hosts: Mapping[str, str] | None) -> dict[str, Any]:
     scratch = f"rw,exec,nosuid,nodev,mode=1777,size={run.memory}"
     return client.create_host_config(
         cap_drop=["ALL"],
@@ -66,10 +77,9 @@ def _host(client: APIClient, run: Run, volumes: Iterable[str], hosts: Mapping[st
         extra_hosts=dict(hosts) if hosts and run.network != "none" else None,
         ipc_mode="private",
         read_only=not run.writable,
-        mounts=[*(mounted(run.mounts) or ()), *([] if run.writable else _in_memory(run, volumes))] or None,
+        mounts=[*(mounted(run.mounts) or ()), *([] if run.writable else _in_memory(run, image.volumes))] or None,
         tmpfs=None if run.writable else {"/tmp": scratch},  # noqa: S108 - a path inside the container
-        # A program that is process 1 does not hear Ctrl-C unless it asks for that.
-        init=True if run.client is not None else None,
+        init=not is_an_init(run.argv if run.argv is not None else image.program),
         log_config=_LOGGED if run.logged else _UNLOGGED,
     )
 

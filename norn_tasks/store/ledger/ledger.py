@@ -19,6 +19,7 @@ from norn_tasks.domain.errors import LeaseLost
 from norn_tasks.domain.jobs.container import ContainerRef
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.jobs.facts import Fact, Facts, RequestedRepairs, StepPlan, to_json
 from norn_tasks.domain.jobs.job import Fence, JobClass, JobKind, JobState, Problem
 from norn_tasks.domain.jobs.placement import HOME
@@ -31,6 +32,7 @@ from norn_tasks.store.ledger.apply_writes import record
 from norn_tasks.store.queue import attention, endings, retries, slots
 from norn_tasks.store.releases.auto_rollback import request_return
 from norn_tasks.store.rules.fence import held
+from norn_tasks.store.runs import finishing
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
@@ -132,11 +134,24 @@ class Ledger:
             self._wake(JobClass.DEPLOY)
         return facts
 
-    def finish(self, fence: Fence, state: JobState, problem: Problem | None = None, *, returns: bool = False) -> None:
-        """Ends the job; `returns`: it is followed by the return to the live release."""
+    def finish(
+        self,
+        fence: Fence,
+        state: JobState,
+        problem: Problem | None = None,
+        *,
+        returns: bool = False,
+        ended: ContainerExit | None = None,
+    ) -> None:
+        """Ends the job; `returns`: it is followed by the return to the live release.
+
+        `ended`: the end of its container, whose output is kept although the job was asked to stop.
+        """
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
+            if ended is not None:
+                finishing.keep_output(tx, row, ended)
             endings.end(tx, row, state, problem, by_owner=True)
             if returns:
                 request_return(tx, row)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text, update
 
 from norn_tasks.domain.jobs.event import EventKind
-from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict
+from norn_tasks.domain.jobs.execution import ContainerExit, ExecutionState, ExecutionVerdict
 from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.domain.jobs.writes import ExecutionFinished
@@ -22,22 +22,7 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
     finished = write.finished
     pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
     common = _common(finished) if pause is None else _common(finished) | {"state": "pending", "finished_at": None}
-    if row["kind"] == JobKind.INVOKE:
-        out = finished.ended.stdout
-        answer = out.head + out.tail
-        tx.execute(
-            update(FunctionExecutionRow)
-            .where(FunctionExecutionRow.id == row["execution"])
-            .values(**common, response_size=out.size)
-        )
-        tx.execute(
-            update(PayloadRow)
-            .where(PayloadRow.execution == row["execution"])
-            .values(response=answer, stderr=finished.ended.stderr.text().encode())
-        )
-    else:
-        table = OneOffRow if row["kind"] == JobKind.RUN else CronExecutionRow
-        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **_streams(finished)))
+    _write(tx, row, finished.ended, common)
     end = {"execution": row["execution"], "state": str(finished.state), "exit_code": finished.ended.exit_code}
     if pause is None:
         publish(tx, EventKind.EXECUTION_ENDED, app=row["app"], job=row["id"], **end)
@@ -46,20 +31,47 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
     return ()
 
 
+def keep_output(tx: Tx, row: Row, ended: ContainerExit) -> None:
+    """Keeps what the execution of the job of `row` wrote before it was stopped; how it ended is for the caller."""
+    if JobKind(row["kind"]) in (JobKind.INVOKE, JobKind.CRON_RUN, JobKind.RUN):
+        _write(tx, row, ended, {"exit_code": ended.exit_code, "duration_ms": _duration(ended)})
+
+
+def _write(tx: Tx, row: Row, ended: ContainerExit, common: dict[str, Any]) -> None:
+    """Writes an end with its output."""
+    if row["kind"] != JobKind.INVOKE:
+        table = OneOffRow if row["kind"] == JobKind.RUN else CronExecutionRow
+        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **_streams(ended)))
+        return
+    out = ended.stdout
+    tx.execute(
+        update(FunctionExecutionRow)
+        .where(FunctionExecutionRow.id == row["execution"])
+        .values(**common, response_size=out.size)
+    )
+    tx.execute(
+        update(PayloadRow)
+        .where(PayloadRow.execution == row["execution"])
+        .values(response=out.head + out.tail, stderr=ended.stderr.text().encode())
+    )
+
+
 def _common(finished: ExecutionVerdict) -> dict[str, Any]:
     ended = finished.ended
-    duration = None
-    if ended.started_at is not None and ended.finished_at is not None:
-        duration = max(0, int((ended.finished_at - ended.started_at).total_seconds() * 1000))
     return {
         "state": str(finished.state), "cause": finished.cause, "sentence": finished.sentence, "hint": finished.hint,
-        "exit_code": ended.exit_code, "finished_at": text("clock_timestamp()"), "duration_ms": duration,
+        "exit_code": ended.exit_code, "finished_at": text("clock_timestamp()"), "duration_ms": _duration(ended),
     }  # fmt: skip
 
 
-def _streams(finished: ExecutionVerdict) -> dict[str, Any]:
+def _duration(ended: ContainerExit) -> int | None:
+    if ended.started_at is None or ended.finished_at is None:
+        return None
+    return max(0, int((ended.finished_at - ended.started_at).total_seconds() * 1000))
+
+
+def _streams(ended: ContainerExit) -> dict[str, Any]:
     """Returns text without NUL, which PostgreSQL does not accept in text."""
-    ended = finished.ended
     return {
         "stdout": ended.stdout.text().replace("\0", "\ufffd"),
         "stdout_dropped": ended.stdout.dropped,
