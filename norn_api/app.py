@@ -13,13 +13,25 @@ from flask_openapi.openapi import OpenAPI
 
 from norn_api.access import pages
 from norn_api.access.auth import ANONYMOUS, Authenticator, Identity
+from norn_api.access.browsers import refuse_foreign_page
 from norn_api.access.content import ContentPolicy, policy_of
 from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
-from norn_api.access.permissions import ANYONE, CALL, Permission, permission, require
+from norn_api.access.permissions import CALL, Permission, permission, require
 from norn_api.routes.apps import apps, plans, secrets, sources, specs, why
 from norn_api.routes.jobs import deployments, jobs, logs, work
 from norn_api.routes.runs import cron, execs, fn, functions, oneoffs
-from norn_api.routes.server import alerts, audit, docs, events, notifications, server, tokens, workers
+from norn_api.routes.server import (
+    alerts,
+    audit,
+    docs,
+    events,
+    notifications,
+    page,
+    server,
+    sessions,
+    tokens,
+    workers,
+)
 from norn_api.services import ApiServices, install, norn
 from norn_api.streaming.connections import Connection
 from norn_api.web import errors, openapi
@@ -35,7 +47,7 @@ from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, plans, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron, alerts,
-    functions, events, notifications, tokens, workers, audit,
+    functions, events, notifications, tokens, sessions, workers, audit,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _HEALTH = "norn health"
@@ -73,6 +85,7 @@ def _add_nouns(app: NornApp) -> None:
     app.validation_error_callback = errors.refused_fields
     for module in NOUNS:
         app.register_api(module.api)
+    app.register_blueprint(page.pages)
     app.register_blueprint(docs.pages)
     app.register_blueprint(fn.pages)
 
@@ -93,7 +106,8 @@ def _admit() -> Response | None:
         return None
     needed = permission(request.method, request.url_rule.rule)
     g.permission = needed
-    if needed is ANYONE:
+    if needed.open:
+        _guard_body()
         return None
     if _open_figures() or norn().settings.auth == "off":
         refuse_foreign(request.method, dict(request.headers), runs=needed is CALL)
@@ -106,12 +120,18 @@ def _admit() -> Response | None:
 
 def _let_in(needed: Permission) -> None:
     sender = _identify()
-    g.actor, g.changes = sender.actor, session.changes_of_thread()
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        Connection(request.environ).guard()  # a sender that stops in its body gives its thread back
+    g.actor, g.session, g.changes = sender.actor, sender.session, session.changes_of_thread()
+    if sender.session is not None:
+        refuse_foreign_page(request.method, dict(request.headers))
+    _guard_body()
     if _needs_room(needed):
         _require_room()
     require(needed, sender, (request.view_args or {}).get("app"))
+
+
+def _guard_body() -> None:
+    if request.content_length or request.headers.get("Transfer-Encoding"):
+        Connection(request.environ).guard()  # a sender that stops in its body gives its thread back
 
 
 def _identify() -> Identity:

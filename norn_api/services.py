@@ -11,10 +11,11 @@ from typing import cast
 from flask import current_app, g
 
 from norn_api.access.auth import Authenticator, AuthenticatorChain, BearerTokens, EveryoneIsAdmin
+from norn_api.access.browsers import BrowserSessions
 from norn_api.access.limits import Buckets
 from norn_api.access.permissions import ANOTHER_APP
 from norn_api.metrics import ProcessMetrics
-from norn_api.streaming.concurrency import ConcurrencyLimit
+from norn_api.streaming.concurrency import ConcurrencyLimit, Share
 from norn_api.streaming.hub import EventHub
 from norn_api.streaming.waiting import EndWaiter
 from norn_tasks.dispatch import Intake
@@ -35,6 +36,8 @@ CHECK_SECONDS = 10.0
 UPLOADS = 4
 """The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
 
+_BROWSERS = Share("sessions", 0.5, "the browsers that are signed in together")
+
 
 @dataclass(frozen=True)
 class ApiServices:
@@ -44,6 +47,7 @@ class ApiServices:
     intake: Intake
     authenticators: AuthenticatorChain
     tokens: BearerTokens
+    sessions: BrowserSessions
     ends_of_calls: EndWaiter
     waiting: ConcurrencyLimit
     bodies: ConcurrencyLimit
@@ -63,6 +67,11 @@ class ApiServices:
         self.closing.set()
         self.ends.close()
 
+    def forget_senders(self) -> None:
+        """Forgets the remembered tokens and sessions, because one of them has ended."""
+        self.tokens.forget()
+        self.sessions.forget()
+
     @property
     def database(self) -> Database:
         """The database."""
@@ -78,11 +87,13 @@ class ApiServices:
         """Makes the services of a process that accepts work through `intake`; `more` follow the bearer tokens."""
         settings, database, closing = intake.settings, intake.database, threading.Event()
         ends, tokens = Ends(settings.broker_url), BearerTokens(database)
+        sessions = BrowserSessions(database, settings.port)
         return ApiServices(
             settings,
             intake,
-            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, *more]),
+            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *more]),
             tokens,
+            sessions,
             EndWaiter(database, ends, closing),
             ConcurrencyLimit(settings.max_waiting, "calls that wait for their answer"),
             ConcurrencyLimit(BODIES, "large bodies of calls on their way to the database"),
@@ -113,9 +124,24 @@ def actor() -> Actor:
     return cast(Actor, g.get("actor"))
 
 
+def session() -> int | None:
+    """Returns the session that this request was made with; None for a token."""
+    return cast("int | None", g.get("session"))
+
+
 def holder() -> str:
-    """Returns the name under which this request holds places: one sender holds at most half of them, an admin all."""
+    """Returns the name under which this request holds places: one token holds at most half of them, an admin all."""
     return "" if actor().may(Scope.ADMIN) else actor().name
+
+
+def shares() -> tuple[Share, ...]:
+    """Returns the shares of this request: of its session and of all sessions, or of a token that is no admin's.
+
+    Browsers together leave half of the places to programs, and each of them leaves most to the other browsers.
+    """
+    if session() is not None:
+        return (_BROWSERS, Share(f"session {session()}", 0.1, "your session"))
+    return (Share(f"token {holder()}", 0.5, "your token"),) if holder() else ()
 
 
 def turn() -> AbstractContextManager[None]:

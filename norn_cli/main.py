@@ -64,6 +64,8 @@ COMMANDS = {
         "worker": "List the workers, or drain one",
         "notify": "Manage the receivers of alerts",
         "token": "List, create and revoke tokens",
+        "ui": "Open the page in a browser, signed in",
+        "session": "List the browsers that are signed in, or sign one out",
         "context": "Keep the addresses of several servers",
         "completion": "Print the completion script for a shell",
         "version": "Print the versions of norn and of the server",

@@ -93,6 +93,7 @@ class Settings(BaseModel):
     port: int = Field(8800, ge=1, le=65535, description="port the API listens on")
     auth: Literal["on", "off"] = Field("on", description="off: no token is asked; refused unless host is loopback")
     metrics: Literal["token", "open"] = Field("token", description="open: /metrics asks for no token; loopback only")
+    session_days: Days = Field(7, description="days after which the page asks to sign in again")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
     max_streams: int = Field(150, ge=1, description="event and log streams open at once in one API process")
     json_max: Memory = Field(1024 * 1024, description="largest JSON request body, bytes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from typing import Protocol
 from werkzeug.datastructures import Headers
 
 from norn_api.access.limits import Buckets
+from norn_api.access.remembering import RecentlySeen
 from norn_tasks.domain.access import Actor, Scope
-from norn_tasks.domain.errors import DatabaseDown, TooManyRequests, Unauthenticated
+from norn_tasks.domain.errors import DatabaseDown, Forbidden, TooManyRequests, Unauthenticated
 from norn_tasks.store.access import tokens
 from norn_tasks.store.database.session import Database
 
@@ -22,9 +22,21 @@ CACHE_SECONDS = 5.0
 
 ANONYMOUS = Actor("anonymous")
 _EVERYONE_IS_ADMIN = Actor("anonymous", frozenset({Scope.ADMIN}))
-_MANY_TOKENS = 2_000
-"""How many tokens are remembered before the oldest is forgotten."""
+HEADER = "X-Norn-CSRF"
+"""The header with the second secret of a session."""
 _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"
+
+
+class CsrfMissing(Forbidden):
+    """The cookie of a session came without the session's second secret."""
+
+    code = "csrf"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cookie of a session is not enough: its CSRF token is missing or belongs to another session",
+            hint=f"send the header {HEADER} with the `csrf` of POST /api/session, or sign in again",
+        )
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class Credentials:
     """The address of the client's connection."""
     body: Callable[[], bytes]
     """Reads the raw body, for a signature over it."""
+    path: str = ""
+    """The path of the request."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +61,15 @@ class Identity:
     """Its name, scopes and apps."""
     signed: bool = False
     """True if a signature over the body proved it; routes with a `signed` permission accept no other identity."""
+    session: int | None = None
+    """The session that the sender's browser is signed in with."""
 
 
 class Authenticator(Protocol):
     """Recognises one kind of credentials."""
 
     def identify(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender; None if the request has no valid credentials of this kind."""
+        """Returns the sender; None if the request has no valid credentials of this kind. Raises CsrfMissing."""
 
 
 class AuthenticatorChain:
@@ -69,17 +85,26 @@ class AuthenticatorChain:
 
     def recognised(self, credentials: Credentials) -> Identity | None:
         """Returns the sender; None for one that nobody knows, which counts as no failure here."""
+        with contextlib.suppress(CsrfMissing):
+            return self._first(credentials)
+        return None
+
+    def _first(self, credentials: Credentials) -> Identity | None:
         return next((found for each in self._chain if (found := each.identify(credentials)) is not None), None)
 
-    def identify(self, credentials: Credentials) -> Identity:
-        """Returns the sender; raises Unauthenticated, or TooManyRequests after many failures."""
-        found = self.recognised(credentials)
-        if found is not None:
-            return found
-        wait = self._failures.take(credentials.address)
+    def count_failure(self, address: str) -> None:
+        """Counts credentials that are not good; raises TooManyRequests after many from one address."""
+        wait = self._failures.take(address)
         if wait:
             sentence = "too many requests without a good token came from your address"
             raise TooManyRequests(sentence, hint=_HINT, retry_after=wait)
+
+    def identify(self, credentials: Credentials) -> Identity:
+        """Returns the sender; raises Unauthenticated, CsrfMissing, or TooManyRequests after many failures."""
+        found = self._first(credentials)
+        if found is not None:
+            return found
+        self.count_failure(credentials.address)
         if credentials.headers.get("Authorization") is None:
             raise Unauthenticated("this needs a token", hint=_HINT)
         raise Unauthenticated("this token is not known here, or was revoked", hint=_HINT)
@@ -116,38 +141,21 @@ class BearerTokens:
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[Actor, float]] = {}
+        self._known: RecentlySeen[Actor] = RecentlySeen(CACHE_SECONDS, clock)
 
     def identify(self, credentials: Credentials) -> Identity | None:
         """Returns the owner of the token in the Authorization header; raises DatabaseDown."""
         token = _bearer(credentials.headers.get("Authorization"))
-        found = None if token is None else self._find(token)
+        found = None if token is None else self._known.get(tokens.digest(token), self._find)
         return None if found is None else Identity(found)
 
     def forget(self) -> None:
         """Forgets every remembered token, because one was revoked."""
-        with self._lock:
-            self._known.clear()
+        self._known.clear()
 
-    def _find(self, token: str) -> Actor | None:
-        hashed = tokens.digest(token)
-        with self._lock:
-            known, until = self._known.get(hashed, (None, 0.0))
-        if self._clock() < until:
-            return known
+    def _find(self, hashed: str) -> Actor | None:
         with self._database.transaction() as tx:
-            found = tokens.lookup(tx, hashed)
-        if found is not None:
-            self._remember(hashed, found)
-        return found
-
-    def _remember(self, hashed: str, found: Actor) -> None:
-        with self._lock:
-            if len(self._known) >= _MANY_TOKENS:
-                self._known.clear()
-            self._known[hashed] = (found, self._clock() + CACHE_SECONDS)
+            return tokens.lookup(tx, hashed)
 
 
 def _bearer(header: str | None) -> str | None:

@@ -13,8 +13,13 @@ class ContentPolicy(StrEnum):
 
     DATA = "default-src 'none'; frame-ancestors 'none'"
     """Data of the API: a browser shows it and loads nothing because of it."""
-    PAGE = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-    """A page of ours: its scripts, styles and images come from this server alone."""
+    PAGE = (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+    """Norn's page: everything in it comes from this server in files of its own, and nothing is inline."""
+    DOCS = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    """The API's documentation, whose program writes styles into the page."""
     FOREIGN = "sandbox allow-scripts allow-forms"
     """The output of a function: a page of an origin of its own, without our cookies (docs/security.md)."""
 
@@ -22,11 +27,15 @@ class ContentPolicy(StrEnum):
         """Sets the headers of this policy."""
         headers["Content-Security-Policy"] = str(self)
         headers["X-Content-Type-Options"] = "nosniff"
+        if self is not ContentPolicy.FOREIGN:
+            headers["Referrer-Policy"] = "no-referrer"
 
 
 POLICIES: Mapping[str, ContentPolicy] = {
-    "/api/docs": ContentPolicy.PAGE,
-    "/api/docs/<path:file>": ContentPolicy.PAGE,
+    "/": ContentPolicy.PAGE,
+    "/assets/<path:file>": ContentPolicy.PAGE,
+    "/api/docs": ContentPolicy.DOCS,
+    "/api/docs/<path:file>": ContentPolicy.DOCS,
     "/fn/<app>": ContentPolicy.FOREIGN,
     "/fn/<app>/<rest:rest>": ContentPolicy.FOREIGN,
 }

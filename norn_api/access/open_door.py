@@ -51,21 +51,27 @@ def refuse_foreign(method: str, headers: Mapping[str, str], *, runs: bool = Fals
     `runs`: the request runs code whatever its method is, so no method is safe.
     """
     host = headers.get("Host", "").lower()
-    parts = _HOST.fullmatch(host)
-    if parts is None or not _is_local(parts["name"].strip("[]")):
+    if not is_local_host(host):
         raise ForeignHost(
             f"without tokens Norn serves localhost and loopback addresses, not {host[:80]!r}",
             hint=f"use one of those; or {_TOKENS}",
         )
-    if (runs or method not in SAFE) and _is_foreign(host, headers.get("Origin"), headers.get("Sec-Fetch-Site")):
+    if (runs or method not in SAFE) and is_foreign(headers):
         raise ForeignPage(
             "a page of another origin sent this, and without tokens only Norn's own pages may change anything",
             hint=f"send it from a program that is not a browser; or {_TOKENS}",
         )
 
 
-def _is_foreign(host: str, origin: str | None, site: str | None) -> bool:
+def is_local_host(host: str) -> bool:
+    """Returns True if the value of a Host header always means this machine."""
+    parts = _HOST.fullmatch(host.lower())
+    return parts is not None and _is_local(parts["name"].strip("[]"))
+
+
+def is_foreign(headers: Mapping[str, str]) -> bool:
     """Returns True for a page of another host or port. Programs send neither header; a sandbox has origin `null`."""
+    host, origin, site = headers.get("Host", "").lower(), headers.get("Origin"), headers.get("Sec-Fetch-Site")
     return (origin is not None and _host_of(origin) != host) or site not in (None, "same-origin", "none")
 
 

@@ -23,13 +23,18 @@ class Permission:
     """True for facts about the whole server: a token that is limited to apps does not reach it."""
     signed: bool = False
     """True if the sender must have signed the body, as senders of webhooks do."""
+    open: bool = False
+    """True if strangers may ask; nobody is identified before the view."""
 
     def allows(self, actor: Actor) -> bool:
         """Returns True if the actor's scopes suffice; for `own` the view checks the owner."""
         return any(scope is None or actor.may(scope) for scope in {self.scope, self.own or self.scope})
 
 
-ANYONE = Permission(None)
+ANYONE = Permission(None, open=True)
+SIGN_IN = Permission(None, audited=True, open=True)
+SIGNED_IN = Permission(None, audited=True)
+"""Changes of the sender's own session: any scope suffices."""
 READ = Permission(Scope.READ)
 READ_SERVER = Permission(Scope.READ, whole=True)
 READ_OWN = Permission(Scope.READ, own=Scope.INVOKE)
@@ -38,6 +43,8 @@ EXEC_STREAM = Permission(Scope.DEPLOY)
 """Input and output of an exec session; starting the session was audited."""
 CANCEL_OWN = Permission(Scope.DEPLOY, own=Scope.INVOKE, audited=True)
 INVOKE = Permission(Scope.INVOKE, audited=True)
+END_SESSION = Permission(Scope.READ, audited=True)
+"""Sessions of the sender's own token; an admin ends any."""
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
@@ -48,6 +55,8 @@ WHOLE_SERVER = "ask an admin for one that is not: norn token create NAME --scope
 _APP = "/api/apps/<app>"
 
 TABLE: dict[tuple[str, str], Permission] = {
+    ("GET", "/"): ANYONE,
+    ("GET", "/assets/<path:file>"): ANYONE,
     ("GET", "/api/openapi.json"): ANYONE,
     ("GET", "/api/docs"): ANYONE,
     ("GET", "/api/docs/<path:file>"): ANYONE,
@@ -124,6 +133,12 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/tokens"): ADMIN,
     ("POST", "/api/tokens"): ADMIN_CHANGE,
     ("DELETE", "/api/tokens/<id:token>"): ADMIN_CHANGE,
+    ("GET", "/api/session"): ANYONE,
+    ("POST", "/api/session"): SIGN_IN,
+    ("DELETE", "/api/session"): SIGNED_IN,
+    ("POST", "/api/session/codes"): SIGNED_IN,
+    ("GET", "/api/sessions"): READ,
+    ("DELETE", "/api/sessions/<id:session>"): END_SESSION,
     ("GET", "/api/workers"): READ_SERVER,
     ("POST", "/api/workers/<name>/drain"): ADMIN_CHANGE,
     ("GET", "/api/audit"): ADMIN,

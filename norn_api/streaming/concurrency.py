@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from norn_tasks.domain.errors import TooManyRequests
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of all places that the requests of one holder may have at the same time."""
+
+    holder: str
+    part: float
+    whose: str
+    """The holder in a sentence: `your token`."""
+
+    def of(self, places: int) -> int:
+        """Returns the number of places."""
+        return max(1, int(places * self.part))
 
 
 class ConcurrencyLimit:
     """A limit on requests at the same time; each place is released exactly once.
 
-    A holder with a name has at most half of the places, so that none of them keeps all others out.
+    A request may name shares, so that none of its holders keeps all others out.
     """
 
     def __init__(self, count: int, what: str) -> None:
@@ -23,45 +38,45 @@ class ConcurrencyLimit:
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
 
-    def take(self, seconds: float = 0, holder: str = "") -> Callable[[], None]:
+    def take(self, seconds: float = 0, shares: Sequence[Share] = ()) -> Callable[[], None]:
         """Takes a place, waiting at most `seconds` for one, and returns the function that releases it (idempotent).
 
         Raises TooManyRequests.
         """
-        self._take_share(holder)
+        self._take_shares(shares)
         if not self._free.acquire(timeout=seconds or None, blocking=bool(seconds)):
-            self._give_share(holder)
+            self._give_shares(shares)
             raise _full(f"this server already holds {self.count} {self._what}")
         given = threading.Lock()
 
         def give_back() -> None:
             if given.acquire(blocking=False):
-                self._give_share(holder)
+                self._give_shares(shares)
                 self._free.release()
 
         return give_back
 
     @contextmanager
-    def place(self, seconds: float = 0, holder: str = "") -> Iterator[None]:
+    def place(self, seconds: float = 0, shares: Sequence[Share] = ()) -> Iterator[None]:
         """Holds a place during the block; raises TooManyRequests as `take` does."""
-        give_back = self.take(seconds, holder)
+        give_back = self.take(seconds, shares)
         try:
             yield
         finally:
             give_back()
 
-    def _take_share(self, holder: str) -> None:
-        share = max(1, self.count // 2)
+    def _take_shares(self, shares: Sequence[Share]) -> None:
         with self._lock:
-            if holder and self._held[holder] >= share:
-                raise _full(f"your token already holds {share} {self._what}, and leaves the others their half")
-            self._held[holder] += 1
+            for share in shares:
+                most = share.of(self.count)
+                if self._held[share.holder] >= most:
+                    raise _full(f"{share.whose} already holds {most} {self._what}, and leaves the rest to others")
+            self._held.update(share.holder for share in shares)
 
-    def _give_share(self, holder: str) -> None:
+    def _give_shares(self, shares: Sequence[Share]) -> None:
         with self._lock:
-            self._held[holder] -= 1
-            if not self._held[holder]:
-                del self._held[holder]
+            self._held.subtract(share.holder for share in shares)
+            self._held += Counter()  # drops holders of nothing
 
 
 def _full(sentence: str) -> TooManyRequests:

@@ -11,7 +11,8 @@ from flask_openapi.models.tag import Tag
 from flask_openapi.openapi import OpenAPI
 from pydantic import BaseModel
 
-from norn_api.access.permissions import ANYONE, TABLE
+from norn_api.access.auth import HEADER
+from norn_api.access.permissions import TABLE
 from norn_api.schemas.common import ProblemDetails
 
 VERSION = "3.1.0"
@@ -64,7 +65,16 @@ def document(version: str) -> dict[str, Any]:
     """Returns the arguments with which an application has our document and none of the library's pages."""
     return {
         "info": Info(title="Norn", version=version, description="Runs small apps from their infraspec.yaml."),
-        "security_schemes": {"token": {"type": "http", "scheme": "bearer"}},
+        "security_schemes": {
+            "token": {"type": "http", "scheme": "bearer"},
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": "norn_session_8800",
+                "description": "A browser that is signed in; the name ends with the server's NORN_PORT",
+            },
+            "csrf": {"type": "apiKey", "in": "header", "name": HEADER, "description": "The session's second secret"},
+        },
         "doc_ui": False,
         "validation_error_status": 422,
     }
@@ -87,7 +97,7 @@ def finish(app: OpenAPI) -> None:
 def _document_scope(operation: dict[str, Any], method: str, address: str) -> None:
     """Documents the scope that a token needs; nothing where no token is needed."""
     needed = next(what for (verb, rule), what in TABLE.items() if (verb, _written(rule)) == (method.upper(), address))
-    operation["security"] = [] if needed is ANYONE else [{"token": []}]
+    operation["security"] = [] if needed.open else [{"token": []}, {"session": [], "csrf": []}]
     if needed.scope is not None:
         operation["x-norn-scope"] = str(needed.scope)
 

@@ -10,4 +10,6 @@ from norn_api.web.request import current
 
 def credentials() -> Credentials:
     """Returns the parts of this request that can identify its sender."""
-    return Credentials(request.headers, request.remote_addr or "", lambda: current().read_body(current().json_limit))
+    return Credentials(
+        request.headers, request.remote_addr or "", lambda: current().read_body(current().json_limit), request.path
+    )

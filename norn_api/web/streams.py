@@ -11,7 +11,7 @@ from flask import Response, request
 
 from norn_api.access.auth import Admission
 from norn_api.schemas.server import EventResponse
-from norn_api.services import actor, holder, norn
+from norn_api.services import actor, norn, shares
 from norn_api.streaming.connections import Connection
 from norn_api.streaming.hub import Dropped, EventHub, Subscriber
 from norn_api.web.senders import credentials
@@ -29,7 +29,7 @@ _BATCH = 500
 
 def streamed(chunks: Iterator[str], content_type: str, connection: Connection) -> Response:
     """Returns a streaming response that takes one of the places for streams until it ends; raises TooManyRequests."""
-    give_back = norn().streams.take(holder=holder())
+    give_back = norn().streams.take(shares=shares())
     connection.guard()
     response = Response(chunks, content_type=content_type)
     response.headers["Cache-Control"] = "no-store"

@@ -51,6 +51,22 @@ class ServerClient(Transport):
         """Revokes a token."""
         self._send("DELETE", f"/api/tokens/{token}")
 
+    def session(self) -> Json:
+        """Reads who this client is to the server."""
+        return self._get("/api/session")
+
+    def create_sign_in_code(self) -> Json:
+        """Creates a code that signs one browser in."""
+        return self._send("POST", "/api/session/codes")
+
+    def sessions(self) -> Json:
+        """Lists the browsers that are signed in."""
+        return self._get("/api/sessions")
+
+    def revoke_session(self, session: int) -> None:
+        """Signs a browser out."""
+        self._send("DELETE", f"/api/sessions/{session}")
+
     def events(self, limit: int, **filters: str) -> Json:
         """Lists events; filters are app and job."""
         return self._get("/api/events", {"limit": limit, **filters})

@@ -266,6 +266,15 @@ TOKENS = (
     Column("BY", _field("created_by")),
     Column("USED", _when("last_used_at")),
 )
+SESSIONS = (
+    _ID,
+    Column("TOKEN", _field("token")),
+    Column("BEGAN", _when("created_at")),
+    Column("USED", _when("last_used_at")),
+    Column("ENDS", _when("expires_at")),
+    Column("FROM", _field("address")),
+    Column("BROWSER", _field("agent")),
+)
 WORKERS = (
     Column("WORKER", _field("name")),
     Column("CLASS", _field("class")),

@@ -10,6 +10,8 @@ from norn_tasks.dispatch.changing import (
     clear_schedule_override,
     create_token,
     drain_worker,
+    end_session,
+    make_sign_in_code,
     override_schedule,
     pause_schedule,
     record_request,
@@ -17,6 +19,7 @@ from norn_tasks.dispatch.changing import (
     remove_destination,
     resume_schedule,
     revoke_token,
+    sign_in,
     take_answer,
 )
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
@@ -103,6 +106,9 @@ __all__ = [
     "clear_schedule_override",
     "create_token",
     "revoke_token",
+    "sign_in",
+    "make_sign_in_code",
+    "end_session",
     "remove_destination",
     "drain_worker",
     "take_answer",

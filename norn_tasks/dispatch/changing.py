@@ -11,8 +11,9 @@ from pathlib import Path
 from norn_tasks.dispatch.intake import Intake
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.store.access import audit, tokens
+from norn_tasks.store.access import audit, sessions, tokens
 from norn_tasks.store.access.idempotency import IdempotencyKey, recall, remember
+from norn_tasks.store.access.sessions import Browser, SessionSecrets, SignedIn
 from norn_tasks.store.access.tokens import Token
 from norn_tasks.store.alerts import destinations
 from norn_tasks.store.apps import registry
@@ -84,6 +85,25 @@ def create_token(
 def revoke_token(tx: Tx, token: int, *, actor: str) -> None:
     """Revokes a token for good; raises NotFound."""
     tokens.revoke(tx, token, actor=actor)
+
+
+def sign_in(
+    tx: Tx, *, token: str | None, code: str | None, made: SessionSecrets, browser: Browser, seconds: float
+) -> SignedIn | None:
+    """Begins a session of a token, or of the token that made the code; None if it is not good."""
+    if code is not None:
+        return sessions.begin_by_code(tx, code, made, browser, seconds=seconds)
+    return sessions.begin(tx, token or "", made, browser, seconds=seconds)
+
+
+def make_sign_in_code(tx: Tx, code: str, *, token: str) -> None:
+    """Keeps the hash of a code that signs one browser in once, with the token of this name."""
+    sessions.make_code(tx, code, token)
+
+
+def end_session(tx: Tx, session: int, *, token: str | None) -> None:
+    """Signs a browser out; `token`: only if the session is one of the token of this name. Raises NotFound."""
+    sessions.end(tx, session, token=token)
 
 
 def remove_destination(tx: Tx, name: str, *, actor: str) -> None:

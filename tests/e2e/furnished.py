@@ -161,10 +161,24 @@ def change(speaker: Speaker) -> None:
     ask("clear_schedule")
     settle(ask("replay", json={}))
     ask("cancel_invocation")
+    sign_in_and_out(speaker)
     ask("add_destination", json={"name": "ops", "url": "https://198.51.100.1/norn"})
     ask("test_destination", json={})
     ask("list_deliveries")
     ask("remove_destination")
+
+
+def sign_in_and_out(speaker: Speaker) -> None:
+    """Signs a browser in by a code and out again, and another one in that an admin signs out."""
+    code = speaker.ask("create_sign_in_code").json()["code"]
+    for sent in ({"code": code}, {"token": speaker.token}):
+        made = speaker.ask("create_session", json=sent, headers={"Origin": speaker.stack.url})
+        cookie = made.headers["Set-Cookie"].partition(";")[0]
+        browser = {"Cookie": cookie, "X-Norn-CSRF": made.json()["csrf"], "Authorization": ""}
+        if "code" in sent:
+            speaker.ask("delete_session", headers={**browser, "Origin": speaker.stack.url})
+        else:
+            speaker.ask("revoke_session", session=made.json()["session"])
 
 
 def _stop_inside_a_step_that_runs_once(speaker: Speaker, job: int) -> None:

@@ -24,7 +24,19 @@ OWN_CODES = ("function_failed", "not_runnable", "oom_killed", "output_too_large"
 ENDLESS = ("stream_events",)
 """Operations whose answer has no end."""
 
-LAST = ("scale", "restart", "rollback", "deploy", "forge", "teardown", "delete_forge", "delete_app", "revoke_token")
+LAST = (
+    "scale",
+    "restart",
+    "rollback",
+    "deploy",
+    "forge",
+    "teardown",
+    "delete_forge",
+    "delete_app",
+    "revoke_token",
+    "delete_session",
+    "revoke_session",
+)
 """Operations that take away what others look at."""
 
 

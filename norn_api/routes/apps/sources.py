@@ -6,7 +6,7 @@ from flask import Response
 
 from norn_api.schemas.apps import SourceKept
 from norn_api.schemas.common import AppPath
-from norn_api.services import actor, holder, norn
+from norn_api.services import actor, norn, shares
 from norn_api.web.openapi import file_body, noun, responses_of
 from norn_api.web.replies import reply
 from norn_api.web.request import current
@@ -26,7 +26,7 @@ api = noun("sources", "Uploaded sources")
 def put_source(path: AppPath) -> Response:
     """Keeps a source for deploys of this app: 201 if it is new, 200 if the same tree is kept already."""
     services = norn()
-    give_back = services.uploads.take(holder=holder())
+    give_back = services.uploads.take(shares=shares())
     try:
         connection().guard()  # a client that vanished releases its place
         limit, room = services.settings.source_max, services.settings.data_dir

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
 from norn_api.calling.invoking import accept, options_of, received_call, wants_async
-from norn_api.services import holder, norn
+from norn_api.services import norn, shares
 from norn_api.web.replies import accepted
 from norn_tasks.domain.errors import NotRecorded
 from norn_tasks.domain.infraspec import FunctionOptions
@@ -26,7 +26,7 @@ def call_function(app: str, rest: str | None) -> Response:
     with received_call(app, options, method=request.method, path=f"/{rest or ''}", query=query) as received:
         if wants_async():
             return accepted(accept(app, received, sync=False), app, JobKind.INVOKE)
-        with norn().waiting.place(holder=holder()):
+        with norn().waiting.place(shares=shares()):
             execution = accept(app, received, sync=True).execution
             received.body.close()
             assert execution is not None

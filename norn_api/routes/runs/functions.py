@@ -20,7 +20,7 @@ from norn_api.schemas.functions import (
     InvokeQuery,
     ReplayRequest,
 )
-from norn_api.services import actor, hide_from_others, holder, norn
+from norn_api.services import actor, hide_from_others, norn, shares
 from norn_api.web.openapi import noun, responses_of
 from norn_api.web.replies import accepted, listed, reply
 from norn_tasks.dispatch import request_cancel
@@ -49,7 +49,7 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
     with received_call(path.app, options, method=query.method, path=target.path or "/", query=target.query) as received:
         if wants_async():
             return accepted(accept(path.app, received, sync=False), path.app, JobKind.INVOKE)
-        with norn().waiting.place(holder=holder()):
+        with norn().waiting.place(shares=shares()):
             work = accept(path.app, received, sync=True)
             received.body.close()
             assert work.execution is not None

@@ -47,12 +47,12 @@ def create_token(body: TokenRequest) -> Response:
 
 @api.delete("/api/tokens/<id:token>", responses=responses_of(None, 204))
 def revoke_token(path: TokenPath) -> Response:
-    """Revokes a token for good; other API processes notice within five seconds."""
+    """Revokes a token for good, and ends its sessions; other API processes notice within five seconds."""
 
     def revoke(tx: Tx) -> int:
         dispatch.revoke_token(tx, path.token, actor=actor().name)
         return 204
 
     once(revoke)
-    norn().tokens.forget()
+    norn().forget_senders()
     return nothing()

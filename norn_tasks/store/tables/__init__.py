@@ -3,7 +3,7 @@
 Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
 """
 
-from norn_tasks.store.tables.access import AuditRow, TokenRow
+from norn_tasks.store.tables.access import AuditRow, SessionRow, SignInCodeRow, TokenRow
 from norn_tasks.store.tables.alerts import AlertRow, DeadManRow, DeliveryRow, DestinationRow
 from norn_tasks.store.tables.apps import AppRow, AppSpecRow, InstanceRow, WorkloadRow
 from norn_tasks.store.tables.cron import CronGapRow, CronStateRow, CronTickRow
@@ -47,6 +47,8 @@ __all__ = [
     "CronTickRow",
     "CronGapRow",
     "TokenRow",
+    "SessionRow",
+    "SignInCodeRow",
     "AuditRow",
     "WorkerRow",
     "BeatRow",

@@ -1,4 +1,4 @@
-"""Access: tokens, and the audit of every change."""
+"""Access: tokens, sign-in sessions, and the audit of every change."""
 
 from __future__ import annotations
 
@@ -22,6 +22,30 @@ class TokenRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class SessionRow(Base):
+    """A browser that is signed in with a token, by the hashes of its two secrets."""
+
+    __tablename__ = "sessions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int]
+    hash: Mapped[str]
+    csrf_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    agent: Mapped[str]
+    address: Mapped[str]
+
+
+class SignInCodeRow(Base):
+    """A code that signs one browser in once, by its hash."""
+
+    __tablename__ = "sign_in_codes"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    token_id: Mapped[int]
+    expires_at: Mapped[datetime]
 
 
 class AuditRow(Base):

@@ -38,6 +38,8 @@ def clear(tx: Tx) -> None:
 def settle(tx: Tx) -> None:
     """Adapts the restored rows to this cluster and this time. Idempotent."""
     tx.execute(_COUNTED, {"oldest": _OLDEST})
+    for table in ("sessions", "sign_in_codes"):  # those that ended after the backup stay ended
+        tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608
     tx.execute(text("UPDATE events SET xact = CAST(:oldest AS xid8)"), {"oldest": _OLDEST})
     for sequence in _OUTSIDE:
         tx.execute(text(f"SELECT setval('{sequence}', (SELECT last_value FROM {sequence}) + :leap)"), {"leap": LEAP})  # noqa: S608

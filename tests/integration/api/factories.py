@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
+from norn_api.access.auth import HEADER
 from norn_api.app import NornApp, create_app
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.jobs.job import JobClass
@@ -19,6 +20,7 @@ from norn_tasks.store.fleet import workers
 from norn_tasks.store.fleet.workers import Presence
 from tests import factories
 
+HERE = "http://localhost"
 HELLO = "app: hello\nrole: webserver\nport: 8080\n"
 
 
@@ -29,6 +31,8 @@ class Api:
     app: NornApp
     database: Database
     token: str | None = None
+    browser: tuple[tuple[str, str], ...] = ()
+    """The headers that the page sends in a browser that is signed in."""
 
     def asked_as(self, *scopes: Scope, apps: tuple[str, ...] | None = None) -> Api:
         """Answers the same application, asked with a new token."""
@@ -38,16 +42,26 @@ class Api:
             tokens.create(tx, secret, name=name, scopes=scopes, apps=apps, actor="test")
         return Api(self.app, self.database, secret)
 
+    def in_browser(self) -> Api:
+        """Answers the same application, asked by the page in a browser that the token signed in."""
+        made = self.anonymous().post("/api/session", json={"token": self.token})
+        cookie = made.headers["Set-Cookie"].partition(";")[0]
+        return Api(self.app, self.database, None, (("Cookie", cookie), (HEADER, made.json["csrf"]), ("Origin", HERE)))
+
+    def without(self, header: str) -> Api:
+        """Answers the same browser without one of its headers."""
+        return Api(self.app, self.database, None, tuple(each for each in self.browser if each[0] != header))
+
     def anonymous(self) -> Api:
         """Answers the same application, asked without a token."""
         return Api(self.app, self.database)
 
     def ask(self, method: str, path: str, **more: Any) -> TestResponse:
         """Sends a request."""
-        headers = dict(more.pop("headers", {}))
+        headers = {**dict(self.browser), **more.pop("headers", {})}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
-        client: FlaskClient = self.app.test_client()
+        client: FlaskClient = self.app.test_client(use_cookies=False)
         return client.open(path, method=method, headers=headers, **more)
 
     def get(self, path: str, **more: Any) -> TestResponse:

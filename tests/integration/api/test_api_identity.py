@@ -66,7 +66,8 @@ def test_every_listed_policy_belongs_to_a_route(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("path", "policy"),
-    [("/api/docs", ContentPolicy.PAGE), ("/api/version", ContentPolicy.DATA), ("/fn/blog", ContentPolicy.FOREIGN),
+    [("/", ContentPolicy.PAGE), ("/assets/x.js", ContentPolicy.PAGE), ("/api/docs", ContentPolicy.DOCS),
+     ("/api/version", ContentPolicy.DATA), ("/fn/blog", ContentPolicy.FOREIGN),
      ("/nowhere", ContentPolicy.DATA)],
 )  # fmt: skip
 def test_a_response_has_the_policy_of_its_route(api: Api, path: str, policy: ContentPolicy) -> None:

@@ -57,7 +57,17 @@ def ids(api: Api) -> Ids:
 
 
 def _address(rule: str, **filled: object) -> str:
-    given = {"app": "hello", "file": "x", "rest": "x", "token": 1, "name": "x", "secret": "X", "run": 1, **filled}
+    given = {
+        "app": "hello",
+        "file": "x",
+        "rest": "x",
+        "token": 1,
+        "session": 9,
+        "name": "x",
+        "secret": "X",
+        "run": 1,
+        **filled,
+    }
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: str(given[part[1]]), rule)
 
 

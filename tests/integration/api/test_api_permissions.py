@@ -1,4 +1,7 @@
-"""Default-deny: every address of the application is in the table, and every one is tried by five kinds of people."""
+"""Default-deny: every address of the application is in the table, and every one is tried by five kinds of people.
+
+Each is tried by browsers too: signed in, without the CSRF token, and from a page of another origin.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,22 @@ from collections.abc import Iterable
 
 import pytest
 from sqlalchemy import insert, update
+from werkzeug.test import TestResponse
 
-from norn_api.access.permissions import ANYONE, CALL, CANCEL_OWN, INVOKE, READ, READ_OWN, READ_SERVER, TABLE, permission
+from norn_api.access.auth import HEADER
+from norn_api.access.open_door import SAFE
+from norn_api.access.permissions import (
+    CALL,
+    CANCEL_OWN,
+    END_SESSION,
+    INVOKE,
+    READ,
+    READ_OWN,
+    READ_SERVER,
+    SIGNED_IN,
+    TABLE,
+    permission,
+)
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import Forbidden
 from norn_tasks.domain.jobs.requests import ForgeJobRequest, NotifyJobRequest
@@ -20,7 +37,10 @@ from tests.integration.api.factories import Api, add_cron_run
 Route = tuple[str, str]
 ENDLESS = ("GET", "/api/events/stream")
 ROUTES = [route for route in sorted(TABLE) if route != ENDLESS]
-FILLED = {"app": "hello", "file": "start.js", "rest": "x/y", "token": "999"}
+FILLED = {"app": "hello", "file": "start.js", "rest": "x/y", "token": "999", "session": "999"}
+SIGN_OUT = ("DELETE", "/api/session")
+OF_SESSIONS = [route for route in ROUTES if route[1].startswith("/api/") and route != SIGN_OUT]
+"""The routes at which a session counts, without the one that ends it."""
 
 
 def address(rule: str) -> str:
@@ -28,12 +48,17 @@ def address(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILLED.get(part[1], "1"), rule)
 
 
-def tried(asked: Api, method: str, rule: str) -> int:
+def tried(asked: Api, method: str, rule: str, **more: str) -> int:
     """Returns the status of a request with an object as its body, empty where a route accepts that."""
+    return sent(asked, method, rule, **more).status_code
+
+
+def sent(asked: Api, method: str, rule: str, **more: str) -> TestResponse:
+    """Sends that request; `more` are headers."""
     filled = {"resolution": "done"} if rule.endswith("/resolve") else {}
     body = {"json": filled} if method in ("POST", "PUT") else {}
     elsewhere = {"REMOTE_ADDR": f"10.0.0.{ROUTES.index((method, rule))}"}  # failures are slowed by address
-    return asked.ask(method, address(rule), environ_overrides=elsewhere, **body).status_code
+    return asked.ask(method, address(rule), environ_overrides=elsewhere, headers=more, **body)
 
 
 def answered(asked: Api, status: int, routes: Iterable[Route] = ROUTES) -> set[Route]:
@@ -71,12 +96,13 @@ def test_route_outside_the_table_is_refused_to_admins_too() -> None:
 
 def test_anonymous_is_asked_for_a_token_wherever_one_is_needed(furnished: Api) -> None:
     refused = answered(furnished.anonymous(), 401)
-    assert refused == {route for route in ROUTES if TABLE[route] is not ANYONE}
+    assert refused == {route for route in ROUTES if not TABLE[route].open}
 
 
 def test_reader_is_refused_what_is_not_reading(furnished: Api) -> None:
     refused = answered(furnished.asked_as(Scope.READ), 403)
-    assert refused == {route for route in ROUTES if TABLE[route] not in (ANYONE, READ, READ_OWN, READ_SERVER)}
+    reading = (READ, READ_OWN, READ_SERVER, SIGNED_IN, END_SESSION)
+    assert refused == {route for route in ROUTES if not TABLE[route].open and TABLE[route] not in reading}
 
 
 def test_deployer_of_another_app_is_refused_this_app(furnished: Api) -> None:
@@ -89,7 +115,8 @@ def test_deployer_of_another_app_is_refused_this_app(furnished: Api) -> None:
 def test_invoker_may_call_and_see_its_own_and_nothing_else(furnished: Api) -> None:
     refused = answered(furnished.asked_as(Scope.INVOKE), 403)
     perhaps = {route for route in ROUTES if TABLE[route] in (READ_OWN, CANCEL_OWN)}
-    assert refused - perhaps == {route for route in ROUTES if TABLE[route] not in (ANYONE, CALL, INVOKE)} - perhaps
+    closed = {route for route in ROUTES if not TABLE[route].open and TABLE[route] not in (CALL, INVOKE, SIGNED_IN)}
+    assert refused - perhaps == closed - perhaps
 
 
 def test_invoker_does_not_see_the_job_of_somebody_else(furnished: Api) -> None:
@@ -132,6 +159,39 @@ def test_jobs_of_no_app_are_closed_to_who_is_limited_to_apps(furnished: Api, sco
 def test_admin_is_refused_nothing(furnished: Api) -> None:
     statuses = {route: tried(furnished, *route) for route in ROUTES}
     assert {route: status for route, status in statuses.items() if status in (401, 403, 500)} == {}
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_session_is_refused_what_its_token_is_refused(furnished: Api, scope: Scope) -> None:
+    token = furnished if scope is Scope.ADMIN else furnished.asked_as(scope)
+    browser = token.in_browser()
+    statuses = {route: tried(browser, *route) for route in OF_SESSIONS}
+    refused = {route for route, status in statuses.items() if status in (401, 403)}
+    codes = ("POST", "/api/session/codes")
+    assert refused - {codes} == answered(token, 403, OF_SESSIONS)
+    assert statuses[codes] == 403
+
+
+def test_a_session_without_its_csrf_token_reaches_nothing(furnished: Api) -> None:
+    cookie_alone = furnished.in_browser().without(HEADER)
+    closed = {route for route in ROUTES if not TABLE[route].open}
+    codes = {route: sent(cookie_alone, *route).get_json(silent=True) for route in closed}
+    elsewhere = {route for route in closed if not route[1].startswith("/api/")}
+    assert {route for route, problem in codes.items() if problem and problem["code"] == "csrf"} == closed - elsewhere
+    assert answered(cookie_alone, 401, elsewhere) == elsewhere
+
+
+def test_a_session_changes_nothing_for_a_page_of_another_origin(furnished: Api) -> None:
+    browser = furnished.in_browser()
+    unsafe = [route for route in OF_SESSIONS if route[0] not in SAFE]
+    for origin in ("http://localhost:18800", "https://evil.example", "null"):
+        assert {route: status for route in unsafe if (status := tried(browser, *route, Origin=origin)) != 403} == {}
+
+
+def test_a_function_and_the_metrics_know_no_session(furnished: Api) -> None:
+    browser = furnished.in_browser()
+    elsewhere = {route for route in ROUTES if not route[1].startswith("/api/") and not TABLE[route].open}
+    assert answered(browser, 401, elsewhere) == elsewhere
 
 
 def test_refused_mutation_leaves_an_audit_row(furnished: Api) -> None:

@@ -57,6 +57,26 @@ def test_workers_are_listed(norn, run):
     assert run("worker", "list").stdout.splitlines()[1].split()[:3] == ["deploy@here", "deploy", "1/2"]
 
 
+def test_the_page_opens_by_a_code_in_the_fragment(norn, run):
+    norn.on("POST", "/api/session/codes", {"code": "abc"})
+    result = run("ui")
+    assert result.stdout == f"{norn.url}/#code=abc\n"
+
+
+def test_the_page_of_a_server_without_tokens_needs_no_code(norn, run):
+    norn.on("POST", "/api/session/codes", {"code": None})
+    assert run("ui").stdout == f"{norn.url}/\n"
+
+
+def test_browsers_are_listed_and_signed_out(norn, run):
+    seen = {"id": 7, "token": "ci", "created_at": None, "expires_at": None, "last_used_at": None, "agent": "Firefox",
+            "address": "127.0.0.1", "current": False}  # fmt: skip
+    norn.on("GET", "/api/sessions", shapes.page(seen))
+    norn.on("DELETE", "/api/sessions/7", Answer({}, 204))
+    assert run("session", "list").stdout.splitlines()[1].split() == ["7", "ci", "127.0.0.1", "Firefox"]
+    assert run("session", "revoke", "7", "-o", "json").stdout == '{\n  "revoked": 7\n}\n'
+
+
 def test_a_new_token_is_all_that_stdout_holds(norn, run):
     norn.on(
         "POST",

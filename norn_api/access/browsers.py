@@ -1,0 +1,112 @@
+"""Browsers that are signed in: their cookie, their CSRF token, and the pages from which they may send.
+
+A cookie does not know ports: a browser sends it to every server of the same host, so also to an app of Norn's. That is
+why the cookie alone identifies nobody, and why a page needs the second secret even for reading.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from flask import Response
+from werkzeug.http import parse_cookie
+
+from norn_api.access.auth import CACHE_SECONDS, HEADER, Credentials, CsrfMissing, Identity
+from norn_api.access.open_door import SAFE, ForeignPage, is_foreign, is_local_host
+from norn_api.access.remembering import RecentlySeen
+from norn_tasks.domain.errors import Forbidden
+from norn_tasks.store.access import sessions
+from norn_tasks.store.access.sessions import SignedIn
+from norn_tasks.store.access.tokens import digest
+from norn_tasks.store.database.session import Database
+
+PATH = "/api"
+"""The cookie is sent to addresses below this one only, and counts there only: never at a function's."""
+_LONGEST = 200
+
+
+class InsecurePage(Forbidden):
+    """A page that came without TLS from another machine wants to sign in."""
+
+    code = "insecure_page"
+
+
+def cookie_name(port: int) -> str:
+    """Returns the name of the cookie: servers on other ports of a host share its cookies, and keep their own name."""
+    return f"norn_session_{port}"
+
+
+class BrowserSessions:
+    """Identifies senders by a session's cookie together with its CSRF token."""
+
+    def __init__(self, database: Database, port: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._cookie = cookie_name(port)
+        self._known: RecentlySeen[SignedIn] = RecentlySeen(CACHE_SECONDS, clock)
+
+    def identify(self, credentials: Credentials) -> Identity | None:
+        """Returns the owner of the session; raises CsrfMissing, or DatabaseDown."""
+        found = self.find(credentials)
+        if found is None:
+            return None
+        if not hmac.compare_digest(digest(credentials.headers.get(HEADER, "")), found.csrf_hash):
+            raise CsrfMissing
+        return Identity(found.actor, session=found.id)
+
+    def find(self, credentials: Credentials) -> SignedIn | None:
+        """Returns the session that the cookie names, whether the CSRF token is there or not."""
+        secret = parse_cookie(credentials.headers.get("Cookie", "")).get(self._cookie, "")
+        if not 0 < len(secret) <= _LONGEST or not credentials.path.startswith(f"{PATH}/"):
+            return None
+        return self._known.get(digest(secret), self._look)
+
+    def forget(self) -> None:
+        """Forgets every remembered session, because one has ended."""
+        self._known.clear()
+
+    def _look(self, hashed: str) -> SignedIn | None:
+        with self._database.transaction() as tx:
+            return sessions.lookup(tx, hashed)
+
+
+# The cookie
+
+
+def set_cookie(response: Response, port: int, secret: str, *, host: str, seconds: float) -> None:
+    """Gives the cookie to the browser, for TLS alone unless the host is this machine."""
+    response.set_cookie(
+        cookie_name(port), secret, max_age=int(seconds), path=PATH, httponly=True, samesite="Strict",
+        secure=not is_local_host(host),
+    )  # fmt: skip
+
+
+def clear_cookie(response: Response, port: int, *, host: str) -> None:
+    """Takes the cookie from the browser."""
+    response.delete_cookie(
+        cookie_name(port), path=PATH, httponly=True, samesite="Strict", secure=not is_local_host(host)
+    )
+
+
+# The page that sends
+
+
+def refuse_foreign_page(method: str, headers: Mapping[str, str]) -> None:
+    """Raises ForeignPage for a change that a page of another host or port sends."""
+    if method not in SAFE and is_foreign(headers):
+        raise ForeignPage(
+            "a page of another origin sent this, and only Norn's own page may use a session",
+            hint="open Norn's page at the address that you call; a proxy in front of it must pass on the header Host",
+        )
+
+
+def require_safe_page(headers: Mapping[str, str]) -> None:
+    """Raises InsecurePage for a page without TLS from another machine: the browser would drop the cookie."""
+    host = headers.get("Host", "")
+    if not is_local_host(host) and urlsplit(headers.get("Origin", "")).scheme == "http":
+        raise InsecurePage(
+            f"this page came from {host[:80]} without TLS, and a session could be read on the way",
+            hint="open it over https, or through a tunnel: ssh -L 8800:localhost:8800 HOST",
+        )
