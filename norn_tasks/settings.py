@@ -149,6 +149,13 @@ class Settings(BaseModel):
         "registry", description="loaded: the operator loads images onto the nodes, and none is pulled"
     )
     kube_storage_class: str = Field("", description="StorageClass of volumes; empty: the cluster's default")
+    incus_socket: str = Field("", description="socket of an Incus for apps with runtime: incus; empty: no Incus")
+    incus_project: str = Field("norn", description="project of Incus that Norn makes and keeps its instances in")
+    incus_pool: str = Field("default", description="storage pool of Incus for instances and images")
+    incus_bridge: str = Field("norn-runs", description="network of Incus for runs with a network; made when missing")
+    incus_init: Path | None = Field(
+        None, description="first process of instances; empty: the one that deploy/prepare builds"
+    )
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.disk import EngineDisks
@@ -14,6 +14,12 @@ from norn_tasks.adapters.docker.registry_images import DockerRegistryImages
 from norn_tasks.adapters.docker.volumes import DockerVolumes
 from norn_tasks.adapters.docker_cluster import DockerCluster
 from norn_tasks.adapters.docker_cluster.collecting import LastLines, LogCollector
+from norn_tasks.adapters.incus.api import IncusApi
+from norn_tasks.adapters.incus.bridge import Bridge
+from norn_tasks.adapters.incus.checks import checks
+from norn_tasks.adapters.incus.engine import IncusEngine
+from norn_tasks.adapters.incus.images import IncusImages
+from norn_tasks.adapters.incus.runtime import IncusRuntime
 from norn_tasks.adapters.kept_logs import KeepLimits, KeptLogDirectory
 from norn_tasks.adapters.kubernetes.access import ClusterAccess
 from norn_tasks.adapters.kubernetes.api import Api
@@ -89,11 +95,37 @@ def engine_memory(settings: Settings) -> Callable[[], int]:
 
 def _engines(settings: Settings, docker: DockerEngine) -> dict[str, Engine]:
     real: dict[str, Engine] = {docker.name: docker}
+    if settings.incus_socket:
+        real[IncusEngine.name] = incus_engine(settings, docker.instance)
     return engines_instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
 
 
 def _runtimes(settings: Settings, docker: DockerEngine, names: Callable[[], tuple[str, ...]]) -> dict[str, Runtime]:
-    return instead_of(runtimes(docker, names), wanted=settings.noop_runtime, test_build=settings.test_build)
+    real = runtimes(docker, names)
+    if settings.incus_socket:
+        real[IncusRuntime.name] = incus_runtime(settings, docker)
+    return instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
+
+
+def incus_engine(settings: Settings, instance: str = "") -> IncusEngine:
+    """Returns the Incus that the settings name; it is not asked anything yet."""
+    return IncusEngine(IncusApi(settings.incus_socket, settings.incus_project), instance)
+
+
+def incus_runtime(settings: Settings, docker: DockerEngine) -> IncusRuntime:
+    """Returns the runtime on that Incus, which takes its images from a Docker engine."""
+    engine, workspace = incus_engine(settings, docker.instance), settings.data_dir / "work"
+    images = IncusImages(
+        engine.api, docker.client, settings.incus_init, pool=settings.incus_pool, instance=docker.instance,
+        workspace=workspace if workspace.is_dir() else None,
+    )  # fmt: skip
+    return IncusRuntime(engine, images, Bridge(engine.api, settings.incus_bridge), settings.incus_pool)
+
+
+def incus_checks(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields sentences about that Incus, with a hint where something is missing."""
+    api = IncusApi(settings.incus_socket, settings.incus_project, timeout=5)
+    return checks(api, settings.incus_pool, settings.incus_bridge, settings.incus_init)
 
 
 def _limits(settings: Settings, instance: str) -> Limits:

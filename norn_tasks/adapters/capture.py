@@ -32,6 +32,10 @@ class Capture:
             if len(self._tail) > 4 * tail:
                 del self._tail[:-tail]
 
+    def skip(self, count: int) -> None:
+        """Counts bytes of the stream that are not there; the next ones belong to its end."""
+        self.size += count
+
     def captured(self) -> Captured:
         """Returns what is kept, and how much is not."""
         head, tail = bytes(self._head), bytes(self._tail[-self._most[1] :]) if self._most[1] else b""

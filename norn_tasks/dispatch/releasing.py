@@ -17,7 +17,7 @@ from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import Conflict, InvalidRequest
 from norn_tasks.domain.host_paths import require_allowed
-from norn_tasks.domain.infraspec import LONG_RUNNING, Infraspec, Role
+from norn_tasks.domain.infraspec import LONG_RUNNING, Infraspec, Role, RuntimeName
 from norn_tasks.domain.jobs.deployment import DeploymentKind
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.jobs.placement import place_of
@@ -109,11 +109,26 @@ def _of_spec(intake: Intake, request: JobRequest, found: registry.FoundApp, clus
 
 
 def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
-    """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has."""
+    """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has.
+
+    Raises Conflict for a runtime that no worker has.
+    """
+    _require_runtime(intake, tx, found.spec)
     _require_memory(tx, found.spec, scale.wanted_of(app, found.spec.replicas))
     for volume in found.spec.volumes:
         if volume.host_path is not None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)
+
+
+def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
+    """Raises Conflict for runtime: incus where no Incus is set and no worker has one."""
+    if spec.runtime is not RuntimeName.INCUS or intake.settings.incus_socket:
+        return
+    if not workers.has_runtime(tx, spec.runtime):
+        raise Conflict(
+            f"{spec.app} has runtime: incus, and no worker of this server has an Incus",
+            hint="set NORN_INCUS_SOCKET where one runs (docs/incus.md), or write runtime: docker",
+        )
 
 
 def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:

@@ -9,7 +9,7 @@ from norn_tasks.dispatch.executing import PATIENCE
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, registered_app, require_role
 from norn_tasks.domain import names
 from norn_tasks.domain.errors import BodyTooLarge, InvalidRequest, WrongRole
-from norn_tasks.domain.infraspec import Infraspec, Role, from_json
+from norn_tasks.domain.infraspec import Infraspec, Role, RuntimeName, from_json
 from norn_tasks.domain.jobs.call import Call
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.jobs.requests import ClientTerminal, RunJobRequest
@@ -113,6 +113,15 @@ def request_cron_run(
     return accept(intake, JobClass.CRON, key, write)
 
 
+def _allow_client(live: Row, client: ClientTerminal | None) -> None:
+    """Raises InvalidRequest for a terminal or an open input in an instance of Incus."""
+    if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:
+        raise InvalidRequest(
+            "a run with a terminal or an open input is not there for runtime: incus",
+            hint="norn run without --tty and --stdin prints what the command prints",
+        )
+
+
 def _overridden(
     spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
 ) -> dict[str, Any]:
@@ -148,6 +157,7 @@ def request_run(
     def write(tx: Tx) -> Accepted:
         registered_app(intake, tx, app)
         live = releases.require_live(tx, app)
+        _allow_client(live, client)
         seconds = timeout or min(longest, int(intake.settings.run_timeout))
         patience = PATIENCE if client is not None else intake.settings.job_patience
         run = runs.accept_oneoff(tx, live, RunJobRequest(command, seconds, client), actor=actor, patience=patience)

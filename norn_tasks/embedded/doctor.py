@@ -41,6 +41,7 @@ def doctor(settings: Settings) -> None:
 def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
     yield from _files(where)
     yield from kubernetes_rights(settings)
+    yield from incus(settings)
     if where.postgres.exists():
         yield from stores_account(where.postgres.owner(), where.postgres)
     known = holder(where.lock)
@@ -88,6 +89,17 @@ def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
         yield MachineFinding(name, "fail", f"Norn may not {', '.join(lacking)} in {where}", hint)
     else:
         yield MachineFinding(name, "ok", f"Norn may do in {where} what it needs to")
+
+
+def incus(settings: Settings) -> Iterator[MachineFinding]:
+    """Yields whether the Incus of the settings answers and has what runs need."""
+    if not settings.incus_socket:
+        return
+    # It knows every adapter, and only this check needs one.
+    from norn_tasks.wiring import incus_checks
+
+    for sentence, hint in incus_checks(settings):
+        yield MachineFinding("local:incus", "fail" if hint else "ok", sentence, hint)
 
 
 def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:

@@ -3,7 +3,7 @@
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource
 from norn_tasks.pipelines.forge import role_of
-from norn_tasks.steps.image import BuildImage, PruneImages, PublishImage, TestImage
+from norn_tasks.steps.image import BuildImage, ImportImage, PruneImages, PublishImage, TestImage
 from norn_tasks.steps.registry.pulling import PullImage, ResolveImage
 from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.source import CloneSource, DiscardSource
@@ -16,7 +16,7 @@ def deploy(job: Job) -> tuple[Step, ...]:
     An image of a registry is its own source, and is published already.
     """
     if isinstance(job.request_as(DeployJobRequest).source, ImageSource):
-        image = (SyncSecrets(), ResolveImage(), PullImage(), TestImage())
+        image = (SyncSecrets(), ResolveImage(), PullImage(), TestImage(), ImportImage())
         return (*image, *role_of(job).release, PruneImages(), DiscardSource())
     return (
         CloneSource(),
@@ -24,6 +24,7 @@ def deploy(job: Job) -> tuple[Step, ...]:
         BuildImage(),
         TestImage(),
         PublishImage(),
+        ImportImage(),
         *role_of(job).release,
         PruneImages(),
         DiscardSource(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -122,6 +122,15 @@ class Runtime(Protocol):
     """The name that a spec's `runtime` gives it."""
     engine: str
     """The name of the engine on which it runs containers, in `Tools.engines`."""
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Brings an image to where runs of it start, and returns a note about it; empty where it is there already.
+
+        A run does that too if it is missing. Raises ReleaseGone when the image is not there, StepFailed, EngineDown.
+        """
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes what `prepare` brought of the app's images but these; returns how many. Raises EngineDown."""
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from norn_tasks.domain.causes import with_cause
 from norn_tasks.domain.disk import amount
-from norn_tasks.domain.errors import TestsFailed, TimedOut
-from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.errors import EngineDown, TestsFailed, TimedOut
+from norn_tasks.domain.infraspec import Infraspec, RuntimeName
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict, judge
 from norn_tasks.domain.jobs.facts import BuiltImage, KeptImages, PublishedImage, SourceRevision
@@ -148,6 +148,21 @@ class PublishImage(Step):
         return Learned(facts=(PublishedImage(reference),), writes=(published,), note=note)
 
 
+class ImportImage(Step):
+    """Brings the image to the engine of runs, if that has images of its own: the first run does not wait for it."""
+
+    name = "import-image"
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """Returns a reason for an app whose containers are made of the image where it was built."""
+        return None if spec.runtime is RuntimeName.INCUS else "its containers use the image where it was built"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes where it is."""
+        built = context.job.facts.require(BuiltImage)
+        return Learned(note=context.runtime.prepare(built.image_id, context.job.app, context.watch))
+
+
 class PruneImages(Step):
     """Removes the app's images that no kept release needs, and what the builder left of their stages.
 
@@ -168,12 +183,13 @@ class PruneImages(Step):
         gone = tuple(image.id for image in stale if _removed(context, images.remove, image.id)) + _dropped(
             context, keep
         )
+        silent = _pruned_elsewhere(context, keep)
         for stage in kept.spent_stages:
             _removed(context, images.remove_stage, stage)
         freed = images.trim_cache()
         if freed:
             context.watch.say(f"the builder's cache was over its limit: {amount(freed)} removed\n")
-        return Learned(writes=(ImagesPruned(context.job.app, gone),), note=f"{len(gone)} removed" if gone else "")
+        return Learned(writes=(ImagesPruned(context.job.app, gone),), note=_note(gone, silent))
 
 
 class RemoveImages(Step):
@@ -187,9 +203,26 @@ class RemoveImages(Step):
         app, images = context.job.app, context.tools.images
         mine = [each.id for each in images.of_app(app) if _ours(context, each)]
         gone = tuple(image for image in mine if _removed(context, images.remove, image)) + _dropped(context, set())
+        silent = _pruned_elsewhere(context, ())
         for stage in images.stages_of(app):
             _removed(context, images.remove_stage, stage)
-        return Learned(writes=(ImagesPruned(app, gone),), note=f"{len(gone)} removed" if gone else "")
+        return Learned(writes=(ImagesPruned(app, gone),), note=_note(gone, silent))
+
+
+def _pruned_elsewhere(context: StepContext, keep: Collection[str]) -> list[str]:
+    """Removes the app's images from engines that have copies, but these; returns the runtimes that did not answer."""
+    silent = []
+    for name, runtime in context.tools.runtimes.items():
+        try:
+            runtime.prune(context.job.app, keep)
+        except EngineDown:
+            silent.append(name)
+    return silent
+
+
+def _note(gone: Collection[str], silent: Collection[str]) -> str:
+    removed = [f"{len(gone)} removed"] if gone else []
+    return "; ".join([*removed, *(f"{each} did not answer: its images stay" for each in silent)])
 
 
 def _dropped(context: StepContext, keep: set[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from norn_tasks.domain.errors import ClusterDown, ReleaseGone, SecretsMissing
+from norn_tasks.domain.errors import ClusterDown, Conflict, ReleaseGone, SecretsMissing
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.deployment import DeploymentState
@@ -73,8 +73,14 @@ class StepContext:
 
     @property
     def runtime(self) -> Runtime:
-        """The runtime that the spec names."""
-        return self.tools.runtimes[self.spec.runtime]
+        """The runtime that the spec names; raises Conflict if this worker does not have it."""
+        found = self.tools.runtimes.get(self.spec.runtime)
+        if found is None:
+            raise Conflict(
+                f"this worker does not have the runtime {self.spec.runtime}, which the spec names",
+                hint="set NORN_INCUS_SOCKET where one runs (docs/incus.md), or write runtime: docker",
+            )
+        return found
 
     @property
     def image_engine(self) -> Engine:

@@ -11,9 +11,12 @@ import pytest
 from docker import APIClient
 
 from norn_tasks.adapters.docker.client import APP, EngineClient
+from norn_tasks.adapters.incus.runtime import IncusRuntime
 from norn_tasks.adapters.kubernetes.access import ClusterAccess
 from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.domain.errors import EngineDown
+from tests.incus import IncusKit, swept
+from tests.incus import started as incus_started
 from tests.kube import KubeKit, started
 
 IMAGE = "busybox:stable"
@@ -42,6 +45,20 @@ def kube_api(kube: KubeKit) -> Iterator[Api]:
     """The API server, in a namespace of this process that is removed afterwards."""
     with kube.namespace(f"contract-{os.getpid()}") as name:
         yield Api(ClusterAccess(name, Path(kube.environment["KUBECONFIG"])))
+
+
+@pytest.fixture(scope="session")
+def incus() -> IncusKit:
+    """The real Incus of the tests."""
+    return incus_started()
+
+
+@pytest.fixture
+def on_incus(incus: IncusKit, engine: EngineClient, app: str) -> Iterator[IncusRuntime]:
+    """A runtime on the real Incus, from which everything of `app` is removed after the test."""
+    runtime = incus.runtime(engine)
+    yield runtime
+    swept(runtime, app)
 
 
 @pytest.fixture

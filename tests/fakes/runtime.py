@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,6 +46,7 @@ class FakeRuntime:
     on: FakeEngine = field(default_factory=FakeEngine)
     name: str = "docker"
     ran: list[Run] = field(default_factory=list)
+    brought: list[str] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,6 +58,17 @@ class FakeRuntime:
     def containers(self) -> dict[str, FakeContainer]:
         """The containers on its engine."""
         return self.on.containers_by_id
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Notes that the image was brought."""
+        self.brought.append(image)
+        return ""
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes what was brought but these."""
+        gone = [image for image in self.brought if image not in keep]
+        self.brought = [image for image in self.brought if image in keep]
+        return len(gone)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, waits, removes."""

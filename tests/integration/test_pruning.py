@@ -23,6 +23,7 @@ from norn_tasks.store.tables import JobRow, ReleaseRow
 from tests import factories
 from tests.fakes.engine import FakeEngine
 from tests.fakes.images import FakeImages
+from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.stop import FakeWatch
 
 SPEC = factories.spec("blog", "function", "artifacts:\n  retain: 1\n")
@@ -40,7 +41,8 @@ def _image(id: str, instance: str = "us", *tags: str) -> Image:
 
 def _context(images: FakeImages, workspace: Path, **facts: Any) -> StepContext:
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="us")
-    given = {"images": images, "engines": {"docker": FakeEngine()}, "limits": limits}
+    given = {"images": images, "engines": {"docker": FakeEngine()}, "limits": limits, "runtimes": {}}
+    given["registry_images"] = FakeRegistryImages(images)
     job = Job(id=1, request=factories.DEPLOY, app="blog", spec=SPEC, fence=Fence(1, 1), facts=Facts.from_json(facts))
     hooks = cast(Any, None)  # neither step starts a container
     return StepContext(job, cast(Tools, type("SomeTools", (), given)), FakeWatch().watch, hooks)

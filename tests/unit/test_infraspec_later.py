@@ -16,8 +16,6 @@ WEBSERVER = "app: x\nrole: webserver\nport: 80\n"
 
 REFUSED = [
     (WORKER + "migrations: {command: ./migrate}\n", "migrations.command"),
-    (CRON + "runtime: incus\n", "runtime"),
-    (FUNCTION + "runtime: incus\n", "runtime"),
     (FUNCTION + "function: {response: cgi}\n", "function.response"),
     (FUNCTION + "function: {auth: none}\n", "function.auth"),
 ]

@@ -7,7 +7,7 @@ engine reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from docker import APIClient
 
@@ -39,6 +39,14 @@ class DockerRuntime:
         self._names = names
         self._gateway = ""
         self._images: dict[str, RunImage] = {}
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Finds nothing to do: runs use the engine's own images."""
+        return ""
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Finds nothing to remove."""
+        return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits, removes."""

@@ -6,6 +6,7 @@ is on the engine, so there is nothing to remove or to see. Inert outside the tes
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from norn_tasks.domain.jobs.execution import ContainerExit
@@ -42,6 +43,14 @@ class NoopRuntime:
 
     def __init__(self, name: str, engine: str = IDENTITY) -> None:
         self.name, self.engine = name, engine
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Finds nothing to do: nothing is started."""
+        return ""
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Finds nothing to remove."""
+        return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Records, begins and ends."""

@@ -38,6 +38,7 @@ class Outputs:
         self._most = run.max_output
         self._stdout = Capture() if run.max_output is None else Capture(head=run.max_output, tail=0)
         self._stderr = Capture()
+        self._hidden = run.hidden
         self._redactors = {stream: run.hidden.stream() for stream in (STDOUT, STDERR)}
         self._tell = _writer(say, err or say) if say is not None else None
         self.size = 0
@@ -48,6 +49,15 @@ class Outputs:
         stream = STDERR if stream == STDERR else STDOUT
         self.size += len(data)
         self._keep(stream, self._redactors[stream].feed(data))
+
+    def skip(self, stream: int, count: int) -> None:
+        """Counts bytes of a stream that were written and not kept for its reader."""
+        self._keep(stream, self._redactors[stream].end())
+        self._redactors[stream] = self._hidden.stream()
+        self.size += count
+        (self._stderr if stream == STDERR else self._stdout).skip(count)
+        if self._tell is not None:
+            self._tell(stream, f"\n… {count} bytes dropped …\n".encode())
 
     def captured(self) -> tuple[Captured, Captured]:
         """Returns what is kept of stdout and stderr: no more comes."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.words import Auth, Response, Role, RuntimeName
+from norn_tasks.domain.infraspec.words import Auth, Response, Role
 from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 
 
@@ -39,12 +39,6 @@ LATER: tuple[Later, ...] = (
         lambda s: s.migrations.command is not None,
         "migrations are",
         "let the app migrate when it starts, and leave migrations out",
-    ),
-    Later(
-        ("runtime",),
-        lambda s: s.runtime is RuntimeName.INCUS,
-        "the runtime incus is",
-        "this server has no Incus; write runtime: docker",
     ),
     Later(
         ("function", "response"),

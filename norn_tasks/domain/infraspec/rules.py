@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.words import Role
+from norn_tasks.domain.infraspec.words import Role, RuntimeName
 from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 from norn_tasks.domain.wording import shown
 
@@ -95,6 +95,16 @@ def _volumes_have_a_place(spec: Infraspec) -> Iterator[Finding]:
             yield Finding(at, "a volume has either size or hostPath", hint, given=((*at, "size"), (*at, "hostPath")))
 
 
+def _volumes_are_dockers(spec: Infraspec) -> Iterator[Finding]:
+    if spec.volumes and spec.runtime is RuntimeName.INCUS:
+        yield Finding(
+            ("volumes",),
+            "volumes are on the Docker engine, which runtime: incus does not use",
+            "write runtime: docker, or leave volumes out",
+            At.KEY,
+        )
+
+
 def _nothing_is_listed_twice(spec: Infraspec) -> Iterator[Finding]:
     events = spec.services.events
     yield from _twice(("secrets",), spec.secrets)
@@ -125,6 +135,7 @@ _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _one_path_of_health,
     _name_is_free,
     _volumes_have_a_place,
+    _volumes_are_dockers,
     _nothing_is_listed_twice,
     _one_source_per_variable,
 )

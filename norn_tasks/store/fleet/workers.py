@@ -13,6 +13,7 @@ from norn_tasks.domain.disk import Space
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, Unavailable
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.placement import runtime_capability
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.events.publishing import publish
@@ -178,6 +179,11 @@ def require(tx: Tx, job_class: JobClass, within: float) -> None:
 def has_cluster(tx: Tx, name: str) -> bool:
     """Returns true if a worker that is there has the cluster of this name."""
     return bool(tx.scalar(select(exists().where(WorkerRow.clusters.contains([name])))))
+
+
+def has_runtime(tx: Tx, name: str) -> bool:
+    """Returns true if a worker that is there has the runtime of this name on an engine that answers."""
+    return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 
 # A beat that was silent, or a new one of the same name, starts to listen again: what it missed proves nothing.

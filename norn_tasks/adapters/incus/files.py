@@ -1,0 +1,95 @@
+"""The files by which a worker and the init of an instance speak to each other; init/init.c has the other side."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from norn_tasks.adapters.incus.api import IncusApi
+from norn_tasks.domain.errors import NotFound, StepFailed
+
+STDOUT, STDERR = "stdout", "stderr"
+DIRECTORY = "/.norn/run"
+_HARMLESS = (
+    "connection reset",
+    "EOF",
+    "broken pipe",
+    "Failed to connect",
+    "closed network",
+    "no such file or directory",
+)
+"""Words of refusals while the file server of an instance ends with it: the next one answers."""
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a run as its init wrote it; `halted`: it was asked to end from outside, and not by Norn."""
+
+    code: int
+    oom: bool
+    halted: bool
+    at: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much a run has written so far, and its end when it has ended."""
+
+    sizes: dict[str, int]
+    end: End | None = None
+
+
+class Files:
+    """The files of one instance."""
+
+    def __init__(self, api: IncusApi, instance: str) -> None:
+        self._api, self._path = api, f"/1.0/instances/{instance}/files"
+
+    def begun(self) -> float | None:
+        """Returns the moment at which the init let the run begin; None when it has not."""
+        try:
+            return float(self.read("begun") or 0)
+        except NotFound:
+            return None
+
+    def progress(self) -> Progress | None:
+        """Returns how far the run is; None before its init has said anything."""
+        try:
+            words = self.read("state").split()
+        except NotFound:
+            return None
+        if len(words) < 2:
+            return None
+        sizes = {STDOUT: int(words[0]), STDERR: int(words[1])}
+        if len(words) < 6:
+            return Progress(sizes)
+        return Progress(sizes, End(int(words[2]), words[3] == b"1", words[4] == b"1", float(words[5])))
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        """Returns the bytes of a file from an offset up to another; raises NotFound also when the instance is gone."""
+        headers = {"Range": f"bytes={start}-{end - 1}"} if end is not None else {}
+        for attempt in range(_TRIES):
+            try:
+                return self._api.read(self._path, headers, path=f"{DIRECTORY}/{name}")
+            except StepFailed as error:
+                if attempt == _TRIES - 1 or not any(word in str(error.facts.get("said")) for word in _HARMLESS):
+                    raise
+                time.sleep(0.05)
+        raise AssertionError("unreachable")
+
+    def write(self, name: str, content: bytes = b"") -> None:
+        """Writes a file that only the init can read; raises NotFound when the instance is gone."""
+        headers = {f"X-Incus-{key}": value for key, value in _OURS.items()}
+        self._api.upload(self._path, content, headers, path=f"{DIRECTORY}/{name}")
+
+    def withdraw(self) -> bool:
+        """Takes the permission to begin away; False when the run has begun already, or another worker was faster."""
+        try:
+            self._api.change("DELETE", self._path, path=f"{DIRECTORY}/go")
+        except NotFound:
+            return False
+        return True
+
+
+_OURS = {"type": "file", "uid": "0", "gid": "0", "mode": "0600", "write": "overwrite"}

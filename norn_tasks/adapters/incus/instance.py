@@ -1,0 +1,259 @@
+"""One instance of a run, from its start to its end and removal, with an Incus that may go away in between.
+
+The state of the run is read from the files of its init, never from the status of the instance, which changes back and
+forth around its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as NotYetDone
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.incus import hardening
+from norn_tasks.adapters.incus.bridge import Bridge
+from norn_tasks.adapters.incus.engine import IncusEngine
+from norn_tasks.adapters.incus.files import End, Files
+from norn_tasks.adapters.incus.reading import OutputReading
+from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.streams import Outputs
+from norn_tasks.domain.errors import Conflict, EngineDown, NornError, NotFound, StepFailed, Stopped
+from norn_tasks.domain.jobs.execution import Captured, ContainerExit
+from norn_tasks.ports import Hooks, Run, Stop, Watch
+
+T = TypeVar("T")
+
+_SHORTEST, _LONGEST = 0.03, 0.5
+"""Seconds between two looks at a run: a tenth of the time since its start, within these bounds."""
+_STUBBORN = 5.0
+"""Seconds after SIGKILL until the instance itself is stopped."""
+_ADDRESSES = 100
+"""How often another address is tried when one is taken."""
+_SIGNALLED = (137, 143)
+_HANDED_ON = ("draining", "lease_lost")
+_INFRASTRUCTURE = 125
+
+
+class Instance:
+    """An instance that exists under `id`, for one run of one owner."""
+
+    def __init__(self, engine: IncusEngine, bridge: Bridge, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
+        self.id = name
+        self.files = Files(engine.api, name)
+        self._engine, self._bridge, self._run, self._watch = engine, bridge, run, watch
+        self._begun = begun
+        self._killed: float | None = None
+        self._signalled = False
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Removes the instance when its owner is done with it, or leaves it unchanged for the next owner."""
+        kept = False
+        try:
+            yield
+        except Stopped:
+            kept = self._begun and self._run.logged and self._stop.reason in _HANDED_ON
+            raise
+        finally:
+            # A cancelled job has ended only when Incus says that its instance is gone.
+            while not kept and not self._discarded() and self._stop.reason == "cancelled":
+                time.sleep(1)
+
+    def live(self, hooks: Hooks) -> ContainerExit:
+        """Begins, starts and reads the run, and returns its end."""
+        hooks.begun()
+        self._begun = True
+        # A worker that was frozen here finds its lease too old, and starts nothing.
+        self._stop.check()
+        refused = self._started()
+        if refused is not None:
+            return refused
+        say = self._watch.say if self._run.max_output is None else None
+        return self.followed(Outputs(self._run, say, self._watch.err), Deadline(self._run.seconds, self._run.grace))
+
+    def followed(self, outputs: Outputs, deadline: Deadline) -> ContainerExit:
+        """Reads the run until its end, and enforces its deadline. Raises Stopped when a cancel has ended it."""
+        reading, since = OutputReading(self.files, outputs, hardening.kept_head(self._run)), time.monotonic()
+        while True:
+            progress = self._until_answered(self.files.progress)
+            if progress is not None and self._until_answered(partial(reading.take, progress)):
+                continue
+            if progress is not None and progress.end is not None:
+                return self._ended(progress.end, outputs, deadline)
+            if progress is None or self._overdue():
+                cut_off = self._without_end(outputs, deadline)
+                if cut_off is not None:
+                    return cut_off
+            if outputs.too_large:
+                deadline.at_once()
+            self._heed(deadline)
+            self._stop_or_wait(min(_LONGEST, max(_SHORTEST, (time.monotonic() - since) / 10)))
+
+    @property
+    def _stop(self) -> Stop:
+        return self._watch.stop
+
+    def _discarded(self) -> bool:
+        try:
+            self._engine.api.briefly(lambda: self._engine.take_away(self.id, within=10), 15)
+        except (EngineDown, StepFailed):
+            return False
+        return True
+
+    def _started(self) -> ContainerExit | None:
+        """Starts it; returns an end at once if it cannot be started. A second start lets nothing begin again."""
+        for _ in range(_ADDRESSES):
+            try:
+                self._engine.api.promptly(self._start, self._stop)
+            except EngineDown:
+                self._stop.wait(1)
+                self._stop.check()
+                if self._engine.api.patiently(self.files.begun, self._stop) is not None:
+                    return None
+            except NotFound as error:
+                return ContainerExit(None, stderr=_as_stderr(error))
+            except Conflict as error:
+                if not self._another_address(error):
+                    return None  # it runs, or is being removed: its files say which
+            except StepFailed as error:
+                return self._refused(error)
+            else:
+                return None
+        return ContainerExit(_INFRASTRUCTURE, stderr=Captured(b"every address of the bridge that was tried is taken\n"))
+
+    def _start(self) -> None:
+        path = f"/1.0/instances/{self.id}/state"
+        self._engine.api.change("PUT", path, {"action": "start", "timeout": -1})
+
+    def _refused(self, error: StepFailed) -> ContainerExit | None:
+        if "already running" in str(error.facts.get("said")):
+            return None
+        if self._engine.api.patiently(self.files.begun, self._stop) is not None:
+            return None
+        return ContainerExit(_INFRASTRUCTURE, stderr=_as_stderr(error))
+
+    def _another_address(self, error: Conflict) -> bool:
+        if "already defined" not in str(error.facts.get("said")):
+            return False
+        address = self._bridge.address()
+        lines = hardening.lxc(address, self._bridge.gateway())
+        interface = hardening.interface(self._bridge.name, address)
+        change = {"config": {"raw.lxc": lines}, "devices": {"eth0": interface}}
+        self._engine.api.promptly(
+            lambda: self._engine.api.change("PATCH", f"/1.0/instances/{self.id}", change), self._stop
+        )
+        return True
+
+    def _until_answered(self, call: Callable[[], T]) -> T | None:
+        """Makes a call; None when Incus is away. Raises Stopped for a stop that is not a cancel."""
+        future = timeouts.begin(call)
+        while True:
+            try:
+                return future.result(0.25)
+            except NotYetDone:
+                self._handed_on()
+            except (NotFound, StepFailed):
+                return None
+            except EngineDown:
+                if self._stop.reason == "cancelled":
+                    self._stop.check()
+                self._stop.wait(1)
+                return None
+
+    def _handed_on(self) -> None:
+        if self._stop.reason != "cancelled":
+            self._stop.check()
+
+    def _stop_or_wait(self, seconds: float) -> None:
+        if self._stop.reason == "cancelled":
+            time.sleep(seconds)  # the stop is set, and its wait would return at once
+        else:
+            self._stop.wait(seconds)
+
+    def _overdue(self) -> bool:
+        """Returns True when SIGKILL has not ended it: then its init is not there."""
+        return self._killed is not None and time.monotonic() - self._killed > _STUBBORN
+
+    def _without_end(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
+        """Returns the end of an instance that is gone, or that was stopped from outside; None while it may go on."""
+        try:
+            status = self._engine.api.briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]
+            if self._overdue() and status != "Stopped":
+                self._engine.api.briefly(self._stopped_by_force, 30)
+            elif status != "Stopped":
+                return None
+            if self.files.progress() is not None and not self._overdue():
+                return None
+            return self._cut_off(outputs, deadline)
+        except NotFound:
+            return self._gone(outputs, deadline)
+        except NornError:
+            return None
+
+    def _stopped_by_force(self) -> None:
+        stop = {"action": "stop", "force": True, "timeout": -1}
+        self._engine.api.change("PUT", f"/1.0/instances/{self.id}/state", stop)
+
+    def _gone(self, outputs: Outputs, deadline: Deadline) -> ContainerExit:
+        stdout, stderr = outputs.captured()
+        return _unless_cancelled(ContainerExit(None, stdout=stdout, stderr=stderr), deadline)
+
+    def _cut_off(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
+        begun = self.files.begun()
+        if begun is None:
+            said = Captured(b"Incus started the instance without its first process\n")
+            return ContainerExit(_INFRASTRUCTURE, stderr=said)
+        return self._ended(End(137, False, not self._signalled, time.time()), outputs, deadline)
+
+    def _heed(self, deadline: Deadline) -> None:
+        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        if self._stop.reason == "cancelled":
+            deadline.cancel()
+        else:
+            self._stop.check()
+        signal = deadline.due()
+        if signal is None:
+            return
+        try:
+            self._engine.api.briefly(lambda: self.files.write("kill" if signal == "SIGKILL" else "term"))
+        except (NotFound, StepFailed, EngineDown):
+            return  # it has ended by itself, or Incus is away
+        self._signalled = True
+        self._killed = time.monotonic() if signal == "SIGKILL" else self._killed
+        deadline.sent(signal)
+
+    def _ended(self, end: End, outputs: Outputs, deadline: Deadline) -> ContainerExit:
+        begun = self._until_answered(self.files.begun)
+        stdout, stderr = outputs.captured()
+        ended = ContainerExit(
+            end.code,
+            # The kernel also counts a child that ran out of memory while the run went on and succeeded.
+            oom_killed=end.oom and end.code != 0,
+            timed_out=deadline.passed,
+            too_large=outputs.too_large,
+            interrupted=end.halted and end.code in _SIGNALLED and not (end.oom or deadline.passed),
+            stdout=stdout,
+            stderr=stderr,
+            started_at=_moment(begun),
+            finished_at=_moment(end.at),
+        )
+        return _unless_cancelled(ended, deadline)
+
+
+def _unless_cancelled(ended: ContainerExit, deadline: Deadline) -> ContainerExit:
+    if deadline.cancelled:
+        raise Stopped("the run was stopped: cancelled", reason="cancelled", ended=ended)
+    return ended
+
+
+def _moment(at: float | None) -> datetime | None:
+    return datetime.fromtimestamp(at, UTC) if at else None
+
+
+def _as_stderr(error: NornError) -> Captured:
+    return Captured(head=f"{error.facts.get('said', error.sentence)}\n".encode())

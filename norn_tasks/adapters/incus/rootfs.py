@@ -1,0 +1,67 @@
+"""The file system of an instance: what Docker exports of an image, with our init before it and the file `go` after it.
+
+`go` is the last entry, so an unpacking that was cut off has none, and its init lets nothing begin.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+
+def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, str]:
+    """Writes the tar of an instance's root; returns the text of its files with users and groups, by their name."""
+    before = io.BytesIO()
+    with tarfile.open(fileobj=before, mode="w") as tar:
+        _directory(tar, ".norn", 0o700)
+        _directory(tar, ".norn/run", 0o700)
+        _file(tar, ".norn/init", init, 0o500)
+        size = tar.offset
+    file.write(before.getvalue()[:size])
+    for piece in exported:
+        file.write(piece)
+    file.flush()
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode="a") as tar:
+        found = {name: _text(tar, file, f"etc/{name}") for name in ("passwd", "group")}
+        file.seek(tar.offset)
+        _file(tar, ".norn/run/go", b"", 0o600)
+    return found
+
+
+def metadata(properties: dict[str, str]) -> bytes:
+    """Returns the tar with the description of an image; JSON is YAML."""
+    made = io.BytesIO()
+    described = {"architecture": _architecture(), "creation_date": int(time.time()), "properties": properties}
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        _file(tar, "metadata.yaml", json.dumps(described).encode(), 0o644)
+    return made.getvalue()
+
+
+def _architecture() -> str:
+    return Path("/proc/sys/kernel/arch").read_text().strip() if Path("/proc/sys/kernel/arch").exists() else "x86_64"
+
+
+def _directory(tar: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, mode, int(time.time())
+    tar.addfile(entry)
+
+
+def _file(tar: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _text(tar: tarfile.TarFile, file: IO[bytes], name: str) -> str:
+    entry = next((each for each in tar.getmembers() if each.name.lstrip("./") == name and each.isreg()), None)
+    if entry is None:
+        return ""
+    file.seek(entry.offset_data)
+    return file.read(entry.size).decode("utf-8", "replace")

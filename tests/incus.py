@@ -1,0 +1,97 @@
+"""The real Incus of the tests: a program that starts one, named by NORN_TEST_INCUS.
+
+The program knows the commands `up` (does nothing for an Incus that is up), `env` (prints the exports for clients), and
+`kill` (kill -9 of incusd alone, which `up` starts again). Without the variable the tests of Incus are skipped,
+each with this reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.incus.api import IncusApi
+from norn_tasks.adapters.incus.bridge import Bridge
+from norn_tasks.adapters.incus.engine import IncusEngine
+from norn_tasks.adapters.incus.images import IncusImages
+from norn_tasks.adapters.incus.runtime import IncusRuntime
+from norn_tasks.settings import Settings
+
+PROGRAM = "NORN_TEST_INCUS"
+REASON = f"needs an Incus: name the program that starts one in {PROGRAM}, docs/incus.md says how"
+POOL, BRIDGE = "default", "norn-runs"
+
+
+class IncusKit:
+    """An Incus that is up."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        # Instances are of other users, who may not enter a home directory.
+        os.environ.setdefault("NORN_INCUS_CACHE", "/var/tmp/norn-incus")
+        self.up()
+        self.socket = _exports(self.run("env"))["INCUS_SOCKET"]
+
+    def up(self) -> None:
+        """Starts what does not run."""
+        with _alone():
+            self.run("up")
+
+    def kill(self) -> None:
+        """Ends incusd with SIGKILL; instances go on."""
+        self.run("kill")
+
+    def run(self, *argv: str) -> str:
+        """Runs the program; returns what it prints."""
+        done = subprocess.run([self._program, *argv], capture_output=True, text=True, timeout=900, check=False)
+        assert done.returncode == 0, f"{self._program} {' '.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return done.stdout
+
+    def runtime(self, docker: EngineClient, instance: str = "", path: str = "") -> IncusRuntime:
+        """Returns a runtime of a control plane of this name; `path`: another socket that leads to this Incus."""
+        api = IncusApi(path or self.socket, "norn-tests")
+        engine = IncusEngine(api, instance)
+        images = IncusImages(api, docker, Settings().incus_init, pool=POOL, instance=instance, workspace=None)
+        return IncusRuntime(engine, images, Bridge(api, BRIDGE), POOL)
+
+
+def started() -> IncusKit:
+    """Starts the Incus that the variable names; skips the test without one."""
+    program = os.environ.get(PROGRAM)
+    if not program:
+        pytest.skip(REASON)
+    return IncusKit(program)
+
+
+def control_plane() -> str:
+    """Returns a name of a control plane that no other test has."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+def swept(runtime: IncusRuntime, app: str) -> None:
+    """Removes what a test has left of its app."""
+    for each in runtime.on.labelled("user.norn.app", app):
+        runtime.on.remove(each["name"])
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Lets one process of a test run at a time start Incus."""
+    with (Path(tempfile.gettempdir()) / "norn-test-incus.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _exports(text: str) -> dict[str, str]:
+    words = [word for line in text.splitlines() for word in shlex.split(line) if "=" in word]
+    return dict(word.split("=", 1) for word in words)
