@@ -22,6 +22,7 @@ pytestmark = pytest.mark.timeout(1500)
 
 CHECKOUT = "/root/norn"
 INSTALLED = ("docker", "dockerd", "busybox", "git", "curl", "python3")
+PAGE = "norn_api/ui/dist"
 NEVER = ("redis-server", "valkey-server", "postgres", "psql", "pg_ctl")
 
 
@@ -41,6 +42,7 @@ def machine(private_dir: Path) -> Iterator[FreshMachine]:
         pytest.fail(why_not)
     clone = private_dir / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    shutil.copytree(ROOT / PAGE, clone / PAGE)  # as deploy/prepare built it: packages of npm may be out of reach there
     with fresh_machine(private_dir / "fresh") as machine:
         shutil.copytree(clone, machine.root / CHECKOUT.lstrip("/"), symlinks=True)
         yield machine

@@ -31,7 +31,7 @@ _MISSING = b"""<!doctype html>
 <body>
 <h1>Norn is running</h1>
 <p>Its page was not built on this machine. The program that builds it is in a checkout of Norn:</p>
-<pre>deploy/prepare run</pre>
+<pre>deploy/prepare page</pre>
 <p>The command line and the API do all that the page does: <code>norn status</code> lists the apps, and
 <a href="/api/docs">/api/docs</a> shows the API.</p>
 </body>

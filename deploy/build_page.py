@@ -1,0 +1,30 @@
+"""Builds Norn's page into a wheel. A machine without npm still gets a Norn, whose API says how to get the page."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+_COMMANDS = (("npm", "ci", "--no-progress"), ("npm", "run", "build"))
+
+
+class PageHook(BuildHookInterface[Any]):
+    """The hook of the build: it runs once before a wheel or a source archive is written."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Builds the page unless it is built already; an editable install takes what deploy/prepare built."""
+        ui = Path(self.root, "norn_api", "ui")
+        if version == "editable" or not (ui / "package.json").is_file() or (ui / "dist" / "index.html").is_file():
+            return
+        if shutil.which("npm") is None:
+            self.app.display_warning("npm is missing here: this Norn has no page (apt-get install nodejs npm)")
+            return
+        for command in _COMMANDS:
+            done = subprocess.run(command, cwd=ui, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                self.app.display_warning(f"this Norn has no page: {' '.join(command)} failed\n{done.stderr[-1000:]}")
+                return

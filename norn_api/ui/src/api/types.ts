@@ -1,0 +1,48 @@
+// Names for the shapes of the API. schema.d.ts is generated from the OpenAPI document: npm run types.
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type App = Schemas["AppResponse"];
+export type AppDetail = Schemas["AppDetail"];
+export type Alert = Schemas["AlertResponse"];
+export type Call = Schemas["CallResponse"];
+export type CallRecord = Schemas["CallRecord"];
+export type Cron = Schemas["CronResponse"];
+export type CronRun = Schemas["CronRunResponse"];
+export type Deployment = Schemas["DeploymentResponse"];
+export type Health = Schemas["HealthResponse"];
+export type Job = Schemas["JobResponse"];
+export type Mark = Schemas["MarkResponse"];
+export type Mistake = Schemas["MistakeResponse"];
+export type Next = Schemas["NextResponse"];
+export type ProblemBody = Schemas["ProblemDetails"];
+export type Release = Schemas["ReleaseResponse"];
+export type Schedule = Schemas["ScheduleResponse"];
+export type ScheduleSummary = Schemas["ScheduleSummary"];
+export type Secret = Schemas["SecretResponse"];
+export type Step = Schemas["StepResponse"];
+export type Tick = Schemas["TickResponse"];
+export type Token = Schemas["TokenResponse"];
+export type TokenMade = Schemas["TokenMade"];
+export type Why = Schemas["Why"];
+export type WhyPage = Schemas["WhyResponse"];
+export type Work = Schemas["WorkAccepted"];
+export type Worker = Schemas["WorkerResponse"];
+
+export interface ListOf<T> {
+  items: T[];
+  next: string | null;
+}
+
+/** A fact as the stream reports it. */
+export interface NornEvent {
+  id: string;
+  at: string;
+  kind: string;
+  app: string | null;
+  job: number | null;
+  seq: number | null;
+  data: Record<string, unknown>;
+}

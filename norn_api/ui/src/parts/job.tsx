@@ -1,0 +1,147 @@
+// A job as it happens: its steps with their times; the failed one is open with its sentence, its last lines and its hint.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { address, asProblem, change, send, type Problem } from "../api/client";
+import type { Job, Step } from "../api/types";
+import { duration, now } from "../state/clock";
+import { lines } from "../state/lines";
+import { to } from "../state/router";
+import { useResource } from "../state/resource";
+import { may } from "../state/session";
+import { Command, Failure, Hint, Output, Read, State, Time, Waiting } from "./basics";
+
+const ENDED = new Set(["succeeded", "failed", "cancelled", "superseded", "expired", "dead", "error"]);
+const KEPT = 400;
+
+/** Returns true once nothing more happens to a job. */
+export function ended(job: Job): boolean {
+  return ENDED.has(job.state);
+}
+
+/** The panel of one job. */
+export function JobPanel({ id, close }: { id: number; close?: () => void }) {
+  const job = useResource<Job>(`/api/jobs/${id}`, (event) => event.job === id);
+  return (
+    <section class="job" aria-label={`job ${id}`}>
+      <Read from={job} what={`job ${id}`}>
+        {(found) => <Progress job={found} {...(close ? { close } : {})} />}
+      </Read>
+    </section>
+  );
+}
+
+function Progress({ job, close }: { job: Job; close?: () => void }) {
+  return (
+    <>
+      <div class="job-head">
+        <h2>
+          {job.kind} <a href={to("jobs", job.id)}>job {job.id}</a>
+        </h2>
+        <State state={job.state} of="job" />
+        <span class="muted">
+          {ended(job) ? "took" : "for"} {between(job.started_at ?? job.created_at, job.ended_at)}, by {job.actor}, <Time at={job.created_at} />
+        </span>
+        <span class="grow" />
+        {!ended(job) && may("deploy") && <Cancel job={job} />}
+        {close && ended(job) && (
+          <button type="button" class="quiet" onClick={close}>
+            Close
+          </button>
+        )}
+      </div>
+      {job.waits && !ended(job) && <p class="note">It waits: {job.waits}</p>}
+      <ol class="steps">
+        {(job.steps ?? []).map((step) => (
+          <StepRow key={step.n} job={job} step={step} />
+        ))}
+      </ol>
+      {job.error && !(job.steps ?? []).some((step) => step.error) && (
+        <div class="failure" role="alert">
+          <p>{job.error.sentence}</p>
+          <Hint text={job.error.hint} />
+        </div>
+      )}
+      <Command text={`norn jobs watch ${job.id}`} />
+    </>
+  );
+}
+
+function between(from: string, until: string | null): string {
+  return duration(Math.max(0, ((until ? Date.parse(until) : now.value) - Date.parse(from)) / 1000));
+}
+
+function StepRow({ job, step }: { job: Job; step: Step }) {
+  const opened = useSignal<boolean | null>(null);
+  const failed = step.state === "failed";
+  const begun = step.state !== "pending" && step.state !== "skipped";
+  const isOpen = opened.value ?? failed;
+  const seconds = step.seconds ?? (step.started_at ? Math.max(0, (now.value - Date.parse(step.started_at)) / 1000) : null);
+  return (
+    <li class={`step ${step.state}`}>
+      <button type="button" class="step-head" aria-expanded={isOpen} disabled={!begun} onClick={() => (opened.value = !isOpen)}>
+        <State state={step.state} of="step" />
+        <span class="step-name">{step.name}</span>
+        <span class="muted note-text">{step.note}</span>
+        <span class="seconds">{begun && seconds !== null ? duration(seconds) : ""}</span>
+      </button>
+      {failed && step.error && (
+        <div class="failure" role="alert">
+          <p>{step.error.sentence}</p>
+          <Hint text={step.error.hint} />
+        </div>
+      )}
+      {isOpen && begun && <StepOutput job={job} step={step} />}
+    </li>
+  );
+}
+
+/** The output of a step, while it grows and afterwards: its last lines. */
+function StepOutput({ job, step }: { job: Job; step: Step }) {
+  const text = useSignal("");
+  const problem = useSignal<Problem | null>(null);
+  const since = useSignal(Date.now());
+  const follow = step.state === "running";
+  useEffect(() => {
+    const control = new AbortController();
+    const kept: string[] = [];
+    void (async () => {
+      try {
+        const path = address(`/api/jobs/${job.id}/logs`, { step: step.name, follow });
+        const response = await send(path, { headers: { Accept: "text/plain" }, signal: control.signal });
+        for await (const line of lines(response)) {
+          kept.push(line);
+          if (kept.length > KEPT) kept.shift();
+          text.value = kept.join("\n");
+          since.value = 0;
+        }
+      } catch (error) {
+        if (!control.signal.aborted) problem.value = asProblem(error);
+      }
+      since.value = 0;
+    })();
+    return () => control.abort();
+  }, [job.id, step.name, follow]);
+  if (problem.value !== null) return <Failure problem={problem.value} />;
+  if (since.value !== 0 && text.value === "") return <Waiting since={since.value} what="reading its output" />;
+  return <Output text={text.value} label={`output of ${step.name}`} empty="It wrote nothing." />;
+}
+
+function Cancel({ job }: { job: Job }) {
+  const problem = useSignal<Problem | null>(null);
+  const cancel = async () => {
+    try {
+      await change("POST", `/api/jobs/${job.id}/cancel`);
+    } catch (error) {
+      problem.value = asProblem(error);
+    }
+  };
+  return (
+    <>
+      <button type="button" class="quiet" disabled={job.cancel_requested_at !== null} onClick={() => void cancel()} title={`norn jobs cancel ${job.id}`}>
+        {job.cancel_requested_at === null ? "Cancel job" : "Cancelling"}
+      </button>
+      <Failure problem={problem.value} />
+    </>
+  );
+}
