@@ -167,6 +167,21 @@ class Settings(BaseModel):
     router_idle_timeout: Seconds = Field(120, description="how long a client may wait before its next request")
     router_head_timeout: Seconds = Field(30, description="how long the head of a request may take from its first byte")
 
+    # The tunnel
+    cloudflare_api_token: str = Field(
+        "", repr=False, description="API token that changes the tunnel's rules and DNS records; empty: none is changed"
+    )
+    cloudflare_account: str = Field("", description="id of the account at Cloudflare; empty: that of the tunnel token")
+    cloudflare_tunnel: str = Field("", description="id or name of the tunnel; empty: that of the tunnel token")
+    cloudflare_url: str = Field("https://api.cloudflare.com/client/v4", description="address of Cloudflare's API")
+    cloudflare_tunnel_token: str = Field(
+        "", repr=False, description="token with which norn up runs cloudflared; empty: the operator runs it"
+    )
+    cloudflare_credentials: Path | None = Field(
+        None, description="credentials file with which norn up runs cloudflared, instead of the tunnel token"
+    )
+    cloudflared: str = Field("cloudflared", description="the program cloudflared: a name on the PATH, or a path")
+
     # Free disk space
     disk_build_free: Memory = Field(
         2 * 1024**3, description="free bytes below which nothing is built, and a build in progress is ended"
@@ -243,6 +258,11 @@ class Settings(BaseModel):
     def place_of_cluster(self, cluster: str | None) -> str | None:
         """Returns HOME for work in a cluster on the home engine, or in none; None for one on machines of its own."""
         return HOME if cluster in (None, "docker") else None
+
+    @property
+    def has_tunnel(self) -> bool:
+        """True if a tunnel is named, or the token to find one; only workers need the token."""
+        return bool(self.cloudflare_api_token or self.cloudflare_tunnel)
 
     @property
     def cluster_of_new_apps(self) -> str:

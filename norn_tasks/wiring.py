@@ -5,6 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping
 
+from norn_tasks.adapters.cloudflare.client import CloudflareClient
+from norn_tasks.adapters.cloudflare.records import ZoneRecords
+from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
+from norn_tasks.adapters.cloudflare.rules import KeptRules
+from norn_tasks.adapters.cloudflare.site import TunnelSite
+from norn_tasks.adapters.cloudflare.without import NoDns, NoTunnel
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.disk import EngineDisks
 from norn_tasks.adapters.docker.engine import DockerEngine
@@ -39,12 +45,14 @@ from norn_tasks.domain.alerting.mail_server import mail_server
 from norn_tasks.domain.disk import Least, Space
 from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
-from norn_tasks.ports import Cluster, Engine, Limits, Runtime, Tools
+from norn_tasks.domain.secret import Secret
+from norn_tasks.ports import Cluster, Dns, Engine, ExternalHosts, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import instance
 from norn_tasks.store_adapters.build_queue import BuildQueueRows
+from norn_tasks.store_adapters.external_hosts import ExternalHostTable
 from norn_tasks.store_adapters.hiding import HiddenSecrets
 from norn_tasks.store_adapters.internal_names import InternalNames
 from norn_tasks.store_adapters.job_leases import JobLeases
@@ -207,6 +215,16 @@ def _clusters(settings: Settings, database: Database, engine: EngineClient, inst
     return (docker, _kubernetes(settings, database, instance)) if settings.kube_namespace else (docker,)
 
 
+def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tunnel, Dns]:
+    """Returns the tunnel and its DNS; without an API token those of a server that has none."""
+    if not settings.cloudflare_api_token:
+        return NoTunnel(hosts), NoDns(hosts)
+    client = CloudflareClient(Secret(settings.cloudflare_api_token), settings.cloudflare_url)
+    named = TunnelSite(settings.cloudflare_account, settings.cloudflare_tunnel)
+    site = named.or_of(settings.cloudflare_tunnel_token)
+    return KeptRules(RemoteRules(client, site), hosts), ZoneRecords(client, site, hosts, instance)
+
+
 def tools(
     settings: Settings, database: Database, live: Live, wake: Callable[[JobClass], object] = lambda _: None
 ) -> Tools:
@@ -214,6 +232,8 @@ def tools(
     engine = EngineClient(settings.engine_address)
     name = instance.name(database)
     docker = DockerEngine(engine, name)
+    hosts = ExternalHostTable(database, settings.self_stop_seconds)
+    tunnel, dns = way_in(settings, hosts, name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     return Tools(
         git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
@@ -236,6 +256,9 @@ def tools(
         logs=kept_logs(settings),
         vault=vault,
         messenger=_sender(settings, DeliveryOutbox(database, name), vault),
+        tunnel=tunnel,
+        dns=dns,
+        hosts=hosts,
     )
 
 

@@ -200,7 +200,8 @@ class AppResponse(ResponseModel):
     last_deployment: DeploymentResponse | None
     url: str | None
     """Its address: the router's address of a webserver, `/fn/…` of a function."""
-    external: str | None
+    external: str | None = Field(examples=["blog.example.com: routed"])
+    """Its public host name, whether the tunnel leads it to the app, and if not, why."""
     schedule: ScheduleResponse | None
     alerts: list[AlertSummary]
     """Its open alerts."""

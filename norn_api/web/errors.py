@@ -96,7 +96,7 @@ def problem(error: NornError) -> Response:
 def _refused(error: NornError) -> Response:
     """Returns a refusal, with the name of another app only if the sender may see that app."""
     if isinstance(error, HostTaken) and g.actor.reaches(error.owner):
-        error = HostTaken(error.host, error.owner, named=True)
+        error = error.naming_the_owner()
     if (
         isinstance(error, DatabaseDown)
         and not isinstance(error, Unconfirmed)

@@ -22,7 +22,7 @@ from norn_api.web.usages import replica_response, usage_sum
 from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
-from norn_tasks.domain.infraspec.later import NOT_ROUTED
+from norn_tasks.domain.tunnel.external_host import RouteState
 from norn_tasks.settings import Settings
 from norn_tasks.store.cron.schedules_read import CronSchedule, TickView
 from norn_tasks.store.runs.runs_read import CronRun
@@ -57,7 +57,7 @@ def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
         "live": _live(app),
         "last_deployment": DeploymentResponse.model_validate(app.last_deployment) if app.last_deployment else None,
         "url": _url(settings, app),
-        "external": NOT_ROUTED if spec and spec.hosts.external else None,
+        "external": _external(settings, app),
         "schedule": schedule_response(app) if app.role is Role.CRON else None,
         "alerts": [AlertSummary.model_validate(alert) for alert in app.alerts],
         "notices": list(_notices(app)),
@@ -104,6 +104,25 @@ def _url(settings: Settings, app: AppView) -> str | None:
     if app.port is None:
         return app.address
     return f"{settings.router_address}:{app.port}"
+
+
+def _external(settings: Settings, app: AppView) -> str | None:
+    """Returns the app's public name and whether it is routed, and if not, why."""
+    host = app.known.spec.hosts.external if app.known.spec is not None else None
+    seen = app.external
+    if seen is None:
+        return f"{host}: {_never_routed(settings, app)}" if host is not None else None
+    reason = seen.reason or ("" if seen.state is RouteState.ROUTED else f"norn forge {app.name} does it")
+    if host != seen.host:
+        state, reason = RouteState.DRIFTED, f"the infraspec says {host or 'no name'}; norn forge {app.name} moves it"
+        return f"{seen.host}: {state}: {reason}"
+    return f"{host}: {seen.state}" + (f": {reason}" if reason else "")
+
+
+def _never_routed(settings: Settings, app: AppView) -> str:
+    if settings.has_tunnel:
+        return f"not routed: norn forge {app.name} does it"
+    return "not routed: no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
 
 
 def _notices(app: AppView) -> tuple[str, ...]:

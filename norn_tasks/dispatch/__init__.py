@@ -30,6 +30,7 @@ from norn_tasks.dispatch.looking import (
     request_logs,
     request_look,
     request_looks_elsewhere,
+    request_tunnel_look,
 )
 from norn_tasks.dispatch.notifying import (
     DestinationToAdd,
@@ -85,6 +86,7 @@ __all__ = [
     "request_logs",
     "request_look",
     "request_looks_elsewhere",
+    "request_tunnel_look",
     "request_cluster_looks",
     "request_fresh_look",
     "KeptSource",

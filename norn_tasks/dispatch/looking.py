@@ -83,6 +83,24 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
+def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
+    """Requests a look at the tunnel and its DNS; None on a server that has no tunnel."""
+    if not intake.settings.has_tunnel:
+        return None
+
+    def write(tx: Tx) -> Accepted:
+        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", _TUNNEL)
+        if joined is not None:
+            return Accepted(joined)
+        request = ObserveJobRequest(tunnel=True)
+        return Accepted(jobs.accept(tx, NewJob(request, "", actor, patience=60.0, dedupe_key=_TUNNEL)))
+
+    return accept(intake, JobClass.OBSERVE, None, write)
+
+
+_TUNNEL = "look:tunnel"
+
+
 def _requested(intake: Intake, place: str | None, cluster: str | None, actor: str) -> Accepted:
     return accept(intake, JobClass.OBSERVE, None, lambda tx: _look(tx, place, cluster, actor))
 

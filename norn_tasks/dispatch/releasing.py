@@ -32,7 +32,7 @@ from norn_tasks.domain.jobs.requests import (
 )
 from norn_tasks.domain.quantities import memory_text
 from norn_tasks.store.access.idempotency import IdempotencyKey
-from norn_tasks.store.apps import clusters, enrolment, internal_names, registry, scale
+from norn_tasks.store.apps import clusters, enrolment, external_hosts, internal_names, registry, scale
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.fleet import disk, memory, workers
 from norn_tasks.store.queue import attention, endings, jobs
@@ -54,6 +54,7 @@ def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: Ide
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         internal_names.take(tx, found.spec)
+        external_hosts.take(tx, found.spec)
         cluster = clusters.settle(tx, row, found.spec.role, intake.settings.cluster_of_new_apps)
         if cluster != row["cluster"]:
             _require_cluster(intake, tx, cluster)

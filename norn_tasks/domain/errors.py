@@ -134,14 +134,19 @@ class Conflict(NornError):
 
 
 class HostTaken(Conflict):
-    """Another app has this internal name; the sentence names that app only if the caller may see it (`named`)."""
+    """Another app has this host name; the sentence names that app only if the caller may see it (`named`)."""
 
     code = "host_taken"
 
-    def __init__(self, host: str, owner: str, *, named: bool = False) -> None:
-        sentence = f"hosts.internal: {host} is the internal name of {owner if named else 'another app'}"
-        super().__init__(sentence, hint="choose another hosts.internal")
-        self.host, self.owner = host, owner
+    def __init__(self, host: str, owner: str, *, named: bool = False, public: bool = False) -> None:
+        field, word = ("hosts.external", "public") if public else ("hosts.internal", "internal")
+        sentence = f"{field}: {host} is the {word} name of {owner if named else 'another app'}"
+        super().__init__(sentence, hint=f"choose another {field}")
+        self.host, self.owner, self.public = host, owner, public
+
+    def naming_the_owner(self) -> HostTaken:
+        """Returns the same error with the owner's name in it."""
+        return HostTaken(self.host, self.owner, named=True, public=self.public)
 
 
 class NotForged(Conflict):
@@ -285,6 +290,12 @@ class RolloutFailed(StepFailed):
     """The new release did not become healthy; the sentence says why."""
 
     code = "rollout_failed"
+
+
+class TunnelFailed(StepFailed):
+    """The tunnel or its DNS refused a change, or has something of another owner there; the sentence says what."""
+
+    code = "tunnel_failed"
 
 
 class TimedOut(StepFailed):

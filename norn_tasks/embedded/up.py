@@ -23,7 +23,7 @@ from norn_tasks.embedded.progress import say, step
 from norn_tasks.embedded.routing import router
 from norn_tasks.embedded.routing.router import RouterStart
 from norn_tasks.embedded.stores.stores import Store, prepare
-from norn_tasks.embedded.supervision import supervisor
+from norn_tasks.embedded.supervision import cloudflared, supervisor
 from norn_tasks.embedded.supervision.configuration import NORN, STORES, configure
 from norn_tasks.embedded.supervision.processes import environment, processes
 from norn_tasks.embedded.supervision.supervisor import Control
@@ -42,6 +42,8 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
     began = time.monotonic()
     where = data_paths(settings.data_dir)
     refuse_elsewhere(settings, where)
+    if cloudflared.wanted(settings):
+        cloudflared.require_program(settings)
     make(where)
     signal.signal(signal.SIGTERM, _leave)
     with closing(Lock(where.lock)) as lock, ExitStack() as undo:

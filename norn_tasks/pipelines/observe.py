@@ -1,6 +1,8 @@
 """Observing: a look at a cluster or at an engine, and the logs and programs of live replicas."""
 
 from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.requests import ObserveJobRequest
+from norn_tasks.steps.external.look import LookAtTunnel
 from norn_tasks.steps.log_lines import ReadLogs
 from norn_tasks.steps.observation import (
     LookAtCluster,
@@ -14,9 +16,11 @@ from norn_tasks.steps.step import Step
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at one cluster, or else at a worker's engines, from which orphans are removed."""
+    """Returns the steps of a look at a cluster, at the tunnel, or at a worker's engines, from which orphans go."""
     if job.cluster is not None:
         return (LookAtCluster(),)
+    if job.request_as(ObserveJobRequest).tunnel:
+        return (LookAtTunnel(),)
     return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
 
 

@@ -14,6 +14,7 @@ from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, RunClient, Runtime
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
+from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel, WriteTurn
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
@@ -47,6 +48,10 @@ __all__ = [
     "Mount",
     "Volumes",
     "Vault",
+    "Tunnel",
+    "Dns",
+    "ExternalHosts",
+    "WriteTurn",
     "LiveStream",
     "LiveStreams",
     "LiveText",

@@ -14,6 +14,7 @@ from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.source import Directories, Git, Sources
+from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Volumes
 
@@ -52,3 +53,6 @@ class Tools:
     """The kept lines of replicas."""
     vault: Vault
     messenger: Messenger
+    tunnel: Tunnel
+    dns: Dns
+    hosts: ExternalHosts

@@ -1,9 +1,9 @@
 """The webserver: replicas behind a name and an address, which take traffic only when they are healthy."""
 
 from norn_tasks.roles.role import RoleSteps
-from norn_tasks.steps.planned.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.external.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.external.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.planned.services import ProvisionServices
-from norn_tasks.steps.planned.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import (

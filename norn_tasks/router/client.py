@@ -11,7 +11,7 @@ from norn_tasks.router.exchange import Exchange
 from norn_tasks.router.protocol import answers
 from norn_tasks.router.protocol.requests import ClientRequest, RequestReader
 from norn_tasks.router.table import Table
-from norn_tasks.router.tunnel import Tunnel
+from norn_tasks.router.tunnel import SwitchedStreams
 
 LINGER_SECONDS = 2.0
 """How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
@@ -27,7 +27,7 @@ class ClientConnection(asyncio.Protocol):
     _exchange: Exchange | None = None
     _leftover: ClientRequest | None = None
     """A request that is answered, and whose body is not whole: its rest is dropped."""
-    _tunnel: Tunnel | None = None
+    _tunnel: SwitchedStreams | None = None
     _unread = b""
     """Bytes behind the open request."""
     _linger: asyncio.TimerHandle | None = None
@@ -232,7 +232,7 @@ class ClientConnection(asyncio.Protocol):
             self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.close)
         self._advance()
 
-    def switched(self, tunnel: Tunnel) -> bytes:
+    def switched(self, tunnel: SwitchedStreams) -> bytes:
         """Makes the connection a tunnel; returns what the client has sent into it already."""
         self._tunnel = tunnel
         early, self._unread = self._unread, b""

@@ -18,7 +18,7 @@ from norn_tasks.router.protocol.replies import ReplyHead
 from norn_tasks.router.protocol.requests import KEPT_MAX, ClientRequest
 from norn_tasks.router.replica import ReplicaConnection
 from norn_tasks.router.table import Entry, OpenRequest, Table
-from norn_tasks.router.tunnel import Tunnel
+from norn_tasks.router.tunnel import SwitchedStreams
 
 HALF_CLOSED_SECONDS = 5.0
 """How long a replica may be silent after its client's last byte: most such clients are gone, some half-close."""
@@ -47,7 +47,7 @@ class Requester(Protocol):
     def answered(self, *, closing: bool) -> None:
         """Ends the exchange, which has its whole answer; `closing`: and the connection with it."""
 
-    def switched(self, tunnel: Tunnel) -> bytes:
+    def switched(self, tunnel: SwitchedStreams) -> bytes:
         """Makes the connection a tunnel; returns the bytes that the client has sent into it already."""
 
 
@@ -60,7 +60,7 @@ class Exchange:
     _replica: ReplicaConnection | None = None
     _connecting: asyncio.Task[None] | None = None
     _silence: asyncio.TimerHandle | None = None
-    _tunnel: Tunnel | None = None
+    _tunnel: SwitchedStreams | None = None
     _answered = False
     _chunking = False
     _full = False
@@ -279,7 +279,7 @@ class Exchange:
             return
         self._stop_watching()
         self._answered = True
-        self._tunnel = Tunnel(self._client, replica)
+        self._tunnel = SwitchedStreams(self._client, replica)
         if first:
             self._client.write(first)
         if early := self._client.switched(self._tunnel):

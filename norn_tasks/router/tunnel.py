@@ -18,7 +18,7 @@ class TunnelSide(Protocol):
         """Ends the connection once what was sent is out."""
 
 
-class Tunnel:
+class SwitchedStreams:
     """Two connections that pass bytes to each other."""
 
     __slots__ = ("_client", "_client_ended", "_replica", "_replica_ended")

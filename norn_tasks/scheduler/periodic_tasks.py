@@ -1,4 +1,4 @@
-"""Beat's periodic tasks for alerts, notifications and the dead man's switch."""
+"""Beat's periodic tasks for alerts, notifications, the dead man's switch and the tunnel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from norn_tasks.dispatch import Intake, request_deadman, request_deliveries
+from norn_tasks.dispatch import Intake, request_deadman, request_deliveries, request_tunnel_look
 from norn_tasks.domain.disk import Least
 from norn_tasks.store.alerts import app_rules, cron_rules, scheduler_rules, server_rules
 
@@ -33,6 +33,7 @@ class PeriodicTasks:
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
+            _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),
         )
 
     def round(self, *, clear: bool) -> None:

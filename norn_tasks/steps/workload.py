@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from norn_tasks.domain.infraspec import Infraspec, Role
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.deployment import DeploymentState
-from norn_tasks.domain.jobs.facts import BuiltImage
+from norn_tasks.domain.jobs.facts import BuiltImage, ServiceAddress
 from norn_tasks.domain.jobs.requests import ForgeJobRequest, Overridable, ReplicasJobRequest
 from norn_tasks.domain.jobs.scale import wanted_replicas
 from norn_tasks.domain.jobs.step import Learned, Resume
@@ -136,7 +136,8 @@ class CreateService(Step):
     def run(self, context: StepContext) -> Learned | None:
         """Writes the address that the cluster returns."""
         address = context.cluster.expose(_present_workload(context), context.watch)
-        return Learned(writes=(AppExposed(context.job.app, address),), note=address)
+        exposed = AppExposed(context.job.app, address)
+        return Learned(facts=(ServiceAddress(address),), writes=(exposed,), note=address)
 
 
 class RolloutImage(Step):

@@ -12,7 +12,7 @@ import pytest
 from norn_tasks.domain.infraspec import LONG_RUNNING, Role
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
-from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource
+from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource, ObserveJobRequest
 from norn_tasks.pipelines import PIPELINES
 from tests import factories
 
@@ -25,6 +25,8 @@ RESCALES = (JobKind.RESTART, JobKind.SCALE, JobKind.REPAIR)
 PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
 """A deploy whose image is not built."""
 
+LOOKING = ObserveJobRequest(tunnel=True)
+
 
 def taken() -> dict[str, list[str]]:
     """Answers every step of every pipeline with the kinds of job that take it; a forced forge has its own."""
@@ -36,7 +38,7 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                jobs = (job, replace(job, deployment=1), replace(job, request=PULLING))
+                jobs = (job, replace(job, deployment=1), replace(job, request=PULLING), replace(job, request=LOOKING))
                 for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])
                     if not {word, str(kind)} & set(kinds):

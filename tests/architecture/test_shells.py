@@ -15,6 +15,11 @@ ALLOWED = {
         "_become",
         "os.execvp",
     ): "the one place that starts programs becomes them",
+    (
+        "norn_tasks/embedded/supervision/cloudflared.py",
+        "become",
+        "os.execve",
+    ): "a fork of the supervisor becomes cloudflared",
     ("norn_cli/launch.py", "_become", "os.execv"): "norn up becomes the server's own module",
     ("norn_tasks/domain/infraspec/model.py", "Infraspec.argv", "sh -c"): "a spec's command, in its container",
     ("norn_tasks/steps/image.py", "TestImage._run", "sh -c"): "build.test, in a container of the image",

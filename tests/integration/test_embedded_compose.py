@@ -74,6 +74,8 @@ def test_every_published_port_is_on_loopback(services: dict[str, Any]) -> None:
 
 FIXED = {"NORN_DATA_DIR", "NORN_DATABASE_URL", "NORN_BROKER_URL"}
 """Settings that are made of the project's own variables: its directory, and the password and ports of its stores."""
+KEYS = {"NORN_AGE_KEY", "NORN_CLOUDFLARE_API_TOKEN", "NORN_CLOUDFLARE_TUNNEL_TOKEN"}
+"""Settings that workers alone get."""
 FOR_TESTS = {"NORN_TEST_BUILD", "NORN_NOOP_RUNTIME", "NORN_FAILPOINT"}
 
 
@@ -85,7 +87,7 @@ def test_every_setting_reaches_every_process_and_the_private_key_only_workers() 
     for program in PROGRAMS:
         given = services[program.name]["environment"]
         absent = {name for name in wanted if given.get(name) != f"the-{name}"}
-        assert absent == (set() if program.name.startswith("worker-") else {"NORN_AGE_KEY"}), program.name
+        assert absent == (set() if program.name.startswith("worker-") else KEYS), program.name
 
 
 def test_no_secret_stands_on_a_command_line(services: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.images import FakeImages
 from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import FakeRuntime
+from tests.fakes.tunnel import FakeDns, FakeExternalHosts, FakeTunnel
 from tests.fakes.volumes import FakeVolumes
 from tests.servers import Broker
 
@@ -145,7 +146,9 @@ class TwoClusters:
             clusters=cast(Any, self.clusters), engines={"docker": self.engine},
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),
-            vault=unused, messenger=unused, logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),
+            vault=unused, messenger=unused,
+            tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
+            logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip
 
 

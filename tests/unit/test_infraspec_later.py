@@ -65,7 +65,6 @@ NOTED = [
     (WORKER + "services: {kv: {namespace: a}}\n", "services.kv"),
     (WORKER + "services: {events: {topics: [a]}}\n", "services.events"),
     (WORKER + "services: {storage: {bucket: abc}}\n", "services.storage"),
-    (WEBSERVER + "hosts: {external: a.example}\n", "hosts.external"),
     (FUNCTION + "alerts: {}\n", "alerts"),
     (WORKER + "repo: {url: https://h.example/x, autoDeploy: true}\n", "repo.autoDeploy"),
     (WORKER + "repo: {url: https://h.example/x, paths: [a]}\n", "repo.paths"),

@@ -57,7 +57,7 @@ def _may_know_the_server() -> bool:
 
 @api.get("/api/doctor", responses=responses_of(HealthResponse, _503=HealthResponse))
 def get_doctor() -> Response:
-    """Checks everything: health, disks, clocks, silent workers, schema, secrets, retention, backups.
+    """Checks everything: health, disks, clocks, silent workers, the tunnel, schema, secrets, retention, backups.
 
     To a token that is limited to apps, the sentences are about its apps only.
     """

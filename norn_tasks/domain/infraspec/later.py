@@ -54,8 +54,6 @@ LATER: tuple[Later, ...] = (
     ),
 )
 
-NO_TUNNEL = "tunnels are not there yet"
-NOT_ROUTED = f"not routed: {NO_TUNNEL}; a reverse proxy in front of the app's URL does it (docs/router.md)"
 _SERVICES = "shared services are not there yet; its step is skipped"
 _WARM = "warm containers are not there yet; each call starts a container of its own"
 _PUSHES = "webhooks are not there yet; deploy with `norn deploy`"
@@ -77,7 +75,6 @@ SKIPPED: tuple[Skipped, ...] = (
         lambda s: any(volume.size is not None for volume in s.volumes),
         "Docker holds no volume to a size; it is kept and shown, and the disk is the limit",
     ),
-    Skipped("hosts.external", lambda s: s.hosts.external is not None, NOT_ROUTED),
     Skipped(
         "alerts",
         lambda s: "alerts" in s.model_fields_set and s.role is Role.FUNCTION,

@@ -50,7 +50,7 @@ class Hosts(Section):
     """Names under which a webserver is reached."""
 
     external: Annotated[str | None, Text(names.hostname)] = None
-    """Public host name. Tunnels are not there yet: a reverse proxy routes it."""
+    """Public host name, which the server's tunnel leads to the app."""
     internal: Annotated[str | None, Text(names.dns_label, pattern=names.DNS_LABEL)] = None
     """Name under which other apps reach it; the default is the app's name."""
 

@@ -70,6 +70,14 @@ class PublishedImage(Fact):
 
 
 @dataclass(frozen=True)
+class ServiceAddress(Fact):
+    """The address at which the cluster exposes a webserver."""
+
+    address: str
+    """A URL: the router's port of the app, or a Service."""
+
+
+@dataclass(frozen=True)
 class KeptImages(Fact):
     """The images that pruning keeps and the stages that it removes, as they were when the release went live."""
 
@@ -121,7 +129,7 @@ class ProgramExit(Fact):
 
 KINDS: Final = (
     StepPlan, SourceRevision, BuiltImage, PublishedImage, KeptImages, SecretVersions, OrphanedContainers,
-    RemovedOrphans, RequestedRepairs, ProgramExit,
+    RemovedOrphans, RequestedRepairs, ProgramExit, ServiceAddress,
 )  # fmt: skip
 
 F = TypeVar("F", bound=Fact)

@@ -253,9 +253,12 @@ class RunJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class ObserveJobRequest(JobRequest):
-    """Observes a cluster, or the engines of a worker."""
+    """Observes a cluster, the engines of a worker, or the tunnel."""
 
     kind = JobKind.OBSERVE
+
+    tunnel: bool | None = None
+    """It observes the tunnel and its DNS instead."""
 
 
 @dataclass(frozen=True)

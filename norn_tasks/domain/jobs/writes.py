@@ -9,6 +9,7 @@ from typing import Any
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.execution import ExecutionVerdict
 from norn_tasks.domain.schedule import Policy
+from norn_tasks.domain.tunnel.external_host import SeenRoute, TunnelCheck
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,14 @@ class DeadManCalled:
     outcome: str
 
 
+@dataclass(frozen=True)
+class TunnelSeen:
+    """A look at the tunnel and its DNS: the findings, and the state of each public host name."""
+
+    checks: tuple[TunnelCheck, ...]
+    routes: tuple[SeenRoute, ...]
+
+
 Write = (
     SpecLearned
     | ImageBuilt
@@ -202,4 +211,5 @@ Write = (
     | ImagesSeen
     | DeliveryTried
     | DeadManCalled
+    | TunnelSeen
 )

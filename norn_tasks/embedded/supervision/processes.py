@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from norn_tasks.embedded.supervision import cloudflared
 from norn_tasks.embedded.supervision.program import SupervisedProgram
 from norn_tasks.settings import Settings
 
@@ -17,11 +18,12 @@ _KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
 
 
 def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
-    """Returns the API, a worker of each class, and beat; the router outlives them and is not among them."""
+    """Returns the API, a worker of each class, beat, and perhaps cloudflared; the router outlives them."""
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
         *(_worker(name, directory) for name in CLASSES),
         _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
+        *([_cloudflared(directory)] if cloudflared.wanted(settings) else []),
     )
 
 
@@ -55,6 +57,10 @@ def _gunicorn(settings: Settings) -> tuple[str, ...]:
         "--bind",
         f"{host}:{settings.port}",
     )
+
+
+def _cloudflared(directory: Path) -> SupervisedProgram:
+    return _program(cloudflared.NAME, directory, cloudflared.__name__, stop_seconds=15)
 
 
 def _worker(name: str, directory: Path) -> SupervisedProgram:

@@ -23,7 +23,7 @@ from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.job import OPEN, JobClass
 from norn_tasks.domain.names import app_name
 from norn_tasks.store import tables as t
-from norn_tasks.store.apps import enrolment, internal_names, secrets, spec_files, uploads
+from norn_tasks.store.apps import enrolment, external_hosts, internal_names, secrets, spec_files, uploads
 from norn_tasks.store.apps.spec_files import SpecFile
 from norn_tasks.store.apps.uploads import Upload
 from norn_tasks.store.database.session import Tx
@@ -162,7 +162,7 @@ def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool
     """Makes a spec the app's; True when the app is new. The same spec again changes nothing.
 
     Raises Conflict when the name is also a directory's, or when a forged app would change its role; HostTaken when its
-    internal name is another app's.
+    internal or its public name is another app's.
     """
     file = spec_files.find(apps_dir, spec.app)
     if file is not None:
@@ -179,7 +179,9 @@ def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool
     if refusal is not None:
         raise refusal
     if row["version"] == 0 or row["written"] != spec.to_json() or row["source"] != "applied":
-        internal_names.take(tx, spec, spec_files.read(apps_dir))
+        files = spec_files.read(apps_dir)
+        internal_names.take(tx, spec, files)
+        external_hosts.take(tx, spec, files)
         _write_version(tx, spec, row["version"] + 1, actor)
     return made
 

@@ -16,7 +16,7 @@ from norn_tasks.domain.jobs import writes
 from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.store.alerts import cron_rules, dead_man, deliveries
-from norn_tasks.store.apps import internal_names
+from norn_tasks.store.apps import external_hosts, internal_names
 from norn_tasks.store.cron import schedules
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
@@ -123,6 +123,11 @@ def _deadman_called(tx: Tx, _row: Row, write: writes.DeadManCalled) -> Learned:
     return _NOTHING
 
 
+def _tunnel_seen(tx: Tx, _row: Row, write: writes.TunnelSeen) -> Learned:
+    external_hosts.seen(tx, write)
+    return _NOTHING
+
+
 _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.SpecLearned: _spec_learned,
     writes.ImageBuilt: _image_built,
@@ -143,4 +148,5 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.ImagesSeen: _images_seen,
     writes.DeliveryTried: _delivery_tried,
     writes.DeadManCalled: _deadman_called,
+    writes.TunnelSeen: _tunnel_seen,
 }

@@ -14,10 +14,11 @@ from norn_tasks.domain.errors import Mistake, NornError, SpecInvalid
 from norn_tasks.domain.infraspec import Infraspec, Role, notices
 from norn_tasks.domain.jobs.app_status import ForgeState, state_word
 from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.tunnel.external_host import SeenRoute
 from norn_tasks.store import tables as t
 from norn_tasks.store.alerts import alerts
 from norn_tasks.store.alerts.alerts import Alert
-from norn_tasks.store.apps import scale, spec_files, uploads
+from norn_tasks.store.apps import external_hosts, scale, spec_files, uploads
 from norn_tasks.store.apps.registry import FoundApp, Row, combine, no_such_app, spec_of
 from norn_tasks.store.apps.spec_files import SpecFile
 from norn_tasks.store.apps.uploads import Upload
@@ -76,6 +77,8 @@ class AppView:
     port: int | None = None
     port_error: str | None = None
     alerts: tuple[Alert, ...] = ()
+    external: SeenRoute | None = None
+    """Its public host name as it is routed; None if none was ever routed."""
 
     @property
     def name(self) -> str:
@@ -197,7 +200,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
     running, workloads = jobs_read.running_of(tx, names), _workloads(tx, names)
     plans, ticks = schedules_read.of(tx, names), schedules_read.last_ticks(tx, names)
     ports, troubles = _ports(tx, names), alerts.open_of(tx, names)
-    wanted = scale.wanted_by(tx, names)
+    wanted, routed = scale.wanted_by(tx, names), external_hosts.routes_of(tx, names)
     return tuple(
         AppView(
             app,
@@ -211,6 +214,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
             port=ports.get(app.name, (None, None))[0],
             port_error=ports.get(app.name, (None, None))[1],
             alerts=troubles.get(app.name, ()),
+            external=routed.get(app.name),
         )
         for app in apps
     )

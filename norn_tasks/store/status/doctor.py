@@ -16,11 +16,11 @@ from norn_tasks.domain.jobs.facts import ORPHANS_REMOVED
 from norn_tasks.domain.wording import log_of
 from norn_tasks.store.database.pages import Reach
 from norn_tasks.store.database.session import Row, Tx
-from norn_tasks.store.status import runs_reach
+from norn_tasks.store.status import runs_reach, tunnel
 from norn_tasks.store.status.health import WORKER_SILENCE, CheckStatus, HealthCheck
 from norn_tasks.store.upkeep import exclusive_tasks
 
-WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup"})
+WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup", "external"})
 """The checks that are about the apps of the reader only."""
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 CONNECTIONS_WARN = 0.8
@@ -74,6 +74,7 @@ def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Itera
     yield _engines(lively)
     yield from runs_reach.checks(tx, reach)
     yield _connections(tx)
+    yield from tunnel.checks(tx, within=reach)
     yield _schema(tx)
     yield _looks(tx)
     yield _secrets(tx, reach)

@@ -20,6 +20,7 @@ from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow
+from norn_tasks.store.tables.tunnel import ExternalHostRow, TunnelCheckRow
 
 __all__ = [
     "InstanceRow",
@@ -63,4 +64,6 @@ __all__ = [
     "DeadManRow",
     "ExclusiveTaskRow",
     "TallyRow",
+    "ExternalHostRow",
+    "TunnelCheckRow",
 ]

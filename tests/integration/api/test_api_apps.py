@@ -339,11 +339,29 @@ def test_scale_override_is_shown_with_who_and_when(api: Api) -> None:
     assert override["at"].endswith("Z")
 
 
-def test_external_host_is_told_as_not_routed(api: Api) -> None:
+def test_a_public_name_without_a_tunnel_is_not_routed(api: Api) -> None:
     api.put_spec("hello", HELLO + "hosts:\n  external: hello.example.com\n")
-    assert (
-        api.get("/api/apps/hello").json["external"].startswith("not routed: tunnels are not there yet; a reverse proxy")
-    )
+    external = api.get("/api/apps/hello").json["external"]
+    assert external.startswith("hello.example.com: not routed: no tunnel is configured")
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ("'hello.example.com', 'routed', ''", "hello.example.com: routed"),
+        ("'hello.example.com', 'drifted', 'it has no DNS record'", "hello.example.com: drifted: it has no DNS record"),
+        ("'hello.example.com', 'not routed', ''", "hello.example.com: not routed: norn forge hello does it"),
+        (
+            "'old.example.com', 'routed', ''",
+            "old.example.com: drifted: the infraspec says hello.example.com; norn forge",
+        ),
+    ],
+)
+def test_a_public_name_is_shown_as_it_is_routed(api: Api, row: str, shown: str) -> None:
+    api.put_spec("hello", HELLO + "hosts:\n  external: hello.example.com\n")
+    with api.database.transaction() as tx:
+        tx.execute(text(f"INSERT INTO external_hosts (app, host, state, reason) VALUES ('hello', {row})"))
+    assert api.get("/api/apps/hello").json["external"].startswith(shown)
 
 
 def test_cron_app_shows_its_schedule_and_last_verdict(api: Api) -> None:

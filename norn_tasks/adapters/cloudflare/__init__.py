@@ -1,0 +1,1 @@
+"""Cloudflare: the rules of a tunnel and the DNS records that point at it."""

@@ -1,0 +1,1 @@
+"""The tunnel: rules that lead public host names to apps, and the state of each name."""

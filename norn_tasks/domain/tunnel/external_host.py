@@ -1,0 +1,111 @@
+"""The public host name of an app as Norn remembers it, and the result of a change or a look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RouteState(StrEnum):
+    """The state of a public host name."""
+
+    ROUTED = "routed"
+    """Rule and record are there, and lead to the app."""
+    NOT_ROUTED = "not routed"
+    """Rule or record was never made, or no request can arrive through the tunnel."""
+    DRIFTED = "drifted"
+    """Somebody else changed or removed rule or record."""
+
+
+@dataclass(frozen=True)
+class ExternalHost:
+    """A public host name that belongs to an app, with what was made for it."""
+
+    host: str
+    """The name."""
+    app: str
+    """Its app."""
+    service: str | None = None
+    """The address to which its rule leads; noted before the rule is written, none when there is no rule of ours."""
+    ruled: bool = False
+    """The rule was written, and nobody need write it again."""
+    record: str | None = None
+    """Its DNS record; noted before one is made, none when there is no record of ours."""
+    recorded: bool = False
+    """The record was made."""
+    leaving: bool = False
+    """The app has another name, or none: rule and record are to be removed."""
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing of it is left outside."""
+        return self.service is None and self.record is None
+
+
+@dataclass(frozen=True)
+class RouteOutcome:
+    """The result of a change at the tunnel or its DNS."""
+
+    changed: bool
+    """Something was written."""
+    note: str
+    """A note for people."""
+
+
+@dataclass(frozen=True)
+class TunnelCheck:
+    """One finding about the tunnel itself, such as its token."""
+
+    name: str
+    """The thing that was checked."""
+    good: bool
+    """It works."""
+    sentence: str
+    """The finding."""
+    hint: str = ""
+    """The remedy."""
+
+
+@dataclass(frozen=True)
+class SeenRoute:
+    """The state of a host name at the last look."""
+
+    host: str
+    """The name."""
+    state: RouteState
+    """Its state."""
+    reason: str = ""
+    """Why it is not routed."""
+
+
+@dataclass(frozen=True)
+class RulesLook:
+    """A look at the tunnel: the findings, why each name of ours has no good rule, and why no request can arrive."""
+
+    checks: tuple[TunnelCheck, ...]
+    faults: Mapping[str, str]
+    silent: str = ""
+
+
+@dataclass(frozen=True)
+class RecordsLook:
+    """A look at the DNS: the findings, and why each name of ours has no good record."""
+
+    checks: tuple[TunnelCheck, ...]
+    faults: Mapping[str, str]
+
+
+def seen_route(known: ExternalHost, rules: RulesLook, records: RecordsLook) -> SeenRoute:
+    """Returns the state of a name by what its row says and what was found."""
+    if known.leaving:
+        return SeenRoute(known.host, RouteState.NOT_ROUTED, "its rule and record are about to be removed")
+    if not known.ruled or not known.recorded:
+        missing = "the tunnel's rule" if not known.ruled else "the DNS record"
+        return SeenRoute(known.host, RouteState.NOT_ROUTED, f"{missing} was not made; norn forge {known.app}")
+    faults = [fault for found in (rules, records) if (fault := found.faults.get(known.host))]
+    if faults:
+        return SeenRoute(known.host, RouteState.DRIFTED, f"{'; '.join(faults)}; norn forge {known.app} mends it")
+    if rules.silent:
+        return SeenRoute(known.host, RouteState.NOT_ROUTED, rules.silent)
+    return SeenRoute(known.host, RouteState.ROUTED)

@@ -1,0 +1,71 @@
+"""Changes of a tunnel's ingress rules: those of others stay as they are, and the catch-all stays last.
+
+The first rule that matches gets a request. A rule of ours therefore precedes every rule that would take all requests of
+its name, such as one of `*.example.com`, and follows those of single paths, which their owner wants to be first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from norn_tasks.domain.tunnel.ingress import IngressRule, RawRule, read_ingress
+
+CATCH_ALL: Final = {"service": "http_status:404"}
+"""The last rule of a tunnel that has none."""
+
+
+def own_rule(rules: Sequence[RawRule], host: str) -> RawRule | None:
+    """Returns the rule for all paths of exactly this name."""
+    return next((rule for rule in rules if _is_of(rule, host)), None)
+
+
+def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
+    """Returns the rules with one that leads the name to the service; further options of such a rule are kept.
+
+    Raises TunnelFailed for rules that cloudflared would refuse.
+    """
+    kept = own_rule(rules, host) or {"hostname": host}
+    mine = {**kept, "service": service}
+    others = without_rule(rules, host) or [CATCH_ALL]
+    parsed = read_ingress(others)
+    place = next(n for n, rule in enumerate(parsed) if not rule.path and rule.takes_host(host))
+    changed = [*others[:place], mine, *others[place:]]
+    return list(rules) if _same_effect(rules, mine, host) else changed
+
+
+def without_rule(rules: Sequence[RawRule], host: str) -> list[RawRule]:
+    """Returns the rules without the one for all paths of this name."""
+    return [rule for rule in rules if not _is_of(rule, host)]
+
+
+def fault_of(rules: Sequence[RawRule], host: str, service: str) -> str:
+    """Returns why requests of the name do not reach the service; empty if they do."""
+    mine = own_rule(rules, host)
+    if mine is None:
+        return "the tunnel has no rule for it"
+    if mine.get("service") != service:
+        return f"the tunnel's rule leads to {mine.get('service')} and not to {service}"
+    if not _same_effect(rules, mine, host):
+        return "an earlier rule of the tunnel takes its requests"
+    return ""
+
+
+def _same_effect(rules: Sequence[RawRule], mine: RawRule, host: str) -> bool:
+    """Returns True if the rule is there once, as it should be, and no rule before it takes all of its requests."""
+    present = [n for n, rule in enumerate(rules) if _is_of(rule, host)]
+    if len(present) != 1 or dict(rules[present[0]]) != dict(mine):
+        return False
+    return not any(_takes_all(rule, host) for rule in rules[: present[0]])
+
+
+def _takes_all(rule: RawRule, host: str) -> bool:
+    return not rule.get("path") and IngressRule(_name(rule), "", "").takes_host(host)
+
+
+def _is_of(rule: RawRule, host: str) -> bool:
+    return _name(rule).lower() == host and not rule.get("path")
+
+
+def _name(rule: Any) -> str:
+    return str(rule.get("hostname") or "")

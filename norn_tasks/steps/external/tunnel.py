@@ -1,0 +1,40 @@
+"""The tunnel: the rule that lets the outside reach a webserver under `hosts.external`."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.jobs.facts import ServiceAddress
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.tunnel.external_host import RouteOutcome
+from norn_tasks.steps.step import Step, StepContext
+
+NO_HOST = "no hosts.external"
+
+
+class RouteTunnel(Step):
+    """Makes the tunnel's rule of the app's public name; that of a name which it no longer has goes."""
+
+    name = "route-tunnel"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Leads the name to the address that the cluster gave to the app."""
+        tunnel, app, host = context.tools.tunnel, context.job.app, context.spec.hosts.external
+        if host is None:
+            return _learned(tunnel.unroute(app, context.watch))
+        exposed = context.job.facts.get(ServiceAddress)
+        if exposed is None:  # an older version of Norn made the service, and this job went on after the upgrade
+            return Learned(skipped=True, note=f"norn forge {app} routes {host}")
+        return _learned(tunnel.route(app, host, exposed.address, context.watch))
+
+
+class UnrouteTunnel(Step):
+    """Removes the rules of the app's public names."""
+
+    name = "unroute-tunnel"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Leaves the tunnel without a rule that leads to the app."""
+        return _learned(context.tools.tunnel.unroute(context.job.app, context.watch))
+
+
+def _learned(outcome: RouteOutcome) -> Learned:
+    return Learned(skipped=not outcome.changed, note=outcome.note or NO_HOST)

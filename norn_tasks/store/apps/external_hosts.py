@@ -1,0 +1,171 @@
+"""Public host names as rows: each is one app's alone, and its row says what was made for it outside.
+
+A row is written before the tunnel or the DNS is changed, so that a worker which takes over knows what may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import text
+
+from norn_tasks.domain.errors import HostTaken, LeaseLost
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.jobs.writes import TunnelSeen
+from norn_tasks.domain.tunnel.external_host import ExternalHost, RouteState, SeenRoute, TunnelCheck
+from norn_tasks.store.apps.spec_files import SpecFile
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.rules.fence import held
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-external-hosts'))")
+_TURN = text("SELECT pg_try_advisory_xact_lock(hashtext('norn-tunnel'))")
+_FIELDS = "host, app, service, ruled, record, recorded, leaving"
+
+
+def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
+    """Makes sure that the spec's public name is its app's alone until the transaction has written it down.
+
+    An app has the name of its applied spec, in `files` that of its directory, and each name that leads to it now.
+    Raises HostTaken. Rows are locked before, never after.
+    """
+    wanted = spec.hosts.external
+    if wanted is None:
+        return
+    tx.execute(_LOCK)
+    owner = tx.scalar(_OWNER, {"app": spec.app, "wanted": wanted}) or _in_directories(spec, files)
+    if owner is not None:
+        raise HostTaken(wanted, owner, public=True)
+
+
+def _in_directories(spec: Infraspec, files: tuple[SpecFile, ...]) -> str | None:
+    others = (file.spec for file in files if file.spec is not None and file.spec.app != spec.app)
+    return next((other.app for other in others if other.hosts.external == spec.hosts.external), None)
+
+
+_OWNER = text("""
+SELECT app FROM (
+  SELECT app FROM external_hosts WHERE host = :wanted
+  UNION ALL
+  SELECT name AS app FROM apps WHERE source = 'applied' AND spec #>> '{hosts,external}' = :wanted
+) held
+ WHERE app <> :app ORDER BY app LIMIT 1""")
+
+
+def take_turn(tx: Tx) -> bool:
+    """Returns True if this transaction may change the tunnel until it ends."""
+    return bool(tx.scalar(_TURN))
+
+
+def require_held(tx: Tx, fence: Fence) -> None:
+    """Raises LeaseLost if the job's token is no longer valid; its row is not locked, so that its lease is renewed."""
+    if tx.scalar(_HELD, {"job": fence.job, "token": fence.token}) is None:
+        raise LeaseLost(f"job {fence.job} is no longer held by this worker", job=fence.job)
+
+
+_HELD = text(f"SELECT 1 FROM jobs WHERE {held()}")  # noqa: S608 - built from a constant
+
+
+def claim(tx: Tx, app: str, host: str) -> None:
+    """Makes the name the app's, and its other names leaving; raises HostTaken."""
+    tx.execute(_LOCK)
+    owner = tx.scalar(text("SELECT app FROM external_hosts WHERE host = :host AND app <> :app"), _named(app, host))
+    if owner is not None:
+        raise HostTaken(host, owner, public=True)
+    tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app AND host <> :host"), _named(app, host))
+    tx.execute(_CLAIM, _named(app, host))
+
+
+_CLAIM = text("""
+INSERT INTO external_hosts (host, app) VALUES (:host, :app)
+ON CONFLICT (host) DO UPDATE SET leaving = false""")
+
+
+def _named(app: str, host: str) -> dict[str, str]:
+    return {"app": app, "host": host}
+
+
+def release(tx: Tx, app: str) -> None:
+    """Makes all names of the app leaving; one for which nothing was made goes at once."""
+    tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app"), {"app": app})
+    tx.execute(_TIDY, {"app": app})
+
+
+_TIDY = text("DELETE FROM external_hosts WHERE app = :app AND leaving AND service IS NULL AND record IS NULL")
+
+
+def of_app(tx: Tx, app: str) -> tuple[ExternalHost, ...]:
+    """Lists the names of an app."""
+    return tuple(_host(row) for row in tx.execute(_OF_APP, {"app": app}).mappings())
+
+
+def everyone(tx: Tx) -> tuple[ExternalHost, ...]:
+    """Lists the names of all apps."""
+    return tuple(_host(row) for row in tx.execute(_ALL).mappings())
+
+
+_OF_APP = text(f"SELECT {_FIELDS} FROM external_hosts WHERE app = :app ORDER BY host")  # noqa: S608 - a constant
+_ALL = text(f"SELECT {_FIELDS} FROM external_hosts ORDER BY host")  # noqa: S608 - a constant
+
+
+def _host(row: Row) -> ExternalHost:
+    return ExternalHost(**row)
+
+
+def save(tx: Tx, host: ExternalHost) -> None:
+    """Writes what was made for a name, or will be; a leaving name of which nothing is left goes."""
+    tx.execute(_SAVE, asdict(host))
+    tx.execute(_TIDY, {"app": host.app})
+
+
+_SAVE = text("""
+UPDATE external_hosts SET service = :service, ruled = :ruled, record = :record, recorded = :recorded,
+       leaving = :leaving, reason = '',
+       state = CASE WHEN :ruled AND :recorded AND NOT :leaving THEN 'routed' ELSE 'not routed' END
+ WHERE host = :host AND app = :app""")
+
+
+def routes_of(tx: Tx, apps: Sequence[str]) -> dict[str, SeenRoute]:
+    """Returns how the names of apps are routed, by app; of an app with several names, the one that is not leaving."""
+    rows = tx.execute(_ROUTES, {"apps": list(apps)})
+    return {row.app: SeenRoute(row.host, RouteState(row.state), row.reason) for row in rows}
+
+
+_ROUTES = text("""
+SELECT app, host, state, reason FROM external_hosts WHERE app = ANY(:apps) ORDER BY NOT leaving, host""")
+
+
+def checks(tx: Tx) -> tuple[tuple[TunnelCheck, float], ...]:
+    """Returns the findings of the last look at the tunnel, each with its age in seconds."""
+    rows = tx.execute(_CHECKS)
+    return tuple((TunnelCheck(row.name, row.good, row.sentence, row.hint), row.age) for row in rows)
+
+
+_CHECKS = text("""
+SELECT name, good, sentence, hint, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age
+  FROM tunnel_checks ORDER BY name""")
+
+
+def unrouted(tx: Tx) -> tuple[tuple[str, SeenRoute], ...]:
+    """Returns the names that are not routed as they should be, each after its app."""
+    rows = tx.execute(_UNROUTED)
+    return tuple((row.app, SeenRoute(row.host, RouteState(row.state), row.reason)) for row in rows)
+
+
+_UNROUTED = text("""
+SELECT app, host, state, reason FROM external_hosts WHERE state <> 'routed' AND NOT leaving ORDER BY host""")
+
+
+def seen(tx: Tx, look: TunnelSeen) -> None:
+    """Keeps the findings of a look, and the state of each name; a name without one keeps its own."""
+    tx.execute(text("DELETE FROM tunnel_checks"))
+    for check in look.checks:
+        tx.execute(_CHECK, asdict(check))
+    for route in look.routes:
+        tx.execute(_STATE, {"host": route.host, "state": str(route.state), "reason": route.reason})
+
+
+_CHECK = text("INSERT INTO tunnel_checks (name, good, sentence, hint) VALUES (:name, :good, :sentence, :hint)")
+_STATE = text("""
+UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_timestamp() WHERE host = :host""")

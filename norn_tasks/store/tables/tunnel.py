@@ -1,0 +1,40 @@
+"""The public host names of apps, and what was found at the tunnel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from norn_tasks.store.database.columns import NOW, Base
+
+
+class ExternalHostRow(Base):
+    """A public host name of an app: its rule at the tunnel and its DNS record, each noted before it is made."""
+
+    __tablename__ = "external_hosts"
+    host: Mapped[str] = mapped_column(primary_key=True)
+    app: Mapped[str]
+    service: Mapped[str | None]
+    """The address to which the rule leads; none when no rule was decided."""
+    ruled: Mapped[bool] = mapped_column(server_default="false")
+    record: Mapped[str | None]
+    """The record: its number at Cloudflare, or the way in which it was made; none when none was decided."""
+    recorded: Mapped[bool] = mapped_column(server_default="false")
+    leaving: Mapped[bool] = mapped_column(server_default="false")
+    """The app no longer has this name, and rule and record are to be removed."""
+    state: Mapped[str] = mapped_column(server_default="not routed")
+    """`routed`, `not routed` or `drifted`, at the last look."""
+    reason: Mapped[str] = mapped_column(server_default="")
+    seen_at: Mapped[datetime | None]
+
+
+class TunnelCheckRow(Base):
+    """A finding about the tunnel itself, such as its token, at the last look."""
+
+    __tablename__ = "tunnel_checks"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    good: Mapped[bool]
+    sentence: Mapped[str]
+    hint: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
