@@ -77,6 +77,8 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", f"{_APP}/specs"): READ,
     ("GET", f"{_APP}/plan"): READ,
     ("POST", f"{_APP}/plan"): READ,
+    ("GET", f"{_APP}/drift"): READ,
+    ("POST", f"{_APP}/drift"): READ,
     ("GET", f"{_APP}/forge"): READ,
     ("GET", f"{_APP}/forge-state"): READ,
     ("POST", f"{_APP}/forge"): DEPLOY,

@@ -1,11 +1,13 @@
-"""Models of a plan: the changes that a forge and a deploy would make."""
+"""Models of plans and drift: the changes that Norn would make, and those that others have made."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from pydantic import Field
 
 from norn_api.schemas.common import ResponseModel
-from norn_tasks.domain.infraspec.effect import Part, Verb
+from norn_tasks.domain.comparing.changes import Part, Verb
 
 
 class PlannedChange(ResponseModel):
@@ -45,3 +47,24 @@ class PlanResponse(ResponseModel):
     creates: list[PlannedCreation]
     changes: list[PlannedChange]
     blockers: list[BlockerResponse]
+
+
+class FieldDrift(ResponseModel):
+    """One field that is not as Norn made it; null where there is no value."""
+
+    thing: str = Field(examples=["Deployment blog"])
+    field: str = Field(examples=["spec.replicas"])
+    """The path of the field; empty if the object itself is missing."""
+    wanted: str | None = Field(examples=["2"])
+    found: str | None = Field(examples=["5"])
+
+
+class DriftResponse(ResponseModel):
+    """The last comparison of what runs of an app with its live release."""
+
+    name: str = Field(examples=["blog"])
+    seen_at: datetime | None
+    """The moment of the comparison; null if there was none since the release is live."""
+    drifted: bool
+    """Whether anything differs."""
+    found: list[FieldDrift]

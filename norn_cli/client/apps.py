@@ -51,8 +51,12 @@ class AppsClient(Transport):
         return self._send("POST", app_path(app, "plan"), params={"file": file}, content=spec.encode(),
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
+    def drift(self, app: str) -> Json:
+        """Reads the last comparison of what runs with the live release."""
+        return self._get(app_path(app, "drift"))
+
     def work(self, app: str, verb: str, body: Json) -> Json:
-        """Requests forge, deploy, rollback, restart, scale or teardown; returns the accepted job."""
+        """Requests forge, deploy, rollback, restart, scale, drift or teardown; returns the accepted job."""
         return self._send("POST", app_path(app, verb), json=body)
 
     def run(self, app: str, command: list[str], timeout: int | None, **attached: Any) -> Json:

@@ -28,6 +28,7 @@ _OUTCOMES = {
     "restart": "{app} has been restarted",
     "scale": "{app} is scaled",
     "repair": "{app} has all its replicas again",
+    "compare": "{app} was compared with its live release",
     "teardown": "{app} is torn down",
 }
 

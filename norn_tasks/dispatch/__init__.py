@@ -26,6 +26,8 @@ from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, 
 from norn_tasks.dispatch.intake import WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import (
     request_cluster_looks,
+    request_comparison,
+    request_due_comparisons,
     request_fresh_look,
     request_logs,
     request_look,
@@ -88,6 +90,8 @@ __all__ = [
     "request_looks_elsewhere",
     "request_tunnel_look",
     "request_cluster_looks",
+    "request_comparison",
+    "request_due_comparisons",
     "request_fresh_look",
     "KeptSource",
     "keep_source",

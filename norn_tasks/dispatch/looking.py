@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers
+from norn_tasks.dispatch.intake import (
+    Accepted,
+    Intake,
+    accept,
+    refuse_without_workers,
+    registered_app,
+    require_role,
+)
 from norn_tasks.domain.errors import NotFound, TooManyRequests
+from norn_tasks.domain.infraspec import LONG_RUNNING
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.domain.jobs.placement import HOME
-from norn_tasks.domain.jobs.requests import ObserveJobRequest, ReadLogsJobRequest
-from norn_tasks.store.apps import clusters, registry
+from norn_tasks.domain.jobs.requests import CompareJobRequest, ObserveJobRequest, ReadLogsJobRequest
+from norn_tasks.store.apps import clusters, registry, scale
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.fleet import engines, workers
 from norn_tasks.store.queue import jobs
 from norn_tasks.store.queue.jobs import NewJob
 from norn_tasks.store.releases import releases
+from norn_tasks.store.replicas import drifts
 
 _READERS = (JobKind.READ_LOGS, JobKind.EXEC)
 
@@ -98,7 +107,43 @@ def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
     return accept(intake, JobClass.OBSERVE, None, write)
 
 
+def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
+    """Requests a comparison of what runs of an app with its live release; joins one that waits or runs already."""
+    with intake.database.transaction() as tx:
+        cluster = clusters.of(tx, app)
+    place = intake.settings.place_of_cluster(cluster)
+
+    def write(tx: Tx) -> Accepted:
+        found, row = registered_app(intake, tx, app)
+        require_role(found, LONG_RUNNING, "nothing of it stays running")
+        live = releases.require_live(tx, app)
+        joined = jobs.coalesced(tx, JobKind.COMPARE, app, f"compare:{app}")
+        if joined is not None:
+            return Accepted(joined)
+        request = CompareJobRequest(live["image_id"], scale.override_of(row), live["generation"])
+        new = NewJob(
+            request, app, actor, spec=live["spec"], release=live["n"], patience=60.0, dedupe_key=f"compare:{app}",
+            engine=place, cluster=cluster,
+        )  # fmt: skip
+        return Accepted(jobs.accept(tx, new))
+
+    return accept(intake, JobClass.OBSERVE, None, write)
+
+
 _TUNNEL = "look:tunnel"
+
+
+COMPARED_EACH = 24
+"""The hours between two comparisons of an app that nobody asked for."""
+_AT_ONCE = 5
+
+
+def request_due_comparisons(intake: Intake, *, actor: str) -> None:
+    """Requests the comparisons that are due, a few at a time."""
+    with intake.database.transaction() as tx:
+        apps = drifts.due(tx, COMPARED_EACH, _AT_ONCE)
+    for app in apps:
+        request_comparison(intake, app, actor=actor)
 
 
 def _requested(intake: Intake, place: str | None, cluster: str | None, actor: str) -> Accepted:

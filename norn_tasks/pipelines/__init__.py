@@ -7,7 +7,7 @@ from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.pipelines.deploy import deploy, rescale, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify
-from norn_tasks.pipelines.observe import execute, observe, read_logs
+from norn_tasks.pipelines.observe import compare, execute, observe, read_logs
 from norn_tasks.pipelines.run import oneoff, run
 from norn_tasks.steps.step import Step
 
@@ -25,6 +25,7 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.CRON_RUN: run,
     JobKind.RUN: oneoff,
     JobKind.OBSERVE: observe,
+    JobKind.COMPARE: compare,
     JobKind.READ_LOGS: read_logs,
     JobKind.NOTIFY: notify,
     JobKind.CALL_DEADMAN: call_deadman,

@@ -13,6 +13,7 @@ from norn_tasks.steps.observation import (
     RunInReplica,
 )
 from norn_tasks.steps.step import Step
+from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
@@ -22,6 +23,11 @@ def observe(job: Job) -> tuple[Step, ...]:
     if job.request_as(ObserveJobRequest).tunnel:
         return (LookAtTunnel(),)
     return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
+
+
+def compare(_job: Job) -> tuple[Step, ...]:
+    """Lists the comparison of what runs of an app with its live release."""
+    return (CompareWorkload(),)
 
 
 def read_logs(_job: Job) -> tuple[Step, ...]:

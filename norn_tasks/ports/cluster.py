@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.infraspec import Health
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.job import Fence
@@ -124,6 +125,9 @@ class Cluster(Protocol):
 
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Looks at all apps; raises ClusterDown."""
+
+    def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
+        """Compares what runs with the workload of the live release: what others have changed. Changes nothing."""
 
     def logs(
         self,

@@ -1,4 +1,4 @@
-"""Beat's periodic tasks for alerts, notifications, the dead man's switch and the tunnel."""
+"""Beat's periodic tasks for alerts, notifications, comparisons of clusters, the dead man's switch and the tunnel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from norn_tasks.dispatch import Intake, request_deadman, request_deliveries, request_tunnel_look
+from norn_tasks.dispatch import (
+    Intake,
+    request_deadman,
+    request_deliveries,
+    request_due_comparisons,
+    request_tunnel_look,
+)
 from norn_tasks.domain.disk import Least
 from norn_tasks.store.alerts import app_rules, cron_rules, scheduler_rules, server_rules
 
@@ -31,6 +37,7 @@ class PeriodicTasks:
             _PeriodicTask(5.0, lambda: app_rules.look(intake.database)),
             _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
+            _PeriodicTask(60.0, lambda: request_due_comparisons(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
             _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),

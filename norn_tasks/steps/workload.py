@@ -11,7 +11,7 @@ from norn_tasks.domain.jobs.facts import BuiltImage, ServiceAddress
 from norn_tasks.domain.jobs.requests import ForgeJobRequest, Overridable, ReplicasJobRequest
 from norn_tasks.domain.jobs.scale import wanted_replicas
 from norn_tasks.domain.jobs.step import Learned, Resume
-from norn_tasks.domain.jobs.writes import AppExposed, AppUnexposed, ReleaseLive, TornDown, WorkloadSeen
+from norn_tasks.domain.jobs.writes import AppExposed, AppUnexposed, DriftSeen, ReleaseLive, TornDown, WorkloadSeen
 from norn_tasks.ports import Workload
 from norn_tasks.steps.environment import environment_of
 from norn_tasks.steps.step import Step, StepContext
@@ -172,6 +172,22 @@ class AwaitRollout(Step):
 def _order(workload: Workload) -> str:
     """Returns the end of a note that says what else a rollout does than usual."""
     return "; old replicas were stopped first (rollout: recreate)" if workload.recreate else ""
+
+
+class CompareWorkload(Step):
+    """Compares what runs of the app with its live release: what others have changed in the cluster."""
+
+    name = "compare-workload"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes what differs, field by field; secrets in values are hidden."""
+        hidden = context.hidden.of_text
+        found = tuple(
+            replace(each, wanted=each.wanted and hidden(each.wanted), found=each.found and hidden(each.found))
+            for each in context.cluster.drift(_new_workload(context), context.watch)
+        )
+        note = f"{len(found)} fields differ" if found else "all is as Norn made it"
+        return Learned(writes=(DriftSeen(context.job.app, found),), note=note)
 
 
 class DeleteService(Step):

@@ -22,6 +22,7 @@ from norn_tasks.adapters.docker_cluster.plan import (
 )
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
 from norn_tasks.domain.causes import Evidence
+from norn_tasks.domain.comparing.drift import Drift, drifts
 from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, ReleaseGone, RolloutFailed, Stopped
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.replica import Replica, ReplicaState
@@ -106,6 +107,12 @@ class FakeCluster:
             if watch.stop.reason == "cancelled":
                 self._discard_unready(workload, watch)
             raise
+
+    def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
+        """Compares the number of replicas."""
+        self._answer()
+        running = sum(each.generation == workload.generation for each in self._world(workload.app).replicas)
+        return tuple(drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": running}))
 
     def unexpose(self, app: str, watch: Watch) -> None:
         """Has nothing to take away."""

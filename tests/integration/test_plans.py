@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from norn_tasks import dispatch
+from norn_tasks.domain.comparing.changes import changes
 from norn_tasks.domain.infraspec import from_json, parse
-from norn_tasks.domain.infraspec.effect import changes, differences
+from norn_tasks.domain.infraspec.effect import differences
 from norn_tasks.domain.jobs.job import JobState
 from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ReleaseLive

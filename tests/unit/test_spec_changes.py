@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from norn_tasks.domain.comparing.changes import Part, SpecChange, Verb, changes
 from norn_tasks.domain.infraspec import parse
-from norn_tasks.domain.infraspec.effect import Part, SpecChange, Verb, changes
 
 WEB = "app: web\nrole: webserver\nport: 8080\n"
 CRON = "app: night\nrole: cron\nschedule: '0 2 * * *'\n"

@@ -18,12 +18,14 @@ from norn_tasks.adapters.docker_cluster.execs import Exec
 from norn_tasks.adapters.docker_cluster.gate import Gate, Gates
 from norn_tasks.adapters.docker_cluster.logs import Logs
 from norn_tasks.adapters.docker_cluster.looks.checks import checked, sightings
+from norn_tasks.adapters.docker_cluster.looks.drift import compared
 from norn_tasks.adapters.docker_cluster.looks.ends import ends
 from norn_tasks.adapters.docker_cluster.looks.status import status
 from norn_tasks.adapters.docker_cluster.looks.usage import measured
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
 from norn_tasks.adapters.docker_cluster.rollout import Rollout
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
+from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.errors import ClusterDown, Conflict, EngineDown, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.app_status import ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.replica import ReplicaEnd
@@ -129,6 +131,11 @@ class DockerCluster:
             WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended, usage)
             for app, seen in looks.items()
         )
+
+    def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
+        """Compares the replicas with the workload; raises EngineDown."""
+        seen = look(self._engine.briefly, self._instance, workload.app)
+        return compared(self._engine, self._instance, workload, seen)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
         """Returns an app's replicas, or why the engine refuses to show them: that hides no other app."""

@@ -21,6 +21,7 @@ from norn_tasks.adapters.kubernetes.looking import ending, look_at_app
 from norn_tasks.adapters.kubernetes.refusals import patiently
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
 from norn_tasks.adapters.kubernetes.status import serves, status_of, statuses
+from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.errors import ClusterDown, NornError, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
@@ -129,6 +130,10 @@ class KubernetesCluster:
         chosen = marks.selector(self._fixed.instance)
         found = statuses(self._api.all_of("Deployment", chosen), self._api.all_of("Pod", chosen))
         return tuple(self._explained(each) if each.ready < each.wanted else each for each in found)
+
+    def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
+        """Compares the objects with what the last rollout declared; raises ClusterDown."""
+        return self._declaration(workload, watch).drift()
 
     def logs(
         self,

@@ -9,10 +9,12 @@ from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.adapters.kubernetes.fencing import FencedWriter, require_fence
 from norn_tasks.adapters.kubernetes.looking import AppLook, ending, look_at_app
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deadline, deployment
+from norn_tasks.adapters.kubernetes.objects.drift import compared, templates
 from norn_tasks.adapters.kubernetes.objects.pod import template
 from norn_tasks.adapters.kubernetes.objects.secret import login, login_name, secret, secret_name
 from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
 from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.errors import RegistryFailed
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Workload
@@ -103,6 +105,22 @@ class Declaration:
                 self._writer.remove("Service", each["metadata"]["name"])
         if workload.replicas < 2:
             self._writer.remove("PodDisruptionBudget", workload.app)
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Compares all objects but Secrets and claims, whose contents Norn never changes either."""
+        workload, site, fence = self._workload, self._site, self._fence
+        look, name = self.look(), workload.app
+        found = compared("Deployment", name, deployment(workload, {}, site, fence), look.deployment)
+        if look.deployment is not None:
+            kept = look.template_of(workload.generation)
+            found += templates(name, kept, look.present_template) if kept is not None else ()
+        if self._exposed:
+            host = workload.internal_host
+            found += compared("Service", host, service(workload, site, fence), self._api.get("Service", host))
+        if workload.replicas > 1:
+            seen = self._api.get("PodDisruptionBudget", name)
+            found += compared("PodDisruptionBudget", name, budget(workload, site, fence), seen)
+        return found
 
     @property
     def _exposed(self) -> bool:

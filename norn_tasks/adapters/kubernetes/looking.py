@@ -37,6 +37,12 @@ class AppLook:
         deployments = (self.deployment,) if self.deployment is not None else ()
         return (*deployments, *self.sets, *self.pods, *self.events, *self.claims)
 
+    @property
+    def present_template(self) -> Object:
+        """Returns the pod template that the Deployment has now; there must be a Deployment."""
+        assert self.deployment is not None, "an app without a Deployment has no template"
+        return _template(self.deployment)
+
     def template_of(self, generation: int) -> Object | None:
         """Returns the pod template with which a generation was rolled out; none if the cluster has forgotten it.
 

@@ -33,6 +33,7 @@ class AlertKind(StrEnum):
     UNHEALTHY = "unhealthy"
     DOWN = "down"
     DEPLOY_FAILED = "deploy-failed"
+    DRIFTED = "drifted"
     DISK_FULL = "disk-full"
     SCHEDULER_AWAY = "scheduler-away"
 
@@ -52,6 +53,7 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.UNHEALTHY: Severity.CRITICAL,
     AlertKind.DOWN: Severity.CRITICAL,
     AlertKind.DEPLOY_FAILED: Severity.WARNING,
+    AlertKind.DRIFTED: Severity.WARNING,
     AlertKind.DISK_FULL: Severity.CRITICAL,
     AlertKind.SCHEDULER_AWAY: Severity.WARNING,
     AlertKind.RUNS_FAILING: Severity.WARNING,

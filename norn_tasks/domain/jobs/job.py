@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     CRON_RUN = "cron-run"
     RUN = "run"
     OBSERVE = "observe"
+    COMPARE = "compare"
     READ_LOGS = "read-logs"
     NOTIFY = "notify"
     CALL_DEADMAN = "call-deadman"
@@ -67,6 +68,7 @@ _CLASSES = {
     JobKind.CRON_RUN: JobClass.CRON,
     JobKind.RUN: JobClass.CRON,
     JobKind.OBSERVE: JobClass.OBSERVE,
+    JobKind.COMPARE: JobClass.OBSERVE,
     JobKind.READ_LOGS: JobClass.OBSERVE,
     JobKind.NOTIFY: JobClass.OBSERVE,
     JobKind.CALL_DEADMAN: JobClass.OBSERVE,

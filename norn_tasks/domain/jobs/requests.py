@@ -194,6 +194,13 @@ class RepairJobRequest(ReplicasJobRequest):
     """How many were missing."""
 
 
+@dataclass(frozen=True)
+class CompareJobRequest(ReplicasJobRequest):
+    """Compares what runs of an app with its live release, and changes nothing."""
+
+    kind = JobKind.COMPARE
+
+
 Overridable = ForgeJobRequest | DeployJobRequest | ReplicasJobRequest
 """The requests that carry the app's scale override."""
 
@@ -328,8 +335,8 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
         ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
-        TeardownJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, ReadLogsJobRequest,
-        NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
+        TeardownJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, CompareJobRequest,
+        ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
     )
 }  # fmt: skip
 

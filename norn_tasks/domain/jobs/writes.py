@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.execution import ExecutionVerdict
 from norn_tasks.domain.schedule import Policy
@@ -113,6 +114,16 @@ class WorkloadSeen:
 
 
 @dataclass(frozen=True)
+class DriftSeen:
+    """A comparison of what runs of an app with its live release."""
+
+    app: str
+    """The app."""
+    found: tuple[Drift, ...]
+    """The fields that others have changed; none if all is as Norn made it."""
+
+
+@dataclass(frozen=True)
 class EngineLook:
     """All containers of this control plane on one engine, each as (id, owner, seconds of age)."""
 
@@ -204,6 +215,7 @@ Write = (
     | ReleaseLive
     | TornDown
     | WorkloadSeen
+    | DriftSeen
     | ContainersSeen
     | RunsReachSeen
     | ImagesPruned

@@ -30,10 +30,11 @@ def look(database: Database) -> None:
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-app-alerts'))")):
             return
-        for over in (_REMOVED, _RUNS_ON, _HEALTHY, _SERVES, _DEPLOYED):
+        for over in (_REMOVED, _RUNS_ON, _HEALTHY, _SERVES, _DEPLOYED, _AS_MADE):
             resolve(tx, AlertRule.APP, {row.key: row.because for row in tx.execute(text(f"{over} LIMIT {BATCH}"))})
         raise_alerts(tx, AlertRule.APP, [*_ended(tx), *map(_failed, tx.execute(_FAILED))])
         raise_unhealthy(tx)
+        raise_alerts(tx, AlertRule.APP, [_drifted(row) for row in tx.execute(_DRIFTED)])
         raise_alerts(tx, AlertRule.APP, [_down(row) for row in tx.execute(_DOWN)])
 
 
@@ -125,6 +126,25 @@ def _failed(row: AnyRow) -> NewAlert:
     return NewAlert(AlertKind.DEPLOY_FAILED, row.app, sentence, f"norn why {row.app}", tick=row.id)
 
 
+# Changes behind Norn's back
+
+
+_COMPARED = "drifts d JOIN live_releases l ON l.app = d.app AND l.generation = d.generation"
+_DRIFTED = text(f"""
+SELECT d.app, jsonb_array_length(d.found) AS fields, d.found -> 0 ->> 'thing' AS thing,
+       d.found -> 0 ->> 'field' AS field FROM {_COMPARED}
+ WHERE d.found <> '[]' AND NOT EXISTS (
+   SELECT 1 FROM alerts a WHERE a.rule = '{AlertRule.APP}' AND a.resolved_at IS NULL
+      AND a.key = '{AlertKind.DRIFTED}:' || d.app) LIMIT {BATCH}""")  # noqa: S608 - built from constants
+
+
+def _drifted(row: AnyRow) -> NewAlert:
+    first = f"{row.field} of {row.thing}" if row.field else row.thing
+    more = f" and {row.fields - 1} more" if row.fields > 1 else ""
+    sentence = f"{row.app} is not as Norn made it: somebody changed {first}{more}"
+    return NewAlert(AlertKind.DRIFTED, row.app, sentence, f"norn drift {row.app}")
+
+
 # Recoveries
 
 
@@ -153,3 +173,7 @@ SELECT a.key, 'release ' || coalesce(CAST(d.release AS text), '') || ' went live
     SELECT d.release FROM deployments d WHERE d.app = a.app AND d.id > a.tick AND {_TRIED} AND d.state <> 'failed'
      ORDER BY d.id DESC LIMIT 1) d
  WHERE a.kind = '{AlertKind.DEPLOY_FAILED}' AND {_OPEN}"""  # noqa: S608 - built from constants
+_AS_MADE = f"""
+SELECT a.key, 'it is as Norn made it' AS because FROM alerts a
+ WHERE a.kind = '{AlertKind.DRIFTED}' AND {_OPEN}
+   AND NOT EXISTS (SELECT 1 FROM {_COMPARED} WHERE d.app = a.app AND d.found <> '[]')"""  # noqa: S608 - built from constants

@@ -23,7 +23,7 @@ from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.fleet import runs_reach
 from norn_tasks.store.queue import endings, slots
 from norn_tasks.store.releases import go_live
-from norn_tasks.store.replicas import observations
+from norn_tasks.store.replicas import drifts, observations
 from norn_tasks.store.runs import finishing
 from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow, ReleaseRow
 
@@ -141,6 +141,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.ReleaseLive: go_live.release_live,
     writes.TornDown: go_live.torn_down,
     writes.WorkloadSeen: observations.workload_seen,
+    writes.DriftSeen: drifts.seen,
     writes.ContainersSeen: observations.containers_seen,
     writes.RunsReachSeen: runs_reach.seen,
     writes.ImagesPruned: _images_pruned,

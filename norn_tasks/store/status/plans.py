@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from norn_tasks.domain.comparing.changes import Part, SpecChange, Verb, changes
 from norn_tasks.domain.errors import AppNotFound
 from norn_tasks.domain.infraspec import Infraspec, Role
-from norn_tasks.domain.infraspec.effect import Part, SpecChange, Verb, changes
 from norn_tasks.domain.jobs.app_status import ForgeState
 from norn_tasks.store.apps import internal_names, registry, scale, secrets
 from norn_tasks.store.apps.registry import FoundApp

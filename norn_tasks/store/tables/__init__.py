@@ -18,7 +18,7 @@ from norn_tasks.store.tables.fleet import BeatRow, WorkerRow
 from norn_tasks.store.tables.jobs import BuildRow, EventRow, IdempotencyRow, JobRow, SlotRow, StepLogRow, StepRow
 from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
-from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, ReplicaEndRow, ReplicaRow
+from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow
 from norn_tasks.store.tables.tunnel import ExternalHostRow, TunnelCheckRow
 
@@ -57,6 +57,7 @@ __all__ = [
     "ReplicaRow",
     "ReplicaEndRow",
     "AppStateRow",
+    "DriftRow",
     "AddressRow",
     "AlertRow",
     "DestinationRow",

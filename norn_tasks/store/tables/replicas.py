@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.database.columns import NOW, Base
@@ -62,6 +63,18 @@ class AppStateRow(Base):
     reason: Mapped[str]
     began_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
+
+
+class DriftRow(Base):
+    """The last comparison of what runs of an app with its live release."""
+
+    __tablename__ = "drifts"
+    app: Mapped[str] = mapped_column(ForeignKey("apps.name", ondelete="CASCADE"), primary_key=True)
+    generation: Mapped[int]
+    """The generation that it was compared with."""
+    found: Mapped[list[Any]]
+    """The fields that differ, each with the values of `domain.comparing.drift.Drift`."""
+    seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class AddressRow(Base):

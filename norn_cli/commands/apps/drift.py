@@ -1,0 +1,57 @@
+"""`norn drift`: shows what others have changed of an app in its cluster."""
+
+from __future__ import annotations
+
+import click
+
+from norn_cli.answers import Json
+from norn_cli.display.output import Output, Style, Styled
+from norn_cli.errors import ExitCode
+from norn_cli.following import work
+from norn_cli.options import WaitOptions, app_argument
+from norn_cli.options import command as norn_command
+from norn_cli.session import Session, pass_session
+
+_PATIENCE = 120.0
+
+
+@norn_command("drift")
+@app_argument
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 8 if something was changed.")
+@click.option("--last", is_flag=True, help="Show the last comparison, without a new one.")
+@pass_session
+def command(session: Session, app: str | None, detailed_exitcode: bool, last: bool) -> int:
+    """Compares what runs of an app with its live release, field by field with both values. Nothing is changed.
+
+    A comparison of each app is made every night too, and raises an alert.
+    """
+    name = session.app(app)
+    if not last:
+        job = work.wait(session, session.client.work(name, "drift", {})["job"], WaitOptions(timeout=_PATIENCE))
+        work.raise_if_failed(session.client, job)
+    seen = session.client.drift(name)
+    session.output.data(seen, lambda: _print(session.output, seen), [seen["name"]])
+    return ExitCode.WOULD_CHANGE if detailed_exitcode and seen["drifted"] else ExitCode.OK
+
+
+def _print(output: Output, seen: Json) -> None:
+    output.line(Styled(seen["name"], Style.STRONG), f" {_sentence(seen)}")
+    thing = ""
+    for each in seen["found"]:
+        if each["thing"] != thing:
+            thing = each["thing"]
+            output.line(thing)
+        output.line(f"  {each['field'] or 'the object'}: {_value(each['wanted'])} -> {_value(each['found'])}")
+    if seen["drifted"]:
+        output.hint(f"norn restart {seen['name']} brings back the changed values; added fields stay")
+
+
+def _sentence(seen: Json) -> str:
+    if seen["seen_at"] is None:
+        return "was not compared since its release is live"
+    count = len(seen["found"])
+    return f"has {count} {'field' if count == 1 else 'fields'} that others changed:" if count else "is as Norn made it"
+
+
+def _value(value: str | None) -> str:
+    return "(nothing)" if value is None else value

@@ -1,0 +1,62 @@
+"""Drift: what somebody changed in a cluster behind Norn's back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST = 200
+"""The most characters of a value in a drift."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One field that is not as Norn made it; `wanted` or `found` is None where there is no value."""
+
+    thing: str
+    """The object or the replica, such as `Deployment web` or `replica r3-1`."""
+    field: str
+    """The field, by its path in the object; empty if the object itself is missing or too much."""
+    wanted: str | None
+    """The value as Norn made it."""
+    found: str | None
+    """The value as it is."""
+
+
+def drifts(thing: str, wanted: object, found: object, path: str = "") -> Iterator[Drift]:
+    """Yields the fields in which two JSON values differ; entries of lists that have a `name` are matched by it."""
+    wanted, found = _by_name(wanted), _by_name(found)
+    if isinstance(wanted, Mapping) or isinstance(found, Mapping):
+        wanted, found = _fields(wanted), _fields(found)
+        for key in [*wanted, *(key for key in found if key not in wanted)]:
+            yield from drifts(thing, wanted.get(key), found.get(key), f"{path}.{key}" if path else str(key))
+    elif not _same(wanted, found):
+        yield Drift(thing, path, _text(wanted), _text(found))
+
+
+def _fields(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"": value} if value else {}
+
+
+def _same(wanted: object, found: object) -> bool:
+    """Returns True for equal values, and for an absent and an empty one: servers leave out 0, false and the like."""
+    return wanted == found or not (wanted or found)
+
+
+def _by_name(value: object) -> object:
+    if isinstance(value, Sequence) and not isinstance(value, str) and value and all(_named(each) for each in value):
+        return {each["name"]: {key: part for key, part in each.items() if key != "name"} for each in value}
+    return value
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("name"), str)
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

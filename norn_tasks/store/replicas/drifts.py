@@ -1,0 +1,62 @@
+"""Comparisons of what runs of an app with its live release: the last one of each app, and the apps that are due."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.comparing.drift import Drift
+from norn_tasks.domain.jobs.app_status import ForgeState
+from norn_tasks.domain.jobs.facts import Fact
+from norn_tasks.domain.jobs.requests import GENERATION
+from norn_tasks.domain.jobs.writes import DriftSeen
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
+from norn_tasks.store.tables import DriftRow, LiveReleaseRow
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The last comparison of an app with the release that is live now."""
+
+    seen_at: datetime
+    """The moment of the comparison."""
+    found: tuple[Drift, ...]
+    """The fields that others have changed."""
+
+
+def seen(tx: Tx, row: Row, write: DriftSeen) -> tuple[Fact, ...]:
+    """Keeps a comparison as the last one of its app."""
+    values = {
+        "app": write.app, "generation": row["args"][GENERATION], "found": [asdict(each) for each in write.found],
+        "seen_at": NOW,
+    }  # fmt: skip
+    tx.execute(insert(DriftRow).values(values).on_conflict_do_update(index_elements=[DriftRow.app], set_=values))
+    return ()
+
+
+def of(tx: Tx, app: str) -> Comparison | None:
+    """Returns the last comparison with the live release; None if it was not compared since it is live."""
+    d, live = DriftRow, LiveReleaseRow
+    row = tx.execute(
+        select(d.seen_at, d.found)
+        .join(live, (live.app == d.app) & (live.generation == d.generation))
+        .where(d.app == app)
+    ).first()
+    return None if row is None else Comparison(row.seen_at, tuple(Drift(**each) for each in row.found))
+
+
+_DUE = text(f"""
+SELECT l.app FROM live_releases l JOIN apps a ON a.name = l.app LEFT JOIN drifts d ON d.app = l.app
+ WHERE a.role IN {LONG_RUNNING_ROLES} AND a.forge_state = '{ForgeState.FORGED}'
+   AND greatest(l.live_at, d.seen_at) < clock_timestamp() - make_interval(hours => :hours)
+ ORDER BY d.seen_at NULLS FIRST LIMIT :most""")  # noqa: S608 - built from constants
+
+
+def due(tx: Tx, hours: int, most: int) -> tuple[str, ...]:
+    """Returns apps whose live release is this old and was not compared for as long; the longest ago first."""
+    return tuple(tx.scalars(_DUE, {"hours": hours, "most": most}))
