@@ -29,6 +29,7 @@ from norn_api.routes.server import (
     page,
     server,
     sessions,
+    settings,
     tokens,
     workers,
 )
@@ -47,7 +48,7 @@ from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, plans, drift, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, cron,
-    alerts, functions, events, notifications, tokens, sessions, workers, audit,
+    alerts, functions, events, notifications, tokens, sessions, workers, audit, settings,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _HEALTH = "norn health"
@@ -65,10 +66,9 @@ def create_app(intake: Intake, authenticators: Sequence[Authenticator] = ()) -> 
 
     `authenticators` follow the bearer tokens.
     """
-    settings = intake.settings
-    refuse_unsafe_settings(settings)
+    refuse_unsafe_settings(intake.settings)
     app = NornApp("norn_api", static_folder=None, **openapi.document(server.server_version()))
-    app.config.update(MAX_CONTENT_LENGTH=settings.json_max, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.config.update(MAX_CONTENT_LENGTH=intake.settings.json_max, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.converters.update(CONVERTERS)
     app.url_map.merge_slashes = False

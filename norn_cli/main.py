@@ -67,6 +67,7 @@ COMMANDS = {
         "token": "List, create and revoke tokens",
         "ui": "Open the page in a browser, signed in",
         "session": "List the browsers that are signed in, or sign one out",
+        "settings": "List the settings of the server",
         "context": "Keep the addresses of several servers",
         "completion": "Print the completion script for a shell",
         "version": "Print the versions of norn and of the server",

@@ -65,18 +65,22 @@ def default_data_dir() -> Path:
 
 
 class Settings(BaseModel):
-    """All settings; each field `x` is read from `NORN_X`."""
+    """All settings; each field `x` is read from `NORN_X`. One with `repr=False` may hold a secret, and is not shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # Directories, databases and addresses
     data_dir: Path = Field(default_factory=default_data_dir, description="directory of everything Norn keeps")
-    database_url: str = Field("", description="PostgreSQL 15 or later; empty: the embedded server")
-    database_listen_url: str = Field("", description="PostgreSQL itself, if the database URL leads to a pooler")
+    database_url: str = Field("", repr=False, description="PostgreSQL 15 or later; empty: the embedded server")
+    database_listen_url: str = Field(
+        "", repr=False, description="PostgreSQL itself, if the database URL leads to a pooler"
+    )
     database_connections: int = Field(
         20, ge=4, description="connections to PostgreSQL that the jobs or requests of one process share"
     )
-    broker_url: str = Field("", description="Redis-protocol broker; empty: the embedded one of the data directory")
+    broker_url: str = Field(
+        "", repr=False, description="Redis-protocol broker; empty: the embedded one of the data directory"
+    )
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
     registry_url: str = Field("", description="registry through which engines share images; empty: one engine only")
     registry_config: Path | None = Field(
@@ -220,7 +224,9 @@ class Settings(BaseModel):
         description="mail server for notifications: smtps://user:password@host:465, or smtp:// (STARTTLS)",
     )
     smtp_from: Annotated[str, AfterValidator(_mailbox)] = Field("", description="address that mail is from")
-    deadman_url: str = Field("", description="https address that is called while beat decides on time; empty: none")
+    deadman_url: str = Field(
+        "", repr=False, description="https address that is called while beat decides on time; empty: none"
+    )
     deadman_period: Seconds = Field(60, description="between two calls of that address")
 
     # Log lines and tests

@@ -70,6 +70,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/apps"): READ,
     ("GET", _APP): READ,
     ("GET", f"{_APP}/why"): READ,
+    ("GET", f"{_APP}/health-checks"): READ,
     ("PUT", _APP): DEPLOY,
     ("DELETE", _APP): DEPLOY,
     ("PUT", f"{_APP}/source"): DEPLOY,
@@ -144,6 +145,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/workers"): READ_SERVER,
     ("POST", "/api/workers/<name>/drain"): ADMIN_CHANGE,
     ("GET", "/api/audit"): ADMIN,
+    ("GET", "/api/settings"): ADMIN,
     **{
         (method, rule): CALL
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")

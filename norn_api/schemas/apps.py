@@ -134,6 +134,17 @@ class JobSummary(ResponseModel):
     kind: str
 
 
+class FiguresResponse(ResponseModel):
+    """The calls that a function had in the last hour."""
+
+    calls: int = Field(examples=[120])
+    errors: int = Field(examples=[2])
+    """Those that ended otherwise than well; a cancelled one is none of them."""
+    p50_ms: int | None = Field(examples=[41])
+    """Half of those that ended took at most this time; null without any."""
+    p99_ms: int | None = Field(examples=[230])
+
+
 class RunSummary(ResponseModel):
     """A recent run of a cron app, in one line."""
 
@@ -202,6 +213,8 @@ class AppResponse(ResponseModel):
     """Its address: the router's address of a webserver, `/fn/…` of a function."""
     external: str | None = Field(examples=["blog.example.com: routed"])
     """Its public host name, whether the tunnel leads it to the app, and if not, why."""
+    figures: FiguresResponse | None
+    """Of a function; null for any other app."""
     schedule: ScheduleResponse | None
     alerts: list[AlertSummary]
     """Its open alerts."""
@@ -227,6 +240,12 @@ class StateSpanResponse(ResponseModel):
     began_at: datetime
     ended_at: datetime | None
     """Null for the present state."""
+
+
+class StateSpanListed(StateSpanResponse):
+    """A time in which an app was in one state, in a list."""
+
+    id: int = Field(examples=[42])
 
 
 class UptimeResponse(ResponseModel):

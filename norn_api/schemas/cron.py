@@ -97,6 +97,8 @@ class ScheduleResponse(ResponseModel):
     """
 
     text: str = Field(examples=["0 9 * * *"])
+    words: str = Field(examples=["at 09:00 every day"])
+    """The same in words; empty for one that cannot be read."""
     timezone: str = Field(examples=["UTC"])
     next: datetime | None
     state: str = Field(examples=["scheduled"])
@@ -196,6 +198,8 @@ class NextResponse(ResponseModel):
     """The next times of a schedule."""
 
     text: str = Field(examples=["0 9 * * *"])
+    words: str = Field(examples=["at 09:00 every day"])
+    """The same in words."""
     timezone: str = Field(examples=["UTC"])
     items: list[OccurrenceResponse]
     state: str = Field(examples=["scheduled"])

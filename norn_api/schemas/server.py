@@ -124,6 +124,18 @@ class TokenMade(TokenResponse):
     token: str | None = Field(examples=["norn_…"])
 
 
+class SettingResponse(ResponseModel):
+    """A setting of the server."""
+
+    name: str = Field(examples=["NORN_MAX_STREAMS"])
+    value: str | None = Field(examples=["150"])
+    """As the environment has it; null for a setting that may hold a password."""
+    set: bool
+    """True if it is not the default."""
+    secret: bool
+    meaning: str
+
+
 class WorkerPath(InPath):
     """A worker's name in a path."""
 

@@ -20,6 +20,7 @@ from norn_api.schemas.cron import Pause, ScheduleOverride, ScheduleResponse, Tic
 from norn_api.schemas.jobs import DeploymentResponse
 from norn_api.web.usages import replica_response, usage_sum
 from norn_tasks.domain.cron.expression import parse_schedule
+from norn_tasks.domain.cron.words import words
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.tunnel.external_host import RouteState
@@ -58,6 +59,7 @@ def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
         "last_deployment": DeploymentResponse.model_validate(app.last_deployment) if app.last_deployment else None,
         "url": _url(settings, app),
         "external": _external(settings, app),
+        "figures": app.figures if app.role is Role.FUNCTION else None,
         "schedule": schedule_response(app) if app.role is Role.CRON else None,
         "alerts": [AlertSummary.model_validate(alert) for alert in app.alerts],
         "notices": list(_notices(app)),
@@ -141,11 +143,12 @@ def schedule_response(app: AppView) -> ScheduleResponse | None:
         if spec is None or spec.schedule is None:
             return None
         return ScheduleResponse(
-            text=spec.schedule, timezone=spec.timezone, next=None, state=NOT_FORGED, override=None, paused=None,
-            last=tick_response(app.tick),
+            text=spec.schedule, words=_words(spec.schedule, spec.timezone), timezone=spec.timezone, next=None,
+            state=NOT_FORGED, override=None, paused=None, last=tick_response(app.tick),
         )  # fmt: skip
     return ScheduleResponse(
         text=plan.text,
+        words=_words(plan.text, plan.zone),
         timezone=plan.zone,
         next=None if plan.paused_at or not _readable(plan) else plan.next_due,
         state=_schedule_state(plan, live=app.live is not None),
@@ -162,11 +165,15 @@ UNREADABLE = "cannot be read"
 
 
 def _readable(plan: CronSchedule) -> bool:
+    return bool(_words(plan.text, plan.zone))
+
+
+def _words(schedule: str, timezone: str) -> str:
+    """Returns a schedule in words; empty for one that cannot be read."""
     try:
-        parse_schedule(plan.text, plan.zone)
+        return words(parse_schedule(schedule, timezone))
     except InvalidRequest:
-        return False
-    return True
+        return ""
 
 
 def _schedule_state(plan: CronSchedule, *, live: bool) -> str:

@@ -25,6 +25,10 @@ class AppsClient(Transport):
         """Reads the live state of an app, and its last failure."""
         return self._get(app_path(app, "why"))
 
+    def health_checks(self, app: str, limit: int) -> Json:
+        """Lists the last states of a webserver or worker."""
+        return self._get(app_path(app, "health-checks"), {"limit": limit})
+
     def apply(self, app: str, spec: str) -> Json:
         """Sets the app's infraspec."""
         return self._send("PUT", app_path(app), content=spec.encode(), headers={"Content-Type": "text/yaml"})

@@ -67,6 +67,10 @@ class ServerClient(Transport):
         """Signs a browser out."""
         self._send("DELETE", f"/api/sessions/{session}")
 
+    def settings(self) -> Json:
+        """Lists the settings of the server."""
+        return self._get("/api/settings")
+
     def events(self, limit: int, **filters: str) -> Json:
         """Lists events; filters are app and job."""
         return self._get("/api/events", {"limit": limit, **filters})

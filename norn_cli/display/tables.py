@@ -275,6 +275,17 @@ SESSIONS = (
     Column("FROM", _field("address")),
     Column("BROWSER", _field("agent")),
 )
+STATES = (
+    Column("BEGAN", lambda row: local(row.get("began_at"))),
+    _STATE,
+    Column("FOR", lambda row: between(row.get("began_at"), row.get("ended_at"))),
+    Column("WHY", _field("reason")),
+)
+SETTINGS = (
+    Column("SETTING", _field("name")),
+    Column("VALUE", lambda row: ("(not shown)" if row["set"] else "") if row["secret"] else row["value"]),
+    Column("", lambda row: "set" if row["set"] else "default"),
+)
 WORKERS = (
     Column("WORKER", _field("name")),
     Column("CLASS", _field("class")),

@@ -7,12 +7,19 @@ import time
 from flask import Response
 
 from norn_api.routes.apps.specs import SPEC_BODY, named, parsed
-from norn_api.schemas.apps import AppDetail, AppQuery, AppResponse, AppsQuery, UptimeResponse
-from norn_api.schemas.common import AppPath, ListOf
+from norn_api.schemas.apps import (
+    AppDetail,
+    AppQuery,
+    AppResponse,
+    AppsQuery,
+    StateSpanListed,
+    UptimeResponse,
+)
+from norn_api.schemas.common import AppPath, ListOf, ListQuery
 from norn_api.schemas.functions import CallResponse
 from norn_api.services import actor, norn
 from norn_api.web.openapi import noun, responses_of
-from norn_api.web.replies import items, nothing, once, reply
+from norn_api.web.replies import items, listed, nothing, once, reply
 from norn_api.web.statuses import app_members, app_response, run_summary
 from norn_tasks import dispatch
 from norn_tasks.domain.errors import SpecInvalid
@@ -49,6 +56,15 @@ def get_app(path: AppPath, query: AppQuery) -> Response:
     if query.fresh:
         _observe(path.app)
     return reply(_detail(path.app))
+
+
+@api.get("/api/apps/<app>/health-checks", responses=responses_of(ListOf[StateSpanListed]))
+def list_health_checks(path: AppPath, query: ListQuery) -> Response:
+    """Lists the states of a webserver or worker as its health checks and replicas gave them, newest first."""
+    with norn().database.transaction() as tx:
+        apps.one(tx, norn().settings.apps_dir, path.app)
+        page = uptime.listed(tx, path.app, cut=Cut(query.limit, query.after))
+    return listed(StateSpanListed, page)
 
 
 def _observe(app: str) -> None:

@@ -37,6 +37,7 @@ from norn_api.web.statuses import NOT_FORGED, UNREADABLE, schedule_response
 from norn_tasks import dispatch
 from norn_tasks.domain.cron.description import Occurrence, described, next_odd_night
 from norn_tasks.domain.cron.expression import Schedule, parse_schedule
+from norn_tasks.domain.cron.words import words
 from norn_tasks.domain.errors import Conflict, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.jobs.job import JobKind
@@ -148,8 +149,8 @@ def list_next(path: SchedulePath, query: NextQuery) -> Response:
     odd = () if any(each.note for each in coming) else next_odd_night(schedule, start)
     return reply(
         NextResponse(
-            text=schedule.text, timezone=zone, state=plan.state, paused=plan.paused, items=_listed(coming),
-            next_odd_night=_listed(odd),
+            text=schedule.text, words=words(schedule), timezone=zone, state=plan.state, paused=plan.paused,
+            items=_listed(coming), next_odd_night=_listed(odd),
         )
     )  # fmt: skip
 

@@ -229,7 +229,8 @@ def _show(output: Output, cron: Json) -> None:
 
 def _show_next(output: Output, answer: Json) -> None:
     def table() -> None:
-        output.facts([("schedule", f"{answer['text']} {answer['timezone']}"), *_not_running(answer)])
+        facts = [("schedule", f"{answer['text']} {answer['timezone']}"), ("that is", answer.get("words"))]
+        output.facts([*facts, *_not_running(answer)])
         output.line()
         output.table([*answer["items"], *answer.get("next_odd_night", ())], OCCURRENCES)
 
@@ -254,6 +255,7 @@ def _facts(cron: Json) -> Iterator[Fact]:
     zone, override, paused = schedule["timezone"], schedule.get("override"), schedule.get("paused")
     yield "app", cron["app"]
     yield "schedule", f"{schedule['text']} {zone}"
+    yield "that is", schedule.get("words")
     yield "state", schedule["state"]
     if override:
         yield "override", f"by {override['by']} {ago(override['at'])}, over {SPEC_FILE}"

@@ -105,6 +105,7 @@ def _facts(app: Json) -> Iterator[Fact]:
     yield "cluster", app.get("cluster")
     yield "last deploy", _last(app.get("last_deployment"))
     yield "uptime", _uptime(app.get("uptime"))
+    yield "calls", _figures(app.get("figures"))
     yield "uses", usage_of(app)
     yield "seen", ago(app.get("seen_at"))
 
@@ -113,6 +114,7 @@ def _schedule_facts(schedule: Json) -> Iterator[Fact]:
     zone = schedule.get("timezone") or "UTC"
     if schedule:
         yield "schedule", f"{schedule.get('text')} {zone}, {schedule.get('state')}"
+        yield "that is", schedule.get("words")
         yield "next run", _moment(schedule.get("next"), zone)
     if override := schedule.get("override"):
         yield "override", f"{override.get('schedule')} by {override.get('by')} {ago(override.get('at'))}"
@@ -151,6 +153,16 @@ def _uptime(uptime: Json | None) -> str:
     if down is None:
         return share
     return f"{share}; last down {ago(down['began_at'])}" + (f": {down['reason']}" if down["reason"] else "")
+
+
+def _figures(figures: Json | None) -> str:
+    """Returns how many calls a function had in the last hour, how many failed, and how long they took."""
+    if not figures:
+        return ""
+    counts = f"{figures['calls']} in the last hour, {figures['errors']} failed"
+    return counts + (
+        f"; p50 {figures['p50_ms']} ms, p99 {figures['p99_ms']} ms" if figures["p50_ms"] is not None else ""
+    )
 
 
 def _upload(upload: Json | None) -> str:

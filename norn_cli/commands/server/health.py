@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import click
+
 from norn_cli.answers import Json
 from norn_cli.display.output import Column
-from norn_cli.display.tables import CHECKS
+from norn_cli.display.tables import CHECKS, STATES
 from norn_cli.errors import CliError
 from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 
 @norn_command("health")
+@click.argument("app", required=False)
+@click.option("-n", "--limit", type=click.IntRange(1, 200), default=20, show_default=True,
+              help="With APP: how many states.")  # fmt: skip
 @pass_session
-def command(session: Session) -> None:
-    """Shows the health of the server; the exit status is 1 if a part of it fails."""
+def command(session: Session, app: str | None, limit: int) -> None:
+    """Shows the health of the server; the exit status is 1 if a part of it fails.
+
+    With APP, it lists the times in which that webserver or worker served, was degraded, down or stopped.
+    """
+    if app is not None:
+        session.output.page(session.client.health_checks(app, limit), STATES)
+        return
     print_checks(session, CHECKS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,8 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.queue import jobs_read
 from norn_tasks.store.releases import deployments_read
 from norn_tasks.store.releases.deployments_read import Deployment
+from norn_tasks.store.status import call_figures
+from norn_tasks.store.status.call_figures import CallFigures
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class AppView:
     alerts: tuple[Alert, ...] = ()
     external: SeenRoute | None = None
     """Its public host name as it is routed; None if none was ever routed."""
+    figures: CallFigures = field(default_factory=CallFigures)
+    """The calls of the last hour, if it is a function."""
 
     @property
     def name(self) -> str:
@@ -201,6 +205,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
     plans, ticks = schedules_read.of(tx, names), schedules_read.last_ticks(tx, names)
     ports, troubles = _ports(tx, names), alerts.open_of(tx, names)
     wanted, routed = scale.wanted_by(tx, names), external_hosts.routes_of(tx, names)
+    called = call_figures.of(tx, tuple(app.name for app in apps if app.spec and app.spec.role is Role.FUNCTION))
     return tuple(
         AppView(
             app,
@@ -215,6 +220,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
             port_error=ports.get(app.name, (None, None))[1],
             alerts=troubles.get(app.name, ()),
             external=routed.get(app.name),
+            figures=called.get(app.name, CallFigures()),
         )
         for app in apps
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 
 from norn_tasks.store import tables as t
-from norn_tasks.store.database.pages import value
+from norn_tasks.store.database.pages import Cut, Page, newest_first, value
 from norn_tasks.store.database.session import Tx
 
 DAY, WEEK = 86_400, 7 * 86_400
@@ -23,6 +23,13 @@ class StateSpan:
     reason: str
     began_at: datetime
     ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ListedSpan(StateSpan):
+    """The same in a list, with its id."""
+
+    id: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,13 @@ def uptime_of(tx: Tx, app: str) -> Uptime:
     columns = (s.state, s.reason, s.began_at, s.ended_at)
     changes = tx.execute(select(*columns).where(s.app == app).order_by(s.id.desc()).limit(CHANGES)).all()
     return Uptime(_share(tx, app, DAY), _share(tx, app, WEEK), tuple(value(StateSpan, row) for row in changes))
+
+
+def listed(tx: Tx, app: str, *, cut: Cut) -> Page[ListedSpan]:
+    """Lists the states of an app, newest first."""
+    s = t.AppStateRow
+    query = select(s.state, s.reason, s.began_at, s.ended_at, s.id).where(s.app == app)
+    return newest_first(tx, query, s.id, ListedSpan, cut)
 
 
 def _share(tx: Tx, app: str, span: int) -> float | None:

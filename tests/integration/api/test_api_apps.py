@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,10 @@ def test_an_app_shows_how_much_of_the_time_it_served(api: Api) -> None:
     found = api.get("/api/apps/hello").json["uptime"]
     assert (found["day"], found["week"]) == (50.0, 50.0)
     assert [each["state"] for each in found["changes"]] == ["running", "stopped", "down"]
+    first = api.get("/api/apps/hello/health-checks?limit=2").json
+    rest = api.get(f"/api/apps/hello/health-checks?after={first['next']}").json
+    states = [(each["state"], each["reason"], each["ended_at"] is None) for each in first["items"] + rest["items"]]
+    assert states == [("running", "", True), ("stopped", "", False), ("down", "exited 3", False)]
 
 
 def test_forged_app_without_release_is_never_deployed(api: Api) -> None:
@@ -316,6 +321,23 @@ def test_webserver_shows_its_address(api: Api) -> None:
 def test_function_shows_where_it_is_called(api: Api) -> None:
     shared.add_live(api.database, "hello")
     assert api.get("/api/apps/hello").json["url"] == "http://localhost/fn/hello"
+
+
+def test_function_shows_the_calls_of_the_last_hour(api: Api) -> None:
+    shared.add_live(api.database, "hello")
+    shared.add_live(api.database, "quiet")
+    ends = [("succeeded", 10, 0), ("failed", 20, 5), ("cancelled", 30, 10), ("pending", None, 0), ("failed", 90, 61)]
+    with api.database.transaction() as tx:
+        for number, (state, took, minutes) in enumerate(ends):
+            row = {"id": 1000 + number, "app": "hello", "job_id": 1, "actor": "x", "state": state, "duration_ms": took}
+            made_at = datetime.now(UTC) - timedelta(minutes=minutes)
+            tx.execute(
+                insert(t.FunctionExecutionRow).values(**row, created_at=made_at, sync=True, method="GET", path="/")
+            )
+    figures = {"calls": 4, "errors": 1, "p50_ms": 20, "p99_ms": 30}
+    assert api.get("/api/apps/hello").json["figures"] == figures
+    listed = {app["name"]: app["figures"] for app in api.get("/api/apps").json["items"]}
+    assert listed == {"hello": figures, "quiet": {"calls": 0, "errors": 0, "p50_ms": None, "p99_ms": None}}
 
 
 def test_live_release_and_last_deployment_are_shown(api: Api) -> None:

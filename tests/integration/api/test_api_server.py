@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.jobs.job import JobClass, JobKind, JobState
+from norn_tasks.settings import Settings
 from norn_tasks.store import tables as t
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.fleet import workers
@@ -29,6 +30,21 @@ def change(api: Api, table: Any, **values: Any) -> None:
     """Changes every row of a table."""
     with api.database.transaction() as tx:
         tx.execute(update(table).values(values))
+
+
+def test_settings_are_listed_without_passwords(api: Api) -> None:
+    text = api.get("/api/settings").text
+    found = {one["name"]: one for one in api.get("/api/settings").json["items"]}
+    assert (found["NORN_MAX_STREAMS"]["value"], found["NORN_MAX_STREAMS"]["set"]) == ("150", False)
+    database = found["NORN_DATABASE_URL"]
+    assert (database["value"], database["set"], database["secret"]) == (None, True, True)
+    assert api.services.settings.database_url not in text
+
+
+@pytest.mark.parametrize("setting", ["database_url", "database_listen_url", "broker_url", "age_key", "smtp_url",
+                                     "deadman_url"])  # fmt: skip
+def test_a_setting_that_may_hold_a_password_is_shown_nowhere(setting: str) -> None:
+    assert not Settings.model_fields[setting].repr
 
 
 def test_health_names_everything_that_norn_needs(api: Api) -> None:

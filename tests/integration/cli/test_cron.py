@@ -47,7 +47,7 @@ def test_names_of_the_list_are_apps(norn, run):
 
 
 COMING = {
-    "text": "30 2 * * *", "timezone": "Europe/Berlin", "items": [
+    "text": "30 2 * * *", "words": "at 02:30 every day", "timezone": "Europe/Berlin", "items": [
         {"at": "2026-10-25T00:30:00Z", "local": "2026-10-25 02:30:00", "offset": "+02:00", "note": "twice that night"},
         {"at": "2026-10-26T01:30:00Z", "local": "2026-10-26 02:30:00", "offset": "+01:00", "note": ""},
     ],
@@ -57,7 +57,7 @@ COMING = {
 def test_next_times_have_the_offset_of_their_zone_and_a_word_about_the_clocks(norn, run):
     norn.on("GET", f"{CRON}/next", COMING)
     printed = run("cron", "next", "report", "-n", "2", "--around", "2026-10-25").stdout
-    assert "schedule  30 2 * * * Europe/Berlin" in printed
+    assert "schedule  30 2 * * * Europe/Berlin\nthat is   at 02:30 every day\n" in printed
     assert re.search(r"2026-10-25 02:30:00 +\+02:00 .* twice that night\n2026-10-26 02:30:00 +\+01:00", printed)
     assert norn.last("GET", f"{CRON}/next").query == {"n": "2", "around": "2026-10-25"}
 

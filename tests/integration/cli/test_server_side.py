@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -75,6 +76,22 @@ def test_browsers_are_listed_and_signed_out(norn, run):
     norn.on("DELETE", "/api/sessions/7", Answer({}, 204))
     assert run("session", "list").stdout.splitlines()[1].split() == ["7", "ci", "127.0.0.1", "Firefox"]
     assert run("session", "revoke", "7", "-o", "json").stdout == '{\n  "revoked": 7\n}\n'
+
+
+def test_settings_are_listed_without_secrets(norn, run):
+    one = {"name": "NORN_PORT", "value": "9000", "set": True, "secret": False, "meaning": "port"}
+    secret = {"name": "NORN_BROKER_URL", "value": None, "set": True, "secret": True, "meaning": "broker"}
+    norn.on("GET", "/api/settings", shapes.page(one, secret, {**one, "name": "NORN_HOST", "set": False}))
+    rows = [line.split() for line in run("settings", "--changed").stdout.splitlines()[1:]]
+    assert rows == [["NORN_PORT", "9000", "set"], ["NORN_BROKER_URL", "(not", "shown)", "set"]]
+
+
+def test_the_states_of_an_app_are_listed(norn, run):
+    down = {"id": 4, "state": "down", "reason": "exited 3", "began_at": "2026-11-23T10:00:00Z",
+            "ended_at": "2026-11-23T10:02:00Z"}  # fmt: skip
+    norn.on("GET", "/api/apps/blog/health-checks", shapes.page(down))
+    (row,) = run("health", "blog").stdout.splitlines()[1:]
+    assert re.search(r"down +2 m\w* 0 s +exited 3$", row)
 
 
 def test_a_new_token_is_all_that_stdout_holds(norn, run):

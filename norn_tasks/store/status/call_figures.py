@@ -1,0 +1,41 @@
+"""Figures of the calls of functions: how many the last hour had, how many failed, and how long they took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.rules.lists import OPEN_RUN_STATES
+
+_LAST_HOUR = text(f"""
+SELECT app, count(*) AS calls,
+       count(*) FILTER (WHERE state NOT IN {OPEN_RUN_STATES} AND state NOT IN ('succeeded', 'cancelled')) AS errors,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS p50,
+       percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ms) AS p99
+  FROM func_executions
+ WHERE app = ANY(:apps) AND created_at > clock_timestamp() - interval '1 hour' GROUP BY app
+""")  # noqa: S608 - built from a constant
+
+
+@dataclass(frozen=True)
+class CallFigures:
+    """The calls that a function had in the last hour; the durations are those of calls that ended, None without any."""
+
+    calls: int = 0
+    errors: int = 0
+    p50_ms: int | None = None
+    p99_ms: int | None = None
+
+
+def of(tx: Tx, functions: tuple[str, ...]) -> dict[str, CallFigures]:
+    """Returns the figures of those of these functions that were called."""
+    if not functions:
+        return {}
+    rows = tx.execute(_LAST_HOUR, {"apps": list(functions)})
+    return {row.app: CallFigures(row.calls, row.errors, _whole(row.p50), _whole(row.p99)) for row in rows}
+
+
+def _whole(milliseconds: float | None) -> int | None:
+    return None if milliseconds is None else round(milliseconds)
