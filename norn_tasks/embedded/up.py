@@ -163,7 +163,8 @@ def tell(settings: Settings, where: DataPaths, seconds: float) -> None:
             say(f"  {check.name}: {check.message}" + (f" ({check.hint})" if check.hint else ""))
     say(f"  . {write_environment(settings, where)}    once in each shell: commands find this server and its token")
     say("  norn status    the apps          norn health    its health")
-    say("  norn down      stop              logs are in " + str(where.log))
+    say("  norn ui        the page          logs are in " + str(where.log))
+    say("  norn down      stop")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
