@@ -5,7 +5,7 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench bench-cron bench-router bench-idle soak
+.PHONY: help up down demo test check bench bench-cron bench-router bench-idle soak pictures
 
 help:          ## list these commands
 	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,3 +52,7 @@ bench-idle:    ## what Norn takes while nothing happens, about 25 minutes; ARGS=
 soak:          ## the long proofs of tests/soak, or T=one of them
 	@deploy/prepare test
 	pytest -q -s --timeout=1800 $(or $(T),tests/soak)
+
+pictures:      ## pictures of the page of a Norn that runs, into docs/pictures; first: . .norn/env
+	@deploy/prepare test
+	python -m tests.e2e.pictures $(ARGS)

@@ -6,11 +6,12 @@ export interface Piece {
 }
 
 const SEQUENCE = /\u001b\[([0-9;]*)m|\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
 /** Returns the pieces of a line, each with the classes of its colours. */
 export function pieces(line: string): Piece[] {
-  if (!/[\u0000-\u0008\u000b-\u001f\u007f]/.test(line)) return [{ text: line, classes: "" }];
+  if (!CONTROL.test(line)) return [{ text: line, classes: "" }];
   const found: Piece[] = [];
   let colour = "";
   let bold = false;
@@ -36,5 +37,5 @@ export function pieces(line: string): Piece[] {
 
 /** Returns a line without its sequences. */
 export function plain(line: string): string {
-  return line.replace(SEQUENCE, "");
+  return CONTROL.test(line) ? line.replace(SEQUENCE, "") : line;
 }

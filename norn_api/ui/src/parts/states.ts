@@ -16,6 +16,7 @@ const WORK = new Set(["job", "step", "execution"]);
 /** Returns the tone of a state; a job, a step and a run that are running are busy, an app that is running is well. */
 export function tone(state: string | null | undefined, of = "app"): Tone {
   if (state === "running" && WORK.has(of)) return "busy";
+  if (state === "pending" && of === "step") return "idle";
   return TONES[state ?? ""] ?? "idle";
 }
 

@@ -3,10 +3,10 @@
 import { useSignal } from "@preact/signals";
 import type { FunctionComponent } from "preact";
 import { change, ofApp } from "../api/client";
-import type { AppDetail, ListOf, Release, Work } from "../api/types";
+import type { AppDetail, ListOf, Plan, Release, Work } from "../api/types";
 import { useResource } from "../state/resource";
 import { Action } from "../parts/action";
-import { Read, Time, useFocus } from "../parts/basics";
+import { Hint, Read, Time, useFocus } from "../parts/basics";
 import { command } from "../parts/shell";
 import { short } from "../parts/states";
 
@@ -37,6 +37,7 @@ function Forge({ app, done, cancel }: FormProps) {
   return (
     <Action verb={`Forge ${app.name}`} command={command("norn", "forge", app.name)} act={() => post(app, "forge", {})} done={done} cancel={cancel}>
       <p>Creates its infrastructure, and brings its live release to a changed infraspec without a build.</p>
+      <PlanOf app={app} />
     </Action>
   );
 }
@@ -62,7 +63,38 @@ function Deploy({ app, done, cancel }: FormProps) {
       ) : (
         <p>{from(app)}</p>
       )}
+      <PlanOf app={app} />
     </Action>
+  );
+}
+
+/** What would change, field by field, and what would stop it. */
+function PlanOf({ app }: { app: AppDetail }) {
+  const plan = useResource<Plan>(ofApp(app.name, "/plan"), (event) => event.app === app.name && event.kind === "app.applied");
+  return (
+    <Read from={plan} what="what would change">
+      {(found) => (
+        <>
+          {found.blockers.map((each) => (
+            <div key={each.sentence} class="failure">
+              <p>{each.sentence}</p>
+              <Hint text={each.hint} />
+            </div>
+          ))}
+          {found.changes.length + found.creates.length === 0 && <p class="muted">Its infraspec changes nothing.</p>}
+          <ul class="plan">
+            {found.creates.map((each) => (
+              <li key={each.what}>forge makes {each.what}</li>
+            ))}
+            {found.changes.map((each) => (
+              <li key={each.field}>
+                {each.by} changes <code>{each.field}</code> from <code>{each.before ?? "unset"}</code> to <code>{each.after ?? "unset"}</code>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </Read>
   );
 }
 

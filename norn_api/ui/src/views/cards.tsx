@@ -165,7 +165,7 @@ function CronLines({ app }: { app: App }) {
   return (
     <>
       <p class="card-line">
-        <code>{schedule.text}</code> {schedule.timezone}
+        {schedule.words || <code>{schedule.text}</code>} ({schedule.timezone})
         {schedule.next && schedule.paused === null && (
           <>
             , next <Time at={schedule.next} />
@@ -178,15 +178,8 @@ function CronLines({ app }: { app: App }) {
   );
 }
 
-interface Figures {
-  calls: number;
-  errors: number;
-  p50_ms: number | null;
-  p99_ms: number | null;
-}
-
 function CallLine({ app }: { app: App }) {
-  const figures = (app as App & { figures?: Figures | null }).figures;
+  const figures = app.figures;
   return (
     <>
       {app.url && (

@@ -55,9 +55,8 @@ export function CronPanel({ app }: { app: AppDetail }) {
 }
 
 function facts(schedule: Schedule) {
-  const words = (schedule as Schedule & { words?: string | null }).words;
   return [
-    ["Schedule", <>{words ? <>{words} </> : null}<code>{schedule.text}</code></>],
+    ["Schedule", <>{schedule.words} <code>{schedule.text}</code></>],
     ["Zone", schedule.timezone],
     ["State", <State state={schedule.state} />],
     ["Override", schedule.override && <>override by {schedule.override.by} since <Time at={schedule.override.at} /></>],
@@ -191,7 +190,7 @@ function Pause({ app, done, cancel }: FormProps) {
 function Update({ app, schedule, done, cancel }: FormProps) {
   const text = useSignal(schedule.text);
   const zone = useSignal(schedule.timezone);
-  const preview = useSignal<(Next & { words?: string }) | null>(null);
+  const preview = useSignal<Next | null>(null);
   const field = useFocus<HTMLInputElement>();
   const asked = { schedule: text.value, timezone: zone.value };
   const edited = (signal: { value: string }) => (event: { currentTarget: { value: string } }) => {
@@ -224,7 +223,7 @@ function Update({ app, schedule, done, cancel }: FormProps) {
       {preview.value && (
         <div role="status">
           <p>
-            {preview.value.words ?? "Preview"}. It would run next:
+            It would run {preview.value.words}, next:
           </p>
           <Coming next={preview.value} />
         </div>

@@ -1,6 +1,8 @@
 // What runs of an app now, how it was, and its infraspec.
 
-import type { AppDetail } from "../api/types";
+import { ofApp } from "../api/client";
+import type { AppDetail, ListOf, Span } from "../api/types";
+import { useResource } from "../state/resource";
 import { took } from "../state/clock";
 import { Facts, Output, Panel, State, Table, Time } from "../parts/basics";
 import { Health } from "./healthgraph";
@@ -11,7 +13,7 @@ export function Overview({ app }: { app: AppDetail }) {
     <>
       {app.replicas.length > 0 && (
         <Panel title="Replicas" aside={<span class="muted">seen <Time at={app.seen_at} /></span>}>
-          <Table label="Replicas" head={["Replica", "State", "Release", "Healthy", "Restarts", "Message"]}>
+          <Table label="Replicas" head={["Replica", "State", "Release", "Healthy", "Restarts", "Processors", "Memory", "Message"]}>
             {app.replicas.map((each) => (
               <tr key={each.name}>
                 <td><code>{each.name}</code></td>
@@ -19,6 +21,8 @@ export function Overview({ app }: { app: AppDetail }) {
                 <td>{each.release}</td>
                 <td>{each.healthy === null ? "" : each.healthy ? "yes" : "no"}</td>
                 <td>{each.restarts}</td>
+                <td>{each.usage?.cpus?.toFixed(2) ?? ""}</td>
+                <td>{each.usage ? memory(each.usage.memory, each.usage.memory_limit) : ""}</td>
                 <td>{each.message}</td>
               </tr>
             ))}
@@ -51,14 +55,22 @@ export function Overview({ app }: { app: AppDetail }) {
   );
 }
 
+const MEBIBYTE = 1_048_576;
+
+function memory(used: number, limit: number | null): string {
+  const size = (bytes: number) => `${Math.max(1, Math.round(bytes / MEBIBYTE))} MiB`;
+  return limit === null ? size(used) : `${size(used)} of ${size(limit)}`;
+}
+
 function Uptime({ app }: { app: AppDetail }) {
   const uptime = app.uptime;
+  const spans = useResource<ListOf<Span>>(ofApp(app.name, "/health-checks?limit=100"), (event) => event.app === app.name && event.kind === "workload.changed");
   if (!uptime) return null;
   const percent = (share: number | null) => (share === null ? "not observed yet" : `${share.toFixed(2)} %`);
   return (
     <Panel title="Uptime">
       <Facts of={[["Last 24 hours", percent(uptime.day)], ["Last 7 days", percent(uptime.week)]]} />
-      <Health spans={uptime.changes} />
+      <Health spans={spans.data.value?.items ?? uptime.changes} />
       <Table label="Changes of its state" head={["State", "Since", "Until", "Reason"]}>
         {uptime.changes.map((each) => (
           <tr key={each.began_at}>

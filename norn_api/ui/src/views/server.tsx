@@ -1,20 +1,13 @@
 // The server: its health, its workers with what they run, its settings.
 
 import { useEffect } from "preact/hooks";
-import type { Health, Job, ListOf, Worker } from "../api/types";
+import type { Health, Job, ListOf, Setting, Worker } from "../api/types";
 import { to } from "../state/router";
 import { useResource } from "../state/resource";
 import { may, session, whole } from "../state/session";
 import { Command, Facts, Hint, Panel, Read, State, Table, Time } from "../parts/basics";
 import { command } from "../parts/shell";
 import { Sessions } from "./sessions";
-
-interface Setting {
-  name: string;
-  value: string | null;
-  set: boolean;
-  secret: boolean;
-}
 
 /** The view of the server. */
 export function Server() {
@@ -97,17 +90,17 @@ function Workers() {
 
 function Settings() {
   const settings = useResource<ListOf<Setting>>("/api/settings");
-  if (settings.problem.value?.status === 404) return null;
   return (
     <Panel title="Settings" aside={<span class="muted">read only: variables of the server's processes</span>}>
       <Read from={settings} what="its settings">
         {({ items }) => (
-          <Table label="Settings" head={["Variable", "Value", ""]}>
+          <Table label="Settings" head={["Variable", "Value", "From", "Meaning"]}>
             {items.map((each) => (
               <tr key={each.name}>
                 <td><code>{each.name}</code></td>
                 <td>{each.secret ? (each.set ? "set, not shown" : "unset") : <code>{each.value}</code>}</td>
                 <td>{each.set ? "set" : "default"}</td>
+                <td>{each.meaning}</td>
               </tr>
             ))}
           </Table>

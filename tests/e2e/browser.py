@@ -1,0 +1,87 @@
+"""Debian's Chromium on Norn's page; it notes each request, each breach of the content policy, each script that ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.servers import allowed
+
+CHROMIUM = "/usr/bin/chromium"
+UI = Path(__file__).parents[2] / "norn_api" / "ui"
+_AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
+_SERIOUS = ("serious", "critical")
+HOSTILE = '<img src=x onerror="window.hostile=1"><script>window.hostile=1</script>'
+"""Text that runs a script wherever it is read as HTML."""
+
+
+class Visitor:
+    """A browser with one tab on the page of a server, and what it noted."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.url, self.context = url, context
+        self.foreign: list[str] = []
+        self.complaints: list[str] = []
+        self.page = self.tab()
+
+    def tab(self) -> Page:
+        """Opens another tab and notes what happens there."""
+        page = self.context.new_page()
+        page.set_default_timeout(allowed(15) * 1000)
+        page.on("request", self._note)
+        page.on("console", self._read)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith(("data:", "blob:")) and urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            self.foreign.append(request.url)
+
+    def _read(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            self.complaints.append(message.text)
+
+    def sign_in(self, token: str) -> None:
+        """Signs in as a person does: by the form."""
+        self.page.goto(self.url)
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("navigation", name="Views").wait_for()
+
+    def open(self, place: str) -> Page:
+        """Goes to a place of the page."""
+        self.page.goto(f"{self.url}/#/{place}")
+        self.page.locator("main").wait_for()
+        return self.page
+
+    def serious(self) -> list[str]:
+        """Returns the serious findings of axe in what is shown."""
+        self.page.evaluate(_AXE.read_text())
+        found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((result) => result.violations)")
+        return [
+            f"{each['id']}: {json.dumps([node['html'][:200] for node in each['nodes']])}"
+            for each in found
+            if each["impact"] in _SERIOUS
+        ]
+
+    def was_attacked(self) -> bool:
+        """Returns True if a hostile text ran its script in this document."""
+        return bool(self.page.evaluate("window.hostile !== undefined"))
+
+
+@contextmanager
+def visitor(url: str) -> Iterator[Visitor]:
+    """Runs a browser until the block ends."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        try:
+            yield Visitor(context, url)
+        finally:
+            browser.close()

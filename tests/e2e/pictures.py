@@ -1,0 +1,72 @@
+"""Writes pictures of Norn's page into docs/pictures, from a Norn that runs, such as the one of `make demo`.
+
+`. .norn/env && make pictures`; with names after it only those: `make pictures ARGS='cards cron'`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.e2e.browser import Visitor, visitor
+
+PLACE = Path(__file__).parents[2] / "docs" / "pictures"
+WIDE, NARROW = (1180, 720), (390, 780)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of one view, in one theme and one size."""
+
+    name: str
+    view: str
+    theme: str = "light"
+    size: tuple[int, int] = WIDE
+
+
+PICTURES = (
+    Picture("cards", ""),
+    Picture("cards-dark", "", "dark"),
+    Picture("job-dark", "jobs/{failed}", "dark"),
+    Picture("why", "apps/hello-web/why"),
+    Picture("cron", "apps/daily-report"),
+    Picture("invoke-narrow", "apps/thumbnail-gen", size=NARROW),
+)
+
+
+def take(person: Visitor, picture: Picture) -> Path:
+    """Opens a view and writes its picture once nothing is waited for."""
+    person.page.set_viewport_size({"width": picture.size[0], "height": picture.size[1]})
+    person.page.emulate_media(color_scheme=picture.theme)
+    page = person.open(picture.view.replace("{failed}", _failed(person)))
+    expect(page.locator(".waiting")).to_have_count(0)
+    path = PLACE / f"{picture.name}.png"
+    page.screenshot(path=path)
+    return path
+
+
+def _failed(person: Visitor) -> str:
+    """Returns the newest deploy that failed, which the demo makes; otherwise the newest job."""
+    page = person.open("jobs")
+    expect(page.locator(".waiting")).to_have_count(0)
+    failed = page.locator("tr", has_text="failed").locator("a").first
+    return (failed if failed.count() else page.locator("td a").first).inner_text()
+
+
+def main(names: list[str]) -> None:
+    """Writes the pictures of these names, or all."""
+    PLACE.mkdir(exist_ok=True)
+    with visitor(os.environ["NORN_URL"]) as person:
+        person.sign_in(Path(os.environ["NORN_DATA_DIR"], "token").read_text().strip())
+        for picture in PICTURES:
+            if not names or picture.name in names:
+                path = take(person, picture)
+                print(f"{path} {path.stat().st_size // 1024} KiB")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
