@@ -50,6 +50,9 @@ COMMANDS = {
         "events": "List what happened, or follow it",
         "jobs": "List jobs, show, follow and cancel them",
     },
+    "Data": {
+        "services": "List the databases, keys and topics of apps",
+    },
     "Functions and cron": {
         "invoke": "Call a function",
         "fn": "List a function's calls, and repeat them",
@@ -73,7 +76,7 @@ COMMANDS = {
         "version": "Print the versions of norn and of the server",
     },
 }
-FOLDERS = {"Apps": "apps", "Looking": "looking", "Functions and cron": "functions", "Server": "server"}
+FOLDERS = {"Apps": "apps", "Looking": "looking", "Data": "data", "Functions and cron": "functions", "Server": "server"}
 SUMMARIES = {name: summary for section in COMMANDS.values() for name, summary in section.items()}
 _FOLDER_OF = {name: FOLDERS[section] for section, commands in COMMANDS.items() for name in commands}
 _NAME_WIDTH = max(map(len, SUMMARIES))

@@ -7,9 +7,11 @@ handed down as an argument. The CLI's own variables (`NORN_URL`, `NORN_TOKEN`, `
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -52,6 +54,34 @@ def _mail_server(text: str) -> str:
 
 def _mailbox(text: str) -> str:
     return mailbox(text) if text else text
+
+
+def _url_of(text: str, schemes: tuple[str, ...]) -> str:
+    """Returns the text if it is empty or a URL of a server; no error quotes it."""
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"not a URL such as {schemes[0]}://user:password@host")
+    return text
+
+
+def _postgres_url(text: str) -> str:
+    return _url_of(text, ("postgresql", "postgres"))
+
+
+def _redis_url(text: str) -> str:
+    return _url_of(text, ("redis", "rediss"))
+
+
+def _host_and_port(text: str) -> str:
+    if text and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", text, re.ASCII):
+        raise ValueError("not an address such as db.internal:5432")
+    return text
 
 
 Roots = Annotated[tuple[Path, ...], BeforeValidator(_paths), AfterValidator(_apart)]
@@ -186,6 +216,26 @@ class Settings(BaseModel):
     )
     cloudflared: str = Field("cloudflared", description="the program cloudflared: a name on the PATH, or a path")
 
+    # Shared services of apps
+    services_postgres_url: Annotated[str, AfterValidator(_postgres_url)] = Field(
+        "", repr=False, description="PostgreSQL for apps, with a role that makes others; empty: that of norn up"
+    )
+    services_postgres_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        "", description="its address for apps, host:port; empty: that of the URL"
+    )
+    services_kv_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "", repr=False, description="Valkey or Redis 7 for apps, with a user that makes others; empty: that of norn up"
+    )
+    services_kv_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        "", description="its address for apps, host:port; empty: that of the URL"
+    )
+    services_events_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        "", repr=False, description="Valkey or Redis 7 for topics; empty: the server of the keys"
+    )
+    services_events_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        "", description="its address for apps, host:port; empty: that of the URL"
+    )
+
     # Free disk space
     disk_build_free: Memory = Field(
         2 * 1024**3, description="free bytes below which nothing is built, and a build in progress is ended"
@@ -249,6 +299,11 @@ class Settings(BaseModel):
     def age_key_path(self) -> Path:
         """The file of the private key that opens secrets."""
         return (self.age_key_file or self.data_dir / "age.key").expanduser()
+
+    @property
+    def services_dir(self) -> Path:
+        """The directory of the servers that norn up runs for apps."""
+        return self.data_dir.expanduser().resolve() / "services"
 
     @property
     def engine_address(self) -> str:

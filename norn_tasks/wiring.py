@@ -11,6 +11,7 @@ from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
 from norn_tasks.adapters.cloudflare.rules import KeptRules
 from norn_tasks.adapters.cloudflare.site import TunnelSite
 from norn_tasks.adapters.cloudflare.without import NoDns, NoTunnel
+from norn_tasks.adapters.docker import networks, runs_reach
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.disk import EngineDisks
 from norn_tasks.adapters.docker.engine import DockerEngine
@@ -18,7 +19,7 @@ from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
 from norn_tasks.adapters.docker.registry import Registries, Registry
 from norn_tasks.adapters.docker.registry_images import DockerRegistryImages
 from norn_tasks.adapters.docker.volumes import DockerVolumes
-from norn_tasks.adapters.docker_cluster import DockerCluster
+from norn_tasks.adapters.docker_cluster import DockerCluster, addresses
 from norn_tasks.adapters.docker_cluster.collecting import LastLines, LogCollector
 from norn_tasks.adapters.incus.api import IncusApi
 from norn_tasks.adapters.incus.bridge import Bridge
@@ -37,6 +38,7 @@ from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import engines_instead_of, instead_of
+from norn_tasks.adapters.services import GivenServer, LocalServer, Server, SharedServers, postgres, valkey
 from norn_tasks.adapters.sources.directories import LocalDirectories
 from norn_tasks.adapters.sources.git import GitCommand
 from norn_tasks.adapters.sources.uploads import UnpackedUploads
@@ -46,6 +48,7 @@ from norn_tasks.domain.disk import Least, Space
 from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.services import ServiceKind
 from norn_tasks.ports import Cluster, Dns, Engine, ExternalHosts, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
@@ -60,6 +63,7 @@ from norn_tasks.store_adapters.live_streams import BrokerStreams
 from norn_tasks.store_adapters.outbox import DeliveryOutbox
 from norn_tasks.store_adapters.replicas import ReplicaTable
 from norn_tasks.store_adapters.router_ports import RouterPortTable
+from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
 
 
@@ -259,7 +263,41 @@ def tools(
         tunnel=tunnel,
         dns=dns,
         hosts=hosts,
+        services=SharedServers(service_servers(settings), name),
+        records=ServiceRecordTable(database, settings.self_stop_seconds),
     )
+
+
+def bridge_addresses(settings: Settings) -> tuple[str, ...]:
+    """Returns the machine's addresses on the networks of replicas and of runs, which are made if they are missing."""
+    engine = EngineClient(settings.engine_address, timeout=5)
+    replicas = addresses.gateway(addresses.ensure(engine))
+    runs = runs_reach.address_of(networks.ensure(engine, networks.RUNS, talk=False))
+    return replicas, runs.partition("/")[0]
+
+
+def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
+    """Returns the servers of apps: those of the operator, else those that norn up runs."""
+    keys = _keys(settings)
+    events = GivenServer(settings.services_events_url, settings.services_events_address)
+    return {
+        ServiceKind.POSTGRES: _databases(settings),
+        ServiceKind.KV: keys,
+        ServiceKind.EVENTS: events if events.url else keys,
+    }
+
+
+def _databases(settings: Settings) -> Server:
+    if settings.services_postgres_url:
+        return GivenServer(settings.services_postgres_url, settings.services_postgres_address)
+    setting = "NORN_SERVICES_POSTGRES_URL"
+    return LocalServer(settings.services_dir, "postgres", "PostgreSQL", setting, postgres.answers)
+
+
+def _keys(settings: Settings) -> Server:
+    if settings.services_kv_url:
+        return GivenServer(settings.services_kv_url, settings.services_kv_address)
+    return LocalServer(settings.services_dir, "kv", "key-value server", "NORN_SERVICES_KV_URL", valkey.answers)
 
 
 def _sender(settings: Settings, outbox: DeliveryOutbox, vault: AgeVault) -> Sender:

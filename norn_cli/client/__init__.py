@@ -11,9 +11,12 @@ from norn_cli.client.functions import FunctionsClient
 from norn_cli.client.jobs import JobsClient
 from norn_cli.client.secrets import SecretsClient
 from norn_cli.client.server import ServerClient
+from norn_cli.client.services import ServicesClient
 
 
-class Client(AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServerClient):
+class Client(
+    AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServicesClient, ServerClient
+):
     """The client of one Norn server."""
 
 

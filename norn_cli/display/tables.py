@@ -257,6 +257,14 @@ SECRETS = (
     Column("BY", _field("set_by")),
     Column("STATE", lambda secret: _secret_state(secret)),
 )
+SERVICES = (
+    Column("APP", _field("app")),
+    Column("KIND", _field("kind")),
+    Column("NAME", _field("name")),
+    Column("VARIABLE", _field("variable")),
+    Column("SINCE", _when("since")),
+    Column("STATE", lambda part: _part_state(part)),
+)
 TOKENS = (
     _ID,
     Column("NAME", _field("name")),
@@ -296,6 +304,12 @@ WORKERS = (
     Column("TAKES", lambda worker: " ".join(c for c in worker.get("capabilities") or () if c[:7] != "engine:")),
     Column("REMARK", lambda worker: "draining" if worker.get("draining_at") else worker.get("engine_error")),
 )
+
+
+def _part_state(part: Json) -> str:
+    if not part["made"]:
+        return "reserved, not made yet"
+    return "in use" if part["named"] else "kept: the infraspec names it no longer"
 
 
 def _secret_state(secret: Json) -> str:

@@ -48,6 +48,7 @@ from norn_tasks.dispatch.releasing import (
     request_reconcile,
     request_restart,
     request_rollback,
+    request_rotation,
     request_scale,
     request_teardown,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "request_deploy",
     "request_rollback",
     "request_restart",
+    "request_rotation",
     "request_reconcile",
     "request_scale",
     "request_teardown",

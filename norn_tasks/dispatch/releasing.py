@@ -185,6 +185,26 @@ def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
+def request_rotation(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
+    """Accepts new passwords for the services of an app, and a restart of its replicas, which get them so.
+
+    Raises Conflict for an app whose live release has no services.
+    """
+
+    def write(tx: Tx) -> Accepted:
+        _, row = registered_app(intake, tx, app)
+        attention.require_none(tx, app)
+        live = releases.require_live(tx, app)
+        if not registry.spec_of(live["spec"]).services.grants():
+            raise Conflict(
+                f"{app} has no shared service", hint="services.postgres of its infraspec asks for a database"
+            )
+        request = RestartJobRequest(live["image_id"], scale.override_of(row), rotate=True)
+        return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))
+
+    return accept(intake, JobClass.DEPLOY, key, write)
+
+
 def request_scale(
     intake: Intake, app: str, *, replicas: int | None, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:

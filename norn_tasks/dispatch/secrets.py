@@ -5,11 +5,12 @@ A replica gets it with the next deploy or restart, a run or call with its next s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from norn_tasks import sealing
 from norn_tasks.domain.errors import Conflict
+from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.secret import Secret
 from norn_tasks.store.apps import secrets
 from norn_tasks.store.database.session import Tx
@@ -19,9 +20,10 @@ from norn_tasks.store.status import apps
 def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Secret], *, actor: str) -> dict[str, int]:
     """Sets some of an app's secrets and returns their new versions.
 
-    Raises AppNotFound, InvalidRequest over the app's limits, Conflict when the server has no key yet.
+    Raises AppNotFound, InvalidRequest over the app's limits, Conflict when the server has no key yet or a name is that
+    of a credential.
     """
-    _require_app(tx, apps_dir, app)
+    _refuse_credentials(_require_app(tx, apps_dir, app), app, values)
     public = secrets.recipient(tx)
     try:
         sealed = {name: sealing.seal(value.reveal(), public) for name, value in values.items()}
@@ -32,10 +34,24 @@ def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Se
 
 def unset_secret(tx: Tx, apps_dir: Path | None, app: str, name: str, *, actor: str) -> None:
     """Unsets one of an app's secrets; raises AppNotFound, or NotFound when it is not set."""
-    _require_app(tx, apps_dir, app)
+    _refuse_credentials(_require_app(tx, apps_dir, app), app, (name,))
     secrets.unset(tx, app, name, actor=actor)
 
 
-def _require_app(tx: Tx, apps_dir: Path | None, app: str) -> None:
-    """Raises AppNotFound for a name that no app has; a broken app keeps its secrets and may get new ones."""
-    apps.one(tx, apps_dir, app)
+def _require_app(tx: Tx, apps_dir: Path | None, app: str) -> Infraspec | None:
+    """Returns the app's spec; none for a broken app, which keeps its secrets and may get new ones.
+
+    Raises AppNotFound for a name that no app has.
+    """
+    return apps.one(tx, apps_dir, app).known.spec
+
+
+def _refuse_credentials(spec: Infraspec | None, app: str, names: Collection[str]) -> None:
+    """Raises Conflict for a name that Norn itself sets, because the app has a service."""
+    for grant in spec.services.grants() if spec is not None else ():
+        if grant.kind.variable in names:
+            raise Conflict(
+                f"{grant.kind.variable} of {app} is set by services.{grant.kind}",
+                hint=f"norn services rotate {app} gives it a new password; to set it yourself, "
+                f"take services.{grant.kind} out of the infraspec",
+            )

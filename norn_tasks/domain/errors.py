@@ -149,6 +149,18 @@ class HostTaken(Conflict):
         return HostTaken(self.host, self.owner, named=True, public=self.public)
 
 
+class ServiceTaken(Conflict):
+    """Another app owns the database or the namespace that a spec names."""
+
+    code = "service_taken"
+
+
+class NoService(Conflict):
+    """The server has no shared service of the kind that a spec names."""
+
+    code = "no_service"
+
+
 class NotForged(Conflict):
     """The app has no infrastructure yet."""
 
@@ -232,6 +244,12 @@ class DiskFull(Unavailable):
     """A disk has too little space for this; the sentence says which disk, and how much is free."""
 
     code, status = "disk_full", 507
+
+
+class ServiceDown(Unavailable):
+    """A shared service does not answer."""
+
+    code = "service_down"
 
 
 class EngineDown(Unavailable):

@@ -1,8 +1,8 @@
 """Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
 A value is searched for unchanged, as JSON, URLs, Python's repr and shells write it, and in base64 at any offset. In a
-value of several lines, each longer line is searched for too. Bytes without a secret are not changed, so that a stream
-may be binary.
+value of several lines, each longer line is searched for too, and in a URL its password. Bytes without a secret are not
+changed, so that a stream may be binary.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from norn_tasks.domain.secret import Secret
 
@@ -30,6 +30,8 @@ _ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
 }  # fmt: skip
 """Escapes of characters as bash writes them inside $'…'."""
 
+_URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]{12,})@", re.IGNORECASE)
+"""A URL with a password; a shorter one could be a text that logs are full of, such as `postgres`."""
 _BEGINNING = 4
 """How many bytes of a secret are compared first."""
 Span = tuple[int, int]
@@ -39,7 +41,8 @@ class Redaction:
     """The values to hide; the same for every stream of an app."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        needles = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
+        values = {value for secret in secrets for value in (secret.reveal(), *_passwords(secret.reveal()))}
+        needles = {spelling for value in values for spelling in _spellings(value)}
         self._needles = sorted(needles)
         self._longest = max(map(len, needles), default=0)
         self._by_beginning: dict[bytes, list[bytes]] = defaultdict(list)
@@ -163,6 +166,14 @@ def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
         last = (start, end)
     if last is not None:
         yield last
+
+
+def _passwords(value: str) -> tuple[str, ...]:
+    """Returns the password of a URL: programs take URLs apart and print the parts."""
+    found = _URL_PASSWORD.match(value)
+    if found is None:
+        return ()
+    return tuple({found[1], unquote(found[1])})
 
 
 def _spellings(value: str) -> set[bytes]:

@@ -22,9 +22,10 @@ from norn_tasks.embedded.paths import DataPaths, data_paths, make
 from norn_tasks.embedded.progress import say, step
 from norn_tasks.embedded.routing import router
 from norn_tasks.embedded.routing.router import RouterStart
+from norn_tasks.embedded.services import offer
 from norn_tasks.embedded.stores.stores import Store, prepare
 from norn_tasks.embedded.supervision import cloudflared, supervisor
-from norn_tasks.embedded.supervision.configuration import NORN, STORES, configure
+from norn_tasks.embedded.supervision.configuration import NORN, SERVICES, STORES, configure
 from norn_tasks.embedded.supervision.processes import environment, processes
 from norn_tasks.embedded.supervision.supervisor import Control
 from norn_tasks.embedded.supervision.watch import ProcessWatch
@@ -54,7 +55,10 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
         stores = prepare(settings, where)
         settings = settings.model_copy(update={"database_url": stores[0].url, "broker_url": stores[1].url})
         supervised = [store.program for store in stores if store.program]
-        configure(where, {STORES: supervised, NORN: processes(settings, where.data)})
+        configure(
+            where,
+            {STORES: supervised, SERVICES: offer.programs(settings, where), NORN: processes(settings, where.data)},
+        )
         variables = environment(settings, environ)
         process = supervisor.launch(where, variables, lock.fd)
         undo.callback(undo_start, where, process.pid)

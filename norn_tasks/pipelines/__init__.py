@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import JobKind
-from norn_tasks.pipelines.deploy import deploy, rescale, rollback
+from norn_tasks.pipelines.deploy import deploy, rescale, restart, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify
 from norn_tasks.pipelines.observe import compare, execute, observe, read_logs
@@ -17,7 +17,7 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.FORGE: forge,
     JobKind.DEPLOY: deploy,
     JobKind.ROLLBACK: rollback,
-    JobKind.RESTART: rescale,
+    JobKind.RESTART: restart,
     JobKind.SCALE: rescale,
     JobKind.REPAIR: rescale,
     JobKind.TEARDOWN: teardown,

@@ -25,6 +25,7 @@ from norn_tasks.domain.errors import (
     LeaseLost,
     NornError,
     Postponed,
+    ServiceDown,
     Stopped,
 )
 from norn_tasks.domain.infraspec import from_json
@@ -56,6 +57,7 @@ ERROR_CODES = (
     "infrastructure",
     "engine_restarted",
     "secrets_locked",
+    "service_down",
 )
 """Problems that are ours and not the app's: the job ends `error`."""
 
@@ -273,7 +275,7 @@ class _Play:
             while True:
                 try:
                     return step.run(context)
-                except (EngineDown, ClusterDown) as error:
+                except (EngineDown, ClusterDown, ServiceDown) as error:
                     if time.monotonic() >= end:
                         raise
                     say(f"{error.sentence}; trying again\n")
@@ -294,6 +296,9 @@ class _Play:
             end = replace(end, ends=JobState.SUCCEEDED)
         facts = self._ledger.end_step(self._job.fence, place, end)
         self._job = replace(self._job, facts=facts, spec=_spec_of(self._job, end.learned))
+        if end.learned.sealed is not None:
+            self._job = replace(self._job, sealed=end.learned.sealed)
+            self._hidden = known_secrets(self._job, self._runner.tools.vault)
         return end.ends
 
     def _fail(self, at: tuple[StepPosition, Step] | None, problem: Problem) -> JobState:

@@ -12,6 +12,7 @@ from norn_tasks.ports.kept_logs import Hiding, KeptLogs
 from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, RunClient, Runtime
+from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Checkout, Directories, Git, Sources, Uploads
 from norn_tasks.ports.tools import Limits, Tools
 from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel, WriteTurn
@@ -27,6 +28,8 @@ __all__ = [
     "Git",
     "Directories",
     "Sources",
+    "SharedServices",
+    "ServiceRecords",
     "Uploads",
     "BuildOrder",
     "BuildQueue",

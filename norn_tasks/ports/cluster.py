@@ -62,6 +62,8 @@ class Workload:
     """The values that are redacted in their logs."""
     published: str = ""
     """The reference of the image in the registry; empty for one that was never pushed."""
+    services: bool = False
+    """They reach the servers of shared services by name."""
     tag: str = ""
     """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
 

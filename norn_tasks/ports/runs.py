@@ -66,6 +66,8 @@ class Run:
     """The seconds from SIGTERM to SIGKILL."""
     until: float | None = None
     """The time of this process's monotonic clock at which it gets SIGTERM, if that is before its timeout."""
+    services: bool = False
+    """It reaches the servers of shared services by name."""
     mounts: tuple[Mount, ...] = ()
     """Its volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from norn_tasks.ports.kept_logs import KeptLogs
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
+from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Directories, Git, Sources
 from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel
 from norn_tasks.ports.vault import Vault
@@ -56,3 +57,6 @@ class Tools:
     tunnel: Tunnel
     dns: Dns
     hosts: ExternalHosts
+    services: SharedServices
+    records: ServiceRecords
+    """The records of the parts that apps were given."""

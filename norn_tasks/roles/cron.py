@@ -1,12 +1,12 @@
 """The cron job: a schedule, and a fresh container for each run."""
 
 from norn_tasks.roles.role import RoleSteps
-from norn_tasks.steps.planned.services import ProvisionServices
 from norn_tasks.steps.schedule import RegisterSchedule, RemoveSchedule
+from norn_tasks.steps.services import DeleteServices, ProvisionServices
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 
 CRON = RoleSteps(
     provision=(ProvisionServices(), CreateVolumes(), RegisterSchedule()),
     release=(CreateVolumes(), RegisterSchedule(goes_live=True)),
-    dismantle=(RemoveSchedule(), DeleteVolumes()),
+    dismantle=(RemoveSchedule(), DeleteServices(), DeleteVolumes()),
 )

@@ -3,8 +3,8 @@
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.external.dns import CreateDnsRoute, RemoveDnsRoute
 from norn_tasks.steps.external.tunnel import RouteTunnel, UnrouteTunnel
-from norn_tasks.steps.planned.services import ProvisionServices
 from norn_tasks.steps.secrets import SyncSecrets
+from norn_tasks.steps.services import DeleteServices, ProvisionServices
 from norn_tasks.steps.volumes import CreateVolumes, DeleteVolumes
 from norn_tasks.steps.workload import (
     AwaitRollout,
@@ -26,5 +26,12 @@ WEBSERVER = RoleSteps(
         CreateDnsRoute(),
     ),
     release=(CreateVolumes(), RolloutImage(), AwaitRollout()),
-    dismantle=(RemoveDnsRoute(), UnrouteTunnel(), DeleteService(), DeleteDeployment(), DeleteVolumes()),
+    dismantle=(
+        RemoveDnsRoute(),
+        UnrouteTunnel(),
+        DeleteService(),
+        DeleteDeployment(),
+        DeleteServices(),
+        DeleteVolumes(),
+    ),
 )

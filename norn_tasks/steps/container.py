@@ -178,6 +178,7 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
         memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,
         cpus=spec.resources.cpu or limits.run_cpus,
         network=spec.network,
+        services=bool(spec.services.grants()),
         writable=spec.container.writable or (job.kind is JobKind.RUN and spec.role.long_running),
         stdin=execution.call.body if execution.call is not None else None,
         client=client,

@@ -1,7 +1,8 @@
 """The environment of an app's containers: one rule for replicas, runs and the test of an image.
 
-Later sources win: a default that Norn offers (`PORT` of a webserver), the spec's `env`, the variables that Norn sets
-(`NORN_APP` and the like), and last the secrets, which an adapter adds when it creates the container.
+Later sources win: a default that Norn offers (`PORT` of a webserver), the spec's `env`, the variables of its services
+(`KV_PREFIX`, `EVENTS_TOPICS`), those that Norn sets (`NORN_APP` and the like), and last the secrets, among them the
+credentials of services, which an adapter adds when it creates the container.
 """
 
 from __future__ import annotations
@@ -15,4 +16,5 @@ def environment_of(job: Job, **norn: str) -> dict[str, str]:
     assert job.spec is not None, f"job {job.id} carries no spec"
     spec = job.spec
     defaults = {"PORT": str(spec.port)} if spec.role is Role.WEBSERVER else {}
-    return {**defaults, **spec.env, "NORN_APP": job.app, "NORN_RELEASE": str(job.release or 0), **norn}
+    services = spec.services.variables()
+    return {**defaults, **spec.env, **services, "NORN_APP": job.app, "NORN_RELEASE": str(job.release or 0), **norn}

@@ -89,7 +89,7 @@ class StepContext:
 
     @property
     def named_secrets(self) -> tuple[Sealed, ...]:
-        """The secrets that the spec names and that are set."""
+        """The secrets that the spec names and that are set, and the credentials of its services."""
         return self._named(self.spec)
 
     @property
@@ -99,7 +99,10 @@ class StepContext:
         return tuple(name for name in self.spec.secrets if name not in known)
 
     def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
-        """Opens the secrets that a spec (by default the job's) names; raises SecretsMissing or SecretsLocked."""
+        """Opens the secrets that a spec (by default the job's) names, and the credentials of its services.
+
+        Raises SecretsMissing or SecretsLocked.
+        """
         spec = spec or self.spec
         known = current(self.job.sealed)
         missing = tuple(name for name in spec.secrets if name not in known)
@@ -113,8 +116,12 @@ class StepContext:
         return {each.name: self.tools.vault.open(each) for each in self._named(spec)}
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
+        """Returns what is set of the secrets and of the credentials of services.
+
+        An app that was live before services came has no credentials until its next forge or deploy.
+        """
         known = current(self.job.sealed)
-        return tuple(known[name] for name in spec.secrets if name in known)
+        return tuple(known[name] for name in (*spec.secrets, *spec.services.credentials()) if name in known)
 
     def remove_recorded(self) -> None:
         """Ends and removes the container that an earlier owner of the job recorded, if there is one."""

@@ -56,6 +56,7 @@ def workload_of(context: StepContext, version: Version) -> Workload:
         replicas=version.replicas,
         env=environment_of(replace(job, spec=spec, release=version.release)),
         secrets=context.secrets(spec) if version.replicas else {},
+        services=bool(spec.services.grants()),
         hidden=context.hidden,
         argv=tuple(argv) if argv is not None else None,
         port=port,

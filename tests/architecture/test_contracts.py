@@ -27,7 +27,7 @@ PLANTED = {
     "adapters-independent": ("norn_tasks/adapters/sources/git.py", "import norn_tasks.adapters.docker.images"),
     "sql-in-store": ("norn_tasks/sealing.py", "import sqlalchemy"),
     "celery-at-edge": ("norn_tasks/store/queue/jobs.py", "import celery"),
-    "steps-independent": ("norn_tasks/steps/planned/dns.py", "import norn_tasks.steps.planned.tunnel"),
+    "steps-independent": ("norn_tasks/steps/external/dns.py", "import norn_tasks.steps.external.tunnel"),
     "clients-in-adapters": ("norn_tasks/router/backend.py", "import httpx"),
     "no-cycles": ("norn_cli/config.py", "import norn_cli.main"),
     "frameworks-at-home": ("norn_tasks/store/queue/jobs.py", "import flask"),

@@ -20,6 +20,7 @@ ALLOWED = {
         "become",
         "os.execve",
     ): "a fork of the supervisor becomes cloudflared",
+    ("norn_tasks/embedded/services/start.py", "become", "os.execvpe"): "a server of apps, as its own account",
     ("norn_cli/launch.py", "_become", "os.execv"): "norn up becomes the server's own module",
     ("norn_tasks/domain/infraspec/model.py", "Infraspec.argv", "sh -c"): "a spec's command, in its container",
     ("norn_tasks/steps/image.py", "TestImage._run", "sh -c"): "build.test, in a container of the image",

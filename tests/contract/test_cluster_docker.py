@@ -173,7 +173,9 @@ def test_an_image_that_begins_with_an_init_keeps_it_as_the_first_process(
     """Some inits, such as that of s6-overlay, refuse to run as any other process than the first."""
     argv = ("/sbin/init", "-h") if own else ("sh", "-c", "exit 1")
     made = clean_engine.ask(
-        lambda client: replica_policy.container(client, replace(world.web, argv=argv, image=image), "10.1.2.3")
+        lambda client: replica_policy.container(
+            client, replace(world.web, argv=argv, image=image), "10.1.2.3", "10.1.2.1"
+        )
     )
     assert made["host_config"]["Init"] is not own
 

@@ -16,11 +16,14 @@ import httpx
 import psycopg2.extras
 
 from norn_tasks.embedded.keys import ensure_key
+from norn_tasks.embedded.paths import data_paths, make
+from norn_tasks.embedded.services import offer
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
-from tests.servers import Broker, free_port, wait_until
+from tests.servers import Broker, allowed, free_port, wait_until
 
 BIN = Path(sys.executable).parent
+SERVERS = ("services-postgres", "services-kv")
 CLASSES = ("invoke", "cron", "deploy", "observe")
 
 
@@ -62,6 +65,21 @@ class Stack:
         ensure_key(database, Settings(data_dir=self.home))
         database.dispose()
 
+    def serve_apps(self) -> None:
+        """Starts the servers of apps, as the supervisor of `norn up` does."""
+        self.home.chmod(0o700)
+        where = data_paths(self.home)
+        make(where)
+        offer.programs(Settings(data_dir=self.home), where)
+        for name in SERVERS:
+            self.spawn(name)
+
+    def admin_of(self, server: str) -> str:
+        """Returns the URL with which workers manage a server of apps, once it has started."""
+        note = self.home / "services" / f"{server}.json"
+        wait_until(note.exists, allowed(60), f"{server} for apps starts")
+        return str(json.loads(note.read_text())["url"])
+
     def spawn(
         self, kind: str, known_as: str = "", *, name: str = "", unnamed: bool = False, **environment: str
     ) -> subprocess.Popen[bytes]:
@@ -88,6 +106,8 @@ class Stack:
         if name == "beat":
             scheduler = "norn_tasks.scheduler.beat:NornScheduler"
             return [str(BIN / "celery"), "-A", "norn_tasks.celery_app", "beat", "-S", scheduler, "--pidfile="]
+        if name in SERVERS:
+            return [sys.executable, "-m", "norn_tasks.embedded.services.start", name.removeprefix("services-")]
         if name == "router":
             return [sys.executable, "-m", "norn_tasks.router"]
         called = ("-n", f"{known_as}@test") if known_as else ()

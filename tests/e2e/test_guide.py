@@ -17,11 +17,13 @@ from typing import Any
 
 import docker
 import httpx
+import psycopg2
 import pytest
+import redis
 from docker.errors import APIError, ImageNotFound
 
 from tests.e2e.stack import Stack
-from tests.servers import wait_until
+from tests.servers import Postgres, allowed, wait_until
 
 NO_TUNNEL = "no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
 GUIDE = Path(__file__).parent / "guide"
@@ -60,6 +62,8 @@ class Guide:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        stack.keep_secrets()
+        stack.serve_apps()
         for name in APPS:
             shutil.copytree(GUIDE / name, stack.apps / name)
             stack.norn("forge", name)
@@ -93,19 +97,47 @@ def guide(stack: Stack, engine: docker.DockerClient) -> Iterator[Guide]:
                 continue
 
 
+def rows(stack: Stack, database: str, statement: str) -> list[tuple[Any, ...]]:
+    """Answers what a statement finds in the database of an app."""
+    connection = psycopg2.connect(stack.admin_of("postgres").replace("@/postgres", f"@/{database}"))
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
 def _get(url: str, path: str) -> httpx.Response:
     return httpx.get(f"{url}{path}", timeout=20)
 
 
-# Services come with a later version: said, and no obstacle
+# Services
 
 
-@pytest.mark.parametrize(
-    ("name", "asked"), [("mail-agent", "postgres"), ("queue-processor", "kv, events"), ("daily-report", "postgres")]
-)
-def test_services_are_skipped_with_the_reason(guide: Guide, name: str, asked: str) -> None:
-    step = guide.steps(name, "forge")["provision-services"]
-    assert (step["state"], step["note"]) == ("skipped", f"shared services are not there yet: {asked}")
+def test_a_forge_makes_the_services_of_each_app(stack: Stack, guide: Guide) -> None:
+    steps = stack.rows(
+        "SELECT j.app, s.note FROM steps s JOIN jobs j ON j.id = s.job_id"
+        " WHERE j.kind = 'forge' AND s.name = 'provision-services' AND s.state = 'succeeded'"
+    )
+    assert {each["app"]: each["note"] for each in steps} == {
+        "mail-agent": "database mailagent_db",
+        "queue-processor": "namespace queue-processor, topics jobs.pending, jobs.completed",
+        "daily-report": "database reports_db",
+    }
+
+
+PROBE = Path(__file__).parent / "services_probe.mjs"
+
+
+def test_an_app_reaches_nothing_of_another_one_and_nothing_of_the_control_plane(
+    stack: Stack, guide: Guide, postgres: Postgres
+) -> None:
+    name = guide.deployed("mail-agent")
+    assert stack.broker is not None
+    ports = [str(port) for port in (stack.port, stack.broker.port, postgres.port)]
+    probe = stack.norn("exec", name, "--", "node", "--input-type=module", "-e", PROBE.read_text(), "probe", *ports)
+    assert probe.stdout.decode().splitlines() == ["open: its own database"]
 
 
 # The webserver
@@ -131,12 +163,13 @@ def test_mail_agent_says_that_it_is_healthy(mail: str) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_mail_agent_writes_a_mail(mail: str) -> None:
+def test_mail_agent_writes_a_mail_into_its_database(stack: Stack, mail: str) -> None:
     asked = {"to": "ann@example.com", "subject": "Hello", "text": "from the guide"}
     made = httpx.post(f"{mail}/messages", json=asked, timeout=20)
     kept = _get(mail, f"/messages/{made.json()['id']}")
     assert (made.status_code, kept.headers["content-type"]) == (201, "message/rfc822")
     assert "Subject: Hello" in kept.text
+    assert rows(stack, "mailagent_db", "SELECT subject FROM mails") == [("Hello",)]
 
 
 @pytest.mark.parametrize("fact", ["running", f"mail.slopistry.com: not routed: {NO_TUNNEL}"])
@@ -153,9 +186,14 @@ def test_queue_processor_runs(stack: Stack, guide: Guide) -> None:
     assert (app["state"], app["ready"], app["wanted"]) == ("running", 1, 1)
 
 
-def test_queue_processor_logs_its_work(stack: Stack, guide: Guide) -> None:
+def test_queue_processor_moves_a_message_between_its_topics(stack: Stack, guide: Guide) -> None:
     name = guide.deployed("queue-processor")
-    wait_until(lambda: b"job 1: " in stack.norn("logs", name).stdout, 30, "the worker tells of its first job")
+    with redis.Redis.from_url(stack.admin_of("kv"), decode_responses=True) as server:
+        server.xadd("jobs.pending", {"body": "360"})
+        wait_until(lambda: server.get(f"{name}:done") == "1", allowed(30), "the worker counts its first job")
+        ((_, answer),) = server.xrange("jobs.completed")
+    assert answer == {"body": "360 = 2 × 2 × 2 × 3 × 3 × 5"}
+    wait_until(lambda: b"job 1: 360" in stack.norn("logs", name).stdout, allowed(30), "the worker logs its first job")
 
 
 # The cron job
@@ -167,11 +205,20 @@ def test_daily_report_is_built_with_its_packages(guide: Guide) -> None:
     assert "added " in written
 
 
-def test_daily_report_reports(stack: Stack, guide: Guide) -> None:
-    run = stack.json("cron", "run", guide.deployed("daily-report"))
+ORDER = """
+SET ROLE "{role}";
+CREATE TABLE orders (placed_at timestamptz, customer text, product text, pieces integer, cents integer);
+INSERT INTO orders VALUES (now() - interval '1 day', 'Ida', 'beans', 3, 450) RETURNING 1"""
+
+
+def test_daily_report_reports_what_is_in_its_database(stack: Stack, guide: Guide) -> None:
+    name = guide.deployed("daily-report")
+    role = f"norn-{stack.rows('SELECT name FROM instance')[0]['name']}-daily-report"
+    rows(stack, "reports_db", ORDER.format(role=role))
+    run = stack.json("cron", "run", name)
     assert (run["state"], run["exit_code"]) == ("succeeded", 0)
-    assert run["stdout"].startswith("Daily report for ")
-    assert "DATABASE_URL is not set" in run["stderr"]
+    assert "(from the database)" in run["stdout"]
+    assert "Orders: 1, together 13.50 EUR" in run["stdout"]
 
 
 # The function

@@ -148,6 +148,7 @@ class TwoClusters:
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),
             vault=unused, messenger=unused,
             tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
+            services=unused, records=unused,
             logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip
 

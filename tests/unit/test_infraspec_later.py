@@ -61,9 +61,6 @@ def test_what_asks_for_nothing_new_is_accepted_without_a_word(text: str) -> None
 NOTED = [
     (WORKER + "command: ./run\nenv: {discovery.type: single-node}\n", "env"),
     (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes[].size"),
-    (WORKER + "services: {postgres: {database: a}}\n", "services.postgres"),
-    (WORKER + "services: {kv: {namespace: a}}\n", "services.kv"),
-    (WORKER + "services: {events: {topics: [a]}}\n", "services.events"),
     (WORKER + "services: {storage: {bucket: abc}}\n", "services.storage"),
     (FUNCTION + "alerts: {}\n", "alerts"),
     (WORKER + "repo: {url: https://h.example/x, autoDeploy: true}\n", "repo.autoDeploy"),

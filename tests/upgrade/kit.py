@@ -32,6 +32,7 @@ from norn_tasks.store.ledger.taking import take
 from norn_tasks.store.queue.claims import Claimer
 from norn_tasks.store_adapters.outbox import DeliveryOutbox
 from norn_tasks.store_adapters.replicas import ReplicaTable
+from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
 from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
@@ -42,6 +43,7 @@ from tests.fakes.engine import FakeContainer, FakeEngine
 from tests.fakes.images import FakeImages
 from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import Does, FakeRuntime
+from tests.fakes.services import FakeServices
 from tests.fakes.terminal import FakeTerminal
 from tests.fakes.tunnel import FakeDns, FakeExternalHosts, FakeTunnel
 from tests.fakes.volumes import FakeVolumes
@@ -179,6 +181,7 @@ class Plane:
             limits=Limits(5, 512 * 2**20, 1, 0, self.workspace, self.name),
             live=Streams(), vault=self.vault, messenger=self.messenger,
             tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
+            services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.workspace / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip
 

@@ -59,10 +59,14 @@ def _listed(app: str) -> Response:
     with norn().database.transaction() as tx:
         spec = apps.one(tx, norn().settings.apps_dir, app).known.spec
         known = secrets.listed(tx, app)
-    return items(SecretResponse, _with_their_names(known, spec.secrets if spec is not None else ()))
+    named = spec.secrets if spec is not None else ()
+    credentials = spec.services.credentials() if spec is not None else ()
+    return items(SecretResponse, _with_their_names(known, named, credentials))
 
 
-def _with_their_names(known: tuple[secrets.SecretView, ...], named: tuple[str, ...]) -> Iterator[SecretResponse]:
+def _with_their_names(
+    known: tuple[secrets.SecretView, ...], named: tuple[str, ...], credentials: tuple[str, ...]
+) -> Iterator[SecretResponse]:
     there = {each.name: each for each in known}
     for name in sorted(there.keys() | set(named)):
         one = there.get(name)
@@ -71,6 +75,6 @@ def _with_their_names(known: tuple[secrets.SecretView, ...], named: tuple[str, .
             version=one.version if one else None,
             set_by=one.set_by if one else None,
             at=one.at if one else None,
-            named=name in named,
+            named=name in named or name in credentials,
             missing=one is None,
         )

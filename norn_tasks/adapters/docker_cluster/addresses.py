@@ -42,6 +42,11 @@ def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
     raise AssertionError("the last try answers or raises")
 
 
+def gateway(subnet: IPv4Network) -> str:
+    """Returns the address of the engine's machine on the network: the first of a subnet that the engine chose."""
+    return str(subnet[1])
+
+
 def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
     """Returns an address of the network that no container has, running or not."""
     containers = client.containers(all=True, filters={"network": name})

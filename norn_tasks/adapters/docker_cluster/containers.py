@@ -140,7 +140,7 @@ class Containers:
         marks = policy.marks(workload, index, fence, self._instance)
 
         def make(client: APIClient) -> str:
-            rest = policy.container(client, workload, addresses.draw(client, subnet))
+            rest = policy.container(client, workload, addresses.draw(client, subnet), addresses.gateway(subnet))
             made: str = client.create_container(name=name, labels=marks, **rest)["Id"]
             return made
 

@@ -17,6 +17,7 @@ from docker.types import LogConfig
 from norn_tasks.adapters.docker.client import INSTANCE, labels, mounted
 from norn_tasks.adapters.docker.inits import is_an_init
 from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Workload
 
 NETWORK = "norn"
@@ -52,8 +53,11 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
     }
 
 
-def container(client: APIClient, workload: Workload, address: str) -> dict[str, Any]:
-    """Returns the rest of the arguments of `create_container`; `address` is its fixed IP on the network."""
+def container(client: APIClient, workload: Workload, address: str, gateway: str) -> dict[str, Any]:
+    """Returns the rest of the arguments of `create_container`.
+
+    `address` is its fixed IP on the network, `gateway` that of the machine, where shared services listen.
+    """
     aliases = [workload.internal_host] if workload.port is not None and workload.internal_host else None
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)
     return {
@@ -65,11 +69,11 @@ def container(client: APIClient, workload: Workload, address: str) -> dict[str, 
         # The spec's healthcheck is the only gate.
         "healthcheck": {"test": ["NONE"]},
         "networking_config": client.create_networking_config({NETWORK: endpoint}),  # type: ignore[arg-type]
-        "host_config": _host(client, workload),
+        "host_config": _host(client, workload, gateway),
     }
 
 
-def _host(client: APIClient, workload: Workload) -> dict[str, Any]:
+def _host(client: APIClient, workload: Workload, gateway: str) -> dict[str, Any]:
     return client.create_host_config(
         cap_drop=list(DROPPED),
         security_opt=["no-new-privileges:true"],
@@ -78,6 +82,7 @@ def _host(client: APIClient, workload: Workload) -> dict[str, Any]:
         memswap_limit=workload.memory,
         nano_cpus=int(workload.cpus * 1_000_000_000) if workload.cpus is not None else None,
         network_mode=NETWORK,
+        extra_hosts={HOST: gateway} if workload.services else None,
         ipc_mode="private",
         init=not _has_an_init(client, workload),
         mounts=mounted(workload.mounts),

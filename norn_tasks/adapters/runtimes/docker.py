@@ -21,6 +21,7 @@ from norn_tasks.adapters.runtimes.hardening import RunImage
 from norn_tasks.adapters.runtimes.revocation import Revocation
 from norn_tasks.domain.errors import Conflict, LeaseLost, NotFound, ReleaseGone
 from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, Watch
 
 _REMEMBERED = 1000
@@ -89,7 +90,8 @@ class DockerRuntime:
             return self._created(run, watch)
 
     def _created(self, run: Run, watch: Watch) -> str:
-        hosts = dict.fromkeys(self._names(), self._gateway) if run.network != "none" else {}
+        names = (*self._names(), *((HOST,) if run.services else ()))
+        hosts = dict.fromkeys(names, self._gateway) if run.network != "none" else {}
 
         def create(client: APIClient) -> str:
             image = self._image(client, run.image)

@@ -28,7 +28,7 @@ REFUSED: dict[Path, tuple[str, str]] = {
     ),
     ("services", "redis"): (
         "there is no such field",
-        "services.kv is planned; until then run Redis as an app with a volume",
+        "write services.kv with a namespace; it is a Valkey, which speaks the same protocol",
     ),
     ("cron",): ("there is no such field", "make an app with role: cron and a schedule"),
     ("suspend",): ("there is no such field", "norn cron pause stops the schedule; deploy: false turns it off"),

@@ -54,7 +54,7 @@ LATER: tuple[Later, ...] = (
     ),
 )
 
-_SERVICES = "shared services are not there yet; its step is skipped"
+_STORES = "object stores are not there yet; forge and deploy refuse it"
 _WARM = "warm containers are not there yet; each call starts a container of its own"
 _PUSHES = "webhooks are not there yet; deploy with `norn deploy`"
 _NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
@@ -65,11 +65,8 @@ def _lost_by_a_shell(spec: Infraspec) -> bool:
 
 
 SKIPPED: tuple[Skipped, ...] = (
+    Skipped("services.storage", lambda s: s.services.storage is not None, _STORES),
     Skipped("env", _lost_by_a_shell, _NOT_PASSED_ON),
-    Skipped("services.postgres", lambda s: s.services.postgres is not None, _SERVICES),
-    Skipped("services.kv", lambda s: s.services.kv is not None, _SERVICES),
-    Skipped("services.events", lambda s: s.services.events is not None, _SERVICES),
-    Skipped("services.storage", lambda s: s.services.storage is not None, _SERVICES),
     Skipped(
         "volumes[].size",
         lambda s: any(volume.size is not None for volume in s.volumes),

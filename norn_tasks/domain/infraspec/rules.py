@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.words import Role, RuntimeName
+from norn_tasks.domain.infraspec.words import Network, Role, RuntimeName
 from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
+from norn_tasks.domain.services import ServiceKind
 from norn_tasks.domain.wording import shown
 
 
@@ -127,6 +128,28 @@ def _one_source_per_variable(spec: Infraspec) -> Iterator[Finding]:
             yield Finding(("secrets", place), f"{name} is set in env too", "keep it in one of the two")
 
 
+def _services_are_reached(spec: Infraspec) -> Iterator[Finding]:
+    if spec.network is not Network.NONE:
+        return
+    for grant in spec.services.grants():
+        hint = "take one of the two out: without a network no container reaches a service"
+        at: Path = ("services", grant.kind)
+        yield Finding(at, "network is none", hint, At.KEY, given=(("network",),))
+
+
+def _services_have_their_variables(spec: Infraspec) -> Iterator[Finding]:
+    services = spec.services
+    kinds = {grant.kind.variable: grant.kind for grant in services.grants()}
+    plain = {"KV_PREFIX": ServiceKind.KV, "EVENTS_TOPICS": ServiceKind.EVENTS}
+    owners = kinds | {name: plain[name] for name in services.variables()}
+    places: list[tuple[Path, str]] = [(("env", name), name) for name in spec.env]
+    places += [(("secrets", place), name) for place, name in enumerate(spec.secrets)]
+    for at, name in places:
+        if name in owners:
+            hint = f"take it out; an app with a server of its own leaves services.{owners[name]} out instead"
+            yield Finding(at, f"{name} is set by services.{owners[name]}", hint, At.KEY)
+
+
 _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _stage_has_a_test,
     _image_is_not_built,
@@ -138,4 +161,6 @@ _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _volumes_are_dockers,
     _nothing_is_listed_twice,
     _one_source_per_variable,
+    _services_are_reached,
+    _services_have_their_variables,
 )

@@ -14,6 +14,7 @@ from norn_tasks.domain.infraspec import statuses
 from norn_tasks.domain.infraspec.amounts import Cores, Memory, Seconds
 from norn_tasks.domain.infraspec.kinds import CommandText, Flag, OneOf, Text, Whole
 from norn_tasks.domain.infraspec.words import Auth, FunctionTrigger, Record, Response
+from norn_tasks.domain.services import Grant, ServiceKind
 from norn_tasks.domain.wording import shown
 
 MIB = 2**20
@@ -141,6 +142,24 @@ class Services(Section):
     """Event topics."""
     storage: Storage | None = None
     """An object-store bucket."""
+
+    def grants(self) -> tuple[Grant, ...]:
+        """Returns what the app may use of each server."""
+        named = (
+            (ServiceKind.POSTGRES, (self.postgres.database,) if self.postgres else ()),
+            (ServiceKind.KV, (self.kv.namespace,) if self.kv else ()),
+            (ServiceKind.EVENTS, self.events.topics if self.events else ()),
+        )
+        return tuple(Grant(kind, names) for kind, names in named if names)
+
+    def credentials(self) -> tuple[str, ...]:
+        """Returns the names of the variables that hold a credential."""
+        return tuple(grant.kind.variable for grant in self.grants())
+
+    def variables(self) -> dict[str, str]:
+        """Returns the variables beside the credentials: the prefix of the app's keys, and its topics."""
+        prefix = {"KV_PREFIX": f"{self.kv.namespace}:"} if self.kv else {}
+        return prefix | ({"EVENTS_TOPICS": ",".join(self.events.topics)} if self.events else {})
 
 
 class Migrations(Section):

@@ -176,6 +176,9 @@ class RestartJobRequest(ReplicasJobRequest):
 
     kind = JobKind.RESTART
 
+    rotate: bool | None = None
+    """The app gets new passwords for its services first; one without replicas gets nothing else."""
+
 
 @dataclass(frozen=True)
 class ScaleJobRequest(ReplicasJobRequest):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobState, Problem
 from norn_tasks.domain.jobs.writes import Write
+from norn_tasks.domain.secret import Sealed
 
 
 class Resume(StrEnum):
@@ -59,6 +60,8 @@ class Learned:
     """A note for people."""
     skipped: bool = False
     """There was nothing to do, and the note says why."""
+    sealed: tuple[Sealed, ...] | None = None
+    """The app's secrets as they are now, if the step has changed them."""
     failed: Problem | None = None
     """The step did its work and learned that the job has failed, as by a run that exits 1."""
 

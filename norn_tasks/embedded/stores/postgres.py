@@ -77,14 +77,21 @@ def choose(servers: Iterable[PostgresInstallation], where: DataPaths) -> Postgre
     )
 
 
-def initialise(server: PostgresInstallation, where: DataPaths, account: Account) -> None:
-    """Makes the cluster with Norn's role and database, atomically. Raises NotStarted."""
+def initialise(
+    server: PostgresInstallation,
+    where: DataPaths,
+    account: Account,
+    *,
+    statements: str = _FIRST_STATEMENTS,
+    locale: str = "C",
+) -> None:
+    """Makes the cluster and runs its first statements, atomically. Raises NotStarted."""
     unborn = where.postgres.with_suffix(".new")
     shutil.rmtree(unborn, ignore_errors=True)
     account.own_directory(unborn)
-    initdb = (server.bin / "initdb", "-D", unborn, "-U", "postgres", "-E", "UTF8", "--locale=C")
+    initdb = (server.bin / "initdb", "-D", unborn, "-U", "postgres", "-E", "UTF8", f"--locale={locale}")
     _must(account.run([*initdb, "--auth-local=trust", "--auth-host=reject"]))
-    _must(account.run([server.postgres, "--single", "-D", unborn, "postgres"], text=_FIRST_STATEMENTS))
+    _must(account.run([server.postgres, "--single", "-D", unborn, "postgres"], text=statements))
     unborn.rename(where.postgres)
 
 

@@ -1,9 +1,9 @@
 """The supervisor's configuration file.
 
-Two groups: `stores` starts with the supervisor, `norn` when the stores are ready; they are stopped in
-reverse order, each group as a whole. When the supervisor itself dies, the kernel signals each process
-(`setpriv --pdeathsig`; forks ask for that themselves), so that none is left over. The file holds no secret: processes
-get them in the environment.
+Three groups: `stores` starts with the supervisor, `norn` when the stores are ready, and `services`, the servers of
+apps, when an app needs them. Norn is stopped before the other two, each group as a whole. When the supervisor itself
+dies, the kernel signals each process (`setpriv --pdeathsig`; forks ask for that themselves), so that none is left over.
+The file holds no secret: processes get them in the environment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from configparser import RawConfigParser
 from norn_tasks.embedded.paths import DataPaths
 from norn_tasks.embedded.supervision.program import SupervisedProgram, runs_module
 
-STORES, NORN = "stores", "norn"
+STORES, NORN, SERVICES = "stores", "norn", "services"
 """The groups."""
 
 EVER = 1_000_000
@@ -34,7 +34,7 @@ def configure(where: DataPaths, groups: Mapping[str, Sequence[SupervisedProgram]
     for group, programs in groups.items():
         if programs:
             members = ",".join(program.name for program in programs)
-            file.read_dict({f"group:{group}": {"programs": members, "priority": 1 if group == STORES else 10}})
+            file.read_dict({f"group:{group}": {"programs": members, "priority": 10 if group == NORN else 1}})
             file.read_dict({f"program:{program.name}": _program(program, where, group) for program in programs})
     where.configuration.unlink(missing_ok=True)
     where.configuration.touch(mode=0o600)
@@ -66,7 +66,7 @@ def _program(program: SupervisedProgram, where: DataPaths, group: str) -> dict[s
     return {
         "command": shlex.join((*_leash(program), *program.argv)).replace("%", "%%"),
         "directory": program.directory,
-        "autostart": str(group == STORES).lower(),
+        "autostart": str(group == STORES or program.at_once).lower(),
         "autorestart": "true",
         "startsecs": 2,
         "startretries": EVER,

@@ -21,6 +21,8 @@ class SupervisedProgram:
     user: str = ""
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    at_once: bool = False
+    """It starts with the supervisor, as the stores do, whatever its group."""
 
 
 def runs_module(argv: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from norn_tasks.embedded.errors import NotRunning, NotStarted
 from norn_tasks.embedded.paths import DataPaths
-from norn_tasks.embedded.supervision.configuration import STORES
+from norn_tasks.embedded.supervision.configuration import SERVICES, STORES
 
 SUPERVISE = "norn_tasks.embedded.supervision.supervise"
 """The module that is the supervisor; its forks have its command line."""
@@ -57,8 +57,9 @@ class Control:
         return True
 
     def processes(self) -> tuple[Process, ...]:
-        """Returns all processes, stores first."""
-        rows = self._ask("getAllProcessInfo")
+        """Returns all processes, stores first; a server of apps is one once it was started."""
+        asked = self._ask("getAllProcessInfo")
+        rows = [row for row in asked if row["group"] != SERVICES or row["statename"] != "STOPPED"]
         found = (Process(row["name"], row["statename"], row["pid"], row["start"], row["now"]) for row in rows)
         order = {row["name"]: (row["group"] != STORES, row["name"]) for row in rows}
         return tuple(sorted(found, key=lambda process: order[process.name]))

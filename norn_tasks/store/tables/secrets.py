@@ -1,10 +1,10 @@
-"""The secrets of apps."""
+"""The secrets of apps, and the parts of shared services that they were given."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import PrimaryKeyConstraint
+from sqlalchemy import Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.database.columns import NOW, Base
@@ -22,3 +22,19 @@ class SecretRow(Base):
     set_by: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     retired_at: Mapped[datetime | None]
+
+
+class ServicePartRow(Base):
+    """A database, a namespace or a topic that an app was given; reserved before it is made."""
+
+    __tablename__ = "service_parts"
+    __table_args__ = (
+        PrimaryKeyConstraint("kind", "name", "app"),
+        Index("service_parts_owner", "kind", "name", unique=True, postgresql_where=text("kind <> 'events'")),
+        Index("service_parts_app", "app"),
+    )
+    kind: Mapped[str]
+    name: Mapped[str]
+    app: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    made_at: Mapped[datetime | None]

@@ -27,16 +27,16 @@ async function readJson(request) {
 }
 
 async function showMail(outbox, id, response) {
-  const mail = outbox.find(id);
+  const mail = await outbox.find(id);
   response.writeHead(200, { "Content-Type": "message/rfc822" });
   response.end(mail.raw);
 }
 
 const routes = [
   ["GET", /^\/health$/, (outbox, _, request, response) => answer(response, 200, { status: "ok" })],
-  ["GET", /^\/$/, (outbox, _, request, response) =>
-    answer(response, 200, { app: "mail-agent", host: hostname(), outbox: "in memory", messages: outbox.list().length })],
-  ["GET", /^\/messages$/, (outbox, _, request, response) => answer(response, 200, outbox.list())],
+  ["GET", /^\/$/, async (outbox, _, request, response) =>
+    answer(response, 200, { app: "mail-agent", host: hostname(), outbox: outbox.place, messages: (await outbox.list()).length })],
+  ["GET", /^\/messages$/, async (outbox, _, request, response) => answer(response, 200, await outbox.list())],
   ["POST", /^\/messages$/, async (outbox, _, request, response) => answer(response, 201, await outbox.write(await readJson(request)))],
   ["GET", /^\/messages\/([\w-]+)$/, (outbox, [, id], request, response) => showMail(outbox, id, response)],
 ];

@@ -1,9 +1,10 @@
-// Writes messages as mail (RFC 5322) and keeps the newest of them in memory.
+// Writes messages as mail (RFC 5322) and keeps them in a store.
 import { randomUUID } from "node:crypto";
 
 import nodemailer from "nodemailer";
 
-const KEPT = 100;
+import { storeAt } from "./stores.js";
+
 const ADDRESS = /^[^\s@<>,;]+@[^\s@<>,;]+$/;
 
 /** A request that cannot be met, with the HTTP status that says why. */
@@ -23,11 +24,16 @@ function check({ to, subject, text }) {
 }
 
 export class Outbox {
-  #mails = new Map();
+  #store;
   #writer = nodemailer.createTransport({ streamTransport: true, buffer: true, disableFileAccess: true, disableUrlAccess: true });
 
-  constructor(from) {
+  constructor(from, store = storeAt()) {
     this.from = from;
+    this.#store = store;
+  }
+
+  get place() {
+    return this.#store.place;
   }
 
   /** Writes one mail and returns its id, address, subject and size in bytes. */
@@ -35,17 +41,16 @@ export class Outbox {
     const { to, subject, text } = check(Object(message));
     const { message: raw } = await this.#writer.sendMail({ from: this.from, to, subject, text });
     const mail = { id: randomUUID(), to, subject, bytes: raw.length, raw };
-    this.#mails.set(mail.id, mail);
-    if (this.#mails.size > KEPT) this.#mails.delete(this.#mails.keys().next().value);
+    await this.#store.keep(mail);
     return this.#summary(mail);
   }
 
-  list() {
-    return [...this.#mails.values()].map(this.#summary);
+  async list() {
+    return (await this.#store.all()).map(this.#summary);
   }
 
-  find(id) {
-    const mail = this.#mails.get(id);
+  async find(id) {
+    const mail = await this.#store.find(id);
     if (!mail) throw new Refused(404, `there is no message ${id}`);
     return mail;
   }

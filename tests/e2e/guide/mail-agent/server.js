@@ -3,9 +3,10 @@ import { createServer } from "node:http";
 
 import { agent } from "./agent.js";
 import { Outbox } from "./outbox.js";
+import { storeAt } from "./stores.js";
 
 const port = 80;
-const server = createServer(agent(new Outbox(process.env.MAIL_FROM ?? "mail-agent@example.com")));
+const server = createServer(agent(new Outbox(process.env.MAIL_FROM ?? "mail-agent@example.com", storeAt(process.env.DATABASE_URL))));
 
 // A process 1 without handlers of its own never sees a SIGTERM.
 for (const signal of ["SIGTERM", "SIGINT"]) {

@@ -1,5 +1,5 @@
 // Command queue-processor is a worker: it takes one job after the other until it is told to stop.
-// It makes its jobs itself: each is a number to be split into its prime factors.
+// Each is a number to be split into its prime factors. It comes from a topic, or without topics is of its own making.
 package main
 
 import (
@@ -22,8 +22,14 @@ func main() {
 	defer stop()
 
 	host, _ := os.Hostname()
-	logger.Printf("queue-processor starts in %s, with jobs of its own making, one every %s", host, pause)
-	done := work(ctx, logger, pause)
+	var done int
+	if os.Getenv("EVENTS_URL") != "" {
+		logger.Printf("queue-processor starts in %s, with jobs of the topics %s", host, os.Getenv("EVENTS_TOPICS"))
+		done = workOnTopics(ctx, logger, host)
+	} else {
+		logger.Printf("queue-processor starts in %s, with jobs of its own making, one every %s", host, pause)
+		done = work(ctx, logger, pause)
+	}
 	logger.Printf("queue-processor ends after %d jobs", done)
 }
 

@@ -1,0 +1,1 @@
+"""Commands about the databases, keys and topics of apps."""

@@ -1,0 +1,7 @@
+"""The servers of apps: PostgreSQL for databases, Valkey or Redis for keys and topics."""
+
+from norn_tasks.adapters.services.local import LocalServer
+from norn_tasks.adapters.services.server import GivenServer, Server
+from norn_tasks.adapters.services.shared import SharedServers
+
+__all__ = ["GivenServer", "LocalServer", "Server", "SharedServers", "postgres", "valkey"]

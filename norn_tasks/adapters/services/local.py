@@ -1,0 +1,92 @@
+"""A server that `norn up` runs for apps beside its own stores; it is started when the first app needs it.
+
+`norn up` leaves an offer in the data directory: the kinds of server that it can start, and the socket of the supervisor
+that does so. A server leaves a note beside the offer when it starts, with its socket and its port.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import xmlrpc.client
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters.services.server import ServerAccess, no_server
+from norn_tasks.domain.errors import ServiceDown
+from norn_tasks.domain.services import HOST
+from norn_tasks.ports import Stop
+
+OFFER = "offer.json"
+GROUP = "services"
+"""The group of the supervisor that has the servers."""
+START_SECONDS = 90.0
+_LOOK_SECONDS = 0.2
+
+
+class LocalServer:
+    """The server `name` of the data directory's `directory`; `answers` tries the URL of one that runs."""
+
+    def __init__(self, directory: Path, name: str, what: str, setting: str, answers: Callable[[str], bool]) -> None:
+        self._directory, self._name = directory, name
+        self._what, self._setting = what, setting
+        self._answers = answers
+
+    def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
+        """Returns the way to the server, which is started if it does not run."""
+        if apart:
+            raise no_server(self._what, self._setting, " on Kubernetes")
+        offer = _read(self._directory / OFFER)
+        if self._name not in offer.get("servers", ()):
+            raise no_server(self._what, self._setting)
+        found = self._running()
+        if found is None:
+            _start(str(offer["control"]), f"{GROUP}:services-{self._name}")
+            found = self._awaited(stop)
+        return found
+
+    def _running(self) -> ServerAccess | None:
+        note = _read(self._directory / f"{self._name}.json")
+        if not note or not self._answers(str(note["url"])):
+            return None
+        return ServerAccess(str(note["url"]), str(note["scheme"]), f"{HOST}:{note['port']}")
+
+    def _awaited(self, stop: Stop) -> ServerAccess:
+        deadline = time.monotonic() + START_SECONDS
+        while (found := self._running()) is None:
+            if time.monotonic() > deadline:
+                raise ServiceDown(
+                    f"the {self._what} for apps did not start within {START_SECONDS:g} s",
+                    hint=f"norn logs --server services-{self._name}",
+                )
+            stop.wait(_LOOK_SECONDS)
+            stop.check()
+        return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _start(socket: str, process: str) -> None:
+    """Asks the supervisor to start a process; one that runs already is left to it."""
+    # Only a worker that norn up started has this library.
+    from supervisor.xmlrpc import SupervisorTransport
+
+    transport = SupervisorTransport(None, None, f"unix://{socket}")
+    calls = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+    try:
+        with suppress(xmlrpc.client.Fault):
+            # A fault: it is being started. The wait for it says whether that goes well.
+            calls.supervisor.startProcess(process, False)
+    except (OSError, http.client.HTTPException) as error:
+        raise ServiceDown(f"the supervisor of norn up does not answer: {error}", hint="norn up") from error
+    finally:
+        transport.close()

@@ -1,0 +1,119 @@
+"""Databases of apps on one PostgreSQL: a role for each app, which owns its databases and may enter no other one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extensions import encrypt_password
+
+from norn_tasks.domain.errors import ServiceDown, ServiceTaken, StepFailed
+from norn_tasks.domain.secret import Secret
+
+CONNECTIONS = 20
+"""The connections that an app may have open at once."""
+_CONNECT_SECONDS, _STATEMENT_SECONDS = 5, 60
+
+
+def answers(url: str) -> bool:
+    """Returns True if the server takes connections."""
+    try:
+        psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS).close()
+    except psycopg2.Error:
+        return False
+    return True
+
+
+def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> None:
+    """Makes role and databases if they are missing, and lets only this password log in."""
+    with _cursor(url) as cursor:
+        _role(cursor, role, password)
+        for database in databases:
+            _database(cursor, role, database)
+
+
+def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> None:
+    """Drops the databases of the role with all that is in them, and the role with the `last` ones."""
+    with _cursor(url) as cursor:
+        for database in databases:
+            if _owner(cursor, database) == role:
+                cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        if last and _exists(cursor, role):
+            try:
+                cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+            except errors.DependentObjectsStillExist:
+                # A database of an earlier spec is still its own; it can no longer log in.
+                cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
+
+
+def _role(cursor: Any, role: str, password: Secret) -> None:
+    # The server gets what the password is checked with, so that its log cannot show the password itself.
+    verifier = encrypt_password(password.reveal(), role, scope=cursor.connection, algorithm="scram-sha-256")
+    name, limit = sql.Identifier(role), sql.Literal(CONNECTIONS)
+    if not _exists(cursor, role):
+        with suppress(errors.DuplicateObject):
+            cursor.execute(sql.SQL("CREATE ROLE {}").format(name))
+    rights = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION" if _is_superuser(cursor) else "LOGIN"
+    change = sql.SQL("ALTER ROLE {} " + rights + " CONNECTION LIMIT {} PASSWORD {}")
+    cursor.execute(change.format(name, limit, sql.Literal(verifier)))
+
+
+def _database(cursor: Any, role: str, database: str) -> None:
+    name, owner = sql.Identifier(database), sql.Identifier(role)
+    found = _owner(cursor, database)
+    if found is None:
+        if not _is_superuser(cursor):
+            cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
+        cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(name, owner))
+    elif found != role:
+        raise ServiceTaken(
+            f"services.postgres.database: {database} is there already and belongs to the role {found}",
+            hint="name another database; Norn uses none that it did not make",
+        )
+    cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+
+
+def _exists(cursor: Any, role: str) -> bool:
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    return cursor.fetchone() is not None
+
+
+def _owner(cursor: Any, database: str) -> str | None:
+    cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (database,))
+    found = cursor.fetchone()
+    return None if found is None else str(found[0])
+
+
+def _is_superuser(cursor: Any) -> bool:
+    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def _cursor(url: str) -> Iterator[Any]:
+    """Yields a cursor whose statements commit one by one; raises ServiceDown, or StepFailed for a refusal."""
+    try:
+        connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS, application_name="norn")
+    except psycopg2.Error as error:
+        raise ServiceDown(f"the PostgreSQL for apps does not answer: {_said(error)}", hint=_HINT) from error
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
+            yield cursor
+    except psycopg2.OperationalError as error:
+        raise ServiceDown(f"the PostgreSQL for apps gave up: {_said(error)}", hint=_HINT) from error
+    except psycopg2.Error as error:
+        raise StepFailed(f"the PostgreSQL for apps refuses: {_said(error)}", hint=_HINT) from error
+    finally:
+        connection.close()
+
+
+_HINT = "norn doctor; docs/services.md says what the role of NORN_SERVICES_POSTGRES_URL needs"
+
+
+def _said(error: psycopg2.Error) -> str:
+    return " ".join(str(error).split())[:300]

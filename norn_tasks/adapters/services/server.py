@@ -1,0 +1,57 @@
+"""A server of apps: its address for workers, who manage it, and its address for apps, who use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from norn_tasks.domain.errors import NoService
+from norn_tasks.ports import Stop
+
+
+@dataclass(frozen=True)
+class ServerAccess:
+    """The way to a server that answers, or that an operator named."""
+
+    url: str
+    """The URL for workers, with the role that may make others."""
+    scheme: str
+    """The scheme of the URLs for apps."""
+    seen: str
+    """The address for apps, host:port."""
+    query: str = ""
+    """The query of the URLs for apps, such as sslmode=require."""
+
+
+class Server(Protocol):
+    """A server of apps, which may have to be started first."""
+
+    def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
+        """Returns the way to it; starts it if that is ours to do. Raises NoService, ServiceDown."""
+
+
+_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379}
+
+
+@dataclass(frozen=True)
+class GivenServer:
+    """A server of the operator's. `seen`: its address for apps; empty: that of the URL."""
+
+    url: str
+    seen: str = ""
+
+    def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
+        """Returns what the settings say."""
+        parts = urlsplit(self.url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return ServerAccess(self.url, parts.scheme, self.seen or f"{host}:{port}", parts.query)
+
+
+def no_server(what: str, setting: str, why: str = "") -> NoService:
+    """Returns the error of an app that asks for a server that is not there."""
+    return NoService(
+        f"this Norn has no {what} for apps{why}",
+        hint=f"name one in {setting}; docs/services.md says what Norn needs there",
+    )

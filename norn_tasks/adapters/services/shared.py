@@ -1,0 +1,64 @@
+"""The shared services of apps, on the servers of three kinds."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.services import postgres, valkey
+from norn_tasks.adapters.services.server import Server
+from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
+from norn_tasks.ports import Stop
+
+T = TypeVar("T")
+_PASSWORD_BYTES = 24
+
+
+class SharedServers:
+    """Implements `ports.SharedServices` for the control plane `instance`."""
+
+    def __init__(self, servers: Mapping[ServiceKind, Server], instance: str) -> None:
+        self._servers, self._instance = servers, instance
+
+    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+        """Returns the URL with which the app reaches its parts."""
+        role = role_of(app, grant.kind, self._instance)
+        access = self._servers[grant.kind].access(stop, apart=apart)
+        password = password_in(known, role) if known is not None else None
+        password = password or Secret(secrets.token_urlsafe(_PASSWORD_BYTES))
+        path = grant.names[0] if grant.kind is ServiceKind.POSTGRES else ""
+        return credential(access.scheme, role, password, access.seen, path, access.query)
+
+    def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
+        """Makes the parts, and lets the credential use them."""
+        role = role_of(app, grant.kind, self._instance)
+        password = password_in(credential, role)
+        assert password is not None, "a credential of another role"
+        url = self._url(grant.kind, stop)
+        work = {
+            ServiceKind.POSTGRES: lambda: postgres.make(url, role, password, grant.names),
+            ServiceKind.KV: lambda: valkey.allow_keys(url, role, password, grant.names),
+            ServiceKind.EVENTS: lambda: valkey.allow_topics(url, role, password, grant.names),
+        }
+        _promptly(work[grant.kind], stop)
+
+    def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
+        """Removes the parts with their data."""
+        role, url = role_of(app, grant.kind, self._instance), self._url(grant.kind, stop)
+        work = {
+            ServiceKind.POSTGRES: lambda: postgres.remove(url, role, grant.names, last=last),
+            ServiceKind.KV: lambda: valkey.remove_keys(url, role, grant.names, last=last),
+            ServiceKind.EVENTS: lambda: valkey.remove_topics(url, role, grant.names, last=last),
+        }
+        _promptly(work[grant.kind], stop)
+
+    def _url(self, kind: ServiceKind, stop: Stop) -> str:
+        return self._servers[kind].access(stop).url
+
+
+def _promptly(work: Callable[[], T], stop: Stop) -> T:
+    """Returns what the work returns; raises Stopped when the stop is set before its end, which is harmless."""
+    return timeouts.wait(timeouts.begin(work), stop)

@@ -1,0 +1,116 @@
+"""Keys and topics of apps on one Valkey or Redis: an ACL user for each app and kind, which sees its own keys only.
+
+A user's rights are listed, so that a command of a later version is closed until it is named here. Commands that list
+keys or users of others, such as SCAN and PUBSUB CHANNELS, have no pattern of keys and are therefore left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import redis
+
+from norn_tasks.domain.errors import ServiceDown, StepFailed
+from norn_tasks.domain.secret import Secret
+
+_SECONDS = 5
+_BATCH = 1000
+_CLOSED = ("-@admin", "-@dangerous", "-scan", "-randomkey", "-dbsize", "-pubsub", "-function", "-fcall", "-fcall_ro")
+_KEYS = (
+    "+@string", "+@hash", "+@list", "+@set", "+@sortedset", "+@stream", "+@bitmap", "+@hyperloglog", "+@geo",
+    "+@keyspace", "+@connection", "+@transaction", "+@scripting", "+@pubsub", *_CLOSED, "-script|flush",
+    "-script|kill", "+info",
+)  # fmt: skip
+"""The rights on a namespace; clients ask INFO for the version, and it names no key."""
+_TOPICS = ("+@stream", "+@connection", "+@transaction", "+exists", "+type", *_CLOSED, "+info")
+
+
+def answers(url: str) -> bool:
+    """Returns True if the server takes commands."""
+    try:
+        with _client(url) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def allow_keys(url: str, user: str, password: Secret, namespaces: tuple[str, ...]) -> None:
+    """Lets a user work with the keys and channels of namespaces, with this password alone."""
+    patterns = [rule for name in namespaces for rule in (f"~{name}:*", f"&{name}:*")]
+    _allow(url, user, password, patterns, _KEYS)
+
+
+def allow_topics(url: str, user: str, password: Secret, topics: tuple[str, ...]) -> None:
+    """Lets a user work with the streams of topics, with this password alone."""
+    _allow(url, user, password, [f"~{topic}" for topic in topics], _TOPICS)
+
+
+def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool) -> None:
+    """Deletes all keys of namespaces, and the user with the `last` ones."""
+    with _asked(url) as client:
+        for name in namespaces:
+            for keys in _batches(client, f"{name}:*"):
+                client.unlink(*keys)
+        _forget(client, user, last=last)
+
+
+def remove_topics(url: str, user: str, topics: tuple[str, ...], *, last: bool) -> None:
+    """Deletes the streams of topics, and the user with the `last` ones."""
+    with _asked(url) as client:
+        if topics:
+            client.unlink(*topics)
+        _forget(client, user, last=last)
+
+
+def _allow(url: str, user: str, password: Secret, patterns: list[str], rights: tuple[str, ...]) -> None:
+    with _asked(url) as client:
+        rules = ["reset", "on", f">{password.reveal()}", *patterns, *rights]
+        client.execute_command("ACL SETUSER", user, *rules)
+        _keep_users(client)
+
+
+def _forget(client: Any, user: str, *, last: bool) -> None:
+    if last:
+        client.execute_command("ACL DELUSER", user)
+        _keep_users(client)
+
+
+def _keep_users(client: Any) -> None:
+    """Writes the users to the server's disk; a server without a file of users keeps them in its configuration."""
+    try:
+        client.execute_command("ACL SAVE")
+    except redis.ResponseError:
+        with suppress(redis.ResponseError):
+            client.execute_command("CONFIG REWRITE")
+
+
+def _batches(client: Any, pattern: str) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    for key in client.scan_iter(match=pattern, count=_BATCH):
+        batch.append(key)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _asked(url: str) -> Iterator[Any]:
+    """Yields a client; raises ServiceDown, or StepFailed for a refusal, neither of which quotes a command."""
+    try:
+        with _client(url) as client:
+            yield client
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise ServiceDown(f"the key-value server for apps does not answer: {error}", hint=_HINT) from error
+    except redis.RedisError as error:
+        raise StepFailed(f"the key-value server for apps refuses: {error}", hint=_HINT) from error
+
+
+def _client(url: str) -> Any:
+    return redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+
+
+_HINT = "norn doctor; docs/services.md says what the user of NORN_SERVICES_KV_URL needs"

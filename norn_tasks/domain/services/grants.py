@@ -1,0 +1,108 @@
+"""Shared services as an app uses them: a database, a namespace of keys, topics of events, each with a credential.
+
+A grant is a part of a server that one app may use. Its credential is the URL of the server with a role and a password
+of the app; it is kept as a secret of the app under a name that the spec may not use otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import quote, unquote, urlsplit
+
+from norn_tasks.domain.secret import Secret
+
+HOST = "norn-services"
+"""The name under which containers find the servers that Norn runs itself."""
+
+
+class ServiceKind(StrEnum):
+    """A kind of shared service."""
+
+    POSTGRES = "postgres"
+    KV = "kv"
+    EVENTS = "events"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that has the URL of the server with the credential."""
+        return {"postgres": "DATABASE_URL", "kv": "KV_URL", "events": "EVENTS_URL"}[self]
+
+    @property
+    def thing(self) -> str:
+        """The noun for one of its parts."""
+        return {"postgres": "database", "kv": "namespace", "events": "topic"}[self]
+
+    @property
+    def field(self) -> str:
+        """The field of the spec that names its parts."""
+        return {"postgres": "database", "kv": "namespace", "events": "topics"}[self]
+
+    @property
+    def shared(self) -> bool:
+        """True when several apps may name the same part."""
+        return self is ServiceKind.EVENTS
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The parts of one server that an app may use."""
+
+    kind: ServiceKind
+    """The kind of service."""
+    names: tuple[str, ...]
+    """One database, one namespace, or the topics."""
+
+    @property
+    def described(self) -> str:
+        """The parts in words."""
+        word = self.kind.thing if len(self.names) == 1 else f"{self.kind.thing}s"
+        return f"{word} {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class GrantedPart:
+    """A part of a server that an app has been given."""
+
+    app: str
+    """The app."""
+    kind: ServiceKind
+    """The kind of service."""
+    name: str
+    """The database, namespace or topic."""
+    since: datetime
+    """The moment at which the app reserved it."""
+    made: bool
+    """It exists on its server."""
+    named: bool
+    """The app's infraspec names it still."""
+
+
+def role_of(app: str, kind: ServiceKind, instance: str) -> str:
+    """Returns the name of the app's role or user on a server, which other control planes may use too."""
+    return f"norn-{instance}-{app}" if kind is ServiceKind.POSTGRES else f"norn-{instance}-{app}-{kind}"
+
+
+def credential(scheme: str, role: str, password: Secret, server: str, path: str = "", query: str = "") -> Secret:
+    """Returns the URL of a server with a role and its password; `server` is host:port."""
+    rest = f"/{quote(path, safe='')}" if path else ""
+    rest += f"?{query}" if query else ""
+    return Secret(f"{scheme}://{quote(role, safe='')}:{quote(password.reveal(), safe='')}@{server}{rest}")
+
+
+def password_in(url: Secret, role: str) -> Secret | None:
+    """Returns the password of a credential; None if it is not one of this role."""
+    try:
+        parts = urlsplit(url.reveal())
+    except ValueError:
+        return None
+    if parts.username is None or not parts.password or unquote(parts.username) != role:
+        return None
+    return Secret(unquote(parts.password))
+
+
+def described(grants: Sequence[Grant]) -> str:
+    """Returns several grants in words."""
+    return ", ".join(grant.described for grant in grants)

@@ -1,0 +1,75 @@
+"""The addresses at which the servers of apps listen: those of the machine on Norn's two bridges, and no other.
+
+Nobody beyond this machine and its containers has a way there, whatever its firewall allows.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import time
+from pathlib import Path
+
+from norn_tasks.domain.errors import NornError
+from norn_tasks.settings import Settings
+
+PREFERRED = {"postgres": 25432, "kv": 26379}
+"""Ports that no other program has by habit; another one is chosen where they are taken, and kept."""
+_PAUSE = 2.0
+
+
+def bridges(settings: Settings) -> tuple[str, ...]:
+    """Returns the addresses of the machine on the bridges, which are made if they are missing.
+
+    Waits for an engine that does not answer, and for a machine that does not have the addresses yet.
+    """
+    # It knows every adapter, and only a server that starts needs one.
+    from norn_tasks.wiring import bridge_addresses
+
+    while True:
+        try:
+            found = bridge_addresses(settings)
+        except NornError as error:
+            print(f"waiting for the engine: {error.sentence}", flush=True)
+        else:
+            missing = [each for each in found if _trouble(each, 0)]
+            if not missing:
+                return found
+            print(f"waiting: this machine does not have {', '.join(missing)}; is the engine another one?", flush=True)
+        time.sleep(_PAUSE)
+
+
+def port(server: str, addresses: tuple[str, ...], note: Path) -> int:
+    """Returns the server's port: that of its note, once it is free, else the preferred one, else any."""
+    try:
+        kept = int(json.loads(note.read_text())["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        preferred = PREFERRED[server]
+        return preferred if not any(_trouble(each, preferred) for each in addresses) else _any_port(addresses)
+    while any(_trouble(each, kept) for each in addresses):
+        print(f"waiting: the port {kept} is taken by another program, and apps know this one", flush=True)
+        time.sleep(_PAUSE)
+    return kept
+
+
+def _any_port(addresses: tuple[str, ...]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind((addresses[0], 0))
+            chosen = int(probe.getsockname()[1])
+        if not any(_trouble(each, chosen) for each in addresses):
+            return chosen
+
+
+def _trouble(address: str, number: int) -> bool:
+    """Returns True if a server could not listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, number))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+                raise
+            return True
+    return False

@@ -1,0 +1,69 @@
+"""The offer of `norn up` to its workers: the servers of apps that the supervisor can start, none of them needed yet.
+
+A server that was used before starts with the supervisor. The others cost nothing until an app asks for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.paths import DataPaths
+from norn_tasks.embedded.services.paths import ServicePaths, service_paths
+from norn_tasks.embedded.stores import broker, postgres
+from norn_tasks.embedded.supervision.program import SupervisedProgram
+from norn_tasks.settings import Settings
+
+SERVERS = ("postgres", "kv")
+_START = "norn_tasks.embedded.services.start"
+
+
+def programs(settings: Settings, where: DataPaths) -> tuple[SupervisedProgram, ...]:
+    """Returns the servers that this machine can run for apps, and leaves the offer where workers find it."""
+    paths = service_paths(where)
+    servers = tuple(name for name in SERVERS if _possible(name, settings, paths))
+    paths.data.mkdir(mode=0o700, exist_ok=True)
+    write_private(paths.offer, json.dumps({"control": str(where.control), "servers": servers}))
+    return tuple(_program(name, paths) for name in servers)
+
+
+def _possible(name: str, settings: Settings, paths: ServicePaths) -> bool:
+    """Returns True if the operator named no server of the kind, and its program is here."""
+    if name == "postgres":
+        return not settings.services_postgres_url and _found_postgres(paths)
+    return not settings.services_kv_url and _found_broker()
+
+
+def _found_postgres(paths: ServicePaths) -> bool:
+    try:
+        postgres.choose(postgres.found(), paths)
+    except NotStarted:
+        # Data of a version that is not installed: the server says so in its log when it starts.
+        return paths.postgres.exists()
+    return True
+
+
+def _found_broker() -> bool:
+    try:
+        broker.found()
+    except NotStarted:
+        return False
+    return True
+
+
+def _program(name: str, paths: ServicePaths) -> SupervisedProgram:
+    argv = (sys.executable, "-m", _START, name)
+    used = (paths.postgres if name == "postgres" else paths.users).exists()
+    signal, seconds = ("INT", 60) if name == "postgres" else ("TERM", 20)
+    return SupervisedProgram(f"services-{name}", argv, Path("/"), "", signal, seconds, at_once=used)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replaces a file by one that only we can read, as a whole."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+    part.replace(file)

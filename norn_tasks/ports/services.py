@@ -1,0 +1,55 @@
+"""Shared services: the servers that give apps databases, keys and topics, and the records of what they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.secret import Sealed, Secret
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
+from norn_tasks.ports.watch import Stop
+
+
+class SharedServices(Protocol):
+    """The servers of all kinds; each is started or reached when it is needed.
+
+    `apart`: the app runs on machines other than the engine's, so the servers that Norn runs itself are no use to it.
+    """
+
+    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+        """Returns the credential of an app: that of `known` with today's address, or without one a new password.
+
+        Changes nothing on the server. Raises NoService, ServiceDown.
+        """
+
+    def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
+        """Makes the parts that are missing and lets the credential, and no other, use them.
+
+        Raises ServiceTaken for a database that is not of this app, ServiceDown.
+        """
+
+    def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
+        """Removes the parts with their data, and with the `last` ones the app's role; missing parts are fine."""
+
+
+class ServiceRecords(Protocol):
+    """The records of what apps were given. Every change is fenced: it raises LeaseLost when the token has fallen."""
+
+    def reserve(self, app: str, grants: tuple[Grant, ...], fence: Fence) -> None:
+        """Reserves the parts for an app before they are made; raises ServiceTaken for one of another app."""
+
+    def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
+        """Seals and keeps credentials, each as the next version of a secret; returns all secrets of the app."""
+
+    def made(self, app: str, grant: Grant, fence: Fence) -> None:
+        """Notes that the parts exist."""
+
+    def of_app(self, app: str) -> tuple[GrantedPart, ...]:
+        """Lists what the app has, also what its spec no longer names."""
+
+    def unshared(self, app: str, kind: ServiceKind) -> tuple[str, ...]:
+        """Returns the app's parts of this kind that no other app has."""
+
+    def forget(self, app: str, grant: Grant, fence: Fence) -> None:
+        """Removes the record of parts that are gone, and retires the credential for them."""

@@ -1,1 +1,0 @@
-"""Steps of features that this server does not have: every app skips them, with the reason."""

@@ -1,0 +1,97 @@
+"""Shared services of an app: reserved, made, and given to it as secrets; kept by teardown, removed when it purges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from norn_tasks.domain.errors import NoService
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.jobs.requests import TeardownJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.secret import Sealed, Secret, current
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, described
+from norn_tasks.steps.step import Step, StepContext
+
+
+class ProvisionServices(Step):
+    """Makes what the spec names of the shared services; `fresh`: with new passwords.
+
+    Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
+    dies in between leaves nothing that no row names, and the next one goes on with the same password.
+    """
+
+    name = "provision-services"
+
+    def __init__(self, *, fresh: bool = False) -> None:
+        self._fresh = fresh
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """Returns a reason for an app that asks for none."""
+        asked = spec.services.grants() or spec.services.storage
+        return None if asked else "no services asked for"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Returns the app's secrets as they are then, if a credential is new, with a note of what the app has."""
+        grants, app = context.spec.services.grants(), context.job.app
+        records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
+        known = {} if self._fresh else self._known(context, current(context.job.sealed))
+        _refuse_storage(context.spec)
+        records.reserve(app, grants, fence)
+        wanted = {grant: self._credential(context, grant, known) for grant in grants}
+        urls = {grant.kind.variable: url for grant, url in wanted.items()}
+        new = {name: url for name, url in urls.items() if not _same(url, known.get(name))}
+        sealed = records.keep(app, new, fence) if new else None
+        for grant, url in wanted.items():
+            context.tools.services.make(app, grant, url, stop)
+            records.made(app, grant, fence)
+        return Learned(sealed=sealed, note=described(grants))
+
+    def _known(self, context: StepContext, sealed: dict[str, Sealed]) -> dict[str, Secret]:
+        names = context.spec.services.credentials()
+        return {name: context.tools.vault.open(sealed[name]) for name in names if name in sealed}
+
+    def _credential(self, context: StepContext, grant: Grant, known: dict[str, Secret]) -> Secret:
+        cluster = context.tools.clusters.get(context.job.cluster or "")
+        apart = cluster is not None and cluster.engine is None
+        return context.tools.services.credential(
+            context.job.app, grant, known.get(grant.kind.variable), context.watch.stop, apart=apart
+        )
+
+
+def _refuse_storage(spec: Infraspec) -> None:
+    if spec.services.storage is not None:
+        raise NoService(
+            "services.storage: this Norn has no object store for apps",
+            hint="take it out, and name the keys of a bucket of your own in secrets",
+        )
+
+
+def _same(url: Secret, known: Secret | None) -> bool:
+    return known is not None and url.reveal() == known.reveal()
+
+
+class DeleteServices(Step):
+    """Says what of the shared services is kept, or with `--purge` removes it with its data."""
+
+    name = "delete-services"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes what is kept, or what is gone for good; a topic that another app has is kept."""
+        app, records = context.job.app, context.tools.records
+        grants = tuple(_grants(records.of_app(app)))
+        if not grants:
+            return None
+        if not context.job.request_as(TeardownJobRequest).purge:
+            return Learned(note=f"kept: {described(grants)}; --purge removes them")
+        for grant in grants:
+            mine = records.unshared(app, grant.kind)
+            context.tools.services.remove(app, Grant(grant.kind, mine), context.watch.stop, last=True)
+            records.forget(app, grant, context.watch.fence)
+        return Learned(note=f"removed: {described(grants)}")
+
+
+def _grants(parts: tuple[GrantedPart, ...]) -> Iterator[Grant]:
+    for kind in ServiceKind:
+        names = tuple(part.name for part in parts if part.kind is kind)
+        if names:
+            yield Grant(kind, names)

@@ -1,0 +1,80 @@
+"""The parts of shared services that apps were given: reserved before they are made, and kept until they are purged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.errors import ServiceTaken
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
+from norn_tasks.store.apps import registry
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.pages import AnyRow, Reach
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.tables import AppRow
+from norn_tasks.store.tables import ServicePartRow as Part
+
+
+def reserve(tx: Tx, app: str, grants: Iterable[Grant]) -> None:
+    """Reserves the parts for an app; raises ServiceTaken, which names the owner, for one that is another app's."""
+    for grant in grants:
+        for name in grant.names:
+            row = {"kind": str(grant.kind), "name": name, "app": app}
+            tx.execute(insert(Part).values(row).on_conflict_do_nothing())
+            if not grant.kind.shared:
+                _require_own(tx, app, grant.kind, name)
+
+
+def _require_own(tx: Tx, app: str, kind: ServiceKind, name: str) -> None:
+    owner = tx.scalar(select(Part.app).where(Part.kind == str(kind), Part.name == name))
+    if owner != app:
+        raise ServiceTaken(
+            f"services.{kind}.{kind.field}: {name} belongs to {owner}",
+            hint=f"name another {kind.thing}; norn teardown {owner} --purge removes that one with its data",
+        )
+
+
+def made(tx: Tx, app: str, grant: Grant) -> None:
+    """Notes that the parts exist on their server."""
+    same = (Part.app == app, Part.kind == str(grant.kind), Part.name.in_(grant.names), Part.made_at.is_(None))
+    tx.execute(update(Part).where(*same).values(made_at=NOW))
+
+
+def forget(tx: Tx, app: str, grant: Grant) -> None:
+    """Removes the rows of parts that are gone."""
+    tx.execute(delete(Part).where(Part.app == app, Part.kind == str(grant.kind), Part.name.in_(grant.names)))
+
+
+def of_app(tx: Tx, app: str) -> tuple[GrantedPart, ...]:
+    """Lists the parts of an app, also those that its spec no longer names."""
+    return listed(tx, frozenset({app}))
+
+
+def listed(tx: Tx, within: Reach) -> tuple[GrantedPart, ...]:
+    """Lists the parts of all apps that the caller may see."""
+    query = select(Part.app, Part.kind, Part.name, Part.at, Part.made_at, AppRow.written)
+    query = query.outerjoin(AppRow, AppRow.name == Part.app).order_by(Part.app, Part.kind, Part.name)
+    if within is not None:
+        query = query.where(Part.app.in_(within))
+    return tuple(
+        GrantedPart(row.app, ServiceKind(row.kind), row.name, row.at, row.made_at is not None, _named(row))
+        for row in tx.execute(query)
+    )
+
+
+def _named(row: AnyRow) -> bool:
+    grants = registry.spec_of(row.written).services.grants() if row.written is not None else ()
+    return any(grant.kind == row.kind and row.name in grant.names for grant in grants)
+
+
+_ALONE = text("""
+SELECT name FROM service_parts p WHERE app = :app AND kind = :kind
+   AND NOT EXISTS (SELECT 1 FROM service_parts o WHERE o.kind = p.kind AND o.name = p.name AND o.app <> p.app)
+ ORDER BY name""")
+
+
+def unshared(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
+    """Returns the app's parts of this kind that no other app has."""
+    return tuple(tx.execute(_ALONE, {"app": app, "kind": str(kind)}).scalars())

@@ -1,0 +1,75 @@
+"""The records of shared services: rows, and credentials that are sealed here as the API seals secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from norn_tasks import sealing
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.secret import Sealed, Secret
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
+from norn_tasks.store.apps import secrets, services
+from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
+from norn_tasks.store.replicas import rows
+
+BY = "norn"
+"""The one that sets the credentials."""
+
+
+@dataclass(frozen=True)
+class ServiceRecordTable:
+    """Implements `ports.ServiceRecords`. While PostgreSQL is away, a call is repeated for up to `patience` seconds."""
+
+    database: Database
+    patience: float = 0
+
+    def reserve(self, app: str, grants: tuple[Grant, ...], fence: Fence) -> None:
+        """Reserves the parts for an app."""
+        self._fenced(fence, lambda tx: services.reserve(tx, app, grants))
+
+    def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
+        """Seals and keeps credentials; returns all secrets of the app."""
+
+        def kept(tx: Tx) -> tuple[Sealed, ...]:
+            public = secrets.recipient(tx)
+            sealed = {name: sealing.seal(value.reveal(), public) for name, value in credentials.items()}
+            secrets.put(tx, app, sealed, actor=BY)
+            return secrets.sealed_of(tx, app)
+
+        return self._fenced(fence, kept)
+
+    def made(self, app: str, grant: Grant, fence: Fence) -> None:
+        """Notes that the parts exist."""
+        self._fenced(fence, lambda tx: services.made(tx, app, grant))
+
+    def of_app(self, app: str) -> tuple[GrantedPart, ...]:
+        """Lists what the app has."""
+        with self.database.transaction() as tx:
+            return services.of_app(tx, app)
+
+    def unshared(self, app: str, kind: ServiceKind) -> tuple[str, ...]:
+        """Returns the app's parts of this kind that no other app has."""
+        with self.database.transaction() as tx:
+            return services.unshared(tx, app, kind)
+
+    def forget(self, app: str, grant: Grant, fence: Fence) -> None:
+        """Removes the record of parts that are gone, and retires the credential for them."""
+
+        def forget(tx: Tx) -> None:
+            services.forget(tx, app, grant)
+            try:
+                secrets.unset(tx, app, grant.kind.variable, actor=BY)
+            except NotFound:
+                return
+
+        self._fenced(fence, forget)
+
+    def _fenced(self, fence: Fence, work: Callable[[Tx], T]) -> T:
+        def transaction() -> T:
+            with self.database.transaction() as tx:
+                rows.hold(tx, fence)
+                return work(tx)
+
+        return retry_while_down(transaction, self.patience)

@@ -1,0 +1,39 @@
+"""Shared services in memory: what was made for whom, and with which credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
+from norn_tasks.ports import Stop
+
+
+@dataclass
+class FakeServices:
+    """Implements `ports.SharedServices`."""
+
+    made: dict[tuple[str, ServiceKind], set[str]] = field(default_factory=dict)
+    credentials: dict[tuple[str, ServiceKind], str] = field(default_factory=dict)
+    passwords: int = 0
+    away: bool = False
+
+    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+        """Returns the URL of a server that does not exist."""
+        role = role_of(app, grant.kind, "fake01")
+        password = password_in(known, role) if known is not None else None
+        if password is None:
+            self.passwords += 1
+            password = Secret(f"password-number-{self.passwords}")
+        return credential("fake", role, password, "norn-services:1", grant.names[0])
+
+    def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
+        """Notes the parts; fails while the server is `away`."""
+        if self.away:
+            raise ConnectionError
+        self.made.setdefault((app, grant.kind), set()).update(grant.names)
+        self.credentials[app, grant.kind] = credential.reveal()
+
+    def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
+        """Forgets the parts."""
+        self.made.get((app, grant.kind), set()).difference_update(grant.names)

@@ -1,0 +1,148 @@
+"""What apps were given of shared services, as rows and secrets: owners, passwords, teardown, and a job that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from norn_tasks import dispatch, sealing
+from norn_tasks.adapters.vault import AgeVault
+from norn_tasks.domain.errors import Conflict, LeaseLost, ServiceTaken
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.services import Grant, ServiceKind
+from norn_tasks.ports import Hooks, Tools
+from norn_tasks.steps.services import DeleteServices, ProvisionServices
+from norn_tasks.steps.step import Step, StepContext
+from norn_tasks.store.apps import secrets, services
+from norn_tasks.store.database.session import Database
+from norn_tasks.store_adapters.service_records import ServiceRecordTable
+from tests import factories
+from tests.fakes.services import FakeServices
+from tests.fakes.stop import FakeWatch
+
+KEY = sealing.fresh_key()
+DATABASE = "services: {postgres: {database: shop_db}}\n"
+TOPICS = "services: {events: {topics: [orders, bills]}}\n"
+
+
+class Plane:
+    """A control plane whose servers of apps are in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.services = database, FakeServices()
+        with database.transaction() as tx:
+            secrets.remember_recipient(tx, sealing.recipient_of(KEY))
+
+    def job(self, app: str, more: str, kind: JobKind = JobKind.FORGE, **args: Any) -> Job:
+        """Claims a job of an app."""
+        with self.database.transaction() as tx:
+            tx.execute(text("UPDATE jobs SET state = 'succeeded'"))
+            factories.add_job(tx, kind, app, args, spec=factories.spec(app, "worker", more).frozen())
+        return factories.claim(self.database)
+
+    def run(self, step: Step, job: Job) -> Learned:
+        """Runs a step of it."""
+        records = ServiceRecordTable(self.database)
+        tools = SimpleNamespace(services=self.services, records=records, vault=AgeVault(KEY, Path()), clusters={})
+        watch = FakeWatch(job=job.fence.job, token=job.fence.token).watch
+        return step.run(StepContext(job, cast(Tools, tools), watch, cast(Hooks, None))) or Learned()
+
+    def password(self, app: str, name: str) -> str:
+        """Returns the credential that containers of the app get."""
+        with self.database.transaction() as tx:
+            sealed = {each.name: each for each in secrets.sealed_of(tx, app) if each.current}
+        return AgeVault(KEY, Path()).open(sealed[name]).reveal() if name in sealed else ""
+
+    def parts(self) -> list[tuple[str, str, bool]]:
+        """Lists what apps were given."""
+        with self.database.transaction() as tx:
+            return [(part.app, part.name, part.made) for part in services.listed(tx, None)]
+
+
+@pytest.fixture
+def plane(database: Database) -> Plane:
+    """A control plane with a key for secrets."""
+    return Plane(database)
+
+
+def test_a_forge_gives_what_the_spec_names_and_a_second_one_changes_nothing(plane: Plane) -> None:
+    first = plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    second = plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    assert (first.note, [each.name for each in first.sealed or ()]) == ("database shop_db", ["DATABASE_URL"])
+    assert (second.note, second.sealed) == ("database shop_db", None)
+    assert plane.parts() == [("shop", "shop_db", True)]
+    assert plane.password("shop", "DATABASE_URL") == plane.services.credentials["shop", ServiceKind.POSTGRES]
+
+
+def test_a_database_belongs_to_the_app_that_forged_it_first(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    with pytest.raises(ServiceTaken, match="shop_db belongs to shop"):
+        plane.run(ProvisionServices(), plane.job("thief", DATABASE))
+    assert ("thief", ServiceKind.POSTGRES) not in plane.services.made
+
+
+def test_topics_are_shared_and_outlive_the_first_of_their_apps(plane: Plane) -> None:
+    for app in ("shop", "bank"):
+        plane.run(ProvisionServices(), plane.job(app, TOPICS))
+    plane.run(DeleteServices(), plane.job("shop", TOPICS, JobKind.TEARDOWN, purge=True))
+    assert plane.services.made["shop", ServiceKind.EVENTS] == {"orders", "bills"}
+    assert [app for app, *_ in plane.parts()] == ["bank", "bank"]
+
+
+def test_new_passwords_are_kept_before_a_server_knows_them(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    before = plane.password("shop", "DATABASE_URL")
+    plane.services.away = True
+    with pytest.raises(ConnectionError):
+        plane.run(ProvisionServices(fresh=True), plane.job("shop", DATABASE, JobKind.RESTART))
+    kept = plane.password("shop", "DATABASE_URL")
+    plane.services.away = False
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    assert before != kept == plane.services.credentials["shop", ServiceKind.POSTGRES]
+
+
+def test_teardown_keeps_and_purge_removes(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    kept = plane.run(DeleteServices(), plane.job("shop", DATABASE, JobKind.TEARDOWN))
+    assert (kept.note, len(plane.parts())) == ("kept: database shop_db; --purge removes them", 1)
+    gone = plane.run(DeleteServices(), plane.job("shop", DATABASE, JobKind.TEARDOWN, purge=True))
+    assert (gone.note, plane.parts()) == ("removed: database shop_db", [])
+    assert (plane.services.made["shop", ServiceKind.POSTGRES], plane.password("shop", "DATABASE_URL")) == (set(), "")
+
+
+def test_what_a_spec_names_no_longer_is_kept_and_removed_by_a_purge(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE.replace("shop_db", "other_db")))
+    assert [name for _, name, _ in plane.parts()] == ["other_db", "shop_db"]
+    plane.run(DeleteServices(), plane.job("shop", DATABASE, JobKind.TEARDOWN, purge=True))
+    assert plane.services.made["shop", ServiceKind.POSTGRES] == set()
+
+
+def test_a_worker_that_lost_its_job_reserves_nothing(plane: Plane) -> None:
+    job = plane.job("shop", DATABASE)
+    records, grant = ServiceRecordTable(plane.database), Grant(ServiceKind.POSTGRES, ("shop_db",))
+    with pytest.raises(LeaseLost):
+        records.reserve("shop", (grant,), Fence(job.id, job.fence.token - 1))
+    assert plane.parts() == []
+
+
+CHANGES: list[Callable[[Any], object]] = [
+    lambda tx: dispatch.set_secrets(tx, None, "shop", {"DATABASE_URL": Secret("mine-alone")}, actor="joe"),
+    lambda tx: dispatch.unset_secret(tx, None, "shop", "DATABASE_URL", actor="joe"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_people_do_not_change_a_credential(plane: Plane, change: Callable[[Any], object]) -> None:
+    factories.add_live(plane.database, "shop", "worker", DATABASE)
+    refused = pytest.raises(Conflict, match="DATABASE_URL of shop is set by services")
+    with refused, plane.database.transaction() as tx:
+        change(tx)
