@@ -17,6 +17,7 @@ from norn_api.access.permissions import ANOTHER_APP
 from norn_api.metrics import ProcessMetrics
 from norn_api.streaming.concurrency import ConcurrencyLimit, Share
 from norn_api.streaming.hub import EventHub
+from norn_api.streaming.log_feeds import LogFeeds
 from norn_api.streaming.waiting import EndWaiter
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.access import Actor, Scope
@@ -53,6 +54,7 @@ class ApiServices:
     bodies: ConcurrencyLimit
     answers: ConcurrencyLimit
     hub: EventHub
+    feeds: LogFeeds
     streams: ConcurrencyLimit
     uploads: ConcurrencyLimit
     checks: ConcurrencyLimit
@@ -99,6 +101,7 @@ class ApiServices:
             ConcurrencyLimit(BODIES, "large bodies of calls on their way to the database"),
             ConcurrencyLimit(BODIES, "large answers of calls on their way from the database"),
             EventHub(database, settings.database_listen_url, closing),
+            LogFeeds(intake, closing),
             ConcurrencyLimit(settings.max_streams, "streams"),
             ConcurrencyLimit(UPLOADS, "uploads that are being read"),
             ConcurrencyLimit(CHECKS, "infraspecs and secrets that are being read"),

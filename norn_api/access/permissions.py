@@ -130,6 +130,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/deployments/<id:deployment>"): READ,
     ("GET", "/api/events"): READ,
     ("GET", "/api/events/stream"): READ,
+    ("GET", "/api/stream"): READ,
     ("GET", "/api/alerts"): READ,
     ("GET", "/api/notifications"): ADMIN,
     ("POST", "/api/notifications"): ADMIN_CHANGE,

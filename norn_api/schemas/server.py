@@ -90,6 +90,17 @@ class EventStreamQuery(InQuery):
     """The start, as the header Last-Event-ID; `0-0` is the beginning; the default is now."""
 
 
+class PageStreamQuery(InQuery):
+    """The events and log lines to follow."""
+
+    logs: list[Text] = Field(default_factory=list, max_length=8, examples=[["blog"]])
+    """Webservers and workers whose log lines come too; repeat it for more."""
+    tail: int = Field(0, ge=0, le=10_000)
+    """The number of past lines of each app that come first, unless the stream is resumed."""
+    after: str | None = Field(None, max_length=4096, examples=["812-4711"])
+    """The start, as the header Last-Event-ID; the default is now."""
+
+
 class TokenPath(InPath):
     """A token's id in a path."""
 

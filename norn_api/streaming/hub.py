@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -76,6 +76,12 @@ class Subscriber:
             self._drop()
             return False
         return True
+
+    def poke(self) -> None:
+        """Wakes the subscriber without an event."""
+        if self._queue.empty():
+            with suppress(queue.Full):
+                self._queue.put_nowait(None)
 
     def wake(self, heard: frozenset[str]) -> None:
         """Wakes the subscriber if the notification names its job."""

@@ -107,7 +107,7 @@ def _followed(source: Source, wanted: EventFilter, place: Cursor) -> Iterator[st
     try:
         with source.hub.follow(wanted, drop=source.connection.cut) as follower:
             for event in _all_events(source, wanted, place, follower):
-                yield ": heartbeat\n\n" if event is None else _sse(event)
+                yield ": heartbeat\n\n" if event is None else sse(event, str(event.place))
                 if event is not None and event.kind == wanted.last:
                     return
     except DatabaseDown:
@@ -118,7 +118,7 @@ def _all_events(
     source: Source, wanted: EventFilter, place: Cursor, follower: Subscriber
 ) -> Iterator[StoredEvent | None]:
     """Yields past events, then new ones; None after a while without events."""
-    for event in _past(source.database, wanted, place):
+    for event in past_events(source.database, wanted, place):
         yield event
         place = event.place
     for found in _new(source, follower):
@@ -126,7 +126,8 @@ def _all_events(
             yield found
 
 
-def _past(database: Database, wanted: EventFilter, place: Cursor) -> Iterator[StoredEvent]:
+def past_events(database: Database, wanted: EventFilter, place: Cursor) -> Iterator[StoredEvent]:
+    """Yields the wanted events after `place` that can be read now."""
     while True:
         with database.transaction() as tx:
             found = stream.after(tx, place, app=wanted.app, job=wanted.job, reach=wanted.reach, limit=_BATCH)
@@ -151,9 +152,10 @@ def _new(source: Source, follower: Subscriber) -> Iterator[StoredEvent | None]:
             yield None
 
 
-def _sse(event: StoredEvent) -> str:
+def sse(event: StoredEvent, id: str) -> str:
+    """Returns an event as a message of a stream; a client returns with its id."""
     summary = event_response(event).model_dump_json()
-    return f"id: {event.place}\nevent: {event.kind}\ndata: {summary}\n\n"
+    return f"id: {id}\nevent: {event.kind}\ndata: {summary}\n\n"
 
 
 def event_response(event: StoredEvent) -> EventResponse:

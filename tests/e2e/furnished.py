@@ -138,6 +138,7 @@ def look(speaker: Speaker) -> None:
     assert '"exit": 0' in speaker.ask("read_output", job=program).text
     speaker.begin("follow_job")
     speaker.begin("stream_events", params={"after": "0-0"})
+    speaker.begin("stream_page", params={"logs": ["blog", "mail-agent"], "tail": 5})
     for operation in ("validate", "validate_for_app"):
         speaker.ask(operation, content="app: blog\nrole: worker\n", headers=YAML)
 

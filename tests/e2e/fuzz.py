@@ -21,7 +21,7 @@ CHECKS = [status_code_conformance, content_type_conformance, response_schema_con
 OWN_CODES = ("function_failed", "not_runnable", "oom_killed", "output_too_large", "timed_out", "no_capacity")
 """Codes of problems that are an app's own doing (docs/errors.md)."""
 
-ENDLESS = ("stream_events",)
+ENDLESS = ("stream_events", "stream_page")
 """Operations whose answer has no end."""
 
 LAST = (

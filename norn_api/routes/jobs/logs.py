@@ -12,25 +12,23 @@ from flask import Response, request
 from norn_api.schemas.apps import LogsQuery
 from norn_api.schemas.common import AppPath
 from norn_api.services import actor, holder, norn
+from norn_api.streaming.live_reading import LiveReading
 from norn_api.web.openapi import noun, text_response
 from norn_api.web.streams import NDJSON, SignOfLife, Source, source, streamed
 from norn_tasks.dispatch import request_logs
 from norn_tasks.domain.app_logs.pattern import compiled
 from norn_tasks.domain.app_logs.times import parse_time
-from norn_tasks.domain.errors import EngineDown, InvalidRequest, NornError, NotFound, Unavailable
+from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
-from norn_tasks.store.broker.live import Live, LiveLine
+from norn_tasks.store.broker.live import LiveLine
 from norn_tasks.store.database.pages import Cut
 from norn_tasks.store.database.session import Tx
-from norn_tasks.store.queue import jobs_read
 from norn_tasks.store.releases import releases
 from norn_tasks.store.runs import runs_read
 from norn_tasks.store.status import apps
 
 TEXT = "text/plain; charset=utf-8"
-FIRST_SECONDS = 5.0
-"""Seconds that a response waits for the first line, so that an early failure is a problem, not an empty stream."""
 
 Shape = Callable[[LiveLine], str]
 api = noun("logs", "Logs of apps")
@@ -55,8 +53,8 @@ def get_logs(path: AppPath, query: LogsQuery) -> Response:
         if app.live is None and not _asks_for_kept(wanted):
             raise releases.none_yet(tx, app.name)
     work = request_logs(norn().intake, path.app, wanted, actor=actor().name, holder=holder())
-    here, reading = source(), _LiveReading(norn().live, work.job)
-    reading.first(here)
+    here, reading = source(), LiveReading(norn().live, norn().database, work.job)
+    reading.first()
     return streamed(_replica_lines(here, reading, shape, SignOfLife(kind)), kind, here.connection)
 
 
@@ -135,62 +133,7 @@ def _lines(execution: int, stdout: str, stderr: str) -> Iterator[tuple[str, str]
 # Live lines of replicas
 
 
-class _LiveReading:
-    """A live stream that is being read: its position, and whether it has ended."""
-
-    def __init__(self, live: Live, job: int) -> None:
-        self._live = live
-        self.job = job
-        self._place = "0"
-        self._read = 0
-        self._kept: list[LiveLine] = []
-        self.ended = False
-
-    def first(self, source: Source) -> None:
-        """Waits for the first line or the end; raises Unavailable if reading failed."""
-        end = time.monotonic() + FIRST_SECONDS
-        while not self._kept and not self.ended and time.monotonic() < end:
-            self._kept = self.more(0.5)
-            if self._kept or self.ended:
-                return
-            self.ended, trouble = _look(source, self.job)
-            if trouble is not None:
-                raise trouble
-
-    def taken(self) -> list[LiveLine]:
-        """Returns the lines that `first` found."""
-        kept, self._kept = self._kept, []
-        return kept
-
-    def more(self, seconds: float) -> list[LiveLine]:
-        """Returns new lines after waiting at most `seconds`; a line says how many a reader missed that was too slow."""
-        found = self._live.read(self.job, self._place, seconds)
-        if not found:
-            return []
-        self._place = found[-1].id
-        self.ended = self.ended or any(line.last for line in found)
-        return [each for line in found if not line.last for each in self._with_gap(line)]
-
-    def _with_gap(self, line: LiveLine) -> Iterator[LiveLine]:
-        missed, self._read = line.number - self._read - 1, line.number
-        if missed > 0:
-            yield LiveLine("", "norn", f"… {missed} lines dropped: they came faster than they were read …")
-        yield line
-
-
-def _look(source: Source, job: int) -> tuple[bool, NornError | None]:
-    """Returns whether the reading job has ended, and its error, if any."""
-    with source.database.transaction() as tx:
-        found = jobs_read.get(tx, job)
-    if not found.ended or found.error is None:
-        return found.ended, None
-    if found.error["code"] == NotFound.code:
-        return True, NotFound(found.error["sentence"], hint=found.error["hint"])
-    kind = EngineDown if found.error["code"] == EngineDown.code else Unavailable
-    return True, kind(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
-
-
-def _replica_lines(source: Source, reading: _LiveReading, shape: Shape, life: SignOfLife) -> Iterator[str]:
+def _replica_lines(source: Source, reading: LiveReading, shape: Shape, life: SignOfLife) -> Iterator[str]:
     lines = reading.taken()
     while True:
         yield life.over("".join(map(shape, lines)))
@@ -198,7 +141,7 @@ def _replica_lines(source: Source, reading: _LiveReading, shape: Shape, life: Si
             return
         lines = reading.more(2.0)
         if not lines and not reading.ended:
-            reading.ended, trouble = _look(source, reading.job)
+            trouble = reading.look()
             if trouble is not None:
                 # The response has begun: an error can only be its last line.
                 yield shape(LiveLine("", "norn", trouble.sentence))

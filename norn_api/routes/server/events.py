@@ -5,11 +5,14 @@ from __future__ import annotations
 from flask import Response, request
 
 from norn_api.schemas.common import ListOf
-from norn_api.schemas.server import EventResponse, EventsQuery, EventStreamQuery
+from norn_api.schemas.server import EventResponse, EventsQuery, EventStreamQuery, PageStreamQuery
 from norn_api.services import actor, norn, require_visible
 from norn_api.web.openapi import noun, responses_of, text_response
+from norn_api.web.page_streams import PagePosition, follow_page
 from norn_api.web.replies import items
 from norn_api.web.streams import EventFilter, event_response, follow_events, source, streamed
+from norn_tasks.domain.errors import NotFound
+from norn_tasks.store.apps import registry
 from norn_tasks.store.events import stream
 from norn_tasks.store.events.stream import Cursor
 
@@ -39,3 +42,20 @@ def stream_events(query: EventStreamQuery) -> Response:
     here = source()
     stream = follow_events(here, wanted, Cursor.parse(last) if last else None)
     return streamed(stream, "text/event-stream; charset=utf-8", here.connection)
+
+
+@api.get("/api/stream", responses=text_response("Server-sent events", "text/event-stream"))
+def stream_page(query: PageStreamQuery) -> Response:
+    """Streams all events, and the log lines of these apps as messages of the type `log`.
+
+    The id of each message resumes both. All pages of a process share one reader of an app's lines.
+    """
+    apps = tuple(dict.fromkeys(map(require_visible, query.logs)))
+    with norn().database.transaction() as tx:
+        for app in apps:
+            if not registry.role_of(tx, app).long_running:
+                raise NotFound(f"logs: {app} has no running containers to read from", hint=f"norn status {app}")
+    here = source()
+    at = PagePosition.parse(request.headers.get("Last-Event-ID") or query.after, apps, here)
+    chunks = follow_page(here, norn().feeds, EventFilter(reach=actor().apps), at, query.tail)
+    return streamed(chunks, "text/event-stream; charset=utf-8", here.connection)

@@ -90,7 +90,8 @@ FILLED = {
 }
 """Addresses, each with the query of what is put into it; one that has only an app in it is read for each app."""
 UNREAD = (
-    "/assets/<path:file>", "/api/docs/<path:file>", "/api/events/stream", "/api/execs/<id:job>/output",
+    "/assets/<path:file>", "/api/docs/<path:file>", "/api/events/stream", "/api/stream",
+    "/api/execs/<id:job>/output",
     "/api/apps/<app>/logs", "/fn/<app>",
     "/fn/<app>/<rest:rest>",
 )  # fmt: skip

@@ -1,0 +1,183 @@
+"""Log lines for pages: one reader per app, however many pages of this process follow the app.
+
+A worker reads the lines of an app for as long as somebody follows it, and each page gets them from here. If the worker
+goes away, another one goes on where it was.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from norn_api.streaming.live_reading import LiveReading
+from norn_api.streaming.log_places import LogPlaces
+from norn_tasks.dispatch import Intake, request_logs
+from norn_tasks.domain.app_logs.times import parse_time
+from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
+from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
+from norn_tasks.store.broker.live import LiveLine
+
+READER = "norn page"
+"""The actor of the reading jobs, which no token has as its name. Together they take half of the places for readers."""
+MOST = 10_000
+"""How many past lines of an app a page gets at most."""
+_OVERLAP_SECONDS = 5
+"""Lines are read again from this long before the beginning, because they are kept a little after they were written."""
+_AGAIN_SECONDS = 2.0
+_PAST_SECONDS = 5.0
+
+AppLine = tuple[str, LiveLine]
+
+
+class LogInbox:
+    """The lines that one page has not sent yet; of more than `MOST` the oldest are dropped, which a line says."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._lines: deque[AppLine] = deque()
+        self._dropped = 0
+
+    def put(self, app: str, lines: Sequence[LiveLine]) -> None:
+        """Adds lines and wakes the page."""
+        with self._lock:
+            self._lines.extend((app, line) for line in lines)
+            while len(self._lines) > MOST:
+                self._lines.popleft()
+                self._dropped += 1
+        self._wake()
+
+    def take(self) -> list[AppLine]:
+        """Returns the lines that came since the last call."""
+        with self._lock:
+            found, dropped = list(self._lines), self._dropped
+            self._lines.clear()
+            self._dropped = 0
+        if not dropped:
+            return found
+        return [(found[0][0], note(f"{dropped} lines dropped: they came faster than they were read")), *found]
+
+
+def note(sentence: str) -> LiveLine:
+    """Returns a line of Norn's own among those of an app."""
+    return LiveLine("", "norn", f"… {sentence} …")
+
+
+class _Feed:
+    """The lines of one app from its beginning on."""
+
+    def __init__(self, intake: Intake, app: str, ending: Callable[[_Feed], bool]) -> None:
+        self.app = app
+        self.inboxes: set[LogInbox] = set()
+        self._intake = intake
+        self._ending = ending
+        self._places = LogPlaces()
+        self._since: int | None = int((time.time() - _OVERLAP_SECONDS) * 10**9)
+        self._said = ""
+
+    def run(self) -> None:
+        """Reads until nobody follows."""
+        while not self._ending(self):
+            try:
+                self._read()
+            except NotFound as error:
+                if self._since is None:
+                    self._say(error.sentence)
+                self._since = None  # a cluster that keeps its lines itself knows no times
+            except NornError as error:
+                self._say(error.sentence)
+            threading.Event().wait(_AGAIN_SECONDS)
+
+    def _read(self) -> None:
+        asked = ReadLogsJobRequest(MOST if self._since is not None else 0, True, self._since)
+        job = request_logs(self._intake, self.app, asked, actor=READER, holder=READER).job
+        reading = LiveReading(self._intake.live, self._intake.database, job)
+        self._places.begin_again()
+        try:
+            while not reading.ended and not self._ending(self):
+                lines = reading.more(2.0)
+                if lines:
+                    self._said = ""
+                    self._hand_out(self._places.new(lines))
+                else:
+                    self._require_reader(reading)
+        finally:
+            reading.leave()
+            if self._since is not None and self._places.earliest is not None:
+                self._since = parse_time(self._places.earliest, 0, "since") - _OVERLAP_SECONDS * 10**9
+
+    def _require_reader(self, reading: LiveReading) -> None:
+        with suppress(DatabaseDown):
+            trouble = reading.look()
+            if trouble is not None:
+                raise trouble
+
+    def _say(self, sentence: str) -> None:
+        """Says once why there are no lines."""
+        if sentence != self._said:
+            self._said = sentence
+            self._hand_out([note(sentence)])
+
+    def _hand_out(self, lines: Sequence[LiveLine]) -> None:
+        for inbox in tuple(self.inboxes):
+            inbox.put(self.app, lines)
+
+
+class LogFeeds:
+    """The feeds of this process: one for each app that a page follows."""
+
+    def __init__(self, intake: Intake, closing: threading.Event) -> None:
+        self._intake = intake
+        self._closing = closing
+        self._lock = threading.Lock()
+        self._feeds: dict[str, _Feed] = {}
+
+    @contextmanager
+    def follow(self, apps: Sequence[str], wake: Callable[[], None]) -> Iterator[LogInbox]:
+        """Yields an inbox that receives every line of these apps from now on; `wake` is called when some have come."""
+        inbox = LogInbox(wake)
+        for app in apps:
+            self._join(app, inbox)
+        try:
+            yield inbox
+        finally:
+            with self._lock:
+                for feed in self._feeds.values():
+                    feed.inboxes.discard(inbox)
+
+    def past(self, app: str, places: LogPlaces, tail: int) -> Iterator[LiveLine]:
+        """Yields the lines since these positions, or the last `tail` ones for a reader without positions."""
+        since = None if places.earliest is None else parse_time(places.earliest, 0, "since")
+        if since is None and not tail:
+            return
+        asked = ReadLogsJobRequest(tail if since is None else MOST, False, since)
+        try:
+            job = request_logs(self._intake, app, asked, actor=READER, holder=READER).job
+            reading, end = LiveReading(self._intake.live, self._intake.database, job), time.monotonic() + _PAST_SECONDS
+            while not reading.ended and time.monotonic() < end:
+                lines = reading.more(0.5)
+                yield from places.new(lines)
+                if not lines and (trouble := reading.look()) is not None:
+                    raise trouble
+        except NornError as error:
+            yield note(f"earlier lines are missing: {error.sentence}")
+
+    def _join(self, app: str, inbox: LogInbox) -> None:
+        with self._lock:
+            feed = self._feeds.get(app)
+            if feed is None:
+                feed = self._feeds[app] = _Feed(self._intake, app, self._ending)
+                threading.Thread(target=feed.run, name=f"norn-logs-{app}", daemon=True).start()
+            feed.inboxes.add(inbox)
+
+    def _ending(self, feed: _Feed) -> bool:
+        """Returns True, and forgets the feed, if nobody follows it or the process ends."""
+        with self._lock:
+            if feed.inboxes and not self._closing.is_set():
+                return False
+            if self._feeds.get(feed.app) is feed:
+                del self._feeds[feed.app]
+            return True
