@@ -20,7 +20,10 @@ from norn_cli.errors import CliError
 from norn_cli.uploads.ignoring import Ignored
 
 MOST_FILES = 50_000
-_PRIVATE = re.compile(r"\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|id_(?:rsa|ed25519|ecdsa)|.*\.pem")
+_PRIVATE = re.compile(
+    r"\.env(?:rc|\.(?!example|sample|template|dist)[\w.-]+)?|id_(?:rsa|ed25519|ecdsa)|.*\.(?:pem|key|p12|pfx|jks|keystore)"
+    r"|\.netrc|\.pgpass|\.htpasswd|credentials\.json|service[-_]?account[\w.-]*\.json|secrets?\.(?:ya?ml|json|toml|env)"
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -56,12 +58,41 @@ def test_method_path_and_headers_reach_the_server(norn, run):
 
 
 @pytest.mark.parametrize(
-    ("given", "words", "noted"), [(b"hi", [], True), (b"", [], False), (b"hi", ["-b", "x"], False)]
+    ("given", "words", "sent"),
+    [
+        (b"hi", [], b"hi"),
+        (b"", [], b""),
+        (b"hi", ["-b", "x"], b"x"),
+        (b"hi", ["-b", ""], b""),
+        (b"hi", ["-X", "GET"], b""),
+    ],
 )
-def test_input_that_is_not_sent_is_noted(norn, process, given, words, noted):
+def test_what_comes_on_a_pipe_is_sent_unless_a_body_is_given(norn, process, given, words, sent):
     norn.on("POST", INVOKE, shapes.call())
-    told = process("invoke", "thumb", *words, input=given).stderr
-    assert (b"standard input was not sent: --body - sends it" in told) is noted
+    assert process("invoke", "thumb", *words, input=given).returncode == 0
+    assert norn.last("POST", INVOKE).body == sent
+
+
+def test_a_file_on_standard_input_is_sent_and_no_device(norn, process, tmp_path):
+    (tmp_path / "picture").write_bytes(BINARY)
+    for path, sent in ((tmp_path / "picture", BINARY), (Path("/dev/null"), b"")):
+        norn.on("POST", INVOKE, shapes.call())
+        with path.open("rb") as file:
+            assert process("invoke", "thumb", stdin=file).returncode == 0
+        assert norn.last("POST", INVOKE).body == sent
+
+
+def test_an_open_pipe_on_which_nothing_comes_calls_nothing_and_does_not_hang(process):
+    inner, outer = os.pipe()
+    try:
+        ended = process("invoke", "thumb", stdin=inner)
+    finally:
+        os.close(inner)
+        os.close(outer)
+    assert ended.returncode == 2
+    assert (
+        b"nothing came on standard input for 10 s" in ended.stderr and b"--body '' calls without input" in ended.stderr
+    )
 
 
 def test_a_failed_call_is_six_with_its_reason(norn, run):
