@@ -18,6 +18,8 @@ class Receipt:
     """The answer, or the reason why there was none."""
     pause: float | None = None
     """The seconds for which the receiver asked to wait before the next try."""
+    left: tuple[str, ...] = ()
+    """The addresses of mail that are still to get it, if others have."""
 
 
 class Messenger(Protocol):

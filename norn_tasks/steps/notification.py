@@ -26,7 +26,7 @@ class SendNotification(Step):
             failed = Problem(
                 "not_delivered", receipt.outcome, "norn notify deliveries NAME says when it is tried again"
             )
-        tried = DeliveryTried(delivery, receipt.taken, receipt.outcome, receipt.pause)
+        tried = DeliveryTried(delivery, receipt.taken, receipt.outcome, receipt.pause, receipt.left)
         return Learned(writes=(tried,), note=receipt.outcome, failed=failed)
 
 

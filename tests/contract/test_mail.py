@@ -10,7 +10,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.policy import default
 from typing import Any
 
@@ -39,15 +39,18 @@ TO = ("ops@example.org", "ann@example.org")
 
 @dataclass
 class Mailbox:
-    """What came, who is refused, and whether QUIT is answered."""
+    """What came, who is refused for good or for the moment, and whether QUIT is answered."""
 
     came: list[Envelope] = field(default_factory=list)
     refused: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
     goodbye: bool = True
 
     async def handle_RCPT(self, _s: SMTP, _session: Session, envelope: Envelope, address: str, _o: list[str]) -> str:
         if address in self.refused:
             return "550 5.1.1 no such mailbox"
+        if address in self.busy:
+            return "450 4.2.0 come again"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -112,7 +115,7 @@ def sending(request: pytest.FixtureRequest, mailbox: Mailbox, context: ssl.SSLCo
 
 
 def test_a_message_arrives_as_it_was_meant(sending: Mail, mailbox: Mailbox) -> None:
-    assert sending.send("abc-7", TO, WORDS) == "the mail server answered 250 2.0.0 queued as 7"
+    assert sending.send("abc-7", TO, WORDS).reply == "the mail server answered 250 2.0.0 queued as 7"
     (came,) = mailbox.came
     read = email.message_from_bytes(came.content, policy=default)
     assert (came.mail_from, came.rcpt_tos) == ("norn@example.org", list(TO))
@@ -131,18 +134,36 @@ def test_a_line_end_in_a_title_is_no_header(sending: Mail, mailbox: Mailbox) -> 
 
 def test_mail_that_a_server_has_taken_is_sent_whatever_it_does_after_that(sending: Mail, mailbox: Mailbox) -> None:
     mailbox.goodbye = False
-    assert sending.send("abc-7", TO, WORDS) == "the mail server answered 250 2.0.0 queued as 7"
+    assert sending.send("abc-7", TO, WORDS).reply == "the mail server answered 250 2.0.0 queued as 7"
 
 
 def test_those_who_are_refused_are_named_and_the_others_get_it(sending: Mail, mailbox: Mailbox) -> None:
     mailbox.refused = TO[:1]
     said = sending.send("abc-7", TO, WORDS)
-    assert said.endswith("queued as 7; not for ops@example.org: 550 5.1.1 no such mailbox")
+    assert said.later == ()
+    assert said.reply.endswith("queued as 7; not for ops@example.org: 550 5.1.1 no such mailbox")
     assert mailbox.came[0].rcpt_tos == ["ann@example.org"]
     mailbox.refused = TO
     with pytest.raises(NotReached, match=r"the mail server answered 550 5\.1\.1 no such mailbox"):
         sending.send("abc-8", TO, WORDS)
     assert len(mailbox.came) == 1
+
+
+def test_an_address_that_is_refused_for_the_moment_is_left_for_later(sending: Mail, mailbox: Mailbox) -> None:
+    mailbox.busy = TO[:1]
+    outbox = FakeOutbox({7: _parcel(f"mailto:{','.join(TO)}")})
+    receipt = Sender(outbox, FakeVault(), Outgoing(), mail=sending).deliver(7)
+    assert receipt is not None and (receipt.taken, receipt.left) == (False, TO[:1])
+    assert receipt.outcome.endswith("not for ops@example.org: 450 4.2.0 come again")
+    mailbox.busy, outbox.parcels[7] = (), replace(outbox.parcels[7], to=receipt.left)
+    again = Sender(outbox, FakeVault(), Outgoing(), mail=sending).deliver(7)
+    assert again is not None and (again.taken, again.left) == (True, ())
+    assert [each.rcpt_tos for each in mailbox.came] == [["ann@example.org"], ["ops@example.org"]]
+
+
+def test_a_password_across_the_cut_of_a_long_answer_is_hidden_whole(sending: Mail) -> None:
+    said = sending._reply(535, f"{'x' * 190} hunter2/ is wrong")
+    assert "hunt" not in said and len(said) <= 200
 
 
 def test_a_wrong_password_is_the_servers_word_and_not_ours(mailbox: Mailbox, context: ssl.SSLContext) -> None:
@@ -205,10 +226,13 @@ def test_a_server_that_says_nothing_is_left_after_the_one_limit() -> None:
     assert time.monotonic() - began < allowed(4)
 
 
-def test_a_delivery_by_mail_has_its_receipt() -> None:
+def _parcel(url: str) -> Parcel:
     body = {"event": "test", "sentence": "ann tries whether notifications arrive"}
-    parcel = Parcel("abc-7", "test", "mailto:ops@example.org", None, body, 1_700_000_000, NotificationFormat.MAIL)
-    outbox = FakeOutbox({7: parcel})
+    return Parcel("abc-7", "test", url, None, body, 1_700_000_000, NotificationFormat.MAIL)
+
+
+def test_a_delivery_by_mail_has_its_receipt() -> None:
+    outbox = FakeOutbox({7: _parcel("mailto:ops@example.org")})
     missing = Receipt(False, "no mail server is set: give the workers NORN_SMTP_URL and NORN_SMTP_FROM")
     assert Sender(outbox, FakeVault(), Outgoing()).deliver(7) == missing
     receipt = Sender(outbox, FakeVault(), Outgoing(), mail=mail(free_port())).deliver(7)

@@ -18,6 +18,7 @@ from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert, Sev
 from norn_tasks.domain.alerting.destination import NotificationFormat
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.job import JobClass, JobState
+from norn_tasks.domain.jobs.writes import DeliveryTried
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.store.alerts import alerts, dead_man, deliveries, destinations
@@ -169,6 +170,16 @@ def test_an_alert_arrives_signed_with_all_that_is_to_be_known(
     assert (body["event"], body["app"], body["kind"], body["sentence"]) == (
         "alert.raised", "report", "runs-failing", FAILING.sentence,
     )  # fmt: skip
+
+
+def test_only_those_who_were_refused_for_the_moment_get_a_mail_again(database: Database) -> None:
+    add(database, "mailto:ann@example.org,ops@example.org", format=NotificationFormat.MAIL)
+    raise_it(database)
+    with database.transaction() as tx:
+        [delivery] = tx.scalars(select(DeliveryRow.id))
+        deliveries.tried(tx, DeliveryTried(delivery, False, "not for ops", left=("ops@example.org",)))
+        parcel = deliveries.parcel(tx, delivery, "n")
+    assert parcel is not None and parcel.to == ("ops@example.org",)
 
 
 def test_what_was_taken_is_not_sent_again(database: Database, intake: Intake, work: Any, receiver: Receiver) -> None:

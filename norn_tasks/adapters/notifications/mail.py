@@ -21,6 +21,16 @@ from norn_tasks.domain.alerting.message import AlertMessage, one_line
 
 
 @dataclass(frozen=True)
+class SentMail:
+    """The reply of a mail server that took a message."""
+
+    reply: str
+    """Its reply, with that for each address that it refused."""
+    later: tuple[str, ...] = ()
+    """The addresses that it refused for the moment (4xx): a mailbox that is full, or greylisting."""
+
+
+@dataclass(frozen=True)
 class Mail:
     """Sends mail through a server that `outgoing` may reach."""
 
@@ -31,7 +41,7 @@ class Mail:
     outgoing: Outgoing
     """The rules of outgoing connections."""
 
-    def send(self, delivery: str, to: Sequence[str], words: AlertMessage) -> str:
+    def send(self, delivery: str, to: Sequence[str], words: AlertMessage) -> SentMail:
         """Sends a message and returns the reply of the server; raises NotReached, whose text holds no password."""
         end = time.monotonic() + self.outgoing.limit
         try:
@@ -63,7 +73,7 @@ class Mail:
         mail.set_content(words.text + "\n", cte="quoted-printable")
         return mail.as_bytes()
 
-    def _within(self, end: float, content: bytes, to: Sequence[str]) -> str:
+    def _within(self, end: float, content: bytes, to: Sequence[str]) -> SentMail:
         connection = self.outgoing.reach(self.server.host, self.server.port, end)
         # TLS takes the connection over; this handle of it is our own, and ends a call that still waits on its thread.
         with connection.dup() as handle:
@@ -76,18 +86,19 @@ class Mail:
                 with suppress(OSError):
                     handle.shutdown(socket.SHUT_RDWR)
 
-    def _sent(self, connection: socket.socket, content: bytes, to: Sequence[str], end: float) -> str:
+    def _sent(self, connection: socket.socket, content: bytes, to: Sequence[str], end: float) -> SentMail:
         with closing(self._greeted(connection, end)) as smtp:
             _require(smtp.mail(self.sender))
             refused = [(address, reply) for address in to if (reply := smtp.rcpt(address))[0] not in (250, 251)]
+            later = tuple(address for address, (code, _) in refused if 400 <= code < 500)
             if len(refused) == len(to):
-                _require(refused[0][1])
+                _require(next((reply for address, reply in refused if address in later), refused[0][1]))
             reply = _require(smtp.data(content))
             # The mail is the server's now: waiting for an answer to QUIT could end in a timeout, and in a second mail.
             with suppress(smtplib.SMTPException, OSError):
                 smtp.putcmd("quit")
         left_out = "".join(f"; not for {address}: {self._reply(*answer)}" for address, answer in refused)
-        return f"the mail server answered {self._reply(*reply)}{left_out}"
+        return SentMail(f"the mail server answered {self._reply(*reply)}{left_out}", later)
 
     def _greeted(self, connection: socket.socket, end: float) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -111,9 +122,10 @@ class Mail:
         return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
 
     def _hidden(self, said: object) -> str:
+        """Returns it on one line without the password, which is replaced first: a cut would leave the half of it."""
         password = self.server.password.reveal()
-        line = one_line(said, 200)
-        return line.replace(password, "***") if password else line
+        text = str(said)
+        return one_line(text.replace(password, "***") if password else text, 200)
 
 
 class _Connected(smtplib.SMTP):

@@ -67,15 +67,16 @@ class Sender:
             return Receipt(False, "no mail server is set: give the workers NORN_SMTP_URL and NORN_SMTP_FROM")
         words = message(self._server, (parcel.body, *parcel.others))
         try:
-            return Receipt(True, self._mail.send(parcel.id, mailboxes(parcel.url), words))
+            sent = self._mail.send(parcel.id, parcel.to or mailboxes(parcel.url), words)
+            return Receipt(not sent.later, sent.reply, left=sent.later)
         except NotReached as error:
             return Receipt(False, str(error))
 
 
 def _hidden(said: str, url: str) -> str:
     """Returns the answer on one line, without the parts of the address that may be secret."""
-    line = one_line(said, 200)
+    text = said
     for part in re.split(r"[/?&=]", url.partition("://")[2].partition("/")[2]):
         if len(part) >= _PART:
-            line = line.replace(part, "***")
-    return line
+            text = text.replace(part, "***")
+    return one_line(text, 200)

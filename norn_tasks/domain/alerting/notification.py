@@ -52,6 +52,8 @@ class Parcel:
     """The format in which the destination reads."""
     others: tuple[Mapping[str, Any], ...] = ()
     """Reports that go in the same message."""
+    to: tuple[str, ...] = ()
+    """The addresses of mail that are still to get it; none: all of the destination's."""
 
     def content(self) -> bytes:
         """Returns the bytes of the body, the same on every try."""

@@ -184,6 +184,8 @@ class DeliveryTried:
     """The answer in a sentence."""
     pause: float | None = None
     """The seconds for which the receiver asked to wait before the next try."""
+    left: tuple[str, ...] = ()
+    """The addresses of mail that are still to get it, if others have."""
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,8 @@ def tried(tx: Tx, write: DeliveryTried) -> None:
         later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=write.pause)
         _leave_alone(tx, write.delivery, later)
         changed["next_at"] = func.greatest(k.next_at, later)
+    if write.left:
+        tx.execute(update(k).where(k.id == write.delivery).values(left_to=",".join(write.left)))
     waiting = (_together(write.delivery), k.state == str(DeliveryState.WAITING))
     tx.execute(update(k).where(*waiting).values(outcome=write.outcome, **changed))
 
@@ -138,7 +140,7 @@ def parcel(tx: Tx, delivery: int, instance: str) -> Parcel | None:
     """Returns a waiting delivery with its parts and its sealed secret; None when nothing is left to send."""
     k, d = t.DeliveryRow, t.DestinationRow
     now = func.floor(func.extract("epoch", func.clock_timestamp())).label("now")
-    query = select(k.event, k.body, d.url, d.name, d.sealed, d.format, now).join(d, d.id == k.destination)
+    query = select(k.event, k.body, k.left_to, d.url, d.name, d.sealed, d.format, now).join(d, d.id == k.destination)
     row = tx.execute(query.where(k.id == delivery, k.state == str(DeliveryState.WAITING))).first()
     if row is None:
         return None
@@ -153,6 +155,7 @@ def parcel(tx: Tx, delivery: int, instance: str) -> Parcel | None:
         int(row.now),
         NotificationFormat(row.format),
         others,
+        tuple(filter(None, row.left_to.split(","))),
     )
 
 

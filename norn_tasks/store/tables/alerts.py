@@ -63,6 +63,8 @@ class DeliveryRow(Base):
     job_id: Mapped[int | None]
     part_of: Mapped[int | None]
     """The delivery whose message reports this one too."""
+    left_to: Mapped[str] = mapped_column(server_default="")
+    """The addresses of mail, parted by commas, that are still to get it; empty: all of the destination's."""
     outcome: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]

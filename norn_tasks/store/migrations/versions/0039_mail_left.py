@@ -1,0 +1,11 @@
+"""The addresses of mail that a server refused for the moment, and that are still to get a notification."""
+
+from alembic import op
+
+revision = "0039"
+down_revision = "0038"
+
+
+def upgrade() -> None:
+    """Applies the change."""
+    op.execute("ALTER TABLE deliveries ADD COLUMN left_to TEXT DEFAULT '' NOT NULL")
