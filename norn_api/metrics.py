@@ -68,15 +68,17 @@ METRICS = {
 
 
 class ProcessMetrics:
-    """The metrics of one API process; safe to use from many threads."""
+    """The metrics of one API process; safe to use from many threads. `alone`: no other one answers at its port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, alone: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Stored(database))
+        # A scrape reaches one of several processes: their counters by turns would go up and down.
+        own = self._registry if alone else CollectorRegistry()
         requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
-        self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=self._registry)
+        self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=own)
         self._seconds = Histogram(
-            "norn_http_request_seconds", seconds.about, seconds.labels, buckets=HTTP_BOUNDS, registry=self._registry
+            "norn_http_request_seconds", seconds.about, seconds.labels, buckets=HTTP_BOUNDS, registry=own
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

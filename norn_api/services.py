@@ -107,7 +107,7 @@ class ApiServices:
             ConcurrencyLimit(CHECKS, "infraspecs and secrets that are being read"),
             closing,
             ends,
-            ProcessMetrics(database),
+            ProcessMetrics(database, alone=settings.api_workers == 1),
             Buckets(burst=20, per_second=1 / 3),
         )
 

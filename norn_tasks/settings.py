@@ -28,7 +28,11 @@ _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
 def _memory(value: object) -> object:
-    return parse_memory(value) if isinstance(value, str) else value
+    """Reads an amount of memory; a ValueError, unlike our own errors, gets the name of its variable."""
+    try:
+        return parse_memory(value) if isinstance(value, str) else value
+    except InvalidRequest as error:
+        raise ValueError(f"{error.sentence} ({error.hint})") from None
 
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -112,7 +116,9 @@ class Settings(BaseModel):
         "", repr=False, description="Redis-protocol broker; empty: the embedded one of the data directory"
     )
     apps_dir: Path | None = Field(None, description="directory whose subdirectories with an infraspec.yaml are apps")
-    registry_url: str = Field("", description="registry through which engines share images; empty: one engine only")
+    registry_url: str = Field(
+        "", repr=False, description="registry through which engines share images; empty: one engine only"
+    )
     registry_config: Path | None = Field(
         None,
         description="docker's config.json with the credentials of registries, also of apps' own",
@@ -128,6 +134,7 @@ class Settings(BaseModel):
     auth: Literal["on", "off"] = Field("on", description="off: no token is asked; refused unless host is loopback")
     metrics: Literal["token", "open"] = Field("token", description="open: /metrics asks for no token; loopback only")
     session_days: Days = Field(7, description="days after which the page asks to sign in again")
+    api_workers: int = Field(1, ge=1, le=16, description="API processes that take turns at the one port")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
     max_streams: int = Field(150, ge=1, description="event and log streams open at once in one API process")
     json_max: Memory = Field(1024 * 1024, description="largest JSON request body, bytes")
@@ -359,5 +366,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
         raise InvalidRequest(
-            f"{name}: {first['msg']}", hint=f"correct {name} or unset it; its meaning is in docs/settings.md"
+            f"{name}: {first['msg'].removeprefix('Value error, ')}",
+            hint=f"correct {name} or unset it; its meaning is in docs/settings.md",
         ) from None

@@ -47,7 +47,8 @@ _SCHEDULER = "norn_tasks.scheduler.beat:NornScheduler"
 def _gunicorn(settings: Settings) -> tuple[str, ...]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     command = (
-        "gunicorn norn_api.wsgi:application -k norn_api.heads.HeadsFirst --workers 1 --threads 600 --graceful-timeout 5"
+        f"gunicorn norn_api.wsgi:application -k norn_api.heads.HeadsFirst --workers {settings.api_workers} "
+        "--threads 600 --graceful-timeout 5"
     )
     return (
         *command.split(),

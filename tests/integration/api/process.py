@@ -26,7 +26,7 @@ class ApiProcess:
         environment |= {f"NORN_{name.upper()}": value for name, value in settings.items()}
         argv = [
             sys.executable, "-m", "gunicorn", "norn_api.wsgi:application", "-k", "norn_api.heads.HeadsFirst",
-            "--workers", "1",            "--logger-class", "norn_api.logs.GunicornLog",
+            "--workers", settings.get("api_workers", "1"), "--logger-class", "norn_api.logs.GunicornLog",
             "--threads", "600", "--graceful-timeout", "5", "--bind", f"127.0.0.1:{self.port}",
         ]  # fmt: skip
         with self._log.open("wb") as log:

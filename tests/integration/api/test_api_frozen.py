@@ -68,3 +68,31 @@ def test_row_of_the_job_is_free_soon(database: Database, broker: Broker, number:
         process.stop()
         caller.join()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_second_api_process_answers_while_one_is_frozen(database: Database, broker: Broker) -> None:
+    home = Path(tempfile.mkdtemp(prefix="norn-api-"))
+    process = ApiProcess(home, database.url, broker.url, api_workers="2")
+
+    def workers() -> list[int]:
+        pid = process.process.pid
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    try:
+        wait_until(lambda: len(workers()) == 2, allowed(60), "both have started")
+        os.kill(workers()[0], signal.SIGSTOP)
+        with process.client(allowed(60)) as client:
+            client.get("/api/version")  # the other one may still begin
+        slowest = 0.0
+        for _ in range(30):
+            began = time.monotonic()
+            with process.client() as client:
+                assert client.get("/api/version").status_code == 200
+                assert "norn_http_requests" not in client.get("/metrics").text
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < allowed(10)
+    finally:
+        for each in workers():
+            os.kill(each, signal.SIGCONT)
+        process.stop()
+        shutil.rmtree(home, ignore_errors=True)
