@@ -24,13 +24,18 @@ from norn_tasks.store.replicas.routes import Route
 
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
 
+DATABASES = frozenset({5432, 6379, 25432, 26379})
+"""The ports of PostgreSQL and Redis, and those of the servers that apps share: a database of this machine must be able
+to listen there, and the router, which speaks HTTP, could not lead to one."""
+
 log = structlog.get_logger(__name__)
 
 
 class RunPorts(PortSet[int]):
     """One listening port for each port number that a webserver's container has; `report` takes an app's state.
 
-    It never takes a port of `reserved`: an app could otherwise keep Norn's own processes from listening there.
+    It never takes a port of `reserved`, or of a database: an app could otherwise keep Norn's own processes, or a
+    database, from listening there.
     """
 
     def __init__(self, table: Table, report: Report, limits: ClientLimits, reserved: Container[int] = ()) -> None:
@@ -66,6 +71,8 @@ class RunPorts(PortSet[int]):
             return None
         if number in self._reserved:
             return f"port {number} is one of Norn's own"
+        if number in DATABASES:
+            return f"port {number} is left to databases"
         port = RunPort(number, self._table, self._limits, at)
         port.apps = apps
         try:

@@ -91,6 +91,19 @@ async def test_a_port_that_another_program_has_is_reported_for_each_of_its_apps(
 
 
 @story
+async def test_a_port_of_a_database_is_left_free() -> None:
+    """The router speaks HTTP, and a database of this machine must be able to listen there."""
+    reported = dict[str, str | None]()
+    ports = RunPorts(Table(lambda _: None), reported.__setitem__, ClientLimits(100, 120, 30))
+    names = {"pg": 5432, "kv": 6379, "shared": 25432}
+    await ports.open_for(
+        LOOPBACK, [Route(app, 1, (), release=1, host=app, container_port=port) for app, port in names.items()]
+    )
+    assert reported == {app: f"port {port} is left to databases" for app, port in names.items()}
+    await ports.close(1)
+
+
+@story
 async def test_a_port_of_norns_own_is_left_free() -> None:
     """An app that names it could otherwise keep the API from its next start."""
     port, reported = free_port(), dict[str, str | None]()
