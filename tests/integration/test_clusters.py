@@ -95,6 +95,15 @@ def test_a_cluster_that_no_worker_has_is_refused_with_its_name(database: Databas
     assert (cluster_of(database), frozen(database)) == (None, [])
 
 
+def test_an_app_for_incus_is_refused_where_no_worker_has_one(database: Database) -> None:
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("blog", "cron", "runtime: incus\n"), forged=False)
+    with pytest.raises(Conflict, match="no worker of this server has an Incus") as refused:
+        forge(factories.intake(database), "blog")
+    assert "NORN_INCUS_SOCKET" in refused.value.hint
+    forge(factories.intake(database, incus_socket="/run/incus.socket"), "blog")
+
+
 def test_a_cluster_that_a_worker_has_is_chosen_by_its_name(database: Database) -> None:
     add(database)
     with database.transaction() as tx:

@@ -23,7 +23,7 @@ from norn_tasks.ports import Limits, Run, Tools
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
-from norn_tasks.store.fleet import engines
+from norn_tasks.store.fleet import engines, memory
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.ledger.taking import take
 from norn_tasks.store.queue import slots
@@ -159,6 +159,22 @@ def test_a_call_is_left_to_a_worker_that_has_its_runtime(machine: Machine, app: 
     assert machine.worker().work() == (1 if app == "usual" else 0)
     machine.other.on.down = False
     assert machine.worker().work() == (0 if app == "usual" else 1)
+
+
+def test_both_runtimes_reserve_the_memory_of_one_machine(machine: Machine) -> None:
+    """The machine has the memory for one call and a half."""
+    each = factories.spec("usual").function.memory
+    with machine.database.transaction() as tx:
+        memory.speak(tx, factories.ENGINE, each * 3 // 2, 0)
+    for app in APPS.values():
+        machine.call(app)
+    worker = machine.worker()
+    worker.engine.look()
+    claimer = Claimer("w1", JobClass.INVOKE, factories.ENGINE, 30, 5, worker.engine.capabilities)
+    taken = [take(machine.database, claimer) for _ in APPS]
+    assert [job is not None for job in taken] == [True, False]
+    held = machine.rows("SELECT engine FROM memory_held")
+    assert [row.engine for row in held] == [factories.ENGINE]
 
 
 def test_the_container_of_a_dead_worker_is_adopted(machine: Machine, app: str) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -32,6 +33,10 @@ _REMEMBERED = 1000
 FACTS, APP, INSTANCE, IMAGE = "norn.facts", "norn.app", "norn.instance", "norn.image"
 """The properties of an image in Incus."""
 _USER = "user"
+_TRIAL_OF, _TRIAL_BY = "user.norn.trial", "user.norn.control-plane"
+"""The labels of an instance in which an image is tried."""
+_STALE = 600.0
+"""Seconds after which an import that has not ended was cut off."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +92,26 @@ class IncusImages:
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
         """Removes the app's images but those of these ids, and what a cut-off import left; returns their number."""
+        self._remove_trials(app)
         kept, gone = {self._alias(each) for each in keep}, 0
         for image in self._api.get("/1.0/images", recursion="1"):
             properties = image.get("properties") or {}
             aliases = {each["name"] for each in image.get("aliases") or ()}
             mine = (properties.get(APP), properties.get(INSTANCE, "")) == (app, self._instance)
-            if mine and not aliases & kept:
+            if mine and (aliases or _is_old(image["uploaded_at"])) and not aliases & kept:
                 with contextlib.suppress(NotFound):
                     self._api.change("DELETE", f"/1.0/images/{image['fingerprint']}")
                     gone += 1
         return gone
+
+    def _remove_trials(self, app: str) -> None:
+        """Removes the instances in which imports that were cut off had tried the app's images."""
+        for each in self._api.get("/1.0/instances", recursion="1"):
+            config = each["config"]
+            mine = (config.get(_TRIAL_OF), config.get(_TRIAL_BY, "")) == (app, self._instance)
+            if mine and _is_old(each["created_at"]):
+                with contextlib.suppress(NotFound):
+                    self._api.change("DELETE", f"/1.0/instances/{each['name']}")
 
     def _found(self, image: str, app: str, stop: Stop) -> ImageFacts:
         if "sha256:" in image:
@@ -141,7 +156,7 @@ class IncusImages:
             kept = {key: value for key, value in asdict(facts).items() if key != "alias"}
             properties = {FACTS: json.dumps(kept), APP: app, INSTANCE: self._instance, IMAGE: image}
             fingerprint = self._upload(rootfs.metadata(properties), file)
-        self._try(fingerprint)
+        self._try(fingerprint, app)
         try:
             self._api.change("POST", "/1.0/images/aliases", {"name": alias, "target": fingerprint})
         except Conflict:  # another worker was faster
@@ -168,14 +183,14 @@ class IncusImages:
         headers = {"Content-Type": f"multipart/form-data; boundary={border}"}
         return str(self._api.upload("/1.0/images", parts(), headers)["fingerprint"])
 
-    def _try(self, fingerprint: str) -> None:
+    def _try(self, fingerprint: str, app: str) -> None:
         """Makes an instance of an image, which unpacks it, and removes it; raises StepFailed if it was not whole."""
         name = f"norn-try-{uuid.uuid4().hex[:12]}"
         root = {"root": {"type": "disk", "path": "/", "pool": self._pool}}
         source = {"type": "image", "fingerprint": fingerprint}
         document = {"name": name, "type": "container", "source": source, "profiles": [], "devices": root}
-        off = {"config": {"boot.autostart": "false", "user.norn.instance": self._instance, "user.norn.owner": "import"}}
-        self._api.change("POST", "/1.0/instances", document | off)
+        config = {"boot.autostart": "false", _TRIAL_OF: app, _TRIAL_BY: self._instance}
+        self._api.change("POST", "/1.0/instances", document | {"config": config})
         try:
             self._api.read(f"/1.0/instances/{name}/files", {}, path=f"{DIRECTORY}/go")
         except NotFound as error:
@@ -183,6 +198,10 @@ class IncusImages:
             raise StepFailed("Incus did not unpack the whole image", hint="run it again") from error
         finally:
             again(lambda: self._api.change("DELETE", f"/1.0/instances/{name}"), 10)
+
+
+def _is_old(since: str) -> bool:
+    return (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds() > _STALE
 
 
 def _part(border: str, name: str) -> bytes:

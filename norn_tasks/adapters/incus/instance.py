@@ -18,7 +18,7 @@ from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.incus import hardening
 from norn_tasks.adapters.incus.bridge import Bridge
 from norn_tasks.adapters.incus.engine import IncusEngine
-from norn_tasks.adapters.incus.files import End, Files
+from norn_tasks.adapters.incus.files import End, Files, Progress
 from norn_tasks.adapters.incus.reading import OutputReading
 from norn_tasks.adapters.runtimes.deadline import Deadline
 from norn_tasks.adapters.runtimes.streams import Outputs
@@ -32,6 +32,10 @@ _SHORTEST, _LONGEST = 0.03, 0.5
 """Seconds between two looks at a run: a tenth of the time since its start, within these bounds."""
 _STUBBORN = 5.0
 """Seconds after SIGKILL until the instance itself is stopped."""
+_LOOK, _SOON = 1.0, 0.3
+"""Seconds between two looks at an instance whose run writes nothing, and before the first."""
+_SURE = 2
+"""The looks in a row that find an instance stopped, after which it is believed."""
 _ADDRESSES = 100
 """How often another address is tried when one is taken."""
 _SIGNALLED = (137, 143)
@@ -49,6 +53,7 @@ class Instance:
         self._begun = begun
         self._killed: float | None = None
         self._signalled = False
+        self._looked, self._times_stopped = time.monotonic() + _SOON - _LOOK, 0
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -81,18 +86,31 @@ class Instance:
         reading, since = OutputReading(self.files, outputs, hardening.kept_head(self._run)), time.monotonic()
         while True:
             progress = self._until_answered(self.files.progress)
-            if progress is not None and self._until_answered(partial(reading.take, progress)):
-                continue
-            if progress is not None and progress.end is not None:
+            more = self._read(reading, progress, outputs)
+            if more is False and progress is not None and progress.end is not None:
                 return self._ended(progress.end, outputs, deadline)
-            if progress is None or self._overdue():
-                cut_off = self._without_end(outputs, deadline)
+            if not more:
+                cut_off = self._without_end(outputs, deadline) if self._may_be_gone() else None
                 if cut_off is not None:
                     return cut_off
+                self._stop_or_wait(min(_LONGEST, max(_SHORTEST, (time.monotonic() - since) / 10)))
             if outputs.too_large:
                 deadline.at_once()
-            self._heed(deadline)
-            self._stop_or_wait(min(_LONGEST, max(_SHORTEST, (time.monotonic() - since) / 10)))
+            if progress is None or progress.end is None:
+                self._heed(deadline)
+
+    def _read(self, reading: OutputReading, progress: Progress | None, outputs: Outputs) -> bool | None:
+        """Reads what is new; True: there is more, False: there is not, None: Incus or the run has not answered."""
+        if progress is None:
+            return None
+        return False if outputs.too_large else self._until_answered(partial(reading.take, progress))
+
+    def _may_be_gone(self) -> bool:
+        """Returns True when it is time to look at the instance itself, which costs more than its files."""
+        due = time.monotonic() - self._looked > _LOOK
+        if due or self._overdue():
+            self._looked = time.monotonic()
+        return due or self._overdue()
 
     @property
     def _stop(self) -> Stop:
@@ -180,19 +198,22 @@ class Instance:
         return self._killed is not None and time.monotonic() - self._killed > _STUBBORN
 
     def _without_end(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
-        """Returns the end of an instance that is gone, or that was stopped from outside; None while it may go on."""
+        """Returns the end of an instance that is gone, or that was stopped from outside; None while it may go on.
+
+        The status alone says little: an instance that starts or ends is Stopped for a moment. So it must stay so.
+        """
         try:
             status = self._engine.api.briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]
             if self._overdue() and status != "Stopped":
                 self._engine.api.briefly(self._stopped_by_force, 30)
-            elif status != "Stopped":
-                return None
-            if self.files.progress() is not None and not self._overdue():
+            self._times_stopped = self._times_stopped + 1 if status == "Stopped" else 0
+            progress = self.files.progress()
+            if self._times_stopped < _SURE or (progress is not None and progress.end is not None):
                 return None
             return self._cut_off(outputs, deadline)
         except NotFound:
             return self._gone(outputs, deadline)
-        except NornError:
+        except (EngineDown, StepFailed, Conflict):
             return None
 
     def _stopped_by_force(self) -> None:
