@@ -5,7 +5,7 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench bench-cron bench-router bench-idle soak pictures
+.PHONY: help up down demo test check bench bench-cron bench-router bench-idle bench-incus soak pictures
 
 help:          ## list these commands
 	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,10 @@ bench-router:  ## Norn's router beside Caddy, nginx and HAProxy, about six minut
 bench-idle:    ## what Norn takes while nothing happens, about 25 minutes; ARGS=--short, or ARGS='0 25 --seconds 120'
 	@deploy/prepare test
 	python -m tests.benchmarks.idle $(ARGS)
+
+bench-incus:   ## a run in Incus beside one in Docker, a minute; NORN_TEST_INCUS names an Incus; ARGS='--rounds 20'
+	@deploy/prepare test
+	python -m tests.benchmarks.incus $(ARGS)
 
 soak:          ## the long proofs of tests/soak, or T=one of them
 	@deploy/prepare test

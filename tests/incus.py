@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 import uuid
@@ -33,12 +34,14 @@ POOL, BRIDGE = "default", "norn-runs"
 
 
 class IncusKit:
-    """An Incus that is up."""
+    """An Incus that is up; `cache`: the directory of one of its own, beside that of the other tests."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, cache: str = "") -> None:
         self._program = program
         # Instances are of other users, who may not enter a home directory.
-        os.environ.setdefault("NORN_INCUS_CACHE", "/var/tmp/norn-incus")
+        shared = os.environ.get("NORN_INCUS_CACHE", "/var/tmp/norn-incus")
+        self.cache = cache or shared
+        self._environment = {**os.environ, "NORN_INCUS_CACHE": self.cache}
         self.up()
         self.socket = _exports(self.run("env"))["INCUS_SOCKET"]
 
@@ -53,7 +56,9 @@ class IncusKit:
 
     def run(self, *argv: str) -> str:
         """Runs the program; returns what it prints."""
-        done = subprocess.run([self._program, *argv], capture_output=True, text=True, timeout=900, check=False)
+        done = subprocess.run(
+            [self._program, *argv], capture_output=True, text=True, timeout=900, check=False, env=self._environment
+        )
         assert done.returncode == 0, f"{self._program} {' '.join(argv)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
@@ -65,17 +70,23 @@ class IncusKit:
         return IncusRuntime(engine, images, Bridge(api, BRIDGE), POOL)
 
 
-def started() -> IncusKit:
+def started(cache: str = "") -> IncusKit:
     """Starts the Incus that the variable names; skips the test without one."""
     program = os.environ.get(PROGRAM)
     if not program:
         pytest.skip(REASON)
-    return IncusKit(program)
+    return IncusKit(program, cache)
 
 
-def control_plane() -> str:
-    """Returns a name of a control plane that no other test has."""
-    return f"t{uuid.uuid4().hex[:10]}"
+@contextmanager
+def own_incus() -> Iterator[IncusKit]:
+    """Starts an Incus that no other test uses, and removes it with all that is in it."""
+    kit = started(f"/var/tmp/norn-incus-{uuid.uuid4().hex[:8]}")
+    try:
+        yield kit
+    finally:
+        kit.run("reset")
+        shutil.rmtree(kit.cache, ignore_errors=True)
 
 
 def swept(runtime: IncusRuntime, app: str) -> None:

@@ -8,14 +8,18 @@ import pytest
 
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.incus.runtime import IncusRuntime
 from norn_tasks.ports import Engine
 from tests.fakes.engine import FakeEngine
 
 
-@pytest.fixture(params=["fake", "docker"])
+@pytest.fixture(params=["fake", "docker", "incus"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "fake":
         return FakeEngine()
+    if request.param == "incus":
+        incus: IncusRuntime = request.getfixturevalue("on_incus")
+        return incus.on
     client: EngineClient = request.getfixturevalue("clean_engine")
     return DockerEngine(client)
 
@@ -24,6 +28,7 @@ def test_the_engine_tells_the_same_identity_each_time(engine: Engine) -> None:
     assert engine.identity() == engine.identity() != ""
 
 
+@pytest.mark.parametrize("engine", ["fake", "docker"], indirect=True)
 def test_the_address_at_which_runs_reach_the_machine_is_one_of_a_network(engine: Engine) -> None:
     reach = engine.reach()
     assert IPv4Interface(reach.address).network.num_addresses > 1

@@ -34,6 +34,7 @@ touch /a 2>&1; touch /etc/a 2>&1; touch /sys/fs/cgroup/a 2>&1; echo 1 2>&1 > /pr
 touch /tmp/a && echo writes /tmp; ls -A /.norn | wc -l
 cat /proc/1/environ 2>&1; ls /proc/1/root 2>&1; ls -l /proc/1/fd 2>&1 | grep -c -- '->'
 unshare -U true 2>&1; unshare -m true 2>&1; mount -t tmpfs none /tmp 2>&1
+ping -c 1 -w 1 127.0.0.1 2>&1 | tail -n 1
 ip -o -4 addr | awk '{print $2, $4}'; ls /dev/incus 2>&1
 """
 SEEN = """\
@@ -56,6 +57,7 @@ ls: /proc/1/root: Permission denied
 unshare: unshare(0x10000000): Operation not permitted
 unshare: unshare(0x20000): Operation not permitted
 mount: permission denied (are you root?)
+ping: permission denied (are you root?)
 lo 127.0.0.1/8
 ls: /dev/incus: No such file or directory
 """

@@ -39,11 +39,13 @@ class IncusRuntime:
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
         """Brings an image to Incus, so that the first run does not wait for that."""
+        self._api.promptly(self.on.identity, watch.stop)  # which makes the project
         self._images.ready(image, app, watch.stop)
         return "in Incus"
 
     def prune(self, app: str, keep: Collection[str]) -> int:
         """Removes the app's images from Incus but those of these ids."""
+        self.on.identity()
         return self._images.prune(app, keep)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:

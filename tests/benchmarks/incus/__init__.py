@@ -1,0 +1,1 @@
+"""Runs in Incus beside runs in Docker."""

@@ -1,0 +1,57 @@
+"""kill -9 of a worker at each point of a run in Incus, and of incusd under one: none runs twice, nothing is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.stop import FakeWatch
+from tests.incus import IncusKit, own_incus
+from tests.incus_kills import POINTS, WHOLE, killed_worker, play, runtime_at, taken_over
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[IncusKit]:
+    """An Incus of its own: others' runs must not be killed."""
+    with own_incus() as kit:
+        runtime_at(kit.socket).prepare("busybox:stable", "kills", FakeWatch().watch)
+        yield kit
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_run_of_a_killed_worker_is_taken_over(own: IncusKit, point: str) -> None:
+    runtime = runtime_at(own.socket)
+    left = killed_worker(own.socket, point, point)
+    ended = taken_over(runtime, left, point)
+    assert ended is not None
+    if point == "running":
+        assert (ended.exit_code, ended.stdout.head) == WHOLE
+    else:
+        assert ended.never_started
+    assert runtime.on.containers() == ()
+
+
+def test_a_run_that_ended_while_nobody_watched_keeps_its_output_and_its_code(own: IncusKit) -> None:
+    """Its worker and incusd are killed under it, and it ends before either is back."""
+    runtime = runtime_at(own.socket)
+    left = killed_worker(own.socket, "running", "alone")
+    own.kill()
+    time.sleep(1.5)
+    own.up()
+    ended = taken_over(runtime, left, "alone")
+    assert ended is not None and (ended.exit_code, ended.stdout.head) == WHOLE
+    assert runtime.on.containers() == ()
+
+
+def test_a_killed_incusd_costs_no_run_and_starts_none_again(own: IncusKit) -> None:
+    def kill() -> None:
+        own.kill()
+        own.up()
+
+    played = play(runtime_at(own.socket), "killed", kill, 0.7)
+    assert played.right, played
+    assert runtime_at(own.socket).on.containers() == ()
