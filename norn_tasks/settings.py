@@ -221,6 +221,15 @@ class Settings(BaseModel):
     cloudflare_credentials: Path | None = Field(
         None, description="credentials file with which norn up runs cloudflared, instead of the tunnel token"
     )
+    cloudflare_config_map: str = Field(
+        "",
+        pattern=r"^$|^[a-z0-9.-]+/[a-z0-9.-]+$",
+        description="namespace/name of the ConfigMap and the Deployment of a cloudflared in the cluster, "
+        "whose config.yaml has the rules; empty: Cloudflare has them",
+    )
+    cloudflare_cert: Path | None = Field(
+        None, description="certificate of cloudflared tunnel login, for DNS records without an API token"
+    )
     cloudflared: str = Field("cloudflared", description="the program cloudflared: a name on the PATH, or a path")
 
     # Shared services of apps
@@ -330,7 +339,7 @@ class Settings(BaseModel):
     @property
     def has_tunnel(self) -> bool:
         """True if a tunnel is named, or the token to find one; only workers need the token."""
-        return bool(self.cloudflare_api_token or self.cloudflare_tunnel)
+        return bool(self.cloudflare_api_token or self.cloudflare_tunnel or self.cloudflare_config_map)
 
     @property
     def cluster_of_new_apps(self) -> str:

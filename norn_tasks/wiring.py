@@ -6,8 +6,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 
 from norn_tasks.adapters.cloudflare.client import CloudflareClient
+from norn_tasks.adapters.cloudflare.config_map import ConfigMapRules
 from norn_tasks.adapters.cloudflare.records import ZoneRecords
 from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
+from norn_tasks.adapters.cloudflare.route_command import RouteCommand
 from norn_tasks.adapters.cloudflare.rules import KeptRules
 from norn_tasks.adapters.cloudflare.site import TunnelSite
 from norn_tasks.adapters.cloudflare.without import NoDns, NoTunnel
@@ -220,9 +222,19 @@ def _clusters(settings: Settings, database: Database, engine: EngineClient, inst
 
 
 def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tunnel, Dns]:
-    """Returns the tunnel and its DNS; without an API token those of a server that has none."""
-    if not settings.cloudflare_api_token:
-        return NoTunnel(hosts), NoDns(hosts)
+    """Returns the tunnel and its DNS as the operator chose them, or those of a server that has none."""
+    if not settings.cloudflare_config_map:
+        return _remote(settings, hosts, instance) if settings.cloudflare_api_token else (NoTunnel(hosts), NoDns(hosts))
+    namespace, _, name = settings.cloudflare_config_map.partition("/")
+    rules = ConfigMapRules(Api(ClusterAccess(namespace, settings.kube_config, settings.kube_context)), name)
+    if settings.cloudflare_api_token:
+        return KeptRules(rules, hosts), _remote(settings, hosts, instance)[1]
+    tunnel = settings.cloudflare_tunnel
+    command = RouteCommand(hosts, settings.cloudflared, lambda: tunnel or rules.tunnel, settings.cloudflare_cert)
+    return KeptRules(rules, hosts), command
+
+
+def _remote(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[KeptRules, ZoneRecords]:
     client = CloudflareClient(Secret(settings.cloudflare_api_token), settings.cloudflare_url)
     named = TunnelSite(settings.cloudflare_account, settings.cloudflare_tunnel)
     site = named.or_of(settings.cloudflare_tunnel_token)

@@ -28,6 +28,7 @@ _PLACES = {
     "ReplicaSet": ("apis/apps/v1", "replicasets"),
     "Pod": ("api/v1", "pods"),
     "Service": ("api/v1", "services"),
+    "ConfigMap": ("api/v1", "configmaps"),
     "Secret": ("api/v1", "secrets"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Event": ("api/v1", "events"),

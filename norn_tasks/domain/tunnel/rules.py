@@ -23,12 +23,12 @@ def own_rule(rules: Sequence[RawRule], host: str) -> RawRule | None:
 def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
     """Returns the rules with one that leads the name to the service; further options of such a rule are kept.
 
-    Raises TunnelFailed for rules that cloudflared would refuse.
+    Raises TunnelFailed for rules that cloudflared would refuse; the services of others are not checked here.
     """
     kept = own_rule(rules, host) or {"hostname": host}
     mine = {**kept, "service": service}
     others = without_rule(rules, host) or [CATCH_ALL]
-    parsed = read_ingress(others)
+    parsed = read_ingress(others, default_bastion=True)
     place = next(n for n, rule in enumerate(parsed) if not rule.path and rule.takes_host(host))
     changed = [*others[:place], mine, *others[place:]]
     return list(rules) if _same_effect(rules, mine, host) else changed

@@ -1,0 +1,140 @@
+"""The rules in the ConfigMap of a cloudflared that runs in the cluster: its config.yaml, and a rolling restart.
+
+The API server refuses a write to an object that has changed since it was read, so that a foreign change is never lost.
+The pods carry the hash of the file as an annotation: writing the same hash again restarts nothing, and a worker that
+takes over after a kill finishes the restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from norn_tasks.adapters.cloudflare.rules import Edit
+from norn_tasks.adapters.cloudflare.waiting import Waiting
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.refusals import ObjectMoved
+from norn_tasks.domain.errors import NornError, StepFailed, TunnelFailed
+from norn_tasks.domain.tunnel.config_file import ConfigFile
+from norn_tasks.domain.tunnel.external_host import ExternalHost, RulesLook, TunnelCheck
+from norn_tasks.domain.tunnel.ingress import RawRule
+from norn_tasks.domain.tunnel.rules import fault_of
+from norn_tasks.ports import Stop
+
+FILE: Final = "config.yaml"
+HASH: Final = "norn.io/tunnel-config"
+_TRIES, _PAUSE = 20, 0.2
+_RIGHTS = "deploy/kubernetes/cloudflared.yaml has the objects and the rights that Norn needs"
+
+
+@dataclass(frozen=True)
+class ConfigMapRules:
+    """Keeps rules (`RuleKeeper`) in a ConfigMap; the Deployment beside it has the same name."""
+
+    api: Api
+    name: str
+
+    @property
+    def tunnel(self) -> str:
+        """The tunnel that the file names."""
+        return self._file(self._seen("ConfigMap")).tunnel
+
+    def read(self, waiting: Waiting) -> list[RawRule]:
+        """Returns the rules as they are now."""
+        waiting.check()
+        return self._file(self._seen("ConfigMap")).rules
+
+    def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
+        """Writes the edited rules, and has cloudflared started again with them."""
+        before = self._written(edit, waiting)
+        if before is None and not unfinished:
+            return False
+        self._moved("Deployment", self._restart, waiting)
+        return before is not None
+
+    def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
+        """Compares the rules with the rows, and the pods with their Deployment."""
+        try:
+            rules = self._file(self._seen("ConfigMap")).rules
+            silent, sentence = _state(self._seen("Deployment"), self._where)
+        except NornError as error:
+            return RulesLook((TunnelCheck("tunnel", False, error.sentence, error.hint),), {})
+        ruled = [each for each in known if each.ruled and each.service is not None and not each.leaving]
+        faults = {each.host: fault_of(rules, each.host, each.service or "") for each in ruled}
+        return RulesLook((TunnelCheck("tunnel", True, silent or sentence),), faults, silent)
+
+    def _written(self, edit: Edit, waiting: Waiting) -> str | None:
+        """Writes the edited file; returns the one before, None if the edit changes nothing."""
+        first: list[str] = []
+
+        def write() -> None:
+            seen = self._seen("ConfigMap")
+            file = self._file(seen)
+            wanted = edit(file.rules)
+            if wanted == file.rules:
+                return
+            first.append(file.text)
+            waiting.check()
+            changes = [_unchanged(seen), _set(f"/data/{FILE}", file.with_rules(wanted).text)]
+            self.api.patch(seen, changes)
+
+        self._moved("ConfigMap", write, waiting)
+        return first[0] if first else None
+
+    def _restart(self) -> None:
+        """Gives the pods of the Deployment the hash of the file."""
+        wanted = hashlib.sha256(self._file(self._seen("ConfigMap")).text.encode()).hexdigest()[:16]
+        seen = self._seen("Deployment")
+        metadata = seen["spec"]["template"].get("metadata") or {}
+        annotations = metadata.get("annotations")
+        if (annotations or {}).get(HASH) == wanted:
+            return
+        at, key = "/spec/template/metadata/annotations", HASH.replace("/", "~1")
+        change = _set(f"{at}/{key}", wanted) if annotations else _set(at, {HASH: wanted})
+        self.api.patch(seen, [_unchanged(seen), change])
+
+    def _moved(self, kind: str, work: Any, waiting: Waiting) -> None:
+        """Does the work, again while others change the object."""
+        for _ in range(_TRIES):
+            try:
+                work()
+                return
+            except ObjectMoved:
+                waiting.pause(_PAUSE)
+        raise StepFailed(f"{kind} {self._where} is changed by others each time that Norn writes it")
+
+    def _seen(self, kind: str) -> dict[str, Any]:
+        seen = self.api.get(kind, self.name)
+        if seen is None:
+            raise TunnelFailed(f"the cluster has no {kind} {self._where}", hint=_RIGHTS)
+        return dict(seen)
+
+    def _file(self, seen: dict[str, Any]) -> ConfigFile:
+        text = (seen.get("data") or {}).get(FILE)
+        if text is None:
+            raise TunnelFailed(f"the ConfigMap {self._where} has no {FILE}", hint=_RIGHTS)
+        return ConfigFile.read(text)
+
+    @property
+    def _where(self) -> str:
+        return f"{self.api.namespace}/{self.name}"
+
+
+def _unchanged(seen: dict[str, Any]) -> dict[str, Any]:
+    return _set("/metadata/resourceVersion", seen["metadata"]["resourceVersion"], op="replace")
+
+
+def _set(path: str, value: Any, *, op: str = "add") -> dict[str, Any]:
+    return {"op": op, "path": path, "value": value}
+
+
+def _state(deployment: dict[str, Any], where: str) -> tuple[str, str]:
+    """Returns why no request can arrive, empty if one can; and the state of the Deployment."""
+    wanted, status = int(deployment["spec"]["replicas"]), deployment.get("status") or {}
+    ready = status.get("readyReplicas", 0)
+    sentence = f"{ready} of {wanted} pods of the Deployment {where} are ready"
+    if status.get("updatedReplicas", 0) < wanted:
+        sentence += "; its pods are being restarted"
+    return ("" if ready else f"no pod of the Deployment {where} is ready"), sentence

@@ -1,0 +1,54 @@
+"""Objects of an API server in memory: read, and patched under their resourceVersion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from norn_tasks.adapters.kubernetes.refusals import ObjectMoved
+
+
+@dataclass
+class FakeKubeObjects:
+    """Answers what `adapters.kubernetes.api.Api` answers to get and patch. `before`: called before each patch."""
+
+    namespace: str = "cloudflared"
+    there: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    before: Callable[[str], None] = lambda kind: None
+    patches: list[str] = field(default_factory=list)
+
+    def put(self, kind: str, name: str, **content: Any) -> None:
+        """Puts an object there."""
+        self.there[kind, name] = {"kind": kind, "metadata": {"name": name, "resourceVersion": "1"}, **content}
+
+    def touch(self, kind: str, name: str) -> None:
+        """Changes an object as somebody else does."""
+        metadata = self.there[kind, name]["metadata"]
+        metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Answers a copy of the object."""
+        return copy.deepcopy(self.there.get((kind, name)))
+
+    def patch(self, seen: dict[str, Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
+        """Applies the changes if nobody has changed the object."""
+        kind, name = seen["kind"], seen["metadata"]["name"]
+        self.before(kind)
+        known = self.there[kind, name]
+        for change in changes:
+            if (
+                change["path"] == "/metadata/resourceVersion"
+                and change["value"] != known["metadata"]["resourceVersion"]
+            ):
+                raise ObjectMoved("the object has been modified")
+        for change in changes[1:]:
+            *path, last = change["path"].strip("/").split("/")
+            place = known
+            for part in path:
+                place = place[part]
+            place[last.replace("~1", "/")] = change["value"]
+        self.touch(kind, name)
+        self.patches.append(kind)
+        return copy.deepcopy(known)
