@@ -27,7 +27,7 @@ MOST = 10_000
 _OVERLAP_SECONDS = 5
 """Lines are read again from this long before the beginning, because they are kept a little after they were written."""
 _AGAIN_SECONDS = 2.0
-_PAST_SECONDS = 5.0
+_PAST_SECONDS = 20.0
 
 AppLine = tuple[str, LiveLine]
 
@@ -149,7 +149,7 @@ class LogFeeds:
                     feed.inboxes.discard(inbox)
 
     def past(self, app: str, places: LogPlaces, tail: int) -> Iterator[LiveLine]:
-        """Yields the lines since these positions, or the last `tail` ones for a reader without positions."""
+        """Yields the lines since these positions, those at them too, or the last `tail` ones for a new reader."""
         since = None if places.earliest is None else parse_time(places.earliest, 0, "since")
         if since is None and not tail:
             return
@@ -159,9 +159,11 @@ class LogFeeds:
             reading, end = LiveReading(self._intake.live, self._intake.database, job), time.monotonic() + _PAST_SECONDS
             while not reading.ended and time.monotonic() < end:
                 lines = reading.more(0.5)
-                yield from places.new(lines)
+                yield from lines
                 if not lines and (trouble := reading.look()) is not None:
                     raise trouble
+            if not reading.ended:
+                yield note(f"earlier lines are missing: no worker read them within {_PAST_SECONDS:g} s")
         except NornError as error:
             yield note(f"earlier lines are missing: {error.sentence}")
 

@@ -57,8 +57,7 @@ def follow_page(source: Source, feeds: LogFeeds, wanted: EventFilter, at: PagePo
                 at.events = event.place
                 yield sse(event, str(at))
             for app, places in at.logs.items():
-                for line in feeds.past(app, places, tail):
-                    yield _log((app, line), at)
+                yield from (_log((app, line), at) for line in feeds.past(app, places, tail) if places.new([line]))
                 places.begin_again()
             yield from _new(source, follower, inbox, at)
     except DatabaseDown:

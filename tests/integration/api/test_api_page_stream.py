@@ -153,6 +153,16 @@ def test_lines_written_while_no_page_was_there_come_when_it_returns(connected: A
     again.close()
 
 
+def test_a_page_that_is_cut_off_inside_a_batch_gets_the_rest(connected: Api, reader: Reader) -> None:
+    reader.write(1, 2, 3)
+    page = Page(connected, "logs=web&tail=10")
+    _, last = page.lines(1)
+    page.close()
+    again = Page(connected, "logs=web&tail=10", last)
+    assert again.lines(2)[0] == ["line 2", "line 3"]
+    again.close()
+
+
 @pytest.mark.parametrize(
     ("query", "status"), [("logs=absent", 404), ("logs=fn", 404), ("after=x", 422), ("after=1-2;web", 422)]
 )
