@@ -192,7 +192,7 @@ function Actions({ app }: { app: AppDetail }) {
             app={app}
             cancel={() => (opened.value = null)}
             done={(work) => {
-              opened.value = null;
+              if (opened.value === current.name) opened.value = null;
               watch(work);
             }}
           />

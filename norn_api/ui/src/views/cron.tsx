@@ -23,8 +23,8 @@ export function CronPanel({ app }: { app: AppDetail }) {
   const history = useResource<ListOf<Tick>>(ofApp(app.name, "/cron/history?limit=30"), mine);
   const form = useSignal<Form | null>(null);
   const run = useSignal<number | null>(null);
-  const reload = () => {
-    form.value = null;
+  const done = (name: Form) => {
+    if (form.value === name) form.value = null; // another one may have been opened since
     cron.reload();
     coming.reload();
   };
@@ -38,7 +38,7 @@ export function CronPanel({ app }: { app: AppDetail }) {
               {(next) => <Coming next={next} />}
             </Read>
             {may("deploy") && <Buttons schedule={found.schedule} form={form.value} choose={(name) => (form.value = form.value === name ? null : name)} />}
-            {form.value && <FormOf form={form.value} app={app} schedule={found.schedule} done={reload} cancel={() => (form.value = null)} />}
+            {form.value && <FormOf key={form.value} form={form.value} app={app} schedule={found.schedule} done={done} cancel={() => (form.value = null)} />}
             <h3>{found.recent.length === 0 ? "No occurrence was due yet" : `The last ${found.recent.length} occurrences`}</h3>
             {found.recent.length > 0 && <Bar marks={found.recent} choose={(mark) => (run.value = mark.execution)} />}
           </Panel>
@@ -104,12 +104,13 @@ function Buttons({ schedule, form, choose }: { schedule: Schedule; form: Form | 
 interface FormProps {
   app: AppDetail;
   schedule: Schedule;
+  /** Called once the server has accepted it. */
   done: () => void;
   cancel: () => void;
 }
 
-function FormOf({ form, ...props }: FormProps & { form: Form }) {
-  return <div class="inset">{FORMS[form](props)}</div>;
+function FormOf({ form, done, ...props }: Omit<FormProps, "done"> & { form: Form; done: (form: Form) => void }) {
+  return <div class="inset">{FORMS[form]({ ...props, done: () => done(form) })}</div>;
 }
 
 const FORMS: Record<Form, (props: FormProps) => preact.JSX.Element> = {
@@ -223,7 +224,7 @@ function Update({ app, schedule, done, cancel }: FormProps) {
       {preview.value && (
         <div role="status">
           <p>
-            It would run {preview.value.words}, next:
+            It would run {preview.value.words || preview.value.text}:
           </p>
           <Coming next={preview.value} />
         </div>

@@ -1,0 +1,234 @@
+"""Norn's page in a browser, on a control plane with containers: what a person sees there, and does from there."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e import apps
+from tests.e2e.browser import HOSTILE, UI, Visitor, visitor
+from tests.e2e.stack import Stack
+from tests.servers import allowed
+
+pytestmark = pytest.mark.timeout(300)
+
+WEB, WORKER, CRON, FUNCTION = "page-web", "page-worker", "page-cron", "page-fn"
+MOST = 80_000
+"""The most bytes of script and style that a browser fetches, compressed."""
+SERVE = "echo started; exec httpd -f -p 8080 -h /www"
+WRITE = f"i=0; while true; do i=$((i+1)); echo line $i '{HOSTILE}'; sleep 0.2; done"
+VIEWS = [
+    "", f"apps/{WEB}", f"apps/{WEB}/why", f"apps/{WEB}/releases", f"apps/{WORKER}/logs", f"apps/{CRON}/cron",
+    f"apps/{FUNCTION}/invoke", f"apps/{FUNCTION}/secrets", "jobs", "jobs/1", "events", "alerts", "server", "tokens",
+]  # fmt: skip
+
+
+def _furnish(stack: Stack) -> None:
+    apps.add_web(stack, WEB, SERVE)
+    stack.add_app(WORKER, f"app: {WORKER}\nrole: worker\n", {"Dockerfile": _program(WRITE)})
+    apps.add_cron(stack, CRON, "echo ran for $MONTH")
+    apps.add_function(stack, FUNCTION)
+    for verb in ("forge", "deploy"):
+        jobs = [_ask(stack, f"/api/apps/{name}/{verb}")["job"] for name in (WEB, WORKER, CRON, FUNCTION)]
+        for job in jobs:
+            stack.await_state(job, ["succeeded"], allowed(40))
+
+
+def _ask(stack: Stack, path: str, method: str = "POST", **body: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {(stack.home / 'token').read_text().strip()}"}
+    given = body if method == "POST" else None
+    answer = httpx.request(method, f"{stack.url}{path}", json=given, headers=headers, timeout=30)
+    return dict(answer.raise_for_status().json())
+
+
+def _state(stack: Stack, name: str) -> dict[str, Any]:
+    return _ask(stack, f"/api/apps/{name}", "GET")
+
+
+def _program(command: str) -> str:
+    quoted = command.replace("\\", "\\\\").replace('"', '\\"')
+    return f'FROM busybox:stable\nCMD ["sh", "-c", "{quoted}"]\n'
+
+
+@pytest.fixture(scope="module")
+def seen(stack: Stack) -> Iterator[Visitor]:
+    """A person who is signed in, in a browser, on a server with an app of each role."""
+    stack.keep_secrets()
+    _furnish(stack)
+    expect.set_options(timeout=allowed(20) * 1000)
+    with visitor(stack.url) as person:
+        person.sign_in((stack.home / "token").read_text().strip())
+        yield person
+
+
+def _soon(page: Page, text: str) -> None:
+    expect(page.locator("main")).to_contain_text(text)
+
+
+def _button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def _deploy(page: Page) -> None:
+    _button(page, "Deploy").click()
+    _button(page, f"Deploy {WEB}").click()
+
+
+def _job_ends(page: Page, state: str) -> None:
+    expect(page.locator(".job-head .state")).to_have_text(state)
+
+
+def test_each_app_has_a_card(seen: Visitor) -> None:
+    page = seen.open("")
+    for name in (WEB, WORKER, CRON, FUNCTION):
+        expect(page.locator(".card", has_text=name)).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("cron")
+    expect(page.locator(".card")).to_have_count(1)
+    page.get_by_label("Search apps").fill("")
+
+
+def test_a_deploy_is_watched_step_by_step(seen: Visitor, stack: Stack) -> None:
+    page = seen.open(f"apps/{WEB}")
+    _deploy(page)
+    for step in ("build-image", "await-rollout"):
+        expect(page.locator(".step", has_text=step)).to_be_visible()
+    _job_ends(page, "succeeded")
+    _soon(page, "1 of 1")
+    _button(page, "Close").click()
+
+
+def test_a_failing_deploy_says_why_while_the_old_version_serves(seen: Visitor, stack: Stack) -> None:
+    page = seen.open(f"apps/{WEB}")
+    apps.add_web(stack, WEB, f"echo '{HOSTILE.replace(chr(34), '')}' >&2; exit 3")
+    _deploy(page)
+    _job_ends(page, "failed")
+    failed = page.locator(".step.failed")
+    expect(failed.locator(".failure")).to_contain_text("exited 3")
+    expect(page.locator(".app-head")).to_contain_text("release 2 serves on")
+    assert httpx.get(_state(stack, WEB)["url"]).text == "one\n"
+    _button(page, "Close").click()
+
+
+def test_a_release_is_rolled_back_to(seen: Visitor, stack: Stack) -> None:
+    directory = apps.add_web(stack, WEB, SERVE)
+    (directory / "www/index.html").write_text("two\n")
+    stack.await_state(_ask(stack, f"/api/apps/{WEB}/deploy")["job"], ["succeeded"], allowed(40))
+    page = seen.open(f"apps/{WEB}")
+    _button(page, "Rollback").click()
+    _button(page, "Roll back to release 2").click()
+    _job_ends(page, "succeeded")
+    assert httpx.get(_state(stack, WEB)["url"]).text == "one\n"
+    _button(page, "Close").click()
+
+
+def test_the_cron_panel_runs_pauses_and_reschedules_by_the_keyboard_alone(seen: Visitor, stack: Stack) -> None:
+    page = seen.open(f"apps/{CRON}")
+    _button(page, "Run Now").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("MONTH=10")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator(".action code").last).to_contain_text("--env MONTH=10")
+    page.locator(".action").get_by_role("button", name="Run Now", exact=True).press("Enter")
+    page.get_by_role("button", name=re.compile("Open run")).first.press("Enter")
+    _soon(page, "ran for 10")
+    _button(page, "Pause").press("Enter")
+    page.keyboard.type(HOSTILE)
+    page.keyboard.press("Enter")
+    expect(page.locator(".facts", has_text="Paused").last).to_contain_text(HOSTILE)
+    _button(page, "Resume").press("Enter")
+    page.locator(".action").get_by_role("button", name="Resume", exact=True).press("Enter")
+    _button(page, "Update Schedule").press("Enter")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("*/5 * * * *")
+    page.keyboard.press("Enter")
+    _soon(page, "It would run")
+    _button(page, "Save the schedule").press("Enter")
+    _soon(page, "override by")
+    _button(page, "Clear").press("Enter")
+    _button(page, "Clear the override").press("Enter")
+    expect(page.locator("main")).not_to_contain_text("override by")
+    assert _state(stack, CRON)["schedule"]["text"] == "0 0 1 1 *"
+
+
+def test_a_function_is_invoked_and_shows_its_output(seen: Visitor) -> None:
+    page = seen.open(f"apps/{FUNCTION}")
+    page.get_by_label("Body", exact=True).fill(f"hello {HOSTILE}")
+    _button(page, f"Invoke {FUNCTION}").click()
+    expect(page.get_by_label("stdout")).to_have_text(f"hello {HOSTILE}from POST /\n")
+    expect(page.get_by_label("stderr")).to_have_text("begun\n")
+    page.get_by_role("button", name=re.compile("Open call")).first.click()
+    _button(page, "Call again").click()
+    _soon(page, "The answers are the same")
+
+
+def test_a_log_is_followed_searched_and_paused(seen: Visitor) -> None:
+    page = seen.open(f"apps/{WORKER}/logs")
+    count = page.locator(".filters [role=status]")
+    expect(count).to_have_text(re.compile("[1-9]"))
+    before = count.inner_text()
+    expect(count).not_to_have_text(before)
+    page.get_by_label("Search lines").fill("line 7 ")
+    expect(page.locator(".log mark")).to_have_text("line 7 ")
+    page.get_by_label("Search lines").fill("")
+
+
+def test_a_cut_stream_loses_nothing_and_doubles_nothing(seen: Visitor, stack: Stack) -> None:
+    page = seen.open("events")
+    expect(page.locator(".live")).to_have_text("live")
+    stack.kill_group("api")
+    expect(page.locator(".banner")).to_be_visible()
+    stack.start("api")
+    _ask(stack, f"/api/apps/{CRON}/cron/pause", reason="the stream is cut")
+    expect(page.locator(".banner")).not_to_be_visible(timeout=allowed(20) * 1000)
+    expect(page.locator("tbody tr", has_text="the stream is cut")).to_have_count(1)
+    _ask(stack, f"/api/apps/{CRON}/cron/resume")
+    expect(page.locator("tbody tr").first).to_contain_text("schedule.resumed")
+    expect(page.locator("tbody tr", has_text="the stream is cut")).to_have_count(1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_view_has_a_serious_finding_of_axe(seen: Visitor, theme: str) -> None:
+    seen.page.emulate_media(color_scheme=theme)
+    found = {}
+    for view in VIEWS:
+        page = seen.open(view)
+        expect(page.locator(".waiting")).to_have_count(0)
+        found[view] = seen.serious()
+    assert {view: issues for view, issues in found.items() if issues} == {}
+
+
+def test_an_app_is_torn_down_once_its_name_is_typed(seen: Visitor, stack: Stack) -> None:
+    page = seen.open(f"apps/{WEB}")
+    _button(page, "Teardown").click()
+    button = _button(page, f"Tear down {WEB}")
+    expect(button).to_be_disabled()
+    page.get_by_label(re.compile("to confirm")).fill(WEB)
+    button.click()
+    _job_ends(page, "succeeded")
+    expect(page.locator(".title .state")).to_have_text("unforged")
+
+
+def test_every_request_stayed_at_home_and_no_script_ran_that_is_not_ours(seen: Visitor) -> None:
+    assert (seen.foreign, seen.complaints, seen.was_attacked()) == ([], [], False)
+
+
+def test_what_a_browser_fetches_is_small() -> None:
+    files = [path for path in (UI / "dist" / "assets").iterdir() if path.suffix in (".js", ".css")]
+    assert 0 < sum(len(gzip.compress(path.read_bytes())) for path in files) <= MOST
+
+
+def test_the_program_of_the_page_fits_the_document_of_the_api(stack: Stack, seen: Visitor) -> None:
+    (UI / "openapi.json").write_bytes(httpx.get(f"{stack.url}/api/openapi.json").content)
+    for script in ("types", "check"):
+        done = subprocess.run(["npm", "run", script], cwd=UI, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
