@@ -18,7 +18,8 @@ from norn_tasks.embedded.paths import DataPaths
 from norn_tasks.embedded.stores import postgres
 from norn_tasks.embedded.stores.stores import opened
 from norn_tasks.settings import Settings
-from norn_tasks.store.database.session import connection_parameters, server_version
+from norn_tasks.store.database.session import server_version
+from norn_tasks.store.database.urls import connection_parameters
 
 PROGRAM_SECONDS = 3600
 """The timeout of pg_dump and pg_restore in seconds."""

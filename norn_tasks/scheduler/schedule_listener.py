@@ -8,7 +8,8 @@ import time
 import structlog
 
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.store.database.session import SCHEDULES, Database, Listener
+from norn_tasks.store.database.listening import Listener
+from norn_tasks.store.database.session import SCHEDULES, Database
 from norn_tasks.store.events.publishing import notify
 
 log = structlog.get_logger()

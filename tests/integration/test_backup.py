@@ -23,7 +23,8 @@ from norn_tasks.embedded.errors import BadBackup, NotEmpty, NotStarted
 from norn_tasks.embedded.stores import postgres as postgres_programs
 from norn_tasks.settings import Settings, load
 from norn_tasks.store.access import tokens
-from norn_tasks.store.database.session import Database, connection_parameters
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.database.urls import connection_parameters
 from norn_tasks.store.events import stream
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.events.stream import Cursor

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
 
 from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.prepared import run
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import memory
 from norn_tasks.store.queue import claims
@@ -13,14 +13,13 @@ from tests import factories, ledger_kit
 
 
 def _plans(database: Database, job_class: JobClass) -> str:
-    """Answers the plans of a claim's statements, as PostgreSQL explains them."""
+    """Returns the plans of a claim's statements, as a connection that prepared them has them."""
     lines: list[str] = []
+    values = claims.bound(factories.claimer("w", job_class), memory.Room())
     with database.transaction() as tx:
         for statement in claims.statements(job_class):
-            explained = text(f"EXPLAIN {statement.text}")
-            lines += (
-                tx.execute(explained, claims.bound(factories.claimer("w", job_class), memory.Room())).scalars().all()
-            )
+            run(tx, statement, values).close()
+            lines += tx.exec_driver_sql(f"EXPLAIN {statement.execute(values)}", values).scalars().all()
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.bounded import BriefDatabase
+from norn_tasks.store.database.prepared import Prepared
 from norn_tasks.store.database.session import EVENTS, Database, note
 from tests.pooler import Pooler
 from tests.servers import Postgres
@@ -64,5 +65,5 @@ def test_a_notification_reaches_a_listener_past_the_pooler(database: Database, p
 
 
 def test_one_statement_that_is_a_transaction_by_itself_is_limited_too(pooled: Database) -> None:
-    (row,) = pooled.execute_autocommit(text("SELECT current_setting('lock_timeout') AS limit"), {})
+    (row,) = pooled.execute_autocommit(Prepared("SELECT current_setting('lock_timeout') AS limit"), {})
     assert row["limit"] == "10s"

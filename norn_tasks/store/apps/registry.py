@@ -26,6 +26,7 @@ from norn_tasks.store import tables as t
 from norn_tasks.store.apps import enrolment, external_hosts, internal_names, secrets, spec_files, uploads
 from norn_tasks.store.apps.spec_files import SpecFile
 from norn_tasks.store.apps.uploads import Upload
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.events.publishing import publish
 
@@ -133,10 +134,13 @@ def new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
 
 def role_of(tx: Tx, name: str) -> Role:
     """Returns the role of an app that has a row; raises AppNotFound."""
-    role = tx.execute(select(t.AppRow.role).where(t.AppRow.name == name)).scalar()
+    role = run(tx, _ROLE, {"app": name}).scalar()
     if role is None:
         raise no_such_app(name)
     return Role(role)
+
+
+_ROLE = Prepared("SELECT role FROM apps WHERE name = :app")
 
 
 def registered_at(tx: Tx, name: str) -> datetime:

@@ -16,6 +16,7 @@ from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.job import OPEN
 from norn_tasks.domain.secret import ALL_MAX, MOST, Sealed
 from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES, OPEN_STATES
@@ -71,9 +72,11 @@ def listed(tx: Tx, app: str) -> tuple[SecretView, ...]:
 
 def sealed_of(tx: Tx, app: str) -> tuple[Sealed, ...]:
     """Returns all sealed values of the app, including retired ones that a container may still hold."""
-    s = SecretRow
-    rows = tx.execute(select(s.name, s.version, s.sealed, s.retired_at).where(s.app == app).order_by(s.name, s.version))
-    return tuple(Sealed(row.name, row.version, row.sealed, row.retired_at is None) for row in rows)
+    rows = run(tx, _SEALED, {"app": app})
+    return tuple(Sealed(row.name, row.version, bytes(row.sealed), row.retired_at is None) for row in rows)
+
+
+_SEALED = Prepared("SELECT name, version, sealed, retired_at FROM secrets WHERE app = :app ORDER BY name, version")
 
 
 def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[str, int]:

@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from norn_tasks.settings import load
-from norn_tasks.store.database.session import Tx, full_url
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.database.urls import full_url
 
 _LOCK = 0x6E6F726E
 """The key of the advisory lock that one migrating process holds: the word `norn`."""

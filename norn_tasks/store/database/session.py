@@ -1,29 +1,28 @@
-"""The door to PostgreSQL: one engine per process, transactions that say clearly when the database is away, and LISTEN.
+"""The door to PostgreSQL: one engine per process, and transactions that say clearly when the database is away.
 
 Every function of the store takes a `Tx` that `Database.transaction()` gave; nobody outside the store names SQLAlchemy.
 """
 
 from __future__ import annotations
 
-import re
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.errors
-import psycopg2.extensions
-from sqlalchemy import Connection, Engine, RootTransaction, RowMapping, TextClause, create_engine, event, text
+from sqlalchemy import Connection, Engine, RootTransaction, RowMapping, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.store.database import limits
+from norn_tasks.store.database.listening import Listener
+from norn_tasks.store.database.prepared import Prepared, changes, prepare_on, run
 from norn_tasks.store.database.trouble import commit_failed, database_down
+from norn_tasks.store.database.urls import ALIVE, full_url
 
 T = TypeVar("T")
 
@@ -39,39 +38,8 @@ Note = tuple[str, str]
 EVENTS, ROUTES, SCHEDULES, CANCELS = "norn_events", "norn_routes", "norn_schedules", "norn_cancels"
 """The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed; a running job is cancelled."""
 
-_ALIVE: dict[str, Any] = {
-    "connect_timeout": 2, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}  # fmt: skip
-"""A server that was cut off silently is noticed within about ten seconds, not after minutes."""
-
-
-def full_url(url: str) -> str:
-    """Names the driver: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
-    scheme, _, rest = url.partition("://")
-    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
-
-
-def plain_url(url: str) -> str:
-    """Returns the URL in libpq's syntax."""
-    return "postgresql://" + url.partition("://")[2]
-
-
-def connection_parameters(url: str) -> tuple[str, dict[str, str]]:
-    """Returns the URL for a command line of libpq's programs, and the environment that holds its password."""
-    words = psycopg2.extensions.parse_dsn(plain_url(url))
-    password = words.pop("password", None)
-    return psycopg2.extensions.make_dsn(**words), {"PGPASSWORD": password} if password else {}
-
-
-_CHANGES = re.compile(r"\b(INSERT|DELETE|(?<!FOR )UPDATE)\b", re.IGNORECASE)
 _CHANGED, _NOTES = "norn_changed", "norn_notes"
 _of_thread = threading.local()
-
-
-@lru_cache(4096)
-def _changes(statement: str) -> bool:
-    return _CHANGES.search(statement) is not None
 
 
 def changes_of_thread() -> int:
@@ -107,12 +75,13 @@ class Database:
             pool_timeout=pool_timeout,
             pool_pre_ping=not ping_after_idle,
             pool_use_lifo=True,
-            connect_args={**_ALIVE, **({} if pooled else limits.options()), "application_name": process},
+            connect_args={**ALIVE, **({} if pooled else limits.options()), "application_name": process},
         )
         event.listen(self._engine, "before_cursor_execute", _note_change)
-        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         if pooled:
             limits.limit_each_transaction(self._engine)
+        else:
+            prepare_on(self._engine)
         if ping_after_idle:
             _ping_idle_connections(self._engine, ping_after_idle)
 
@@ -139,7 +108,7 @@ class Database:
         yield
 
     def execute_autocommit(
-        self, statement: TextClause, values: Mapping[str, Any], note: Note | None = None
+        self, statement: Prepared, values: Mapping[str, Any], note: Note | None = None
     ) -> Sequence[Row]:
         """Runs one statement that is a transaction by itself, without the turns that BEGIN and COMMIT take.
 
@@ -148,17 +117,17 @@ class Database:
         """
         if self._pooled:
             return self._execute_in_transaction(statement, values, note)
-        with _translated(), self._alone.connect() as connection:
-            rows = connection.execute(statement, values).mappings().all()
+        with _translated(), self._engine.connect() as connection, _autocommitting(connection) as driver:
+            rows = run(connection, statement, values).mappings().all()
             if note is not None and rows:
-                _announce(connection, (note,))
+                _send(connection, driver, (note,))
             return rows
 
     def _execute_in_transaction(
-        self, statement: TextClause, values: Mapping[str, Any], then: Note | None
+        self, statement: Prepared, values: Mapping[str, Any], then: Note | None
     ) -> Sequence[Row]:
         with self.transaction() as tx:
-            rows = tx.execute(statement, values).mappings().all()
+            rows = run(tx, statement, values).mappings().all()
             if then is not None and rows:
                 note(tx, *then)
         return rows
@@ -204,23 +173,41 @@ def note(tx: Tx, channel: str, payload: str) -> None:
 
 
 def _announce(connection: Connection, notes: Sequence[Note]) -> None:
-    """Sends the notifications after the commit. Listeners also poll once a second, so a lost one costs little.
+    """Sends the notifications after the commit. Listeners also poll once a second, so a lost one costs little."""
+    with _autocommitting(connection) as driver:
+        _send(connection, driver, notes)
 
-    Commits with a NOTIFY in them go one at a time, each with its own wait for the disk. The driver is asked directly:
-    SQLAlchemy's change of the isolation level takes further turns, whose failure would hide that the commit succeeded.
+
+@contextmanager
+def _autocommitting(connection: Connection) -> Iterator[Any]:
+    """Lets each statement of a connection that is in no transaction be one, and gives the driver's connection.
+
+    The driver is asked directly: SQLAlchemy's change of the isolation level takes further turns, whose failure would
+    hide that a commit succeeded.
     """
     driver: Any = connection.connection.dbapi_connection
-    before = driver.autocommit
+    driver.autocommit = True
     try:
-        driver.autocommit = True
+        yield driver
+    finally:
+        if driver.closed:
+            connection.invalidate()
+        else:
+            driver.autocommit = False
+
+
+def _send(connection: Connection, driver: Any, notes: Sequence[Note]) -> None:
+    try:
         with driver.cursor() as cursor:
             cursor.execute(_ANNOUNCE, ([channel for channel, _ in notes], [payload for _, payload in notes]))
-        driver.autocommit = before
     except psycopg2.Error:
         connection.invalidate()
 
 
-_ANNOUNCE = "SELECT pg_notify(c, p) FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS n(c, p)"
+# Commits with a NOTIFY in them go one at a time, so they are transactions of their own; and nothing is lost with one
+# that a crash takes back, so they do not wait for the disk.
+_ANNOUNCE = """SELECT set_config('synchronous_commit', 'off', true), pg_notify(c, p)
+  FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS n(c, p)"""
 
 
 def _commit(transaction: RootTransaction, *, changed: bool) -> None:
@@ -233,7 +220,7 @@ def _commit(transaction: RootTransaction, *, changed: bool) -> None:
 
 
 def _note_change(connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
-    if _changes(statement):
+    if changes(statement):
         connection.info[_CHANGED] = True
 
 
@@ -265,36 +252,3 @@ def _ping_idle_connections(engine: Engine, seconds: float) -> None:
 
     event.listen(engine, "checkin", given_back)
     event.listen(engine, "checkout", given_out)
-
-
-class Listener:
-    """One connection that waits for NOTIFY; after DatabaseDown it is of no more use."""
-
-    def __init__(self, url: str, channels: tuple[str, ...]) -> None:
-        try:
-            self._connection = psycopg2.connect(plain_url(url), **_ALIVE, application_name="norn-listen")
-            self._connection.set_session(autocommit=True)
-            with self._connection.cursor() as cursor:
-                for channel in channels:
-                    cursor.execute(f"LISTEN {channel}")
-        except psycopg2.Error as error:
-            raise database_down(error) from error
-
-    def wait(self, seconds: float, *also: int) -> list[str]:
-        """Returns the payloads that arrive within `seconds`, at once if there are some; `also`: more descriptors whose
-        readiness ends the wait. Raises DatabaseDown if the connection is lost.
-        """
-        try:
-            watched: list[Any] = [self._connection, *also]
-            ready, _, _ = select.select(watched, [], [], max(0.0, seconds))
-            if self._connection in ready:
-                self._connection.poll()
-            heard = [note.payload for note in self._connection.notifies]
-            self._connection.notifies.clear()
-        except (psycopg2.Error, OSError, ValueError) as error:
-            raise database_down(error) from error
-        return heard
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import text
-
 from norn_tasks.domain.jobs.event import EventKind
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Tx, note
 
-_TELL = text("""
+_TELL = Prepared("""
 INSERT INTO events(kind, app, data) VALUES (:kind, :app, CAST(:data AS jsonb))""")
 
-_TELL_OF_JOB = text("""
+_TELL_OF_JOB = Prepared("""
 WITH counted AS (UPDATE jobs SET event_seq = event_seq + 1 WHERE id = :job RETURNING id, event_seq)
 INSERT INTO events(kind, app, job_id, seq, data)
-SELECT :kind, :app, id, event_seq, CAST(:data AS jsonb) FROM counted
+SELECT CAST(:kind AS text), CAST(:app AS text), id, event_seq, CAST(:data AS jsonb) FROM counted
 RETURNING id""")
 
 
@@ -24,9 +23,9 @@ def publish(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | No
     """Records an event; one of a job gets the job's next sequence number, gap-free because it locks the job's row."""
     bound: dict[str, Any] = {"kind": str(kind), "app": app, "data": json.dumps(data)}
     if job is None:
-        tx.execute(_TELL, bound)
+        run(tx, _TELL, bound)
     else:
-        tx.execute(_TELL_OF_JOB, {**bound, "job": job}).one()
+        run(tx, _TELL_OF_JOB, {**bound, "job": job}).one()
     note(tx, EVENTS, "" if job is None else str(job))
 
 

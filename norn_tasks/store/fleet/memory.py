@@ -14,6 +14,7 @@ from sqlalchemy import text
 from norn_tasks.domain.jobs.facts import IMAGE_ID
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.quantities import memory_text
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.rules import wanted
 from norn_tasks.store.rules.lists import CODE_CLASSES
@@ -73,8 +74,11 @@ def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
 
 def room(tx: Tx, engine: str | None) -> Room:
     """Returns the engine's free memory."""
-    row = tx.execute(text("SELECT free, building FROM engine_room WHERE engine = :engine"), {"engine": engine}).first()
+    row = run(tx, _ROOM, {"engine": engine}).first()
     return Room() if row is None else Room(row.free, row.building)
+
+
+_ROOM = Prepared("SELECT free, building FROM engine_room WHERE engine = :engine")
 
 
 def largest(tx: Tx) -> int:
@@ -95,11 +99,10 @@ def hold(tx: Tx, row: Row, engine: str | None) -> bool:
     """
     if not row["memory"] and row["kind"] != "deploy":
         return True
-    locked = text("SELECT id FROM engines WHERE id = :engine FOR UPDATE")
-    if tx.execute(locked, {"engine": engine}).one_or_none() is None:
+    if run(tx, _LOCK, {"engine": engine}).one_or_none() is None:
         return True
     size = row["memory"] if JobClass(row["class"]).runs_code else _size(tx, row["id"], engine)
-    return not size or tx.execute(_HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
+    return not size or run(tx, _HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
 
 
 def _size(tx: Tx, job: int, engine: str | None) -> int | None:
@@ -108,10 +111,12 @@ def _size(tx: Tx, job: int, engine: str | None) -> int | None:
 
 
 _SIZE = text(f"SELECT {need(':b')} FROM jobs c WHERE c.id = :job")  # noqa: S608 - built from constants
-_HOLD = text("""
+_LOCK = Prepared("SELECT id FROM engines WHERE id = :engine FOR UPDATE")
+_HOLD = Prepared("""
 WITH taken AS (
   INSERT INTO memory_held(job_id, engine, bytes)
-  SELECT :job, :engine, :bytes FROM engine_room WHERE engine = :engine AND free >= :bytes
+  SELECT CAST(:job AS bigint), engine, CAST(:bytes AS bigint) FROM engine_room
+   WHERE engine = :engine AND free >= :bytes
   ON CONFLICT DO NOTHING RETURNING job_id)
 SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id = :job""")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import TextClause, delete, select, text, update
+from sqlalchemy import delete, select, update
 
 from norn_tasks.domain.errors import LeaseLost
 from norn_tasks.domain.jobs.container import ContainerRef
@@ -25,10 +25,12 @@ from norn_tasks.domain.jobs.job import Fence, JobClass, JobKind, JobState, Probl
 from norn_tasks.domain.jobs.placement import HOME
 from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Database, Note, Row, Tx, retry_while_down
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
 from norn_tasks.store.ledger.apply_writes import record
+from norn_tasks.store.ledger.succeed import CLOSE_STEP, succeed, verdict_of
 from norn_tasks.store.queue import attention, endings, retries, slots
 from norn_tasks.store.releases.auto_rollback import request_return
 from norn_tasks.store.rules.fence import held
@@ -38,13 +40,14 @@ from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 def hold(tx: Tx, fence: Fence) -> Row:
     """Locks and returns the job's row; raises LeaseLost when the fence has fallen."""
-    row = tx.execute(_HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
+    row = run(tx, _HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
     if row is None:
         raise LeaseLost(_LOST.format(fence.job, fence.token))
     return row
 
 
-_HOLD = text(f"SELECT * FROM jobs WHERE {held()} FOR UPDATE")  # noqa: S608 - built from a constant
+_COLUMNS = ", ".join(f'"{column.name}"' for column in JobRow.__table__.columns)
+_HOLD = Prepared(f"SELECT {_COLUMNS} FROM jobs WHERE {held()} FOR UPDATE")  # noqa: S608 - built from a constant
 _LOST = "job {} is no longer held under token {}"
 
 
@@ -74,7 +77,7 @@ class Ledger:
 
         return retry_while_down(transaction, self._patience, lambda: ends and not self._leaving())
 
-    def _write_alone(self, statement: TextClause, fence: Fence, note: Note | None = None, **values: object) -> None:
+    def _write_alone(self, statement: Prepared, fence: Fence, note: Note | None = None, **values: object) -> None:
         """Runs a statement that includes the fence, and returns a row if the fence holds."""
         bound = {"job": fence.job, "token": fence.token, **values}
         if not retry_while_down(lambda: self._database.execute_autocommit(statement, bound, note), self._patience):
@@ -101,7 +104,8 @@ class Ledger:
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
-            tx.execute(
+            run(
+                tx,
                 _BEGIN_STEP,
                 {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name, "once": once},
             )
@@ -122,6 +126,10 @@ class Ledger:
 
         def write(tx: Tx) -> Facts:
             row = hold(tx, fence)
+            verdict = verdict_of(row, end)
+            if verdict is not None:
+                succeed(tx, row, place, end, verdict)
+                return Facts.from_json(row["facts"])
             learned = record(tx, row, end.learned.writes)
             facts = _merge_facts(tx, row, (*end.learned.facts, *learned))
             _publish_end(tx, row, place, end, _close_step(tx, fence, place, end))
@@ -223,7 +231,7 @@ class Ledger:
 
 # Where nothing is decided by what the row says, the fence is in the write itself.
 # A container pins its job to the engine it is on: no other engine's worker may take it over.
-_RECORD_CONTAINER = text(f"""
+_RECORD_CONTAINER = Prepared(f"""
 UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,
    engine = CASE WHEN engine IS NULL OR engine = '{HOME}' THEN CAST(:engine AS text) ELSE engine END
  WHERE {held()}
@@ -236,7 +244,7 @@ def _begin_execution(kind: JobKind, table: str) -> str:
    WHERE x.id = begun.execution AND begun.kind = '{kind}')"""  # noqa: S608 - built from constants
 
 
-_BEGIN_CODE = text(f"""
+_BEGIN_CODE = Prepared(f"""
 WITH begun AS (
   UPDATE jobs SET begun_at = clock_timestamp(), runs = :before + 1, event_seq = event_seq + 1
    WHERE {held()} RETURNING *)
@@ -245,17 +253,12 @@ INSERT INTO events(kind, app, job_id, seq, data)
 SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
 RETURNING id""")  # noqa: S608 - built from constants
 
-_BEGIN_STEP = text("""
+_BEGIN_STEP = Prepared("""
 INSERT INTO steps(job_id, n, name, state, token, once) VALUES (:job, :n, :name, 'running', :token, :once)
 ON CONFLICT (job_id, n) DO UPDATE SET state = 'running', once = :once, attempts = steps.attempts + 1, token = :token,
    started_at = clock_timestamp(), ended_at = NULL, note = '', error = NULL""")
 
-_CLOSE_STEP = text("""
-INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
-VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
-ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
-   error = CAST(:error AS jsonb)
-RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds""")
+_CLOSE_STEP = Prepared(CLOSE_STEP)
 
 
 def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
@@ -278,8 +281,8 @@ def _merge_facts(tx: Tx, row: Row, facts: tuple[Fact, ...]) -> Facts:
 def _close_step(tx: Tx, fence: Fence, place: StepPosition, end: StepEnd) -> float:
     """Writes the step's end; returns its duration in seconds."""
     error = json.dumps(end.problem.to_json()) if end.problem and end.state is not StepState.SKIPPED else None
-    closed = tx.execute(
-        _CLOSE_STEP,
+    closed = run(
+        tx, _CLOSE_STEP,
         {
             "job": fence.job, "n": place.n, "name": place.name, "state": str(end.state), "token": fence.token,
             "note": end.learned.note, "error": error,

@@ -19,13 +19,14 @@ from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
 from norn_tasks.domain.jobs.requests import RollbackJobRequest
 from norn_tasks.domain.jobs.requests import read as read_request
 from norn_tasks.store.apps import secrets
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Database, Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
 from norn_tasks.store.queue.claims import Claimer, claim
 from norn_tasks.store.queue.endings import end
 from norn_tasks.store.releases import forging, releases
-from norn_tasks.store.tables import AppRow, CronExecutionRow, FunctionExecutionRow, OneOffRow, PayloadRow, ReleaseRow
+from norn_tasks.store.tables import AppRow, CronExecutionRow, OneOffRow, ReleaseRow
 
 
 def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = lambda _: None) -> Job | None:
@@ -163,15 +164,17 @@ def _cron_run(tx: Tx, row: Row) -> Found:
 
 
 def _call(tx: Tx, row: Row) -> Found:
-    f = FunctionExecutionRow
-    found = tx.execute(
-        select(f, PayloadRow.request, ReleaseRow.published)
-        .join(PayloadRow, PayloadRow.execution == f.id)
-        .outerjoin(ReleaseRow, (ReleaseRow.app == f.app) & (ReleaseRow.n == f.release))
-        .where(f.id == row["execution"])
-    ).one()
-    call = Call(found.method, found.path, found.query, found.headers, found.content_type, found.request or b"")
+    found = run(tx, _CALL, {"execution": row["execution"]}).one()
+    body = b"" if found.request is None else bytes(found.request)
+    call = Call(found.method, found.path, found.query, found.headers, found.content_type, body)
     return _execution(row, found.image_id, call=call), found.published
+
+
+_CALL = Prepared("""
+SELECT f.method, f.path, f.query, f.headers, f.content_type, f.image_id, io.request, r.published
+  FROM func_executions f JOIN execution_io io ON io.execution = f.id
+  LEFT JOIN releases r ON r.app = f.app AND r.n = f.release
+ WHERE f.id = :execution""")
 
 
 def _execution(

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, text
-
 from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.fleet import memory
 from norn_tasks.store.queue import builds
 from norn_tasks.store.rules import ready, shares
+from norn_tasks.store.tables import JobRow
 
 LAST_RESORT_SECONDS = 10.0
 """The time that a job has waited before a worker takes it as a last resort."""
@@ -29,7 +29,7 @@ def _ready(due: str) -> str:
     OR c.begun_at IS NOT NULL AND (c.container IS NOT NULL OR c.adopt))
   AND (c.requires <@ CAST(:capabilities AS text[]) OR c.requires <@ CAST(:last_resort AS text[])
     AND c.run_after < clock_timestamp() - interval '{LAST_RESORT_SECONDS:g} s')
-  AND ({memory.need(":building")} <= :free
+  AND ({memory.need("CAST(:building AS bigint)")} <= CAST(:free AS bigint)
     OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))
   AND (c.adopt OR coalesce({shares.share("c")}, '') <> ALL(CAST(:full AS text[])))"""  # noqa: S608 - built from constants
 
@@ -38,35 +38,49 @@ _READY = _ready(ready.DUE)
 # A run whose worker died and that was asked to stop since is taken too: somebody must take its container away.
 _KEPT = _ready(ready.DUE_OR_KEPT)
 
+_FIXED = ("class", "capabilities", "last_resort", "max_claims")
+"""The parameters that a worker seldom changes: knowing their values, PostgreSQL expects that most jobs are ready."""
+
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
   first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
 
-_BACK = """RETURNING j.*, extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
+# Named one by one: a column that a migration adds does not change the result of a prepared statement.
+_BACK = f"""RETURNING {", ".join(f'j."{column.name}"' for column in JobRow.__table__.columns)},
+  extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
 
-_CLAIM_PLAIN = text(f"""
+_CLAIM_PLAIN = Prepared(
+    f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM jobs c WHERE {_READY} ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
-{_BACK}""")  # noqa: S608 - built from constants
+{_BACK}""",  # noqa: S608 - built from constants
+    fixed=_FIXED,
+)
 
 # An app that was deployed while its next deploy waited goes behind the apps that waited for that.
-_CLAIM_CHANGE = text(f"""
+_CLAIM_CHANGE = Prepared(
+    f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM jobs c WHERE {_READY} AND NOT {ready.IS_BEHIND} AND NOT {builds.is_taken(":engine")}
    ORDER BY CASE WHEN c.kind <> 'deploy' THEN c.created_at ELSE greatest(c.created_at, (
      SELECT max(d.ended_at) FROM deployments d WHERE d.app = c.app AND d.kind = 'deploy')) END, c.id
    FOR UPDATE OF c SKIP LOCKED LIMIT 1)
-{_BACK}""")  # noqa: S608 - built from constants
+{_BACK}""",  # noqa: S608 - built from constants
+    fixed=_FIXED,
+)
 
-_CLAIM_KEPT_SLOT = text(f"""
+_CLAIM_KEPT_SLOT = Prepared(
+    f"""
 {_TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
    WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT}
    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
-{_BACK}""")  # noqa: S608 - built from constants
+{_BACK}""",  # noqa: S608 - built from constants
+    fixed=_FIXED,
+)
 
 LOOKED_AT = 64
 """How many of the oldest ready jobs, and how many apps with a free slot on either walk, a claim compares."""
@@ -87,7 +101,8 @@ def _walk(name: str, begin: str, end: str) -> str:
 
 
 # The common case, in a few reads: the oldest job whose app runs nothing is what the comparison below would choose.
-_CLAIM_IDLE = text(f"""
+_CLAIM_IDLE = Prepared(
+    f"""
 WITH oldest AS MATERIALIZED (
   SELECT c.app FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
 slot AS MATERIALIZED (
@@ -103,11 +118,14 @@ held AS (
   UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
 {_TAKE}
   FROM job WHERE j.id = job.id AND j.state = 'queued'
-{_BACK}""")  # noqa: S608 - built from constants
+{_BACK}""",  # noqa: S608 - built from constants
+    fixed=_FIXED,
+)
 
 # Up to 64 apps are all compared. Of more, those of the oldest jobs and some from a random place on: so the work is
 # bounded, and neither a flood of one app nor its place in the alphabet keeps another app waiting.
-_CLAIM_SLOT = text(f"""
+_CLAIM_SLOT = Prepared(
+    f"""
 WITH RECURSIVE place AS MATERIALIZED (
   SELECT coalesce((SELECT s.app FROM slots s TABLESAMPLE SYSTEM (5) WHERE s.class = :class LIMIT 1), '') AS app),
 {_walk("onward", "c.app >= (SELECT app FROM place)", "")},
@@ -136,7 +154,21 @@ held AS (
   UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
 {_TAKE}
   FROM job WHERE j.id = job.id AND j.state = 'queued'
-{_BACK}""")  # noqa: S608 - built from constants
+{_BACK}""",  # noqa: S608 - built from constants
+    fixed=_FIXED,
+)
+
+
+# Most claims find nothing, and learn it from this: what is due and what is kept, before anything is locked.
+_LOOK = Prepared(
+    f"""
+SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}) AS due,
+       EXISTS (SELECT FROM slots s JOIN jobs c ON c.id = s.job_id
+                WHERE s.class = :class AND s.job_id IS NOT NULL AND {ready.DUE_OR_KEPT}) AS kept,
+       room.free, room.building
+  FROM (SELECT) one LEFT JOIN engine_room room ON room.engine = :engine""",  # noqa: S608 - built from constants
+    fixed=("class",),
+)
 
 
 @dataclass(frozen=True)
@@ -159,10 +191,17 @@ class Claimer:
 
 
 def claim(tx: Tx, claimer: Claimer) -> Row | None:
-    """Takes the next ready job of the class for this worker, and returns its row; None when there is none that fits."""
-    room = memory.room(tx, claimer.engine) if claimer.job_class is not JobClass.OBSERVE else memory.Room()
-    for statement in statements(claimer.job_class):
-        row = tx.execute(statement, bound(claimer, room)).mappings().one_or_none()
+    """Takes the next ready job of the class for this worker, and returns its row; None when there is none that fits.
+
+    It looks first. A job that is accepted after the look has a wake-up of its own.
+    """
+    charged = None if claimer.job_class is JobClass.OBSERVE else claimer.engine
+    seen = run(tx, _LOOK, {"class": str(claimer.job_class), "engine": charged}).one()
+    if not seen.due:
+        return None
+    room = memory.Room() if seen.free is None else memory.Room(seen.free, seen.building)
+    for statement in statements(claimer.job_class, kept=seen.kept):
+        row = run(tx, statement, bound(claimer, room)).mappings().one_or_none()
         if row is not None:
             return row
     return None
@@ -174,12 +213,12 @@ def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
         "class": str(claimer.job_class), "capabilities": sorted(claimer.capabilities),
         "last_resort": sorted(claimer.capabilities | claimer.last_resort), "worker": claimer.worker,
         "lease": claimer.lease, "max_claims": claimer.max_claims, "building": room.building,
-        "free": max(room.free, 0), "full": sorted(claimer.full),
-    } | ({"engine": claimer.engine} if claimer.job_class is JobClass.DEPLOY else {})  # fmt: skip
+        "free": max(room.free, 0), "full": sorted(claimer.full), "engine": claimer.engine,
+    }  # fmt: skip
 
 
-def statements(job_class: JobClass) -> tuple[TextClause, ...]:
-    """Returns the statements that a claim of the class tries, one after the other."""
+def statements(job_class: JobClass, *, kept: bool = True) -> tuple[Prepared, ...]:
+    """Returns the statements that a claim of the class tries, one after the other; `kept`: some job holds its slot."""
     if job_class.runs_code:
-        return _CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT
+        return (_CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT) if kept else (_CLAIM_IDLE, _CLAIM_SLOT)
     return (_CLAIM_CHANGE if job_class is JobClass.DEPLOY else _CLAIM_PLAIN,)

@@ -16,6 +16,7 @@ from norn_tasks.domain.jobs.execution import OPEN_RUN, ExecutionState
 from norn_tasks.domain.jobs.job import OPEN, JobKind, JobState, Problem
 from norn_tasks.domain.schedule import Verdict
 from norn_tasks.store.alerts import cron_rules
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import CANCELS, Row, Tx, note
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.queue import attention, slots, wanted_ends
@@ -35,7 +36,7 @@ EXECUTION_TABLES: dict[JobKind, type[FunctionExecutionRow] | type[CronExecutionR
 }
 
 
-_END = text("""
+_END = Prepared("""
 UPDATE jobs SET state = :state, ended_at = clock_timestamp(), lease_until = NULL, error = CAST(:error AS jsonb)
  WHERE id = :job""")
 
@@ -64,7 +65,7 @@ def end(
     else:
         state, problem = wanted_ends.asked_to(row, state, problem)
     error = json.dumps(problem.to_json()) if problem else None
-    tx.execute(_END, {"job": row["id"], "state": str(state), "error": error})
+    run(tx, _END, {"job": row["id"], "state": str(state), "error": error})
     if by_owner or row["container"] is None:
         slots.release(tx, row["id"])
     if row["kind"] in EXECUTION_TABLES:

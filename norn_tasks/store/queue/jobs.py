@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.job import OPEN, JobKind
 from norn_tasks.domain.jobs.requests import JobRequest
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Row, Tx
 from norn_tasks.store.events.publishing import notify
 from norn_tasks.store.tables import JobRow
@@ -63,28 +64,38 @@ accepted AS (
   SELECT '{EventKind.JOB_ACCEPTED}', app, id, 1, jsonb_build_object('kind', kind, 'actor', actor) FROM {source})"""  # noqa: S608 - built from constants
 
 
-_ACCEPT = text(f"""
-WITH new AS MATERIALIZED (
+def accepting(execution: str = "CAST(:execution AS bigint)") -> str:
+    """Returns the SQL that accepts one job, the row of `new`, of the parameters of `values_of`.
+
+    It begins a `WITH`. `execution` is the SQL of the id of its execution.
+    """
+    return f"""WITH new AS MATERIALIZED (
   SELECT nextval('jobs_id_seq') AS id, CAST(:kind AS text) AS kind, CAST(:class AS text) AS class,
          CAST(:app AS text) AS app, CAST(:exclusive AS boolean) AS exclusive, CAST(:spec AS jsonb) AS spec,
          CAST(:args AS jsonb) AS args, CAST(:actor AS text) AS actor, CAST(:dedupe_key AS text) AS dedupe_key,
          CAST(:engine AS text) AS engine, CAST(:cluster AS text) AS cluster, CAST(:release AS bigint) AS release,
-         CAST(:execution AS bigint) AS execution, CAST(:sync AS boolean) AS sync, CAST(:max_runs AS bigint) AS max_runs,
+         {execution} AS execution, CAST(:sync AS boolean) AS sync, CAST(:max_runs AS bigint) AS max_runs,
          clock_timestamp() AS run_after, clock_timestamp() + make_interval(secs => :patience) AS deadline),
-{accepted("new")}
-SELECT id FROM job""")  # noqa: S608 - built from constants
+{accepted("new")}"""
 
 
-def accept(tx: Tx, new: NewJob) -> int:
-    """Writes the job and its event; returns its id. The caller wakes the class after the commit."""
-    values = {
+_ACCEPT = Prepared(f"{accepting()} SELECT id FROM new")  # noqa: S608 - built from constants
+
+
+def values_of(new: NewJob) -> dict[str, Any]:
+    """Returns the values of the parameters of `accepting`."""
+    return {
         "kind": str(new.kind), "class": str(new.kind.job_class), "app": new.app, "exclusive": new.kind.exclusive,
         "spec": None if new.spec is None else json.dumps(dict(new.spec)), "args": json.dumps(new.request.to_json()),
         "actor": new.actor, "dedupe_key": new.dedupe_key, "engine": new.engine, "cluster": new.cluster,
         "release": new.release, "execution": new.execution, "sync": new.sync, "max_runs": new.max_runs,
         "patience": new.patience,
     }  # fmt: skip
-    job = int(tx.execute(_ACCEPT, values).scalar_one())
+
+
+def accept(tx: Tx, new: NewJob) -> int:
+    """Writes the job and its event; returns its id. The caller wakes the class after the commit."""
+    job = int(run(tx, _ACCEPT, values_of(new)).scalar_one())
     notify(tx, EVENTS, str(job))
     return job
 

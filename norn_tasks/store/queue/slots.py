@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import OPEN_STATES
 
@@ -59,19 +60,20 @@ def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
 
 def put_back(tx: Tx, job: int) -> None:
     """Frees slot and memory of a job that goes back into the queue; a slot that was made for it alone waits with it."""
-    tx.execute(_PUT_BACK, {"job": job, "extra": EXTRA})
+    run(tx, _PUT_BACK, {"job": job, "extra": EXTRA})
 
 
 def release(tx: Tx, job: int) -> None:
     """Frees the slot and the memory that a job holds, if any."""
-    tx.execute(_RELEASE, {"job": job, "extra": EXTRA})
+    run(tx, _RELEASE, {"job": job, "extra": EXTRA})
 
 
-_PUT_BACK = text("""
+_PUT_BACK = Prepared("""
 WITH memory AS (DELETE FROM memory_held WHERE job_id = :job),
 spent AS (DELETE FROM slots WHERE job_id = :job AND surplus)
 UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
-_RELEASE = text("""
-WITH spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
-memory AS (DELETE FROM memory_held WHERE job_id = :job)
-UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
+RELEASED = """spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
+memory AS (DELETE FROM memory_held WHERE job_id = :job),
+slot AS (UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus)"""
+"""Common table expressions that free the slot and the memory of a job, for a statement that does more."""
+_RELEASE = Prepared(f"WITH {RELEASED} SELECT")

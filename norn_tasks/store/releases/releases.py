@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 from norn_tasks.domain.errors import NotDeployed, NotFound, ReleaseGone
 from norn_tasks.domain.jobs.app_status import ForgeState
 from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.rules.lists import OPEN_STATES
 from norn_tasks.store.tables import AppRow, DeploymentRow, LiveReleaseRow, ReleaseRow
@@ -15,7 +16,11 @@ from norn_tasks.store.tables import AppRow, DeploymentRow, LiveReleaseRow, Relea
 
 def live(tx: Tx, app: str) -> Row | None:
     """Returns the app's row of `live_releases`; None when nothing of it is live."""
-    return tx.execute(select(LiveReleaseRow).where(LiveReleaseRow.app == app)).mappings().one_or_none()
+    return run(tx, _LIVE, {"app": app}).mappings().one_or_none()
+
+
+_COLUMNS = ", ".join(column.name for column in LiveReleaseRow.__table__.columns)
+_LIVE = Prepared(f"SELECT {_COLUMNS} FROM live_releases WHERE app = :app")  # noqa: S608 - built from constants
 
 
 def require_live(tx: Tx, app: str) -> Row:

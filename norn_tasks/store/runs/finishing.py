@@ -21,7 +21,9 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
     """Ends the execution of the job of `row`, or only this try of it when another one comes (`store.queue.retries`)."""
     finished = write.finished
     pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
-    common = _common(finished) if pause is None else _common(finished) | {"state": "pending", "finished_at": None}
+    common = outcome(finished) | {"state": str(finished.state), "finished_at": text("clock_timestamp()")}
+    if pause is not None:
+        common |= {"state": "pending", "finished_at": None}
     _write(tx, row, finished.ended, common)
     end = {"execution": row["execution"], "state": str(finished.state), "exit_code": finished.ended.exit_code}
     if pause is None:
@@ -41,26 +43,27 @@ def _write(tx: Tx, row: Row, ended: ContainerExit, common: dict[str, Any]) -> No
     """Writes an end with its output."""
     if row["kind"] != JobKind.INVOKE:
         table = OneOffRow if row["kind"] == JobKind.RUN else CronExecutionRow
-        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **_streams(ended)))
+        tx.execute(update(table).where(table.id == row["execution"]).values(**common, **streams(ended)))
         return
-    out = ended.stdout
+    written = answer(ended)
     tx.execute(
         update(FunctionExecutionRow)
         .where(FunctionExecutionRow.id == row["execution"])
-        .values(**common, response_size=out.size)
+        .values(**common, response_size=written["size"])
     )
     tx.execute(
         update(PayloadRow)
         .where(PayloadRow.execution == row["execution"])
-        .values(response=out.head + out.tail, stderr=ended.stderr.text().encode())
+        .values(response=written["answer"], stderr=written["stderr"])
     )
 
 
-def _common(finished: ExecutionVerdict) -> dict[str, Any]:
+def outcome(finished: ExecutionVerdict) -> dict[str, Any]:
+    """Returns the values of the columns that say how an execution ended, without its state and the moment."""
     ended = finished.ended
     return {
-        "state": str(finished.state), "cause": finished.cause, "sentence": finished.sentence, "hint": finished.hint,
-        "exit_code": ended.exit_code, "finished_at": text("clock_timestamp()"), "duration_ms": _duration(ended),
+        "cause": finished.cause, "sentence": finished.sentence, "hint": finished.hint,
+        "exit_code": ended.exit_code, "duration_ms": _duration(ended),
     }  # fmt: skip
 
 
@@ -70,8 +73,14 @@ def _duration(ended: ContainerExit) -> int | None:
     return max(0, int((ended.finished_at - ended.started_at).total_seconds() * 1000))
 
 
-def _streams(ended: ContainerExit) -> dict[str, Any]:
-    """Returns text without NUL, which PostgreSQL does not accept in text."""
+def answer(ended: ContainerExit) -> dict[str, Any]:
+    """Returns the bytes that a call wrote, and the size of its answer."""
+    out = ended.stdout
+    return {"answer": out.head + out.tail, "size": out.size, "stderr": ended.stderr.text().encode()}
+
+
+def streams(ended: ContainerExit) -> dict[str, Any]:
+    """Returns what a run wrote as text without NUL, which PostgreSQL does not accept in text."""
     return {
         "stdout": ended.stdout.text().replace("\0", "\ufffd"),
         "stdout_dropped": ended.stdout.dropped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,10 +14,12 @@ from norn_tasks.domain.jobs.call import Call
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.jobs.requests import CronRunJobRequest, InvokeJobRequest, RunJobRequest
 from norn_tasks.domain.schedule import RunTrigger
-from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.database import prepared
+from norn_tasks.store.database.session import EVENTS, Row, Tx
+from norn_tasks.store.events.publishing import notify
 from norn_tasks.store.queue import slots
-from norn_tasks.store.queue.jobs import NewJob, accept
-from norn_tasks.store.tables import CronExecutionRow, FunctionExecutionRow, OneOffRow, PayloadRow
+from norn_tasks.store.queue.jobs import NewJob, accept, accepting, values_of
+from norn_tasks.store.tables import CronExecutionRow, OneOffRow
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,22 @@ def accept_call(
         engine=release["engine"], release=release["n"], sync=sync,
         max_runs=1 if sync else runs_allowed(release["spec"]),
     )  # fmt: skip
-    job, common = _accept(tx, new, release)
-    tx.execute(
-        insert(FunctionExecutionRow).values(
-            **common, sync=sync, method=call.method, path=call.path, query=call.query, headers=dict(call.headers),
-            content_type=call.content_type, request_size=len(call.body), record=record,
-        )
-    )  # fmt: skip
-    tx.execute(insert(PayloadRow).values(execution=common["id"], request=call.body))
-    return AcceptedRun(job, common["id"])
+    values = {
+        **values_of(new), "image_id": release["image_id"], "method": call.method, "path": call.path,
+        "query": call.query, "headers": json.dumps(dict(call.headers)), "content_type": call.content_type,
+        "body": call.body, "size": len(call.body), "record": record,
+    }  # fmt: skip
+    run = prepared.run(tx, _ACCEPT_CALL, values).one()
+    notify(tx, EVENTS, str(run.id))
+    return AcceptedRun(run.id, run.execution)
+
+
+_ACCEPT_CALL = prepared.Prepared(f"""
+{accepting("nextval('executions')")},
+run AS (
+  INSERT INTO func_executions(id, app, job_id, release, image_id, actor, sync, method, path, query, headers,
+                              content_type, request_size, record)
+  SELECT execution, app, id, release, :image_id, actor, sync, :method, :path, :query, CAST(:headers AS jsonb),
+         :content_type, CAST(:size AS bigint), :record FROM new),
+bytes AS (INSERT INTO execution_io(execution, request) SELECT execution, CAST(:body AS bytea) FROM new)
+SELECT id, execution FROM new""")  # noqa: S608 - built from constants

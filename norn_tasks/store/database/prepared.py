@@ -1,0 +1,121 @@
+"""Statements that a connection prepares once: PostgreSQL parses and plans them then, and not at each use.
+
+Planning was two thirds of what a claim cost PostgreSQL. Through a pooler in transaction mode each transaction may get
+another session, which knows no statement of this one: there they are sent as text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, event, text
+from sqlalchemy.exc import DBAPIError
+
+from norn_tasks.domain.errors import DatabaseDown
+
+REPLANNED_SECONDS = 10.0
+"""Seconds after which a connection plans a statement again: tables that were small when it was planned have grown."""
+MOST = 200
+"""The number of statements that a connection keeps at most; then it forgets all of them."""
+
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+_CHANGES = re.compile(r"\b(INSERT|DELETE|(?<!FOR )UPDATE|EXECUTE norn_w_\w+)\b", re.IGNORECASE)
+_KNOWN = "norn_prepared"
+_OUT_OF_DATE = ("0A000", "26000", "42P05")
+"""The server's codes for a statement whose result has other columns now, that it does not know, or knows already."""
+
+
+@lru_cache(4096)
+def changes(statement: str) -> bool:
+    """Returns True for a statement that changes rows, which a prepared one says by its name."""
+    return _CHANGES.search(statement) is not None
+
+
+class Prepared:
+    """A statement with parameters such as `:job`, whose types PostgreSQL infers from it.
+
+    `fixed`: parameters whose values decide the plan. Each combination of their values is prepared with them in its
+    text, so that they should be few.
+    """
+
+    def __init__(self, statement: str, *, fixed: tuple[str, ...] = ()) -> None:
+        self.text, self.fixed = statement, fixed
+        self._name = f"norn_{'w' if changes(statement) else 'r'}_{_hashed(statement)}"
+
+    @cached_property
+    def clause(self) -> TextClause:
+        """The statement as it is sent where nothing is prepared."""
+        return text(self.text)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters of each use, in the order in which they are numbered."""
+        return tuple(name for name in dict.fromkeys(_PARAMETER.findall(self.text)) if name not in self.fixed)
+
+    def name(self, values: Mapping[str, Any]) -> str:
+        """Returns the name under which it is prepared for the fixed parameters' values."""
+        return f"{self._name}_{_hashed(repr([values[name] for name in self.fixed]))}" if self.fixed else self._name
+
+    def prepare(self, connection: Connection, values: Mapping[str, Any]) -> str:
+        """Returns the statement that prepares it; `connection` knows how values are quoted."""
+        words = {name: f"${n}" for n, name in enumerate(self.parameters, 1)}
+        cursor: Any = connection.connection.cursor()
+        words |= {name: cursor.mogrify("%s", (values[name],)).decode() for name in self.fixed}
+        return f"PREPARE {self.name(values)} AS {_PARAMETER.sub(lambda found: words[found[1]], self.text)}"
+
+    def execute(self, values: Mapping[str, Any]) -> str:
+        """Returns the statement that runs it, as the driver takes it."""
+        passed = ", ".join(f"%({name})s" for name in self.parameters)
+        return f"EXECUTE {self.name(values)}" + (f"({passed})" if passed else "")
+
+
+def _hashed(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+
+def prepare_on(engine: Engine) -> None:
+    """Lets the connections of this engine prepare statements; a new connection to the server knows none yet."""
+
+    def connected(_driver: object, record: Any) -> None:
+        record.info[_KNOWN] = {}
+
+    event.listen(engine, "connect", connected)
+
+
+def run(connection: Connection, statement: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+    """Runs the statement, prepared where the connection may prepare.
+
+    Raises DatabaseDown, after which the transaction can be tried again on another connection, when the server no
+    longer has the statement as it was prepared.
+    """
+    known: dict[str, float] | None = connection.info.get(_KNOWN)
+    if known is None:
+        return connection.execute(statement.clause, values)
+    try:
+        if time.monotonic() - known.get(statement.name(values), float("-inf")) > REPLANNED_SECONDS:
+            _prepare(connection, statement, values, known)
+        passed = {name: values[name] for name in statement.parameters}
+        return connection.exec_driver_sql(statement.execute(values), passed)
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) not in _OUT_OF_DATE:
+            raise
+        connection.invalidate()
+        sentence = "a statement that was prepared is out of date in the database"
+        raise DatabaseDown(sentence, hint="try again", retry_after=1) from error
+
+
+def _prepare(connection: Connection, statement: Prepared, values: Mapping[str, Any], known: dict[str, float]) -> None:
+    name = statement.name(values)
+    if len(known) >= MOST:
+        connection.exec_driver_sql("DEALLOCATE ALL")
+        known.clear()
+    if name in known:
+        connection.exec_driver_sql(f"DEALLOCATE {name}")
+        del known[name]
+    connection.exec_driver_sql(statement.prepare(connection, values).replace("%", "%%"), ())
+    known[name] = time.monotonic()

@@ -1,0 +1,31 @@
+"""The URL of a database as its readers write it, and the options of every connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2.extensions
+
+ALIVE: dict[str, Any] = {
+    "connect_timeout": 2, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}  # fmt: skip
+"""A server that was cut off silently is noticed within about ten seconds, not after minutes."""
+
+
+def full_url(url: str) -> str:
+    """Names the driver: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def plain_url(url: str) -> str:
+    """Returns the URL in libpq's syntax."""
+    return "postgresql://" + url.partition("://")[2]
+
+
+def connection_parameters(url: str) -> tuple[str, dict[str, str]]:
+    """Returns the URL for a command line of libpq's programs, and the environment that holds its password."""
+    words = psycopg2.extensions.parse_dsn(plain_url(url))
+    password = words.pop("password", None)
+    return psycopg2.extensions.make_dsn(**words), {"PGPASSWORD": password} if password else {}

@@ -1,0 +1,255 @@
+"""`python -m tests.benchmarks.queue.cost`: what an asynchronous call costs at each stage; a table, and a JSON object.
+
+A client accepts it as the API does, and a worker takes it to its end as the runner does, over the no-op runtime and a
+PostgreSQL of their own with fsync on. One after the other: what locks and a crowd add is not in these figures. The
+statements are counted in a run of their own, because the server's log costs CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sqlalchemy import update
+
+from norn_tasks.adapters.runtimes.noop import IDENTITY
+from norn_tasks.dispatch import open_intake, request_invoke
+from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.domain.jobs.execution import ContainerExit, ExecutionState, ExecutionVerdict
+from norn_tasks.domain.jobs.job import JobClass, JobState
+from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
+from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.settings import Settings
+from norn_tasks.store.database import migrate
+from norn_tasks.store.database.opening import open_for_jobs, open_for_requests
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.ledger.ledger import Ledger
+from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.queue.claims import Claimer
+from norn_tasks.store.tables import ReleaseRow
+from tests import factories
+from tests.benchmarks.queue.counting import LOGGED, ServerLog, server_cpu, since, wal_flushes, wal_position
+from tests.benchmarks.tables import markdown
+from tests.servers import Broker, Postgres
+
+APP, AT_ONCE = "noop", 8
+STAGES = ("accept", "claim", "begin", "end", "empty claim")
+CAPABILITIES = factories.capabilities(IDENTITY)
+_DONE = ExecutionVerdict(ExecutionState.SUCCEEDED, ContainerExit(0))
+_END = StepEnd(
+    StepState.SUCCEEDED, Learned(writes=(ExecutionFinished(_DONE),), note="succeeded"), ends=JobState.SUCCEEDED
+)
+
+
+class Costs:
+    """Sums of one stage over all jobs."""
+
+    def __init__(self) -> None:
+        self.statements = self.round_trips = self.commits = self.wal = 0
+        self.server = self.client = self.wall = 0
+
+    def row(self, stage: str, jobs: int, logged: int) -> dict[str, object]:
+        """Returns the costs of one job; `logged` is the number of those whose statements were counted."""
+        return {
+            "stage": stage,
+            "statements": round(self.statements / logged, 1),
+            "round_trips": round(self.round_trips / logged, 1),
+            "commits": round(self.commits / logged, 1),
+            "wal_bytes": round(self.wal / jobs),
+            "postgres_ms": round(self.server / jobs / 1e6, 2),
+            "norn_ms": round(self.client / jobs / 1e6, 2),
+            "wall_ms": round(self.wall / jobs / 1e6, 2),
+        }
+
+
+def _accepting(url: str, broker_url: str, asked: Connection) -> None:
+    """Accepts as many calls as it is asked to, in a process that waits for PostgreSQL as the API does."""
+    settings = Settings(database_url=url, broker_url=broker_url)
+    intake = open_intake(open_for_requests(settings), settings)
+    while count := asked.recv():
+        began = time.process_time_ns()
+        for _ in range(count):
+            request_invoke(intake, APP, call=Call("POST", "/", "", {}, "", b"x"), sync=False, actor="bench")
+        asked.send(time.process_time_ns() - began)
+    intake.database.dispose()
+
+
+class Bench:
+    """A client and a worker, and the stores between them."""
+
+    def __init__(self, home: Path) -> None:
+        self.postgres, self.broker = Postgres(home / "pg", fsync="on", **LOGGED), Broker(home / "broker")
+        self.postgres.execute("CREATE DATABASE norn")
+        url = self.postgres.url("norn")
+        migrate.upgrade(url)
+        self.database = open_for_jobs(Settings(database_url=url, broker_url=self.broker.url), "bench", AT_ONCE)
+        self.ledger = Ledger(self.database, patience=0)
+        self._prepare()
+        here, there = multiprocessing.get_context("spawn").Pipe()
+        self._accepter = multiprocessing.get_context("spawn").Process(
+            target=_accepting, args=(url, self.broker.url, there), daemon=True
+        )
+        self._accepter.start()
+        self._asked = here
+        self._log = ServerLog(self.postgres)
+
+    def _prepare(self) -> None:
+        database = Database(self.database.url, pool=1)
+        factories.add_live(database, APP, more=f"function: {{concurrency: {AT_ONCE}}}\n", at_once=AT_ONCE)
+        with database.transaction() as tx:
+            tx.execute(update(ReleaseRow).values(engine=IDENTITY))
+        database.dispose()
+
+    def flushes(self) -> int:
+        """Ends all sessions, and returns how often the server has waited for the disk."""
+        self._asked.send(0)
+        self._accepter.join(10)
+        self.database.dispose()
+        return wal_flushes(self.postgres)
+
+    def stop(self) -> None:
+        """Ends its processes."""
+        self._accepter.terminate()
+        self.broker.stop()
+        self.postgres.stop()
+
+    def quiet(self) -> None:
+        """Lets the server log no more statements."""
+        self.postgres.execute("ALTER SYSTEM SET log_statement = 'none'")
+        self.postgres.execute("SELECT pg_reload_conf()")
+
+    def round(self, costs: dict[str, Costs], *, logged: bool) -> None:
+        """Takes as many calls as a worker runs at once through all stages."""
+        jobs: list[Job] = []
+        stages: tuple[tuple[str, Callable[[], int]], ...] = (
+            ("accept", self._accept),
+            ("claim", lambda: _timed(lambda: jobs.extend(self._claim() for _ in range(AT_ONCE)))),
+            ("begin", lambda: _timed(lambda: [self._begin(job) for job in jobs])),
+            ("end", lambda: _timed(lambda: [self.ledger.end_step(job.fence, _PLACE, _END) for job in jobs])),
+            ("empty claim", lambda: _timed(lambda: [self._nothing() for _ in range(AT_ONCE)])),
+        )
+        for name, stage in stages:
+            self._measure(costs[name], stage, logged=logged)
+
+    def _measure(self, cost: Costs, stage: Callable[[], int], *, logged: bool) -> None:
+        if logged:
+            self._log.asked()
+            stage()
+            asked = self._log.asked()
+            cost.statements += asked.statements
+            cost.round_trips += asked.round_trips
+            cost.commits += asked.commits
+            return
+        wal, cpu, began = wal_position(self.postgres), server_cpu(self.postgres), time.perf_counter_ns()
+        cost.client += stage()
+        cost.wall += time.perf_counter_ns() - began
+        cost.server += since(cpu, server_cpu(self.postgres))
+        cost.wal += wal_position(self.postgres) - wal
+
+    def _accept(self) -> int:
+        self._asked.send(AT_ONCE)
+        return int(self._asked.recv())
+
+    def _claimer(self) -> Claimer:
+        return Claimer("bench", JobClass.INVOKE, IDENTITY, 30, 5, CAPABILITIES, CAPABILITIES)
+
+    def _claim(self) -> Job:
+        job = take(self.database, self._claimer())
+        assert job is not None, "nothing was ready"
+        return job
+
+    def _nothing(self) -> None:
+        assert take(self.database, self._claimer()) is None, "something was ready"
+
+    def _begin(self, job: Job) -> None:
+        self.ledger.record_container(job.fence, ContainerRef("docker", IDENTITY, f"norn-{job.id}"))
+        self.ledger.begin_code(job.fence, 0)
+
+
+_PLACE = StepPosition(1, "run-container")
+
+
+def _timed(do: Callable[[], object]) -> int:
+    began = time.process_time_ns()
+    do()
+    return time.process_time_ns() - began
+
+
+def main() -> None:
+    """Measures, and prints a table and a JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.queue.cost")
+    parser.add_argument("--jobs", type=int, default=400, help="calls whose CPU time is measured (400)")
+    asked = parser.parse_args()
+    rounds, counted = max(1, asked.jobs // AT_ONCE), 5
+    costs = {stage: Costs() for stage in STAGES}
+    with _running() as bench:
+        for _ in range(3):  # connections, compiled statements and a first look at everything
+            bench.round({stage: Costs() for stage in STAGES}, logged=False)
+        for _ in range(counted):
+            bench.round(costs, logged=True)
+        bench.quiet()
+        bench.postgres.execute("CHECKPOINT")
+        bench.round({stage: Costs() for stage in STAGES}, logged=False)
+        for _ in range(rounds):
+            bench.round(costs, logged=False)
+        flushes = bench.flushes()
+    rows = [costs[stage].row(stage, rounds * AT_ONCE, counted * AT_ONCE) for stage in STAGES]
+    print(
+        f"{rounds * AT_ONCE} calls, {os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL fsync on\n"
+    )
+    waits = round(flushes / ((3 + counted + 1 + rounds) * AT_ONCE), 1)
+    print(table(rows), f"PostgreSQL waited for the disk {waits} times for a call.", sep="\n\n", end="\n\n")
+    print(json.dumps({"bench": "queue-cost", "jobs": rounds * AT_ONCE, "disk_waits": waits, "rows": rows}))
+
+
+@contextmanager
+def _running() -> Iterator[Bench]:
+    home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
+    home.chmod(0o755)
+    bench = Bench(home)
+    try:
+        yield bench
+    finally:
+        bench.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+HEAD = (
+    "stage",
+    "statements",
+    "round trips",
+    "commits",
+    "WAL bytes",
+    "CPU of PostgreSQL",
+    "CPU of Norn",
+    "wall",
+)
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Returns the rows as a table, and the sum of a call's own stages."""
+    own = [row for row in rows if row["stage"] != "empty claim"]
+    total = {key: round(sum(float(str(row[key])) for row in own), 2) for key in rows[0] if key != "stage"}
+    return markdown([HEAD, *(_line(row) for row in [*own, {"stage": "a call", **total}, rows[-1]])])
+
+
+def _line(row: dict[str, object]) -> list[str]:
+    ms = ("postgres_ms", "norn_ms", "wall_ms")
+    return [f"{value:.2f} ms" if key in ms else f"{value:,}" if key == "wal_bytes" else str(value)
+            for key, value in row.items()]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

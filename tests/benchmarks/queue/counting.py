@@ -1,0 +1,107 @@
+"""Counts the work of a PostgreSQL: the statements that it logs, its WAL, and its CPU time.
+
+The server's own log counts what no library can hide, such as the BEGIN that a driver sends by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from tests.benchmarks.processes import descendants
+from tests.servers import Postgres
+
+LOGGED = {"log_line_prefix": "%p ", "log_statement": "all"}
+"""The options of a server whose statements are counted."""
+_STATEMENT = re.compile(r"^(\d+) LOG:  statement: (.*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a server."""
+
+    statements: int = 0
+    """Statements without those that begin and end transactions."""
+    round_trips: int = 0
+    """Messages that the client waited for: each statement, BEGIN, COMMIT and ping."""
+    commits: int = 0
+    """Transactions that committed, also those of a single statement."""
+
+    def __add__(self, other: Asked) -> Asked:
+        return Asked(
+            self.statements + other.statements, self.round_trips + other.round_trips, self.commits + other.commits
+        )
+
+
+class ServerLog:
+    """The log of a server, read on from where the last reading ended."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._path = postgres.home / "log"
+        self._at = self._path.stat().st_size
+
+    def asked(self) -> Asked:
+        """Counts what was asked since the last time."""
+        with self._path.open("rb") as log:
+            log.seek(self._at)
+            read = log.read()
+        self._at += len(read)
+        return counted(_STATEMENT.findall(read.decode("utf-8", "replace")))
+
+
+def counted(logged: Iterable[tuple[str, str]]) -> Asked:
+    """Counts the logged statements, each with the session that sent it."""
+    found, inside = Asked(), set()
+    for session, line in logged:
+        statement = line.strip() or "of several lines"
+        word = statement.split(None, 1)[0].rstrip(";").upper()
+        if word == "BEGIN":
+            inside.add(session)
+        ends = word in ("COMMIT", "ROLLBACK")
+        commits = word == "COMMIT" or not (ends or word in ("", "BEGIN") or session in inside)
+        if ends:
+            inside.discard(session)
+        found += Asked(int(word not in ("", "BEGIN") and not ends), 1, int(commits))
+    return found
+
+
+def wal_position(postgres: Postgres) -> int:
+    """Returns the number of bytes of WAL that the server has written since it was made."""
+    return int(_scalar(postgres, "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+
+def wal_flushes(postgres: Postgres) -> int:
+    """Returns how often the server's processes waited for the disk with WAL; a session reports that when it ends."""
+    return int(_scalar(postgres, "SELECT wal_sync FROM pg_stat_wal"))
+
+
+def _scalar(postgres: Postgres, query: str) -> str:
+    connection = psycopg2.connect(postgres.url("postgres"))
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return str(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
+def server_cpu(postgres: Postgres) -> dict[int, int]:
+    """Returns the nanoseconds of CPU time of each process of the server; each has one thread."""
+    pid = postgres.process.pid
+    return {each: _nanoseconds(each) for each in (pid, *descendants(pid))}
+
+
+def _nanoseconds(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def since(before: dict[int, int], after: dict[int, int]) -> int:
+    """Returns the nanoseconds between two looks at a server's processes."""
+    return sum(spent - before.get(pid, 0) for pid, spent in after.items())
