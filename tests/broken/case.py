@@ -13,6 +13,8 @@ HEALTHY = f"{WEB}healthcheck: /\n"
 WORKER = "role: worker\n"
 CRON = "role: cron\nschedule: '0 0 1 1 *'\n"
 FUNCTION = "role: function\n"
+_AGAIN = 3
+"""How often a deploy is asked for again that the server of a busy machine refused: nothing was done of it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ def attempt(stack: Stack, app: BrokenApp) -> tuple[int, str]:
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(text.encode() if isinstance(text, str) else text)
     done = stack.norn("deploy", str(directory), check=False)
+    for _ in range(_AGAIN):
+        if b"[database_down]" not in done.stderr:
+            break
+        done = stack.norn("deploy", str(directory), check=False)
     if app.then and done.returncode == 0:
         done = stack.norn(*app.then, check=False)
     printed = (done.stdout + done.stderr).decode().splitlines()

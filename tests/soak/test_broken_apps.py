@@ -52,7 +52,7 @@ def test_the_cause_is_named(attempts: dict[str, Future[tuple[int, str]]], app: B
 
 
 def test_nearly_all_causes_are_named(attempts: dict[str, Future[tuple[int, str]]]) -> None:
-    ended = {app: attempts[app.name].result() for app in BROKEN if app.name in attempts}
-    named = sum(_named(app, end) for app, end in ended.items())
+    ended = [(app, attempts[app.name].result()) for app in BROKEN if app.name in attempts]
+    named = sum(_named(app, end) for app, end in ended)
     print(f"{named} of {len(ended)} causes are named")
     assert named >= SHARE * len(ended)
