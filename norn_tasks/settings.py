@@ -348,6 +348,11 @@ class Settings(BaseModel):
             return self.cluster
         return "kubernetes" if self.kube_namespace else "docker"
 
+    @property
+    def has_own_servers(self) -> bool:
+        """True when the databases and keys of apps are on servers of the operator."""
+        return bool(self.services_postgres_url and self.services_kv_url)
+
     def build_reserve(self, memory: int) -> int:
         """Returns the bytes that a build reserves of an engine that has `memory` bytes for apps.
 

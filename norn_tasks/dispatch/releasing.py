@@ -122,10 +122,15 @@ def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
 
 
 def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
-    """Raises Conflict for runtime: incus where no Incus is set and no worker has one."""
-    if spec.runtime is not RuntimeName.INCUS or intake.settings.incus_socket:
+    """Raises Conflict for runtime: incus without an Incus, or with services on networks of Docker."""
+    if spec.runtime is not RuntimeName.INCUS:
         return
-    if not workers.has_runtime(tx, spec.runtime):
+    if spec.services.grants() and not intake.settings.has_own_servers:
+        raise Conflict(
+            f"{spec.app} has services and runtime: incus, and runs in Incus do not reach the servers of norn up",
+            hint="write runtime: docker, or set NORN_SERVICES_POSTGRES_URL and NORN_SERVICES_KV_URL to your own",
+        )
+    if not intake.settings.incus_socket and not workers.has_runtime(tx, spec.runtime):
         raise Conflict(
             f"{spec.app} has runtime: incus, and no worker of this server has an Incus",
             hint="set NORN_INCUS_SOCKET where one runs (docs/incus.md), or write runtime: docker",

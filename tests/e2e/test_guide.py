@@ -22,9 +22,7 @@ import pytest
 import redis
 from docker.errors import APIError, ImageNotFound
 
-from tests.e2e.incus_world import PROJECT
 from tests.e2e.stack import Stack
-from tests.incus import started
 from tests.servers import Postgres, allowed, wait_until
 
 NO_TUNNEL = "no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
@@ -280,48 +278,3 @@ def test_what_is_no_picture_is_refused_in_the_functions_own_words(stack: Stack, 
     done = stack.norn("invoke", "thumbnail-gen", "--body", "hello", check=False)
     assert done.returncode == 6
     assert b"is not a PNG, JPEG or GIF picture" in done.stderr
-
-
-# The same two in Incus
-
-
-@pytest.fixture(scope="module")
-def in_incus(stack: Stack, guide: Guide) -> Iterator[None]:
-    """The cron job and the function with `runtime: incus`, deployed again, by processes that have an Incus."""
-    stack.environment |= {"NORN_INCUS_SOCKET": started().socket, "NORN_INCUS_PROJECT": PROJECT}
-    for process in ("api", "cron", "invoke", "deploy"):
-        stack.kill_group(process)
-    stack.start("api", "cron", "invoke", "deploy")
-    for name in ("daily-report", "thumbnail-gen"):
-        guide.deployed(name)
-        spec = stack.apps / name / "infraspec.yaml"
-        spec.write_text(f"{spec.read_text()}runtime: incus\n")
-        stack.norn("forge", name)
-        stack.norn("deploy", name)
-    yield
-    for name in ("daily-report", "thumbnail-gen"):
-        stack.norn("teardown", name, "--purge", "--confirm", name)
-
-
-def _runtime_of(stack: Stack, app: str) -> str:
-    rows = stack.rows("SELECT container_runtime FROM jobs WHERE app = %s AND class <> 'deploy' ORDER BY id DESC", app)
-    return str(rows[0]["container_runtime"])
-
-
-def test_daily_report_reports_in_incus(stack: Stack, in_incus: None) -> None:
-    run = stack.json("cron", "run", "daily-report")
-    assert (run["state"], run["exit_code"], _runtime_of(stack, "daily-report")) == ("succeeded", 0, "incus")
-    assert run["stdout"].startswith("Daily report for ")
-
-
-def test_daily_report_reports_in_incus_on_its_schedule(stack: Stack, in_incus: None) -> None:
-    stack.norn("cron", "set-schedule", "daily-report", "@every 5s")
-    ran = "SELECT 1 FROM cron_executions WHERE app = 'daily-report' AND trigger = 'schedule' AND state = 'succeeded'"
-    wait_until(lambda: stack.rows(ran), allowed(60), "the schedule has fired")
-    stack.norn("cron", "pause", "daily-report")
-    assert _runtime_of(stack, "daily-report") == "incus"
-
-
-def test_thumbnail_gen_makes_a_smaller_picture_in_incus(stack: Stack, in_incus: None) -> None:
-    made = stack.norn("invoke", "thumbnail-gen", "--body", "-", stdin=_png(300, 150)).stdout
-    assert (_size(made), _runtime_of(stack, "thumbnail-gen")) == ((128, 64), "incus")

@@ -104,6 +104,16 @@ def test_an_app_for_incus_is_refused_where_no_worker_has_one(database: Database)
     forge(factories.intake(database, incus_socket="/run/incus.socket"), "blog")
 
 
+def test_an_app_for_incus_with_services_needs_servers_that_it_reaches(database: Database) -> None:
+    with database.transaction() as tx:
+        spec = factories.spec("blog", "cron", "runtime: incus\nservices: {kv: {namespace: blog}}\n")
+        factories.add_app(tx, spec, forged=False)
+    with pytest.raises(Conflict, match="runs in Incus do not reach the servers of norn up"):
+        forge(factories.intake(database, incus_socket="/run/incus.socket"), "blog")
+    own = {"services_postgres_url": "postgresql://a:b@db:5432/x", "services_kv_url": "redis://a:b@kv:6379"}
+    forge(factories.intake(database, incus_socket="/run/incus.socket", **own), "blog")
+
+
 def test_a_cluster_that_a_worker_has_is_chosen_by_its_name(database: Database) -> None:
     add(database)
     with database.transaction() as tx:

@@ -97,7 +97,7 @@ def _of(pick: Callable[[list[float]], float], rounds: list[dict[str, float]], pa
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.incus", description=__doc__)
-    parser.add_argument("images", nargs="*", default=list(WORDS), choices=[*WORDS, []], help="images to run")
+    parser.add_argument("images", nargs="*", default=list(WORDS), help=f"images to run: {', '.join(WORDS)}")
     parser.add_argument("--rounds", type=int, default=10, help="runs of each kind")
     return parser.parse_args()
 
