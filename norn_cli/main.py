@@ -51,6 +51,7 @@ COMMANDS = {
         "jobs": "List jobs, show, follow and cancel them",
     },
     "Data": {
+        "db": "List the snapshots of an app's database",
         "services": "List the databases, keys and topics of apps",
     },
     "Functions and cron": {

@@ -169,6 +169,7 @@ class Settings(BaseModel):
     source_max: Memory = Field(64 * 1024**2, description="largest source tree, bytes")
     git_private: bool = Field(False, description="git may reach loopback, link-local and private addresses")
     test_timeout: Seconds = Field(600, description="limit of build.test")
+    migrate_timeout: Seconds = Field(1800, description="limit of migrations.command")
     rollout_timeout: Seconds = Field(120, description="how long a new replica may take to become healthy")
     stay_up: Seconds = Field(10, description="how long a new replica without a healthcheck must stay up to go live")
     run_timeout: Seconds = Field(3600, description="limit of a one-off command that names none")

@@ -40,7 +40,8 @@ from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
 from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import engines_instead_of, instead_of
-from norn_tasks.adapters.services import GivenServer, LocalServer, Server, SharedServers, postgres, valkey
+from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, Server, SharedServers, postgres, valkey
+from norn_tasks.adapters.services.local import programs
 from norn_tasks.adapters.sources.directories import LocalDirectories
 from norn_tasks.adapters.sources.git import GitCommand
 from norn_tasks.adapters.sources.uploads import UnpackedUploads
@@ -145,6 +146,7 @@ def incus_checks(settings: Settings) -> Iterator[tuple[str, str]]:
 def _limits(settings: Settings, instance: str) -> Limits:
     return Limits(
         test_timeout=settings.test_timeout,
+        migrate_timeout=settings.migrate_timeout,
         run_memory=RUN_MEMORY,
         run_cpus=RUN_CPUS,
         engine_patience=settings.engine_patience,
@@ -275,7 +277,7 @@ def tools(
         tunnel=tunnel,
         dns=dns,
         hosts=hosts,
-        services=SharedServers(service_servers(settings), name),
+        services=SharedServers(service_servers(settings), name, _dumps(settings)),
         records=ServiceRecordTable(database, settings.self_stop_seconds),
     )
 
@@ -297,6 +299,10 @@ def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
         ServiceKind.KV: keys,
         ServiceKind.EVENTS: events if events.url else keys,
     }
+
+
+def _dumps(settings: Settings) -> Dumps:
+    return Dumps(settings.data_dir.expanduser() / "snapshots", lambda: programs(settings.services_dir))
 
 
 def _databases(settings: Settings) -> Server:

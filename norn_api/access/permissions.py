@@ -105,6 +105,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("DELETE", f"{_APP}/secrets/<secret>"): DEPLOY,
     ("GET", "/api/services"): READ,
     ("GET", f"{_APP}/services"): READ,
+    ("GET", f"{_APP}/snapshots"): READ,
     ("POST", f"{_APP}/services/rotate"): DEPLOY,
     ("GET", f"{_APP}/cron"): READ,
     ("GET", f"{_APP}/cron/history"): READ,

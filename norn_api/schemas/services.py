@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from norn_api.schemas.common import ResponseModel
-from norn_tasks.domain.services import ServiceKind
+from norn_tasks.domain.services import ServiceKind, SnapshotReason
 
 
 class ServicePartResponse(ResponseModel):
@@ -24,3 +24,19 @@ class ServicePartResponse(ResponseModel):
     """False while it is only reserved: the forge has not made it yet."""
     named: bool
     """False if the infraspec no longer names it; it is kept with its data."""
+
+
+class SnapshotResponse(ResponseModel):
+    """A dump of an app's database, on the machine of the worker that made it."""
+
+    id: int = Field(examples=[12])
+    app: str = Field(examples=["mail-agent"])
+    database: str = Field(examples=["mailagent_db"])
+    reason: SnapshotReason
+    release: int | None
+    """The release whose migration followed it."""
+    at: datetime
+    bytes: int | None
+    """Null while it is being taken, or if that failed."""
+    file: str = Field(examples=["mail-agent-12.dump"])
+    """The file in `snapshots` of the data directory."""

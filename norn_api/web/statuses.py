@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import request
@@ -127,10 +128,13 @@ def _never_routed(settings: Settings, app: AppView) -> str:
     return "not routed: no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
 
 
-def _notices(app: AppView) -> tuple[str, ...]:
-    if app.port_error is None:
-        return app.known.notices
-    return (*app.known.notices, f"the router cannot listen on port {app.port}: {app.port_error}")
+def _notices(app: AppView) -> Iterator[str]:
+    yield from app.known.notices
+    if app.port_error is not None:
+        yield f"the router cannot listen on port {app.port}: {app.port_error}"
+    if app.live is not None and app.live.schema_ahead is not None:
+        ahead, live = app.live.schema_ahead, app.live.release
+        yield f"schema ahead: release {ahead} has migrated the database, and release {live} is live"
 
 
 # Schedules

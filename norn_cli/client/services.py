@@ -13,6 +13,10 @@ class ServicesClient(Transport):
         """Lists what one app was given, or all."""
         return self._get("/api/services" if app is None else app_path(app, "services"))
 
+    def snapshots(self, app: str) -> Json:
+        """Lists the snapshots of an app's database."""
+        return self._get(app_path(app, "snapshots"))
+
     def rotate_services(self, app: str) -> Json:
         """Requests new passwords; returns the accepted job."""
         return self._send("POST", app_path(app, "services/rotate"), json={})

@@ -257,6 +257,14 @@ SECRETS = (
     Column("BY", _field("set_by")),
     Column("STATE", lambda secret: _secret_state(secret)),
 )
+SNAPSHOTS = (
+    _ID,
+    Column("DATABASE", _field("database")),
+    Column("TAKEN", _when("at")),
+    Column("FOR", lambda each: f"{each['reason']} {each['release'] or ''}".strip()),
+    Column("SIZE", lambda each: _bytes(each["bytes"])),
+    Column("FILE", _field("file")),
+)
 SERVICES = (
     Column("APP", _field("app")),
     Column("KIND", _field("kind")),
@@ -304,6 +312,12 @@ WORKERS = (
     Column("TAKES", lambda worker: " ".join(c for c in worker.get("capabilities") or () if c[:7] != "engine:")),
     Column("REMARK", lambda worker: "draining" if worker.get("draining_at") else worker.get("engine_error")),
 )
+
+
+def _bytes(size: int | None) -> str:
+    if size is None:
+        return "not whole"
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 1024:.1f} KiB"
 
 
 def _part_state(part: Json) -> str:

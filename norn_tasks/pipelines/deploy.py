@@ -6,20 +6,21 @@ from norn_tasks.pipelines.forge import role_of
 from norn_tasks.steps.image import BuildImage, ImportImage, PruneImages, PublishImage, TestImage
 from norn_tasks.steps.registry.pulling import PullImage, ResolveImage
 from norn_tasks.steps.secrets import SyncSecrets
-from norn_tasks.steps.services import ProvisionServices
+from norn_tasks.steps.services import MigrateDatabase, ProvisionServices, PruneSnapshots, SnapshotDatabase
 from norn_tasks.steps.source import CloneSource, DiscardSource
 from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Lists source, secrets, services, image, test, [release] and tidying.
+    """Lists source, secrets, services, image, test, migration, [release] and tidying.
 
     A missing secret, and a database of another app, are reported before the build. An image of a registry is its own
     source, and is published already.
     """
     if isinstance(job.request_as(DeployJobRequest).source, ImageSource):
         image = (SyncSecrets(), ProvisionServices(), ResolveImage(), PullImage(), TestImage(), ImportImage())
-        return (*image, *role_of(job).release, PruneImages(), DiscardSource())
+        migrated = (SnapshotDatabase(), MigrateDatabase(), *role_of(job).release)
+        return (*image, *migrated, PruneImages(), PruneSnapshots(), DiscardSource())
     return (
         CloneSource(),
         SyncSecrets(),
@@ -28,8 +29,11 @@ def deploy(job: Job) -> tuple[Step, ...]:
         TestImage(),
         PublishImage(),
         ImportImage(),
+        SnapshotDatabase(),
+        MigrateDatabase(),
         *role_of(job).release,
         PruneImages(),
+        PruneSnapshots(),
         DiscardSource(),
     )
 

@@ -211,11 +211,11 @@ class _Play:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
         last = len(self._steps)
         for n, step in enumerate(self._steps, 1):
-            if step.resume is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
+            if self._resumes(step) is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
             if self._job.container is None:  # one that an earlier owner started is ended by its step, which knows how
                 self._stop.check()
-            if step.resume is Resume.NEVER and done.get(step.name) is StepState.RUNNING:
+            if self._resumes(step) is Resume.NEVER and done.get(step.name) is StepState.RUNNING:
                 return self._leave_to_a_person()
             state = self._one_step(StepPosition(n, step.name), step, last=n == last)
             if state is not None:
@@ -223,10 +223,13 @@ class _Play:
         self._ledger.finish(job.fence, JobState.SUCCEEDED)
         return JobState.SUCCEEDED
 
+    def _resumes(self, step: Step) -> Resume:
+        return step.resumes(self._job.spec)
+
     @property
     def _recorded(self) -> bool:
         """True when the begin of every step is written: a job of one step ends with it, and may be repeated."""
-        return len(self._steps) > 1 or any(step.resume is Resume.NEVER for step in self._steps)
+        return len(self._steps) > 1 or any(self._resumes(step) is Resume.NEVER for step in self._steps)
 
     def _leave_to_a_person(self) -> JobState:
         """Ends a job that an earlier owner left inside a step which must not be repeated; the ledger says why."""
@@ -238,11 +241,12 @@ class _Play:
         reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
         if reason is not None:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
+        once = self._resumes(step) is Resume.NEVER
         if self._recorded or step.watched:
-            self._ledger.begin_step(self._job.fence, place, step.stage, once=step.resume is Resume.NEVER)
+            self._ledger.begin_step(self._job.fence, place, step.stage, once=once)
         self._current = step
         self._runner.reach(step.name, Point.BEFORE)
-        self._stop.spare(ONCE_SECONDS if step.resume is Resume.NEVER else 0.0)
+        self._stop.spare(ONCE_SECONDS if once else 0.0)
         try:
             learned = hidden_learned(self._hidden, self._run(step) or Learned())
         except (LeaseLost, Stopped, DatabaseDown):

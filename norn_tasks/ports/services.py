@@ -7,8 +7,8 @@ from typing import Protocol
 
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Sealed, Secret
-from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
-from norn_tasks.ports.watch import Stop
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, Snapshot, SnapshotReason
+from norn_tasks.ports.watch import Stop, Watch
 
 
 class SharedServices(Protocol):
@@ -29,6 +29,15 @@ class SharedServices(Protocol):
         Raises ServiceTaken for a database that is not of this app, ServiceDown.
         """
 
+    def dump(self, database: str, file: str, watch: Watch) -> int:
+        """Writes a dump of a database, under a name, and checks it; returns its bytes.
+
+        Raises ServiceDown, or StepFailed with what the program said.
+        """
+
+    def drop_dump(self, file: str) -> None:
+        """Removes a dump by its name; none is fine."""
+
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Removes the parts with their data, and with the `last` ones the app's role; missing parts are fine."""
 
@@ -44,6 +53,21 @@ class ServiceRecords(Protocol):
 
     def made(self, app: str, grant: Grant, fence: Fence) -> None:
         """Notes that the parts exist."""
+
+    def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
+        """Returns the snapshot that the job takes, whose row is written first; the same one for a job taken over."""
+
+    def snapshot_taken(self, snapshot: int, size: int, fence: Fence) -> None:
+        """Notes that the file of a snapshot is whole."""
+
+    def spent_snapshots(self, app: str, retain: int) -> tuple[Snapshot, ...]:
+        """Returns the snapshots of deploys that are older than the newest `retain` ones."""
+
+    def snapshots_of(self, app: str) -> tuple[Snapshot, ...]:
+        """Lists the snapshots of an app."""
+
+    def forget_snapshot(self, snapshot: int, fence: Fence) -> None:
+        """Removes the row of a snapshot whose file is gone."""
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
         """Lists what the app has, also what its spec no longer names."""

@@ -30,6 +30,8 @@ class Limits:
     engine_patience: float
     workspace: Path
     instance: str
+    migrate_timeout: float = 1800.0
+    """The seconds that a migration may take."""
     replica_memory: int | None = None
     """The bytes of memory of a replica whose spec names none; none for no limit."""
 

@@ -175,6 +175,10 @@ class Step(ABC):
         """Says why this app does not need the step; None when it does."""
         return None
 
+    def resumes(self, spec: Infraspec | None) -> Resume:
+        """Returns the way in which a resumed job treats the step; a spec may decide that."""
+        return self.resume
+
     @abstractmethod
     def run(self, context: StepContext) -> Learned | None:
         """Does it; raises an error of `domain.errors` when it cannot."""

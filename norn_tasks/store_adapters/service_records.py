@@ -9,8 +9,8 @@ from norn_tasks import sealing
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Sealed, Secret
-from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
-from norn_tasks.store.apps import secrets, services
+from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, Snapshot, SnapshotReason
+from norn_tasks.store.apps import secrets, services, snapshots
 from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
 from norn_tasks.store.replicas import rows
 
@@ -43,6 +43,28 @@ class ServiceRecordTable:
     def made(self, app: str, grant: Grant, fence: Fence) -> None:
         """Notes that the parts exist."""
         self._fenced(fence, lambda tx: services.made(tx, app, grant))
+
+    def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
+        """Returns the snapshot that the job takes."""
+        return self._fenced(fence, lambda tx: snapshots.reserve(tx, app, database, reason, fence))
+
+    def snapshot_taken(self, snapshot: int, size: int, fence: Fence) -> None:
+        """Notes that the file of a snapshot is whole."""
+        self._fenced(fence, lambda tx: snapshots.taken(tx, snapshot, size))
+
+    def spent_snapshots(self, app: str, retain: int) -> tuple[Snapshot, ...]:
+        """Returns the snapshots that the releases no longer need."""
+        with self.database.transaction() as tx:
+            return snapshots.spent(tx, app, retain)
+
+    def snapshots_of(self, app: str) -> tuple[Snapshot, ...]:
+        """Lists the snapshots of an app."""
+        with self.database.transaction() as tx:
+            return snapshots.listed(tx, frozenset({app}))
+
+    def forget_snapshot(self, snapshot: int, fence: Fence) -> None:
+        """Removes the row of a snapshot."""
+        self._fenced(fence, lambda tx: snapshots.forget(tx, snapshot))
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
         """Lists what the app has."""

@@ -24,6 +24,7 @@ ALLOWED = {
     ("norn_cli/launch.py", "_become", "os.execv"): "norn up becomes the server's own module",
     ("norn_tasks/domain/infraspec/model.py", "Infraspec.argv", "sh -c"): "a spec's command, in its container",
     ("norn_tasks/steps/image.py", "TestImage._run", "sh -c"): "build.test, in a container of the image",
+    ("norn_tasks/domain/infraspec/sections.py", "Migrations.argv", "sh -c"): "a migration, in its container",
     ("norn_api/schemas/oneoffs.py", "argv_of", "sh -c"): "norn run's command, in a container",
     ("norn_tasks/adapters/processes/marked.py", "ending", "sh -c"): "ends a program in its replica",
     ("norn_tasks/adapters/docker/runs_reach.py", "ReachProbe._create", "sh -c"): "tries the network, in a container",

@@ -15,16 +15,17 @@ import psycopg2
 import pytest
 import redis
 
-from norn_tasks.adapters.services import GivenServer, LocalServer, SharedServers
+from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, SharedServers
 from norn_tasks.adapters.services.postgres import CONNECTIONS
-from norn_tasks.domain.errors import NoService, ServiceDown, ServiceTaken
+from norn_tasks.domain.errors import NoService, ServiceDown, ServiceTaken, StepFailed
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind
 from norn_tasks.ports import SharedServices
 from tests.fakes.services import FakeServices
-from tests.fakes.stop import FakeStop
+from tests.fakes.stop import FakeStop, FakeWatch
 from tests.servers import Broker, Postgres, free_port
 
+NO_DUMPS = Dumps(Path("/nowhere"))
 _numbers = itertools.count(1)
 
 
@@ -69,13 +70,13 @@ Give = Callable[[str], Given]
 
 
 @pytest.fixture
-def servers(postgres: Postgres, broker: Broker) -> SharedServers:
+def servers(postgres: Postgres, broker: Broker, tmp_path: Path) -> SharedServers:
     """Real servers of the operator's."""
     keys = GivenServer(broker.url.removesuffix("/0"))
     real = {
         ServiceKind.POSTGRES: GivenServer(postgres.url("postgres")), ServiceKind.KV: keys, ServiceKind.EVENTS: keys,
     }  # fmt: skip
-    return SharedServers(real, f"t{os.getpid()}")
+    return SharedServers(real, f"t{os.getpid()}", Dumps(tmp_path))
 
 
 def given(services: SharedServices, app: str) -> Given:
@@ -162,6 +163,23 @@ def test_a_database_that_norn_did_not_make_is_left_alone(servers: SharedServers,
     assert psycopg2.connect(postgres.url("postgres")).status == psycopg2.extensions.STATUS_READY
 
 
+def test_a_snapshot_is_whole_and_readable_by_nobody_else(give: Give, tmp_path: Path) -> None:
+    app, watch = give("dumped"), FakeWatch().watch
+    app.sql("CREATE TABLE kept (n int)")
+    size = app.services.dump(app.app, "a.dump", watch)
+    file = tmp_path / "a.dump"
+    assert (file.stat().st_size, file.stat().st_mode & 0o077) == (size, 0)
+    assert b"CREATE TABLE public.kept" in file.read_bytes()
+    app.services.drop_dump("a.dump")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_snapshot_that_fails_leaves_no_file(servers: SharedServices, tmp_path: Path) -> None:
+    with pytest.raises(StepFailed, match=r"the snapshot of nosuch failed: .* does not exist"):
+        servers.dump("nosuch", "a.dump", FakeWatch().watch)
+    assert list(tmp_path.iterdir()) == []
+
+
 # Keys and topics
 
 
@@ -228,7 +246,7 @@ def test_a_new_password_closes_the_old_one(give: Give) -> None:
 
 def test_a_server_that_does_not_answer_is_down() -> None:
     kind = ServiceKind.POSTGRES
-    away = SharedServers({kind: GivenServer(f"postgresql://norn:x@127.0.0.1:{free_port()}/postgres")}, "t")
+    away = SharedServers({kind: GivenServer(f"postgresql://norn:x@127.0.0.1:{free_port()}/postgres")}, "t", NO_DUMPS)
     url = away.credential("blog", Grant(kind, ("d",)), None, FakeStop(), apart=False)
     with pytest.raises(ServiceDown, match="the PostgreSQL for apps does not answer"):
         away.make("blog", Grant(kind, ("d",)), url, FakeStop())
@@ -237,14 +255,18 @@ def test_a_server_that_does_not_answer_is_down() -> None:
 def test_apps_get_the_address_that_the_operator_names_for_them() -> None:
     server = GivenServer("postgresql://norn:x@10.0.0.1/postgres?sslmode=require", "db.internal:6000")
     kind = ServiceKind.POSTGRES
-    url = SharedServers({kind: server}, "t").credential("blog", Grant(kind, ("d",)), None, FakeStop(), apart=True)
+    url = SharedServers({kind: server}, "t", NO_DUMPS).credential(
+        "blog", Grant(kind, ("d",)), None, FakeStop(), apart=True
+    )
     parts = urlsplit(url.reveal())
     assert (parts.hostname, parts.port, parts.path, parts.query) == ("db.internal", 6000, "/d", "sslmode=require")
 
 
 def test_a_missing_server_is_named_with_its_setting(tmp_path: Path) -> None:
     kind, setting = ServiceKind.KV, "NORN_SERVICES_KV_URL"
-    none = SharedServers({kind: LocalServer(tmp_path, "kv", "key-value server", setting, lambda _: False)}, "t")
+    none = SharedServers(
+        {kind: LocalServer(tmp_path, "kv", "key-value server", setting, lambda _: False)}, "t", NO_DUMPS
+    )
     with pytest.raises(NoService) as refused:
         none.credential("blog", Grant(kind, ("n",)), None, FakeStop(), apart=False)
     assert setting in refused.value.hint

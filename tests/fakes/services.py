@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
-from norn_tasks.ports import Stop
+from norn_tasks.ports import Stop, Watch
 
 
 @dataclass
@@ -15,6 +15,7 @@ class FakeServices:
 
     made: dict[tuple[str, ServiceKind], set[str]] = field(default_factory=dict)
     credentials: dict[tuple[str, ServiceKind], str] = field(default_factory=dict)
+    dumps: dict[str, str] = field(default_factory=dict)
     passwords: int = 0
     away: bool = False
 
@@ -33,6 +34,17 @@ class FakeServices:
             raise ConnectionError
         self.made.setdefault((app, grant.kind), set()).update(grant.names)
         self.credentials[app, grant.kind] = credential.reveal()
+
+    def dump(self, database: str, file: str, watch: Watch) -> int:
+        """Notes the dump; fails while the server is `away`."""
+        if self.away:
+            raise ConnectionError
+        self.dumps[file] = database
+        return 1024
+
+    def drop_dump(self, file: str) -> None:
+        """Forgets the dump."""
+        self.dumps.pop(file, None)
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Forgets the parts."""

@@ -15,11 +15,17 @@ from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.domain.errors import Conflict, LeaseLost, ServiceTaken
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
-from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind
 from norn_tasks.ports import Hooks, Tools
-from norn_tasks.steps.services import DeleteServices, ProvisionServices
+from norn_tasks.steps.services import (
+    DeleteServices,
+    MigrateDatabase,
+    ProvisionServices,
+    PruneSnapshots,
+    SnapshotDatabase,
+)
 from norn_tasks.steps.step import Step, StepContext
 from norn_tasks.store.apps import secrets, services
 from norn_tasks.store.database.session import Database
@@ -146,3 +152,34 @@ def test_people_do_not_change_a_credential(plane: Plane, change: Callable[[Any],
     refused = pytest.raises(Conflict, match="DATABASE_URL of shop is set by services")
     with refused, plane.database.transaction() as tx:
         change(tx)
+
+
+# Snapshots and migrations
+
+MIGRATES = DATABASE + "migrations: {command: migrate}\nartifacts: {retain: 2}\n"
+
+
+def test_a_job_that_is_taken_over_goes_on_with_its_snapshot(plane: Plane) -> None:
+    job = plane.job("shop", MIGRATES, JobKind.DEPLOY)
+    plane.services.away = True
+    with pytest.raises(ConnectionError):
+        plane.run(SnapshotDatabase(), job)
+    plane.services.away = False
+    assert plane.run(SnapshotDatabase(), job).note == "snapshot 1 of shop_db, 1.0 KiB"
+    assert plane.services.dumps == {"shop-1.dump": "shop_db"}
+
+
+def test_snapshots_are_pruned_with_the_releases_and_removed_by_a_purge(plane: Plane) -> None:
+    for _ in range(4):
+        job = plane.job("shop", MIGRATES, JobKind.DEPLOY)
+        plane.run(SnapshotDatabase(), job)
+        plane.run(PruneSnapshots(), job)
+    assert sorted(plane.services.dumps) == ["shop-3.dump", "shop-4.dump"]
+    gone = plane.run(DeleteServices(), plane.job("shop", MIGRATES, JobKind.TEARDOWN, purge=True))
+    assert (gone.note, plane.services.dumps) == ("removed: 2 snapshots", {})
+
+
+@pytest.mark.parametrize(("more", "resume"), [("", Resume.NEVER), (", idempotent: true", Resume.KEEP)])
+def test_a_migration_is_repeated_only_if_the_spec_says_that_it_may_be(more: str, resume: Resume) -> None:
+    spec = factories.spec("shop", "worker", f"migrations: {{command: migrate{more}}}\n")
+    assert MigrateDatabase().resumes(spec) is resume

@@ -15,7 +15,6 @@ FUNCTION = "app: x\nrole: function\n"
 WEBSERVER = "app: x\nrole: webserver\nport: 80\n"
 
 REFUSED = [
-    (WORKER + "migrations: {command: ./migrate}\n", "migrations.command"),
     (FUNCTION + "function: {response: cgi}\n", "function.response"),
     (FUNCTION + "function: {auth: none}\n", "function.auth"),
 ]

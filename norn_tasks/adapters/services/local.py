@@ -38,7 +38,7 @@ class LocalServer:
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
         """Returns the way to the server, which is started if it does not run."""
         if apart:
-            raise no_server(self._what, self._setting, " on Kubernetes")
+            raise no_server(self._what, self._setting, " outside of Docker")
         offer = _read(self._directory / OFFER)
         if self._name not in offer.get("servers", ()):
             raise no_server(self._what, self._setting)
@@ -65,6 +65,11 @@ class LocalServer:
             stop.wait(_LOOK_SECONDS)
             stop.check()
         return found
+
+
+def programs(directory: Path) -> tuple[Path, ...]:
+    """Returns the directories with PostgreSQL's programs that `norn up` found."""
+    return tuple(map(Path, _read(directory / OFFER).get("programs", ())))
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -29,24 +29,24 @@ def answers(url: str) -> bool:
 
 def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> None:
     """Makes role and databases if they are missing, and lets only this password log in."""
-    with _cursor(url) as cursor:
-        _role(cursor, role, password)
+    with cursor(url) as done:
+        _role(done, role, password)
         for database in databases:
-            _database(cursor, role, database)
+            _database(done, role, database)
 
 
 def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> None:
     """Drops the databases of the role with all that is in them, and the role with the `last` ones."""
-    with _cursor(url) as cursor:
+    with cursor(url) as done:
         for database in databases:
-            if _owner(cursor, database) == role:
-                cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
-        if last and _exists(cursor, role):
+            if _owner(done, database) == role:
+                done.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+        if last and _exists(done, role):
             try:
-                cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+                done.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             except errors.DependentObjectsStillExist:
                 # A database of an earlier spec is still its own; it can no longer log in.
-                cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
+                done.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
 
 
 def _role(cursor: Any, role: str, password: Secret) -> None:
@@ -93,7 +93,7 @@ def _is_superuser(cursor: Any) -> bool:
 
 
 @contextmanager
-def _cursor(url: str) -> Iterator[Any]:
+def cursor(url: str) -> Iterator[Any]:
     """Yields a cursor whose statements commit one by one; raises ServiceDown, or StepFailed for a refusal."""
     try:
         connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS, application_name="norn")
@@ -101,9 +101,9 @@ def _cursor(url: str) -> Iterator[Any]:
         raise ServiceDown(f"the PostgreSQL for apps does not answer: {_said(error)}", hint=_HINT) from error
     connection.autocommit = True
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
-            yield cursor
+        with connection.cursor() as done:
+            done.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
+            yield done
     except psycopg2.OperationalError as error:
         raise ServiceDown(f"the PostgreSQL for apps gave up: {_said(error)}", hint=_HINT) from error
     except psycopg2.Error as error:

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.services import postgres, valkey
+from norn_tasks.adapters.services.dumps import Dumps
 from norn_tasks.adapters.services.server import Server
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
-from norn_tasks.ports import Stop
+from norn_tasks.ports import Stop, Watch
 
 T = TypeVar("T")
 _PASSWORD_BYTES = 24
@@ -20,8 +21,8 @@ _PASSWORD_BYTES = 24
 class SharedServers:
     """Implements `ports.SharedServices` for the control plane `instance`."""
 
-    def __init__(self, servers: Mapping[ServiceKind, Server], instance: str) -> None:
-        self._servers, self._instance = servers, instance
+    def __init__(self, servers: Mapping[ServiceKind, Server], instance: str, dumps: Dumps) -> None:
+        self._servers, self._instance, self._dumps = servers, instance, dumps
 
     def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
         """Returns the URL with which the app reaches its parts."""
@@ -44,6 +45,14 @@ class SharedServers:
             ServiceKind.EVENTS: lambda: valkey.allow_topics(url, role, password, grant.names),
         }
         _promptly(work[grant.kind], stop)
+
+    def dump(self, database: str, file: str, watch: Watch) -> int:
+        """Writes and checks a dump."""
+        return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
+
+    def drop_dump(self, file: str) -> None:
+        """Removes a dump."""
+        self._dumps.remove(file)
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Removes the parts with their data."""

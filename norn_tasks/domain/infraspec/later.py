@@ -35,12 +35,6 @@ class Skipped:
 
 LATER: tuple[Later, ...] = (
     Later(
-        ("migrations", "command"),
-        lambda s: s.migrations.command is not None,
-        "migrations are",
-        "let the app migrate when it starts, and leave migrations out",
-    ),
-    Later(
         ("function", "response"),
         lambda s: s.function.response is Response.CGI,
         "cgi answers are",

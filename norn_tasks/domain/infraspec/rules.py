@@ -137,6 +137,16 @@ def _services_are_reached(spec: Infraspec) -> Iterator[Finding]:
         yield Finding(at, "network is none", hint, At.KEY, given=(("network",),))
 
 
+def _migrations_have_a_database(spec: Infraspec) -> Iterator[Finding]:
+    named, services = spec.migrations.database, spec.services.postgres
+    if spec.migrations.command is None or named is None:
+        return
+    if services is None or services.database != named:
+        hint = "leave it out, or name the database of services.postgres: Norn takes snapshots of no other one"
+        given: tuple[Path, ...] = (("services", "postgres", "database"),)
+        yield Finding(("migrations", "database"), f"{named} is not the app's database", hint, given=given)
+
+
 def _services_have_their_variables(spec: Infraspec) -> Iterator[Finding]:
     services = spec.services
     kinds = {grant.kind.variable: grant.kind for grant in services.grants()}
@@ -162,5 +172,6 @@ _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _nothing_is_listed_twice,
     _one_source_per_variable,
     _services_are_reached,
+    _migrations_have_a_database,
     _services_have_their_variables,
 )

@@ -174,6 +174,10 @@ class Migrations(Section):
     idempotent: Annotated[bool, Flag()] = False
     """Whether running it twice is safe, so that an interrupted one may be repeated."""
 
+    def argv(self) -> tuple[str, ...] | None:
+        """Returns the command as a list; text runs in a shell of the container."""
+        return ("sh", "-c", self.command) if isinstance(self.command, str) else self.command
+
 
 class Artifacts(Section):
     """Rules for keeping old releases."""

@@ -96,6 +96,11 @@ class ReleaseLive:
 
 
 @dataclass(frozen=True)
+class DatabaseMigrated:
+    """The migration of this job's release has changed the app's database."""
+
+
+@dataclass(frozen=True)
 class TornDown:
     """Nothing of the app runs."""
 
@@ -215,6 +220,7 @@ Write = (
     | FunctionRegistered
     | FunctionRemoved
     | ReleaseLive
+    | DatabaseMigrated
     | TornDown
     | WorkloadSeen
     | DriftSeen

@@ -5,10 +5,23 @@ from norn_tasks.domain.services.grants import (
     Grant,
     GrantedPart,
     ServiceKind,
+    Snapshot,
+    SnapshotReason,
     credential,
     described,
     password_in,
     role_of,
 )
 
-__all__ = ["HOST", "Grant", "GrantedPart", "ServiceKind", "credential", "described", "password_in", "role_of"]
+__all__ = [
+    "HOST",
+    "Grant",
+    "GrantedPart",
+    "ServiceKind",
+    "Snapshot",
+    "SnapshotReason",
+    "credential",
+    "described",
+    "password_in",
+    "role_of",
+]

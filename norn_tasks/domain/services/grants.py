@@ -80,6 +80,38 @@ class GrantedPart:
     """The app's infraspec names it still."""
 
 
+class SnapshotReason(StrEnum):
+    """The reason for a snapshot of a database."""
+
+    DEPLOY = "deploy"
+    """A migration was about to change it."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A dump of an app's database, kept on the machine of the worker that made it."""
+
+    id: int
+    """Its number."""
+    app: str
+    """The app whose database it is."""
+    database: str
+    """The database."""
+    reason: SnapshotReason
+    """The reason for it."""
+    release: int | None
+    """The release whose migration followed it."""
+    at: datetime
+    """The moment at which it was begun."""
+    bytes: int | None
+    """The size of its file; none until it is whole and checked."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.app}-{self.id}.dump"
+
+
 def role_of(app: str, kind: ServiceKind, instance: str) -> str:
     """Returns the name of the app's role or user on a server, which other control planes may use too."""
     return f"norn-{instance}-{app}" if kind is ServiceKind.POSTGRES else f"norn-{instance}-{app}-{kind}"

@@ -26,7 +26,9 @@ def programs(settings: Settings, where: DataPaths) -> tuple[SupervisedProgram, .
     paths = service_paths(where)
     servers = tuple(name for name in SERVERS if _possible(name, settings, paths))
     paths.data.mkdir(mode=0o700, exist_ok=True)
-    write_private(paths.offer, json.dumps({"control": str(where.control), "servers": servers}))
+    programs = [str(each) for each in postgres.directories()]
+    offer = {"control": str(where.control), "servers": servers, "programs": programs}
+    write_private(paths.offer, json.dumps(offer))
     return tuple(_program(name, paths) for name in servers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from norn_tasks.domain.errors import NoService
-from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec import Infraspec, RuntimeName
 from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
@@ -52,7 +52,8 @@ class ProvisionServices(Step):
 
     def _credential(self, context: StepContext, grant: Grant, known: dict[str, Secret]) -> Secret:
         cluster = context.tools.clusters.get(context.job.cluster or "")
-        apart = cluster is not None and cluster.engine is None
+        on_nodes = cluster is not None and cluster.engine is None
+        apart = on_nodes or context.spec.runtime is not RuntimeName.DOCKER
         return context.tools.services.credential(
             context.job.app, grant, known.get(grant.kind.variable), context.watch.stop, apart=apart
         )
@@ -78,16 +79,24 @@ class DeleteServices(Step):
     def run(self, context: StepContext) -> Learned | None:
         """Notes what is kept, or what is gone for good; a topic that another app has is kept."""
         app, records = context.job.app, context.tools.records
-        grants = tuple(_grants(records.of_app(app)))
-        if not grants:
+        grants, snapshots = tuple(_grants(records.of_app(app))), records.snapshots_of(app)
+        if not grants and not snapshots:
             return None
         if not context.job.request_as(TeardownJobRequest).purge:
-            return Learned(note=f"kept: {described(grants)}; --purge removes them")
+            return Learned(note=f"kept: {_listed(grants, len(snapshots))}; --purge removes them")
         for grant in grants:
             mine = records.unshared(app, grant.kind)
             context.tools.services.remove(app, Grant(grant.kind, mine), context.watch.stop, last=True)
             records.forget(app, grant, context.watch.fence)
-        return Learned(note=f"removed: {described(grants)}")
+        for snapshot in snapshots:
+            context.tools.services.drop_dump(snapshot.file)
+            records.forget_snapshot(snapshot.id, context.watch.fence)
+        return Learned(note=f"removed: {_listed(grants, len(snapshots))}")
+
+
+def _listed(grants: tuple[Grant, ...], snapshots: int) -> str:
+    taken = f"{snapshots} snapshot{'s' if snapshots > 1 else ''}" if snapshots else ""
+    return ", ".join(filter(None, (described(grants), taken)))
 
 
 def _grants(parts: tuple[GrantedPart, ...]) -> Iterator[Grant]:

@@ -99,6 +99,11 @@ def _function_removed(tx: Tx, _row: Row, write: writes.FunctionRemoved) -> Learn
     return _NOTHING
 
 
+def _database_migrated(tx: Tx, row: Row, _write: writes.DatabaseMigrated) -> Learned:
+    tx.execute(_release(row).values(migrated_at=NOW))
+    return _NOTHING
+
+
 def _images_pruned(tx: Tx, _row: Row, write: writes.ImagesPruned) -> Learned:
     tx.execute(
         update(ReleaseRow)
@@ -139,6 +144,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.FunctionRegistered: _function_registered,
     writes.FunctionRemoved: _function_removed,
     writes.ReleaseLive: go_live.release_live,
+    writes.DatabaseMigrated: _database_migrated,
     writes.TornDown: go_live.torn_down,
     writes.WorkloadSeen: observations.workload_seen,
     writes.DriftSeen: drifts.seen,

@@ -35,6 +35,13 @@ class Deployment:
     created_at: datetime
     ended_at: datetime | None
     live: bool
+    migrated_by: int | None = None
+    """The newest release whose deploy has migrated the app's database."""
+
+    @property
+    def schema_ahead(self) -> int | None:
+        """The release whose migration is ahead of this one's code; none if there is none."""
+        return self.migrated_by if (self.migrated_by or 0) > self.release else None
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,10 @@ def newest_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
 
 def live_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
     """Returns the live deployment of each app that has one."""
-    query = _deployments().where(t.DeploymentRow.app.in_(apps), t.AppRow.live_deployment == t.DeploymentRow.id)
+    r, d = t.ReleaseRow, t.DeploymentRow
+    migrated = select(func.max(r.n)).where(r.app == d.app, r.migrated_at.is_not(None)).scalar_subquery()
+    found = _deployments().add_columns(migrated.label("migrated_by"))
+    query = found.where(d.app.in_(apps), t.AppRow.live_deployment == d.id)
     return {row.app: value(Deployment, row) for row in tx.execute(query)}
 
 

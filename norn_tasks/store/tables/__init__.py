@@ -19,7 +19,7 @@ from norn_tasks.store.tables.jobs import BuildRow, EventRow, IdempotencyRow, Job
 from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
-from norn_tasks.store.tables.secrets import SecretRow, ServicePartRow
+from norn_tasks.store.tables.secrets import SecretRow, ServicePartRow, SnapshotRow
 from norn_tasks.store.tables.tunnel import ExternalHostRow, TunnelCheckRow
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "BeatRow",
     "SecretRow",
     "ServicePartRow",
+    "SnapshotRow",
     "ReplicaRow",
     "ReplicaEndRow",
     "AppStateRow",

@@ -52,6 +52,8 @@ class ReleaseRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
+    migrated_at: Mapped[datetime | None]
+    """The end of the migration that its deploy ran."""
 
 
 class LiveReleaseRow(ViewBase):

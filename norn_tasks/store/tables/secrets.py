@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, PrimaryKeyConstraint, text
+from sqlalchemy import BigInteger, Identity, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from norn_tasks.store.database.columns import NOW, Base
@@ -22,6 +22,21 @@ class SecretRow(Base):
     set_by: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     retired_at: Mapped[datetime | None]
+
+
+class SnapshotRow(Base):
+    """A dump of an app's database; its row is there before its file."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index("snapshots_app", "app", "id"), Index("snapshots_job", "job_id"))
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    app: Mapped[str]
+    database: Mapped[str]
+    reason: Mapped[str]
+    job_id: Mapped[int]
+    release: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    bytes: Mapped[int | None]
 
 
 class ServicePartRow(Base):
