@@ -51,6 +51,10 @@ class Program:
         """Its id."""
         return self._process.pid
 
+    def wait(self) -> int:
+        """Waits until it has ended, and returns its exit code."""
+        return self._process.wait(60)
+
     def stop(self) -> None:
         """Asks it to end, and sees to it after 20 s."""
         if self._process.poll() is None:
