@@ -31,6 +31,7 @@ from norn_api.routes.server import (
     sessions,
     settings,
     tokens,
+    webhooks,
     workers,
 )
 from norn_api.services import ApiServices, install, norn
@@ -38,7 +39,7 @@ from norn_api.streaming.connections import Connection
 from norn_api.web import errors, openapi
 from norn_api.web.converters import CONVERTERS
 from norn_api.web.request import StrictRequest, current
-from norn_api.web.senders import credentials
+from norn_api.web.senders import credentials, signed_credentials
 from norn_tasks import dispatch
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.access import Actor
@@ -48,7 +49,7 @@ from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, plans, drift, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, services,
-    cron, alerts, functions, events, notifications, tokens, sessions, workers, audit, settings,
+    cron, alerts, functions, events, notifications, tokens, sessions, webhooks, workers, audit, settings,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _HEALTH = "norn health"
@@ -119,7 +120,9 @@ def _admit() -> Response | None:
 
 
 def _let_in(needed: Permission) -> None:
-    sender = _identify()
+    if needed.signed:
+        _guard_body()  # which is read to identify the sender
+    sender = _identify(needed)
     g.actor, g.session, g.changes = sender.actor, sender.session, session.changes_of_thread()
     if sender.session is not None:
         refuse_foreign_page(request.method, dict(request.headers))
@@ -130,12 +133,15 @@ def _let_in(needed: Permission) -> None:
 
 
 def _guard_body() -> None:
+    """Lets a sender that stops in its body give its thread back."""
     if request.content_length or request.headers.get("Transfer-Encoding"):
-        Connection(request.environ).guard()  # a sender that stops in its body gives its thread back
+        Connection(request.environ).guard()
 
 
-def _identify() -> Identity:
+def _identify(needed: Permission) -> Identity:
     try:
+        if needed.signed:
+            return norn().signatures.identify(signed_credentials(norn().settings.webhook_max))
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
         _require_room()  # a database that hangs because its disk is full is reported as a full disk
@@ -159,7 +165,7 @@ def _require_room() -> None:
 def _needs_room(needed: Permission) -> bool:
     """Returns True for a request that needs disk space; ending, removing and cancelling work on a full disk too."""
     frees = request.method == "DELETE" or request.path.rsplit("/", 1)[-1] in ("cancel", "teardown", "drain")
-    return needed is CALL or (needed.audited and not frees)
+    return needed is CALL or needed.signed or (needed.audited and not frees)
 
 
 def _open_figures() -> bool:

@@ -14,12 +14,13 @@ from norn_api.access.auth import Authenticator, AuthenticatorChain, BearerTokens
 from norn_api.access.browsers import BrowserSessions
 from norn_api.access.limits import Buckets
 from norn_api.access.permissions import ANOTHER_APP
+from norn_api.access.signatures import OF_SIGNATURES, PushSignatures
 from norn_api.metrics import ProcessMetrics
 from norn_api.streaming.concurrency import ConcurrencyLimit, Share
 from norn_api.streaming.hub import EventHub
 from norn_api.streaming.log_feeds import LogFeeds
 from norn_api.streaming.waiting import EndWaiter
-from norn_tasks.dispatch import Intake
+from norn_tasks.dispatch import ApiKey, Intake
 from norn_tasks.domain.access import Actor, Scope
 from norn_tasks.domain.errors import Forbidden, NotFound
 from norn_tasks.settings import Settings
@@ -47,6 +48,9 @@ class ApiServices:
     settings: Settings
     intake: Intake
     authenticators: AuthenticatorChain
+    signatures: AuthenticatorChain
+    """Recognises the senders of deliveries of webhooks."""
+    api_key: ApiKey
     tokens: BearerTokens
     sessions: BrowserSessions
     ends_of_calls: EndWaiter
@@ -88,12 +92,14 @@ class ApiServices:
     def of(intake: Intake, more: Sequence[Authenticator] = ()) -> ApiServices:
         """Makes the services of a process that accepts work through `intake`; `more` follow the bearer tokens."""
         settings, database, closing = intake.settings, intake.database, threading.Event()
-        ends, tokens = Ends(settings.broker_url), BearerTokens(database)
+        ends, tokens, api_key = Ends(settings.broker_url), BearerTokens(database), ApiKey(settings.api_key_path)
         sessions = BrowserSessions(database, settings.port)
         return ApiServices(
             settings,
             intake,
             AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *more]),
+            AuthenticatorChain([PushSignatures(database, api_key)], OF_SIGNATURES),
+            api_key,
             tokens,
             sessions,
             EndWaiter(database, ends, closing),

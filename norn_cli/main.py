@@ -68,6 +68,7 @@ COMMANDS = {
         "doctor": "Check the server, and suggest what to fix",
         "worker": "List the workers, or drain one",
         "notify": "Manage the receivers of alerts",
+        "webhook": "Manage the webhooks that report pushes",
         "token": "List, create and revoke tokens",
         "ui": "Open the page in a browser, signed in",
         "session": "List the browsers that are signed in, or sign one out",

@@ -138,6 +138,8 @@ class Settings(BaseModel):
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
     max_streams: int = Field(150, ge=1, description="event and log streams open at once in one API process")
     json_max: Memory = Field(1024 * 1024, description="largest JSON request body, bytes")
+    webhook_max: Memory = Field(25 * 1024 * 1024, description="largest delivery of a webhook of a repository, bytes")
+    api_key_file: Path | None = Field(None, description="key with which the API seals the secrets of webhooks")
 
     # The ledger
     lease_seconds: Seconds = Field(30, description="a claim is kept this long after its last heartbeat")
@@ -167,6 +169,7 @@ class Settings(BaseModel):
     build_timeout: Seconds = Field(1800, description="limit of one image build")
     clone_timeout: Seconds = Field(300, description="limit of fetching the source")
     source_max: Memory = Field(64 * 1024**2, description="largest source tree, bytes")
+    git_ca: Path | None = Field(None, description="certificates (PEM) that git trusts instead of the system's")
     git_private: bool = Field(False, description="git may reach loopback, link-local and private addresses")
     test_timeout: Seconds = Field(600, description="limit of build.test")
     migrate_timeout: Seconds = Field(1800, description="limit of migrations.command")
@@ -321,6 +324,11 @@ class Settings(BaseModel):
     def services_dir(self) -> Path:
         """The directory of the servers that norn up runs for apps."""
         return self.data_dir.expanduser().resolve() / "services"
+
+    @property
+    def api_key_path(self) -> Path:
+        """The file of the private key of the API."""
+        return (self.api_key_file or self.data_dir / "api.key").expanduser()
 
     @property
     def engine_address(self) -> str:

@@ -46,6 +46,8 @@ from norn_tasks.adapters.sources.directories import LocalDirectories
 from norn_tasks.adapters.sources.git import GitCommand
 from norn_tasks.adapters.sources.uploads import UnpackedUploads
 from norn_tasks.adapters.vault import AgeVault
+from norn_tasks.celery_app import Waker
+from norn_tasks.dispatch import Intake
 from norn_tasks.domain.alerting.mail_server import mail_server
 from norn_tasks.domain.disk import Least, Space
 from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
@@ -58,6 +60,7 @@ from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import instance
 from norn_tasks.store_adapters.build_queue import BuildQueueRows
+from norn_tasks.store_adapters.deploys import RequestedDeploys
 from norn_tasks.store_adapters.external_hosts import ExternalHostTable
 from norn_tasks.store_adapters.hiding import HiddenSecrets
 from norn_tasks.store_adapters.internal_names import InternalNames
@@ -254,7 +257,8 @@ def tools(
     tunnel, dns = way_in(settings, hosts, name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     return Tools(
-        git=GitCommand(allow_private=settings.git_private, timeout=settings.clone_timeout, most=settings.source_max),
+        git=_git(settings),
+        deploys=RequestedDeploys(Intake(database, settings, Waker(settings.broker_url), live)),
         directories=LocalDirectories(most=settings.source_max),
         sources=UnpackedUploads(UploadTable(database), most=settings.source_max),
         images=DockerImages(
@@ -316,6 +320,15 @@ def _keys(settings: Settings) -> Server:
     if settings.services_kv_url:
         return GivenServer(settings.services_kv_url, settings.services_kv_address)
     return LocalServer(settings.services_dir, "kv", "key-value server", "NORN_SERVICES_KV_URL", valkey.answers)
+
+
+def _git(settings: Settings) -> GitCommand:
+    return GitCommand(
+        allow_private=settings.git_private,
+        timeout=settings.clone_timeout,
+        most=settings.source_max,
+        ca=settings.git_ca,
+    )
 
 
 def _sender(settings: Settings, outbox: DeliveryOutbox, vault: AgeVault) -> Sender:

@@ -51,6 +51,8 @@ class Credentials:
     """Reads the raw body, for a signature over it."""
     path: str = ""
     """The path of the request."""
+    webhook: str = ""
+    """The webhook that the address names."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,29 @@ class Authenticator(Protocol):
         """Returns the sender; None if the request has no valid credentials of this kind. Raises CsrfMissing."""
 
 
+@dataclass(frozen=True)
+class Refusals:
+    """The answers to a sender that nobody recognises."""
+
+    many: str
+    """For many failures from one address."""
+    none: str
+    """For a request without credentials."""
+    unknown: str
+    """For credentials that nobody knows."""
+    hint: str
+    header: str = "Authorization"
+    """The header that holds the credentials."""
+
+
+OF_TOKENS = Refusals(
+    "too many requests without a good token came from your address",
+    "this needs a token",
+    "this token is not known here, or was revoked",
+    _HINT,
+)
+
+
 class AuthenticatorChain:
     """The authenticators of an API in their order; the first that identifies the sender decides.
 
@@ -79,8 +104,15 @@ class AuthenticatorChain:
     are slowed down.
     """
 
-    def __init__(self, chain: Sequence[Authenticator], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        chain: Sequence[Authenticator],
+        refusals: Refusals = OF_TOKENS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._chain = tuple(chain)
+        self._refusals = refusals
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
@@ -96,8 +128,7 @@ class AuthenticatorChain:
         """Counts credentials that are not good; raises TooManyRequests after many from one address."""
         wait = self._failures.take(address)
         if wait:
-            sentence = "too many requests without a good token came from your address"
-            raise TooManyRequests(sentence, hint=_HINT, retry_after=wait)
+            raise TooManyRequests(self._refusals.many, hint=self._refusals.hint, retry_after=wait)
 
     def identify(self, credentials: Credentials) -> Identity:
         """Returns the sender; raises Unauthenticated, CsrfMissing, or TooManyRequests after many failures."""
@@ -105,9 +136,8 @@ class AuthenticatorChain:
         if found is not None:
             return found
         self.count_failure(credentials.address)
-        if credentials.headers.get("Authorization") is None:
-            raise Unauthenticated("this needs a token", hint=_HINT)
-        raise Unauthenticated("this token is not known here, or was revoked", hint=_HINT)
+        known = credentials.headers.get(self._refusals.header) is not None
+        raise Unauthenticated(self._refusals.unknown if known else self._refusals.none, hint=self._refusals.hint)
 
 
 class Admission:

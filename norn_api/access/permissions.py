@@ -48,6 +48,8 @@ END_SESSION = Permission(Scope.READ, audited=True)
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
+SIGNED = Permission(None, signed=True)
+"""A delivery of a webhook; its row is its record."""
 
 ANOTHER_APP = "ask an admin for one that does: norn token create NAME --only APP"
 WHOLE_SERVER = "ask an admin for one that is not: norn token create NAME --scope SCOPE, without --only"
@@ -138,6 +140,12 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("DELETE", "/api/notifications/<name>"): ADMIN_CHANGE,
     ("POST", "/api/notifications/<name>/test"): ADMIN_CHANGE,
     ("GET", "/api/notifications/<name>/deliveries"): ADMIN,
+    ("POST", "/api/webhooks/push"): SIGNED,
+    ("GET", "/api/webhooks"): ADMIN,
+    ("POST", "/api/webhooks"): ADMIN_CHANGE,
+    ("POST", "/api/webhooks/<id:webhook>/rotate"): ADMIN_CHANGE,
+    ("DELETE", "/api/webhooks/<id:webhook>"): ADMIN_CHANGE,
+    ("GET", "/api/webhooks/<id:webhook>/deliveries"): ADMIN,
     ("GET", "/api/tokens"): ADMIN,
     ("POST", "/api/tokens"): ADMIN_CHANGE,
     ("DELETE", "/api/tokens/<id:token>"): ADMIN_CHANGE,

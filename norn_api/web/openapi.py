@@ -97,7 +97,7 @@ def finish(app: OpenAPI) -> None:
 def _document_scope(operation: dict[str, Any], method: str, address: str) -> None:
     """Documents the scope that a token needs; nothing where no token is needed."""
     needed = next(what for (verb, rule), what in TABLE.items() if (verb, _written(rule)) == (method.upper(), address))
-    operation["security"] = [] if needed.open else [{"token": []}, {"session": [], "csrf": []}]
+    operation["security"] = [] if needed.open or needed.signed else [{"token": []}, {"session": [], "csrf": []}]
     if needed.scope is not None:
         operation["x-norn-scope"] = str(needed.scope)
 

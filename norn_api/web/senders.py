@@ -7,9 +7,19 @@ from flask import request
 from norn_api.access.auth import Credentials
 from norn_api.web.request import current
 
+_LARGER = "a push of this size is not taken; deploy it with norn deploy, or raise NORN_WEBHOOK_MAX"
+
 
 def credentials() -> Credentials:
     """Returns the parts of this request that can identify its sender."""
     return Credentials(
         request.headers, request.remote_addr or "", lambda: current().read_body(current().json_limit), request.path
+    )
+
+
+def signed_credentials(limit: int) -> Credentials:
+    """Returns the parts of a delivery, whose body may have up to `limit` bytes."""
+    address, webhook = request.remote_addr or "", request.args.get("hook", "")
+    return Credentials(
+        request.headers, address, lambda: current().read_body(limit, "the delivery", _LARGER), webhook=webhook
     )

@@ -12,11 +12,13 @@ from norn_cli.client.jobs import JobsClient
 from norn_cli.client.secrets import SecretsClient
 from norn_cli.client.server import ServerClient
 from norn_cli.client.services import ServicesClient
+from norn_cli.client.webhooks import WebhooksClient
 
 
 class Client(
-    AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServicesClient, ServerClient
-):
+    AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServicesClient, WebhooksClient,
+    ServerClient,
+):  # fmt: skip
     """The client of one Norn server."""
 
 

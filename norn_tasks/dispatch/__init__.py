@@ -41,6 +41,15 @@ from norn_tasks.dispatch.notifying import (
     request_deliveries,
     request_test,
 )
+from norn_tasks.dispatch.pushes import (
+    ApiKey,
+    ReceivedDelivery,
+    Reception,
+    create_webhook,
+    receive,
+    remove_webhook,
+    rotate_webhook,
+)
 from norn_tasks.dispatch.releasing import (
     MAX_REPLICAS,
     request_deploy,
@@ -95,6 +104,13 @@ __all__ = [
     "request_comparison",
     "request_due_comparisons",
     "request_fresh_look",
+    "ApiKey",
+    "ReceivedDelivery",
+    "Reception",
+    "create_webhook",
+    "rotate_webhook",
+    "remove_webhook",
+    "receive",
     "KeptSource",
     "keep_source",
     "set_secrets",

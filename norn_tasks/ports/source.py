@@ -18,6 +18,15 @@ class Checkout:
     revision: str
 
 
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two commits: the files, or None when git cannot compare them."""
+
+    paths: tuple[str, ...] | None
+    because: str = ""
+    """The reason why they cannot be compared."""
+
+
 class Git(Protocol):
     """Fetches commits, hardened: https and ssh only, no hooks, no prompts, bounded (docs/security.md 3)."""
 
@@ -25,6 +34,22 @@ class Git(Protocol):
         """Checks out exactly the commit that `ref` (branch, tag or SHA) names, into the directory `into`, without .git.
 
         Raises SourceError naming the ref or the address.
+        """
+
+    def newest(self, url: str, branch: str, watch: Watch) -> str | None:
+        """Returns the commit that a branch names now; None for no such branch. Raises SourceError."""
+
+    def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
+        """Compares two commits by their files; raises SourceError when the repository or `after` cannot be read."""
+
+
+class Deploys(Protocol):
+    """Asks for a deploy as a person would."""
+
+    def deploy(self, app: str, revision: str, job: int) -> int:
+        """Accepts a deploy of a commit and returns its job; the same one when `job` asks again.
+
+        Raises the errors of a request: Conflict, NotForged, DiskFull and others.
         """
 
 

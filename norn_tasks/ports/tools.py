@@ -14,7 +14,7 @@ from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.services import ServiceRecords, SharedServices
-from norn_tasks.ports.source import Directories, Git, Sources
+from norn_tasks.ports.source import Deploys, Directories, Git, Sources
 from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Volumes
@@ -43,6 +43,7 @@ class Tools:
     git: Git
     directories: Directories
     sources: Sources
+    deploys: Deploys
     images: Images
     registry_images: RegistryImages
     clusters: Mapping[str, Cluster]

@@ -133,3 +133,20 @@ def test_a_stopped_job_fetches_nothing(forge: Forge, tmp_path: Path) -> None:
     watch.stop.set("cancelled")
     with pytest.raises(Stopped):
         forge.git.checkout(forge.url, "main", tmp_path / "source", watch.watch)
+
+
+def test_the_newest_commit_of_a_branch_is_known_without_its_files(forge: Forge) -> None:
+    newest = forge.commit({"a": b"1"})
+    watch = FakeWatch().watch
+    assert (forge.git.newest(forge.url, "main", watch), forge.git.newest(forge.url, "gone", watch)) == (newest, None)
+
+
+def test_two_commits_differ_by_their_files(forge: Forge) -> None:
+    first = forge.commit({"a": b"1", "b/c": b"2", "d": b"3"})
+    second = forge.commit({"a": b"1", "b/c": b"changed", "d": b"3", 'ä "q"': b"4"})
+    assert forge.git.difference(forge.url, first, second, FakeWatch().watch).paths == ("b/c", 'ä "q"')
+
+
+def test_a_commit_that_is_gone_cannot_be_compared(forge: Forge) -> None:
+    found = forge.git.difference(forge.url, "1" * 40, forge.commit({"a": b"1"}), FakeWatch().watch)
+    assert (found.paths, "1" * 40 in found.because) == (None, True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from norn_tasks.domain.errors import SourceError
-from norn_tasks.ports import Checkout, Watch
+from norn_tasks.ports import Checkout, Difference, Watch
 from tests.fakes.directories import written
 
 Files = Mapping[str, bytes]
@@ -49,3 +49,16 @@ class FakeGit:
         shutil.rmtree(into, ignore_errors=True)
         written(self.commits[sha], into)
         return Checkout(into, sha)
+
+    def newest(self, url: str, branch: str, watch: Watch) -> str | None:
+        """Returns the commit of a branch."""
+        if url not in self.refs:
+            raise SourceError(f"git could not read {url}: it is not there")
+        return self.refs[url].get(branch)
+
+    def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
+        """Compares the files of two commits."""
+        if before not in self.commits:
+            return Difference(None, f"{url} has no branch, tag or commit {before}")
+        old, new = self.commits[before], self.commits[after]
+        return Difference(tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path))))

@@ -142,7 +142,7 @@ class TwoClusters:
         unused = cast(Any, None)
         return Tools(
             git=unused, directories=LocalDirectories(most=2**20), sources=unused, images=self.images,
-            registry_images=FakeRegistryImages(self.images),
+            deploys=cast(Any, None), registry_images=FakeRegistryImages(self.images),
             clusters=cast(Any, self.clusters), engines={"docker": self.engine},
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),

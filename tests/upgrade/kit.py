@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 
@@ -175,7 +175,7 @@ class Plane:
         return Tools(
             git=AnyGit(), directories=LocalDirectories(most=2**20),
             sources=UnpackedUploads(UploadTable(self.database), most=2**20), images=self.images,
-            registry_images=FakeRegistryImages(self.images),
+            deploys=cast(Any, None), registry_images=FakeRegistryImages(self.images),
             clusters={"docker": self.cluster}, engines={"docker": self.runtime.on},
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.workspace, self.name),

@@ -6,7 +6,8 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from norn_tasks import trees
@@ -18,7 +19,7 @@ from norn_tasks.adapters.sources.hardened_git import HardenedGit
 from norn_tasks.domain import names
 from norn_tasks.domain.errors import InvalidRequest, SourceError, TimedOut
 from norn_tasks.domain.sources.source_tree import DEEPEST, MOST_FILES
-from norn_tasks.ports import Checkout, Say, Watch
+from norn_tasks.ports import Checkout, Difference, Say, Watch
 
 _HISTORY = 16
 """How much larger than the largest source a fetch may be: some servers send the whole history."""
@@ -32,8 +33,9 @@ _MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
 class GitCommand:
     """Implements `ports.Git` with the git program. `timeout` seconds and `most` bytes bound a checkout."""
 
-    def __init__(self, *, allow_private: bool, timeout: float, most: int) -> None:
+    def __init__(self, *, allow_private: bool, timeout: float, most: int, ca: Path | None = None) -> None:
         self._allow_private = allow_private
+        self._trust = () if ca is None else (f"http.sslCAInfo={ca}",)
         self._timeout = timeout
         self._most = most
 
@@ -43,13 +45,29 @@ class GitCommand:
             names.ref(ref)
         except InvalidRequest as error:
             raise SourceError(error.sentence, hint=error.hint) from error
-        way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
         trees.remove(into)
         into.mkdir(parents=True)
+        with self._fetch(url, watch, into.parent) as fetch:
+            return fetch.checkout(ref, into)
+
+    def newest(self, url: str, branch: str, watch: Watch) -> str | None:
+        """Returns the commit that a branch names now; nothing is fetched."""
+        with self._fetch(url, watch) as fetch:
+            return fetch.newest(branch)
+
+    def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
+        """Fetches two commits without their history, and compares them by their files."""
+        with self._fetch(url, watch) as fetch:
+            return fetch.difference(before, after)
+
+    @contextmanager
+    def _fetch(self, url: str, watch: Watch, beside: Path | None = None) -> Iterator[_Fetch]:
+        """Makes a repository for the block; raises SourceError for an address that git may not reach."""
+        way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
         try:
-            with tempfile.TemporaryDirectory(dir=into.parent, prefix="git-") as scratch:
-                git = HardenedGit(Path(scratch), watch, way.config, way.ssh)
-                return _Fetch(git, url, self._most, time.monotonic() + self._timeout).checkout(ref, into)
+            with tempfile.TemporaryDirectory(dir=beside, prefix="git-") as scratch:
+                git = HardenedGit(Path(scratch), watch, (*way.config, *self._trust), way.ssh)
+                yield _Fetch(git, url, self._most, time.monotonic() + self._timeout)
         except TimedOut as error:
             raise TimedOut(
                 f"fetching {without_credentials(url)} took longer than {self._timeout:g} s",
@@ -78,6 +96,32 @@ class _Fetch:
         self._weigh_files(into)
         self._report_what_is_left_out(into)
         return Checkout(into, sha)
+
+    def newest(self, branch: str) -> str | None:
+        """Asks which commit a branch names."""
+        self._git.make(self._left())
+        heard: list[str] = []
+        wanted = f"refs/heads/{branch}"
+        listed = self._call(["ls-remote", "--", self._url, wanted], hear=heard.append)
+        if listed.code != 0:
+            raise self._failed(listed)
+        named = (line.partition("\t") for line in heard)
+        return next((sha for sha, _, name in named if name == wanted and _SHA.fullmatch(sha)), None)
+
+    def difference(self, before: str, after: str) -> Difference:
+        """Compares the files of two commits."""
+        self._git.make(self._left())
+        self._commit(after)
+        try:
+            self._commit(before)
+        except SourceError as error:
+            return Difference(None, error.sentence)
+        heard: list[str] = []
+        words = ["diff-tree", "-r", "--name-only", "--no-renames", "--no-ext-diff", before, after]
+        done = self._git.call(["-c", "core.quotePath=false", *words], self._left(), hear=heard.append)
+        if done.code != 0:
+            raise self._failed(done)
+        return Difference(tuple(map(_unquoted, heard)))
 
     def _commit(self, ref: str) -> str:
         """Fetches the ref and returns its commit."""
@@ -185,6 +229,13 @@ class _Fetch:
     def _failed(self, done: Completed) -> SourceError:
         said, hint = git_messages.explained(done.last_lines, done.code)
         return SourceError(f"git could not read {self._shown}: {said}", hint=hint)
+
+
+def _unquoted(path: str) -> str:
+    """Returns a path as it is; git writes one with control characters or quotes as C would."""
+    if not path.startswith('"'):
+        return path
+    return path[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")
 
 
 def _size(path: Path) -> int:

@@ -17,7 +17,7 @@ _MOST = 12
 REFUSED: dict[Path, tuple[str, str]] = {
     ("repo", "webhookSecret"): (
         "it is refused: a secret in a spec shows everywhere",
-        "take it out; webhooks are not there yet: deploy with `norn deploy`",
+        "take it out; norn webhook create makes one and prints it once",
     ),
     ("domains",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
     ("domain",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),

@@ -50,7 +50,6 @@ LATER: tuple[Later, ...] = (
 
 _STORES = "object stores are not there yet; forge and deploy refuse it"
 _WARM = "warm containers are not there yet; each call starts a container of its own"
-_PUSHES = "webhooks are not there yet; deploy with `norn deploy`"
 _NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
 
 
@@ -71,8 +70,6 @@ SKIPPED: tuple[Skipped, ...] = (
         lambda s: "alerts" in s.model_fields_set and s.role is Role.FUNCTION,
         "the calls of a function raise no alerts yet; nothing is counted for this role",
     ),
-    Skipped("repo.autoDeploy", lambda s: s.repo.auto_deploy, _PUSHES),
-    Skipped("repo.paths", lambda s: bool(s.repo.paths), _PUSHES),
     Skipped("function.warm", lambda s: "warm" in s.function.model_fields_set, _WARM),
     Skipped("function.warmMax", lambda s: "warm_max" in s.function.model_fields_set, _WARM),
     Skipped("function.idle", lambda s: "idle" in s.function.model_fields_set, _WARM),

@@ -58,6 +58,8 @@ class LiveRelease:
     """Its spec."""
     published: str | None = None
     """The reference of its image in the registry."""
+    revision: str | None = None
+    """Its source revision."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Job:
     """The app's secrets as they were at the claim."""
 
     live: LiveRelease | None = None
-    """The live release, for a forge."""
+    """The live release, for a forge and a push."""
 
     @property
     def kind(self) -> JobKind:

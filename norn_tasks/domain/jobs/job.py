@@ -30,6 +30,7 @@ class JobKind(StrEnum):
     SCALE = "scale"
     REPAIR = "repair"
     TEARDOWN = "teardown"
+    PUSH = "push"
     INVOKE = "invoke"
     CRON_RUN = "cron-run"
     RUN = "run"
@@ -64,6 +65,7 @@ _CLASSES = {
     JobKind.SCALE: JobClass.DEPLOY,
     JobKind.REPAIR: JobClass.DEPLOY,
     JobKind.TEARDOWN: JobClass.DEPLOY,
+    JobKind.PUSH: JobClass.DEPLOY,
     JobKind.INVOKE: JobClass.INVOKE,
     JobKind.CRON_RUN: JobClass.CRON,
     JobKind.RUN: JobClass.CRON,

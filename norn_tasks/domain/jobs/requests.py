@@ -219,6 +219,24 @@ class TeardownJobRequest(JobRequest):
 
 
 @dataclass(frozen=True)
+class PushJobRequest(JobRequest):
+    """Deploys a commit that was pushed, if it is the newest of its branch and changes a file that matters."""
+
+    kind = JobKind.PUSH
+
+    url: str
+    """The address of the repository."""
+    branch: str
+    """The branch."""
+    before: str | None
+    """The commit that the branch named before; none for a new branch."""
+    after: str
+    """The commit that it names since the push."""
+    paths: tuple[str, ...] = ()
+    """The patterns of files that matter; none for all."""
+
+
+@dataclass(frozen=True)
 class InvokeJobRequest(JobRequest):
     """Runs a function for one call, which is in the row of its execution."""
 
@@ -338,8 +356,8 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
         ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
-        TeardownJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, CompareJobRequest,
-        ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
+        TeardownJobRequest, PushJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest,
+        CompareJobRequest, ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
     )
 }  # fmt: skip
 

@@ -41,6 +41,13 @@ class ImagePublished:
 
 
 @dataclass(frozen=True)
+class PushDecided:
+    """The decision about a push for the job's app, as a sentence."""
+
+    outcome: str
+
+
+@dataclass(frozen=True)
 class AppExposed:
     """The app is reached at `address` by clients outside of its cluster."""
 
@@ -213,6 +220,7 @@ Write = (
     SpecLearned
     | ImageBuilt
     | ImagePublished
+    | PushDecided
     | AppExposed
     | AppUnexposed
     | ScheduleRegistered

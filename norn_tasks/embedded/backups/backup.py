@@ -78,7 +78,7 @@ def keys(settings: Settings, where: DataPaths) -> Mapping[str, Path]:
 
 def key_files(settings: Settings, where: DataPaths) -> Mapping[str, Path]:
     """Returns the path of each key on this machine, by its name in a backup."""
-    return {"token": where.token, "age.key": settings.age_key_path}
+    return {"token": where.token, "age.key": settings.age_key_path, "api.key": settings.api_key_path}
 
 
 def _manifest(database: Database, content: Mapping[str, Path]) -> Manifest:

@@ -16,7 +16,7 @@ from norn_tasks.domain.jobs import writes
 from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.store.alerts import cron_rules, dead_man, deliveries
-from norn_tasks.store.apps import external_hosts, internal_names
+from norn_tasks.store.apps import external_hosts, internal_names, pushes
 from norn_tasks.store.cron import schedules
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
@@ -61,6 +61,11 @@ def _image_built(tx: Tx, row: Row, write: writes.ImageBuilt) -> Learned:
 
 def _image_published(tx: Tx, row: Row, write: writes.ImagePublished) -> Learned:
     tx.execute(_release(row).values(published=write.reference, engine=write.place))
+    return _NOTHING
+
+
+def _push_decided(tx: Tx, row: Row, write: writes.PushDecided) -> Learned:
+    pushes.decided(tx, row["id"], write.outcome)
     return _NOTHING
 
 
@@ -137,6 +142,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.SpecLearned: _spec_learned,
     writes.ImageBuilt: _image_built,
     writes.ImagePublished: _image_published,
+    writes.PushDecided: _push_decided,
     writes.AppExposed: _app_exposed,
     writes.AppUnexposed: _app_unexposed,
     writes.ScheduleRegistered: _schedule_registered,

@@ -108,7 +108,7 @@ def _job(tx: Tx, row: Row) -> Job:
         container=_container(row, spec.runtime if spec is not None else RuntimeName.DOCKER),
         published=published,
         sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
-        live=_live(tx, row) if kind is JobKind.FORGE else None,
+        live=_live(tx, row) if kind in (JobKind.FORGE, JobKind.PUSH) else None,
     )
 
 
@@ -129,7 +129,8 @@ def _live(tx: Tx, row: Row) -> LiveRelease | None:
     live = releases.live(tx, row["app"])
     if live is None:
         return None
-    return LiveRelease(live["n"], live["generation"], live["image_id"], from_json(live["spec"]), live["published"])
+    spec = from_json(live["spec"])
+    return LiveRelease(live["n"], live["generation"], live["image_id"], spec, live["published"], live["revision"])
 
 
 Found = tuple[ExecutionRequest | None, str | None]

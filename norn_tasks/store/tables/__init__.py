@@ -17,6 +17,7 @@ from norn_tasks.store.tables.executions import (
 from norn_tasks.store.tables.fleet import BeatRow, WorkerRow
 from norn_tasks.store.tables.jobs import BuildRow, EventRow, IdempotencyRow, JobRow, SlotRow, StepLogRow, StepRow
 from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
+from norn_tasks.store.tables.pushes import PushDeliveryRow, PushedRow, PushJobRow, WebhookRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow, ServicePartRow, SnapshotRow
@@ -61,6 +62,10 @@ __all__ = [
     "AppStateRow",
     "DriftRow",
     "AddressRow",
+    "WebhookRow",
+    "PushDeliveryRow",
+    "PushedRow",
+    "PushJobRow",
     "AlertRow",
     "DestinationRow",
     "DeliveryRow",

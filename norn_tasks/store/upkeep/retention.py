@@ -107,6 +107,10 @@ def _rules(keep: RetentionLimits) -> tuple[_Rule, ...]:
         _Rule("replica_ends", "t.at", keep.runs_days, keep.runs_per_app, "false"),
         _Rule("app_states", _END_OF_STATE, keep.runs_days, keep.runs_per_app, "r.ended_at IS NULL"),
         _Rule("deliveries", "t.created_at", keep.days, None, "r.state = 'waiting'"),
+        _Rule(
+            "push_deliveries", "t.last_at", keep.days, None, "false",
+            ("DELETE FROM push_jobs WHERE delivery = ANY(:ids)",),
+        ),
         _Rule("audit", "t.at", keep.audit_days, None, "false"),
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ from tests.integration.api.factories import Api, add_cron_run
 
 Route = tuple[str, str]
 ENDLESS = (("GET", "/api/events/stream"), ("GET", "/api/stream"))
-ROUTES = [route for route in sorted(TABLE) if route not in ENDLESS]
+ROUTES = [route for route in sorted(TABLE) if route not in ENDLESS and not TABLE[route].signed]
 FILLED = {"app": "hello", "file": "start.js", "rest": "x/y", "token": "999", "session": "999"}
 SIGN_OUT = ("DELETE", "/api/session")
 OF_SESSIONS = [route for route in ROUTES if route[1].startswith("/api/") and route != SIGN_OUT]
@@ -97,6 +97,13 @@ def test_route_outside_the_table_is_refused_to_admins_too() -> None:
 def test_anonymous_is_asked_for_a_token_wherever_one_is_needed(furnished: Api) -> None:
     refused = answered(furnished.anonymous(), 401)
     assert refused == {route for route in ROUTES if not TABLE[route].open}
+
+
+def test_a_signed_route_takes_no_token_and_no_session(furnished: Api) -> None:
+    signed = [route for route in TABLE if TABLE[route].signed]
+    for asked in (furnished, furnished.anonymous(), furnished.in_browser()):
+        answers = {asked.ask(*route, json={}).status_code for route in signed}
+        assert answers == {401}
 
 
 def test_reader_is_refused_what_is_not_reading(furnished: Api) -> None:

@@ -1,0 +1,89 @@
+"""Models of the webhooks of repositories and their deliveries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from norn_api.schemas.common import Id, InPath, InQuery, RequestModel, ResponseModel, Text
+
+
+class WebhookPath(InPath):
+    """A webhook's id in a path."""
+
+    webhook: Id
+    """Id of the webhook."""
+
+
+class PushQuery(InQuery):
+    """The webhook that the address names."""
+
+    hook: Text = Field(max_length=20, examples=["3"])
+    """Id of the webhook."""
+
+
+class WebhookRequest(RequestModel):
+    """The repository of a new webhook."""
+
+    url: Text = Field(max_length=2048, examples=["https://git.example/ada/blog.git"])
+    """Its https or ssh address, as an infraspec says it in `repo.url`."""
+
+
+class WebhookResponse(ResponseModel):
+    """A webhook of a repository, without its secret."""
+
+    id: int = Field(examples=[3])
+    repository: str = Field(examples=["git.example/ada/blog"])
+    """Host and path. Apps whose `repo.url` means this repository are deployed."""
+    url: str = Field(examples=["https://git.example/ada/blog.git"])
+    """The address that it was made with."""
+    created_by: str
+    created_at: datetime
+    rotated_at: datetime | None
+    """The time of its newest secret, if that is not its first."""
+    last_at: datetime | None
+    """The time of its last signed delivery."""
+
+
+class WebhookMade(WebhookResponse):
+    """A webhook with its address, and its secret, which is shown only once."""
+
+    address: str = Field(examples=["https://norn.example/api/webhooks/push?hook=3"])
+    """The address to enter at GitHub, Gitea or GitLab."""
+    secret: str | None = Field(examples=["whsec_…"])
+    """Null if the Idempotency-Key was repeated."""
+
+
+class PushResultResponse(ResponseModel):
+    """The consequence of a delivery for one app."""
+
+    app: str = Field(examples=["blog"])
+    job: int = Field(examples=[42])
+    """The job that compared the commit."""
+    outcome: str = Field(examples=["job 43 deploys 0123456789ab"])
+
+
+class PushDeliveryResponse(ResponseModel):
+    """A signed delivery of a webhook."""
+
+    id: int = Field(examples=[7])
+    delivery: str
+    """The id that the sender gave it."""
+    event: str = Field(examples=["push"])
+    ref: str | None = Field(examples=["refs/heads/main"])
+    revision: str | None
+    outcome: str = Field(examples=["compared for blog"])
+    times: int = Field(examples=[1])
+    """How often the same body came."""
+    created_at: datetime
+    last_at: datetime
+    results: list[PushResultResponse]
+
+
+class PushAnswer(ResponseModel):
+    """The answer to a delivery."""
+
+    outcome: str = Field(examples=["compared for blog"])
+    jobs: dict[str, int] = Field(examples=[{"blog": 42}])
+    """The job of each app, which compares the commit."""

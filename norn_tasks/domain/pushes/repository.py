@@ -1,0 +1,23 @@
+"""The name of a repository, the same for each address by which it is read."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_SCP_LIKE = re.compile(r"[^@/:]+@(?P<host>[^:/]+):(?P<path>[^:]+)")
+
+
+def repository_of(url: str) -> str:
+    """Returns `host/path` in lower case, for an address that `names.repo_url` accepts.
+
+    The addresses of one repository for https and for ssh have the same. Case makes no difference at GitHub,
+    Gitea and GitLab either.
+    """
+    scp_like = _SCP_LIKE.fullmatch(url)
+    if scp_like is not None:
+        host, path = scp_like["host"], scp_like["path"]
+    else:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", parts.path
+    return f"{host}/{path.strip('/').removesuffix('.git')}".lower()

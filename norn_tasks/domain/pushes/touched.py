@@ -1,0 +1,39 @@
+"""The files that a pattern of `repo.paths` means.
+
+`*`, `?` and `[a-z]` stand for characters of one name, `**` for any number of directories. A pattern that names a
+directory means everything in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+
+def first_touched(patterns: Sequence[str], paths: Iterable[str]) -> str | None:
+    """Returns the first of the paths that one of the patterns means; None if none does."""
+    split = [tuple(part for part in pattern.split("/") if part not in ("", ".")) for pattern in patterns]
+    return next((path for path in paths if any(_matches(each, path.split("/")) for each in split)), None)
+
+
+def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
+    """Compares name by name, with all places that the pattern may have reached."""
+    end, reached = len(pattern), _beyond_stars(pattern, {0})
+    for name in path:
+        if end in reached:
+            return True
+        steps = {at: pattern[at] for at in reached}
+        stay = {at for at, part in steps.items() if part == "**"}
+        move = {at + 1 for at, part in steps.items() if fnmatchcase(name, part)}
+        reached = _beyond_stars(pattern, stay | move)
+    return end in reached
+
+
+def _beyond_stars(pattern: tuple[str, ...], reached: set[int]) -> set[int]:
+    """Adds the places behind each `**`, which may mean no directory; the last one means at least one name."""
+    found = set(reached)
+    for at in reached:
+        while at < len(pattern) - 1 and pattern[at] == "**":
+            at += 1
+            found.add(at)
+    return found

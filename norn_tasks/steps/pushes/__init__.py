@@ -1,0 +1,1 @@
+"""Steps that decide what follows from a push."""

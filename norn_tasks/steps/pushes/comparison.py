@@ -1,0 +1,59 @@
+"""A push: the commit is deployed if its branch still names it and a file differs that matters to the app."""
+
+from __future__ import annotations
+
+import re
+
+from norn_tasks.domain.jobs.requests import PushJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import PushDecided
+from norn_tasks.domain.names import FULL_SHA
+from norn_tasks.domain.pushes.touched import first_touched
+from norn_tasks.steps.step import Step, StepContext
+
+
+class ComparePush(Step):
+    """Compares the pushed commit with the live release, and asks for its deploy."""
+
+    name = "compare-push"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes the decision; a request for a deploy that is refused fails the job with its sentence."""
+        push = context.job.request_as(PushJobRequest)
+        skipped = self._skipped(context, push)
+        if skipped:
+            return self._decided(context, skipped)
+        job = context.tools.deploys.deploy(context.job.app, push.after, context.job.id)
+        return self._decided(context, f"job {job} deploys {push.after[:12]}")
+
+    @staticmethod
+    def _decided(context: StepContext, outcome: str) -> Learned:
+        context.watch.say(f"{outcome}\n")
+        return Learned(writes=(PushDecided(outcome),), note=outcome)
+
+    def _skipped(self, context: StepContext, push: PushJobRequest) -> str:
+        """Returns why nothing is deployed; empty if something is."""
+        newest = context.tools.git.newest(push.url, push.branch, context.watch)
+        if newest != push.after:
+            now = f"is at {newest[:12]}" if newest is not None else "is gone"
+            return f"skipped: {push.branch} {now}, and a later push decides"
+        live = context.job.live
+        if live is not None and live.revision == push.after:
+            return f"skipped: {push.after[:12]} is live"
+        return self._untouched(context, push) if push.paths else ""
+
+    def _untouched(self, context: StepContext, push: PushJobRequest) -> str:
+        """Returns a sentence if no file differs that matters. Commits that cannot be compared are deployed."""
+        live = context.job.live
+        if live is None:
+            return ""
+        before = live.revision if re.fullmatch(FULL_SHA, live.revision or "", re.ASCII) else push.before
+        if before is None:
+            return ""
+        found = context.tools.git.difference(push.url, before, push.after, context.watch)
+        if found.paths is None:
+            context.watch.say(f"{before[:12]} and {push.after[:12]} cannot be compared: {found.because}\n")
+            return ""
+        touched = first_touched(push.paths, found.paths)
+        context.watch.say(f"{len(found.paths)} files differ from {before[:12]}; of repo.paths: {touched or 'none'}\n")
+        return "" if touched else f"skipped: no file of repo.paths differs from {before[:12]}"

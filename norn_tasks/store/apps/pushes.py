@@ -1,0 +1,111 @@
+"""Deliveries of webhooks: each body once, the newest commit of each app, and what was decided about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from norn_tasks.domain.pushes.push import ReportedEvent
+from norn_tasks.store.database.columns import NOW
+from norn_tasks.store.database.pages import Cut, Page, newest_first
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.tables import JobRow, PushDeliveryRow, PushedRow, PushJobRow
+
+
+@dataclass(frozen=True)
+class PushDelivery:
+    """A signed request of a webhook."""
+
+    id: int
+    webhook: int
+    delivery: str
+    event: str
+    ref: str | None
+    revision: str | None
+    outcome: str
+    times: int
+    created_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """The consequence of a delivery for one app."""
+
+    delivery: int
+    app: str
+    job: int
+    outcome: str
+
+
+def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
+    """Writes a delivery and returns its id; None if the same body came before, which only counts it."""
+    d = PushDeliveryRow
+    made = insert(d).values(
+        webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,
+        revision=event.push.after if event.push else None, outcome=event.ignored,
+    )  # fmt: skip
+    found = tx.scalar(made.on_conflict_do_nothing().returning(d.id))
+    if found is None:
+        again = update(d).where(d.webhook == webhook, d.digest == digest)
+        tx.execute(again.values(times=d.times + 1, last_at=NOW))
+    return found
+
+
+def conclude(tx: Tx, delivery: int, outcome: str) -> None:
+    """Writes what followed from a delivery."""
+    tx.execute(update(PushDeliveryRow).where(PushDeliveryRow.id == delivery).values(outcome=outcome))
+
+
+_NEWEST = text("""
+INSERT INTO pushed(app, revision, job, delivery) VALUES (:app, :revision, 0, :delivery)
+ON CONFLICT (app) DO UPDATE SET revision = :revision, delivery = :delivery, at = clock_timestamp()
+ WHERE pushed.revision <> :revision
+RETURNING app""")
+
+
+def is_news(tx: Tx, app: str, revision: str, delivery: int) -> bool:
+    """Makes this the newest commit of an app; False if it is already. Deliveries at once wait for each other."""
+    return tx.execute(_NEWEST, {"app": app, "revision": revision, "delivery": delivery}).first() is not None
+
+
+def add_job(tx: Tx, delivery: int, app: str, job: int) -> None:
+    """Notes the job that decides about an app."""
+    tx.execute(insert(PushJobRow).values(delivery=delivery, app=app, job=job))
+    tx.execute(update(PushedRow).where(PushedRow.app == app).values(job=job))
+
+
+def decided(tx: Tx, job: int, outcome: str) -> None:
+    """Writes what a job has decided."""
+    tx.execute(update(PushJobRow).where(PushJobRow.job == job).values(outcome=outcome))
+
+
+def listed(tx: Tx, webhook: int, cut: Cut) -> Page[PushDelivery]:
+    """Lists the deliveries of a webhook, newest first."""
+    d = PushDeliveryRow
+    columns = (
+        d.id, d.webhook, d.delivery, d.event, d.ref, d.revision, d.outcome, d.times, d.created_at, d.last_at,
+    )  # fmt: skip
+    return newest_first(tx, select(*columns).where(d.webhook == webhook), d.id, PushDelivery, cut)
+
+
+def results(tx: Tx, deliveries: list[int]) -> tuple[PushResult, ...]:
+    """Returns what followed from some deliveries, by app; a job that has failed says why."""
+    p, j = PushJobRow, JobRow
+    query = (
+        select(p.delivery, p.app, p.job, p.outcome, j.state, j.error)
+        .join(j, j.id == p.job, isouter=True)
+        .where(p.delivery.in_(deliveries))
+        .order_by(p.delivery, p.app)
+    )
+    return tuple(
+        PushResult(row.delivery, row.app, row.job, row.outcome or _state(row.state, row.error))
+        for row in tx.execute(query)
+    )
+
+
+def _state(state: str | None, error: dict[str, str] | None) -> str:
+    return f"{state}: {error['sentence']}" if error else state or ""

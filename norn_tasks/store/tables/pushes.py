@@ -1,0 +1,65 @@
+"""Webhooks of repositories, their deliveries, and what followed from them for each app."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from norn_tasks.store.database.columns import NOW, Base
+
+
+class WebhookRow(Base):
+    """The webhook of a repository. Its secret is sealed to the key of the API, which checks signatures."""
+
+    __tablename__ = "webhooks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repository: Mapped[str]
+    """Host and path, as `repository_of` writes them."""
+    url: Mapped[str]
+    """The address that it was made with."""
+    sealed: Mapped[bytes]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    rotated_at: Mapped[datetime | None]
+
+
+class PushDeliveryRow(Base):
+    """A signed request of a webhook; one body of a webhook is one row, however often it comes."""
+
+    __tablename__ = "push_deliveries"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    webhook: Mapped[int]
+    digest: Mapped[str]
+    """The SHA-256 of the body."""
+    delivery: Mapped[str]
+    """The id that the sender gave it."""
+    event: Mapped[str]
+    ref: Mapped[str | None]
+    revision: Mapped[str | None]
+    outcome: Mapped[str]
+    times: Mapped[int] = mapped_column(server_default="1")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    last_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PushedRow(Base):
+    """The newest commit that was pushed for an app: the next push of the same commit is no other one."""
+
+    __tablename__ = "pushed"
+    app: Mapped[str] = mapped_column(primary_key=True)
+    revision: Mapped[str]
+    job: Mapped[int]
+    """The job that compares it with the app's live release."""
+    delivery: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PushJobRow(Base):
+    """A job that followed from a delivery, and what it has decided."""
+
+    __tablename__ = "push_jobs"
+    delivery: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    app: Mapped[str] = mapped_column(primary_key=True)
+    job: Mapped[int]
+    outcome: Mapped[str] = mapped_column(server_default="")

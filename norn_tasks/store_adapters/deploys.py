@@ -1,0 +1,20 @@
+"""Deploys that a push asks for, accepted as those of people are."""
+
+from __future__ import annotations
+
+from norn_tasks.dispatch import Intake, request_deploy
+from norn_tasks.store.access.idempotency import IdempotencyKey
+
+_ACTOR = "push"
+
+
+class RequestedDeploys:
+    """Implements `ports.Deploys`: one deploy for each job that asks."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def deploy(self, app: str, revision: str, job: int) -> int:
+        """Accepts the deploy; the key makes a second request of the job the same one."""
+        key = IdempotencyKey(_ACTOR, "POST", f"/api/apps/{app}/deploy", f"push-{job}", revision)
+        return request_deploy(self._intake, app, ref=revision, actor=_ACTOR, key=key).job
