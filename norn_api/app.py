@@ -27,6 +27,7 @@ from norn_api.routes.server import (
     events,
     notifications,
     page,
+    repositories,
     server,
     sessions,
     settings,
@@ -49,7 +50,8 @@ from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, plans, drift, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets, services,
-    cron, alerts, functions, events, notifications, tokens, sessions, webhooks, workers, audit, settings,
+    cron, alerts, functions, events, notifications, tokens, sessions, webhooks, repositories,
+    workers, audit, settings,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _HEALTH = "norn health"

@@ -59,6 +59,10 @@ COMMANDS = {
         "fn": "List a function's calls, and repeat them",
         "cron": "Show schedules; run, pause and change them",
     },
+    "Repositories": {
+        "repo": "Manage the logins of private repositories",
+        "webhook": "Manage the webhooks that report pushes",
+    },
     "Server": {
         "up": "Start a whole server on this machine",
         "down": "Stop the server that up started",
@@ -68,7 +72,6 @@ COMMANDS = {
         "doctor": "Check the server, and suggest what to fix",
         "worker": "List the workers, or drain one",
         "notify": "Manage the receivers of alerts",
-        "webhook": "Manage the webhooks that report pushes",
         "token": "List, create and revoke tokens",
         "ui": "Open the page in a browser, signed in",
         "session": "List the browsers that are signed in, or sign one out",
@@ -78,7 +81,14 @@ COMMANDS = {
         "version": "Print the versions of norn and of the server",
     },
 }
-FOLDERS = {"Apps": "apps", "Looking": "looking", "Data": "data", "Functions and cron": "functions", "Server": "server"}
+FOLDERS = {
+    "Apps": "apps",
+    "Looking": "looking",
+    "Data": "data",
+    "Functions and cron": "functions",
+    "Repositories": "repositories",
+    "Server": "server",
+}
 SUMMARIES = {name: summary for section in COMMANDS.values() for name, summary in section.items()}
 _FOLDER_OF = {name: FOLDERS[section] for section, commands in COMMANDS.items() for name in commands}
 _NAME_WIDTH = max(map(len, SUMMARIES))

@@ -68,6 +68,7 @@ from norn_tasks.store_adapters.job_leases import JobLeases
 from norn_tasks.store_adapters.live_streams import BrokerStreams
 from norn_tasks.store_adapters.outbox import DeliveryOutbox
 from norn_tasks.store_adapters.replicas import ReplicaTable
+from norn_tasks.store_adapters.repository_logins import RepositoryLogins
 from norn_tasks.store_adapters.router_ports import RouterPortTable
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
@@ -257,7 +258,7 @@ def tools(
     tunnel, dns = way_in(settings, hosts, name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     return Tools(
-        git=_git(settings),
+        git=_git(settings, RepositoryLogins(database, vault)),
         deploys=RequestedDeploys(Intake(database, settings, Waker(settings.broker_url), live)),
         directories=LocalDirectories(most=settings.source_max),
         sources=UnpackedUploads(UploadTable(database), most=settings.source_max),
@@ -322,12 +323,13 @@ def _keys(settings: Settings) -> Server:
     return LocalServer(settings.services_dir, "kv", "key-value server", "NORN_SERVICES_KV_URL", valkey.answers)
 
 
-def _git(settings: Settings) -> GitCommand:
+def _git(settings: Settings, logins: RepositoryLogins) -> GitCommand:
     return GitCommand(
         allow_private=settings.git_private,
         timeout=settings.clone_timeout,
         most=settings.source_max,
         ca=settings.git_ca,
+        logins=logins,
     )
 
 

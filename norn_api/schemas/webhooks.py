@@ -87,3 +87,31 @@ class PushAnswer(ResponseModel):
     outcome: str = Field(examples=["compared for blog"])
     jobs: dict[str, int] = Field(examples=[{"blog": 42}])
     """The job of each app, which compares the commit."""
+
+
+class LoginPath(InPath):
+    """A login's id in a path."""
+
+    login: Id
+    """Id of the login."""
+
+
+class LoginRequest(RequestModel):
+    """The login of a private repository."""
+
+    url: Text = Field(max_length=2048, examples=["https://git.example/ada/blog.git"])
+    """Its https address, as an infraspec says it in `repo.url`."""
+    username: Text = Field("x-access-token", max_length=255, examples=["x-access-token"])
+    """The user; GitHub and Gitea accept any with a token, GitLab gives one to each deploy token."""
+    token: Text = Field(max_length=4096, examples=["glpat-…"])
+    """A token that may read the repository."""
+
+
+class LoginResponse(ResponseModel):
+    """The login of a private repository, without its token."""
+
+    id: int = Field(examples=[2])
+    repository: str = Field(examples=["git.example/ada/blog"])
+    username: str = Field(examples=["x-access-token"])
+    set_by: str
+    at: datetime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from flask import request
 
 from norn_api.access.auth import Credentials
@@ -19,7 +21,8 @@ def credentials() -> Credentials:
 
 def signed_credentials(limit: int) -> Credentials:
     """Returns the parts of a delivery, whose body may have up to `limit` bytes."""
-    address, webhook = request.remote_addr or "", request.args.get("hook", "")
+    address, named = request.remote_addr or "", parse_qs(request.query_string.decode("ascii", "replace")).get("hook")
+    webhook = named[0] if named else ""
     return Credentials(
         request.headers, address, lambda: current().read_body(limit, "the delivery", _LARGER), webhook=webhook
     )

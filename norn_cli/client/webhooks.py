@@ -28,3 +28,15 @@ class WebhooksClient(Transport):
     def push_deliveries(self, webhook: int, limit: int) -> Json:
         """Lists the deliveries of a webhook, newest first."""
         return self._get(f"/api/webhooks/{webhook}/deliveries", {"limit": limit})
+
+    def logins(self) -> Json:
+        """Lists the logins of private repositories, without their tokens."""
+        return self._get("/api/repositories")
+
+    def set_login(self, body: Json) -> Json:
+        """Sets the login of a private repository."""
+        return self._send("PUT", "/api/repositories", json=body)
+
+    def remove_login(self, login: int) -> None:
+        """Removes the login of a private repository."""
+        self._send("DELETE", f"/api/repositories/{login}")

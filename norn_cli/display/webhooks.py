@@ -21,6 +21,13 @@ WEBHOOKS = (
     Column("ROTATED", lambda row: ago(row.get("rotated_at"))),
     Column("LAST DELIVERY", lambda row: ago(row.get("last_at"))),
 )
+LOGINS = (
+    Column("ID", lambda row: row["id"]),
+    Column("REPOSITORY", lambda row: row["repository"]),
+    Column("USER", lambda row: row["username"]),
+    Column("SET", lambda row: ago(row.get("at"))),
+    Column("BY", lambda row: row["set_by"]),
+)
 PUSH_DELIVERIES = (
     Column("ID", lambda row: row["id"]),
     Column("EVENT", lambda row: row["event"]),

@@ -47,8 +47,10 @@ from norn_tasks.dispatch.pushes import (
     Reception,
     create_webhook,
     receive,
+    remove_login,
     remove_webhook,
     rotate_webhook,
+    set_login,
 )
 from norn_tasks.dispatch.releasing import (
     MAX_REPLICAS,
@@ -111,6 +113,8 @@ __all__ = [
     "rotate_webhook",
     "remove_webhook",
     "receive",
+    "set_login",
+    "remove_login",
     "KeptSource",
     "keep_source",
     "set_secrets",

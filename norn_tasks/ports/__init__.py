@@ -13,7 +13,17 @@ from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, T
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, RunClient, Runtime
 from norn_tasks.ports.services import ServiceRecords, SharedServices
-from norn_tasks.ports.source import Checkout, Deploys, Difference, Directories, Git, Sources, Uploads
+from norn_tasks.ports.source import (
+    Checkout,
+    Deploys,
+    Difference,
+    Directories,
+    Git,
+    GitLogin,
+    GitLogins,
+    Sources,
+    Uploads,
+)
 from norn_tasks.ports.tools import Limits, Tools
 from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel, WriteTurn
 from norn_tasks.ports.vault import Vault
@@ -27,6 +37,8 @@ __all__ = [
     "Checkout",
     "Deploys",
     "Difference",
+    "GitLogin",
+    "GitLogins",
     "Git",
     "Directories",
     "Sources",

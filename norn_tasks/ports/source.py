@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from norn_tasks.domain.secret import Secret
 from norn_tasks.ports.watch import Watch
 
 
@@ -25,6 +26,21 @@ class Difference:
     paths: tuple[str, ...] | None
     because: str = ""
     """The reason why they cannot be compared."""
+
+
+@dataclass(frozen=True)
+class GitLogin:
+    """The user name and the token of a private repository."""
+
+    username: str
+    token: Secret
+
+
+class GitLogins(Protocol):
+    """The logins of private repositories."""
+
+    def of(self, url: str) -> GitLogin | None:
+        """Returns the login of the repository at an address; None if it has none. Raises SecretsLocked."""
 
 
 class Git(Protocol):

@@ -13,13 +13,13 @@ from pathlib import Path
 from norn_tasks import trees
 from norn_tasks.adapters.processes.process import Completed
 from norn_tasks.adapters.processes.redaction import without_credentials
-from norn_tasks.adapters.sources import git_messages
+from norn_tasks.adapters.sources import askpass, git_messages
 from norn_tasks.adapters.sources.git_address import resolved_address
 from norn_tasks.adapters.sources.hardened_git import HardenedGit
 from norn_tasks.domain import names
 from norn_tasks.domain.errors import InvalidRequest, SourceError, TimedOut
 from norn_tasks.domain.sources.source_tree import DEEPEST, MOST_FILES
-from norn_tasks.ports import Checkout, Difference, Say, Watch
+from norn_tasks.ports import Checkout, Difference, GitLogins, Say, Watch
 
 _HISTORY = 16
 """How much larger than the largest source a fetch may be: some servers send the whole history."""
@@ -33,9 +33,12 @@ _MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
 class GitCommand:
     """Implements `ports.Git` with the git program. `timeout` seconds and `most` bytes bound a checkout."""
 
-    def __init__(self, *, allow_private: bool, timeout: float, most: int, ca: Path | None = None) -> None:
+    def __init__(
+        self, *, allow_private: bool, timeout: float, most: int, ca: Path | None = None, logins: GitLogins | None = None
+    ) -> None:
         self._allow_private = allow_private
         self._trust = () if ca is None else (f"http.sslCAInfo={ca}",)
+        self._logins = logins
         self._timeout = timeout
         self._most = most
 
@@ -66,7 +69,12 @@ class GitCommand:
         way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
         try:
             with tempfile.TemporaryDirectory(dir=beside, prefix="git-") as scratch:
-                git = HardenedGit(Path(scratch), watch, (*way.config, *self._trust), way.ssh)
+                login = self._logins.of(url) if self._logins is not None and url.startswith("https://") else None
+                # A redirect would get the token of another host.
+                more = self._trust if login is None else (*self._trust, "http.followRedirects=false")
+                asking = {} if login is None else askpass.environment(Path(scratch), login)
+                home = Path(scratch) / "repository"
+                git = HardenedGit(home, watch, (*way.config, *more), way.ssh, asking)
                 yield _Fetch(git, url, self._most, time.monotonic() + self._timeout)
         except TimedOut as error:
             raise TimedOut(

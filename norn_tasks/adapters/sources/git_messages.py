@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 _USER = "the user that runs the deploy worker"
 _KEY = f"a key without passphrase in ~/.ssh of {_USER} (docs/sources.md, Private repositories)"
-_BY_SSH = f"a private one is read by ssh: repo.url: git@host:path.git, and {_KEY}"
+_BY_SSH = f"a private one needs a token (norn repo login URL), or ssh: repo.url: git@host:path.git, and {_KEY}"
 
 _NO_MORE = "Could not read from remote repository"
 """The lines that git adds to those of ssh, or the other side, in the line before."""

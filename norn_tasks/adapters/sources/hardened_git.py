@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from norn_tasks.adapters.processes.lines import with_ends
@@ -48,6 +48,8 @@ class HardenedGit:
     watch: Watch
     config: tuple[str, ...] = ()
     ssh: str = "ssh -oBatchMode=yes"
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The environment with which git asks for user and password (see `askpass`)."""
 
     def call(
         self,
@@ -61,7 +63,7 @@ class HardenedGit:
         """Runs `git words…` on the repository; git's complaints go to `say`, its answers to `hear`."""
         argv = ["git", *(word for each in (*_CONFIG, *self.config) for word in ("-c", each))]
         argv += [f"--git-dir={self.git_dir}", *([f"--work-tree={work_tree}"] if work_tree is not None else [])]
-        env = base_environment() | _ENVIRONMENT | {"GIT_SSH_COMMAND": self.ssh}
+        env = base_environment() | _ENVIRONMENT | {"GIT_SSH_COMMAND": self.ssh, **self.login}
         return run(
             Command(
                 "git",

@@ -20,7 +20,7 @@ from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES, OPEN_STATES
-from norn_tasks.store.tables import DestinationRow, InstanceRow, JobRow, SecretRow
+from norn_tasks.store.tables import DestinationRow, InstanceRow, JobRow, LoginRow, SecretRow
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ def remember_recipient(tx: Tx, public: str) -> None:
 
 
 def any_sealed(tx: Tx) -> int:
-    """Counts the secrets that are set, of all apps, and those that sign notifications."""
+    """Counts the secrets that are set, of all apps, those that sign notifications, and tokens of repositories."""
     of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
     signing = tx.scalar(select(func.count()).where(DestinationRow.sealed.is_not(None)))
-    return int(of_apps or 0) + int(signing or 0)
+    tokens = tx.scalar(select(func.count()).select_from(LoginRow))
+    return int(of_apps or 0) + int(signing or 0) + int(tokens or 0)
 
 
 def listed(tx: Tx, app: str) -> tuple[SecretView, ...]:

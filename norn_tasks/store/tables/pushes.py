@@ -63,3 +63,15 @@ class PushJobRow(Base):
     app: Mapped[str] = mapped_column(primary_key=True)
     job: Mapped[int]
     outcome: Mapped[str] = mapped_column(server_default="")
+
+
+class LoginRow(Base):
+    """The login of a private repository. Its token is sealed to the workers."""
+
+    __tablename__ = "repository_logins"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repository: Mapped[str] = mapped_column(unique=True)
+    username: Mapped[str]
+    sealed: Mapped[bytes]
+    set_by: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -1,0 +1,1 @@
+"""The commands about repositories: their logins and webhooks."""

@@ -1,0 +1,26 @@
+"""The program that git asks for a user name and a password: it prints them from its environment.
+
+A token is thus in no argument, no address and no file. The environment of git can be read by its own user alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from norn_tasks.ports import GitLogin
+
+_USER, _PASSWORD = "NORN_GIT_USER", "NORN_GIT_PASSWORD"
+_PROGRAM = f"""#!/bin/sh
+case "$1" in
+Username*) printf '%s\\n' "${_USER}" ;;
+*) printf '%s\\n' "${_PASSWORD}" ;;
+esac
+"""
+
+
+def environment(scratch: Path, login: GitLogin) -> dict[str, str]:
+    """Writes the program into a private directory, and returns the environment with which git uses it."""
+    program = scratch / "askpass"
+    program.write_text(_PROGRAM)
+    program.chmod(0o700)
+    return {"GIT_ASKPASS": str(program), _USER: login.username, _PASSWORD: login.token.reveal()}
