@@ -66,9 +66,10 @@ async def _pgqueuer(what: str, url: str, body: Callable[[int], None]) -> None:
         return
     queuer = PgQueuer(driver)
 
-    @queuer.entrypoint("noop")
     async def noop(job: Any) -> None:
         body(int(job.payload))
+
+    queuer.entrypoint("noop")(noop)
 
     await queuer.run()
 
