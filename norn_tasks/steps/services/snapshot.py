@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.disk import amount
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.step import Learned
@@ -33,7 +32,7 @@ class SnapshotDatabase(Step):
         snapshot = records.reserve_snapshot(context.job.app, database, SnapshotReason.DEPLOY, fence)
         size = context.tools.services.dump(database, snapshot.file, context.watch)
         records.snapshot_taken(snapshot.id, size, fence)
-        return Learned(note=f"snapshot {snapshot.id} of {database}, {amount(size)}")
+        return Learned(note=f"snapshot {snapshot.id} of {database}, {size:,} bytes")
 
 
 class PruneSnapshots(Step):
