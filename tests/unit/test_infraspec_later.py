@@ -62,8 +62,6 @@ NOTED = [
     (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes[].size"),
     (WORKER + "services: {storage: {bucket: abc}}\n", "services.storage"),
     (FUNCTION + "alerts: {}\n", "alerts"),
-    (WORKER + "repo: {url: https://h.example/x, autoDeploy: true}\n", "repo.autoDeploy"),
-    (WORKER + "repo: {url: https://h.example/x, paths: [a]}\n", "repo.paths"),
     (FUNCTION + "function: {warm: 1}\n", "function.warm"),
     (FUNCTION + "function: {warmMax: 8}\n", "function.warmMax"),
     (FUNCTION + "function: {idle: 300}\n", "function.idle"),
