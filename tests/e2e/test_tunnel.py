@@ -1,0 +1,113 @@
+"""A whole Norn with a tunnel: forge makes the rule and the record though its worker dies, and teardown removes both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from tests.e2e.conftest import clean_up, new_stack
+from tests.e2e.stack import Stack
+from tests.fakes.cloudflare import ACCOUNT, TARGET, TOKEN, TUNNEL, FakeCloudflare
+from tests.servers import Broker, Postgres, allowed
+
+WIKI, LAST = {"hostname": "wiki.slopistry.com", "service": "http://10.0.0.9"}, {"service": "http_status:404"}
+SPEC = "app: {app}\nrole: webserver\nport: 80\nhosts: {{external: {host}}}\n"
+MAIL, POST = "mail.slopistry.com", "post.slopistry.com"
+DYING = {"NORN_TEST_BUILD": "1", "NORN_FAILPOINT": "route-tunnel:effect:kill"}
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def cloudflare() -> Iterator[FakeCloudflare]:
+    """Cloudflare, with a rule of somebody else."""
+    fake = FakeCloudflare(config={"ingress": [WIKI, LAST]})
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture(scope="module")
+def norn(cloudflare: FakeCloudflare, postgres: Postgres, private_dir: Path, engine_address: str) -> Iterator[Stack]:
+    """A whole Norn with short leases; its deploy worker dies in the first route-tunnel."""
+    home = private_dir / "tunnel"
+    home.mkdir()
+    broker = Broker(home / "broker")
+    environment = {
+        "NORN_CLOUDFLARE_URL": cloudflare.url, "NORN_CLOUDFLARE_API_TOKEN": TOKEN, "NORN_CLOUDFLARE_ACCOUNT": ACCOUNT,
+        "NORN_CLOUDFLARE_TUNNEL": TUNNEL, "NORN_LEASE_SECONDS": "4", "NORN_HEARTBEAT_SECONDS": "1",
+        "NORN_SELF_STOP_SECONDS": "3",
+    }  # fmt: skip
+    stack = new_stack(postgres, broker.url, home, **environment)
+    try:
+        stack.start("api", "observe", "beat")
+        stack.spawn("deploy", "dying", **DYING)
+        yield stack
+    finally:
+        stack.stop()
+        clean_up(stack)
+        broker.stop()
+
+
+def write(stack: Stack, app: str, host: str) -> None:
+    """Writes an app's directory."""
+    (stack.apps / app).mkdir(exist_ok=True)
+    (stack.apps / app / "infraspec.yaml").write_text(SPEC.format(app=app, host=host))
+
+
+def seen(cloudflare: FakeCloudflare) -> tuple[list[Any], list[tuple[str, str]]]:
+    """Answers the rules' names and the records."""
+    records = [(each["name"], each["content"]) for each in cloudflare.records]
+    return [rule.get("hostname") for rule in cloudflare.ingress], records
+
+
+def test_a_name_lives_from_its_forge_to_its_teardown(norn: Stack, cloudflare: FakeCloudflare) -> None:
+    write(norn, "mail", MAIL)
+    job = int(norn.json("forge", "mail", "--detach")["job"])
+    norn.processes["dying"].wait(allowed(60))
+    assert seen(cloudflare) == (["wiki.slopistry.com", MAIL, None], [])
+    norn.spawn("deploy")
+    assert norn.await_state(job, ["succeeded", "failed", "error"], allowed(60))["state"] == "succeeded"
+    assert seen(cloudflare) == (["wiki.slopistry.com", MAIL, None], [(MAIL, TARGET)])
+    app = norn.json("status", "mail")
+    assert app["external"] == f"{MAIL}: routed"
+    assert cloudflare.ingress[1]["service"] == app["url"]
+    write(norn, "mail", POST)
+    assert "the infraspec says post.slopistry.com" in norn.json("status", "mail")["external"]
+    norn.norn("forge", "mail")
+    assert seen(cloudflare) == (["wiki.slopistry.com", POST, None], [(POST, TARGET)])
+    write(norn, "second", POST)
+    refused = norn.norn("forge", "second", check=False)
+    assert (refused.returncode, b"post.slopistry.com is the public name of mail" in refused.stderr) == (5, True)
+    norn.norn("teardown", "mail", "--confirm", "mail")
+    assert (cloudflare.ingress, cloudflare.records) == ([WIKI, LAST], [])
+
+
+def test_the_token_is_in_no_log_and_in_no_row(norn: Stack) -> None:
+    canary = TOKEN.encode()
+    logs = [file.name for file in norn.home.glob("*.log") if canary in file.read_bytes()]
+    words = [pid.name for pid in Path("/proc").glob("[0-9]*") if canary in _words(pid)]
+    assert (logs, words, _tables_with(norn.database_url, TOKEN)) == ([], [], [])
+
+
+def _words(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _tables_with(url: str, canary: str) -> list[str]:
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = []
+        for (table,) in cursor.fetchall():
+            query = sql.SQL("SELECT count(*) FROM {} t WHERE t::text LIKE %s").format(sql.Identifier(table))
+            cursor.execute(query, (f"%{canary}%",))
+            if cursor.fetchone()[0]:
+                found.append(table)
+        return found
