@@ -94,8 +94,9 @@ UNREAD = (
     "/api/execs/<id:job>/output",
     "/api/apps/<app>/logs", "/fn/<app>",
     "/fn/<app>/<rest:rest>",
+    "/api/webhooks/<id:webhook>/deliveries",
 )  # fmt: skip
-"""Addresses that are no rows of the database, or whose answer needs a worker or does not end."""
+"""Addresses of no rows that an earlier Norn wrote, or whose answer needs a worker or does not end."""
 
 
 @pytest.mark.parametrize("rule", [rule for method, rule in TABLE if method == "GET" and rule not in UNREAD])
