@@ -30,6 +30,7 @@ from norn_tasks.store.queue import jobs_read, waiting
 from norn_tasks.store.status import apps
 from norn_tasks.store.status.apps import AppView
 from norn_tasks.store_adapters.replicas import ReplicaTable
+from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.worker.engines import EngineIdentity, WorkerTools
 from norn_tasks.worker.leases import LeaseKeeper
 from norn_tasks.worker.output import StepOutput
@@ -41,6 +42,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.images import FakeImages
 from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import FakeRuntime
+from tests.fakes.services import FakeServices
 from tests.fakes.tunnel import FakeDns, FakeExternalHosts, FakeTunnel
 from tests.fakes.volumes import FakeVolumes
 from tests.servers import Broker
@@ -148,7 +150,7 @@ class TwoClusters:
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),
             vault=unused, messenger=unused,
             tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
-            services=unused, records=unused,
+            services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip
 
