@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from norn_tasks.dispatch.intake import (
@@ -12,7 +13,7 @@ from norn_tasks.dispatch.intake import (
     registered_app,
     require_role,
 )
-from norn_tasks.domain.errors import NotFound, TooManyRequests
+from norn_tasks.domain.errors import Conflict, NotFound, TooManyRequests
 from norn_tasks.domain.infraspec import LONG_RUNNING
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.domain.jobs.placement import HOME
@@ -143,7 +144,8 @@ def request_due_comparisons(intake: Intake, *, actor: str) -> None:
     with intake.database.transaction() as tx:
         apps = drifts.due(tx, COMPARED_EACH, _AT_ONCE)
     for app in apps:
-        request_comparison(intake, app, actor=actor)
+        with suppress(Conflict, NotFound):  # it was torn down or removed just now
+            request_comparison(intake, app, actor=actor)
 
 
 def _requested(intake: Intake, place: str | None, cluster: str | None, actor: str) -> Accepted:

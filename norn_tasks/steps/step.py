@@ -16,6 +16,7 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.facts import PublishedImage
+from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Sealed, Secret, current
@@ -39,6 +40,11 @@ class StepContext:
         """The spec that governs the job; every kind of job that has steps about an app carries one."""
         assert self.job.spec is not None, f"job {self.job.id} carries no spec"
         return self.job.spec
+
+    @property
+    def purges(self) -> bool:
+        """True for a teardown that keeps nothing; a forced forge, which tears down first, keeps all data."""
+        return isinstance(self.job.request, TeardownJobRequest) and self.job.request.purge
 
     def require_hideable(self) -> None:
         """Raises SecretsLocked when a secret cannot be opened: its value, which must be hidden, is not known."""

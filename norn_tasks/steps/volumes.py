@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec import Infraspec, Volume
-from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.quantities import memory_text
 from norn_tasks.steps.step import Step, StepContext
@@ -42,7 +41,7 @@ class DeleteVolumes(Step):
     def run(self, context: StepContext) -> Learned | None:
         """Notes what is kept, and what is gone for good."""
         app, volumes = context.job.app, context.volumes
-        if context.job.request_as(TeardownJobRequest).purge:
+        if context.purges:
             gone = volumes.remove(app)
             return Learned(note=f"removed: {', '.join(gone)}" if gone else "")
         kept = volumes.of_app(app) if context.spec.volumes else ()

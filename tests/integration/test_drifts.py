@@ -78,6 +78,24 @@ def test_an_old_release_is_compared_once_a_day(intake: dispatch.Intake) -> None:
     assert due() == ()
 
 
+def test_a_comparison_beside_a_change_of_the_app_is_not_kept(intake: dispatch.Intake) -> None:
+    dispatch.request_comparison(intake, "web", actor="ann")
+    dispatch.request_restart(intake, "web", actor="ann")
+    factories.claim(intake.database)
+    compared(intake, *FOUND)
+    assert (last(intake.database), open_alerts(intake.database)) == (None, [])
+
+
+def test_an_app_whose_comparison_fails_holds_back_no_other(intake: dispatch.Intake) -> None:
+    factories.add_live(intake.database, "shop", "webserver")
+    with intake.database.transaction() as tx:
+        tx.execute(text("UPDATE releases SET live_at = live_at - interval '2 days'"))
+        tx.execute(text("UPDATE apps SET forge_state = 'forged'"))
+    dispatch.request_comparison(intake, "web", actor="beat")
+    with intake.database.transaction() as tx:
+        assert drifts.due(tx, 24, 1) == ("shop",)
+
+
 def test_an_app_without_a_live_release_or_replicas_is_not_compared(intake: dispatch.Intake) -> None:
     factories.add_live(intake.database, "night", "cron")
     with pytest.raises(WrongRole):

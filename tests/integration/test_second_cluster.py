@@ -244,3 +244,11 @@ def test_a_teardown_takes_away_what_is_in_the_cluster_of_the_app_alone(plane: Tw
     assert plane.work(dispatch.request_teardown(plane.intake(app), app, purge=False, actor="ann")) == "succeeded"
     left = {cluster: [name] * 2 for name, cluster in HOMES.items()} | {HOMES[app]: []}
     assert (replicas(plane), plane.seen(app).address) == (left, None)
+
+
+@pytest.mark.parametrize("app", HOMES)
+def test_a_forced_forge_tears_down_and_makes_the_infrastructure_again(plane: TwoClusters, app: str) -> None:
+    assert plane.work(dispatch.request_forge(plane.intake(app), app, force=True, actor="ann")) == "succeeded"
+    seen = plane.seen(app)
+    assert (str(seen.forge_state), seen.live) == ("forged", None)
+    assert plane.work(dispatch.request_deploy(plane.intake(app), app, actor="ann")) == "succeeded"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from norn_tasks.domain.errors import NoService
 from norn_tasks.domain.infraspec import Infraspec, RuntimeName
-from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
 from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, described
@@ -82,7 +81,7 @@ class DeleteServices(Step):
         grants, snapshots = tuple(_grants(records.of_app(app))), records.snapshots_of(app)
         if not grants and not snapshots:
             return None
-        if not context.job.request_as(TeardownJobRequest).purge:
+        if not context.purges:
             return Learned(note=f"kept: {_listed(grants, len(snapshots))}; --purge removes them")
         for grant in grants:
             mine = records.unshared(app, grant.kind)

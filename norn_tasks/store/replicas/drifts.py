@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.jobs.app_status import ForgeState
 from norn_tasks.domain.jobs.facts import Fact
+from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.domain.jobs.requests import GENERATION
 from norn_tasks.domain.jobs.writes import DriftSeen
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
-from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
+from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES, OPEN_STATES
 from norn_tasks.store.tables import DriftRow, LiveReleaseRow
 
 
@@ -30,13 +31,20 @@ class Comparison:
 
 
 def seen(tx: Tx, row: Row, write: DriftSeen) -> tuple[Fact, ...]:
-    """Keeps a comparison as the last one of its app."""
+    """Keeps a comparison as the last one of its app, unless the app itself was changed while it was made."""
+    if tx.scalar(_CHANGED, {"app": write.app, "since": row["created_at"]}):
+        return ()
     values = {
         "app": write.app, "generation": row["args"][GENERATION], "found": [asdict(each) for each in write.found],
         "seen_at": NOW,
     }  # fmt: skip
     tx.execute(insert(DriftRow).values(values).on_conflict_do_update(index_elements=[DriftRow.app], set_=values))
     return ()
+
+
+_CHANGED = text(f"""
+SELECT EXISTS (SELECT 1 FROM jobs WHERE app = :app AND exclusive AND (state IN {OPEN_STATES} OR ended_at > :since))
+""")  # noqa: S608 - built from constants
 
 
 def of(tx: Tx, app: str) -> Comparison | None:
@@ -54,9 +62,14 @@ _DUE = text(f"""
 SELECT l.app FROM live_releases l JOIN apps a ON a.name = l.app LEFT JOIN drifts d ON d.app = l.app
  WHERE a.role IN {LONG_RUNNING_ROLES} AND a.forge_state = '{ForgeState.FORGED}'
    AND greatest(l.live_at, d.seen_at) < clock_timestamp() - make_interval(hours => :hours)
+   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.app = l.app AND j.kind = '{JobKind.COMPARE}'
+                      AND j.created_at > clock_timestamp() - interval '1 hour')
  ORDER BY d.seen_at NULLS FIRST LIMIT :most""")  # noqa: S608 - built from constants
 
 
 def due(tx: Tx, hours: int, most: int) -> tuple[str, ...]:
-    """Returns apps whose live release is this old and was not compared for as long; the longest ago first."""
+    """Returns apps whose live release is this old and was not compared for as long; the longest ago first.
+
+    An app whose comparison was requested within the last hour waits, so that failing ones hold back no others.
+    """
     return tuple(tx.scalars(_DUE, {"hours": hours, "most": most}))
