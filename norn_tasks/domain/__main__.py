@@ -131,7 +131,7 @@ def _init(chosen: Namespace) -> int:
 
 
 def _of_dockerfile(found: Directory) -> Project | None:
-    """Returns what a Dockerfile that is there says of the port: the first one that it exposes."""
+    """Returns a project with the first port that an existing Dockerfile exposes; None if it exposes none."""
     exposed = re.search(r"^EXPOSE\s+(\d+)", found.text("Dockerfile"), re.MULTILINE)
     return Project("", "Dockerfile", "", int(exposed[1])) if exposed else None
 

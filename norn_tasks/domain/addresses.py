@@ -1,6 +1,7 @@
 """Checks for public internet addresses: Norn connects to a host that an app names only at such an address.
 
-Loopback, private, link-local, metadata and multicast addresses are not, in any spelling (docs/security.md 3, 13).
+Loopback, private, link-local, metadata and multicast addresses are not public, however they are spelled
+(docs/security.md 3, 13).
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class BadRequest(NornError):
 
 
 class UnsupportedMedia(NornError):
-    """The body has another content type than this endpoint reads."""
+    """The body has a content type that this endpoint does not read."""
 
     code, status = "unsupported_media_type", 415
 

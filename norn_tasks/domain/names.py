@@ -39,7 +39,7 @@ def app_name(text: str) -> str:
 def env_key(text: str) -> str:
     """Returns the text if it is a name of an environment variable that an app may set for itself.
 
-    No hint repairs the name: the repaired one would be another variable, which the program does not read.
+    No hint offers a corrected name: that would be another variable, which the program does not read.
     """
     rule = "letters, digits, `_`, `.` and `-`, no digit, `.` or `-` first, 128 at most"
     _matching(ENV_KEY, text, f"an environment name ({rule})", "", "LOG_LEVEL")

@@ -1,8 +1,8 @@
 """Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
-A value is searched for unchanged, as JSON, URLs, Python's repr and shells write it, and in base64 at any offset. In a
-value of several lines, each longer line is searched for too, and in a URL its password. Bytes without a secret are not
-changed, so that a stream may be binary.
+A value is searched for unchanged, as JSON, URLs, Python's repr and shells write it, and in base64 at any offset. If a
+value has several lines, each long enough line is searched for too; if it is a URL, its password is. Bytes without a
+secret are not changed, so that a stream may be binary.
 """
 
 from __future__ import annotations

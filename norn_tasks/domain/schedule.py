@@ -1,6 +1,6 @@
 """Rules of schedules: verdicts, policies, due occurrences, and the jitter of an occurrence.
 
-Pure functions: moments are from the database's clock, and `store.cron.ticks` writes the decisions into rows.
+Pure functions: moments are from the database's clock, and `store.cron.deciding` writes the decisions into rows.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The only SQL and the only Redis: every table, and every question asked of it."""
+"""The tables of Norn, every statement on them, and the use of Redis besides wake-ups."""

@@ -54,12 +54,12 @@ def _implied(url: str) -> NotificationFormat:
 
 
 def address(text: str, *, field: str, private: bool) -> str:
-    """Returns the text if notifications may go there: `mailto:` with addresses of mail, or an address for `post`."""
+    """Returns the text if notifications may go there: `mailto:` with mail addresses, or an address for `post`."""
     return _mailto(text, field) if is_mail(text) else outside_url(text, field=field, private=private)
 
 
 def is_mail(url: str) -> bool:
-    """Returns True for an address of mail."""
+    """Returns True for a mail address."""
     return url.lower().startswith(_MAILTO)
 
 
@@ -69,7 +69,7 @@ def mailboxes(url: str) -> tuple[str, ...]:
 
 
 def mailbox(text: str) -> str:
-    """Returns the text if it is a plain address of mail, which no header or command can be hidden in."""
+    """Returns the text if it is a plain mail address, in which no header or command can be hidden."""
     if not _MAILBOX.fullmatch(text) or len(text) > 254:
         raise ValueError("it is not a plain address such as ops@example.org")
     return text
@@ -108,7 +108,7 @@ def outside_url(text: str, *, field: str, private: bool) -> str:
 def shown_url(url: str) -> str:
     """Returns an address as lists show it, cut after the host, because the rest is often a secret itself.
 
-    An address of mail is shown whole.
+    A mail address is shown whole.
     """
     if is_mail(url):
         return url

@@ -40,7 +40,7 @@ class AlertMessage:
 
 
 def message(server: str, reports: Sequence[Mapping[str, Any]]) -> AlertMessage:
-    """Returns the words for one report, or for those of a burst."""
+    """Returns the message about one report, or about all reports of a burst."""
     level = max(map(_level, reports))
     title = _line(reports[0]) if len(reports) == 1 else _count(reports)
     # The worst come first: a telephone shows little.

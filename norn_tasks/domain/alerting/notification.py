@@ -1,8 +1,8 @@
 """Notifications: the content that is sent to a receiver, its signature, and the pauses between tries.
 
-A receiver of JSON gets one POST for each alert that is raised and each that is resolved; people get a message, in which
-the reports of a burst are together. The signature proves the sender and
-the time. The delivery's id shows whether the receiver has it already: after a lost answer it is sent again.
+A receiver of JSON gets one POST for each alert that is raised and each that is resolved. People get one message for a
+whole burst of reports. The signature proves the sender and the time. The delivery's id shows whether the receiver has
+it already, because a delivery whose answer was lost is sent again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Parcel:
     others: tuple[Mapping[str, Any], ...] = ()
     """Reports that go in the same message."""
     to: tuple[str, ...] = ()
-    """The addresses of mail that are still to get it; none: all of the destination's."""
+    """The mail addresses that have not received it yet; none: all addresses of the destination."""
 
     def content(self) -> bytes:
         """Returns the bytes of the body, the same on every try."""

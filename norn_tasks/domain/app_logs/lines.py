@@ -13,14 +13,14 @@ MISSING = "… lines are missing here: the app wrote more than its engine keeps 
 """The text of the line that is kept where the engine has dropped lines before they were read."""
 
 DROPPED = "… lines are left out here: they were deleted before this reader got to them …"
-"""The text of the line that a reader gets who is slower than old lines are deleted."""
+"""The text of the line that a reader gets when old lines were deleted before it had read them."""
 
 Position = Mapping[int, tuple[int, int]]
 """How far a container was read: for each stream the time of its last entry, and how many entries have that time."""
 
 
 class LogOrigin(NamedTuple):
-    """The container whose lines they are, or a pod, or an instance of another engine.
+    """The origin of lines: a container, a pod, or an instance of another engine.
 
     `container` is its id there; `replica` is its number among the replicas of its release.
     """
@@ -71,7 +71,7 @@ class LogQuestion:
     """A choice among the kept lines of an app."""
 
     tail: int = 100
-    """The most lines, the last ones."""
+    """The most lines that are returned: the last ones."""
     since: int | None = None
     """Only lines of this time or later, in nanoseconds since 1970."""
     until: int | None = None
@@ -87,7 +87,7 @@ class LogQuestion:
 
     @property
     def narrow(self) -> bool:
-        """True when it asks for something else than the last lines."""
+        """True when it asks for more than just the last lines."""
         plain = LogQuestion(tail=self.tail)
         return self != plain
 
@@ -106,12 +106,12 @@ class LogQuestion:
 
 @dataclass
 class LineNames:
-    """The names of containers in one reading: a second container of a name gets a part of its id to it."""
+    """The names of containers that are shown together: a second one of the same name gets a part of its id added."""
 
     _owners: dict[str, str] = field(default_factory=dict)
 
     def add(self, origins: Iterable[LogOrigin]) -> None:
-        """Notes containers that are shown together: none of those that share a name has it alone."""
+        """Notes containers in advance: each of those that share a name gets a part of its id added."""
         by_name: dict[str, set[str]] = {}
         for origin in origins:
             by_name.setdefault(origin.name, set()).add(origin.container)

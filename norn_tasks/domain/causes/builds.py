@@ -146,7 +146,7 @@ def cause_in_build(lines: Iterable[str]) -> Cause | None:
 
 
 def _by_rule(read: list[str]) -> Cause | None:
-    """Returns the first line, from the end, that a rule knows; a compiler names its first error first."""
+    """Returns the cause of the first rule that matches, with its first line: a compiler names its first error first."""
     for pattern, hint in _RULES:
         lines = [line for line in read if pattern.search(line)]
         if lines:
@@ -155,7 +155,7 @@ def _by_rule(read: list[str]) -> Cause | None:
 
 
 def _joined(read: list[str], line: str) -> str:
-    """Returns a line with the next one if its sentence goes on there."""
+    """Returns a line, joined with the next one if its sentence continues there."""
     text = _bare(line)
     if not re.search(r"\b(?:or|and|the|with an existing package-lock\.json or)$", text):
         return text

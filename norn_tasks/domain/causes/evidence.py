@@ -37,7 +37,7 @@ class Evidence:
     lines: tuple[str, ...] = ()
     """The last lines of its output, oldest first."""
     around: tuple[str, ...] = ()
-    """The lines around the one that is asked about, for a place that another line names."""
+    """All lines, when `lines` is only one of them: another line may name the place of an error."""
     exit_code: int | None = None
     """Its exit code; none while it runs."""
     port: int | None = None

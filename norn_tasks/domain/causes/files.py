@@ -29,7 +29,7 @@ _SCRATCH = "container.writable: true in infraspec.yaml makes its root file syste
 
 
 def read_only(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a write to a file system that takes none: Norn's root of runs and tests, or a mount."""
+    """Returns a cause for a write to a read-only file system: Norn's root of runs and tests, or a mount."""
     line = latest(evidence.lines, _READ_ONLY) or (
         latest(evidence.lines, _UNWRITABLE_DATABASE) if evidence.read_only else None
     )

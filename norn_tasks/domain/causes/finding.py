@@ -49,7 +49,7 @@ ANYWHERE: tuple[Rule, ...] = (
     network.unknown,
     languages.script,
 )
-"""Those whose sign is clear enough to be looked for in the other lines, too."""
+"""The rules whose sign is clear enough to be looked for in the other lines, too."""
 
 OF_SILENCE: tuple[Rule, ...] = (
     listening.wrong_address,
@@ -93,7 +93,7 @@ def cause_of_silence(evidence: Evidence) -> Cause:
 
 
 def cause_of_answer(evidence: Evidence, status: int | None) -> Cause:
-    """Returns the cause of a bad answer; its text is empty if there is no sign of one. `status`: none without one."""
+    """Returns the cause of a bad answer; its text is empty if no rule applies. `status` is none without an answer."""
     for rule in OF_AN_ANSWER:
         if found := rule(evidence, status):
             return found

@@ -73,7 +73,7 @@ def script(evidence: Evidence) -> Cause | None:
 
 
 def memory(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a language's own limit of memory, which it takes from the container's."""
+    """Returns a cause for a language's own limit of memory, which it derives from the container's."""
     line = telling_line(evidence.lines)
     if not _HEAP.search(line):
         line = next((each for each in reversed(cleaned(evidence.lines)) if _HEAP.search(each)), "")

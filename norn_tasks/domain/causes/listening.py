@@ -1,4 +1,4 @@
-"""Causes of a port that nothing accepts on: the app listens on another one, on 127.0.0.1, or does not listen yet."""
+"""Causes of a port that accepts no connection: the app listens on another one, on 127.0.0.1, or does not listen yet."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def not_executable(evidence: Evidence) -> Cause | None:
 
 
 def binary_as_script(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a program of another machine, which the engine's init then had a shell read as a script."""
+    """Returns a cause for a program of another architecture, which the engine's init then ran as a shell script."""
     if evidence.program is None or not evidence.program.head.startswith(b"\x7fELF"):
         return None
     found = next(filter(None, map(READ_BY_A_SHELL.match, _lines(evidence))), None)

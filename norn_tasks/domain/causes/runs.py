@@ -27,7 +27,7 @@ def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = Fals
 
 
 def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
-    """Returns the verdict on a call, whose caller reads it: nothing of the output is in it, only Norn's own part."""
+    """Returns the verdict on a call, with no cause that quotes its output, because the caller reads the verdict."""
     if verdict.cause not in _BY_ITSELF:
         return verdict
     cause = read_only(replace(known, lines=_lines(verdict.ended)))

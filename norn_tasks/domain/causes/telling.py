@@ -46,7 +46,7 @@ def telling_line(lines: Sequence[str]) -> str:
 
 
 def names_a_test(line: str) -> bool:
-    """Returns true for a line that names a test that failed, as runners of tests write it."""
+    """Returns true for a line that names a test that failed, as test runners write it."""
     return bool(_OF_TESTS.fullmatch(line) or _OF_TESTS.fullmatch(f"E   {line}"))
 
 
@@ -74,7 +74,7 @@ def _bare(line: str) -> str:
 
 
 def _of_npm(kept: list[str]) -> Iterator[str]:
-    """Yields what npm itself says at the end; not that a script failed, which said more before."""
+    """Yields npm's own error at the end; but not that a script failed, because the script's error is above it."""
     said = [_NPM_WORD.sub("", _NPM.sub("", line).strip(), count=1) for line in kept if _NPM.match(line)]
     if said and kept and _NPM.match(kept[-1]) and not re.match(r"Lifecycle script|Exit status|.*@\S* \w+: `", said[0]):
         yield said[0] if len(said) == 1 or not said[0].endswith((" or", " and", ",")) else f"{said[0]} {said[1]}"

@@ -13,7 +13,7 @@ from norn_tasks.domain.infraspec.effect import OF_A_DEPLOY
 
 
 class Part(StrEnum):
-    """The part of an app's world that a field describes."""
+    """The part of an app that a field describes."""
 
     WORKLOAD = "workload"
     SCHEDULE = "schedule"
@@ -24,7 +24,7 @@ class Part(StrEnum):
 
 
 class Verb(StrEnum):
-    """The verb that makes a change true."""
+    """The command that puts a change into effect."""
 
     FORGE = "forge"
     DEPLOY = "deploy"

@@ -1,4 +1,4 @@
-"""Drift: what somebody changed in a cluster behind Norn's back."""
+"""Drift: changes in a cluster that Norn did not make."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Drift:
     thing: str
     """The object or the replica, such as `Deployment web` or `replica r3-1`."""
     field: str
-    """The field, by its path in the object; empty if the object itself is missing or too much."""
+    """The field, by its path in the object; empty if the object itself is missing or should not exist."""
     wanted: str | None
     """The value as Norn made it."""
     found: str | None

@@ -14,7 +14,7 @@ from norn_tasks.domain.cron.expression import Schedule, clock_change
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _AHEAD = timedelta(days=366)
-"""How far ahead a night of change is looked for."""
+"""How far ahead a night with a clock change is looked for."""
 _ODD = ("does not exist that night", "twice that night")
 """Parts of the notes about an occurrence that a change of the clocks moves or could repeat."""
 

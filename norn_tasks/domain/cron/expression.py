@@ -151,7 +151,7 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
         change = clock_change(zone, begin, near)
         if change is None and near == found:
             return found
-        # No local time before a distant match does, except in a repeated hour: the days between are skipped.
+        # No local time before a distant match matches, except in a repeated hour: the days between are skipped.
         begin = change or found - _DAY
 
 

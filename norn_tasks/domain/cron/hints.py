@@ -46,7 +46,7 @@ def of_count(parts: Sequence[str]) -> tuple[str, str]:
 
 
 def of_word(term: str) -> tuple[str, str] | None:
-    """Returns what is not known in a term that other programs accept, and a hint; None for any other term."""
+    """Returns the unknown part of a term that other programs accept, and a hint; None for any other term."""
     upper = term.upper()
     if upper == "?":
         return "? is not known here", "write * for any"

@@ -63,7 +63,7 @@ def _hours(minute: str, hour: str) -> str:
 
 
 def _days(day: str, weekday: str) -> str:
-    """Returns the days. As in cron, one of both fields suffices, unless one of them begins with a star."""
+    """Returns the days. As in cron, a match of either field suffices, unless one of them begins with a star."""
     in_month = "" if day == "*" else f"on {_numbers(day, 'day')} of the month"
     in_week = "" if weekday == "*" else f"on {_names(weekday, _DAY_NAMES, 'day of the week')}"
     if not in_month or not in_week:
@@ -90,7 +90,7 @@ def _names(field: str, names: dict[str, str], unit: str) -> str:
 
 
 def _term(term: str, names: dict[str, str], unit: str) -> str:
-    """Returns one term of a list: a number, a range, or every n-th of a range or of all."""
+    """Returns the words for one term of a list: a number, a range, or every n-th of a range or of all."""
     base, _, step = term.partition("/")
     first, _, last = base.partition("-")
     span = names.get(first, first) + (f" to {names.get(last, last)}" if last else "")

@@ -1,4 +1,4 @@
-"""The differences between two infraspecs that change how an app runs, without a new build of its image."""
+"""The differences between two infraspecs that change how an app runs and need no new build of its image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OF_A_DEPLOY = frozenset({"core", "image", "build", "repo", "services", "migratio
 
 
 def differences(live: Infraspec, wanted: Infraspec) -> tuple[str, ...]:
-    """Returns the fields, as the file spells them, that `wanted` says otherwise than `live` and that change a run."""
+    """Returns the fields that differ and that change how the app runs, as the file spells them."""
     before, after = (spec.model_dump(mode="json", by_alias=True) for spec in (live, wanted))
     names = type(wanted).model_fields.items()
     aliases = [field.alias or name for name, field in names if name not in OF_A_DEPLOY]

@@ -12,7 +12,7 @@ from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
 from norn_tasks.domain.wording import closest
 
 _MOST = 12
-"""Fields that a hint lists; more are not read."""
+"""The most fields that a hint lists, because nobody reads more."""
 
 REFUSED: dict[Path, tuple[str, str]] = {
     ("repo", "webhookSecret"): (

@@ -1,6 +1,6 @@
-"""Features of the spec that are designed but not available yet, one row each; the row goes when the feature comes.
+"""Features of the spec that are designed but not available yet, one row for each until it is.
 
-`LATER` lists features that must not be missing silently: using one is a mistake. `SKIPPED` lists features that are
+`LATER` lists features whose absence must be noticed: using one is a mistake. `SKIPPED` lists features that are
 harmless when they have no effect: they are accepted, and a notice says what is skipped.
 """
 

@@ -126,7 +126,7 @@ class Infraspec(Section):
 
     @property
     def checked(self) -> Health:
-        """Returns how it is asked for its health, with the path of either spelling."""
+        """Returns the options of its health check, with the path from `health.path` or `healthcheck`."""
         return self.health.model_copy(update={"path": self.health.path or self.healthcheck})
 
     def recreates(self, replicas: int) -> bool:
@@ -152,7 +152,7 @@ class Infraspec(Section):
         """Returns every field that has a value, defaults among them, for rows that keep a spec.
 
         A reader of such a row needs no default of its own, and a later default does not change what runs already. Only
-        `alerts` is there when it was written and else not: without it, each failed run of a cron app raises an alert.
+        `alerts` is left out unless it was written: without it, each failed run of a cron app raises an alert.
         """
         left_out = {"alerts"} - self.model_fields_set
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)

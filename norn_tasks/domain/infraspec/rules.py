@@ -1,4 +1,4 @@
-"""Rules between fields, checked once each field is valid by itself; each broken rule is a sentence."""
+"""Rules that concern several fields, checked once each field is valid by itself; a broken rule is one sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OF_A_BUILD = (
     ("build", "test_stage", "testStage"),
     ("repo", "url", "url"),
 )
-"""Fields that a build alone has a use for: section, attribute, name in the file."""
+"""Fields that only a build uses: section, attribute, name in the file."""
 
 
 def _repo_has_an_address(spec: Infraspec) -> Iterator[Finding]:

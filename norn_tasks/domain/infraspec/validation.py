@@ -24,7 +24,7 @@ def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infra
     """Returns the spec of the valid fields, and a finding for each invalid one.
 
     `known`: paths that were removed because their mistake is already reported. If there are findings, the spec is only
-    good for checking rules: refused fields have their defaults, and `app` and `role` have stand-ins.
+    good for checking rules: refused fields have their defaults, and `app` and `role` have placeholders.
     """
     findings: list[Finding] = []
     while True:

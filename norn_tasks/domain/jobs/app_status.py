@@ -34,7 +34,7 @@ class ReplicaUsage:
     memory_limit: int | None = None
     """The bytes of memory to which it is held; none for no limit."""
     cpus: float | None = None
-    """The processors that it used since the measurement before; none for its first one."""
+    """The processors that it used since its previous measurement; none for the first one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class WorkloadStatus:
     present: tuple[int, ...] = ()
     """The generation of each replica that should serve and either runs or is being restarted by the cluster itself."""
     sightings: tuple[ReplicaSighting, ...] = ()
-    """The look at each live replica."""
+    """The result of the look at each live replica."""
     ends: tuple[ReplicaEnd, ...] = ()
     """The ends of live replicas in the last while; a later look may report one again."""
     unseen: str = ""

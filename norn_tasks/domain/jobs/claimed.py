@@ -20,12 +20,12 @@ R = TypeVar("R", bound=JobRequest)
 
 @dataclass(frozen=True)
 class ExecutionRequest:
-    """The part of a job that runs code: its execution, as the row of that says."""
+    """The part of a job that runs code: its execution, as the row of the execution describes it."""
 
     id: int
     """The number of the execution."""
     image_id: str | None
-    """The image of the release, as an engine knows it; none when the release has lost it."""
+    """The engine's id of the release's image; none when the release no longer has one."""
     call: Call | None = None
     """The HTTP request that a function answers; none for cron runs and one-offs."""
     scheduled_for: datetime | None = None
@@ -46,7 +46,7 @@ class ExecutionRequest:
 
 @dataclass(frozen=True)
 class LiveRelease:
-    """The live release of an app as a forge finds it."""
+    """The live release of an app, as a forge or a push finds it."""
 
     n: int
     """Its number."""

@@ -48,7 +48,7 @@ class JobKind(StrEnum):
 
     @property
     def exclusive(self) -> bool:
-        """True when one app may have only one such job running, in order of acceptance."""
+        """True when an app runs only one such job at a time, in order of acceptance."""
         return self.job_class is JobClass.DEPLOY
 
     @property

@@ -12,7 +12,7 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 
 HOME: Final = "home"
-"""The worker's engine holds the containers of webservers and workers and the volumes. Also a pin instead of an id."""
+"""The worker's engine holds the volumes and the containers of webservers and workers. A job can be pinned to it."""
 BUILDS: Final = "builds"
 """The worker can build images: the engine that keeps them answers."""
 ENGINE: Final = "engine:"

@@ -50,7 +50,7 @@ class Replica:
 
     @property
     def hung(self) -> bool:
-        """True when it is unhealthy and answers nothing at all: only a fresh one helps."""
+        """True when it is unhealthy and answers nothing at all: only a new replica helps."""
         return self.unhealthy and self.silent
 
 

@@ -1,4 +1,4 @@
-"""The request of a job: one class for each kind, frozen when the job is accepted, which its steps read.
+"""The request of a job: frozen when the job is accepted, and read by its steps. Each kind of job has its own class.
 
 The ledger keeps a request as JSON, whose keys are the fields of the class. Code outside this module never spells such a
 key; SQL takes it from the constants at the top. A field without a default is always written, a field with one only when
@@ -48,7 +48,7 @@ class JobRequest:
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
-        """Returns the request that a row keeps; a missing key is a null. Raises JobUnreadable."""
+        """Returns the request that a row keeps; a missing key counts as null. Raises JobUnreadable."""
         required = {field.name: None for field in fields(cls) if field.default is MISSING}
         return load(cls, {**required, **args})
 
@@ -155,19 +155,19 @@ class ReplicasJobRequest(JobRequest):
     image_id: str
     """The image of the release."""
     override: Override | None
-    """The app's scale override when the job was accepted, or that the job brings."""
+    """The app's scale override when the job was accepted, or the one that the job sets."""
     generation: int | None = None
     """The generation whose replicas the job keeps; none when it starts a generation of its own."""
 
 
 @dataclass(frozen=True)
 class RollbackJobRequest(ReplicasJobRequest):
-    """Brings an earlier release live again, or the live one back after a rollout that failed."""
+    """Makes an earlier release live again, or restores the live one after a failed rollout."""
 
     kind = JobKind.ROLLBACK
 
     return_to: int | None = None
-    """Of a return after a failed rollout, the deployment that was live when the job was accepted."""
+    """For a return after a failed rollout: the deployment that was live when the job was accepted."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class RestartJobRequest(ReplicasJobRequest):
     kind = JobKind.RESTART
 
     rotate: bool | None = None
-    """The app gets new passwords for its services first; one without replicas gets nothing else."""
+    """The app first gets new passwords for its services. For an app without replicas, that is all."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class RepairJobRequest(ReplicasJobRequest):
 
 @dataclass(frozen=True)
 class CompareJobRequest(ReplicasJobRequest):
-    """Compares what runs of an app with its live release, and changes nothing."""
+    """Compares the running app with its live release, and changes nothing."""
 
     kind = JobKind.COMPARE
 
@@ -229,16 +229,16 @@ class PushJobRequest(JobRequest):
     branch: str
     """The branch."""
     before: str | None
-    """The commit that the branch named before; none for a new branch."""
+    """The commit that the branch named before the push; none for a new branch."""
     after: str
-    """The commit that it names since the push."""
+    """The commit that the branch names since the push."""
     paths: tuple[str, ...] = ()
     """The patterns of files that matter; none for all."""
 
 
 @dataclass(frozen=True)
 class InvokeJobRequest(JobRequest):
-    """Runs a function for one call, which is in the row of its execution."""
+    """Runs a function for one call; the call is in the row of its execution."""
 
     kind = JobKind.INVOKE
 
@@ -255,7 +255,7 @@ class CronRunJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class ClientTerminal:
-    """The terminal of a client that is connected to a command, or only its pipes."""
+    """The terminal of a client that is connected to a command; a client without a terminal has pipes."""
 
     tty: bool
     """The command gets a terminal."""
@@ -276,7 +276,7 @@ class RunJobRequest(JobRequest):
     timeout: int
     """The seconds after which it is stopped."""
     client: ClientTerminal | None = None
-    """The connected client that types and reads; none for a command that needs nobody."""
+    """The client that is connected to its input and output; none for a command without one."""
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ class ReadLogsJobRequest(JobRequest):
     previous: bool | None = None
     """Only lines of the replicas that ran last and are gone."""
     oldest: int | None = None
-    """The registration of the app, in nanoseconds since 1970: earlier lines are those of another app of its name."""
+    """When the app was registered, in nanoseconds since 1970: earlier lines are of another app of the same name."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class StepState(StrEnum):
 
     @property
     def done(self) -> bool:
-        """True when a resumed job passes over it."""
+        """True when a resumed job skips it."""
         return self in (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOTED)
 
 
@@ -63,7 +63,7 @@ class Learned:
     sealed: tuple[Sealed, ...] | None = None
     """The app's secrets as they are now, if the step has changed them."""
     failed: Problem | None = None
-    """The step did its work and learned that the job has failed, as by a run that exits 1."""
+    """The step did its work and learned that the job has failed, for example when a run exits with 1."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class SpecLearned:
 
 @dataclass(frozen=True)
 class ImageBuilt:
-    """The release's image is on an engine; `key` is the hash of source and build section, and finds it again."""
+    """The release's image is on an engine; a later deploy finds it by `key`, the hash of source and build section."""
 
     image: str
     image_id: str
@@ -49,7 +49,7 @@ class PushDecided:
 
 @dataclass(frozen=True)
 class AppExposed:
-    """The app is reached at `address` by clients outside of its cluster."""
+    """Clients outside of the app's cluster reach it at `address`."""
 
     app: str
     address: str
@@ -114,9 +114,9 @@ class TornDown:
 
 @dataclass(frozen=True)
 class WorkloadSeen:
-    """A look at a cluster: one status per app. `complete`: an app of this cluster that is not in it has no replica.
+    """An observation of a cluster: one status per app. `complete`: an app of this cluster without one has no replica.
 
-    `engine`: the engine of the worker that looked; only releases whose image is there are repaired.
+    `engine`: the engine of the worker that looked. Releases are repaired if their image is there, or is published.
     """
 
     cluster: str
@@ -127,7 +127,7 @@ class WorkloadSeen:
 
 @dataclass(frozen=True)
 class DriftSeen:
-    """A comparison of what runs of an app with its live release."""
+    """A comparison of a running app with its live release."""
 
     app: str
     """The app."""
@@ -145,7 +145,7 @@ class EngineLook:
 
 @dataclass(frozen=True)
 class ContainersSeen:
-    """The containers on each engine of a worker. Writing them learns which have no owner."""
+    """The containers on each engine of a worker. Writing them finds out which ones have no owner."""
 
     looks: tuple[EngineLook, ...]
 
@@ -195,9 +195,9 @@ class DeliveryTried:
     outcome: str
     """The answer in a sentence."""
     pause: float | None = None
-    """The seconds for which the receiver asked to wait before the next try."""
+    """The seconds that the receiver asked Norn to wait before the next try."""
     left: tuple[str, ...] = ()
-    """The addresses of mail that are still to get it, if others have."""
+    """The mail addresses that have not received it yet, if others have."""
 
 
 @dataclass(frozen=True)

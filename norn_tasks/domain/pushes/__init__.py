@@ -1,1 +1,1 @@
-"""Pushes: the requests of GitHub, Gitea and GitLab that report one, their signatures, and the files that it changed."""
+"""Pushes: the webhook requests of GitHub, Gitea and GitLab, their signatures, and the files that a push changed."""

@@ -11,8 +11,7 @@ _SCP_LIKE = re.compile(r"[^@/:]+@(?P<host>[^:/]+):(?P<path>[^:]+)")
 def repository_of(url: str) -> str:
     """Returns `host/path` in lower case, for an address that `names.repo_url` accepts.
 
-    The addresses of one repository for https and for ssh have the same. Case makes no difference at GitHub,
-    Gitea and GitLab either.
+    The https and ssh addresses of one repository give the same name. GitHub, Gitea and GitLab ignore case as well.
     """
     scp_like = _SCP_LIKE.fullmatch(url)
     if scp_like is not None:

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 _PREFIX = "whsec_"
 _HEX = re.compile(r"[0-9a-f]{64}")
 OLDEST: Final = 300.0
-"""Seconds of difference that the time in a signed request may have from now."""
+"""The most seconds by which the time in a signed request may differ from now."""
 _BARE = ("X-Gitea-Signature", "X-Forgejo-Signature", "X-Gogs-Signature")
 
 
@@ -36,19 +36,19 @@ def fresh_secret() -> str:
 
 @dataclass(frozen=True)
 class Proof:
-    """The proof of its sender that a request offers: a digest of the body, a signature with a time, or the secret."""
+    """The proof of the sender that a request carries: a digest of the body, a signature with a time, or the secret."""
 
     digest: bytes = b""
     """The HMAC-SHA256 of the body."""
     stamped: tuple[bytes, ...] = ()
     """HMACs of `before` and the body."""
     before: bytes = b""
-    """The id and the time of a request, each with a dot behind it."""
+    """The id and the time of a request, each with a dot after it."""
     token: bytes = b""
     """The secret itself."""
 
     def holds(self, secret: str, body: bytes) -> bool:
-        """Returns True if the secret made the proof; takes the same time for each wrong one."""
+        """Returns True if the proof was made with the secret; takes the same time for every wrong secret."""
         if self.token:
             return hmac.compare_digest(self.token, secret.encode())
         if self.stamped:
@@ -60,7 +60,7 @@ class Proof:
 def proof_of(headers: HeaderFields, now: float) -> Proof | None:
     """Returns the proof that a request offers; None for none, a malformed one, another algorithm or an old time.
 
-    The first header that is there counts. A second one is not tried.
+    Only the first of the known headers that is present counts. The others are not tried.
     """
     signed = headers.get("X-Hub-Signature-256")
     if signed is not None:

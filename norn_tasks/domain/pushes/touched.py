@@ -1,7 +1,7 @@
-"""The files that a pattern of `repo.paths` means.
+"""The files that a pattern of `repo.paths` matches.
 
-`*`, `?` and `[a-z]` stand for characters of one name, `**` for any number of directories. A pattern that names a
-directory means everything in it.
+`*`, `?` and `[a-z]` match characters of one name, `**` matches any number of directories. A pattern that names a
+directory matches everything in it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from fnmatch import fnmatchcase
 
 
 def first_touched(patterns: Sequence[str], paths: Iterable[str]) -> str | None:
-    """Returns the first of the paths that one of the patterns means; None if none does."""
+    """Returns the first of the paths that one of the patterns matches; None if none does."""
     split = [tuple(part for part in pattern.split("/") if part not in ("", ".")) for pattern in patterns]
     return next((path for path in paths if any(_matches(each, path.split("/")) for each in split)), None)
 
 
 def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
-    """Compares name by name, with all places that the pattern may have reached."""
+    """Compares name by name, and keeps every position that the pattern may have reached."""
     end, reached = len(pattern), _beyond_stars(pattern, {0})
     for name in path:
         if end in reached:
@@ -30,7 +30,7 @@ def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
 
 
 def _beyond_stars(pattern: tuple[str, ...], reached: set[int]) -> set[int]:
-    """Adds the places behind each `**`, which may mean no directory; the last one means at least one name."""
+    """Adds the position after each `**`, which may match no directory; a `**` at the end matches at least one name."""
     found = set(reached)
     for at in reached:
         while at < len(pattern) - 1 and pattern[at] == "**":

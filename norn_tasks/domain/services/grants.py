@@ -77,7 +77,7 @@ class GrantedPart:
     made: bool
     """It exists on its server."""
     named: bool
-    """The app's infraspec names it still."""
+    """The app's infraspec still names it."""
 
 
 class SnapshotReason(StrEnum):

@@ -1,4 +1,4 @@
-"""Follows the symbolic links of a tree that is not on a disk as a kernel would, also through each other."""
+"""Follows symbolic links as a kernel would, also links through other links, in a tree that is not on a disk."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _scripts(package: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(found: Directory, package: dict[str, Any]) -> str:
-    """Returns the command that starts it: node itself where that is all, since npm passes on no signals."""
+    """Returns the command that starts it: node itself if the script is only that, since npm passes on no signals."""
     script = _scripts(package).get("start")
     if isinstance(script, str):
         return script if re.fullmatch(r"node [\w./-]+", script) else "npm start"

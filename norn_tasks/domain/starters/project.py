@@ -11,7 +11,7 @@ from typing import Any
 
 PORT = 8080
 IGNORED = ".git\n.env\n.env.*\nnode_modules\n__pycache__\n*.pyc\n.venv\nvenv\n*.log\n.DS_Store\n"
-"""The lines of a first .dockerignore: files that no image needs, and some that none may have."""
+"""The lines of a first .dockerignore: files that no image needs, and some that no image may contain."""
 
 
 @dataclass(frozen=True)

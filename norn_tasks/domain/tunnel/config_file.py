@@ -1,7 +1,7 @@
 """cloudflared's config.yaml: read as cloudflared reads it, and edited in place.
 
-Only the lines of the rules that change are replaced, so that the comments and the layout of others stay. The edited
-text is read again, and compared with the rules that it should have, before it is written anywhere.
+Only the lines of the rules that change are replaced, so that all other lines keep their comments and layout. The
+edited text is read again, and compared with the rules that it should have, before it is written anywhere.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _ingress_node(text: str) -> yaml.Node | None:
 
 
 def _starts(lines: Sequence[str], node: yaml.SequenceNode, column: int) -> list[int]:
-    """Returns the lines with the dashes of the items."""
+    """Returns the number of each item's first line, which has its dash."""
     span = range(node.start_mark.line, min(node.end_mark.line + 1, len(lines)))
     return [n for n in span if not lines[n][:column].strip() and lines[n][column : column + 2].rstrip() == "-"]
 

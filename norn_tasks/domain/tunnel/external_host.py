@@ -11,11 +11,11 @@ class RouteState(StrEnum):
     """The state of a public host name."""
 
     ROUTED = "routed"
-    """Rule and record are there, and lead to the app."""
+    """The rule and the record are there, and lead to the app."""
     NOT_ROUTED = "not routed"
-    """Rule or record was never made, or no request can arrive through the tunnel."""
+    """The rule or the record was never made, or no request can arrive through the tunnel."""
     DRIFTED = "drifted"
-    """Somebody else changed or removed rule or record."""
+    """Somebody else changed or removed the rule or the record."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ExternalHost:
     service: str | None = None
     """The address to which its rule leads; noted before the rule is written, none when there is no rule of ours."""
     ruled: bool = False
-    """The rule was written, and nobody need write it again."""
+    """The rule was written, and need not be written again."""
     record: str | None = None
     """Its DNS record; noted before one is made, none when there is no record of ours."""
     recorded: bool = False
@@ -81,7 +81,7 @@ class SeenRoute:
 
 @dataclass(frozen=True)
 class RulesLook:
-    """A look at the tunnel: the findings, why each name of ours has no good rule, and why no request can arrive."""
+    """A look at the tunnel: the findings, the fault of each name's rule, and the reason why no request can arrive."""
 
     checks: tuple[TunnelCheck, ...]
     faults: Mapping[str, str]
@@ -90,14 +90,14 @@ class RulesLook:
 
 @dataclass(frozen=True)
 class RecordsLook:
-    """A look at the DNS: the findings, and why each name of ours has no good record."""
+    """A look at the DNS: the findings, and the fault of each name's record."""
 
     checks: tuple[TunnelCheck, ...]
     faults: Mapping[str, str]
 
 
 def seen_route(known: ExternalHost, rules: RulesLook, records: RecordsLook) -> SeenRoute:
-    """Returns the state of a name by what its row says and what was found."""
+    """Returns the state of a name, from its row and the findings of both looks."""
     if known.leaving:
         return SeenRoute(known.host, RouteState.NOT_ROUTED, "its rule and record are about to be removed")
     if not known.ruled or not known.recorded:

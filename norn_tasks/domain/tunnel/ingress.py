@@ -49,7 +49,7 @@ class IngressRule:
 
 
 def read_ingress(rules: Any, default_bastion: bool = False) -> tuple[IngressRule, ...]:
-    """Returns the rules; raises TunnelFailed with the mistake that cloudflared would refuse them for."""
+    """Returns the rules; raises TunnelFailed with the mistake for which cloudflared would refuse them."""
     if rules is None or rules == []:
         raise _invalid(NO_RULES)
     if not isinstance(rules, Sequence) or isinstance(rules, str):

@@ -1,4 +1,4 @@
-"""Changes of a tunnel's ingress rules: those of others stay as they are, and the catch-all stays last.
+"""Changes of a tunnel's ingress rules: rules of other owners stay as they are, and the catch-all stays last.
 
 The first rule that matches gets a request. A rule of ours therefore precedes every rule that would take all requests of
 its name, such as one of `*.example.com`, and follows those of single paths, which their owner wants to be first.

@@ -1,1 +1,1 @@
-"""Access: tokens, the audit, and idempotency keys."""
+"""Access: tokens, sign-in sessions, the audit, and idempotency keys."""

@@ -32,7 +32,7 @@ def record(tx: Tx, *, actor: str, method: str, path: str, app: str | None, statu
 
 
 def listed(tx: Tx, *, app: str | None = None, actor: str | None = None, cut: Cut) -> Page[AuditEntry]:
-    """Lists what was done, newest first."""
+    """Lists the entries, newest first."""
     a = t.AuditRow
     query = select(a.id, a.at, a.actor, a.method, a.path, a.app, a.status, a.about)
     return newest_first(tx, query.where(*equal(app=(a.app, app), actor=(a.actor, actor))), a.id, AuditEntry, cut)

@@ -57,7 +57,7 @@ def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
 
 
 def remember(tx: Tx, key: IdempotencyKey | None, job: int | None, status: int) -> None:
-    """Keeps what the key was used for, in the transaction that accepts."""
+    """Records the first use of the key, in the transaction that accepts the request."""
     if key is None:
         return
     tx.execute(

@@ -1,4 +1,4 @@
-"""Sign-in sessions: a browser that a token let in, and the one-time codes by which `norn ui` lets one in.
+"""Sign-in sessions of browsers, and the one-time codes with which `norn ui` signs a browser in.
 
 A session has two secrets, of which only hashes are kept: the browser sends one as a cookie, and a page of Norn's own
 sends the other as a header. A session acts as its token and ends with it.
@@ -33,7 +33,7 @@ class SessionSecrets:
 
     @staticmethod
     def fresh() -> SessionSecrets:
-        """Makes new ones."""
+        """Returns new secrets."""
         return SessionSecrets(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
 
 
@@ -107,7 +107,7 @@ def _begin(tx: Tx, token_id: int, made: SessionSecrets, browser: Browser, second
 
 
 def make_code(tx: Tx, code: str, token: str) -> None:
-    """Keeps a code that signs a browser in with the token of this name; raises NotFound for a name without one."""
+    """Stores a code that signs a browser in with the token of this name; raises NotFound for a name without a token."""
     c, k = t.SignInCodeRow, t.TokenRow
     found = tx.scalar(select(k.id).where(k.name == token, k.revoked_at.is_(None)))
     if found is None:

@@ -41,7 +41,7 @@ class Token:
 
 
 def fresh() -> str:
-    """Makes a new secret token."""
+    """Returns a new secret token."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
@@ -140,9 +140,9 @@ def lookup(tx: Tx, hashed: str) -> Actor | None:
 
 
 def ensure_bootstrap(database: Database, path: Path) -> bool:
-    """Lets the reader of the file `path` (mode 0600) in as admin; True when its token had to be made known.
+    """Registers the admin token in the file `path` (mode 0600); returns False if it was registered before.
 
-    A file that is there keeps its token. One that was revoked stays revoked.
+    Writes the file if there is none. An existing file keeps its token, and a revoked token stays revoked.
     """
     secret = _read_or_write(path)
     with database.transaction() as tx:
@@ -165,7 +165,7 @@ def _read_or_write(path: Path) -> str:
 
 
 def _write(path: Path, secret: str) -> None:
-    """Puts the file there whole and only if none is: of two processes that start at once, one wins."""
+    """Writes the whole file at once, unless it exists: of two processes that start at the same time, one writes it."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".token-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

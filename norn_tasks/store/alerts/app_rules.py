@@ -1,7 +1,7 @@
 """The rules of webservers and workers: alerts of what happens to an app after it went live, and of failed deploys.
 
-The looks at the cluster keep what they find as rows (`store.replicas.health`). Every few seconds these rules read the
-rows of all apps, in sets; of several beats one at a time does. They resolve before they raise.
+Observations of the cluster write their findings into rows (`store.replicas.health`). Every few seconds these rules read
+the rows of all apps at once; only one beat at a time does so. They resolve before they raise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOWN_FOR = 45
 WINDOW, ENDS, KILLS = 300, 3, 1
 """Without `alerts` in a spec: the seconds in which ends are counted, and how many of them raise an alert.
 
-A program may end by chance now and then; one that its memory does not suffice for is killed again.
+A program may end by chance now and then; one that has too little memory is killed again.
 """
 
 
@@ -41,7 +41,7 @@ def look(database: Database) -> None:
 def raise_unhealthy(tx: Tx) -> None:
     """Raises the alerts of replicas that fail their checks.
 
-    A look does so in its own transaction: its repair takes such a replica away before beat could see the row.
+    An observation calls this in its own transaction: its repair removes such a replica before beat could see the row.
     """
     raise_alerts(tx, AlertRule.APP, [_unhealthy(row) for row in tx.execute(_UNHEALTHY)])
 
@@ -82,7 +82,7 @@ def _killed(row: AnyRow) -> NewAlert:
     return NewAlert(AlertKind.OUT_OF_MEMORY, row.app, sentence, hint)
 
 
-# Replicas that fail their checks, and apps that nothing of serves
+# Replicas that fail their checks, and apps of which no replica serves
 
 
 _UNHEALTHY = text(f"""
@@ -126,7 +126,7 @@ def _failed(row: AnyRow) -> NewAlert:
     return NewAlert(AlertKind.DEPLOY_FAILED, row.app, sentence, f"norn why {row.app}", tick=row.id)
 
 
-# Changes behind Norn's back
+# Changes that Norn did not make
 
 
 _COMPARED = "drifts d JOIN live_releases l ON l.app = d.app AND l.generation = d.generation"

@@ -1,8 +1,8 @@
 """The rule of cron apps: raises and resolves their alerts at the end of a run and by a look at the ledger.
 
-A run that failed raises its alert in the transaction that ends it; a run that succeeded costs nothing then. Recoveries,
-and troubles that no single fact shows (occurrences that no worker began, a pause that lasts), are found by a look every
-few seconds, in sets; of several beats one at a time looks. Alerts of other rules are never touched.
+A run that failed raises its alert in the transaction that ends it; the end of one that succeeded touches no alert.
+Recoveries, and troubles that no single fact shows (occurrences that no worker began, a pause that lasts), are found by
+a look at all apps every few seconds; only one beat at a time looks. Alerts of other rules are never touched.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ SELECT a.key, 'it no longer has a schedule' AS because FROM alerts a
  WHERE {_OPEN} AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""  # noqa: S608 - built from a constant
 
 _SHORT_ABSENCE = {"reason": NOBODY_DECIDED, "on_time": ON_TIME.total_seconds()}
-"""Occurrences that were missed by an absence of the scheduler of at most a minute: `scheduler_rules` reports it."""
+"""Occurrences missed while the scheduler was absent for at most a minute, which `scheduler_rules` reports."""
 _MISSED = f"""
 SELECT k.app, sum(k.how_many)::bigint AS how_many, min(k.scheduled_for) AS first,
        max(coalesce(k.until, k.scheduled_for)) AS last, max(k.id) AS tick

@@ -1,4 +1,4 @@
-"""The dead man's switch as a row: whose turn it is to be called, and how the last call went."""
+"""The dead man's switch as a row: when its address was last called, and how that call went."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def turn(tx: Tx, period: float) -> bool:
 
 
 def called(tx: Tx, write: DeadManCalled) -> None:
-    """Writes down how a call went."""
+    """Records the result of a call."""
     answered = {"answered_at": text("clock_timestamp()")} if write.answered else {}
     tx.execute(update(t.DeadManRow).values(error="" if write.answered else write.outcome, **answered))
 

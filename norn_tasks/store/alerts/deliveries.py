@@ -1,11 +1,12 @@
-"""Deliveries as rows: one per destination and report, tried with growing pauses until it is taken or given up.
+"""Deliveries as rows: one per destination and report, tried with growing pauses until it is accepted or given up.
 
-A row is written with the change of the alert that it reports (`store.alerts`). Beat makes a job of each that is due and
-counts the try then: the next try is fixed whatever becomes of the job, also if its worker dies.
+A row is written with the change of the alert that it reports (`store.alerts`). Beat makes a job for each that is due
+and counts the try at that moment, so that the next try is certain even if the job's worker dies.
 
 People get one message for a burst: of the rows that are due at once for a destination that people read, the first
-leads and the others are parts of it; they share its tries and its end. After a message a destination rests for some
-seconds, so that the rest of a burst is together too. A receiver that asks for a pause gets nothing until its end.
+leads and the others are parts of it; they share its tries and its end. After a message a destination gets nothing for
+some seconds, so that later reports of the burst are in one message too. A receiver that asks for a pause gets nothing
+until the pause ends.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 REST = 10
-"""Seconds that a destination that people read rests after a message; new reports are gathered for the next one."""
+"""Seconds after a message in which a destination that people read gets no other: new reports are gathered."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery as its readers see it; `outcome` is what the receiver answered last, or why it was not reached."""
+    """A delivery as its readers see it; `outcome` is the receiver's last answer, or why there was none."""
 
     id: int
     event: str
@@ -110,7 +111,7 @@ def give_up(tx: Tx, row: Row) -> None:
 
 
 def tried(tx: Tx, write: DeliveryTried) -> None:
-    """Writes down what came of a try; the row of a removed destination is gone, and that is fine."""
+    """Records the outcome of a try; does nothing if the row is gone with its destination."""
     k = t.DeliveryRow
     changed: dict[str, Any] = {"state": str(DeliveryState.DELIVERED), "ended_at": NOW} if write.taken else {}
     if not write.taken and write.pause is not None:

@@ -1,4 +1,4 @@
-"""Where notifications go, in which format, and which of them.
+"""The destinations of notifications: their addresses and formats, and the alerts that each gets.
 
 A destination of signed webhooks has a secret that is shown once, when it is made, and sealed to the workers.
 """
@@ -86,7 +86,7 @@ def create(tx: Tx, new: NewDestination, actor: str) -> None:
 
 
 def remove(tx: Tx, name: str, actor: str) -> None:
-    """Forgets a destination and what it was to be sent; raises NotFound."""
+    """Removes a destination with its deliveries; raises NotFound."""
     d = t.DestinationRow
     gone = tx.execute(delete(d).where(d.name == name).returning(d.id)).scalar()
     if gone is None:

@@ -1,4 +1,4 @@
-"""The alert of an absence of the scheduler: one for the server, however many apps missed occurrences by it.
+"""The alert of an absence of the scheduler: one for the server, however many apps missed occurrences because of it.
 
 An app has an alert of its own only for occurrences that were decided more than a minute late (`cron_rules`).
 """

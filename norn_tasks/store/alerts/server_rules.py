@@ -15,7 +15,7 @@ _SPACES = text("SELECT spaces FROM workers WHERE seen_at > clock_timestamp() - i
 
 
 def look(database: Database, least: Least) -> None:
-    """Raises an alert while a disk that a worker reports has less room than a build needs, and resolves it after."""
+    """Raises an alert while a disk that a worker reports has less room than a build needs; otherwise resolves it."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-server-alerts'))")):
             return

@@ -1,4 +1,4 @@
-"""Enrolling an app as a row when something is asked of it, and what requires that it is forged."""
+"""Enrols an app as a row when a request names it, and checks that it is forged."""
 
 from __future__ import annotations
 

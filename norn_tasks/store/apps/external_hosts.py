@@ -1,4 +1,4 @@
-"""Public host names as rows: each is one app's alone, and its row says what was made for it outside.
+"""Public host names as rows: each belongs to one app only, and its row records the rule and the DNS record made for it.
 
 A row is written before the tunnel or the DNS is changed, so that a worker which takes over knows what may be there.
 """
@@ -25,10 +25,10 @@ _FIELDS = "host, app, service, ruled, record, recorded, leaving"
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Makes sure that the spec's public name is its app's alone until the transaction has written it down.
+    """Ensures that no other app has or takes the spec's public name before the transaction has ended.
 
-    An app has the name of its applied spec, in `files` that of its directory, and each name that leads to it now.
-    Raises HostTaken. Rows are locked before, never after.
+    An app has the name of its applied spec, that of its directory (in `files`), and each name that leads to it now.
+    Raises HostTaken. Callers lock rows before this lock, never after it.
     """
     wanted = spec.hosts.external
     if wanted is None:
@@ -68,7 +68,7 @@ _HELD = text(f"SELECT 1 FROM jobs WHERE {held()}")  # noqa: S608 - built from a 
 
 
 def claim(tx: Tx, app: str, host: str) -> None:
-    """Makes the name the app's, and its other names leaving; raises HostTaken."""
+    """Gives the name to the app, and marks its other names as leaving; raises HostTaken."""
     tx.execute(_LOCK)
     owner = tx.scalar(text("SELECT app FROM external_hosts WHERE host = :host AND app <> :app"), _named(app, host))
     if owner is not None:
@@ -87,7 +87,7 @@ def _named(app: str, host: str) -> dict[str, str]:
 
 
 def release(tx: Tx, app: str) -> None:
-    """Makes all names of the app leaving; one for which nothing was made goes at once."""
+    """Marks all names of the app as leaving, and deletes those for which nothing was made."""
     tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app"), {"app": app})
     tx.execute(_TIDY, {"app": app})
 
@@ -114,7 +114,7 @@ def _host(row: Row) -> ExternalHost:
 
 
 def save(tx: Tx, host: ExternalHost) -> None:
-    """Writes what was made for a name, or will be; a leaving name of which nothing is left goes."""
+    """Writes what was made for a name, or will be; deletes a leaving name of which nothing is left."""
     tx.execute(_SAVE, asdict(host))
     tx.execute(_TIDY, {"app": host.app})
 
@@ -158,7 +158,7 @@ SELECT app, host, state, reason FROM external_hosts WHERE state <> 'routed' AND 
 
 
 def seen(tx: Tx, look: TunnelSeen) -> None:
-    """Keeps the findings of a look, and the state of each name; a name without one keeps its own."""
+    """Writes the findings of a look and the state of each name; a name without a new state keeps its old one."""
     tx.execute(text("DELETE FROM tunnel_checks"))
     for check in look.checks:
         tx.execute(_CHECK, asdict(check))

@@ -1,7 +1,7 @@
-"""Internal names: under which webservers find each other on their network. Each is one app's alone.
+"""Internal names, under which webservers find each other on their network. Each belongs to one app only.
 
-The network's DNS would answer with every container that carries a name: a second app of that name would get a share of
-the first one's requests, and what is in them.
+The network's DNS would answer with every container that carries a name: a second app of that name would get and could
+read a share of the first one's requests.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from norn_tasks.store.rules.lists import OPEN_STATES
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Makes sure that the spec's internal name is its app's alone until the transaction has written it down.
+    """Ensures that no other app has or takes the spec's internal name before the transaction has ended.
 
-    An app has the names of its applied spec, of its live release, and of its deploys and rollbacks under way; in
-    `files`, apps of directories, also that of its directory. Raises HostTaken. Rows are locked before, never after.
+    An app has the names of its applied spec, of its live release, of its deploys and rollbacks under way, and of its
+    directory (in `files`). Raises HostTaken. Callers lock rows before this lock, never after it.
     """
     if spec.role is not Role.WEBSERVER:
         return

@@ -1,4 +1,4 @@
-"""Deliveries of webhooks: each body once, the newest commit of each app, and what was decided about it."""
+"""Deliveries of webhooks, each body once; the newest commit of each app; and the decision about each delivery."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PushResult:
 
 
 def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
-    """Writes a delivery and returns its id; None if the same body came before, which only counts it."""
+    """Writes a delivery and returns its id; None if the same body came before: then its row only counts it."""
     d = PushDeliveryRow
     made = insert(d).values(
         webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,
@@ -68,7 +68,7 @@ RETURNING app""")
 
 
 def is_news(tx: Tx, app: str, revision: str, delivery: int) -> bool:
-    """Makes this the newest commit of an app; False if it is already. Deliveries at once wait for each other."""
+    """Makes this the newest commit of an app; False if it already is. Concurrent deliveries wait for each other."""
     return tx.execute(_NEWEST, {"app": app, "revision": revision, "delivery": delivery}).first() is not None
 
 
@@ -93,7 +93,7 @@ def listed(tx: Tx, webhook: int, cut: Cut) -> Page[PushDelivery]:
 
 
 def results(tx: Tx, deliveries: list[int]) -> tuple[PushResult, ...]:
-    """Returns what followed from some deliveries, by app; a job that has failed says why."""
+    """Returns the results of these deliveries, by app; that of a failed job has its error."""
     p, j = PushJobRow, JobRow
     query = (
         select(p.delivery, p.app, p.job, p.outcome, j.state, j.error)

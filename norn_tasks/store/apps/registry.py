@@ -84,7 +84,7 @@ def find(tx: Tx, apps_dir: Path | None, name: str, *, registered_only: bool = Fa
 
 
 def combine(name: str, row: Row | None, file: SpecFile | None, upload: Upload | None = None) -> FoundApp:
-    """Makes one app of its row and its directory, where it has them; raises as `find` does."""
+    """Returns the app of a row, of a directory, or of both; raises as `find` does."""
     if file is None and row is None:
         raise no_such_app(name)
     if file is None:
@@ -163,7 +163,7 @@ def function_options(tx: Tx, name: str) -> FunctionOptions | None:
 
 
 def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool:
-    """Makes a spec the app's; True when the app is new. The same spec again changes nothing.
+    """Registers a spec as the app's; returns True when the app is new. The same spec again changes nothing.
 
     Raises Conflict when the name is also a directory's, or when a forged app would change its role; HostTaken when its
     internal or its public name is another app's.
@@ -202,7 +202,7 @@ def _write_version(tx: Tx, spec: Infraspec, version: int, actor: str) -> None:
 
 
 def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
-    """Forgets an app that has nothing running; its past stays. Raises AppNotFound or Conflict.
+    """Removes an app of which nothing runs; its history stays. Raises AppNotFound or Conflict.
 
     A directory is not ours to remove: its app stays listed, as one that was never forged.
     """
@@ -222,7 +222,7 @@ def _refuse_running(tx: Tx, row: Row) -> None:
     name, j = row["name"], t.JobRow
     if row["forge_state"] != "unforged" or row["live_deployment"] is not None:
         raise Conflict(f"{name} still has infrastructure", hint=f"norn teardown {name} first, or norn destroy {name}")
-    # Somebody who still follows its logs is no reason to keep it.
+    # A job that only reads the app's logs does not prevent the removal.
     works = (j.app == name, j.class_ != str(JobClass.OBSERVE), j.state.in_(OPEN))
     if tx.execute(select(exists().where(*works))).scalar():
         raise Conflict(f"{name} still has a job that has not ended", hint=f"norn jobs --app {name}")

@@ -1,4 +1,4 @@
-"""The scale override: how many replicas run whatever the spec says, as rows and jobs keep it."""
+"""The scale override: the number of replicas that replaces the spec's, as rows and jobs keep it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT a.name, {wanted.BY_APP} AS wanted FROM apps a LEFT JOIN live_releases l O
 
 
 def wanted_by(tx: Tx, apps: Sequence[str]) -> dict[str, int]:
-    """Returns how many replicas each of these apps wants that has a row, whatever its role."""
+    """Returns how many replicas each of these apps wants, whatever its role; an app without a row is left out."""
     return {row.name: row.wanted for row in tx.execute(_WANTED, {"apps": list(apps)})}
 
 

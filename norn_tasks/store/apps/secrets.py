@@ -55,7 +55,7 @@ def remember_recipient(tx: Tx, public: str) -> None:
 
 
 def any_sealed(tx: Tx) -> int:
-    """Counts the secrets that are set, of all apps, those that sign notifications, and tokens of repositories."""
+    """Counts the secrets that are set: those of all apps, those that sign notifications, and tokens of repositories."""
     of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
     signing = tx.scalar(select(func.count()).where(DestinationRow.sealed.is_not(None)))
     tokens = tx.scalar(select(func.count()).select_from(LoginRow))
@@ -63,7 +63,7 @@ def any_sealed(tx: Tx) -> int:
 
 
 def listed(tx: Tx, app: str) -> tuple[SecretView, ...]:
-    """Lists what is set, by name."""
+    """Lists the secrets that are set, by name."""
     s = SecretRow
     rows = tx.execute(
         select(s.name, s.version, s.set_by, s.at).where(s.app == app, s.retired_at.is_(None)).order_by(s.name)
@@ -97,7 +97,7 @@ def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[st
 
 
 def unset(tx: Tx, app: str, name: str, *, actor: str) -> None:
-    """Takes a secret away; raises NotFound when it is not set."""
+    """Unsets a secret; raises NotFound when it is not set."""
     _alone(tx, app)
     _forget_unused(tx, app)
     if not _retire(tx, app, name):
@@ -106,14 +106,15 @@ def unset(tx: Tx, app: str, name: str, *, actor: str) -> None:
 
 
 def forget(tx: Tx, app: str) -> None:
-    """Leaves nothing of the app's secrets: another app of its name begins without any."""
+    """Deletes all secrets of the app, so that a later app of the same name begins without any."""
     tx.execute(delete(SecretRow).where(SecretRow.app == app))
 
 
 def forget_retired(tx: Tx, app: str) -> None:
-    """Deletes values that were retired before the first claim of any job that has not ended, when a rollout ends.
+    """Deletes, at the end of a rollout, the values that were retired before the first claim of every open job.
 
-    All replicas are then of that rollout, and all runs and calls of such jobs, so no container can still hold them.
+    All replicas are then of that rollout, and each run or call is one of these jobs, so no container can still hold
+    such a value.
     """
     begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(OPEN))
     tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))
@@ -126,14 +127,15 @@ DELETE FROM secrets WHERE app = :app AND retired_at < coalesce(
 
 
 def _forget_unused(tx: Tx, app: str) -> None:
-    """Leaves nothing that was retired before the first claim of an open job, of an app whose role has no replicas:
-    it may never see a rollout, and each of its containers is of such a job.
+    """Deletes the values that were retired before the first claim of every open job, if the app's role has no replicas.
+
+    Such an app may never have a rollout, and each of its containers belongs to one of these jobs.
     """
     tx.execute(_UNUSED, {"app": app})
 
 
 def _alone(tx: Tx, app: str) -> None:
-    """Lets one change of an app's secrets follow the other; an app of a directory may have no row to lock."""
+    """Makes changes of an app's secrets wait for each other; an app of a directory may have no row to lock."""
     tx.execute(select(text("pg_advisory_xact_lock(hashtext('norn-secrets'), hashtext(:app))")).params(app=app))
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of the databases of apps, as rows: each is written before its file, and names it."""
+"""Snapshots of the databases of apps, as rows: each row is written before its file, and names the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.store.tables import SnapshotRow as Row
 
 
 def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
-    """Returns the snapshot of this reason that a job takes; a job that is taken over goes on with its first one."""
+    """Returns the snapshot that a job takes for this reason; a job that was taken over keeps its first one."""
     same = (Row.job_id == fence.job, Row.reason == str(reason))
     found = tx.scalar(select(Row.id).where(*same))
     if found is None:
@@ -37,7 +37,7 @@ _COLUMNS = (Row.id, Row.app, Row.database, Row.reason, Row.release, Row.at, Row.
 
 
 def one(tx: Tx, snapshot: int) -> Snapshot:
-    """Returns a snapshot that is there."""
+    """Returns a snapshot that exists."""
     return _value(tx.execute(select(*_COLUMNS).where(Row.id == snapshot)).one())
 
 

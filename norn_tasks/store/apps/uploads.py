@@ -32,7 +32,7 @@ class Upload:
 
 
 IDLE_MAX = 20
-"""The most sources of an app that no release and no job needs: each may have NORN_SOURCE_MAX bytes."""
+"""The most sources of an app that no release and no job needs; each may have up to NORN_SOURCE_MAX bytes."""
 _NEEDED = f"""EXISTS (SELECT 1 FROM releases r WHERE r.app = s.app AND r.revision = s.revision
                     AND r.live_at IS NOT NULL AND r.pruned_at IS NULL)
    OR EXISTS (SELECT 1 FROM jobs j WHERE j.app = s.app AND j.exclusive AND j.state IN {OPEN_STATES}
@@ -43,8 +43,8 @@ _IDLE = text(f"SELECT count(*) FROM sources s WHERE s.app = :app AND NOT ({_NEED
 def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> bool:
     """Keeps an archive; False when its tree is kept already. The caller holds the app's row.
 
-    Raises Conflict for another tree whose name begins alike, which takes some luck; TooManyRequests for an app that has
-    as many sources as it may that nothing needs.
+    Raises Conflict for another tree with the same revision, which is very unlikely; TooManyRequests for an app that has
+    IDLE_MAX sources that nothing needs.
     """
     known = tx.scalar(select(SourceRow.tree).where(SourceRow.app == app, SourceRow.revision == tree.revision))
     if known is not None:

@@ -1,4 +1,4 @@
-"""Webhooks of repositories as rows: one of each repository, with its sealed secret."""
+"""Webhooks as rows: one for each repository, with its sealed secret."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def create(tx: Tx, url: str, sealed: bytes, *, actor: str) -> int:
 
 
 def rotate(tx: Tx, webhook: int, sealed: bytes) -> None:
-    """Replaces the secret: signatures with the earlier one count no longer. Raises NotFound."""
+    """Replaces the secret: signatures made with the earlier one are refused from then on. Raises NotFound."""
     changed = update(WebhookRow).where(WebhookRow.id == webhook).values(sealed=sealed, rotated_at=NOW)
     if tx.scalar(changed.returning(WebhookRow.id)) is None:
         raise _missing(webhook)

@@ -1,7 +1,7 @@
 """The use of Redis besides wake-ups: "execution 42 has ended", and live log lines. Losing any of it is harmless.
 
-This is the only module that imports `redis`. Every client has its timeouts set; a broker that is away shows as
-`False` or as silence, never as an exception, because rows back up everything that is sent here.
+Every client has its timeouts set; a broker that is away shows as `False` or as silence, never as an exception, because
+rows back up everything that is sent here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import redis
 _ENDED = "norn:ended"
 _LATELY_SECONDS = 1.0
 _RETURN_SECONDS = 6.0
-"""Seconds in which a reader says again that it reads, after a broker that was away has lost it; it does every 4 s."""
+"""Seconds within which a reader announces itself again after the broker lost its data; readers do so every 4 s."""
 _READ = 100
 """The most entries of one read."""
 _STREAM_LENGTH = 5000
@@ -41,7 +41,7 @@ def _client(url: str, timeout: float) -> redis.Redis:
 
 @dataclass(frozen=True)
 class LiveLine:
-    """A line of a live stream. `last`: there is no text, and the stream has ended."""
+    """A line of a live stream."""
 
     id: str
     """The place of its entry in the stream."""
@@ -50,7 +50,7 @@ class LiveLine:
     line: str
     """The text."""
     last: bool = False
-    """The stream has ended."""
+    """The stream has ended, and there is no text."""
     number: int = 0
     """Its number in the stream, from 1; 0 if it has none."""
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class Live:
             return
 
     def watch(self, job: int) -> None:
-        """Says that somebody reads the job's stream, for the next 15 s."""
+        """Announces for the next 15 s that the job's stream has a reader."""
         try:
             self._redis.set(f"norn:watch:{job}", "1", ex=_WATCH_SECONDS)
         except redis.RedisError:
@@ -109,7 +109,7 @@ class Live:
     def emit(self, job: int, lines: Sequence[SentLine], *, first: int = 1, last: bool = False) -> bool:
         """Adds lines to the job's stream as one entry; returns False if there is no reader, or the broker is away.
 
-        `first` is the number of the first one in the stream; a reader sees by the numbers what it has missed.
+        `first` is the number of the first line in the stream; a reader sees by the numbers which lines it has missed.
         """
         stream = f"norn:live:{job}"
         entry: dict[Any, Any] = {"lines": json.dumps(lines), "first": first, "last": "1" if last else ""}
@@ -125,7 +125,7 @@ class Live:
     def watched(self, job: int) -> bool:
         """Returns True while the job's stream has a reader.
 
-        Nobody can know that while the broker is away; a reader then has some seconds to come again.
+        That is not known while the broker is away; afterwards a reader has some seconds to announce itself again.
         """
         try:
             there = bool(self._redis.exists(f"norn:watch:{job}"))
@@ -152,7 +152,7 @@ class Live:
         except redis.RedisError:
             return False
 
-    # Pipes: what must arrive, one after the other, while both ends are there
+    # Pipes: items that must arrive, in order, while both ends exist
 
     def unwatch(self, job: int) -> None:
         """Notes that the job's stream has no reader."""
@@ -227,7 +227,7 @@ class Ends:
             try:
                 self._hear()
             except Exception as error:
-                # Without this thread calls are answered up to a second late; the next connection may do.
+                # Without this thread calls are answered up to a second late; the next connection may succeed.
                 if time.monotonic() - said >= _SAY_AGAIN and not self._closed.is_set():
                     said = time.monotonic()
                     expected = isinstance(error, redis.RedisError)

@@ -1,4 +1,4 @@
-"""Deciding occurrences: each gets one row with one verdict, and one that runs its job, in one transaction.
+"""Decides occurrences: each gets one row with one verdict, and in the same transaction a job if it runs.
 
 `decide()` takes a batch of schedules that the caller has locked: beat locks the due ones, a change of a schedule the
 one that it changes. Per schedule it decides the newest occurrence, which may be due this very second. Earlier
@@ -83,7 +83,7 @@ def anything_open(tx: Tx) -> bool:
 
 
 def limit_idle_transaction(tx: Tx) -> None:
-    """Bounds how long this transaction may hold its rows: a beat that is frozen in it gives them back to the others."""
+    """Aborts this transaction if it sits idle for 5 s, so that a frozen beat releases its rows to the others."""
     tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '5s'"))
 
 
@@ -128,7 +128,7 @@ def _put_off(tx: Tx, unreadable: Mapping[str, InvalidRequest]) -> None:
 
 
 def _judge(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy, now: datetime) -> None:
-    """Says what becomes of a schedule's newest occurrence, and leaves those before it to its gap."""
+    """Decides a schedule's newest occurrence, and leaves the earlier ones to a gap."""
     policy = effective.policy_of(row)
     on_time = now - have.newest <= policy.window
     catches_up = policy.catchup is Catchup.ALL
@@ -161,7 +161,7 @@ def _run_or_skip(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy,
 
 
 def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
-    """Returns the place of the occurrence: None: none, (): a run of its own, else the waiting run that moves on to it.
+    """Returns how the occurrence runs: () as a new run, (job,) as the waiting run that moves on to it, None not at all.
 
     A run that did not begin before the next was due moves on, unless `startDeadline` or `catchup: all` keeps it.
     """

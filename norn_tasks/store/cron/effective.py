@@ -1,4 +1,4 @@
-"""A schedule's row as values: which schedule counts, what its policies say, until when a run of it may begin."""
+"""A schedule's row as values: the effective schedule, its policy, and the deadline by which a run may begin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.domain.schedule import Policy
 from norn_tasks.store.database.session import Row, Tx
 
 PATIENCE = timedelta(days=1)
-"""How long a run without a `startDeadline` may wait to begin, at least; until the next one is due, if that is later."""
+"""How long a run without a `startDeadline` may wait to begin; longer if the next occurrence is due even later."""
 
 
 def clock(tx: Tx) -> datetime:

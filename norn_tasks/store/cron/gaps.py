@@ -26,9 +26,9 @@ from norn_tasks.store.events.publishing import notify
 from norn_tasks.store.tables import CronGapRow
 
 AT_ONCE = 250
-"""Gaps looked at in one transaction."""
+"""The most gaps that one transaction processes."""
 MOST = 2000
-"""Occurrences counted of one gap in one transaction."""
+"""The most occurrences of one gap that one transaction counts."""
 PACE = 0.2
 """Seconds of counting after which the rest is left to the next transaction."""
 _TICK = timedelta(microseconds=1)
@@ -38,7 +38,7 @@ Gap = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stretch:
-    """Occurrences that follow each other: the first, the last, how many, and whether that was all."""
+    """Successive occurrences: the first, the last, how many, and whether these are all."""
 
     first: datetime
     last: datetime
@@ -47,7 +47,7 @@ class Stretch:
 
     @property
     def until(self) -> datetime | None:
-        """The end of the range that it is; None when it is one occurrence."""
+        """The last occurrence of a range; None for a single occurrence."""
         return self.last if self.how_many > 1 else None
 
 
@@ -85,7 +85,7 @@ def of(row: Row, schedule: Schedule, before: datetime, verdict: Verdict, reason:
 
 
 def add(tx: Tx, found: Sequence[Gap], decider: str) -> None:
-    """Writes gaps down."""
+    """Writes the rows of new gaps."""
     if found:
         tx.execute(insert(CronGapRow), [gap | {"decided_by": decider} for gap in found])
 
@@ -145,7 +145,7 @@ SELECT g.*, s.next_due IS NOT NULL AND s.paused_at IS NULL AS runs, s.catchup, s
 
 
 def settle(tx: Tx, decider: str) -> GapProgress:
-    """Takes the oldest gaps one turn further: starts what the catch-up policy still runs, and counts the rest."""
+    """Processes the oldest gaps for one turn: starts the runs that the catch-up policy allows, and counts the rest."""
     began, now, turn = time.monotonic(), effective.clock(tx), _Turn()
     rows = list(tx.execute(_OPEN).mappings())
     for row in rows:
@@ -169,7 +169,7 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    anchor = row["after"] if schedule.period is None else row["anchor"]  # five fields know none: they share the count
+    anchor = row["after"] if schedule.period is None else row["anchor"]  # five fields have none: gaps share a count
     stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:
         turn.done.append(row["id"])

@@ -1,7 +1,7 @@
 """Writes decided occurrences in batches: the rows of ticks, their jobs and executions, and their events.
 
-Each function is one statement for the whole batch. The unique `(app, scheduled_for)` is only a
-safety net: an occurrence that already has its row gets no second one, and no second run.
+Each function is one statement for the whole batch. The unique `(app, scheduled_for)` is only a safety net: an
+occurrence that already has its row gets no second one, and no second run.
 """
 
 from __future__ import annotations

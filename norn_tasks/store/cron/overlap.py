@@ -20,14 +20,14 @@ from norn_tasks.store.database.session import Row, Tx
 
 @dataclass
 class Busy:
-    """An app's runs: `active` ones are under way, `waiting` ones are of the schedule and locked, `manual` wait too."""
+    """An app's runs: `active` are under way; `waiting` are scheduled, wait and are locked; `manual` wait too."""
 
     active: list[Row] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)
     manual: list[Row] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """Says what keeps the next one from starting, from the oldest of them."""
+        """Returns why the next run cannot start, in a sentence about the oldest of these runs."""
         row = (self.active or self.waiting or self.manual)[0]
         if row["begun_at"] is None:
             return f"run {row['execution']} before it still waits to begin"

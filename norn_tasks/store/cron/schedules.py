@@ -1,7 +1,7 @@
 """Schedules: the spec's and the override apart, pause and resume, and the moment an app's schedule is due next.
 
-Every change first decides, under the old schedule and in its own transaction, what was already due (`ticks.decide`);
-then it computes the next moment from now. The NOTIFY makes every beat look again.
+Every change first decides, under the old schedule and in its own transaction, what was already due
+(`deciding.decide`); then it computes the next moment from now. The NOTIFY makes every beat look again.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def get(tx: Tx, app: str) -> Row:
 
 
 def hold(tx: Tx, app: str) -> None:
-    """Keeps beat from deciding anything of the app until the end of the transaction; fine when it has no schedule."""
+    """Keeps beat from deciding any occurrence of the app until the transaction ends; the app may have no schedule."""
     tx.execute(select(CronStateRow.app).where(CronStateRow.app == app).with_for_update())
 
 
 def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
     """Decides under the old schedule what is due, ends a pause's open range, and returns the moment of the change.
 
-    One moment for both sides of a change: an occurrence is due by it, or comes after it, and none falls between.
+    Both sides of a change use this moment, so that each occurrence is due by then or comes after it.
     """
     now = effective.clock(tx)
     deciding.decide(tx, [row], now, actor)
@@ -62,7 +62,7 @@ def _counts(tx: Tx, app: str) -> bool:
 
 
 def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
-    """Applies a change and computes the next due moment from it on: none while the schedule does not count."""
+    """Applies a change and computes the next due moment after it: none while the schedule is off."""
     tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(decided_until=now, **changes))
     row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
     due = effective.effective(row).next_after(now, row["anchor"]) if _counts(tx, app) else None
@@ -73,7 +73,7 @@ def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> Non
 def register(
     tx: Tx, app: str, schedule: str, timezone: str, concurrent: int, policy: Policy = DEFAULT, *, actor: str = "norn"
 ) -> None:
-    """Sets what the spec says; an unchanged schedule keeps its anchor and its next moment."""
+    """Sets the schedule and the policy of the spec; an unchanged schedule keeps its anchor and its next moment."""
     says = {
         "concurrent": concurrent, "catchup": str(policy.catchup), "concurrency": str(policy.concurrency),
         "start_deadline": policy.start_deadline, "jitter": policy.jitter,
@@ -103,13 +103,13 @@ def awaken(tx: Tx, app: str, *, actor: str = "norn") -> None:
 
 
 def _turn(tx: Tx, row: Row, actor: str) -> None:
-    """Lets a schedule begin to count, or cease; nothing happens to one that is as it should be."""
+    """Turns a schedule on or off; does nothing if it is already as it should be."""
     if _counts(tx, row["app"]) != (row["next_due"] is not None):
         _restart(tx, row["app"], _settle(tx, row, actor, "edit"), {})
 
 
 def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
-    """Forgets the schedule and ends its runs that wait to begin; its history stays."""
+    """Deletes the schedule and ends its runs that wait to begin; its history stays."""
     row = tx.execute(select(CronStateRow).where(CronStateRow.app == app).with_for_update()).mappings().one_or_none()
     if row is None:
         return
@@ -121,7 +121,7 @@ def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
 
 
 def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) -> None:
-    """Lets another schedule win until it is cleared; raises InvalidRequest for one that cannot be read."""
+    """Sets a schedule that replaces the spec's until it is cleared; raises InvalidRequest if it cannot be read."""
     row = get(tx, app)
     parse_schedule(schedule, timezone or row["timezone"])
     now = _settle(tx, row, actor, "edit")
@@ -131,7 +131,7 @@ def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) 
 
 
 def clear_override(tx: Tx, app: str, actor: str) -> None:
-    """Goes back to the spec's schedule; fine when there is no override."""
+    """Goes back to the spec's schedule; does nothing when there is no override."""
     row = get(tx, app)
     if row["override_schedule"] is None:
         return
@@ -142,7 +142,7 @@ def clear_override(tx: Tx, app: str, actor: str) -> None:
 
 
 def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
-    """Stops firing, kills nothing; fine when it is paused already, unless that was for another reason."""
+    """Pauses the schedule, without ending its runs; raises Conflict if it is already paused for another reason."""
     row = get(tx, app)
     if row["paused_at"] is not None:
         if reason and reason != row["paused_reason"]:
@@ -158,7 +158,7 @@ def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
 
 
 def resume(tx: Tx, app: str, actor: str) -> None:
-    """Fires again from now on, without making up; fine when it is not paused."""
+    """Resumes the schedule from now on, without making up for the pause; does nothing when it is not paused."""
     row = get(tx, app)
     if row["paused_at"] is None:
         return

@@ -15,7 +15,7 @@ from norn_tasks.store.database.pages import AnySelect, Cut, Page, equal, newest_
 from norn_tasks.store.database.session import Tx
 
 LINE = 300
-"""Characters of a first error line."""
+"""The most characters of a run's first error line."""
 BAR = 30
 """Occurrences that a bar shows."""
 
@@ -39,12 +39,12 @@ class CronSchedule:
 
     @property
     def text(self) -> str:
-        """The schedule that counts."""
+        """The effective schedule."""
         return self.override_schedule or self.schedule
 
     @property
     def zone(self) -> str:
-        """The zone in which it is meant."""
+        """The time zone of the effective schedule."""
         return (self.override_schedule and self.override_timezone) or self.timezone
 
 
@@ -88,7 +88,7 @@ class VerdictMark:
 
 
 def of(tx: Tx, apps: tuple[str, ...]) -> dict[str, CronSchedule]:
-    """Returns the schedules of those of these apps that have one."""
+    """Returns the schedules of these apps; an app without one is left out."""
     c = t.CronStateRow
     query = select(
         c.app, c.schedule, c.timezone, c.override_schedule, c.override_timezone, c.override_by, c.override_at,
@@ -118,7 +118,7 @@ def _ticks() -> AnySelect:
 
 
 def _manual() -> AnySelect:
-    """Runs that somebody asked for, in the columns of ticks."""
+    """Returns the query of the runs that somebody asked for, in the columns of ticks."""
     x = t.CronExecutionRow
     return select(
         cast(null(), BigInteger).label("id"), x.app, x.created_at.label("scheduled_for"), null().label("until"),

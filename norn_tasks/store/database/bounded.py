@@ -28,7 +28,7 @@ _waits = threading.local()
 
 
 class _Line:
-    """The state of the line to one server, shared by all threads."""
+    """The state of one server as all threads see it: when it last responded, and until when it counts as down."""
 
     def __init__(self) -> None:
         self.heard = float("-inf")
@@ -82,7 +82,7 @@ class BriefDatabase(Database):
 
 
 def _wait(connection: extensions.connection) -> None:
-    """Waits for what the connection waits for; a thread outside of a brief transaction waits as long as it takes."""
+    """Waits until the connection has its result; only a thread in a brief transaction has a time limit."""
     until = getattr(_waits, "until", None)
     while (state := connection.poll()) != extensions.POLL_OK:
         left = None if until is None else max(0.0, until - time.monotonic())

@@ -1,7 +1,7 @@
 """The limits of Norn's sessions, such as that of waiting for a lock, on a direct connection and through a pooler.
 
 A direct connection gets them when it is opened. A pooler in transaction mode refuses options at that moment, and gives
-each transaction another connection to the server: through it, each transaction sets its own.
+each transaction another connection to the server; so through a pooler each transaction sets the limits itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LIMITS = {
     "timezone": "UTC",
     "jit": "off",
 }
-"""JIT compiles what is costly by its estimate alone: it took two seconds for a claim of two milliseconds."""
+"""JIT is off: it compiles by estimated cost alone, which took two seconds for a claim of two milliseconds."""
 _SET = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS.items())
 
 

@@ -12,7 +12,7 @@ from norn_tasks.store.database.urls import ALIVE, plain_url
 
 
 class Listener:
-    """One connection that waits for NOTIFY; after DatabaseDown it is of no more use."""
+    """One connection that waits for NOTIFY; after DatabaseDown it can no longer be used."""
 
     def __init__(self, url: str, channels: tuple[str, ...]) -> None:
         try:

@@ -15,7 +15,7 @@ failure: a ping before each transaction would be a third of what they ask of Pos
 
 
 def open_database(settings: Settings, process: str, connections: int, *, ping_after_idle: float = 0.0) -> Database:
-    """Opens a database with as many connections at most; `process` is its name in the server's list of sessions."""
+    """Opens a database with at most `connections`; `process` is its name in the server's list of sessions."""
     return Database(
         settings.database_url,
         pool=connections,

@@ -32,15 +32,15 @@ _OUT_OF_DATE = ("0A000", "26000", "42P05")
 
 @lru_cache(4096)
 def changes(statement: str) -> bool:
-    """Returns True for a statement that changes rows, which a prepared one says by its name."""
+    """Returns True for a statement that changes rows; the name of a prepared statement shows it."""
     return _CHANGES.search(statement) is not None
 
 
 class Prepared:
     """A statement with parameters such as `:job`, whose types PostgreSQL infers from it.
 
-    `fixed`: parameters whose values decide the plan. Each combination of their values is prepared with them in its
-    text, so that they should be few.
+    `fixed`: parameters whose values decide the plan. Each combination of their values is a prepared statement of its
+    own, with the values in its text, so there should be few.
     """
 
     def __init__(self, statement: str, *, fixed: tuple[str, ...] = ()) -> None:

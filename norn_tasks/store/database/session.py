@@ -1,6 +1,6 @@
-"""The door to PostgreSQL: one engine per process, and transactions that say clearly when the database is away.
+"""Access to PostgreSQL: one engine per process, and transactions that report clearly when the database is away.
 
-Every function of the store takes a `Tx` that `Database.transaction()` gave; nobody outside the store names SQLAlchemy.
+Every function of the store takes a `Tx` of `Database.transaction()`; code outside the store does not use SQLAlchemy.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Database:
     It opens at most `pool` connections, and for a while `overflow` more. It takes the one that was used last, so that
     those that it does not need stay unused, and the server ends them after `limits.UNUSED_SECONDS`. `pooled`: the URL
     leads to a pooler in transaction mode. `process` is what the server's list of sessions calls this process. A
-    connection that was not used for `ping_after_idle` seconds is asked whether it lives before it is used; 0: always.
+    connection that was not used for `ping_after_idle` seconds is pinged before it is used; 0: every one is.
     """
 
     def __init__(
@@ -104,16 +104,16 @@ class Database:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Lets the transactions of this thread take `seconds`, where a database is asked briefly otherwise."""
+        """Lets the transactions of this thread take `seconds`; only BriefDatabase limits them otherwise."""
         yield
 
     def execute_autocommit(
         self, statement: Prepared, values: Mapping[str, Any], note: Note | None = None
     ) -> Sequence[Row]:
-        """Runs one statement that is a transaction by itself, without the turns that BEGIN and COMMIT take.
+        """Runs one statement that is a transaction by itself, without the round trips of BEGIN and COMMIT.
 
-        `note` is announced after it, when it answers a row. Raises DatabaseDown as `transaction` does. Through a
-        pooler it is a transaction like others, which has the limits.
+        `note` is sent after it if it returns a row. Raises DatabaseDown as `transaction` does. Through a pooler it runs
+        in an ordinary transaction, which sets the limits.
         """
         if self._pooled:
             return self._execute_in_transaction(statement, values, note)
@@ -137,7 +137,7 @@ class Database:
         return Listener(url or self.url, channels)
 
     def dispose(self, *, close: bool = True) -> None:
-        """Lets go of every pooled connection; `close=False` in a forked child, whose parent still uses them."""
+        """Closes every pooled connection; `close=False` only drops them: in a forked child, whose parent uses them."""
         self._engine.dispose(close=close)
 
 
@@ -180,9 +180,9 @@ def _announce(connection: Connection, notes: Sequence[Note]) -> None:
 
 @contextmanager
 def _autocommitting(connection: Connection) -> Iterator[Any]:
-    """Lets each statement of a connection that is in no transaction be one, and gives the driver's connection.
+    """Sets a connection that is in no transaction to autocommit, and yields the driver's connection.
 
-    The driver is asked directly: SQLAlchemy's change of the isolation level takes further turns, whose failure would
+    It does so on the driver: SQLAlchemy's change of the isolation level takes further round trips, whose failure would
     hide that a commit succeeded.
     """
     driver: Any = connection.connection.dbapi_connection
@@ -204,8 +204,8 @@ def _send(connection: Connection, driver: Any, notes: Sequence[Note]) -> None:
         connection.invalidate()
 
 
-# Commits with a NOTIFY in them go one at a time, so they are transactions of their own; and nothing is lost with one
-# that a crash takes back, so they do not wait for the disk.
+# PostgreSQL runs commits that contain a NOTIFY one at a time, so notifications get transactions of their own. Losing
+# one in a crash costs nothing, so their commits do not wait for the disk.
 _ANNOUNCE = """SELECT set_config('synchronous_commit', 'off', true), pg_notify(c, p)
   FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS n(c, p)"""
 

@@ -1,4 +1,4 @@
-"""The URL of a database as its readers write it, and the options of every connection."""
+"""The URL of a database in the form that each library expects, and the options of every connection."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ ALIVE: dict[str, Any] = {
     "connect_timeout": 2, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }  # fmt: skip
-"""A server that was cut off silently is noticed within about ten seconds, not after minutes."""
+"""Options with which a connection notices within about ten seconds, not minutes, that its server was cut off."""
 
 
 def full_url(url: str) -> str:
-    """Names the driver: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
+    """Returns the URL with the driver named: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
     scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 

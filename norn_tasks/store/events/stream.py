@@ -1,4 +1,4 @@
-"""Reads the events in their one order, (transaction, id), and only as far as nothing can still be written before.
+"""Reads the events in their one order, (transaction, id), up to the point before which nothing can still be written.
 
 An id alone would lose rows: a transaction that took a lower id may commit later. A transaction below `pg_snapshot_xmin`
 has ended, so what is read up to there is complete, and a reader's place is the last pair it read.

@@ -16,7 +16,7 @@ _OVERDUE = """SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_du
 
 @dataclass(frozen=True)
 class Pulse:
-    """How beat is: seconds since the freshest one spoke (None: none ever did), and how late it was then or is now."""
+    """The state of beat: seconds since the last report of any beat (None: there is none), and how late it was or is."""
 
     silent: float | None
     lag: float

@@ -1,4 +1,4 @@
-"""Room on this process's own disk, and on those of which workers spoke."""
+"""Free space on this process's own disk, and on those that workers report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def require_room(data_dir: Path, least: int) -> None:
 
 
 def require_room_to_build(tx: Tx, least: Least) -> None:
-    """Raises DiskFull when no deploy worker has the room; without any worker nobody knows, and the job finds out."""
+    """Raises DiskFull when no deploy worker has the room; without any worker, only the job itself can check."""
     found = [_spaces(row.spaces) for row in tx.execute(_BUILDERS)]
     if found and not any(all(not least.lacks(space) for space in spaces) for spaces in found):
         least.require(found[0])

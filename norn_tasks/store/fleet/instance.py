@@ -8,6 +8,6 @@ from norn_tasks.store.database.session import Database
 
 
 def name(database: Database) -> str:
-    """Returns six letters and digits."""
+    """Returns the name: six letters and digits."""
     with database.transaction() as tx:
         return str(tx.scalar(text("SELECT name FROM instance")))

@@ -24,14 +24,14 @@ UNBOUNDED = 2**62
 
 _ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app),
   CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
-"""How many replicas more than there are a change of a webserver or worker has at once, which takes one at a time."""
+"""How many replicas a change adds to those that exist: the missing ones, and at least one while it replaces others."""
 _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
 """True for a job whose app lives in a cluster that has memory of its own."""
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
 
 
 _PULLS_ONLY = "(c.spec ? 'image' AND NOT c.spec->'build' ? 'test')"
-"""True for a deploy that neither builds nor tests: of an image of a registry, without `build.test`."""
+"""True for a deploy that neither builds nor tests: it has an image of a registry, and no `build.test`."""
 
 
 def need(building: str) -> str:
@@ -51,7 +51,7 @@ ROOM = """LEFT JOIN engine_room room
 _NEED = f"coalesce({need('room.building')}, 0)"
 FITS = f"""(room.free IS NULL OR {_NEED} <= greatest(room.free, 0)
   OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))"""  # noqa: S608 - built from constants
-"""Joined and asked of a queued job `c`: true when it fits into its engine, or holds its memory already."""
+"""The condition of a queued job `c`, joined with ROOM: it fits into its engine, or holds its memory already."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Room:
 
 
 def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
-    """Writes down what an engine has for apps, and what a build takes of it, if that is news, and when."""
+    """Records the memory that an engine has for apps, the part that a build takes of it, and when this was reported."""
     spoken = text("""INSERT INTO engines(id, memory, building) VALUES (:engine, :memory, :building)
         ON CONFLICT (id) DO UPDATE
            SET memory = excluded.memory, building = excluded.building, seen_at = clock_timestamp()
@@ -122,7 +122,7 @@ SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id =
 
 
 def lower(tx: Tx, row: Row) -> None:
-    """Gives back what a deploy's build and test needed: from now on it needs what its additional replicas do."""
+    """Gives back the memory of a deploy's build and test: from now on it holds only that of its additional replicas."""
     tx.execute(_LOWER, {"job": row["id"]})
 
 
@@ -137,7 +137,7 @@ def free(tx: Tx, job: int) -> None:
 
 
 def waiting(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns those of these jobs that wait for memory, each with its sentence."""
+    """Returns, of these jobs, the ones that wait for memory, each with a sentence about it."""
     rows = tx.execute(_WAITING, {"jobs": list(jobs)}).mappings() if jobs else ()
     return {row["id"]: _sentence(row) for row in rows}
 

@@ -34,7 +34,7 @@ class KnownReach:
 
 
 def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
-    """Keeps it with the engine's row, when it has changed."""
+    """Writes the reach into the engine's row, if it has changed."""
     values = {
         "address": write.address or None,
         "host": write.host,
@@ -46,5 +46,5 @@ def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
 
 
 def known(tx: Tx) -> tuple[KnownReach, ...]:
-    """Lists what is known of each engine that workers report now."""
+    """Lists the known reach on each engine that workers report now."""
     return tuple(KnownReach(**row) for row in tx.execute(_KNOWN).mappings())

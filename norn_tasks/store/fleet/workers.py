@@ -43,7 +43,7 @@ class Presence:
     building: int = 0
     spaces: tuple[Space, ...] = ()
     capabilities: frozenset[str] = frozenset()
-    """The jobs that it takes now: those whose requirements are a part of this."""
+    """The capabilities that it has now: it takes the jobs that require no others."""
     engines: tuple[str, ...] = ()
     """The ids of all its engines, also of one that does not answer at the moment."""
     clusters: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def _offset(clock: float | None) -> Any:
 def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
     """Writes the worker's row; a new process under an old name is a new worker, and not draining.
 
-    `first`: the process takes the name from any other. Raises Conflict when another process has taken it since.
+    `first`: the process takes the name from any other. Otherwise raises Conflict when another process has taken it.
     """
     if presence.engine is not None and presence.memory:
         memory.speak(tx, presence.engine, presence.memory, presence.building)
@@ -119,8 +119,8 @@ def holder(tx: Tx, name: str) -> NameHolder | None:
 def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = None) -> None:
     """Marks a worker as draining: it claims nothing more, its jobs learn it with their heartbeat, and it leaves.
 
-    `actor`: who asked for it. `process`: the worker itself does, and marks no other process of its name. Raises
-    NotFound.
+    `actor`: the caller that asked to drain it. `process`: the worker drains itself, and marks no other process of its
+    name. Raises NotFound.
     """
     own = [] if process is None else [WorkerRow.process == process]
     undrained = update(WorkerRow).where(WorkerRow.name == name, WorkerRow.draining_at.is_(None), *own)
@@ -186,7 +186,7 @@ def has_runtime(tx: Tx, name: str) -> bool:
     return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 
-# A beat that was silent, or a new one of the same name, starts to listen again: what it missed proves nothing.
+# A beat that was silent, or a new one of the same name, starts to listen again: silence before that proves nothing.
 _LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
     THEN clock_timestamp() ELSE beats.started_at END""")
 

@@ -1,9 +1,9 @@
 """The writes of a worker about a job that it holds; each is fenced by the token of its claim.
 
-No row for the fence means that another worker owns the job (or that it has ended). It raises LeaseLost, and the caller
-kills its programs and changes nothing else. Each method is one transaction, which is retried while PostgreSQL is away
-until the job's stop says that the lease must be considered lost. The end of a job is retried for longer: its code's
-result cannot be repeated, and the fence shows when it is too late.
+No row for the fence means that another worker owns the job (or that it has ended). The method then raises LeaseLost,
+and the caller kills its programs and changes nothing else. Each method is one transaction, which is retried
+while PostgreSQL is away until the job's stop says that the lease must be considered lost. The end of a job is retried
+for longer: its code's result cannot be repeated, and the fence shows when it is too late.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _LOST = "job {} is no longer held under token {}"
 class Ledger:
     """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away.
 
-    `wake` wakes a class for which a job of this one made work; `leaving` returns True when this process shall end.
+    `wake` wakes the workers of a class for which this job made work; `leaving` returns True when the process must end.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Ledger:
     def begin_step(
         self, fence: Fence, place: StepPosition, stage: DeploymentState | None, *, once: bool = False
     ) -> None:
-        """Records that a step begins, and what the job's deployment is doing with it. `once`: it is never repeated."""
+        """Records that a step begins, and the state of the job's deployment in it. `once`: it is never repeated."""
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
@@ -167,11 +167,11 @@ class Ledger:
         self._write(write)
 
     def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None:
-        """Puts a job that this worker must leave back into the queue; that costs no claim.
+        """Puts a job that this worker must leave back into the queue, and does not count its claim.
 
-        `adopt`: its container goes on, and the next owner waits for it; its slot stays with it. `postponed`: the step
-        that it leaves has done nothing yet, and is to come. A job inside a step that must not be
-        repeated ends instead, and needs attention.
+        `adopt`: its container keeps running, and the next owner waits for its end; the job keeps its slot. `postponed`:
+        the current step has done nothing yet, and will begin again. A job inside a step that must not be repeated ends
+        instead, and needs attention.
         """
 
         def write(tx: Tx) -> None:
@@ -211,7 +211,7 @@ class Ledger:
     def take_back_run(self, fence: Fence) -> int:
         """Records that the code was never started after all, and returns how many runs are used up.
 
-        The run is given back only if the execution says that this attempt had used it; an earlier one is not.
+        The run is given back only if the execution shows that this attempt had used it; earlier runs stay counted.
         """
 
         def write(tx: Tx) -> int:
@@ -229,7 +229,7 @@ class Ledger:
         return int(self._write(write))
 
 
-# Where nothing is decided by what the row says, the fence is in the write itself.
+# A write that does not depend on the row's values checks the fence in the same statement.
 # A container pins its job to the engine it is on: no other engine's worker may take it over.
 _RECORD_CONTAINER = Prepared(f"""
 UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,

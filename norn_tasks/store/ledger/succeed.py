@@ -1,7 +1,7 @@
 """Ends a run that succeeded: its execution, step, slot, memory and job, with their events, in one statement.
 
-Most jobs are runs that succeed. Written piece by piece, as other ends are, theirs was nine statements, four of which
-changed the job's row.
+Most jobs are runs that succeed. Written piece by piece, as other ends are, such an end took nine statements, and four
+of them changed the job's row.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
     """Returns the container that an earlier owner recorded.
 
     A worker of an older version records the id alone: then the spec says which runtime started it, and the job's pin
-    where it is.
+    says where it is.
     """
     if row["container"] is None:
         return None

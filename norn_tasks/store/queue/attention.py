@@ -1,7 +1,7 @@
-"""Steps that are never repeated by themselves, and the question to a person that one of unknown end raises.
+"""Steps that are never repeated automatically, and the question to a person when the end of one is not known.
 
-Such a step begins with a mark in its row. A job that ends, or would be queued again, while the mark is there and the
-step has not ended needs attention: its app accepts no further forge or deploy until somebody has said what to do.
+Such a step begins with a mark in its row. A job needs attention if it ends, or would be queued again, after the mark
+and before the end of the step: its app accepts no further forge or deploy until a person has decided what to do.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def answer(tx: Tx, row: Row, resolution: Resolution, actor: str) -> None:
 
 
 def abandon_all(tx: Tx, app: str, actor: str) -> None:
-    """Writes for every job of the app that needs attention that it is abandoned."""
+    """Marks every job of the app that needs attention as abandoned."""
     waiting = select(JobRow).where(JobRow.app == app, JobRow.attention == OPEN).with_for_update()
     for row in tx.execute(waiting).mappings().all():
         answer(tx, row, Resolution.ABANDON, actor)

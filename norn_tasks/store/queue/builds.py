@@ -30,7 +30,7 @@ DELETE FROM builds b WHERE b.job_id = :job
 
 
 def is_taken(engine: str) -> str:
-    """Returns the SQL of whether a queued job `c` waits for its turn, and another job has that of the `engine`."""
+    """Returns SQL that is true when a queued job `c` waits for its turn and another job has the turn of `engine`."""
     of_engine = f"{_TAKEN.format(columns='1')} WHERE b.engine = {engine} AND b.job_id <> c.id"
     return f"(EXISTS (SELECT 1 FROM builds q WHERE q.job_id = c.id) AND EXISTS ({of_engine}))"  # noqa: S608
 
@@ -53,9 +53,9 @@ class TurnTaken:
 
 
 def take(tx: Tx, engine: str, fence: Fence) -> TurnTaken | None:
-    """Takes the turn, and returns None; if another build has it, the job is noted as waiting, and that build returned.
+    """Takes the turn and returns None; if another build has it, notes the job as waiting and returns that build.
 
-    The lock orders the askers, so that each sees the turn of the one before.
+    Callers wait for each other at a lock, so that each sees the turn of the one before.
     """
     tx.execute(_LOCK, {"engine": engine})
     held = tx.execute(_HOLDER, {"engine": engine, "job": fence.job}).one_or_none()
@@ -70,5 +70,5 @@ def leave(tx: Tx, fence: Fence) -> None:
 
 
 def waiting(tx: Tx, jobs: list[int]) -> dict[int, TurnTaken]:
-    """Returns those of these jobs that wait for their turn, each with the build that has it."""
+    """Returns, of these jobs, the ones that wait for their turn, each with the build that has the turn."""
     return {row.id: TurnTaken(row.other, row.app) for row in tx.execute(_WAITING, {"jobs": jobs})}

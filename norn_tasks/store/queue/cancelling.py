@@ -1,4 +1,4 @@
-"""Cancelling a job that somebody names: at once while it waits, by asking while it runs."""
+"""Cancels one job: at once while it waits; while it runs, by asking it to stop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from norn_tasks.store.tables import JobRow
 
 
 def cancel(tx: Tx, job: int, actor: str) -> Row:
-    """Cancels a queued job at once, asks a running one; returns its row as it was, ended ones untouched.
+    """Cancels a queued job at once, and asks a running one to stop; returns its row as it was before.
 
-    A queued one whose container may still run is asked too: it ends when a worker has taken that away.
+    A queued job whose container may still run is asked too: it ends when a worker has removed the container. An ended
+    job is not changed.
     """
     row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
     if row is None:

@@ -19,7 +19,7 @@ from norn_tasks.store.rules import ready, shares
 from norn_tasks.store.tables import JobRow
 
 LAST_RESORT_SECONDS = 10.0
-"""The time that a job has waited before a worker takes it as a last resort."""
+"""The seconds that a job waits before a worker takes it as a last resort."""
 
 
 def _ready(due: str) -> str:
@@ -35,11 +35,11 @@ def _ready(due: str) -> str:
 
 
 _READY = _ready(ready.DUE)
-# A run whose worker died and that was asked to stop since is taken too: somebody must take its container away.
+# A run whose worker died, and which was asked to stop since, is taken too: a worker must remove its container.
 _KEPT = _ready(ready.DUE_OR_KEPT)
 
 _FIXED = ("class", "capabilities", "last_resort", "max_claims")
-"""The parameters that a worker seldom changes: knowing their values, PostgreSQL expects that most jobs are ready."""
+"""The parameters that a worker seldom changes. PostgreSQL must know them, so that it expects most jobs to be ready."""
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
@@ -58,7 +58,8 @@ _CLAIM_PLAIN = Prepared(
     fixed=_FIXED,
 )
 
-# An app that was deployed while its next deploy waited goes behind the apps that waited for that.
+# A deploy that waited for an earlier deploy of its app counts as waiting only since that one ended, so that the apps
+# that waited at the same time come first.
 _CLAIM_CHANGE = Prepared(
     f"""
 {_TAKE}
@@ -87,7 +88,10 @@ LOOKED_AT = 64
 
 
 def _walk(name: str, begin: str, end: str) -> str:
-    """Walks the index from app to app: the first ready job of each, until enough apps have a free slot."""
+    """Returns the SQL that walks the index from app to app, to the first ready job of each.
+
+    It ends when enough apps have a free slot.
+    """
     return f"""{name} AS (
   (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
     ORDER BY c.app, c.id LIMIT 1)
@@ -100,7 +104,7 @@ def _walk(name: str, begin: str, end: str) -> str:
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
 
-# The common case, in a few reads: the oldest job whose app runs nothing is what the comparison below would choose.
+# The common case, in a few reads: the comparison below would also choose the oldest job whose app runs nothing.
 _CLAIM_IDLE = Prepared(
     f"""
 WITH oldest AS MATERIALIZED (
@@ -122,8 +126,8 @@ held AS (
     fixed=_FIXED,
 )
 
-# Up to 64 apps are all compared. Of more, those of the oldest jobs and some from a random place on: so the work is
-# bounded, and neither a flood of one app nor its place in the alphabet keeps another app waiting.
+# Up to 64 apps are all compared. Of more apps, those of the oldest jobs are compared, and some from a random app on.
+# So the work is bounded, and neither a flood of jobs of one app nor the alphabet keeps another app waiting.
 _CLAIM_SLOT = Prepared(
     f"""
 WITH RECURSIVE place AS MATERIALIZED (
@@ -159,7 +163,8 @@ held AS (
 )
 
 
-# Most claims find nothing, and learn it from this: what is due and what is kept, before anything is locked.
+# Most claims find nothing. This statement shows it before anything is locked: whether a job is due, and whether a due
+# job keeps its slot.
 _LOOK = Prepared(
     f"""
 SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}) AS due,
@@ -176,8 +181,8 @@ class Claimer:
     """A worker of one class that claims a job, with the jobs that it can do now.
 
     `engine` is the one whose memory its jobs are charged to; None while it does not answer. `last_resort`: further
-    capabilities, of an engine that is away. A job that has waited and that needs them is taken, to end with the error.
-    `full`: the shares of the worker's slots of which it takes no job now.
+    capabilities, of an engine that is away. A job that needs them is taken after LAST_RESORT_SECONDS, so that it ends
+    with the engine's error. `full`: the shares that have all their slots of this worker; it takes no job of them.
     """
 
     worker: str

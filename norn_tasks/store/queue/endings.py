@@ -40,7 +40,7 @@ _END = Prepared("""
 UPDATE jobs SET state = :state, ended_at = clock_timestamp(), lease_until = NULL, error = CAST(:error AS jsonb)
  WHERE id = :job""")
 
-# By its occurrence, which has an index: the ticks of a job have none.
+# Finds the tick by its occurrence, because `cron_ticks` has an index for that and none for the job.
 _NOT_BEGUN = text("""
 UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_executions x
  WHERE x.id = :execution AND k.app = x.app AND k.scheduled_for = x.scheduled_for AND k.execution = x.id""")
@@ -55,8 +55,8 @@ def end(
     gone; otherwise a container that was recorded may still run, and keeps its slot until an observation of the engine
     no longer finds it (`slots.release_unseen`).
 
-    A job that stops inside a step of unknown end needs attention, and one that was asked to stop is cancelled also if
-    its worker was lost; then state and problem are not the caller's.
+    The caller's state and problem are replaced for two kinds of jobs. One that stops inside a step of unknown end needs
+    attention. One that was asked to stop is cancelled, even if its worker was lost.
     """
     step = None if state is JobState.SUCCEEDED else attention.open_step(tx, row)
     if step is not None:
@@ -107,7 +107,7 @@ def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -
 
 
 def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem | None) -> None:
-    """Gives a deployment its last state; one that is live stays `deployed` whatever became of the tidying after it."""
+    """Gives a deployment its last state; a live one stays `deployed` even if the cleanup after it failed."""
     if state is JobState.SUCCEEDED:
         return
     tx.execute(
@@ -166,9 +166,9 @@ def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str
 
 
 def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
-    """Ends the app's jobs of a kind that wait and have no container: the app is torn down, and none could be claimed.
+    """Ends the app's waiting jobs of a kind that have no container; of an app that is torn down none could be claimed.
 
-    One between two tries waits as well.
+    A job between two tries counts as waiting.
     """
     waiting = (
         select(JobRow)
@@ -180,13 +180,13 @@ def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
 
 
 def request_cancel(tx: Tx, row: Row, actor: str) -> None:
-    """Marks a job that is not ended to be cancelled: its owner hears of it at once, or sees it with a heartbeat.
+    """Marks a job that has not ended as to be cancelled: its owner is notified at once, or sees it with a heartbeat.
 
     Without an owner the sweeper ends it.
     """
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
         return
-    # The row may have been read without a lock, and the job have ended since.
+    # The row may have been read without a lock, and the job may have ended since then.
     asked = tx.execute(
         update(JobRow)
         .where(JobRow.id == row["id"], JobRow.state.in_(OPEN))

@@ -1,4 +1,4 @@
-"""The job table as a queue: accepting a job, and the looks at one; `store.queue.claims` hands it to a worker."""
+"""The job table as a queue: accepts a job, and reads one; `store.queue.claims` hands it to a worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from norn_tasks.store.tables import JobRow
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to accept. `patience` seconds it may wait to begin; `engine` pins it to the engine that holds its image.
+    """A job to accept. It may wait `patience` seconds to begin; `engine` pins it to the engine that holds its image.
 
     `cluster` is the one in which its app lives.
     """
@@ -65,9 +65,9 @@ accepted AS (
 
 
 def accepting(execution: str = "CAST(:execution AS bigint)") -> str:
-    """Returns the SQL that accepts one job, the row of `new`, of the parameters of `values_of`.
+    """Returns the SQL that accepts one job, whose row is the table `new`; `values_of` has the parameters.
 
-    It begins a `WITH`. `execution` is the SQL of the id of its execution.
+    It is the beginning of a `WITH`. `execution` is the SQL of the id of its execution.
     """
     return f"""WITH new AS MATERIALIZED (
   SELECT nextval('jobs_id_seq') AS id, CAST(:kind AS text) AS kind, CAST(:class AS text) AS class,

@@ -1,8 +1,8 @@
 """Renews leases, and reads with the same statement whether a job is cancelled or its worker drains.
 
-A row that another session has locked is skipped: waiting for one would cost the leases of all jobs of the worker. Its
-job keeps its fence: to take the job over, the sweeper needs the same lock, and skips locked rows too. Only its lease is
-not renewed. When the lock stays, the job stops itself as if the database were away.
+A row that another session has locked is skipped, because waiting for the lock would cost the leases of all jobs of the
+worker. The lease of the skipped job is not renewed, but its fence holds: the sweeper needs the same lock to take the
+job over, and skips locked rows too. When the lock stays, the job stops itself as if the database were away.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from norn_tasks.store.rules import fence
 
 @dataclass(frozen=True)
 class LeaseRenewal:
-    """The state of a job whose fence holds. `renewed`: false when its row was locked, so that its lease ends when it
-    would have ended before.
+    """The state of a job whose fence holds. `renewed`: false when its row was locked, so that its lease still ends
+    at the earlier moment.
     """
 
     renewed: bool

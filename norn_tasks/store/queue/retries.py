@@ -34,7 +34,7 @@ def pause(row: Row, cause: str) -> int | None:
 
 
 def again(tx: Tx, row: Row, seconds: int) -> None:
-    """Queues the job of `row` (locked) again, not to begin before `pause` seconds have passed."""
+    """Queues the job of `row` (locked) again, not to begin before `seconds` have passed."""
     if row["class"] != JobClass.CRON:
         slots.put_back(tx, row["id"])
     memory.free(tx, row["id"])

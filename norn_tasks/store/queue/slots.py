@@ -12,11 +12,11 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 EXTRA = 1_000_000
-"""Slots above this number are made for one forced run, and go with it."""
+"""Slots with a number above this one are made for a single forced run, and are deleted with it."""
 
 
 def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
-    """Gives the app `count` slots; a held one above that goes when its job gives it back."""
+    """Gives the app `count` slots; a held one that is too many is deleted when its job gives it back."""
     bound = {"class": str(job_class), "app": app, "count": count}
     tx.execute(
         text("""INSERT INTO slots(class, app, n) SELECT :class, :app, n FROM generate_series(1, :count) n
@@ -43,7 +43,8 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
     """Frees the slots of ended jobs whose container is no longer on the engine; `there`: the ids that are.
 
-    An engine that no worker has reported since an hour after the end is considered replaced, with all its containers.
+    A job that ended over an hour ago on an engine that no worker has now loses its slot too: that engine is considered
+    replaced, with all its containers.
     """
     ended = text(f"""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
         WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)

@@ -24,7 +24,7 @@ def last_seq(tx: Tx, job: int, step: str) -> int:
 
 
 def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str, stream: str = "stdout") -> None:
-    """Adds a piece; nothing happens when the fence has fallen."""
+    """Adds a chunk; does nothing when the fence has fallen."""
     clean = chunk.replace("\0", "\ufffd")
     piece = {"step": step, "seq": seq, "chunk": clean, "stream": stream}
     tx.execute(_APPEND, {"job": fence.job, "token": fence.token, **piece})
@@ -32,7 +32,7 @@ def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str, stream: str = 
 
 
 def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
-    """Forgets pieces between head and tail."""
+    """Deletes the chunks between head and tail."""
     gone = text("DELETE FROM step_logs WHERE job_id = :job AND step = :step AND seq BETWEEN :first AND :last")
     tx.execute(gone, {"job": job, "step": step, "first": first, "last": last})
 

@@ -24,7 +24,7 @@ from norn_tasks.store.tables import JobRow
 BATCH, BATCHES = 200, 25
 """How many rows one transaction moves, and how many transactions one sweep makes of a kind of trouble."""
 ENGINE_SILENCE = 120.0
-"""Seconds after which a job pinned to an engine that no worker speaks for is given up."""
+"""Seconds after which a job is given up that is pinned to an engine that no worker reports."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ _ENGINE_GONE = f"""state = 'queued' AND (engine <> '{HOME}' OR container_engine 
                             AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s'))
     AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
                  < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
-"""Silence counts from when a beat listens: after a Norn that was down for long, its workers come a moment later. A cron
-run that has not begun waits on: it has a deadline of its own, and moves on to the engine of the next release.
+"""An engine's silence counts only while a beat listens: after an outage of Norn, workers report a moment after beat. A
+cron run that has not begun keeps waiting: it has a deadline of its own, and moves on to the engine of the next release.
 """
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 
@@ -125,7 +125,7 @@ def _die(tx: Tx, row: Row) -> None:
 
 
 def _rescue(tx: Tx, row: Row) -> None:
-    """Its owner has gone silent: queue it again, or say that it is lost where it may not run again."""
+    """Puts a job whose owner has gone silent back into the queue, or ends it as lost if it may not run again."""
     kind = JobKind(row["kind"])
     if attention.open_step(tx, row) is not None:
         end(tx, row, attention.UNKNOWN_END)
@@ -151,7 +151,7 @@ def _newer_waits(tx: Tx, row: Row) -> bool:
 
 
 def _requeue(tx: Tx, row: Row, *, adopt: bool) -> None:
-    """Frees the slot of a job, unless its container may still run, so that the limit holds."""
+    """Queues a job again; it keeps its slot while its container may still run, so that the app's limit holds."""
     if row["container"] is None:
         slots.put_back(tx, row["id"])
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(state="queued", lease_until=None, adopt=adopt))

@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def reasons(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns the reasons of those of these jobs that are queued and could not begin now."""
+    """Returns, of these jobs, the queued ones that could not begin now, each with the reason."""
     if not jobs:
         return {}
     asked = {"jobs": list(jobs)}

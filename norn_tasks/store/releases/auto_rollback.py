@@ -1,4 +1,4 @@
-"""The one return: after a failed rollout the last succeeded release is rolled out again, as a deployment of its own."""
+"""The return: after a failed rollout, once, a deployment of its own rolls out the last succeeded release again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def is_return(row: Row) -> bool:
 
 
 def request_return(tx: Tx, row: Row) -> int | None:
-    """Accepts the return after the failed job of `row`; None when it was one itself, or nothing was ever live.
+    """Accepts the return after the failed job of `row`; None when that job was a return, or nothing was ever live.
 
     It brings back as many replicas as the app is scaled to now, not when the failed job was accepted. The app's row is
-    locked: a scale either came before and is read here, or comes after and is done after.
+    locked: a scale is either accepted before, and read here, or accepted after, and carried out after the return.
     """
     if row["kind"] not in _CHANGES or is_return(row):
         return None

@@ -46,7 +46,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Release:
-    """Image, source revision and spec under a number of the app's; `pruned_at`: its image is gone since then.
+    """Image, source revision and spec, numbered per app; `pruned_at`: the time at which its image was deleted.
 
     `state`, `ref` and `actor` are those of the deploy that made it; None if that is no longer kept.
     """
@@ -97,7 +97,7 @@ def get(tx: Tx, deployment: int) -> Deployment:
 
 
 def newest_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
-    """Returns the newest deployment of each app that somebody asked for; a return comes from Norn itself."""
+    """Returns each app's newest deployment that somebody asked for; returns, which Norn starts, are left out."""
     d = t.DeploymentRow
     asked = _deployments().where(d.app.in_(apps), d.kind != str(DeploymentKind.RETURN))
     query = asked.ext(distinct_on(d.app)).order_by(d.app, d.id.desc())

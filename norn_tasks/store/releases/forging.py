@@ -22,10 +22,10 @@ from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow, ReleaseRow
 
 
 def begun(tx: Tx, row: Row) -> Row:
-    """Returns the row of a job that begins; that of a forge has the release that it rolls out, if there is one.
+    """Returns the row of a job that begins; the row of a forge has the release that it rolls out, if there is one.
 
-    Without a difference the job gets the spec of the live release, which is what runs and stays. A forge that was begun
-    before, or that tears down first, is returned as it is.
+    Without a difference the job gets the spec of the live release, which stays live. A forge that was begun before, or
+    that tears down first, is returned as it is.
     """
     if row["kind"] != JobKind.FORGE or row["deployment"] is not None or ForgeJobRequest.from_json(row["args"]).force:
         return row
@@ -38,9 +38,9 @@ def begun(tx: Tx, row: Row) -> Row:
 
 
 def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
-    """Returns true if the wanted spec would run otherwise, and was changed after the live release was accepted.
+    """Returns true if the wanted spec would run differently, and was changed after the live release was accepted.
 
-    A release of a repository has the spec of its revision: a registered spec that was there before does not undo it.
+    A release of a repository has the spec of its revision: a spec that was registered before it does not replace that.
     """
     release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
     before = tx.scalar(release)
@@ -50,7 +50,7 @@ def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
 
 
 def _release(tx: Tx, row: Row, live: Row) -> dict[str, Any]:
-    """Makes the release and its deployment; returns what the job's row gets."""
+    """Makes the release and its deployment; returns the new values of the job's row."""
     tx.execute(select(AppRow.name).where(AppRow.name == row["app"]).with_for_update())
     n = next_release(tx, row["app"])
     deployment = {

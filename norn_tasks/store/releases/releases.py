@@ -76,11 +76,11 @@ def _rolled_back_from() -> ColumnElement[bool]:
 
 
 def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
-    """Returns the image ids to keep: of the `retain` last live releases, of the live one, and of any queued or
-    running job of the app.
+    """Returns the image ids to keep: of the `retain` releases that were live last, of the live one, and of any queued
+    or running job of the app.
 
-    The order is the time of being live, not the number: the target of a rollback is kept before the release that it
-    replaced.
+    Releases are ordered by the time at which they went live, not by number: the target of a rollback is kept before the
+    release that it replaced.
     """
     rows = tx.execute(
         text(f"""

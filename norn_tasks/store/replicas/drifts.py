@@ -1,4 +1,4 @@
-"""Comparisons of what runs of an app with its live release: the last one of each app, and the apps that are due."""
+"""Comparisons of running apps with their live releases: the last one of each app, and the apps that are due."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SELECT EXISTS (SELECT 1 FROM jobs WHERE app = :app AND exclusive AND (state IN {
 
 
 def of(tx: Tx, app: str) -> Comparison | None:
-    """Returns the last comparison with the live release; None if it was not compared since it is live."""
+    """Returns the last comparison with the live release; None if there was none since it went live."""
     d, live = DriftRow, LiveReleaseRow
     row = tx.execute(
         select(d.seen_at, d.found)
@@ -68,7 +68,7 @@ SELECT l.app FROM live_releases l JOIN apps a ON a.name = l.app LEFT JOIN drifts
 
 
 def due(tx: Tx, hours: int, most: int) -> tuple[str, ...]:
-    """Returns apps whose live release is this old and was not compared for as long; the longest ago first.
+    """Returns apps that neither went live nor were compared in the last `hours`, the least recently compared first.
 
     An app whose comparison was requested within the last hour waits, so that failing ones hold back no others.
     """

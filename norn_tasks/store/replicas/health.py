@@ -48,7 +48,7 @@ _OPEN = text("INSERT INTO app_states(app, state, reason) VALUES (:app, :state, :
 
 
 def record(tx: Tx, statuses: Iterable[WorkloadStatus]) -> None:
-    """Writes what a look found of live replicas; the router hears of those that it must avoid from now on."""
+    """Writes what a look found of live replicas; the router is notified of those that it must avoid from now on."""
     statuses = list(statuses)
     seen = json.dumps([asdict(each) for status in statuses for each in status.sightings])
     ends = [{**asdict(end), "at": end.at.isoformat()} for status in statuses for end in status.ends]

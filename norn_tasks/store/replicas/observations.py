@@ -77,9 +77,9 @@ def _keep(tx: Tx, status: WorkloadStatus) -> None:
 
 
 def containers_seen(tx: Tx, _row: Row, write: ContainersSeen) -> tuple[Fact, ...]:
-    """Learns which are orphaned: containers whose execution is terminal, or whose replica has no row.
+    """Returns the orphaned containers: those whose job has ended, or whose replica has no row.
 
-    A slot that was kept for a container which may still run is free once its engine no longer has that container.
+    Frees the slots that were kept for containers that might still run, once their engine no longer has them.
     """
     orphaned: list[tuple[str, str]] = []
     for look in write.looks:
@@ -99,8 +99,10 @@ def _owned(tx: Tx, container: str, owner: str, age: float) -> bool:
 
 
 def _execution_lives(tx: Tx, name: str) -> bool:
-    """Returns the owners that are gone: `<id>` is an execution, `t<id>` the test of a job. Without a row, it belongs to
-    another database and is kept."""
+    """Returns False when the job of a container's owner has ended: `<id>` is an execution, `t<id>` the test of a job.
+
+    An owner without a row belongs to another database, and counts as alive.
+    """
     if name.startswith("t") and name[1:].isdigit():
         state = tx.scalar(select(JobRow.state).where(JobRow.id == int(name[1:])))
         return state is None or not JobState(state).terminal

@@ -56,7 +56,7 @@ class StableApp:
 
     @property
     def mixed(self) -> bool:
-        """True when a replica of another rollout than the live one has a row: nobody is about to take it away."""
+        """True when a replica of another rollout than the live one has a row, and no job is about to remove it."""
         return bool(self.row["mixed"])
 
     def missing(self, seen: WorkloadStatus) -> int:
@@ -97,7 +97,7 @@ def request_repairs(tx: Tx, look: Row, found: WorkloadSeen, seen: Mapping[str, W
 
 
 def _request(tx: Tx, look: Row, found: WorkloadSeen, name: str, missing: int) -> int | None:
-    # With the lock first: a change that is being accepted at this moment is then seen by the statement after it.
+    # The lock is first, so that the statement after it sees a change that is being accepted at this moment.
     tx.execute(_LOCK, {"app": name})
     app = tx.execute(_ONE, {"cluster": found.cluster, "engine": found.engine, "app": name}).mappings().one_or_none()
     if app is None or _too_soon(tx, look, name):

@@ -19,7 +19,7 @@ from norn_tasks.store.rules import wanted
 
 @dataclass(frozen=True)
 class Listening:
-    """An app's port, what keeps the router from listening there, and how long ago (seconds) it last said it does."""
+    """An app's port, why the router cannot listen there, and the seconds since it last reported that it listens."""
 
     app: str
     port: int
@@ -30,7 +30,7 @@ class Listening:
 def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
     """Gives the app the lowest free port of first…last and returns it; an app that has one keeps it.
 
-    Only a port that the router could never listen on is given back for another. Raises Unavailable when all are out.
+    Only an app on whose port the router could never listen gets another one. Raises Unavailable when none is free.
     """
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn addresses'))"))
     row = tx.execute(text("SELECT port, error, listening_at FROM addresses WHERE app = :app"), {"app": app}).first()
@@ -48,13 +48,13 @@ def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
 
 
 def release_address(tx: Tx, app: str) -> None:
-    """Gives the app's port back; none is fine."""
+    """Gives the app's port back; does nothing if it has none."""
     if tx.scalar(text("DELETE FROM addresses WHERE app = :app RETURNING app"), {"app": app}) is not None:
         note(tx, ROUTES, app)
 
 
 def addresses(tx: Tx) -> tuple[Listening, ...]:
-    """Lists all addresses with what the router last said of them."""
+    """Lists all addresses with the router's last report about each."""
     return tuple(Listening(**row) for row in tx.execute(text(_ADDRESSES)).mappings())
 
 
@@ -127,7 +127,7 @@ def _route(row: RowMapping, targets: list[Target]) -> Route:
 
 
 def mark_drained(tx: Tx, container: str) -> None:
-    """Says that no request is open on a leaving replica; saying it twice, or of a gone one, changes nothing."""
+    """Records that no request is open on a leaving replica; does nothing for one that is gone. Idempotent."""
     tx.execute(text(_DRAINED), {"container": container})
 
 
@@ -151,7 +151,7 @@ def internal_names(tx: Tx) -> tuple[str, ...]:
     return tuple(tx.scalars(text(_NAMES)))
 
 
-# One that fails its checks gets requests only while it answers something and no other replica is well.
+# A replica that fails its checks gets requests only while it still answers and no other replica is healthy.
 _REPLICAS = """
 SELECT r.container, r.app, r.state, r.address FROM replicas r
 WHERE (r.state = 'leaving' AND r.drained_at IS NULL)

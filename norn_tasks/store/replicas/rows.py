@@ -43,7 +43,7 @@ def live(tx: Tx, container: str, address: str, fence: Fence) -> bool:
 
 
 def leaving(tx: Tx, container: str, fence: Fence) -> None:
-    """Keeps new requests away from it; one that is gone stays gone."""
+    """Keeps new requests away from a replica; does nothing if it is gone."""
     _changed(tx, _LEAVING, container, fence)
 
 

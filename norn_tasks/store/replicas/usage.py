@@ -1,4 +1,4 @@
-"""The usage of replicas from look to look: the processors are the difference between two measurements."""
+"""The usage of replicas: the processors that each uses are computed from the measurements of two looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage
 
 
 def compared(replicas: Iterable[ReplicaStatus], stored: Iterable[dict[str, Any]]) -> tuple[ReplicaStatus, ...]:
-    """Returns replicas with the processors that each used since its measurement before, which is in `stored`."""
+    """Returns replicas with the processors that each used since its previous measurement, which is in `stored`."""
     known = [ReplicaUsage(**each["usage"]) for each in stored if each.get("usage")]
     before = {usage.container: usage for usage in known}
     return tuple(

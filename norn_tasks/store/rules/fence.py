@@ -1,4 +1,4 @@
-"""The condition under which a worker may write about a job, in SQL; `domain.jobs.job.Fence` are its two values."""
+"""The condition under which a worker may write about a job, in SQL; `domain.jobs.job.Fence` has its two values."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ full_shares AS MATERIALIZED (
       WHERE w.class = t.class AND {_HAS_PLACE}))"""  # noqa: S608 - built from constants
 """Common table expressions: `taken` slots, the workers that are `there`, and the shares that are full in all of them.
 
-They are read with `WITH`; a worker counts its own jobs by itself, and more exactly (`worker.shares`).
+They follow a `WITH`. A worker counts its own jobs by itself, and more exactly (`worker.shares`).
 """
 
 IS_FULL = f"""(NOT c.adopt AND EXISTS (

@@ -13,7 +13,7 @@ def _wanted(spec: str, override: str, replaces: str) -> str:
 BY_APP = _wanted("coalesce(l.spec, a.spec)", "a.replicas_override", "a.override_spec")
 """The number of replicas that the app `a` wants, whose live release, if there is one, is `l`.
 
-The spec of that release counts: a spec that was registered after it is not the app's before a deploy of it is live.
+The spec of that release counts: a spec that was registered later applies only once a deploy of it is live.
 """
 
 _NUMBER, _REPLACES = (

@@ -1,4 +1,4 @@
-"""How an execution's end is kept: judgement, exit code, duration by the engine's clock, and what it wrote."""
+"""Records the end of an execution: judgement, exit code, duration by the engine's clock, and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from norn_tasks.store.tables import CronExecutionRow, FunctionExecutionRow, OneO
 
 
 def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact, ...]:
-    """Ends the execution of the job of `row`, or only this try of it when another one comes (`store.queue.retries`)."""
+    """Ends the execution of the job of `row`, or only this try when another one follows (`store.queue.retries`)."""
     finished = write.finished
     pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
     common = outcome(finished) | {"state": str(finished.state), "finished_at": text("clock_timestamp()")}
@@ -34,7 +34,7 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
 
 
 def keep_output(tx: Tx, row: Row, ended: ContainerExit) -> None:
-    """Keeps what the execution of the job of `row` wrote before it was stopped; how it ended is for the caller."""
+    """Keeps the output of the execution of `row`'s job before it was stopped; the caller records how it ended."""
     if JobKind(row["kind"]) in (JobKind.INVOKE, JobKind.CRON_RUN, JobKind.RUN):
         _write(tx, row, ended, {"exit_code": ended.exit_code, "duration_ms": _duration(ended)})
 
@@ -80,7 +80,7 @@ def answer(ended: ContainerExit) -> dict[str, Any]:
 
 
 def streams(ended: ContainerExit) -> dict[str, Any]:
-    """Returns what a run wrote as text without NUL, which PostgreSQL does not accept in text."""
+    """Returns the output of a run, as text without the NUL characters that PostgreSQL refuses."""
     return {
         "stdout": ended.stdout.text().replace("\0", "\ufffd"),
         "stdout_dropped": ended.stdout.dropped,

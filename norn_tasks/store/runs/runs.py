@@ -85,7 +85,7 @@ def accept_call(
 ) -> AcceptedRun:
     """Accepts a call of the function whose release this is; its body is kept in this transaction.
 
-    `record` says what stays of its bytes once the answer was taken.
+    `record` says which of its bytes are kept once the answer has been read.
     """
     new = NewJob(
         InvokeJobRequest(), app=release["app"], actor=actor, patience=patience, spec=release["spec"],

@@ -82,7 +82,7 @@ class FunctionCall(Execution):
 
 @dataclass(frozen=True)
 class Answer:
-    """The bytes of a call: what came in, what came out; None: not recorded, or not there yet."""
+    """The bytes of a call: the request and the answer; None: not recorded, or not there yet."""
 
     request: bytes | None
     response: bytes | None
@@ -182,5 +182,5 @@ def answer(tx: Tx, execution: int) -> Answer:
 
 
 def call_state(tx: Tx, execution: int) -> str | None:
-    """Returns the state of a function call; None if there is no such call. It is the cheapest poll of a waiter."""
+    """Returns the state of a function call; None if there is no such call. It is the cheapest query for polling."""
     return tx.execute(select(t.FunctionExecutionRow.state).where(t.FunctionExecutionRow.id == execution)).scalar()

@@ -35,7 +35,7 @@ from norn_tasks.store.status.call_figures import CallFigures
 
 @dataclass(frozen=True)
 class AppRecord:
-    """An app that is there: whole, or (`app` None) broken, with what is wrong; `directory` holds its infraspec."""
+    """An app that exists; a broken one has its `mistakes`, and `app` None. `directory` holds its infraspec."""
 
     name: str
     row: Row | None
@@ -46,7 +46,7 @@ class AppRecord:
 
     @property
     def spec(self) -> Infraspec | None:
-        """The spec that counts; of a broken app the last one that was good."""
+        """The spec that applies; for a broken app, the last valid one."""
         if self.app is not None:
             return self.app.spec
         return spec_of(self.row["written"]) if self.row is not None else None
@@ -74,7 +74,7 @@ class AppView:
     schedule: CronSchedule | None = None
     tick: TickView | None = None
     registered_wanted: int | None = None
-    """How many replicas it wants by its rows, whatever was seen; None for a directory that nothing was asked of."""
+    """How many replicas it wants by its row, whatever an observation found; None for an app without a row."""
     workload: SeenWorkload | None = None
     port: int | None = None
     port_error: str | None = None
@@ -111,7 +111,7 @@ class AppView:
 
     @property
     def wanted(self) -> int | None:
-        """How many replicas there should be; None for what does not stay running."""
+        """How many replicas there should be; None for an app that does not stay running."""
         if self.role is None or not self.role.long_running:
             return None
         if self.workload is not None:
@@ -122,7 +122,7 @@ class AppView:
 
     @property
     def ready(self) -> int | None:
-        """How many replicas do their work; None for what does not stay running."""
+        """How many replicas do their work; None for an app that does not stay running."""
         if self.role is None or not self.role.long_running:
             return None
         return self.workload.ready if self.workload is not None else 0

@@ -30,7 +30,7 @@ class CallFigures:
 
 
 def of(tx: Tx, functions: tuple[str, ...]) -> dict[str, CallFigures]:
-    """Returns the figures of those of these functions that were called."""
+    """Returns the figures of these functions; one that was not called is left out."""
     if not functions:
         return {}
     rows = tx.execute(_LAST_HOUR, {"apps": list(functions)})

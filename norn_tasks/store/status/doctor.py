@@ -1,4 +1,4 @@
-"""Further checks than health's: disks, clocks, workers, schema, secrets, backups and retention.
+"""The checks that health does not make: disks, clocks, workers, schema, secrets, backups and retention.
 
 They read rows that the parts of Norn write about themselves; every check says what helps.
 """
@@ -21,7 +21,7 @@ from norn_tasks.store.status.health import WORKER_SILENCE, CheckStatus, HealthCh
 from norn_tasks.store.upkeep import exclusive_tasks
 
 WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup", "external"})
-"""The checks that are about the apps of the reader only."""
+"""The checks that cover only the apps that the reader may see."""
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 CONNECTIONS_WARN = 0.8
 """The share of the connections of PostgreSQL that may be in use without a warning."""

@@ -1,6 +1,6 @@
 """Figures about the ledger: what waits, what runs, and how the recent past ended.
 
-Past jobs may be a million: what has ended is counted among the newest only, so that the answer stays quick.
+There may be a million past jobs: ended ones are counted among the newest only, so that the query stays quick.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Figures:
 
 
 def figures(tx: Tx) -> Figures:
-    """Counts."""
+    """Returns the figures."""
     jobs: dict[str, dict[str, int]] = {}
     for row in tx.execute(text(_JOBS), {"recent": RECENT}):
         jobs.setdefault(row[0], {})[row.state] = row.how_many

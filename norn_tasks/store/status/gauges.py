@@ -9,7 +9,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.queue import readiness
 
 Gauges = dict[str, dict[tuple[str, ...], float]]
-"""By metric and the values of its labels."""
+"""The values, by metric and by the values of its labels."""
 
 _RUNNING = text("SELECT class, count(*) AS running FROM jobs WHERE state = 'running' GROUP BY class")
 _WORKERS = text("""
@@ -45,7 +45,7 @@ def gauges(tx: Tx) -> Gauges:
 
 
 def _usage(tx: Tx) -> Gauges:
-    """Returns the usage of each replica; two of one name, while one takes over from the other, are one sum."""
+    """Returns the usage of each replica; two of the same name, while one takes over from the other, are added up."""
     rows = tx.execute(_USAGE).all()
     return {
         "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},

@@ -26,13 +26,13 @@ BEAT_SILENCE = 15.0
 BEAT_LATE = 5.0
 ROUTER_SILENCE = 60.0
 REGISTRY = "NORN_REGISTRY_URL"
-"""The table that the refusal of a second engine names (store.fleet.engines)."""
+"""The setting that the refusal of a second engine names (store.fleet.engines)."""
 STUCK = 30.0
 """Seconds that ready work may wait while a worker of its class has free slots."""
 
 
 class CheckStatus(StrEnum):
-    """How one thing is."""
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -41,7 +41,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """One thing that Norn needs: how it is, in a sentence, and what to do about it."""
+    """The check of one thing that Norn needs: its result, a sentence about it, and what to do about a failure."""
 
     name: str
     status: CheckStatus

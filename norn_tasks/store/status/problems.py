@@ -38,7 +38,7 @@ _LIVED = (DeploymentState.DEPLOYED, DeploymentState.ROLLED_BACK)
 
 @dataclass(frozen=True)
 class Returned:
-    """The deployment by which an app went back to what was live, and how that ended."""
+    """The deployment that returned an app to its live release, and how that ended."""
 
     deployment: int
     release: int
@@ -49,7 +49,7 @@ class Returned:
 class Reason:
     """One thing that went wrong. `kind`: a job's kind, `occurrence`, `run` or `call`; `step`: where in the job.
 
-    `last_lines` are what it wrote last, kept after its container is gone.
+    `last_lines` are the last lines of its output, which are kept after its container is gone.
     """
 
     kind: str
@@ -79,7 +79,7 @@ def reasons(tx: Tx, app: AppView) -> tuple[Reason, ...]:
 
 
 def _troubles(app: AppView) -> Iterator[Reason]:
-    """Returns what its open alerts say about replicas that are live."""
+    """Returns the reasons in its open alerts about replicas that are live."""
     for alert in app.alerts:
         if alert.kind in _OF_REPLICAS:
             yield Reason(alert.kind, "reported", alert.raised_at, alert.kind, alert.sentence, alert.hint)
@@ -104,7 +104,7 @@ def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
 def _change(tx: Tx, app: str) -> Iterator[Reason]:
     """Returns the newest other change of the app, such as a forge, a restart or a repair, if it failed.
 
-    The changes that Norn makes by itself do not make it good: the return to the live release, and repairs.
+    A change that Norn made by itself, a return or a repair, does not clear an earlier failure by its success.
     """
     j, d = t.JobRow, t.DeploymentRow
     returns = select(d.id).where(d.app == app, d.kind == str(DeploymentKind.RETURN))

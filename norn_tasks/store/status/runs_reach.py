@@ -1,4 +1,4 @@
-"""The checks of the reach of containers: a cloud's metadata should be out of it, other apps within."""
+"""The checks of what containers of runs can connect to: other apps, but not the metadata address of a cloud."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ CHANGES = 10
 
 @dataclass(frozen=True)
 class StateSpan:
-    """A time in which an app was in one state; the present one has no end."""
+    """A period in which an app was in one state; the current one has no end."""
 
     state: str
     reason: str
@@ -27,7 +27,7 @@ class StateSpan:
 
 @dataclass(frozen=True)
 class ListedSpan(StateSpan):
-    """The same in a list, with its id."""
+    """A period of a state as a list shows it, with its id."""
 
     id: int
 
@@ -36,7 +36,7 @@ class ListedSpan(StateSpan):
 class Uptime:
     """The percentage of the last day and week in which at least one replica served.
 
-    Times in which none was wanted are left out; None without any observation.
+    Periods in which no replica was wanted are left out; None without any observation.
     """
 
     day: float | None

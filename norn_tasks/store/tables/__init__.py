@@ -1,4 +1,6 @@
-"""Every table of Norn, one class each, a file per topic; the rules are in the other rooms, the DDL in `migrations/`.
+"""The tables of Norn: a class for each table, and a file for each topic.
+
+The rules about them are in the other packages of the store, and the DDL is in `migrations/`.
 
 Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
 """

@@ -11,7 +11,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class AlertRow(Base):
-    """An alert, open until it is resolved; one of a rule and a key is open at a time."""
+    """An alert, open until it is resolved; a rule has at most one open alert of a key."""
 
     __tablename__ = "alerts"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -64,7 +64,7 @@ class DeliveryRow(Base):
     part_of: Mapped[int | None]
     """The delivery whose message reports this one too."""
     left_to: Mapped[str] = mapped_column(server_default="")
-    """The addresses of mail, parted by commas, that are still to get it; empty: all of the destination's."""
+    """The mail addresses, separated by commas, that have not received it yet; empty: all of the destination's."""
     outcome: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]

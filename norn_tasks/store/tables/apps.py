@@ -31,9 +31,9 @@ class AppRow(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     role: Mapped[str]
     spec: Mapped[dict[str, Any]]
-    """The registered spec with its defaults, for statements."""
+    """The registered spec with its defaults, for SQL statements."""
     written: Mapped[dict[str, Any]]
-    """The same as it was written, for people: without the fields that were left out."""
+    """The same spec as it was written, for people: only the fields that the file has."""
     source: Mapped[str]
     """`applied` (PUT) or `directory` (NORN_APPS_DIR)."""
     origin: Mapped[str | None]
@@ -57,7 +57,7 @@ class AppRow(Base):
 
 
 class AppSpecRow(Base):
-    """The history of what was applied."""
+    """The history of the specs that were applied."""
 
     __tablename__ = "app_specs"
     __table_args__ = (PrimaryKeyConstraint("app", "version"),)

@@ -35,7 +35,7 @@ class WorkerRow(Base):
     spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
     """The free space on its disks."""
     capabilities: Mapped[list[str]] = mapped_column(server_default="{}")
-    """The jobs that it takes now: those whose `requires` is a part of this."""
+    """The capabilities that it has now: it takes the jobs whose `requires` names no others."""
     engines: Mapped[list[str]] = mapped_column(server_default="{}")
     """The ids of all engines that it runs containers on, also while one does not answer."""
     clock_offset: Mapped[float] = mapped_column(server_default="0")
@@ -51,7 +51,7 @@ class EngineRow(Base):
     building: Mapped[int]
     seen_at: Mapped[datetime] = mapped_column(server_default=NOW)
     runs_address: Mapped[str | None]
-    """Where runs reach the engine's machine, with the length of the prefix."""
+    """The address at which runs reach the engine's machine, with the length of its prefix."""
     host_reached: Mapped[bool | None]
     """Whether a program that listens there gets their connections; none: it was not tried."""
     metadata_reached: Mapped[bool | None]

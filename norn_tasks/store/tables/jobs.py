@@ -18,7 +18,7 @@ NEEDED_MEMORY = f"""CASE
     WHEN kind IN ('cron-run', 'run') THEN coalesce(CAST(spec -> 'resources' ->> 'memory' AS bigint), {RUN_MEMORY})
     WHEN kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') AND spec ->> 'role' IN {LONG_RUNNING_ROLES}
     THEN CAST(spec -> 'resources' ->> 'memory' AS bigint) END"""
-"""The memory limit of one container of a job, none where its spec has none; for a change of replicas that of one."""
+"""The memory limit of one container or replica of a job; none where its spec has none."""
 
 
 REQUIRED_CAPABILITIES = f"""array_remove(ARRAY[
@@ -143,7 +143,7 @@ class StepRow(Base):
     error: Mapped[dict[str, Any] | None]
     """Code, sentence and hint of a bad end."""
     once: Mapped[bool] = mapped_column(server_default="false")
-    """It is not repeated by itself when it had begun and its end is not known."""
+    """It is not repeated automatically when it had begun and its end is not known."""
 
 
 class StepLogRow(Base):

@@ -17,7 +17,7 @@ class WebhookRow(Base):
     repository: Mapped[str]
     """Host and path, as `repository_of` writes them."""
     url: Mapped[str]
-    """The address that it was made with."""
+    """The address with which it was created."""
     sealed: Mapped[bytes]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -44,7 +44,7 @@ class PushDeliveryRow(Base):
 
 
 class PushedRow(Base):
-    """The newest commit that was pushed for an app: the next push of the same commit is no other one."""
+    """The newest commit that was pushed for an app. Another push of the same commit is nothing new."""
 
     __tablename__ = "pushed"
     app: Mapped[str] = mapped_column(primary_key=True)

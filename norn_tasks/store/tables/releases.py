@@ -40,7 +40,7 @@ class ReleaseRow(Base):
     image: Mapped[str | None]
     image_id: Mapped[str | None]
     engine: Mapped[str | None]
-    """The engine that alone has the image; `home`, or none, when it is published."""
+    """The only engine that has the image; `home`, or none, when the image is published."""
     published: Mapped[str | None]
     """The image in the registry, by digest."""
     key: Mapped[str | None]
@@ -48,7 +48,7 @@ class ReleaseRow(Base):
     revision: Mapped[str | None]
     spec: Mapped[dict[str, Any]]
     registered: Mapped[dict[str, Any] | None]
-    """The spec that was registered when the release was accepted; its own may be that of its revision."""
+    """The spec that was registered when the release was accepted; the release itself may have that of its revision."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
@@ -76,20 +76,20 @@ class LiveReleaseRow(ViewBase):
 
 
 class SourceRow(Base):
-    """An uploaded source of an app, by the name of its tree; its archive is in SourcePiece."""
+    """An uploaded source of an app, by the digest of its tree; its archive is in SourcePieceRow."""
 
     __tablename__ = "sources"
     __table_args__ = (PrimaryKeyConstraint("app", "revision"),)
     app: Mapped[str]
     revision: Mapped[str]
     tree: Mapped[str]
-    """The whole name of which the revision shows the beginning."""
+    """The full digest of the tree; the revision has only its beginning."""
     files: Mapped[int]
     size: Mapped[int]
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     used_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    """When it was last uploaded or deployed: what nothing needs is kept for a day from then."""
+    """When it was last uploaded or deployed: a source that nothing needs is kept for a day after that."""
 
 
 class SourcePieceRow(Base):

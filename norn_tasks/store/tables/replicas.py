@@ -30,7 +30,7 @@ class ReplicaRow(Base):
     fault: Mapped[str] = mapped_column(server_default="")
     silent: Mapped[bool] = mapped_column(server_default="false")
     unhealthy: Mapped[bool] = mapped_column(server_default="false")
-    """As many checks have failed in a row as its spec allows: requests go to others."""
+    """As many checks have failed in a row as its spec allows: requests go to other replicas."""
     checked_at: Mapped[datetime | None]
     restarts: Mapped[int] = mapped_column(server_default="0")
     """How often the engine had restarted it at the last look."""
@@ -54,7 +54,7 @@ class ReplicaEndRow(Base):
 
 
 class AppStateRow(Base):
-    """A time in which an app was in one state; the present one has no end."""
+    """A period in which an app was in one state; the current one has no end."""
 
     __tablename__ = "app_states"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,7 +66,7 @@ class AppStateRow(Base):
 
 
 class DriftRow(Base):
-    """The last comparison of what runs of an app with its live release."""
+    """The last comparison of a running app with its live release."""
 
     __tablename__ = "drifts"
     app: Mapped[str] = mapped_column(ForeignKey("apps.name", ondelete="CASCADE"), primary_key=True)

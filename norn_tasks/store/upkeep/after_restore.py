@@ -1,7 +1,8 @@
 """Prepares a restored database for its first process: it now lives in another cluster, and at a later time.
 
 Events are ordered by transaction ids, which belong to a cluster: they are made older than any id of this cluster.
-Numbers that are also outside (on containers: jobs, executions, fences) skip those that were assigned after the backup.
+Numbers that also exist outside the database (on containers: of jobs, executions and fences) skip those that were
+assigned after the backup.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
 
 LEAP = 1_000_000
-"""More than a control plane gives out between a backup and its end."""
+"""More numbers than a control plane assigns between a backup and its own end."""
 _OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq")
 _OLDEST = "3"
 """The first ordinary transaction id of any cluster."""
@@ -21,7 +22,7 @@ UPDATE chores SET did = jsonb_build_object('xact', CAST(:oldest AS bigint), 'id'
     SELECT max(e.id) FROM events e
      WHERE (e.xact, e.id) <= (CAST(chores.did->>'xact' AS xid8), CAST(chores.did->>'id' AS bigint))), 0))
  WHERE name = 'tallies' AND did <> '{}'""")
-"""How far the events are counted, in the order that they have from now on."""
+"""Moves the cursor of the counters to the same event in the order that the events have after the restore."""
 
 
 def is_empty(tx: Tx) -> bool:

@@ -1,7 +1,7 @@
 """Counters: events are counted exactly once, so that figures survive restarts and the events themselves.
 
-One process at a time reads on from the cursor of the last one, and writes cursor and sums in one transaction, so that
-no event counts twice or never. Figures about jobs are counted with their last event, from the job's row.
+One process at a time goes on from the saved cursor, and writes cursor and sums in one transaction. Figures about jobs
+are counted with their last event, from the job's row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from norn_tasks.store.events.stream import Cursor, StoredEvent
 from norn_tasks.store.upkeep import exclusive_tasks
 
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
-"""The buckets of every histogram: seconds; one more is for what took longer."""
+"""The upper bounds of the buckets of every histogram, in seconds; one more bucket has the longer times."""
 BATCH = 1000
 """How many events one transaction counts."""
 

@@ -13,12 +13,12 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.tables import ExclusiveTaskRow
 
 RETENTION, BACKUP, TALLIES = "retention", "backup", "tallies"
-"""The names of the chores."""
+"""The names of the tasks."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A chore as it was done last: when, how many seconds ago, and what it did; `done_at` None: not to its end yet."""
+    """The last run of a task: its begin, its end (None: it never ended), the seconds since the end, and its result."""
 
     name: str
     begun_at: datetime
@@ -40,7 +40,7 @@ def my_turn(tx: Tx, name: str, every: float) -> bool:
 
 
 def done(tx: Tx, name: str, **did: Any) -> None:
-    """Keeps that a chore was done just now."""
+    """Records that a task was done just now."""
     now = text("clock_timestamp()")
     row = insert(ExclusiveTaskRow).values(name=name, done_at=now, did=did)
     tx.execute(row.on_conflict_do_update(index_elements=["name"], set_={"done_at": now, "did": did}))
@@ -61,5 +61,5 @@ def seen(tx: Tx, name: str) -> Done | None:
 
 
 def forget(tx: Tx, name: str) -> None:
-    """Lets a chore be done again at once."""
+    """Makes a task due again at once."""
     tx.execute(update(ExclusiveTaskRow).where(ExclusiveTaskRow.name == name).values(begun_at=text("'epoch'")))

@@ -27,7 +27,8 @@ _SLOW = 0.04
 _CANCELLED = "57014"
 """PostgreSQL's code for a statement that ran out of its time."""
 
-# The apps of a table by its index (app, …), one step of it per app; and the row below an app's newest.
+# `_APPS` finds the apps of a table in its index (app, …), with one step per app. `_NTH` finds the newest of an app's
+# rows that are too many.
 _APPS = """WITH RECURSIVE a AS ((SELECT app FROM {table} WHERE app IS NOT NULL ORDER BY app LIMIT 1)
     UNION ALL SELECT (SELECT t.app FROM {table} t WHERE t.app > a.app ORDER BY t.app LIMIT 1) FROM a
      WHERE a.app IS NOT NULL)
@@ -50,14 +51,14 @@ _HELD_EVENT = """(EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id) OR (r.xact
     SELECT CAST(coalesce(did->>'xact', '0') AS xid8), CAST(coalesce(did->>'id', '0') AS bigint)
       FROM chores WHERE name = 'tallies'))"""
 _LAST_OF_TICK = "greatest(t.decided_at, t.until)"
-"""A range is as old as its last occurrence: a pause of a year is not forgotten with the hour after it."""
+"""A range is as old as its last occurrence; else the row of a year's pause would be deleted when the pause ends."""
 _END_OF_STATE = "coalesce(t.ended_at, clock_timestamp())"
 _OPEN_RUN = f"r.state IN {OPEN_RUN_STATES}"
 
 
 @dataclass(frozen=True)
 class RetentionLimits:
-    """How long and how many: the settings of retention."""
+    """The settings of retention: how long rows are kept, and how many of an app."""
 
     days: float
     per_app: int
@@ -69,9 +70,10 @@ class RetentionLimits:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One table `t`: the column of the age, the condition of rows that stay, and the statements that go with a row.
+    """The rule of one table: the age of a row, the condition under which it stays, and further deletions.
 
-    `per_app` None: there is no limit of number. `also` are statements that take `:ids`.
+    `at` is SQL over the row `t`, `stays` over the row `r`. `per_app` None: there is no limit of number. `also` are the
+    statements that delete what belongs to the rows `:ids`.
     """
 
     table: str
@@ -93,8 +95,8 @@ def _rules(keep: RetentionLimits) -> tuple[_Rule, ...]:
                 "DELETE FROM events WHERE job_id = ANY(:ids)",
             ),
         ),
-        # An event of a job stays as long as the job: its stream is read from the first to the last. Any stays until
-        # it is counted.
+        # An event of a job stays as long as the job: its stream is read from the first to the last. Every event stays
+        # until it is counted.
         _Rule("events", "t.at", keep.days, keep.per_app, _HELD_EVENT),
         _Rule(
             "func_executions", "t.created_at", keep.days, keep.per_app, _OPEN_RUN,
@@ -139,7 +141,7 @@ def tidy(database: Database, keep: RetentionLimits, go_on: Callable[[], bool] = 
 
 
 class _RetentionBatch:
-    """One short transaction: each statement gets what is left of its time."""
+    """A short transaction with a time limit: each statement gets the time that is left."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx, self._began = tx, monotonic()
@@ -168,7 +170,7 @@ class _Work:
         self.longest = 0.0
 
     def by_age(self, rule: _Rule) -> None:
-        """Walks from the oldest row on, until a page of them ends with one that is young enough."""
+        """Deletes rows that are too old: page by page from the oldest one, until a page ends with one that is not."""
         young = f"{rule.at} >= clock_timestamp() - make_interval(secs => :seconds)"
         page = text(f"SELECT t.id, {young} AS young FROM {rule.table} t WHERE t.id > :after ORDER BY t.id LIMIT :size")  # noqa: S608
         after = 0
@@ -182,7 +184,7 @@ class _Work:
             after = rows[-1].id
 
     def by_number(self, rule: _Rule, most: int) -> None:
-        """Walks each app's rows below its newest `most`."""
+        """Deletes the rows of each app that are older than its newest `most`."""
         page = text(f"""SELECT id FROM {rule.table}
             WHERE app = :app AND id > :after AND id <= :last ORDER BY id LIMIT :size""")  # noqa: S608
         for app, last in self._crowded(rule.table, most):
@@ -196,13 +198,13 @@ class _Work:
                 after = ids[-1]
 
     def keys(self) -> None:
-        """Forgets idempotency keys that are a day old."""
+        """Deletes idempotency keys that are a day old."""
         gone: int | None = 1
         while gone != 0 and self._go_on():
             gone = self._quickly("idempotency", lambda batch: batch.run(_OLD_KEYS, size=self._size).rowcount)
 
     def _crowded(self, table: str, most: int) -> list[tuple[str, int]]:
-        """Returns the apps with more rows than that, each with the newest id that may be deleted."""
+        """Returns the apps with more than `most` rows, each with the newest id that may be deleted."""
         crowded = []
         with self._database.transaction() as tx:
             for app in list(tx.scalars(text(_APPS.format(table=table)))):
@@ -211,7 +213,7 @@ class _Work:
         return crowded
 
     def _remove(self, rule: _Rule, ids: list[int]) -> None:
-        """Removes those of the rows that nothing holds, with what goes with them."""
+        """Deletes those of the rows that need not stay, with everything that belongs to them."""
         while ids and self._go_on():
             part = ids[: self._size]
             if self._quickly(rule.table, lambda batch, part=part: self._delete(batch, rule, part)) is not None:  # type: ignore[misc]

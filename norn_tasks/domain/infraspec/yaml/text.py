@@ -35,7 +35,7 @@ class Document:
 
 
 def read_document(text: str, file: str, loader: Any = LOADER) -> Document:
-    """Reads one document; raises for no text."""
+    """Reads one document; never raises, whatever the text is."""
     reader = _YamlReader(SourceMap(file))
     text = text.removeprefix("\ufeff")
     value = None if reader.refuses(text) else reader.read(text, loader)
