@@ -204,7 +204,7 @@ class Settings(BaseModel):
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
     )
-    host_paths: Roots = Field((), description="directories that a volume's hostPath may name, parted by colons")
+    host_paths: Roots = Field((), description="directories that a volume's hostPath may name, separated by colons")
     router_host: str = Field("127.0.0.1", description="address the router listens on")
     router_port_first: int = Field(18800, description="first port the router may give to an app")
     router_port_last: int = Field(19799, description="last port the router may give to an app")
