@@ -66,7 +66,7 @@ class LogPlaces:
         return True
 
     def written(self, app: str) -> str:
-        """Returns the positions as text: `app/container.stream/time/lines`, parted by semicolons."""
+        """Returns the positions as text: `app/container.stream/time/lines`, separated by semicolons."""
         newest = sorted(self._places.items(), key=lambda place: place[1], reverse=True)[:_STREAMS]
         return "".join(f";{app}/{stream}/{at}/{count}" for stream, (at, count) in newest)
 

@@ -14,9 +14,10 @@ from norn_tasks.store.apps import secrets
 from norn_tasks.store.database.session import Database
 
 _UNSET = (
-    "unset them (norn secrets list APP; for the secrets that sign alerts: norn notify list, norn notify remove NAME)"
+    "unset them (norn secrets list APP; for the secrets that sign alerts: norn notify list, norn notify remove NAME; "
+    "for the tokens of repositories: norn repo list, norn repo logout ID)"
 )
-"""The things that are sealed to the key: secrets of apps, and secrets that sign notifications."""
+"""The things that are sealed to the key: secrets of apps, secrets that sign notifications, tokens of repositories."""
 
 
 def ensure_key(database: Database, settings: Settings) -> None:
