@@ -1,8 +1,8 @@
 """The socket at which the router of a Norn is found on its machine: its name, its messages, and the process behind it.
 
-It is a Unix socket with an abstract name. The scope of such a name is the network namespace, as that of ports is, and
-the kernel takes it back when the process ends. Only Linux has such names. A message is a JSON object in one packet,
-with which files may travel.
+It is a Unix socket with an abstract name. Such a name is valid in its network namespace, as a port is, and the kernel
+frees it when the process ends. Only Linux has such names. A message is a JSON object in one packet, with which files
+may travel.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RouterProcess:
 
     @property
     def believed(self) -> bool:
-        """True for a process of root or of our own user; any other user could only want to stop us."""
+        """True for a process of root or of our own user; another user could take the name only to stop us."""
         return self.user in (0, os.geteuid())
 
 
@@ -55,7 +55,7 @@ def fingerprint(database_url: str) -> str:
 
 
 def name_of(database_url: str) -> str:
-    """Returns the name of the socket of the router that serves by this database."""
+    """Returns the name of the socket of the router that uses this database."""
     return f"\0norn-router-{fingerprint(database_url)}"
 
 
@@ -100,7 +100,7 @@ def send(connection: socket.socket, content: Mapping[str, Any], files: Sequence[
 
 
 def receive(connection: socket.socket) -> Message:
-    """Waits for a message; raises OSError, and ValueError for what is none."""
+    """Waits for a message; raises OSError, or ValueError for a packet that is not a message."""
     data, files, _, _ = socket.recv_fds(connection, PACKET_BYTES, FILES_MAX)
     content = json.loads(data) if data else {}
     if not isinstance(content, dict):

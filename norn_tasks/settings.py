@@ -28,7 +28,7 @@ _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
 def _memory(value: object) -> object:
-    """Reads an amount of memory; a ValueError, unlike our own errors, gets the name of its variable."""
+    """Reads an amount of memory; raises ValueError, to which the name of the variable is added."""
     try:
         return parse_memory(value) if isinstance(value, str) else value
     except InvalidRequest as error:
@@ -312,7 +312,7 @@ class Settings(BaseModel):
 
     @property
     def pooled(self) -> bool:
-        """True when the database URL leads to a pooler, which gives each transaction another session."""
+        """True if the database URL is that of a pooler, with which each transaction may get a different session."""
         return self.listen_url != self.database_url
 
     @property
@@ -342,12 +342,12 @@ class Settings(BaseModel):
         return f"http://{f'[{host}]' if ':' in host else host}"
 
     def place_of_cluster(self, cluster: str | None) -> str | None:
-        """Returns HOME for work in a cluster on the home engine, or in none; None for one on machines of its own."""
+        """Returns HOME for work in no cluster or on the home engine; None for a cluster on machines of its own."""
         return HOME if cluster in (None, "docker") else None
 
     @property
     def has_tunnel(self) -> bool:
-        """True if a tunnel is named, or the token to find one; only workers need the token."""
+        """True if the settings name a tunnel, or a token that can find one; only workers need the token."""
         return bool(self.cloudflare_api_token or self.cloudflare_tunnel or self.cloudflare_config_map)
 
     @property

@@ -1,8 +1,8 @@
-"""The Celery tasks: one, which a wake-up starts; and the signals that tie a worker's life to Celery's.
+"""The one Celery task, which a wake-up starts, and the signal handlers that tie a worker's life to Celery's.
 
-`celery -A norn_tasks.tasks worker -Q deploy`: the queue is the class, which decides the name and the number of slots
-where no option does. Celery reports the end of a worker to the parent only: the parent marks the worker draining, and
-closes a pipe that wakes every child at once.
+`celery -A norn_tasks.tasks worker -Q deploy`: the queue is the class. Without options, the class decides the worker's
+name and its number of slots. Celery reports the end of a worker to the parent only: the parent marks the worker
+draining, and closes a pipe that wakes every child at once.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 class QuietConsumer(Consumer):
-    """Celery's consumer without the talk among workers: it waited a second for other workers at each start.
+    """Celery's consumer without messages among workers, for which Celery would wait a second at each start.
 
-    Workers know of each other by their rows, which they report to the database.
+    Workers know each other by their rows in the database.
     """
 
     def __init__(self, do: Any, worker_options: Mapping[str, Any] | None = None, **more: Any) -> None:
@@ -116,7 +116,7 @@ fleet = _CeleryWorker()
 
 @app.task(name=WORK)
 def work(_job_class: str) -> None:
-    """Takes the ready jobs of the class until there is none."""
+    """Runs the ready jobs of the class until none is left."""
     fleet.process().work()
 
 
@@ -147,7 +147,7 @@ def _choose_slots(conf: Any, options: dict[str, Any], **_: Any) -> None:
 
 
 _UNUSED = ("without_gossip", "without_heartbeat", "without_mingle")
-"""Celery's own messages from worker to worker: Norn's workers report to PostgreSQL, and nobody reads them."""
+"""Celery's own messages from worker to worker, which nothing reads: Norn's workers report to PostgreSQL."""
 
 
 @signals.worker_init.connect
@@ -177,7 +177,7 @@ def _the_class(queues: Iterable[object]) -> JobClass:
 def _acquire_name(settings: Settings) -> None:
     """Ends this process if another worker has its name.
 
-    While the database is away nobody knows: then the newest process has the name, and another one leaves.
+    While the database is away this cannot be checked: then the newest process has the name, and another one leaves.
     """
     database = open_database(settings, fleet.job_class, 1)
     try:
@@ -210,13 +210,13 @@ def _ready(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _forked(**_: Any) -> None:
-    """Ends a pool's child with its parent: a killed worker leaves nothing running that could not be fenced."""
+    """Makes a pool's child end with its parent, so that a killed worker leaves no process that could not be fenced."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
-    """Stops claiming at SIGTERM, and lets every job know at once."""
+    """Stops claiming at SIGTERM, and notifies every job at once."""
     if fleet.drain_pipe is not None:
         os.close(fleet.drain_pipe[1])
     if fleet.presence is not None:

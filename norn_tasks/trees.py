@@ -33,7 +33,7 @@ def remove(tree: Path) -> None:
 
 
 def _without_files(directory: Path) -> list[Path]:
-    """Removes everything directly in a directory but its directories, and returns these."""
+    """Removes everything directly in a directory except its subdirectories, and returns those."""
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         found = list(entries)
         for each in found:

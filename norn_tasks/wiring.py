@@ -161,7 +161,7 @@ def _limits(settings: Settings, instance: str) -> Limits:
 
 
 def cluster_engines(settings: Settings) -> Mapping[str, str | None]:
-    """Returns the clusters of a worker by name, each with the engine of its replicas; None: machines of its own."""
+    """Returns a worker's clusters by name, each with the engine of its replicas, or None for machines of its own."""
     docker: dict[str, str | None] = {DockerCluster.name: next(iter(places(settings)[0]))}
     return docker | {KubernetesCluster.name: None} if settings.kube_namespace else docker
 
@@ -205,7 +205,7 @@ def _hiding(settings: Settings, database: Database) -> HiddenSecrets:
 
 
 def log_collector(settings: Settings, database: Database) -> LogCollector:
-    """Builds what collects the lines of replicas. Raises DatabaseDown."""
+    """Builds the collector of the log lines of replicas. Raises DatabaseDown."""
     engine, hiding = EngineClient(settings.engine_address), _hiding(settings, database)
     return LogCollector(engine, instance.name(database), kept_logs(settings), hiding)
 
@@ -228,7 +228,7 @@ def _clusters(settings: Settings, database: Database, engine: EngineClient, inst
 
 
 def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tunnel, Dns]:
-    """Returns the tunnel and its DNS as the operator chose them, or those of a server that has none."""
+    """Returns the tunnel and its DNS that the operator chose, or stand-ins for a server without a tunnel."""
     if not settings.cloudflare_config_map:
         return _remote(settings, hosts, instance) if settings.cloudflare_api_token else (NoTunnel(hosts), NoDns(hosts))
     namespace, _, name = settings.cloudflare_config_map.partition("/")
@@ -250,7 +250,7 @@ def _remote(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Ke
 def tools(
     settings: Settings, database: Database, live: Live, wake: Callable[[JobClass], object] = lambda _: None
 ) -> Tools:
-    """Builds the outside world as the settings describe it; `wake` wakes a class. Raises DatabaseDown."""
+    """Builds the tools that the settings describe; `wake` wakes the workers of a class. Raises DatabaseDown."""
     engine = EngineClient(settings.engine_address)
     name = instance.name(database)
     docker = DockerEngine(engine, name)
@@ -288,7 +288,7 @@ def tools(
 
 
 def bridge_addresses(settings: Settings) -> tuple[str, ...]:
-    """Returns the machine's addresses on the networks of replicas and of runs, which are made if they are missing."""
+    """Returns the machine's addresses on the networks of replicas and of runs; makes a network that is missing."""
     engine = EngineClient(settings.engine_address, timeout=5)
     replicas = addresses.gateway(addresses.ensure(engine))
     runs = runs_reach.address_of(networks.ensure(engine, networks.RUNS, talk=False))
@@ -296,7 +296,7 @@ def bridge_addresses(settings: Settings) -> tuple[str, ...]:
 
 
 def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
-    """Returns the servers of apps: those of the operator, else those that norn up runs."""
+    """Returns the servers of apps' services: those of the operator, else those that norn up runs."""
     keys = _keys(settings)
     events = GivenServer(settings.services_events_url, settings.services_events_address)
     return {

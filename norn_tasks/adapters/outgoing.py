@@ -42,7 +42,7 @@ class PostAnswer:
     status: int
     """Its status."""
     said: str = ""
-    """The first letters of the body of a refusal, if that is text."""
+    """The beginning of the body of a refusal, if that is text."""
     pause: float | None = None
     """The seconds for which a refusal asks to wait (Retry-After)."""
 
@@ -86,7 +86,7 @@ class Outgoing:
         return socket.create_connection((self._address(host, port, end), port), seconds_left(end))
 
     def _address(self, host: str, port: int, end: float) -> str:
-        """Returns where the host is, asked once; every answer must be allowed, so that none can be chosen by luck."""
+        """Returns the host's address from one lookup; all addresses that this finds must be allowed."""
         found = timeouts.begin(lambda: self.resolve(host, port, type=socket.SOCK_STREAM))
         try:
             addresses = [str(each[4][0]) for each in found.result(seconds_left(end))]
@@ -138,7 +138,7 @@ def _next(client: h11.Connection, connection: socket.socket, end: float) -> obje
 
 
 def _said(client: h11.Connection, connection: socket.socket, end: float, headers: Mapping[str, str]) -> str:
-    """Returns the first letters of a body; a page for browsers says nothing in its first letters."""
+    """Returns the beginning of a body, but nothing of a page for browsers, whose beginning does not help."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() not in _READ:
         return ""
     body = b""

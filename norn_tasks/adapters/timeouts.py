@@ -31,7 +31,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
 
 
 def wait(future: Future[T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
-    """Returns what the call answers, and raises Stopped when the stop is set before that.
+    """Returns the result of the call; raises Stopped if the stop is set before that.
 
     `late` gets a result that arrives after that, in order to undo it.
     """

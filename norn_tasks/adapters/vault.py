@@ -12,7 +12,7 @@ _BACK = "put the file back from a backup, or set the secrets again; docs/secrets
 
 
 class AgeVault:
-    """Keeps `ports.Vault`. `key` is the private key itself; empty: it is in `file`."""
+    """Implements `ports.Vault`. `key` is the private key itself; if it is empty, the key is in `file`."""
 
     def __init__(self, key: str, file: Path) -> None:
         self._key = key.strip()

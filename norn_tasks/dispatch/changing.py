@@ -40,7 +40,7 @@ def change(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], int
 def record_request(
     intake: Intake, *, actor: str, method: str, path: str, app: str | None, status: int, about: str
 ) -> None:
-    """Writes a request into the audit."""
+    """Writes a request into the audit log."""
     with intake.database.transaction() as tx:
         audit.record(tx, actor=actor, method=method, path=path, app=app, status=status, about=about)
 
@@ -66,7 +66,7 @@ def resume_schedule(tx: Tx, app: str, *, actor: str) -> None:
 
 
 def override_schedule(tx: Tx, app: str, schedule: str, timezone: str | None, *, actor: str) -> None:
-    """Puts a schedule over the spec's; `timezone` None keeps the spec's zone."""
+    """Overrides the spec's schedule; `timezone` None keeps the spec's zone."""
     schedules.override(tx, app, schedule, timezone, actor)
 
 
@@ -90,7 +90,7 @@ def revoke_token(tx: Tx, token: int, *, actor: str) -> None:
 def sign_in(
     tx: Tx, *, token: str | None, code: str | None, made: SessionSecrets, browser: Browser, seconds: float
 ) -> SignedIn | None:
-    """Begins a session of a token, or of the token that made the code; None if it is not good."""
+    """Begins a session of a token, or of the token that made the code; None if the token or code is not valid."""
     if code is not None:
         return sessions.begin_by_code(tx, code, made, browser, seconds=seconds)
     return sessions.begin(tx, token or "", made, browser, seconds=seconds)
@@ -117,6 +117,6 @@ def drain_worker(tx: Tx, name: str, *, actor: str) -> None:
 
 
 def take_answer(intake: Intake, execution: int) -> None:
-    """Drops the bytes of a call whose answer was read, as far as its `function.record` does not keep them."""
+    """Drops the bytes of a call whose answer was read, except those that its `function.record` keeps."""
     with intake.database.transaction() as tx:
         payloads.taken(tx, execution)

@@ -44,7 +44,7 @@ def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor
         leave_room(tx, holder)
         asked = replace(request, oldest=int(registry.registered_at(tx, app).timestamp()) * 10**9)
         job = jobs.accept(tx, NewJob(asked, app, actor, patience=30.0, engine=place, cluster=cluster))
-        intake.live.watch(job)  # before a worker looks whether somebody reads
+        intake.live.watch(job)  # before a worker checks whether there is a reader
         return Accepted(job)
 
     return accept(intake, JobClass.OBSERVE, None, write)
@@ -80,7 +80,7 @@ def request_looks_elsewhere(intake: Intake, *, actor: str) -> tuple[Accepted, ..
 
 
 def request_cluster_looks(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
-    """Requests a look at each cluster in which an app lives; one look says nothing of another cluster."""
+    """Requests a look at each cluster in which an app lives; a look at one cluster says nothing about another."""
     with intake.database.transaction() as tx:
         names = clusters.inhabited(tx)
     return tuple(_requested(intake, intake.settings.place_of_cluster(name), name, actor) for name in names)
@@ -109,7 +109,7 @@ def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
 
 
 def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Requests a comparison of what runs of an app with its live release; joins one that waits or runs already."""
+    """Requests a comparison of an app's replicas with its live release; joins one that waits or runs already."""
     with intake.database.transaction() as tx:
         cluster = clusters.of(tx, app)
     place = intake.settings.place_of_cluster(cluster)
@@ -135,7 +135,7 @@ _TUNNEL = "look:tunnel"
 
 
 COMPARED_EACH = 24
-"""The hours between two comparisons of an app that nobody asked for."""
+"""The hours between two automatic comparisons of an app."""
 _AT_ONCE = 5
 
 

@@ -37,9 +37,9 @@ class DestinationToAdd:
     kinds: tuple[str, ...] | None = None
     """The kinds of alerts that it gets; none for all."""
     format: NotificationFormat = NotificationFormat.JSON
-    """The format in which it reads."""
+    """The format of its messages."""
     severity: Severity = Severity.WARNING
-    """The least severity of an alert that it gets."""
+    """The lowest severity of the alerts that it gets."""
 
 
 AT_ONCE = 50
@@ -49,7 +49,7 @@ ON_TIME = 5.0
 
 
 def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | None:
-    """Writes a destination of notifications; of signed webhooks, returns the secret, which is sealed from now on.
+    """Writes a destination of notifications; returns the secret of a signed webhook, which is kept only sealed.
 
     Raises Conflict when the name is taken, or the server has no key yet to seal with.
     """

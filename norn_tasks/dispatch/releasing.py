@@ -138,7 +138,7 @@ def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
 
 
 def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
-    """Raises InvalidRequest when no engine has the memory; a rollout has one replica more than wanted for a moment."""
+    """Raises InvalidRequest when no engine has the memory; a rollout briefly has one replica more than wanted."""
     field, each = ("resources.memory", spec.resources.memory or 0)
     if spec.role is Role.FUNCTION:
         field, each = "function.memory", spec.function.memory
@@ -191,7 +191,7 @@ def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey
 
 
 def request_rotation(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Accepts new passwords for the services of an app, and a restart of its replicas, which get them so.
+    """Accepts a rotation: new passwords for the services of an app, and a restart that gives them to its replicas.
 
     Raises Conflict for an app whose live release has no services.
     """
@@ -231,7 +231,7 @@ def request_scale(
 
 
 def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Accepts a job that restores the containers of the live release, and changes nothing where they are right."""
+    """Accepts a job that restores the containers of the live release, and leaves those that are right unchanged."""
 
     def write(tx: Tx) -> Accepted:
         row = enrolment.locked(tx, app)

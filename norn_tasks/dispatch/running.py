@@ -89,7 +89,7 @@ def request_cron_run(
     env: Mapping[str, str] | None = None,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Accepts a run now, also of a paused schedule, which does not move; `force` runs it beside another run.
+    """Accepts a run now, even of a paused schedule, whose times stay as they are; `force` allows it beside another run.
 
     `command` and `env` are for this run alone: `command` replaces the spec's, `env` is added to the spec's.
     """
@@ -146,7 +146,7 @@ def request_run(
 ) -> Accepted:
     """Accepts a one-off: a command in the live release's image and environment, stopped after `timeout` seconds.
 
-    A client that is connected to it must begin to read within `PATIENCE` seconds, and it must begin in that time.
+    A client that is connected to it must begin to read within `PATIENCE` seconds, and the run must begin in that time.
     """
     longest = int(intake.settings.run_timeout_max)
     if timeout is not None and not 1 <= timeout <= longest:

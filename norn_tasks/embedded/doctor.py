@@ -75,7 +75,7 @@ def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
     """Yields whether Norn may do in its namespace what it needs to."""
     if not settings.kube_namespace:
         return
-    # It knows every adapter, and only this check needs one.
+    # `wiring` imports every adapter, and only this check needs one.
     from norn_tasks.wiring import missing_kube_rights
 
     name, where = "local:kubernetes", f"the namespace {settings.kube_namespace}"
@@ -95,7 +95,7 @@ def incus(settings: Settings) -> Iterator[MachineFinding]:
     """Yields whether the Incus of the settings answers and has what runs need."""
     if not settings.incus_socket:
         return
-    # It knows every adapter, and only this check needs one.
+    # `wiring` imports every adapter, and only this check needs one.
     from norn_tasks.wiring import incus_checks
 
     for sentence, hint in incus_checks(settings):

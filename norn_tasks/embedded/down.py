@@ -20,7 +20,7 @@ PATIENCE = 150.0
 
 
 def down(settings: Settings, *, everything: bool = False) -> None:
-    """Stops the Norn of this data directory, and says so; does nothing if none runs.
+    """Stops the Norn of this data directory, and prints that; does nothing if none runs.
 
     The router stays while apps have addresses, unless `everything` is to stop.
     """

@@ -38,7 +38,7 @@ def _is_ours(entry: Path, where: DataPaths) -> bool:
 
 
 def _is_fork(command: list[str], configuration: str) -> bool:
-    """Returns True for the command line of the supervisor, which its forks have too; an editor of the file is none."""
+    """Returns True for the command line of the supervisor and its forks, not for that of an editor of the file."""
     return command[-1:] == [configuration] and SUPERVISE in command
 
 

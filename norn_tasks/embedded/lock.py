@@ -39,7 +39,7 @@ class Lock:
             raise AlreadyRunning(_who(holder(path)), hint="norn status, norn down")
 
     def write_holder(self, pid: int, url: str) -> None:
-        """Writes the holder into the lock, for the messages of those that it refuses."""
+        """Writes the holder into the lock, so that a process which finds the lock taken can name it."""
         holding = Holder(pid, datetime.now(UTC).isoformat(timespec="seconds"), url)
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, json.dumps(asdict(holding)).encode(), 0)

@@ -1,4 +1,4 @@
-"""The paths of `norn up`: one data directory that nobody else can read, and a short one for sockets.
+"""The paths of `norn up`: one data directory that no other user can read, and a short one for sockets.
 
 Directories are 0700 and files 0600. One exception, for root: PostgreSQL refuses to run as root, so the group of the
 account that runs the stores may pass through the data directory (0710, no listing) to its own subdirectories.
@@ -46,7 +46,7 @@ class DataPaths:
 
     @property
     def log(self) -> Path:
-        """One log per process."""
+        """The directory of the logs, one per process."""
         return self.data / "log"
 
     @property

@@ -1,7 +1,7 @@
-"""PostgreSQL's programs that dump and restore a database: finding those that fit it, and running them.
+"""PostgreSQL's programs that dump and restore a database: finds those that fit its server, and runs them.
 
-A program works with servers of its own version or older. From version 17 on it also writes a setting that older
-servers do not know, which would break a restore.
+A program works with servers of its own version or older. From version 17 on it also writes a setting that older servers
+do not know, so that they could not restore the dump.
 """
 
 from __future__ import annotations

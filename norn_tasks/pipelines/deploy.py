@@ -39,7 +39,7 @@ def deploy(job: Job) -> tuple[Step, ...]:
 
 
 def rollback(job: Job) -> tuple[Step, ...]:
-    """Lists [release], with the image to return to frozen into the job; secrets are today's."""
+    """Lists [release] with the earlier image, which is frozen into the job; secrets have their present values."""
     return (SyncSecrets(), ProvisionServices(), *role_of(job).release)
 
 
@@ -49,7 +49,7 @@ def rescale(job: Job) -> tuple[Step, ...]:
 
 
 def restart(job: Job) -> tuple[Step, ...]:
-    """Lists [release] of the live release with fresh containers; after new passwords for its services if asked for."""
+    """Lists [release] of the live release with fresh containers; a rotation first makes new passwords."""
     if not job.request_as(RestartJobRequest).rotate:
         return rescale(job)
     renewed = (SyncSecrets(), ProvisionServices(fresh=True))

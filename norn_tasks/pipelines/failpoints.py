@@ -12,9 +12,9 @@ from norn_tasks.domain.errors import StepFailed
 
 
 class Point(StrEnum):
-    """Where in a step: before it begins, after its effect and before the commit, after the commit.
+    """A place in a step: before it begins, after its effect and before the commit, after the commit.
 
-    Within it, where it runs a container: that is created and not recorded, recorded, about to be started.
+    A step that runs a container has three more: the container is created and not recorded, recorded, or about to start.
     """
 
     BEFORE = "before"
@@ -29,7 +29,7 @@ FailpointHook = Callable[[str, Point], None]
 
 
 def inert(_step: str, _point: Point) -> None:
-    """Does nothing: what every build but a test's has."""
+    """Does nothing; every build except the test build has this."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Failpoint:
     action: str
 
     def __call__(self, step: str, point: Point) -> None:
-        """Acts when this is the place."""
+        """Performs the action if this is its place."""
         if (step, point) != (self.step, self.point):
             return
         if self.action == "fail":

@@ -6,10 +6,10 @@ from norn_tasks.steps.step import Step
 
 
 def notify(_job: Job) -> tuple[Step, ...]:
-    """Lists one try of one delivery."""
+    """Lists the step that tries one delivery once."""
     return (SendNotification(),)
 
 
 def call_deadman(_job: Job) -> tuple[Step, ...]:
-    """Lists one call."""
+    """Lists the step that makes one call."""
     return (CallDeadMan(),)

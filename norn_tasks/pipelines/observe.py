@@ -17,7 +17,7 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, at the tunnel, or at a worker's engines, from which orphans go."""
+    """Returns the steps of a look at a cluster, at the tunnel, or at a worker's engines, which also removes orphans."""
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:
@@ -26,15 +26,15 @@ def observe(job: Job) -> tuple[Step, ...]:
 
 
 def compare(_job: Job) -> tuple[Step, ...]:
-    """Lists the comparison of what runs of an app with its live release."""
+    """Lists the step that compares the running replicas of an app with its live release."""
     return (CompareWorkload(),)
 
 
 def read_logs(_job: Job) -> tuple[Step, ...]:
-    """Lists the reading of one app's logs."""
+    """Lists the step that reads one app's logs."""
     return (ReadLogs(),)
 
 
 def execute(_job: Job) -> tuple[Step, ...]:
-    """Lists one program in a replica, for a client that is connected."""
+    """Lists the step that runs a program in a replica for a connected client."""
     return (RunInReplica(),)

@@ -6,5 +6,5 @@ from norn_tasks.steps.step import Step
 
 
 def push(_job: Job) -> tuple[Step, ...]:
-    """Lists the comparison, which asks for a deploy."""
+    """Lists the comparison, which asks for a deploy if one is needed."""
     return (ComparePush(),)

@@ -1,4 +1,4 @@
-"""Hiding an app's secrets in all that its jobs say, note and end with: the one place through which every word goes."""
+"""Hides an app's secrets in the output, the notes and the problems of its jobs, all of which pass through here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from norn_tasks.ports import Say, Vault
 
 
 def known_secrets(job: Job, vault: Vault) -> Redaction:
-    """Returns the secrets to hide for this job. One that cannot be opened was never given to any container of it."""
+    """Returns the secrets to hide for this job. One that cannot be opened was never given to a container of it."""
     return Redaction(_opened(job, vault))
 
 
@@ -31,7 +31,7 @@ def _opened(job: Job, vault: Vault) -> Iterator[Secret]:
 
 @contextmanager
 def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
-    """Gives a `say` through which nothing hidden comes, also when it comes in pieces; the last of it with the end."""
+    """Yields a `say` that hides them, even if they come in pieces; at its end the block passes on the last text."""
     if not hidden:
         yield say
         return
@@ -48,11 +48,11 @@ def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
 
 
 def hidden_problem(hidden: Redaction, problem: Problem) -> Problem:
-    """Returns a problem whose sentence and hint hide them."""
+    """Returns the problem with the secrets in its sentence and hint hidden."""
     return Problem(problem.code, hidden.of_text(problem.sentence), hidden.of_text(problem.hint))
 
 
 def hidden_learned(hidden: Redaction, learned: Learned) -> Learned:
-    """Returns the result of a step with a note and a problem that hide them."""
+    """Returns the result of a step with the secrets in its note and problem hidden."""
     failed = hidden_problem(hidden, learned.failed) if learned.failed is not None else None
     return replace(learned, note=hidden.of_text(learned.note), failed=failed)

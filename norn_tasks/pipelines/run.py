@@ -1,4 +1,4 @@
-"""A run: one container of a cron run, a function call or a one-off, from its start to its judgement."""
+"""A run: one container of a cron run, a function call or a one-off, from its start to its verdict."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.container import RunCommand, RunContainer
@@ -6,10 +6,10 @@ from norn_tasks.steps.step import Step
 
 
 def run(_job: Job) -> tuple[Step, ...]:
-    """Lists one container."""
+    """Lists the step that runs one container."""
     return (RunContainer(),)
 
 
 def oneoff(_job: Job) -> tuple[Step, ...]:
-    """Lists one container, whose output is read while it runs."""
+    """Lists the step that runs one container, whose output is read while it runs."""
     return (RunCommand(),)

@@ -1,6 +1,6 @@
 """The runner plays a pipeline: skips what is done or not needed, runs the rest, records all of it in the ledger.
 
-It is the only one who records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
+Nothing else records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
 handed back (draining), or not at all: its lease is lost and another worker has it, or PostgreSQL is away for longer
 than the lease, and the sweeper takes the job over when it is back.
 """
@@ -95,7 +95,7 @@ class RunnerStop(Stop, Protocol):
 
 
 class StepSink(Protocol):
-    """Takes a step's output: called with text, what came on stdout."""
+    """Takes a step's output: a call takes stdout, `err` takes stderr."""
 
     def __call__(self, text: str, /) -> None: ...
     def err(self, text: str) -> None: ...
@@ -143,7 +143,7 @@ class _Hooks:
         self._reach(Point.RECORDED)
 
     def _recorded(self, container: str) -> ContainerRef:
-        """Returns the container with its place; the runtime that the spec names starts all of a job's containers."""
+        """Returns the container with its runtime and engine; all containers of a job have the runtime of its spec."""
         assert self._job.spec is not None, f"job {self._job.id} carries no spec"
         runtime = self._tools.runtimes[self._job.spec.runtime]
         engine = self._job.here.get(runtime.engine) or self._tools.engines[runtime.engine].identity()
@@ -205,7 +205,7 @@ class _Play:
     def _all_steps(self) -> JobState | None:
         job = self._job
         self._steps = self._runner.pipelines[job.kind](job)
-        # The end of an only step is the end of its job: while the job runs, it is not done.
+        # A job's only step ends together with the job: while the job runs, that step is not done.
         done = self._ledger.steps(job.fence) if self._recorded else {}
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
@@ -228,7 +228,7 @@ class _Play:
 
     @property
     def _recorded(self) -> bool:
-        """True when the begin of every step is written: a job of one step ends with it, and may be repeated."""
+        """True if the start of each step is recorded; a job with a single repeatable step needs no record."""
         return len(self._steps) > 1 or any(self._resumes(step) is Resume.NEVER for step in self._steps)
 
     def _leave_to_a_person(self) -> JobState:
@@ -291,7 +291,7 @@ class _Play:
                     raise
 
     def _problem(self, error: NornError) -> Problem:
-        """Returns the problem with which the job ends; an error without a hint leads to the output of the steps."""
+        """Returns the problem with which the job ends; without another hint it points to the output of the steps."""
         hint = error.hint or f"norn jobs logs {self._job.id} has the output"
         return hidden_problem(self._hidden, Problem(error.code, error.sentence, hint))
 

@@ -39,7 +39,7 @@ class Workload:
     port: int | None = None
     """The port on which they serve; none for a worker, which no client reaches."""
     healthcheck: str | None = None
-    """The path that must answer before a replica is live; none for a port, or a worker, that stays up."""
+    """The path that must answer before a replica is live; without one it must stay up, and its port, if any, accept."""
     health: Health = field(default_factory=Health)
     """How long and how often it is asked; the path is in `healthcheck`."""
     recreate: bool = False
@@ -75,7 +75,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class ExecCommand:
-    """A program to run inside a live replica, beside what serves there.
+    """A program to run inside a live replica, beside the app's own processes.
 
     `replica`: its number, None for any. `mark` distinguishes it from every other. `tty`: it gets a terminal of its own,
     of the kind `term` and of `size` (rows, columns).
@@ -111,25 +111,25 @@ class Cluster(Protocol):
         """Declares what should run; raises ReleaseGone when the image is not there."""
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Brings the world to what was applied: surge 1, unavailable 0, each new replica gated before an old one goes.
+        """Rolls out what was applied, one replica at a time: a new one passes its gate before an old one is stopped.
 
-        With `recreate` the old ones go first.
+        Surge is 1, unavailable 0. With `recreate` the old replicas are stopped first.
 
-        Raises RolloutFailed with one sentence and the new replica's last lines, the old ones still serving and the
-        failed one gone.
+        Raises RolloutFailed with one sentence and the new replica's last lines; the old replicas still serve then, and
+        the failed one is removed.
         """
 
     def unexpose(self, app: str, watch: Watch) -> None:
         """Removes the app's internal name and its address, if it has them."""
 
     def dismantle(self, app: str, watch: Watch) -> None:
-        """Stops and removes everything of the app that runs; nothing there is fine."""
+        """Stops and removes everything of the app that runs, if there is anything."""
 
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Looks at all apps; raises ClusterDown."""
 
     def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
-        """Compares what runs with the workload of the live release: what others have changed. Changes nothing."""
+        """Returns how the running replicas differ from the workload of the live release; changes nothing."""
 
     def logs(
         self,
@@ -146,10 +146,10 @@ class Cluster(Protocol):
         """
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in a live replica for somebody who is there; returns its exit code.
+        """Runs a program in a live replica for a connected client; returns its exit code.
 
-        Raises NotFound when there is no such replica. Raises Stopped with the terminal's stop, the program ended if
-        the image has a shell to end it with.
+        Raises NotFound when there is no such replica. Raises Stopped when the terminal's stop is set; the program is
+        ended before, if the image has a shell for that.
         """
 
 
@@ -167,9 +167,9 @@ class RouterPorts(Protocol):
 
 
 class Replicas(Protocol):
-    """The docker cluster's memory, which the router follows: what a Kubernetes API server would keep.
+    """The Docker cluster's records of replicas, which the router follows; a Kubernetes API server has its own.
 
-    Every change is fenced: it raises LeaseLost when the job's token has fallen.
+    Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
     """
 
     def of_app(self, app: str) -> tuple[Replica, ...]:

@@ -28,7 +28,7 @@ class RunsReach:
     metadata: bool | None = None
     """Whether they can connect to the address at which a cloud machine asks for its own metadata."""
     io_uring: bool | None = None
-    """Whether they may use io_uring, by which programs have left containers through defects of the kernel."""
+    """Whether they may use io_uring, whose defects in the kernel have let programs escape from containers."""
 
 
 class Engine(Protocol):
@@ -44,7 +44,7 @@ class Engine(Protocol):
         """Lists all containers that carry an owner of this control plane; raises EngineDown."""
 
     def remove(self, container: str) -> None:
-        """Ends and removes a container by id or name, and returns when the engine no longer has it; none is fine."""
+        """Ends and removes a container by id or name, and returns when it is gone; a missing one is fine."""
 
     def reach(self) -> RunsReach:
-        """Returns what the containers of runs reach; raises EngineDown."""
+        """Returns what the containers of runs can reach; raises EngineDown."""

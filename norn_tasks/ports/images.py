@@ -31,7 +31,7 @@ class BuildOrder:
 
 @dataclass(frozen=True)
 class Image:
-    """An image on the engine. `user` is its configured user ('' is root); `instance` names the control plane of it."""
+    """An image on the engine. `user` is its configured user ('' is root); `instance` names its control plane."""
 
     id: str
     tags: tuple[str, ...]
@@ -43,7 +43,7 @@ class Image:
 
 
 class BuildQueue(Protocol):
-    """Lets one build at a time onto an engine."""
+    """Allows one build at a time on an engine."""
 
     def turn(self, watch: Watch, *, keep: bool = False) -> AbstractContextManager[None]:
         """Holds the turn of the engine for the block; raises Postponed while another job has it, and Stopped.
@@ -59,7 +59,7 @@ class Images(Protocol):
     """The name of the engine that has them, in `Tools.engines`."""
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
-        """Builds with live output and limits; when stopped, the build is ended and nothing of it goes on.
+        """Builds with live output and limits; when it is stopped, all processes of the build are ended.
 
         Raises BuildFailed with the last line, SourceError for a missing Dockerfile, DiskFull, TimedOut, EngineDown, and
         Postponed while another job builds.
@@ -81,19 +81,19 @@ class Images(Protocol):
         """Lists the images that carry our label for the app."""
 
     def ids(self) -> frozenset[str]:
-        """Lists the ids of all images that carry our label, of whatever app."""
+        """Lists the ids of all images that carry our label, of any app."""
 
     def trim_cache(self) -> int:
-        """Removes what the builder's cache has over its limit; returns the number of bytes."""
+        """Trims the builder's cache to its limit; returns the number of bytes removed."""
 
     def stages_of(self, app: str) -> tuple[str, ...]:
-        """Lists the ids of the images that builds of the app left of their stages, and that have no tag."""
+        """Lists the ids of the untagged images of stages that builds of the app left behind."""
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image that carries our label, with all its tags; False when something uses it, or it has none."""
+        """Removes an image that carries our label, with all its tags; False when it is used, or has no such label."""
 
     def remove_stage(self, image_id: str) -> bool:
-        """Removes what a build left of a stage; False when something still uses it, or it has a tag or our label.
+        """Removes the image of a stage; False when something still uses it, or it has a tag or our label.
 
         The ids of the stages are taken from the output of the build, into which the app's own programs write.
         """
@@ -118,7 +118,7 @@ class RegistryImages(Protocol):
         """Lists the images that are kept for the app."""
 
     def ids(self) -> frozenset[str]:
-        """Lists the ids of the images that are kept for whatever app of this control plane."""
+        """Lists the ids of the images that are kept for any app of this control plane."""
 
     def drop(self, image: Image, app: str) -> bool:
-        """Keeps an image no longer for the app, and removes it if nothing else names it; False while it is used."""
+        """Stops keeping an image for the app, and removes it if nothing else names it; False while it is used."""

@@ -1,7 +1,7 @@
 """The lines of containers, kept after the containers are gone.
 
-A cluster's adapter feeds them, whichever it is: it keeps batches of lines, each with the position up to which its
-container, pod or instance is read then, and begins from the position that it finds.
+The adapter of each cluster writes lines in batches. A batch has the position up to which its container, pod or instance
+is read with it, and the adapter continues from the last position.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class KeptLogs(Protocol):
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Hands over the lines that are asked for, by time; then, with `follow`, new ones until that is set.
+        """Passes on the requested lines by time; then, with `follow`, new ones until that is set.
 
-        Raises InvalidRequest for an expression that is none, and Stopped if `stop` is set while it searches.
+        Raises InvalidRequest for an invalid expression, and Stopped if `stop` is set while it searches.
         """
 
     def forget(self, app: str) -> int:
-        """Deletes everything that is kept of an app; returns how many bytes that were."""
+        """Deletes everything that is kept of an app; returns the number of bytes."""
 
     def apps(self) -> tuple[str, ...]:
         """Returns the apps of which something is kept."""
@@ -56,7 +56,7 @@ class KeptLogs(Protocol):
         """Returns why lines are not kept at this moment; empty while they are."""
 
     def collector(self, wait: float) -> AbstractContextManager[bool]:
-        """Makes this the one process that collects; yields False if another one is after `wait` seconds."""
+        """Makes this the one process that collects; yields False if another one still does after `wait` seconds."""
 
     def reader(self, app: str, container: str, wait: float) -> AbstractContextManager[bool]:
         """Makes this the one that reads a container; yields False if another one still does after `wait` seconds."""

@@ -10,7 +10,7 @@ from norn_tasks.ports.watch import Stop, Watch
 
 
 class LiveText(NamedTuple):
-    """A line for a reader: the name of what wrote it, its text, and what else is known of it, such as its time."""
+    """A line for a reader: the name of what wrote it, its text, and further facts such as its time."""
 
     source: str
     text: str
@@ -18,11 +18,11 @@ class LiveText(NamedTuple):
 
 
 class LiveStream(Protocol):
-    """Where a job's live lines go; nothing depends on their arriving."""
+    """The receiver of a job's live lines; nothing depends on their arrival."""
 
     @property
     def stop(self) -> Stop:
-        """Set when nobody reads it."""
+        """The stop that is set when no client reads it."""
 
     @property
     def begun(self) -> bool:
@@ -48,17 +48,17 @@ class Typed:
 
 
 class Terminal(Protocol):
-    """Somebody who is there: types, and reads what is written."""
+    """A client that is connected: it types, and reads the output."""
 
     @property
     def stop(self) -> Stop:
-        """Set when nobody reads it."""
+        """The stop that is set when no client reads it."""
 
     def typed(self, seconds: float) -> Typed | None:
         """Waits for the next input, for at most `seconds`."""
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Hands on what came on `stdout` or `stderr`; waits while the reader is slow. Raises Stopped."""
+        """Passes on output of `stdout` or `stderr`; waits while the reader is slow. Raises Stopped."""
 
     def ended(self, exit_code: int) -> None:
         """Sends the program's exit code; nothing more follows."""

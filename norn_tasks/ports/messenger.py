@@ -19,11 +19,11 @@ class Receipt:
     pause: float | None = None
     """The seconds for which the receiver asked to wait before the next try."""
     left: tuple[str, ...] = ()
-    """The addresses of mail that are still to get it, if others have."""
+    """The mail addresses that must still get it, if others have it already."""
 
 
 class Messenger(Protocol):
-    """Calls machines outside, each call once and within 10 s; that nobody answers is a receipt and no error."""
+    """Calls machines outside, each call once and within 10 s; a missing answer is a receipt and no error."""
 
     def deliver(self, delivery: int) -> Receipt | None:
         """Sends a delivery to its destination; None when nothing is left to send."""

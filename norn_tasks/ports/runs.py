@@ -96,12 +96,12 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long it may run when it begins now."""
+        """The seconds for which it may run if it begins now."""
         return self.timeout if self.until is None else min(self.timeout, self.until - time.monotonic())
 
 
 class Hooks(Protocol):
-    """The records that a run makes before it goes on; each commits, and raises LeaseLost when the fence has fallen."""
+    """The records that a run makes before it goes on; each commits, or raises LeaseLost if the fence is not valid."""
 
     def created(self, container: str) -> None:
         """Records the id of the container, which exists and is not started."""
@@ -114,7 +114,10 @@ class Hooks(Protocol):
 
     @property
     def taken_back(self) -> int | None:
-        """The last result of `never_begun`, after which the job has that many runs and no container; None before."""
+        """The last result of `never_begun`; None if that was never called.
+
+        The job has used that number of runs since then, and has no container.
+        """
 
 
 class Runtime(Protocol):
@@ -132,22 +135,21 @@ class Runtime(Protocol):
         """
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes what `prepare` brought of the app's images but these; returns how many. Raises EngineDown."""
+        """Removes the app's images that `prepare` brought, except these; returns how many. Raises EngineDown."""
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
-        Its end is what the engine says, never the end of a stream. Stopped by a cancel: the code gets SIGTERM and its
-        grace, the container is ended and removed, and Stopped is raised, with the end as its fact `ended`. Stopped by
-        draining or a lost lease: if
-        `logged`, a container whose code was started is left to the next owner, who may wait for its end already; else
-        the container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine
-        did not answer before anything was created.
+        The engine reports the end of the container; the end of a stream does not mean it. After a cancel the code
+        gets SIGTERM and its grace, the container is ended and removed, and Stopped is raised, with the end as its fact
+        `ended`. After draining or a lost lease, a `logged` container whose code was started is left to the next owner,
+        which may already be waiting for its end; any other container is removed at once. Raises ReleaseGone when the
+        image is not there, EngineDown when the engine did not answer before anything was created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
         """Waits for a container that an earlier owner started, takes its output, removes it.
 
-        One that was never started is removed, and its end says so (`never_started`), if the engine can vouch for that.
+        One that was never started is removed, and its end says so (`never_started`), if the engine can prove that.
         Returns None when it is gone: its outcome is unknown.
         """

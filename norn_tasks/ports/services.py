@@ -1,4 +1,4 @@
-"""Shared services: the servers that give apps databases, keys and topics, and the records of what they were given."""
+"""Shared services: the servers on which apps have databases, keys and topics, and the records of these."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class SharedServices(Protocol):
     def dump(self, database: str, file: str, watch: Watch) -> int:
         """Writes a dump of a database, under a name, and checks it; returns its bytes.
 
-        Raises ServiceDown, or StepFailed with what the program said.
+        Raises ServiceDown, or StepFailed with the message of the program.
         """
 
     def drop_dump(self, file: str) -> None:
-        """Removes a dump by its name; none is fine."""
+        """Removes a dump by its name, if it exists."""
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Removes the parts with their data, and with the `last` ones the app's role; missing parts are fine."""
 
 
 class ServiceRecords(Protocol):
-    """The records of what apps were given. Every change is fenced: it raises LeaseLost when the token has fallen."""
+    """The records of what apps were given. Every change is fenced: it raises LeaseLost if the token is not valid."""
 
     def reserve(self, app: str, grants: tuple[Grant, ...], fence: Fence) -> None:
         """Reserves the parts for an app before they are made; raises ServiceTaken for one of another app."""
@@ -70,7 +70,7 @@ class ServiceRecords(Protocol):
         """Removes the row of a snapshot whose file is gone."""
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
-        """Lists what the app has, also what its spec no longer names."""
+        """Lists the parts that the app has, including those that its spec no longer names."""
 
     def unshared(self, app: str, kind: ServiceKind) -> tuple[str, ...]:
         """Returns the app's parts of this kind that no other app has."""

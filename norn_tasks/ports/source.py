@@ -90,7 +90,7 @@ class Sources(Protocol):
 
 
 class Uploads(Protocol):
-    """The store's memory of uploads, as the adapter of `Sources` reads it."""
+    """The uploads in the store, as the adapter of `Sources` reads them."""
 
     def pieces(self, app: str, revision: str) -> Iterator[bytes]:
         """Yields the archive (tar.gz) piece by piece, in order; raises SourceError when it is not there."""

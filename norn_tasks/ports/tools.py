@@ -22,7 +22,7 @@ from norn_tasks.ports.volumes import Volumes
 
 @dataclass(frozen=True)
 class Limits:
-    """Figures that steps need and settings hold; `instance` names this control plane on an engine that it shares."""
+    """Figures from the settings that steps need; `instance` names this control plane on an engine that it shares."""
 
     test_timeout: float
     run_memory: int
@@ -33,7 +33,7 @@ class Limits:
     migrate_timeout: float = 1800.0
     """The seconds that a migration may take."""
     replica_memory: int | None = None
-    """The bytes of memory of a replica whose spec names none; none for no limit."""
+    """The bytes of memory of a replica whose spec sets no memory; None for no limit."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The way in from the internet: a tunnel's rules, the DNS records that point at it, and what Norn remembers of both."""
+"""The way in from the internet: a tunnel's rules, the DNS records that point at it, and Norn's records of both."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ class ExternalHosts(Protocol):
         """Waits until no other job changes the tunnel, and keeps the others waiting inside the block."""
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
-        """Makes the name the app's, and its other names leaving; raises HostTaken if it is another app's."""
+        """Gives the name to the app, and marks its other names as leaving; raises HostTaken if another app has it."""
 
     def release(self, app: str, fence: Fence) -> None:
-        """Makes all names of the app leaving."""
+        """Marks all names of the app as leaving."""
 
     def of_app(self, app: str) -> tuple[ExternalHost, ...]:
-        """Lists the names of an app, also those that are leaving."""
+        """Lists the names of an app, including those that are leaving."""
 
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists the names of all apps."""
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
-        """Writes what was made, or will be; a name that is leaving and of which nothing is left goes."""
+        """Writes which rule and record were made, or will be; deletes a leaving name that has neither."""
 
 
 class Tunnel(Protocol):
-    """The rules of the tunnel. Only those of names in the rows are changed; a change may be repeated.
+    """The rules of the tunnel. Only rules of names in the rows are changed; a change may be repeated.
 
-    Raises TunnelFailed with the reason of the tunnel's owner, or when a rule of somebody else is there.
+    Raises TunnelFailed with the reason that the tunnel's provider gives, or when somebody else's rule is there.
     """
 
     def route(self, app: str, host: str, service: str, watch: Watch) -> RouteOutcome:
-        """Leads the name to the service, and removes the rules of the app's other names; raises HostTaken."""
+        """Points the name at the service, and removes the rules of the app's other names; raises HostTaken."""
 
     def unroute(self, app: str, watch: Watch) -> RouteOutcome:
         """Removes the rules of all names of the app."""
@@ -58,7 +58,7 @@ class Tunnel(Protocol):
 class Dns(Protocol):
     """The DNS records that point names at the tunnel. Only records that Norn made are changed.
 
-    Raises TunnelFailed with the reason of the zone's owner, or when a record of somebody else is there.
+    Raises TunnelFailed with the reason that the zone's provider gives, or when somebody else's record is there.
     """
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:

@@ -22,17 +22,17 @@ class Volumes(Protocol):
     """Keeps the volumes of apps. Only `remove` deletes the data of an app."""
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes what is missing, keeps what is there with all that is in it, and returns where it is mounted.
+        """Makes missing volumes, keeps existing ones with their content, and returns their mounts.
 
-        Raises InvalidRequest for a hostPath that the operator does not allow, or that leads elsewhere by a link;
+        Raises InvalidRequest for a hostPath that the operator does not allow, or that leads elsewhere by a link, and
         EngineDown.
         """
 
     def of_app(self, app: str) -> tuple[str, ...]:
-        """Lists the app's volumes by the names that its spec gave them, also those that it names no more."""
+        """Lists the app's volumes by the names that its spec gave them, including those that it no longer names."""
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes all of the app's volumes with what is in them, and returns their names; none is fine.
+        """Removes all of the app's volumes with their content, if there are any, and returns their names.
 
-        Directories of the host are nobody's to remove. Raises Conflict while a container uses one.
+        Directories of the host are never removed. Raises Conflict while a container uses one.
         """

@@ -30,7 +30,7 @@ class Stop(Protocol):
 class Watch:
     """The companions of a long piece of work: its fence, the sink of its output, and the reason to stop.
 
-    `err`: where what came on stderr goes; None: the two are not kept apart.
+    `err` takes stderr; None if the two streams are not kept apart.
     """
 
     fence: Fence

@@ -1,6 +1,6 @@
 """`python -m norn_tasks.router`: reads the settings, serves until SIGTERM.
 
-With `--take-over` it takes the place of the router of this Norn that runs on the machine, if there is one.
+With `--take-over` it replaces the router of this Norn that runs on the machine, if there is one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
         return 2
     configure(read)
     limits = _limits(read, _allow_many_files())
-    gc.freeze()  # what was imported stays: a collection that looks at all of it would hold up every request
+    gc.freeze()  # imported objects stay: a collection that scans them all would delay every request
     database = open_database(read, "router", 4)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(Router(database, read, limits, replaces=replaces)))

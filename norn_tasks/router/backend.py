@@ -1,4 +1,4 @@
-"""A replica as the router holds it: how many requests are open on it, and its idle connections."""
+"""A replica as the router sees it: how many requests are open on it, and its idle connections."""
 
 from __future__ import annotations
 

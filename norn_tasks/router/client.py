@@ -16,7 +16,7 @@ from norn_tasks.router.tunnel import SwitchedStreams
 LINGER_SECONDS = 2.0
 """How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
 UNREAD_MAX = 64 * 1024
-"""Bytes behind the open request after which the kernel is left to hold the rest."""
+"""The most bytes behind the open request that are read; the kernel's buffer holds the rest."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -288,7 +288,7 @@ class ClientConnection(asyncio.Protocol):
         self._refuse(408, "its head took too long")
 
     def turn_away(self, sentence: str) -> None:
-        """Sends a 503 to a client that has no place."""
+        """Sends a 503 to a client for which there is no room."""
         self.write(answers.plain(503, sentence, retry=True, closing=True))
         self._hang_up()
 

@@ -10,7 +10,7 @@ from typing import Protocol
 REFUSALS_MAX = 100
 """Clients of one address that are sent a 503 at the same time; the connections of others are reset."""
 CLOSED_AT_ONCE = 64
-"""At the limit, one idle client of this number is closed, at least one: so that looking for them stays cheap."""
+"""At the limit, one in this number of idle clients is closed, at least one, so that searches for them stay rare."""
 LEAVING_IDLE_SECONDS = 10.0
 """How long a client may wait before its next request when another router has taken the place of this one."""
 
@@ -30,9 +30,9 @@ class Member(Protocol):
     """A client's connection, as its address sees it."""
 
     idle_since: float
-    """Since when it has had no request open, and no byte of one; 0 when it has."""
+    """The time since which it has had no request open and no byte of one; 0 while it has."""
     head_since: float
-    """Since when a part of a head is here; 0 when there is none."""
+    """The time since which a part of a head is here; 0 when there is none."""
 
     def close_idle(self) -> None:
         """Closes a connection that has no request open."""
@@ -41,7 +41,7 @@ class Member(Protocol):
         """Sends a 408 to a client whose head takes too long."""
 
     def turn_away(self, sentence: str) -> None:
-        """Sends a 503 to a client that has no place."""
+        """Sends a 503 to a client for which there is no room."""
 
     def leave(self) -> None:
         """Ends the connection with the request that is open, or now."""
@@ -63,7 +63,7 @@ class Clients:
         self._all_gone = asyncio.Event()
 
     def arrived(self, member: Member) -> None:
-        """Takes a new client; at the limit it takes the place of the one that has been idle longest, or is refused."""
+        """Takes a new client; at the limit, the longest idle ones make room for it, or it is refused."""
         if len(self._members) < self._limits.connections or self._close_longest_idle():
             self._members.add(member)
         elif len(self._refused) < REFUSALS_MAX:

@@ -21,7 +21,7 @@ from norn_tasks.router.table import Entry, OpenRequest, Table
 from norn_tasks.router.tunnel import SwitchedStreams
 
 HALF_CLOSED_SECONDS = 5.0
-"""How long a replica may be silent after its client's last byte: most such clients are gone, some half-close."""
+"""Seconds that a replica may be silent after its client's last byte: few clients still read then, most are gone."""
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 _NONE: frozenset[Backend] = frozenset()
 
@@ -45,7 +45,7 @@ class Requester(Protocol):
         """Stops reading the body, or continues."""
 
     def answered(self, *, closing: bool) -> None:
-        """Ends the exchange, which has its whole answer; `closing`: and the connection with it."""
+        """Ends the exchange, whose answer is complete; with `closing` also the connection."""
 
     def switched(self, tunnel: SwitchedStreams) -> bytes:
         """Makes the connection a tunnel; returns the bytes that the client has sent into it already."""
@@ -115,7 +115,7 @@ class Exchange:
             self._client.hold(False)
 
     def body_came(self) -> None:
-        """Sends on what has come of the body; until a replica has it, reading stops at what can be remembered."""
+        """Passes on what has come of the body; until a replica takes it, reading stops when the buffer is full."""
         if self._replica is not None:
             if data := self.request.unsent():
                 self._replica.write(data)
@@ -123,7 +123,7 @@ class Exchange:
             self._client.hold(True)
 
     def _let_go(self) -> ReplicaConnection | None:
-        """Ends the part of the replica in this exchange; returns its connection."""
+        """Detaches the replica from this exchange; returns its connection."""
         replica, self._replica = self._replica, None
         opened, self._open = self._open, None
         if opened is not None:
@@ -178,7 +178,7 @@ class Exchange:
     # Calls of the replica's connection
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Passes a 1xx on to a client that understands it; returns False for a 101 that nobody has proposed."""
+        """Passes a 1xx on to a client that understands it; returns False for a 101 that the client did not ask for."""
         request = self.request
         if status == 101 and not (request.head.upgrades and request.whole):
             return False

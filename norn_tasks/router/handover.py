@@ -1,8 +1,9 @@
-"""A router that takes the place of another one, without a refused or a lost request.
+"""The replacement of a router by another one, without a refused or a lost request.
 
 The new router gets the listening sockets themselves, so that connections that wait in them are not lost. It reads its
-table, says that it serves, and the old one accepts nothing more. The old one answers what its clients still ask, and
-ends when they are gone. Until then a replica that leaves is drained only when both have no request open on it.
+table and reports that it serves; then the old one accepts no more connections. The old one answers further requests of
+its clients, and ends when they are gone. Until then a replica that leaves is drained only when both have no request
+open on it.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from collections.abc import Callable, Iterable
 from norn_tasks.router_socket import reach, receive, send
 
 RELEASE_SECONDS = 10.0
-"""How long the old router may take to give the right to the addresses back."""
+"""Seconds that the old router may take to give up the right to the addresses."""
 TAKE_OVER, SERVING = "take over", "serving"
 
 
 class Successor:
-    """The router that has taken our place, as we see it while we still have clients."""
+    """The router that has replaced this one, which still has clients."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         connection.setblocking(False)
 
     def drained(self, container: str) -> None:
-        """Reports a leaving replica that has no request of ours open; a report that is lost is repeated by the next."""
+        """Reports a leaving replica that has no request of ours open; the next report repeats one that is lost."""
         with contextlib.suppress(OSError):
             send(self._connection, {"drained": container})
 
@@ -46,7 +47,7 @@ class InheritedSockets:
         return self._sockets.pop(address, [])
 
     def close(self) -> None:
-        """Closes those that nobody has taken."""
+        """Closes the sockets that were not taken."""
         for sockets in self._sockets.values():
             for each in sockets:
                 each.close()
@@ -54,14 +55,14 @@ class InheritedSockets:
 
 
 class Predecessor:
-    """The router whose place we take. `sockets` are the ones on which it listens."""
+    """The router that this one replaces. `sockets` are the ones on which it listens."""
 
     def __init__(self, connection: socket.socket, sockets: InheritedSockets) -> None:
         self._connection = connection
         self.sockets = sockets
 
     def replace(self) -> None:
-        """Says that we serve, and waits until it has given its right back or has ended."""
+        """Reports to it that we serve, and waits until it has given up its right or has ended."""
         with contextlib.suppress(OSError, ValueError):
             self._connection.settimeout(RELEASE_SECONDS)
             send(self._connection, {"do": SERVING})
@@ -81,7 +82,7 @@ class Predecessor:
 
 
 def take_over(name: str) -> Predecessor | None:
-    """Returns the router that has the name, with its sockets; None when there is none that gives them."""
+    """Returns the router that has the name, with its sockets; None when there is none, or it does not give them."""
     reached = reach(name)
     if reached is None:
         return None
@@ -113,20 +114,20 @@ class Drains:
         self._there: set[str] = set()
 
     def here(self, container: str) -> None:
-        """Takes a replica on which we have no request open; it may be reported again and again."""
+        """Notes a replica on which we have no request open; it may be called repeatedly."""
         if not self.waits or container in self._there:
             self._write(container)
         else:
             self._here.add(container)
 
     def there(self, container: str) -> None:
-        """Takes a replica on which the predecessor has no request open."""
+        """Notes a replica on which the predecessor has no request open."""
         self._there.add(container)
         if container in self._here:
             self._write(container)
 
     def predecessor_gone(self) -> None:
-        """Waits no longer."""
+        """Stops waiting for the predecessor."""
         self.waits = False
         for container in self._here:
             self._write(container)

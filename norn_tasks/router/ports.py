@@ -28,11 +28,11 @@ K = TypeVar("K")
 
 
 class PortSet(Generic[K]):
-    """Listening ports that come and go; the clients of a port that was shut stay until they are done."""
+    """A changing set of listening ports; the clients of a port that was shut stay until they are done."""
 
     def __init__(self, table: Table, report: Report, limits: ClientLimits) -> None:
         self.inherited = InheritedSockets()
-        """Listening sockets of the router whose place this one takes."""
+        """Listening sockets of the router that this one replaces."""
         self._table = table
         self._report = report
         self._limits = limits
@@ -112,7 +112,7 @@ class AppPort:
         self._servers: list[asyncio.Server] = []
 
     async def open(self, host: str, inherited: InheritedSockets) -> None:
-        """Listens, at the sockets that another router has opened if there are any; raises OSError."""
+        """Listens, on the sockets that another router has opened if there are any; raises OSError."""
         loop = asyncio.get_running_loop()
         self._name = f"{host}:{self.number}"
         new = partial(self._client, self._name.encode())

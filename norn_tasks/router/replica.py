@@ -64,7 +64,7 @@ class ReplicaConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Ends what we send; to a replica that is gone already, nothing."""
+        """Ends the sending side, unless the replica is gone already."""
         if not self._transport.is_closing() and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()
@@ -104,7 +104,7 @@ class ReplicaConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Reads the answer; bytes that nobody has asked for end the connection."""
+        """Reads the answer; bytes without a request end the connection."""
         user = self._user
         if user is None:
             self.usable = False
@@ -131,7 +131,7 @@ class ReplicaConnection(asyncio.Protocol):
             user.flush()
 
     def eof_received(self) -> bool:
-        """Ends an answer that has no other end; returns True when the connection stays open for writing."""
+        """Ends an answer that lasts as long as the connection; returns True if that stays open for writing."""
         self.usable = False
         user = self._user
         if user is not None and self._tunnelling:

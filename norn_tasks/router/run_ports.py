@@ -1,8 +1,8 @@
 """The ports for cron runs, calls and other runs, at the address of their network's bridge on this machine.
 
-Runs are on a network on which no container reaches another one, so that the walls between them hold. Only the machine
-is in their reach. The router therefore listens there at the ports of the webservers' containers, and the name in `Host`
-says which app is meant: `http://blog:8080` leads from a cron run to the same program as from another replica.
+Runs are on a network on which no container reaches another one, so that they stay isolated from each other. They can
+reach only the machine. The router therefore listens there at the ports of the webservers' containers, and the name in
+`Host` says which app is meant: `http://blog:8080` leads from a cron run to the same program as from another replica.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class RunConnection(ClientConnection):
             super().connection_lost(error)
 
     def eof_received(self) -> bool:
-        """Notes that the client sends no more, unless it is none of a run."""
+        """Notes that the client sends no more, unless the connection is closing."""
         return self._closing or super().eof_received()
 
     def _begin(self, request: ClientRequest) -> None:

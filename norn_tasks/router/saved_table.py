@@ -20,7 +20,7 @@ from norn_tasks.store.replicas.routes import Route, Routes, Target
 
 FILE_NAME = "routes.json"
 REFRESH_SECONDS = 60.0
-"""How old the file may be while the table stays the same; its age is what the log says of a saved table."""
+"""How old the file may be while the table stays the same; the log gives this age when a saved table is used."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class SavedRoutes:
 
     @property
     def age(self) -> timedelta:
-        """The time since then."""
+        """The time since the database confirmed it."""
         return datetime.now(UTC) - self.saved_at
 
 
@@ -92,7 +92,7 @@ def _route(read: dict[str, Any]) -> Route:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file that is whole or not there, also after a crash."""
+    """Writes a file atomically: even after a crash, it is complete or does not exist."""
     unfinished = path.with_suffix(".tmp")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

@@ -25,14 +25,14 @@ from norn_tasks.store.replicas.routes import Routes, mark_all_listening, mark_dr
 
 TICK_SECONDS = 1.0
 SAVED_TABLE_TICKS = 2
-"""A router that has not reached the database after this number of ticks serves by the saved table."""
+"""The ticks after which a router that has not reached the database uses the saved table."""
 RETRY_TICKS = 2
-"""Ports that could not be opened are tried again after this number of ticks."""
+"""The ticks after which ports that could not be opened are tried again."""
 CONFIRM_TICKS = 10
-"""All addresses are confirmed after this number of ticks: an old confirmation shows that the router is gone."""
+"""The ticks after which all addresses are confirmed again: an old confirmation shows that the router is gone."""
 STOP_SECONDS = 5.0
 LEAVING_SECONDS = 3600.0
-"""How long answers and upgrades that are open may go on after another router has taken the place of this one."""
+"""Seconds that open answers and upgrades may go on after another router has replaced this one."""
 LEAVING_TICK_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 class Router:
     """One router process; `run` serves until `stop` is set. `limits` hold for the clients of each app.
 
-    `replaces`: it takes the place of the router that runs, instead of waiting for its end.
+    `replaces`: it replaces the router that runs, instead of waiting for its end.
     """
 
     def __init__(self, database: Database, settings: Settings, limits: ClientLimits, *, replaces: bool = False) -> None:
@@ -113,7 +113,7 @@ class Router:
         return self._ports.files() + self._run_ports.files()
 
     def hand_over(self, successor: Successor) -> None:
-        """Leaves new connections to a router that serves now."""
+        """Accepts no new connections from now on, because the successor serves."""
         self._successor = successor
         self._soon(self._succeeded.set)
 

@@ -1,7 +1,7 @@
 """One router per machine and Norn: a second one waits, instead of finding every port taken by the first.
 
-The router that has the right greets every process that asks, and hands its sockets over to a router that is to take its
-place. Where the system has no abstract names of sockets, every router has the right.
+The router that holds the socket's name greets every process that connects, and hands its sockets over to a router that
+is to replace it. On a system without abstract socket names, every router may serve.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.router.handover import SERVING, TAKE_OVER, Successor
 from norn_tasks.router_socket import FILES_MAX, PEER_SECONDS, RouterProcess, peer_of, reach, receive, send
 
 READY_SECONDS = 600.0
-"""How long a successor may take from its first word until it serves."""
+"""Seconds that a successor may take from its first message until it serves."""
 
 
 class Addresses(Protocol):
@@ -44,7 +44,7 @@ class SoleRouter:
         self._handing_over = threading.Lock()
 
     def acquire(self) -> RouterProcess | None:
-        """Returns None when this process has the right now, else the process that has it; takes a moment."""
+        """Returns None if this process has the right now, else the process that has it; this may take a moment."""
         if not sys.platform.startswith("linux"):
             return None
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -75,12 +75,12 @@ class SoleRouter:
         while True:
             try:
                 connection, _ = server.accept()
-            except OSError:  # the right was given back
+            except OSError:  # the right was given up
                 return
             threading.Thread(target=self._meet, args=(connection,), name="router-peer", daemon=True).start()
 
     def _meet(self, connection: socket.socket) -> None:
-        """Serves one process. If it goes, or sends nonsense, only its own connection ends."""
+        """Serves one process. If that leaves, or sends an invalid message, only its own connection ends."""
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as closing:
             closing.callback(connection.close)
             connection.settimeout(PEER_SECONDS)
@@ -89,7 +89,7 @@ class SoleRouter:
                 self._addresses.hand_over(Successor(connection))
 
     def _offer(self, connection: socket.socket) -> bool:
-        """Greets a process; returns True when it is a router that serves by our sockets now."""
+        """Greets a process; returns True if it is a router that now serves on our sockets."""
         send(connection, {"apps": len(self._addresses.listening())})
         if receive(connection).content.get("do") != TAKE_OVER:
             return False
@@ -110,7 +110,7 @@ class SoleRouter:
         return True
 
     def release(self) -> None:
-        """Gives the right back."""
+        """Gives up the right."""
         server, self._server = self._server, None
         if server is not None:
             with contextlib.suppress(OSError):

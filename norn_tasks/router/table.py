@@ -1,7 +1,7 @@
 """The routing table: which replicas take an app's requests, how many are open on each, and which are drained.
 
 It is built again from the rows at every read. A replica that stays keeps its connections and its count; one that left
-gets nothing new, and is reported as drained the moment its last open request ends.
+gets no new requests, and is reported as drained the moment its last open request ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from norn_tasks.router.backend import Backend
 from norn_tasks.store.replicas.routes import Route, Routes
 
 _LATER, _LAST = 1_000_000, 2_000_000
-"""Added to the open requests of a replica that lately accepted nothing, and of one that has just failed the request."""
+"""Added to the open requests of a replica that lately refused a connection, and of one that failed this request."""
 
 
 class Entry:
@@ -27,7 +27,8 @@ class Entry:
     def choose(self, refused: Set[Backend], shunned: Backend | None) -> Backend | None:
         """Returns the live replica with the fewest open requests, in turn when several have; None when none is left.
 
-        `refused` are never taken; `shunned`, and those that lately did not accept, only when there is no other.
+        `refused` are never taken; `shunned`, and replicas that lately did not accept a connection, only when there is
+        no other.
         """
         self.turn += 1
         backends, best, fewest = self.backends, None, 0
@@ -58,7 +59,7 @@ class OpenRequest:
         backend.open += 1
 
     def end(self) -> None:
-        """Counts it no longer; a second call changes nothing."""
+        """Stops counting it; a second call changes nothing."""
         if not self._ended:
             self._ended = True
             self._table.ended(self.backend)
@@ -113,7 +114,7 @@ class Table:
         return OpenRequest(backend, self)
 
     def ended(self, backend: Backend) -> None:
-        """Counts one open request less; called by `OpenRequest`."""
+        """Counts one fewer open request; called by `OpenRequest`."""
         backend.open -= 1
         if not backend.open and backend in self._left:
             self._left.discard(backend)

@@ -14,7 +14,7 @@ from norn_tasks.store.queue.readiness import ReadyWork
 PATIENCE = {JobClass.INVOKE: 2.0, JobClass.CRON: 5.0}
 PATIENCE_ELSE = 15.0
 LONGEST_PAUSE = 60.0
-"""Seconds: how long ready work of a class may wait before wake-ups are sent again, and the longest pause after that."""
+"""The seconds that ready work of a class may wait before wake-ups are sent again, and the longest pause after that."""
 
 
 @dataclass

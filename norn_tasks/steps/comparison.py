@@ -1,4 +1,4 @@
-"""The comparison at a forge: what of the registered spec the live release does not have yet."""
+"""The comparison at a forge: the parts of the registered spec that the live release does not have yet."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class CompareSpec(Step):
-    """Says what a forge changes of the live release; the steps after it do that."""
+    """Notes what a forge changes in the live release; the later steps make the changes."""
 
     name = "compare-spec"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the fields that change, and the number of the release that has them."""
+        """Notes the fields that change, and the number of the live release."""
         job = context.job
         if job.live is None:
             return Learned(skipped=True, note="nothing is live yet")

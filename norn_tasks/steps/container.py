@@ -30,10 +30,10 @@ from norn_tasks.steps.redacted_terminal import RedactedTerminal
 from norn_tasks.steps.step import Step, StepContext
 
 ADOPTABLE_STDIN = 64 * 1024
-"""A body up to this size is in the engine's hands before the code begins, so a later owner may wait for the answer."""
+"""The engine has a body up to this size as a whole before the code begins, so a later owner may wait for the answer."""
 SHORTEST = 0.1
 SYNC_GRACE = 1.0
-"""Seconds from SIGTERM to SIGKILL for a synchronous call whose time is up: somebody waits for the answer."""
+"""Seconds from SIGTERM to SIGKILL for a synchronous call whose time is up: its client waits for the answer."""
 
 
 class RunContainer(Step):
@@ -42,7 +42,7 @@ class RunContainer(Step):
     name = "run-container"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Ends the execution; the job fails with it when it ends badly."""
+        """Records the end of the execution; if that is bad, the job fails too."""
         return _learned(self._finished(context))
 
     def _finished(self, context: StepContext, client: RunClient | None = None) -> ExecutionVerdict:
@@ -58,13 +58,13 @@ class RunContainer(Step):
 
 
 class RunCommand(RunContainer):
-    """Runs a one-off command, for somebody who may be reading what it prints, or who is connected to it."""
+    """Runs a one-off command for a client that may read its output, or is connected to it."""
 
     name = "run-command"
     watched = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Ends the execution; of a connected client also sends the exit code, and ends when it has left."""
+        """Records the end of the run, and sends the exit code to a connected client; if that leaves, the run ends."""
         request = context.job.request_as(RunJobRequest)
         if request.client is None:
             return super().run(context)
@@ -103,7 +103,7 @@ def _learned(finished: ExecutionVerdict) -> Learned:
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
-    """Says what its end means, by the limits of the spec; without another hint the verdict points to the output."""
+    """Returns the verdict on its end, by the limits of the spec; without another hint it points to the output."""
     limit, fields = spec.timeout, OF_A_RUN
     execution = job.required_execution().id
     hint = f"norn cron logs {job.app} {execution} has its output"
@@ -121,9 +121,9 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> Execut
 
 
 def _as_it_stands(context: StepContext) -> StepContext:
-    """Returns the context with the job as the ledger has it: a run that was taken back is there again.
+    """Returns the context with the job as the ledger has it: a run that never began is not counted.
 
-    An engine that goes away after that has the step run once more, with the job as it was claimed.
+    If the engine goes away after that, the step runs again with the job as it was claimed.
     """
     runs = context.hooks.taken_back
     if runs is None:
@@ -133,7 +133,7 @@ def _as_it_stands(context: StepContext) -> StepContext:
 
 
 def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
-    """Returns how a container of an earlier owner ended; None when the code may (still, or again) be let go.
+    """Returns how a container of an earlier owner ended; None when the code may be started.
 
     A container that an earlier owner recorded is adopted or removed before anything new is started.
     """
@@ -185,7 +185,7 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
         max_output=spec.function.max_output if is_call else None,
         grace=SYNC_GRACE if execution.sync else float(spec.stop_grace),
         until=time.monotonic() + timeout if execution.sync else None,
-        # The log of a run that nobody can take over would be for nobody.
+        # A run that no later owner can take over needs no log on the engine.
         logged=not execution.sync and client is None,
     )
 

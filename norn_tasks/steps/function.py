@@ -8,7 +8,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class RegisterFunction(Step):
-    """Opens the app for calls; `goes_live`: calls run the release from now on, as a deploy makes it."""
+    """Opens the app for calls; `goes_live` (deploy): calls run this release from now on."""
 
     name = "register-function"
 

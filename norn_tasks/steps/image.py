@@ -135,7 +135,7 @@ class PublishImage(Step):
     name = "publish-image"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `published`, by which every engine has the image from now on; one engine needs no registry."""
+        """Learns `published`, the reference by which every engine can pull the image; one engine needs no registry."""
         built, app = context.job.facts.require(BuiltImage), context.job.app
         name = f"norn-{context.tools.limits.instance}/{app}:{built.key[:12]}"
         reference = context.tools.images.publish(built.image_id, name, context.watch)
@@ -149,7 +149,7 @@ class PublishImage(Step):
 
 
 class ImportImage(Step):
-    """Brings the image to the engine of runs, if that has images of its own: the first run does not wait for it."""
+    """Brings the image to the engine of runs, if that has its own images, so that the first run need not wait."""
 
     name = "import-image"
 
@@ -166,8 +166,9 @@ class ImportImage(Step):
 class PruneImages(Step):
     """Removes the app's images that no kept release needs, and what the builder left of their stages.
 
-    Only images that carry the labels of the app and of this control plane. Stages carry none and go by their ids, which
-    an app's build can make up: so nothing goes as a stage that has a label or a tag.
+    Only images that carry the labels of the app and of this control plane are removed. Images of stages carry no labels
+    and are removed by their ids. An app's build can print false ids, so an image that has a label or a tag is never
+    removed as a stage.
     """
 
     name = "prune-images"
@@ -210,7 +211,7 @@ class RemoveImages(Step):
 
 
 def _pruned_elsewhere(context: StepContext, keep: Collection[str]) -> list[str]:
-    """Removes the app's images from engines that have copies, but these; returns the runtimes that did not answer."""
+    """Removes the app's images except `keep` from engines with copies; returns the runtimes that did not answer."""
     silent = []
     for name, runtime in context.tools.runtimes.items():
         try:

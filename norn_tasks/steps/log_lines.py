@@ -14,23 +14,23 @@ from norn_tasks.ports import LiveStream, LiveText
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST = 16 * 1024 * 1024
-"""The most bytes of text that are sent of the past: the broker holds them until they are read."""
+"""The most bytes of past lines that are sent: the broker holds them until they are read."""
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
 class ReadLogs(Step):
-    """Reads the kept lines of an app into the job's live stream, then new ones as long as somebody reads there."""
+    """Reads the kept lines of an app into the job's live stream, then new ones as long as a client reads there."""
 
     name = "read-logs"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Ends when nothing more is asked for, or when nobody reads; readers learn from the job why it failed."""
+        """Ends when everything is sent, or when no client reads; readers learn from the job why it failed."""
         context.require_hideable()
         job, logs = context.job, context.tools.logs
         request = job.request_as(ReadLogsJobRequest)
         emit = context.tools.live.of_job(job.id, context.watch)
-        tail = 0 if emit.begun else request.tail  # its reader has the past lines already
+        tail = 0 if emit.begun else request.tail  # the reader has the past lines already
         question, kept = _question(context, request, tail), logs.collects(context.cluster.name)
         trouble = logs.trouble() if kept else ""
         if not kept or (trouble and not question.narrow):
@@ -40,7 +40,7 @@ class ReadLogs(Step):
             try:
                 logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
             except Stopped:
-                context.watch.stop.check()  # else its reader has left, which is no failure of the job
+                context.watch.stop.check()  # else only the reader has left, which is no failure
         emit.end()
         return None
 
@@ -48,7 +48,7 @@ class ReadLogs(Step):
 def _read_in_cluster(
     context: StepContext, request: ReadLogsJobRequest, emit: LiveStream, tail: int, trouble: str
 ) -> None:
-    """Reads what the cluster itself still has; of one that does not answer, what was kept before."""
+    """Reads the lines that the cluster still has; if it does not answer, those that were kept before."""
     app, sent = context.job.app, _SentLines(emit, trouble)
     try:
         context.cluster.logs(app, tail, request.follow, sent.line, emit.stop, context.hidden)
@@ -65,13 +65,13 @@ class DeleteLogs(Step):
     name = "delete-logs"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how much it was."""
+        """Notes how much was deleted."""
         size = context.tools.logs.forget(context.job.app)
         return Learned(note=f"removed: {size / 2**20:.1f} MiB of log lines" if size else "")
 
 
 def _question(context: StepContext, request: ReadLogsJobRequest, tail: int) -> LogQuestion:
-    """Returns the question of the request; raises NotFound if no lines of such replicas are kept."""
+    """Returns the query for the request; raises NotFound if no lines of such replicas are kept."""
     asked = LogQuestion(tail, request.since, request.until, request.grep or "", request.release, request.replica)
     app, narrow = context.job.app, asked.narrow or request.previous
     if narrow and not context.tools.logs.collects(context.cluster.name):
@@ -92,7 +92,7 @@ def _question(context: StepContext, request: ReadLogsJobRequest, tail: int) -> L
 
 
 def _of_this_app(question: LogQuestion, request: ReadLogsJobRequest) -> LogQuestion:
-    """Returns the question without the lines of an earlier app of the same name."""
+    """Returns the query limited to this app: without the lines of an earlier app of the same name."""
     if request.oldest is None:
         return question
     return replace(question, since=max(request.oldest, question.since or request.oldest))
@@ -106,7 +106,7 @@ def _require_known(app: str, replica: int, origins: frozenset[LogOrigin]) -> Non
 
 
 class _SentLines:
-    """Sends lines to the reader, each with the name of its container; first of all, why new ones are not kept."""
+    """Sends lines to the reader, each with the name of its container; first the reason if new ones are not kept."""
 
     def __init__(self, emit: LiveStream, trouble: str) -> None:
         self._emit = emit
@@ -116,12 +116,12 @@ class _SentLines:
         """A line was sent."""
 
     def line(self, source: str, text: str) -> None:
-        """Sends a line of which nothing else is known."""
+        """Sends a line without a time or a stream."""
         self._begin()
         self._emit.line(source, text)
 
     def take(self, lines: Sequence[KeptLine]) -> None:
-        """Sends lines; of very many bytes only the last ones."""
+        """Sends lines, but only the last ones if they have too many bytes."""
         if lines or self._trouble:
             self._begin()
         size, first = 0, len(lines)

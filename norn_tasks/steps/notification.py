@@ -1,4 +1,4 @@
-"""Messages to receivers outside: one try of one delivery, and the dead man's call."""
+"""Messages to receivers outside: one try of one delivery, and the call of the dead man's switch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SendNotification(Step):
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes what came of it; the job fails when nobody took it."""
+        """Writes the result; the job fails if no receiver took the message."""
         delivery = context.job.request_as(NotifyJobRequest).delivery
         receipt = context.tools.messenger.deliver(delivery)
         if receipt is None:
@@ -31,7 +31,7 @@ class SendNotification(Step):
 
 
 class CallDeadMan(Step):
-    """Calls the address that expects to be called."""
+    """Calls the address of the dead man's switch."""
 
     name = "call-deadman"
     patient = False

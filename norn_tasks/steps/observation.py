@@ -1,4 +1,4 @@
-"""Looking: what the cluster and the engine have, which containers lost their owner; and programs in replicas."""
+"""Observations of clusters and of engines, which also find containers without an owner; and programs in replicas."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtCluster(Step):
-    """Looks at the replicas of every app of a cluster; status lists read only the rows that it leaves."""
+    """Looks at the replicas of every app of a cluster; lists of statuses read only the rows that it writes."""
 
     name = "look-at-cluster"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes one status per app, which has an app repaired that has too few replicas."""
+        """Writes one status per app, which starts a repair if the app has too few replicas."""
         cluster, engine = context.cluster, context.image_engine.identity()
         return Learned(writes=(WorkloadSeen(cluster.name, cluster.status(), complete=True, engine=engine),))
 
 
 class LookAtEngines(Step):
-    """Lists every container of this control plane; writing that down learns which of them have no owner."""
+    """Lists every container of this control plane; recording the list finds those that have no owner."""
 
     name = "look-at-engine"
 
@@ -52,7 +52,7 @@ def _looks(context: StepContext) -> tuple[tuple[EngineLook, ...], list[str]]:
 
 
 class LookAtImages(Step):
-    """Looks which images of ours are there: a schedule without its image raises an alert before its next run fails."""
+    """Looks which of our images exist: a schedule without its image raises an alert before its next run fails."""
 
     name = "look-at-images"
 
@@ -63,7 +63,7 @@ class LookAtImages(Step):
 
 
 class LookAtNetwork(Step):
-    """Looks what the containers of runs reach: other apps through the router, and a cloud's metadata."""
+    """Tests what the containers of runs can reach: other apps through the router, and a cloud's metadata."""
 
     name = "look-at-network"
 
@@ -76,7 +76,7 @@ class LookAtNetwork(Step):
                 found = (reach.address, reach.host, reach.metadata, reach.io_uring)
                 seen.append(RunsReachSeen(engine.identity(), *found))
             except EngineDown:
-                continue  # the look at the engine has said so
+                continue  # LookAtEngines has named it already
         return Learned(writes=tuple(seen))
 
 
@@ -108,13 +108,13 @@ def _removed(context: StepContext, engine: Engine, found: OrphanedContainers) ->
 
 
 class RunInReplica(Step):
-    """Runs a program in a live replica for somebody who is there, and never twice: what it did is not known."""
+    """Runs a program in a live replica for a connected client, and never twice, as its effects are not known."""
 
     name = "run-in-replica"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `exit_code`; ends with the one who asked for it."""
+        """Learns `exit_code`; ends when the client has left."""
         if context.job.claims > 1:
             return Learned(failed=_LOST)
         context.require_hideable()

@@ -1,4 +1,4 @@
-"""A terminal in which secrets are hidden: what a program in a replica writes passes it on the way to its reader."""
+"""A terminal in which secrets are hidden: the output of a program in a replica passes through it to the reader."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from norn_tasks.domain.redaction import Redaction
 from norn_tasks.ports import Stop, Terminal, Typed
 
 ECHO_SECONDS = 0.1
-"""How long what may be the beginning of a secret waits in a window, where somebody waits for the letter he typed."""
+"""How long a possible beginning of a secret is held back in a window, where a user waits for the typed letter."""
 
 
 class RedactedTerminal:
-    """Keeps `ports.Terminal` in front of another one; `window`: somebody types there, letter by letter."""
+    """Implements `ports.Terminal` in front of another one; `window`: a user types there, letter by letter."""
 
     def __init__(self, terminal: Terminal, hidden: Redaction, *, window: bool) -> None:
         self._terminal, self._window = terminal, window
@@ -23,7 +23,7 @@ class RedactedTerminal:
 
     @property
     def stop(self) -> Stop:
-        """The stop that is set when nobody reads."""
+        """The stop that is set when no client reads."""
         return self._terminal.stop
 
     def typed(self, seconds: float) -> Typed | None:
@@ -31,14 +31,14 @@ class RedactedTerminal:
         return self._terminal.typed(seconds)
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Hands on what is decided of it."""
+        """Passes on the part that cannot be the beginning of a secret."""
         with self._lock:
             self._hand_on(stream, self._redactors[stream].feed(data))
             if self._window:
                 self._echo_soon()
 
     def ended(self, exit_code: int) -> None:
-        """Hands on the rest, and the end."""
+        """Passes on the rest, and the end."""
         with self._lock:
             self._cancel_echo()
             self._rest()
@@ -67,4 +67,4 @@ class RedactedTerminal:
             try:
                 self._rest()
             except Stopped:
-                return  # nobody reads: the program is being ended
+                return  # no client reads: the program is being ended

@@ -12,7 +12,7 @@ ALLOWED_AT_ONCE = 16
 
 
 class RegisterSchedule(Step):
-    """Writes the schedule that the spec says; `goes_live`: the release counts from now on, as a deploy makes it."""
+    """Writes the schedule of the spec; `goes_live` (deploy): runs use this release from now on."""
 
     name = "register-schedule"
 

@@ -1,4 +1,4 @@
-"""Secrets of an app on their way into a release: all that its spec names must be set before anything is touched."""
+"""The secrets of a release: all those that its spec names must be set before anything is changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class SyncSecrets(Step):
-    """Notes which versions of the app's secrets go live; `strict` False (forge): only says what is not set yet."""
+    """Notes which versions of the app's secrets go live; `strict` False (forge): only notes which are not set yet."""
 
     name = "sync-secrets"
 

@@ -26,7 +26,7 @@ class CloneSource(Step):
     stage = DeploymentState.BUILDING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Leaves the source in `<workspace>/source`, unless nothing is left to build of it."""
+        """Leaves the source in `<workspace>/source`, unless nothing needs to be built from it."""
         if not self._is_needed(context):
             return None
         checkout = self._checkout(context)
@@ -41,7 +41,7 @@ class CloneSource(Step):
 
     @staticmethod
     def _is_needed(context: StepContext) -> bool:
-        """Returns false when the image is built, and so is the stage of its test, or it can be on this machine."""
+        """Returns false when the image is built, and its test needs no stage, is over, or finds the source here."""
         facts, source = context.job.facts, context.workspace / "source"
         if facts.get(BuiltImage) is None:
             return True
@@ -85,7 +85,7 @@ class CloneSource(Step):
 
 
 class DiscardSource(Step):
-    """Throws the job's private directory away, whatever became of the job."""
+    """Removes the job's private directory, however the job ended."""
 
     name = "discard-source"
     best_effort = True

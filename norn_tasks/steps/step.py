@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepContext:
-    """The context of a step; `hidden` are the app's secrets, for whatever captures output."""
+    """The context of a step; `hidden` has the app's secrets, which are redacted in captured output."""
 
     job: Job
     tools: Tools
@@ -122,9 +122,9 @@ class StepContext:
         return {each.name: self.tools.vault.open(each) for each in self._named(spec)}
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
-        """Returns what is set of the secrets and of the credentials of services.
+        """Returns those of the spec's secrets and of its services' credentials that are set.
 
-        An app that was live before services came has no credentials until its next forge or deploy.
+        An app that went live before Norn had shared services has no credentials until its next forge or deploy.
         """
         known = current(self.job.sealed)
         return tuple(known[name] for name in (*spec.secrets, *spec.services.credentials()) if name in known)
@@ -137,9 +137,9 @@ class StepContext:
             self.tools.engines[runtime.engine].remove(container.id)
 
     def with_image(self, action: Callable[[], T]) -> T:
-        """Runs an action that needs the release's image; when the engine lacks that, fetches it and runs it again.
+        """Runs an action that needs the release's image; if the engine lacks that, pulls it and tries again.
 
-        Nothing is created before the image is there.
+        An action without the image fails before it creates anything.
         """
         try:
             return action()
@@ -182,12 +182,12 @@ class Step(ABC):
         return None
 
     def resumes(self, spec: Infraspec | None) -> Resume:
-        """Returns the way in which a resumed job treats the step; a spec may decide that."""
+        """Returns what a resumed job does with the step; it may depend on the spec."""
         return self.resume
 
     @abstractmethod
     def run(self, context: StepContext) -> Learned | None:
-        """Does it; raises an error of `domain.errors` when it cannot."""
+        """Does the work of the step; raises an error of `domain.errors` if it cannot."""
 
 
 class NotThereYet(Step):
@@ -198,5 +198,5 @@ class NotThereYet(Step):
         """Says what there is not."""
 
     def run(self, context: StepContext) -> Learned | None:
-        """Does nothing, and is never asked to."""
+        """Does nothing, and is never called."""
         return None

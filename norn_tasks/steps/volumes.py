@@ -1,4 +1,4 @@
-"""The app's volumes: made before anything mounts them, kept by teardown, removed only when it purges."""
+"""The app's volumes: made before anything mounts them, kept by a teardown unless it purges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CreateVolumes(Step):
         return None if spec.volumes else "no volumes"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the new ones with what they are; those that an earlier forge or deploy made are not named again."""
+        """Notes and describes the new volumes; those that an earlier forge or deploy made are not named again."""
         app, volumes = context.job.app, context.volumes
         known = volumes.of_app(app)
         volumes.ready(app, context.spec.volumes)
@@ -34,12 +34,12 @@ def _described(volume: Volume, limit: str) -> str:
 
 
 class DeleteVolumes(Step):
-    """Says which volumes are kept, or with `--purge` removes them."""
+    """Notes which volumes are kept, or with `--purge` removes them."""
 
     name = "delete-volumes"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what is kept, and what is gone for good."""
+        """Notes which volumes are kept, and which are gone for good."""
         app, volumes = context.job.app, context.volumes
         if context.purges:
             gone = volumes.remove(app)

@@ -81,7 +81,7 @@ def _tag(context: StepContext, version: Version) -> str:
 
 
 def generation_of(job: Job) -> int:
-    """Returns the generation that the job wants: its own, or (scale, return) those of the rollout it continues."""
+    """Returns the generation that the job wants: its own, or (scale, return) that of the rollout that it continues."""
     continued = job.request.generation if isinstance(job.request, ReplicasJobRequest) else None
     return continued or job.id
 
@@ -105,7 +105,7 @@ def _new_workload(context: StepContext) -> Workload:
 
 
 def _present_workload(context: StepContext) -> Workload:
-    """Returns the workload of the live release, which a forge leaves running; without one, no replica of no image."""
+    """Returns the workload of the live release, which a forge leaves running; without one, zero replicas, no image."""
     job, live = context.job, context.job.live
     if live is None:
         return workload_of(context, Version(0, job.id, context.spec, NO_IMAGE.format(app=job.app), 0))
@@ -171,12 +171,12 @@ class AwaitRollout(Step):
 
 
 def _order(workload: Workload) -> str:
-    """Returns the end of a note that says what else a rollout does than usual."""
+    """Returns the end of a note, which says that old replicas were stopped first if they were."""
     return "; old replicas were stopped first (rollout: recreate)" if workload.recreate else ""
 
 
 class CompareWorkload(Step):
-    """Compares what runs of the app with its live release: what others have changed in the cluster."""
+    """Compares the running replicas of the app with its live release, to find what others have changed."""
 
     name = "compare-workload"
 
@@ -192,7 +192,7 @@ class CompareWorkload(Step):
 
 
 class DeleteService(Step):
-    """Takes the webserver's names away."""
+    """Removes the webserver's names."""
 
     name = "delete-service"
 
@@ -208,6 +208,6 @@ class DeleteDeployment(Step):
     name = "delete-deployment"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Leaves nothing of the app that runs."""
+        """Stops and removes everything of the app that runs."""
         context.cluster.dismantle(context.job.app, context.watch)
         return Learned(writes=(TornDown(),))

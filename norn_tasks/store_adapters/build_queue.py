@@ -1,4 +1,4 @@
-"""The turns of builds as rows: one at a time per engine; a job that must wait gives its worker's slot back."""
+"""The turns of builds as rows: one at a time per engine; a job that must wait frees its worker's slot."""
 
 from __future__ import annotations
 

@@ -15,6 +15,6 @@ class RequestedDeploys:
         self._intake = intake
 
     def deploy(self, app: str, revision: str, job: int) -> int:
-        """Accepts the deploy; the key makes a second request of the job the same one."""
+        """Accepts the deploy; because of its key, a second request of the job returns the same deploy."""
         key = IdempotencyKey(_ACTOR, "POST", f"/api/apps/{app}/deploy", f"push-{job}", revision)
         return request_deploy(self._intake, app, ref=revision, actor=_ACTOR, key=key).job

@@ -54,7 +54,7 @@ class ExternalHostTable:
         self._fenced(fence, lambda tx: external_hosts.claim(tx, app, host))
 
     def release(self, app: str, fence: Fence) -> None:
-        """Makes all names of the app leaving."""
+        """Marks all names of the app as leaving."""
         self._fenced(fence, lambda tx: external_hosts.release(tx, app))
 
     def of_app(self, app: str) -> tuple[ExternalHost, ...]:
@@ -66,7 +66,7 @@ class ExternalHostTable:
         return self._retried(external_hosts.everyone)
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
-        """Writes what was made, or will be."""
+        """Writes a name with the rule and the record that were made for the name, or will be."""
         self._fenced(fence, lambda tx: external_hosts.save(tx, host))
 
     def _fenced(self, fence: Fence, work: Callable[[Tx], T]) -> T:

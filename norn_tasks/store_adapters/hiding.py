@@ -9,7 +9,7 @@ from norn_tasks.store.database.session import Database
 
 
 class HiddenSecrets:
-    """Implements `ports.Hiding` with the app's sealed secrets, those included that a container may still hold."""
+    """Implements `ports.Hiding` with the app's sealed secrets, including old ones that a container may still hold."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database, self._vault = database, vault

@@ -14,7 +14,7 @@ KEPT_SECONDS = 1.0
 
 
 class InternalNames:
-    """Returns the names; while the database is away, those that it read last."""
+    """Returns the names; while the database is away, the last ones that were read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -23,7 +23,7 @@ class InternalNames:
         self._read_at: float | None = None
 
     def __call__(self) -> tuple[str, ...]:
-        """Returns the names that were right a second ago or later."""
+        """Returns the names as they were at most a second ago."""
         with self._lock:
             if self._read_at is None or time.monotonic() - self._read_at > KEPT_SECONDS:
                 self._read()

@@ -1,4 +1,4 @@
-"""The leases of jobs, as what is written outside of the database is checked against them."""
+"""The leases of jobs, which are checked before something is written outside of the database."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from norn_tasks.store_adapters.reader import ReaderStop
 from norn_tasks.store_adapters.terminal import BrokerTerminal
 
 _ENTRY_LINES, _ENTRY_SIZE = 100, 64 * 1024
-"""The most lines of one entry of a stream, and the most characters of several."""
+"""The most lines in one entry of a stream, and the most characters in an entry of several lines."""
 
 
 class BrokerStreams:

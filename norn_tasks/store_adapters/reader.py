@@ -1,4 +1,4 @@
-"""The stop of work that is done for a reader: it ends with the job, and when the reader is gone."""
+"""The stop of work that is done for a reader: it is set when the job is stopped, or the reader is gone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from norn_tasks.store.broker.live import Live
 
 
 class ReaderStop:
-    """Implements `ports.Stop`: set with the job's own stop, or when nobody reads the job's stream."""
+    """Implements `ports.Stop`: set with the job's own stop, or when no client reads the job's stream."""
 
     def __init__(self, live: Live, job: int, watch: Watch) -> None:
         self._live, self._job, self._outer = live, job, watch.stop
 
     @property
     def reason(self) -> str | None:
-        """`cancelled` when nobody reads."""
+        """`cancelled` when no client reads."""
         return self._outer.reason or (None if self._live.watched(self._job) else "cancelled")
 
     def wait(self, seconds: float) -> bool:

@@ -15,7 +15,7 @@ from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
 from norn_tasks.store.replicas import rows
 
 BY = "norn"
-"""The one that sets the credentials."""
+"""The actor that sets the credentials."""
 
 
 @dataclass(frozen=True)

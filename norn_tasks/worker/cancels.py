@@ -1,6 +1,6 @@
 """Listens for cancelled jobs, so that a worker stops one at once and not at its next heartbeat.
 
-A lost notification costs that time and nothing else: the heartbeat reads the same from the job's row.
+A lost notification only delays the stop until the heartbeat, which reads the cancel from the job's row.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CancelListener:
 
     def _hear(self) -> None:
         with closing(self._database.listen(CANCELS, url=self._url)) as listener:
-            self._leases.look()  # for those that nobody heard
+            self._leases.look()  # for cancels whose notification was missed
             while True:
                 for job in listener.wait(WAIT_SECONDS):
                     if job.isdigit():

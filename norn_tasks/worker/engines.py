@@ -25,7 +25,7 @@ from norn_tasks.store.fleet import engines
 from norn_tasks.store.fleet.engines import EngineMembership
 
 REPORT_SECONDS = 5.0
-"""The time between two reports of a worker, and for which the state of an engine is believed."""
+"""The seconds between two reports of a worker, which are also how long the state of an engine is believed."""
 
 Registration = Callable[[str], EngineMembership]
 """Registers an engine by its id, and returns its relation to the control plane's home."""
@@ -49,7 +49,7 @@ class WorkerTools:
     def of(
         cls, engines: Mapping[str, Engine], runtimes: Mapping[str, Runtime], clusters: Mapping[str, str | None]
     ) -> WorkerTools:
-        """Returns what these have; the first engine is the main one."""
+        """Returns the tools of these engines, runtimes and clusters; the first engine is the main one."""
         main, *others = engines
         identities = {name: engines[name].identity for name in others}
         return cls(main, identities, {name: runtime.engine for name, runtime in runtimes.items()}, clusters)
@@ -62,7 +62,7 @@ class WorkerTools:
     def reached(self, engines: Collection[str], home: bool) -> frozenset[str]:
         """Returns the capabilities of its clusters while these of its engines answer.
 
-        A cluster on an engine is reached by the workers at home alone: on another engine it is not the apps' cluster.
+        Only workers at home reach a cluster on an engine: on another engine it is not the apps' cluster.
         """
         there = {None} | (set(engines) if home else set())
         return frozenset(cluster_capability(name) for name, engine in self.clusters.items() if engine in there)
@@ -71,9 +71,9 @@ class WorkerTools:
 class EngineIdentity:
     """The ids of this worker's engines while they answer, and the disks and the memory of the main one.
 
-    `standing`: the main engine is home, another one that a registry allows, or refused; then it has no id for anybody.
-    `spoken_for`: its id also while it is away; the worker takes what waits there as soon as it is back. `measure`
-    returns its memory for apps, and is called once. `every`: the seconds for which an answer holds.
+    `standing`: the main engine is home, another one that a registry allows, or refused; a refused one shows no id.
+    `spoken_for`: its id even while it is away, as the worker takes the jobs that wait there as soon as it is back.
+    `measure` returns its memory for apps, and is called once. `every`: the seconds for which an answer is valid.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class EngineIdentity:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The ids of all engines that have answered, also while one is away; none when the worker is refused."""
+        """The ids of all engines that have answered, even if one is away now; none when the worker is refused."""
         return () if self.standing.refused else tuple(sorted(self._known.values()))
 
     @property
@@ -137,7 +137,7 @@ class EngineIdentity:
         return frozenset(can | {HOME} if self.standing.home else can)
 
     def look(self) -> None:
-        """Asks each engine; one that does not answer has no id until it does."""
+        """Asks each engine for its id; an engine that does not answer has none until it does."""
         try:
             self._settle(self._ask())
             self.spaces = self._disks()
@@ -149,10 +149,10 @@ class EngineIdentity:
         self._looked = time.monotonic()
 
     def refresh(self, within: float | None = None) -> None:
-        """Asks again what may have changed since: an engine that came, went or was replaced, or another home.
+        """Asks again about what may have changed: an engine that came, went or was replaced, or another home.
 
-        An answer of the last `within` seconds holds; by default one of the usual time. Only one thread asks at a time.
-        Threads that already know an engine keep using it; the others wait.
+        An answer of the last `within` seconds is still valid; by default one of the last `every` seconds. Only one
+        thread asks at a time. Threads that already know an engine keep using it; the others wait.
         """
         arrived, known = time.monotonic(), self.id is not None
         if known and arrived - self._looked <= (self._every if within is None else within):
@@ -166,7 +166,7 @@ class EngineIdentity:
             self._asking.release()
 
     def _settle(self, engine: str) -> None:
-        with contextlib.suppress(DatabaseDown):  # then all stays as it was: nobody claims without a database
+        with contextlib.suppress(DatabaseDown):  # then nothing changes: no worker can claim without a database
             self.standing = self._stand(engine)
         refused = self.standing.refused
         self.id, self.error = (engine, None) if refused is None else (None, refused)

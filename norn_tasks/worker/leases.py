@@ -1,9 +1,10 @@
-"""The leases of a worker process: one thread renews them all, and learns of cancels and draining by it.
+"""The leases of a worker process: one thread renews them all, and so learns of cancels and draining.
 
-A cancel need not wait for the next renewal: `worker.cancels` hears of it, and has the thread look at once.
+A cancel need not wait for the next renewal: `worker.cancels` gets a notification, and makes the thread look at once.
 
-A job whose lease could not be renewed for `self_stop` seconds stops itself, well before anyone may take it over.
-The database's clock decides about leases; the monotonic clock of this machine only decides when to give up on oneself.
+A job whose lease could not be renewed for `self_stop` seconds stops itself, well before another worker may take it
+over. The database's clock decides about leases; the monotonic clock of this machine only decides when a worker gives up
+its own job.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 DRAIN_PATIENCE = {JobClass.INVOKE: 25.0, JobClass.CRON: 25.0}
 """Seconds for which a draining worker lets a run of the class go on; any other job stops at once."""
 _REMEMBERED = 64
-"""Cancelled jobs that are remembered: one may have been claimed, and not be held yet."""
+"""Cancelled jobs that are remembered: a job may be claimed whose lease is not held here yet."""
 
 
 class JobStop:
@@ -49,7 +50,7 @@ class JobStop:
 
     @property
     def reason(self) -> str | None:
-        """`cancelled`, `draining`, `lease_lost`; None while the job may go on."""
+        """The reason: `cancelled`, `draining` or `lease_lost`; None while the job may go on."""
         if self.age >= self._patience:
             self.set("lease_lost")
         return self._reason
@@ -64,7 +65,7 @@ class JobStop:
         self._renewed = at
 
     def set(self, reason: str) -> None:
-        """Stops the job; the first reason stays, but a lost lease overrules."""
+        """Stops the job; the first reason stays, but a lost lease replaces it."""
         if self._reason is None or reason == "lease_lost":
             self._reason = reason
         self._event.set()
@@ -81,7 +82,10 @@ class JobStop:
 
 
 class LeaseKeeper:
-    """The heartbeat of all jobs of this process. `database` is its own: jobs that wait for locks use up the others."""
+    """The heartbeat of all jobs of this process.
+
+    It has a `database` of its own, as jobs that wait for locks may use up the other connections.
+    """
 
     def __init__(self, database: Database, settings: Settings, job_class: JobClass) -> None:
         self._database = database
@@ -98,7 +102,7 @@ class LeaseKeeper:
 
     @contextmanager
     def holding(self, fence: Fence) -> Iterator[JobStop]:
-        """Keeps a job's lease alive inside the block, and gives what stops it."""
+        """Keeps a job's lease alive inside the block, and yields its stop."""
         stop = JobStop(self._settings.self_stop_seconds)
         with self._lock:
             self._held[fence] = stop
@@ -117,7 +121,7 @@ class LeaseKeeper:
         return self._draining_since is not None
 
     def drain(self) -> None:
-        """Lets every job know at once that its worker drains."""
+        """Notifies every job at once that its worker drains."""
         if self._draining_since is None:
             self._draining_since = time.monotonic()
         self._wake.set()
@@ -131,7 +135,7 @@ class LeaseKeeper:
             self.look()
 
     def look(self) -> None:
-        """Has the leases of all jobs renewed now, which shows whether they are cancelled."""
+        """Makes the thread renew all leases now, which shows whether their jobs are cancelled."""
         self._look = True
         self._wake.set()
 

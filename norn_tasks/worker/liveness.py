@@ -1,4 +1,4 @@
-"""Liveness by function: a worker is sick when work that it could take waits and it takes none. Busy is never sick.
+"""Liveness by function: a worker is sick when work that it could take waits and it takes none; a busy one is not.
 
 A consumer that lost its place at the broker looks healthy in every process list. Only a sick worker is restarted: it
 drains first, and its supervisor starts it again.
@@ -22,7 +22,7 @@ from norn_tasks.store.queue import readiness
 
 log = structlog.get_logger()
 PATIENCE = 30.0
-"""Seconds that ready work may wait beside a free worker."""
+"""Seconds that ready work may wait while a worker is free."""
 
 
 def end_myself() -> None:
@@ -32,7 +32,7 @@ def end_myself() -> None:
 
 @dataclass
 class Liveness:
-    """Looks after one worker; `restart` is called at most once."""
+    """The liveness check of one worker; it calls `restart` at most once."""
 
     database: Database
     live: Live
@@ -44,7 +44,7 @@ class Liveness:
     _restarted: bool = False
 
     def look(self) -> None:
-        """Restarts the worker when it is sick; raises DatabaseDown, which is no sickness."""
+        """Restarts the worker if it is sick; raises DatabaseDown, which does not make it sick."""
         waited = self._idle_while_work_waits()
         if waited is None or self._restarted or not self.live.answers():
             return
@@ -55,7 +55,7 @@ class Liveness:
     def _idle_while_work_waits(self) -> float | None:
         """Returns the seconds for which the oldest job that this worker could take has waited; None when that is fine.
 
-        Work that it cannot take is no reason for a restart: its engine may be away, or be refused.
+        Work that it cannot take is no reason for a restart: the worker's engine may be away, or be refused.
         """
         if time.monotonic() - self._started < self.patience:
             return None

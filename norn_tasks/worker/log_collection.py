@@ -1,4 +1,4 @@
-"""Collects the log lines of replicas beside the jobs of a worker of the class observe."""
+"""Collects the log lines of replicas, in a worker of the class observe and beside its jobs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Collector(Protocol):
         """Collects until it is stopped."""
 
     def stop(self) -> None:
-        """Ends the collecting and every thread of it soon."""
+        """Makes the collector and its threads end soon."""
 
 
 class LogCollection:
-    """The thread that collects. It ends with the process: nothing of it is lost that the engine still has."""
+    """The thread that collects. It ends with the process; lines that the engine still has are not lost."""
 
     def __init__(self, make: Callable[[], Collector]) -> None:
         self._make = make

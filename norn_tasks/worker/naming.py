@@ -1,7 +1,7 @@
-"""The name of a worker, under which it has its row, its leases and its drain: one process has it, and no other.
+"""The name of a worker, under which it has its row, its leases and its drain: only one process has it at a time.
 
-A new process may have the name of one that has ended. Whether that one has ended the kernel says on the same machine;
-elsewhere its silence does.
+A new process may take the name of one that has ended. On the same machine the kernel knows whether that has ended; on
+another machine a long silence counts as its end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.5
 def acquire(database: Database, name: str, process: ProcessId) -> None:
     """Returns when the process may have the name, at the latest after SILENCE.
 
-    Raises Conflict when another process that lives has the name.
+    Raises Conflict if a living process has the name.
     """
     first = None
     while holder := _living(database, name, process):

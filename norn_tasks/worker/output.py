@@ -32,7 +32,7 @@ class StepOutput:
 
     @contextmanager
     def __call__(self, fence: Fence, step: str) -> Iterator[BufferedSink]:
-        """Gives where to say the step's output; the rest of it is written when the block ends."""
+        """Yields the sink for the step's output, the rest of which is written when the block ends."""
         sink = BufferedSink(self._database, fence, step)
         try:
             yield sink
@@ -41,7 +41,7 @@ class StepOutput:
 
 
 class BufferedSink:
-    """One step's output: called with text, it takes what came on stdout. Its thread starts with the first word."""
+    """One step's output: a call takes text of stdout. Its thread starts with the first text."""
 
     def __init__(self, database: Database, fence: Fence, step: str) -> None:
         self._database, self._fence, self._step = database, fence, step
@@ -57,7 +57,7 @@ class BufferedSink:
         self._lost = 0
 
     def __call__(self, text: str) -> None:
-        """Takes text; more than a tail's worth that waits is dropped from its beginning, and a line says so."""
+        """Takes text. When more than a tail waits to be written, its beginning is dropped, and a line says so."""
         self._take("stdout", text)
 
     def err(self, text: str) -> None:
@@ -107,7 +107,7 @@ class BufferedSink:
                 self._lost += sum(len(text) for _, text in words)
 
     def _taken(self) -> list[Word]:
-        """Returns the waiting text, as long as can be on each stream, in the order in which it came."""
+        """Returns the waiting text in its order, with neighbouring pieces of one stream joined."""
         with self._lock:
             words = list(self._words)
             if self._lost:

@@ -28,7 +28,7 @@ HANGS_SECONDS = 180.0
 
 
 class PresenceThread:
-    """Speaks for the worker until it leaves."""
+    """Writes the worker's row until the worker leaves."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PresenceThread:
         self._thread = self._speaker()
 
     def start(self) -> None:
-        """Speaks at once, and from then on every few seconds."""
+        """Starts the thread, which reports at once and then every few seconds."""
         self._turned = time.monotonic()
         self._thread.start()
         threading.Thread(target=self._guard_often, name="norn-presence-guard", daemon=True).start()
@@ -63,9 +63,9 @@ class PresenceThread:
             self.guard()
 
     def guard(self) -> None:
-        """Replaces a speaking thread that died; ends the worker, as by SIGTERM, when it hangs.
+        """Replaces the thread if it died; ends the worker, as by SIGTERM, if it hangs.
 
-        It does not run in that thread: without it the worker counts as gone, and nothing else of it would notice.
+        This runs in another thread. Without reports the worker counts as gone, and no other part of it would notice.
         """
         if not self._thread.is_alive():
             log.error("the presence died, and another thread speaks", worker=self._name)
@@ -83,7 +83,7 @@ class PresenceThread:
         self._quietly(self._marked)
 
     def leave(self) -> None:
-        """Takes the row away: the worker ends in an orderly way."""
+        """Removes the row, as the worker ends in an orderly way."""
         self._gone.set()
         self._quietly(self._left)
         log.info("worker has left", worker=self._name)
@@ -127,7 +127,7 @@ class PresenceThread:
             self._heed(asked=asked)
 
     def _heed(self, *, asked: bool) -> None:
-        """Leaves as by SIGTERM when somebody asked the worker to drain."""
+        """Ends the worker as by SIGTERM if it was asked to drain."""
         if asked and not self._draining:
             log.warning("worker drains: it was asked to", worker=self._name)
             self._end_once()
@@ -138,7 +138,7 @@ class PresenceThread:
             self._end()
 
     def presence(self) -> workers.Presence:
-        """Returns the report of the worker about itself."""
+        """Returns the worker's report about itself."""
         return workers.Presence(
             name=self._name,
             job_class=self._class,
@@ -159,7 +159,7 @@ class PresenceThread:
         )
 
     def _tidy(self) -> None:
-        """Throws away what killed workers left in this machine's workspace: directories of jobs that have ended."""
+        """Removes directories of jobs that have ended, which killed workers left in this machine's workspace."""
         if self._class is not JobClass.DEPLOY:
             return
         for directory in workspace(self._settings).glob("job-*"):

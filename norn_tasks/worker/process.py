@@ -29,7 +29,7 @@ PASS_ON_SECONDS = 0.5
 
 
 class _ShareFull(Exception):
-    """Another thread has taken the last place of a job's share since its claim began."""
+    """Another thread has taken the last slot of a job's share since its claim began."""
 
 
 class _Admission:
@@ -66,7 +66,7 @@ class WorkerProcess:
     shares: Shares
 
     def work(self) -> int:
-        """Runs ready jobs of the class until there is none, or until the worker drains; returns how many."""
+        """Runs ready jobs of the class until none is left, or until the worker drains; returns how many it ran."""
         count = 0
         while not self.leases.draining:
             job = self._claim()
@@ -82,10 +82,10 @@ class WorkerProcess:
         return count
 
     def _pass_on(self) -> None:
-        """Sends a wake-up again that was for another worker: this one cannot take all that waits.
+        """Passes a wake-up on to another worker: this one cannot take all jobs that wait.
 
-        It pauses first, so that another worker is the one to get it. While the home engine is away, it does so only
-        if there is another worker whose engine answers: wake-ups for which nobody is there would pile up.
+        It pauses first, so that another worker gets it. While the home engine is away, it passes one on only if there
+        is another worker whose engine answers: otherwise wake-ups would pile up.
         """
         capabilities = self.engine.capabilities
         try:
@@ -104,9 +104,9 @@ class WorkerProcess:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
-        """Claims a job. Before a change of an app its engine is asked: it would be waited for, and another worker idle.
+        """Claims a job. A worker for changes of apps first asks its engine, and leaves them to others if that is away.
 
-        Calls are too many for that, and end at once when their engine has died.
+        Calls are too frequent for that, and end at once when their engine has died.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:
@@ -127,7 +127,7 @@ class WorkerProcess:
             return None
 
     def _taken(self, claimer: Claimer) -> Job | None:
-        """Takes a job whose share is not full. It looks again when other threads were quicker."""
+        """Takes a job whose share is not full; tries again if another thread was quicker."""
         while True:
             admission = _Admission(self.shares)
             try:
@@ -139,7 +139,7 @@ class WorkerProcess:
                 raise
 
     def _last_resort(self) -> frozenset[str]:
-        """Returns the capabilities of an engine that is away, where no other worker could do what needs them.
+        """Returns the capabilities of an engine that is away, if no other worker has them.
 
         A change of an app then ends with the engine's error; a run waits.
         """

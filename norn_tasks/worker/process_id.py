@@ -1,7 +1,8 @@
 """The identity of a process across machines and containers, and whether such a process has ended.
 
-A pid alone says nothing: each container has its own, and after a restart often the same one. On the machine and in the
-namespace of the asking process the kernel knows whether the other one lives; of any other process nobody knows.
+A pid alone says nothing: each container has its own, and after a restart often the same one. The kernel knows whether a
+process lives if that is on the same machine and in the same namespace as the asking process; nothing knows that about
+any other process.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class ProcessId:
         return f"{self.boot}/{self.namespace}/{self.pid}/{self.started}"
 
     def knows_ended(self, other: ProcessId) -> bool:
-        """Returns True if this process can see that the other one has ended; False also when it cannot see it."""
+        """Returns True if this process can see that the other one has ended; False if it cannot see that."""
         here = (self.boot, self.namespace) == (other.boot, other.namespace) and bool(self.started)
         return here and _start(other.pid) != other.started
 

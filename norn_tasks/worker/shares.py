@@ -1,4 +1,4 @@
-"""The shares of a worker's slots, counted where the jobs run: one app never has all of them, and neither have deploys.
+"""The shares of a worker's slots, counted where the jobs run: neither one app nor deploys can have all of them.
 
 The claim leaves out jobs whose share is full. Two threads may claim jobs of one share at the same moment, so that each
 claim is counted before it is committed.
@@ -29,7 +29,7 @@ class Shares:
     def enter(self, kind: JobKind, app: str, *, adopts: bool) -> bool:
         """Counts a job, unless its share is full; returns whether it is counted.
 
-        A job that `adopts` a running container is counted in any case: somebody must look after that.
+        A job that `adopts` a running container is counted even over the share: that container must have an owner.
         """
         share = share_of(self._class, kind, app)
         with self._lock:

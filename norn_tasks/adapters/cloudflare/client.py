@@ -37,7 +37,7 @@ Query = Mapping[str, str | int]
 
 
 class Unanswered(TunnelFailed):
-    """A request got no answer, or none that says whether it was carried out."""
+    """A request got no answer, or one that does not show whether it was carried out."""
 
 
 class CloudflareRefused(TunnelFailed):

@@ -47,7 +47,7 @@ class ConfigMapRules:
         return self._file(self._seen("ConfigMap")).rules
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules, and has cloudflared started again with them."""
+        """Writes the edited rules, and restarts cloudflared with them."""
         before = self._written(edit, waiting)
         if before is None and not unfinished:
             return False

@@ -1,7 +1,8 @@
 """The rules in a tunnel's remotely managed configuration: cloudflared takes a change at once, without a restart.
 
 Cloudflare replaces the configuration as a whole and knows no precondition, so that a change is read, edited and written
-by one job at a time. After a write without an answer it is read again: what is there decides.
+by one job at a time. After a write without an answer the configuration is read again, which shows whether it was
+written.
 """
 
 from __future__ import annotations

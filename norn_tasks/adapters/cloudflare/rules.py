@@ -1,7 +1,7 @@
 """Changes of a tunnel's rules for one app, wherever the rules are kept.
 
-A row is written before a rule, and says what may be at the tunnel: a worker that takes over after a kill finishes it. A
-rule that was there before the row is somebody else's, and is not changed.
+A row is written before a rule, and says which rule may exist: a worker that takes over after a kill finishes it. A rule
+that existed before the row is not Norn's, and is not changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class KeptRules:
     hosts: ExternalHosts
 
     def route(self, app: str, host: str, service: str, watch: Watch) -> RouteOutcome:
-        """Leads the name to the service, and removes the rules of the app's other names."""
+        """Points the name at the service, and removes the rules of the app's other names."""
         self.hosts.claim(app, host, watch.fence)
         with self.hosts.turn(watch) as turn:
             return self._changed(app, host, service, watch, turn)

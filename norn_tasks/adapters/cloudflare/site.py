@@ -44,7 +44,7 @@ class FoundTunnel:
     name: str
     status: str
     local: bool
-    """A file beside its cloudflared has its rules."""
+    """Its rules are in a file beside its cloudflared."""
 
     @property
     def target(self) -> str:

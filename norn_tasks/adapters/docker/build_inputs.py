@@ -1,7 +1,7 @@
-"""Checks the inputs of a build that are not the app's: images of other apps, addresses in the host's own network.
+"""Checks a build for inputs that the app must not use: images of other apps, addresses in the host's own network.
 
-An image is taken by its name alone. The classic builder leaves every step and stage as an image without a name, and the
-engine takes any beginning of an id for the image: a few hexadecimal digits would name the source of another app.
+A builder takes an image by its name alone. The classic builder leaves every step and stage as an image without a name,
+and the engine accepts a prefix of an id as a name: a few hexadecimal digits could name the source of another app.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BY_NAME = "build on a public image, or on one from a registry"
 
 _LARGEST_IGNORE = 256 * 1024
 _MOST_PATTERNS = 1000
-"""Lines of a .dockerignore, each of which the docker command tries on each file, without any limit of its own."""
+"""The most lines of a .dockerignore: the docker command tries each on every file, and has no limit itself."""
 
 
 class BuildInputs:
@@ -63,7 +63,7 @@ class BuildInputs:
             return None
 
     def _owners(self, reference: str, found: dict[str, Any] | None, order: BuildOrder) -> set[str]:
-        """Returns the owner of an image, by its name here, its name in the registry, and its labels."""
+        """Returns the owners of an image, by its name here, its name in the registry, and its labels."""
         named = re.match(rf"(?:(?:index\.)?docker\.io/)?(?:norn|{PULLED}/[^:@/]+)/([^:@/]+)", reference)
         shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
         labels = ((found or {}).get("Config") or {}).get("Labels") or {}

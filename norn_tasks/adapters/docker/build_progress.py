@@ -116,7 +116,7 @@ class BuildProgress:
         return number - self._head - sum(added < number for added in self._added)
 
     def _close_stage(self) -> None:
-        # A stage without a step of its own is its base, which is not ours.
+        # The image of a stage without a step of its own is that of its base, which is not ours.
         if self._last is not None and self._last != self._base and self._last not in self._stages:
             self._stages.append(self._last)
         self._base = self._last = None

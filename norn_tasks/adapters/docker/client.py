@@ -1,4 +1,4 @@
-"""The client of the docker engine, which all its adapters share, with its errors as ours, and our labels.
+"""The client of the Docker engine, which all its adapters share, with its errors turned into ours, and our labels.
 
 One client serves all threads of a process (measured: 32 threads on one client with a pool are as quick as 32 clients,
 and hold fewer sockets), and a forked child gets its own. A call blocks in the client library where nothing can stop it,
@@ -45,10 +45,10 @@ The engine's prune passes over volumes that have options. A size of 0 sets no li
 """
 KEY = "norn.io/key"
 STAGE = "norn.io/stage"
-"""The app of an image that a step of a classic build left; only Norn's own recipe sets it."""
+"""The label with the app of an image that a step of a classic build left; only Norn's own recipe sets it."""
 
 PULLED = "norn-pulled"
-"""The first part of the tags that keep apps' images of a registry; behind it are control plane and app."""
+"""The first part of the tags that keep apps' images of a registry; control plane and app follow it."""
 
 _AGAIN = 1.0
 """Seconds before a retry of an engine that did not respond."""
@@ -56,7 +56,7 @@ _AGAIN = 1.0
 _POOL = 128
 """How many connections to the engine may be open at once."""
 _FOR_THE_MACHINE = 512 * 2**20
-"""The bytes of memory that stay with the machine at least, whatever its size."""
+"""The least bytes of memory that are left to the machine."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class EngineClient:
     def promptly(self, call: Callable[[docker.APIClient], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
         """Makes one call; raises Stopped if the stop is set before the response.
 
-        `late` is given the answer that comes after that: to undo it.
+        `late` gets a result that comes after that, in order to undo it.
         """
         return timeouts.wait(self.begin(call), stop, late)
 
@@ -146,7 +146,7 @@ class EngineClient:
         raise EngineDown(f"the engine has not removed the container {container} in {within:g} s", hint=_HINT)
 
     def now(self, stop: Stop | None = None) -> datetime:
-        """Returns the time of the engine; with a stop, an engine that is away is waited for."""
+        """Returns the time of the engine; with a stop, waits for an engine that is away."""
 
         def time_of(client: docker.APIClient) -> str:
             time_there: str = client.info()["SystemTime"]
@@ -155,7 +155,7 @@ class EngineClient:
         return datetime.fromisoformat(self.briefly(time_of) if stop is None else self.patiently(time_of, stop))
 
     def memory_for_apps(self) -> int:
-        """Returns the engine's memory without what its machine needs: a fifth of it, and no less than 512 MiB."""
+        """Returns the engine's memory without the part for its machine: a fifth, but at least 512 MiB."""
         total: int = self.briefly(lambda client: client.info()["MemTotal"])
         return max(total - max(total // 5, _FOR_THE_MACHINE), total // 4)
 
@@ -188,7 +188,7 @@ def image_labels(order: BuildOrder) -> dict[str, str]:
 
 
 def mounted(mounts: Iterable[Mount]) -> list[EngineMount] | None:
-    """Returns mounts as the engine takes them; None for none."""
+    """Returns mounts in the engine's form; None if there are none."""
     return [EngineMount(each.target, each.source, "bind" if each.host else "volume") for each in mounts] or None
 
 

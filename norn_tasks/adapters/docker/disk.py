@@ -13,11 +13,11 @@ from norn_tasks.domain.errors import DiskFull
 
 _LOOK_SECONDS = 1.0
 ROOT_SECONDS = 120.0
-"""Seconds for which an engine's directory is remembered: the engine counts all that it has to say where it is."""
+"""Seconds for which an engine's directory is remembered: to report it, the engine counts all its objects."""
 
 
 class EngineDisks:
-    """The free space of this worker's disks, again and again: the engine is asked for its directory now and then."""
+    """The free space of this worker's disks, measured repeatedly; the engine's directory is remembered for a while."""
 
     def __init__(self, engine: EngineClient, workspace: Path) -> None:
         self._engine, self._workspace = engine, workspace
@@ -61,7 +61,7 @@ def space(use: str, path: Path) -> Space | None:
 
 
 class DiskGuard:
-    """Looks, while a build goes on, whether each of these disks still has `least` bytes free."""
+    """Checks during a build that each of these disks still has `least` bytes free."""
 
     def __init__(self, disks: Iterable[Space], least: int) -> None:
         self._disks, self._least = tuple(disks), least
@@ -79,7 +79,7 @@ class DiskGuard:
 
 
 def _is_there(directory: Path) -> bool:
-    """Returns False also for a directory that this user cannot read, such as the root of another user's engine."""
+    """Returns True if this user can see the directory; the root of another user's engine may not be visible."""
     try:
         return directory.is_dir()
     except OSError:

@@ -26,7 +26,7 @@ from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceErro
 from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
 
 _PERIOD = 100_000
-"""The microseconds of a CPU scheduling period; a build may use this much CPU time in it for each of its cores."""
+"""The microseconds of a CPU scheduling period; a build may use that much CPU time per period for each of its cores."""
 _HINTS = (
     (r"(code:|exited) 137\b", "it was killed, likely for lack of memory: raise NORN_BUILD_MEMORY, or build with less"),
     (r"no space left on device", "the engine's disk is full: `docker system df` shows what uses it"),

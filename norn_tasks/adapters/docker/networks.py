@@ -40,7 +40,7 @@ def ensure(engine: EngineClient, name: str, *, talk: bool, own_subnet: bool = Fa
 
 
 def _free_subnet(engine: EngineClient, name: str) -> IPAMConfig:
-    """Lets the engine choose a free subnet, for a network of another name: ours never exists without its own."""
+    """Lets the engine choose a free subnet, for a temporary network of another name: ours always has a fixed one."""
     scratch = f"{name}-{uuid.uuid4().hex[:8]}"
     _create(engine, scratch, {})
     made = _named(engine, scratch)

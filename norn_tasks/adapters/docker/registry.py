@@ -45,10 +45,10 @@ class Registry:
         return Registry(address, config)
 
     def owner(self, reference: str, instance: str) -> str | None:
-        """Returns the app whose published image `reference` names; None when it is none of an app.
+        """Returns the app whose published image `reference` names; None if it is not an app's image.
 
-        One of the control plane `instance` is known by its path, as a registry may have many names; one of another
-        control plane by this registry's address, and is nobody's here.
+        An image of the control plane `instance` is recognised by its path, as a registry may have many names. An image
+        of another control plane is recognised by this registry's address, and belongs to no app here.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None
@@ -89,7 +89,7 @@ class Registry:
         return json.dumps({"auths": {host: {"auth": pair}}})
 
     def failed(self, what: str, said: object) -> RegistryFailed:
-        """Returns the error that says so."""
+        """Returns the error for a failed call of the registry."""
         return RegistryFailed(f"the registry {self.address} {what}: {str(said).strip()[:300]}", hint=_HINT)
 
     def _ended(self, said: Iterable[dict[str, Any]], what: str) -> str:
@@ -101,7 +101,7 @@ class Registry:
         return digest
 
     def _credentials(self) -> dict[str, str] | None:
-        """Returns the credentials of the configured file; None: the engine's client uses its own user's."""
+        """Returns the credentials of the configured file; with None, the engine's client uses those of its user."""
         if self.config is None:
             return None
         host, _ = resolve_repository_name(f"{self.address}/x")
@@ -114,9 +114,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class Registries:
-    """All registries: the others than `own`, which has the images that Norn publishes, have those of apps.
+    """All registries: `own` has the images that Norn publishes, the others have apps' own images.
 
-    `own` is None where one engine needs none. `config`: docker's config.json with the credentials of all, or None.
+    `own` is None where a single engine needs no registry. `config`: docker's config.json with the credentials of all,
+    or None.
     """
 
     own: Registry | None

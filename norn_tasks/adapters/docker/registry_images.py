@@ -1,6 +1,6 @@
 """Apps' images that a registry has: resolved to a digest, pulled, and kept by a tag while a release needs them.
 
-An image that was built elsewhere carries no label of ours, so that its tag says which app it is kept for:
+An image that was built elsewhere carries no label of ours, so its tag names the app for which it is kept:
 `norn-pulled/<control plane>/<app>:<digest>`.
 """
 

@@ -1,7 +1,7 @@
 """The reach of the containers of runs: the machine, at the address of their bridge, and the metadata of a cloud.
 
-A short container tries both. Whether the first is open is a matter of the machine's firewall, and whether the second is
-closed as well; neither can be read from the engine.
+A short container tries both. The machine's firewall decides whether the first is open, and whether the second is
+closed; neither can be read from the engine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ connects $METADATA 80 && echo metadata
 connects $HOST $PORT && echo host
 test "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 2 || echo io_uring
 """
-"""nc ends with 1 when it cannot connect within 2 s; a server that says nothing keeps it until it is ended."""
+"""nc ends with 1 when it cannot connect within 2 s; with a silent server it runs until it is ended."""
 
 
 class ReachProbe:
@@ -49,7 +49,7 @@ class ReachProbe:
         self._tried = RunsReach("")
 
     def look(self) -> RunsReach:
-        """Returns where runs reach the machine, and what was tried of it; raises EngineDown."""
+        """Returns where runs reach the machine, and the results of the tries; raises EngineDown."""
         address = address_of(networks.ensure(self._client, networks.RUNS, talk=False))
         if self._tried_at is None or time.monotonic() - self._tried_at > AGAIN or self._tried.address != address:
             self._tried, self._tried_at = self._try(address), time.monotonic()

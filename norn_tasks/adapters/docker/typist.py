@@ -1,4 +1,4 @@
-"""Hands on to a program in a container what its client types: bytes, their end, and the size of the window."""
+"""Passes a client's input to a program in a container: bytes, their end, and the size of the window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Typist:
         threading.Thread(target=self._type, name="norn-typed", daemon=True).start()
 
     def end(self) -> None:
-        """Ends: the program is over."""
+        """Stops typing, because the program has ended."""
         self._over.set()
 
     def _type(self) -> None:

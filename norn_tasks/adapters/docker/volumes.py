@@ -1,7 +1,7 @@
 """Volumes on a docker engine: named ones of its local driver, labelled for their app; and directories of the host.
 
-The local driver holds no volume to a size. A prune by an administrator passes over them (`KEPT_BY_PRUNE`). A name that
-a container mounts and that is not there would be made by the engine without our labels, and then nobody could find it
+The local driver enforces no size of a volume. A prune by an administrator leaves volumes alone (`KEPT_BY_PRUNE`). If a
+container mounted a volume that does not exist, the engine would make it without our labels, and Norn could not find it
 again: so each is made here first.
 """
 

@@ -2,7 +2,7 @@
 
 An engine gives a restarted container any free address, so a row would point at another app's replica after a crash or a
 restart of the engine. A fixed one is kept for as long as the container exists. They are drawn at random from the whole
-subnet, so that one is not given again soon after its replica went.
+subnet, so that an address is unlikely to be reused soon after its replica went.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
 
 NOT_ITS_FAULT = ("Address already in use", "user configured subnets")
-"""The engine's messages at a start when another has the address, or another worker is making the network again."""
+"""The engine's messages at a start when the address is taken, or another worker is making the network again."""
 
 _TRIES = 10
 _PAUSE = 0.2
 _DRAWS = 1000
-"""How often it is tried, the seconds between two tries, and how many addresses are drawn in one."""
+"""The number of tries, the seconds between two of them, and the number of addresses that one try draws."""
 
 
 def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
@@ -35,7 +35,8 @@ def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
             found = networks.ensure(engine, name, talk=True, own_subnet=True)
             return IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
         except (NotFound, Conflict, StepFailed):
-            # Another worker makes it, and removes and makes it again with its subnet fixed, at this moment.
+            # Another worker is making the network at this moment: it removes it once, to make it again with a fixed
+            # subnet.
             if not left:
                 raise
             time.sleep(_PAUSE)
@@ -52,7 +53,7 @@ def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
     containers = client.containers(all=True, filters={"network": name})
     taken = {address for each in containers for address in _addresses(each["NetworkSettings"]["Networks"].get(name))}
     for _ in range(_DRAWS):
-        # The network's own address and the first, the engine's, are left out at one end, broadcast at the other.
+        # Three addresses are left out: that of the network, the engine's, which is the first, and broadcast, the last.
         address = str(subnet[2 + secrets.randbelow(subnet.num_addresses - 3)])
         if address not in taken:
             return address

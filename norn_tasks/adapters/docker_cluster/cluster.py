@@ -1,8 +1,9 @@
-"""The docker cluster's door: what steps ask of it, each a few words of the pieces beside this one.
+"""The Docker cluster as steps use it: each method calls a few functions of the modules beside this one.
 
 Names inside: a container on the network `norn` finds a webserver under its internal host. The engine's DNS answers with
-every replica that runs, also one that is still being gated or is leaving; the router, which the world outside comes
-through, sends to gated ones only. Control planes that share an engine share this network and its names.
+every replica that runs, also one that is still being gated or is leaving; the router, through which requests from
+outside come, sends them only to replicas that have passed their gate. Control planes that share an engine share this
+network and its names.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class DockerCluster:
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
         """Replaces one replica after the other, and returns when exactly what is wanted serves.
 
-        Raises EngineDown when the engine does not answer at the beginning; later it is waited for.
+        Raises EngineDown when the engine does not answer at the beginning; later the call waits for it.
         """
         containers = self._containers(watch, workload.hidden)
         gate = Gate(containers, workload, self._gates, watch.stop)
@@ -100,7 +101,7 @@ class DockerCluster:
         return status(workload.app, world, workload.replicas)
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Frees the app's port of the router; its internal name goes with the replicas that carry it."""
+        """Frees the app's port of the router; its internal name ends with the replicas that carry it."""
         watch.stop.check()
         self._ports.release(app, watch.fence)
 
@@ -138,7 +139,7 @@ class DockerCluster:
         return compared(self._engine, self._instance, workload, seen)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
-        """Returns an app's replicas, or why the engine refuses to show them: that hides no other app."""
+        """Returns an app's replicas, or why the engine refuses to show them: other apps are still shown then."""
         try:
             return look_at(self._engine.briefly, containers)
         except (StepFailed, Conflict) as error:
@@ -162,7 +163,7 @@ class DockerCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the replica that is asked for, else in the first of the newest that serve."""
+        """Runs a program in the requested replica, or else in the first of the newest that serve."""
         world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
         serving = [each for each in world.replicas if each.live and each.running]
         fit = [each for each in serving if command.replica in (None, each.index)]

@@ -1,4 +1,4 @@
-"""An app's containers in the verbs that a rollout needs; each waits for an engine that is away, until stopped."""
+"""The actions on an app's containers that a rollout needs; each waits for an engine that is away, until stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 LAST_LINES = 20
 GRACE = 10
-"""Seconds between SIGTERM and SIGKILL of a replica from before its spec could say so."""
+"""Seconds between SIGTERM and SIGKILL for a replica from before specs could set them."""
 
 _AGAIN = 0.5
 _LONGEST = 1000
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Ask(Protocol):
-    """Makes one call to the engine and answers what it says."""
+    """Makes one call to the engine and returns the result."""
 
     def __call__(self, call: Callable[[APIClient], T], /) -> T: ...
 
@@ -42,8 +42,8 @@ class Ask(Protocol):
 def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
     """Returns this control plane's replicas as the engine lists them; those of one app or of all.
 
-    The label of the owner says what a container is: a container has the labels of its image as well, and every
-    container that Norn creates sets an owner of its own over them.
+    The owner label identifies a replica. A container also inherits the labels of its image, but every container that
+    Norn creates overrides the owner.
     """
     labels = [f"{INSTANCE}={instance}", OWNER, APP if app is None else f"{APP}={app}"]
 
@@ -98,7 +98,7 @@ def _seen(found: dict[str, Any]) -> ReplicaContainer:
 
 
 class Containers:
-    """The engine's side of one piece of work; `patience`: seconds for which an engine that is away is waited for.
+    """The engine's side of one piece of work; `patience`: seconds to wait for an engine that is away.
 
     `outages` counts the calls that it did not answer. `hidden` is replaced in lines. `keep_lines` keeps what a
     container has written, before it is removed.
@@ -134,7 +134,7 @@ class Containers:
         return see(self.patiently, container)
 
     def create(self, workload: Workload, index: int, fence: Fence) -> str | None:
-        """Makes a container that is not started; None when there is one of its name, to be seen at the next look."""
+        """Makes a container, not started; None if one of its name exists, which the next look will find."""
         subnet = self.patiently(lambda _: addresses.ensure(self._engine))
         name = policy.name(workload, index, self._instance)
         marks = policy.marks(workload, index, fence, self._instance)
@@ -175,7 +175,7 @@ class Containers:
             list(pool.map(self._end, replicas))
 
     def remove(self, container: str) -> None:
-        """Removes it, and returns when it is gone, also if there is none."""
+        """Removes it, and returns when it is gone; a missing one is fine."""
         self._keep_lines(container)
         self.patiently(lambda _: self._engine.take_away(container))
 
@@ -226,11 +226,11 @@ class Containers:
         try:
             self.patiently(lambda client: client.stop(replica.id, timeout=replica.grace))
         except (NotFound, Conflict, StepFailed):
-            # It is gone, or on its way; else its removal, by force, comes next and says what is wrong.
+            # It is gone, or is being removed; else its forced removal, which comes next, reports what is wrong.
             return
 
     def _undo(self, container: str) -> None:
-        """Takes away a container whose creation was answered too late, unless a next owner may have adopted it."""
+        """Removes a container whose creation was answered too late, unless a later owner may have adopted it."""
         if self._stop.reason == "cancelled":
             self.discard(container)
 

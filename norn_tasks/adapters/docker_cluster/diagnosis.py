@@ -99,7 +99,7 @@ def _out_of_memory(workload: Workload, lines: Sequence[str]) -> RolloutFailed:
 
 
 def _ended(what: str, code: int | None, evidence: Evidence) -> RolloutFailed:
-    """Returns the error for an end with its cause; an end with status 0 has none but itself."""
+    """Returns the error for an end with its cause; for an end with status 0, that is the whole cause."""
     if code == 0:
         hint = "its program must keep running; a job that ends by itself has the role cron"
         return _failed(what, hint, evidence.lines)
@@ -115,7 +115,7 @@ def _with(what: str, cause: str) -> str:
 
 
 def _refused_by_init(evidence: Evidence) -> str | None:
-    """Returns what the engine would say of a program that its init could not execute, unless its file says more."""
+    """Returns the engine's message for a program that its init could not execute, unless the file explains more."""
     said = _INIT.match(evidence.lines[-1]) if evidence.lines else None
     known = evidence.program is not None and evidence.program.head != b""
     if said is None or "format" in said[2] or (known and "denied" not in said[2]):

@@ -1,6 +1,6 @@
-"""Runs a program inside a live replica: its streams to and from somebody who is there, and its end with them.
+"""Runs a program inside a live replica: its streams to and from a client, and its end when that leaves.
 
-The engine has no verb to end such a program, and it outlives its connection: so it carries a mark by which it is ended.
+The engine has no call to end such a program, which outlives its connection: so it carries a mark by which it is ended.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Exec:
 
     def _start(self, client: APIClient) -> socket.socket:
         response: Any = client.exec_start(self._id, tty=self._command.tty, socket=True)
-        # The client library owns its socket, and closes it when it likes; this handle is our own.
+        # The client library owns its socket, and may close it at any time; this handle is our own.
         connection = socket.socket(fileno=os.dup(response.fileno()))
         connection.setblocking(False)
         return connection
@@ -63,7 +63,7 @@ class Exec:
     # Its output
 
     def _written(self, connection: socket.socket) -> Iterator[tuple[str, bytes]]:
-        """Yields what comes until the connection ends; of a terminal it is one stream."""
+        """Yields the output until the connection ends; the output of a terminal is one stream."""
         frames = Frames()
         while (data := self._received(connection)) != b"":
             if self._command.tty:
@@ -88,7 +88,7 @@ class Exec:
             return b""
 
     def _exit_code(self) -> int:
-        """Returns how it ended: the end of its output is not its end, and a child may hold on to that."""
+        """Returns its exit code: the end of its output is not its end, as a child may keep the output open."""
         while True:
             seen: dict[str, Any] = self._ask(lambda client: client.exec_inspect(self._id))
             if not seen["Running"]:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _LOOK = 0.5
 _WRITING = ("running", "restarting")
 _REST = 2.0
-"""Seconds between two readings of a replica: one that ends again and again has its whole log gone through each time."""
+"""Seconds between two readings of a replica: the whole log of one that ends repeatedly is read each time."""
 
 
 class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
@@ -106,13 +106,13 @@ class _LogReader:
     def close(self) -> None:
         """Ends the reading."""
         self._closed.set()
-        # The stream may be ending by itself at this moment, and then it no longer has a socket.
+        # If the stream is ending by itself at this moment, it no longer has a socket.
         with contextlib.suppress(OSError, AttributeError):
             if self._stream is not None:
                 self._stream.close()
 
     def _read(self) -> None:
-        # After any end of the stream the replica is read on from `last` at the next look if it still runs.
+        # After any end of the stream, the next look reads the replica from `last` on if it still runs.
         with contextlib.suppress(NornError, OSError, struct.error):
             for line in self._new_lines():
                 hand_on(line, self._into, self._closed)
@@ -128,7 +128,7 @@ class _LogReader:
         yield from entries.end()
 
     def _opened(self) -> Iterator[bytes]:
-        # From a little before: a secret may have begun there, and is known by its beginning.
+        # From a little before: a secret may have begun there, and is recognised only from its beginning.
         since = int(datetime.fromisoformat(self.last).timestamp()) - 2 if self.last else None
 
         def open_(client: APIClient) -> CancellableStream[bytes]:

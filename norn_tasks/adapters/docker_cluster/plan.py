@@ -1,9 +1,10 @@
 """Decides the next move of a rollout from the present and the wanted replicas; pure, so that tests can try every order.
 
-The rules, in their order: rows follow the engine; a replica that serves no request goes; surplus replicas go, but no
-old one before the first new one serves; then one more is created and gated. So there is at most one more than wanted or
-than before, and never fewer live than wanted and before. A rollout that recreates does without that: once the first new
-one is made, every old one goes, and only then a new one starts. The plan is made again after every move, of any worker.
+The rules, in their order: rows follow the engine; a replica that serves no request is removed; surplus replicas are
+removed, but no old one before the first new one serves; then one more is created and gated. So there is at most one
+more than the larger of the wanted and the earlier number, and never fewer live ones than the smaller. A rollout that
+recreates does not promise that: once the first new one is created, every old one is removed, and only then a new one
+starts. The plan is made again after every move, of any worker.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ Move = Forget | Readdress | Retire | Admit | Create
 
 @dataclass(frozen=True)
 class DesiredReplicas:
-    """How many replicas of which generation; `started`: the ids of those that this rollout let go itself.
+    """How many replicas of which generation; `started`: the ids of those that this rollout has started.
 
     `recreate`: old replicas go before new ones start.
     """
@@ -86,7 +87,7 @@ def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
         return not each.live
     if each.running:
         return each.hung
-    # One that this rollout has started is the gate's to judge; another's is replaced by one with a fresh chance.
+    # The gate judges one that this rollout has started; one of an earlier rollout is replaced, for another chance.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 

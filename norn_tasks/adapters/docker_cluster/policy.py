@@ -1,10 +1,10 @@
 """The name, the labels and the rights of a replica's container; a test compares all of them with the engine's report.
 
 An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
-default capabilities; it gets no way to more of them, bounded memory, processes and log, and nothing of the host. The
-engine's init is its first process, because a first process that does not ask for SIGTERM does not get it. It
-starts without a restart policy, so that its first end is seen as what it is; the policy comes when it has passed its
-gate.
+default capabilities; it cannot gain more of them, its memory, processes and log are bounded, and it gets nothing of the
+host. The engine's init is its first process, because the kernel does not deliver SIGTERM to a first process without a
+handler. A replica starts without a restart policy, so that no restart hides its first end; it gets the policy when it
+has passed its gate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
 OWNED = "release:"
-"""How the owner of a replica begins, and of no other container."""
+"""The first characters of the owner of a replica, and of no other container."""
 
 PIDS = 1024
 DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT")
@@ -62,7 +62,7 @@ def container(client: APIClient, workload: Workload, address: str, gateway: str)
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)
     return {
         "image": workload.image,
-        # As the entrypoint: a spec's command replaces the image's, whatever the image has.
+        # As the entrypoint: a spec's command replaces the image's entrypoint and command.
         "entrypoint": list(workload.argv) if workload.argv is not None else None,
         "environment": {**workload.env, **{name: each.reveal() for name, each in workload.secrets.items()}},
         "stop_timeout": workload.stop_grace,
@@ -91,7 +91,7 @@ def _host(client: APIClient, workload: Workload, gateway: str) -> dict[str, Any]
 
 
 def _has_an_init(client: APIClient, workload: Workload) -> bool:
-    """Returns True if its program is an init already: that of s6-overlay, for one, must be the first process."""
+    """Returns True if the image's program is an init; that of s6-overlay, for example, must be the first process."""
     program = workload.argv
     if program is None:
         image = client.inspect_image(workload.image)["Config"] or {}  # type: ignore[no-untyped-call]

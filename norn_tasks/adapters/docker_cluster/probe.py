@@ -1,4 +1,4 @@
-"""Knocks at a new replica: does its port accept, does its healthcheck answer well; bounded, and stopped at once."""
+"""Tries whether a replica's port accepts or its healthcheck answers well; bounded, and stopped at once."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class _Connection:
         self._socket.close()
 
     def ask(self, request: bytes) -> bytes:
-        """Sends the request, and answers the first line of what comes back."""
+        """Sends the request, and returns the first line of the response."""
         while request:
             self._wait(select.POLLOUT)
             request = request[self._socket.send(request) :]

@@ -1,4 +1,4 @@
-"""The last moves of a replica: out of the routes, its requests end, its program ends, container and row are gone."""
+"""The removal of a replica: it leaves the routes, its requests and program end, container and row are removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AGAIN = 0.1
 
 
 class Retirement:
-    """Takes replicas away; `drain`: seconds for which open requests are waited for. Any owner may finish another's."""
+    """Removes replicas; `drain`: seconds to wait for open requests. Any owner may finish the removal of another one."""
 
     def __init__(self, containers: Containers, replicas: Replicas, watch: Watch, drain: float) -> None:
         self._containers = containers
@@ -23,7 +23,7 @@ class Retirement:
         self._drain = drain
 
     def take(self, leaving: Sequence[ReplicaContainer]) -> None:
-        """Takes these away, all at once."""
+        """Removes these replicas, all at once."""
         self._out(leaving)
         self._drained(leaving)
         # Written again, so that a worker that was frozen in between and lost its lease ends nothing.

@@ -118,7 +118,7 @@ class Rollout:
         except RolloutFailed:
             if self._containers.outages == outages:
                 raise
-            # It may have ended with the engine and not by itself: it gets a new chance.
+            # The engine may have ended it when it stopped, so it gets a new chance.
             self._started.discard(replica.id)
             return
         if not self._containers.keep_up(replica.id):
@@ -139,7 +139,7 @@ class Rollout:
             self._containers.start(replica.id)
             return True
         except (NotFound, Conflict):
-            # It or its network was taken away a moment ago.
+            # The container or its network was removed a moment ago.
             self._again(replica)
         except StepFailed as error:
             said = str(error.facts.get("said", error.sentence))
@@ -158,7 +158,7 @@ class Rollout:
         self._retirement.take((replica,))
 
     def _check_admitted(self, world: World) -> None:
-        """Sees that what this rollout has made live still is."""
+        """Checks that the replicas that this rollout has made live still are."""
         for each in world.replicas:
             if each.id in self._admitted and each.live and (each.restarts or not each.running):
                 evidence = examined(self._containers, self._workload, each.id)

@@ -1,4 +1,4 @@
-r"""The instructions of a Dockerfile: every instruction that a builder finds, and perhaps more, but never fewer.
+r"""The instructions of a Dockerfile: all those that any builder finds, and perhaps more.
 
 Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, the newest also
 `--from x`). So every line that begins like an instruction is read as one, with all lines that may continue it, and
@@ -27,14 +27,14 @@ _FLAG = re.compile(
 _NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
 _QUOTES = re.compile(r"[\"'\\]")
 _TIMES = 16
-"""The average number of times that a line may be read: lines that continue each other could take for ever."""
+"""The average number of times that a line may be read: lines that continue each other could take forever."""
 
 
 @dataclass(frozen=True)
 class Instruction:
     """One instruction: its keyword, its flags without quotes and backslashes, and its arguments.
 
-    `sure`: no builder reads it as a part of the instruction before it. `end`: the number of its last line, from 1.
+    `sure`: every builder reads it as an instruction of its own. `end`: the number of its last line, from 1.
     """
 
     word: str
@@ -45,7 +45,7 @@ class Instruction:
 
 
 def instructions(text: str, name: str) -> Iterator[Instruction]:
-    """Yields the instructions that bring files into a build, in order; raises SourceError for a confusing one."""
+    """Yields the instructions that bring files into a build, in order; raises SourceError for an ambiguous one."""
     escape = escape_of(text)
     lines = text.split("\n")
     left, goes_on = _TIMES * len(text) + 64 * 1024, False
@@ -63,7 +63,7 @@ def instructions(text: str, name: str) -> Iterator[Instruction]:
 
 
 def _begins(line: str, escape: str) -> bool:
-    """Returns True for the name of an instruction, or, where the line goes on in the next, the beginning of one."""
+    """Returns True if a line begins with an instruction's name, or a part of one that the next line may complete."""
     word, more = _BEGINNING.fullmatch(line).groups()  # type: ignore[union-attr]
     word = _upper(word)
     if more.startswith(escape):
@@ -77,7 +77,7 @@ def _upper(word: str) -> str:
 
 
 def _joined(lines: Sequence[str], at: int, escape: str) -> tuple[str, int]:
-    """Returns a line with all lines that it may go on in, without comments and empty ones, as the builders do it.
+    """Returns a line with all lines that may continue it, without comments and empty lines, as the builders do.
 
     Also returns the number of the last of them, counted from 1.
     """
@@ -96,7 +96,7 @@ def _joined(lines: Sequence[str], at: int, escape: str) -> tuple[str, int]:
 
 
 def _going_on(line: str, escape: str) -> str | None:
-    """Returns a line without what joins it to the next; None when nothing does."""
+    """Returns a line without the mark that joins it to the next; None if it has none."""
     bare = line.rstrip("\r").rstrip(" \t")
     return bare.removesuffix(escape) if bare.endswith(escape) else None
 

@@ -29,7 +29,7 @@ def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozens
     `platform` has the builder's own variables (TARGETARCH, …). Raises SourceError for a name that cannot be read.
     """
     read = list(instructions(text, name))
-    # Builders differ: the classic one has no variables of its own, and `ARG X` empties X, or leaves it as it was.
+    # Builders differ: the classic one has no variables of its own, and `ARG X` either empties X or leaves it unchanged.
     known = {**dict.fromkeys(("TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"), UNREADABLE), **platform}
     ways = [Arguments(name, escape_of(text), given, bare) for given in (known, {}) for bare in ("", None)]
     return frozenset(image for way in ways for image in _outside(read, way))
@@ -38,8 +38,8 @@ def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozens
 def require_public(text: str, name: str) -> None:
     """Raises SourceError for an `ADD` from an address that is not public, or whose host is not known.
 
-    The engine would fetch it with the network of the host. Names are not resolved. Variables are not filled: one is
-    refused where it may become a scheme or a host.
+    The engine would fetch it with the network of the host. Names are not resolved. Variables are not filled in: a
+    variable that may become a scheme or a host is refused.
     """
     for each in instructions(text, name):
         words = list(_added(each, escape_of(text)))
@@ -62,7 +62,7 @@ def _outside(read: list[Instruction], variables: Arguments) -> frozenset[str]:
     for each in read:
         variables.take(each)
         for wanted in _wanted(each):
-            # Only FROM has variables; elsewhere they remain, and cannot be read.
+            # Builders fill in variables only in FROM; a name elsewhere that has one cannot be read.
             filled = variables.filled(wanted) if each.word == "FROM" else wanted
             reference = _readable(filled, variables.name)
             known = reference.lower() in stages or (each.word != "FROM" and _INDEX.fullmatch(reference))
@@ -80,7 +80,7 @@ def _wanted(each: Instruction) -> list[str]:
 
 
 def _readable(wanted: str, name: str) -> str:
-    """Returns the name as the builder would read it: it drops quotes and backslashes; other characters it refuses."""
+    """Returns the name as the builder reads it, without quotes and backslashes; refuses other unusual characters."""
     if "$" in wanted:
         raise SourceError(f"{name} names an image that Norn cannot read: {wanted[:80]}", hint="write the image's name")
     return _NOT_IN_A_NAME.sub("", wanted)
@@ -108,7 +108,7 @@ def _may_hide_a_host(source: str) -> bool:
 
 
 def _host(source: str) -> str | None:
-    """Returns the host of an address; None for a path, and for what no builder could reach."""
+    """Returns the host of an address; None for a path, and for an address that no builder could reach."""
     scp_like = _SCP_LIKE.fullmatch(source)
     if scp_like is not None:
         return scp_like[1]

@@ -1,8 +1,8 @@
-"""The text of a Dockerfile, and the text that is built instead: the same after a head of ours.
+"""The text of a Dockerfile, and the text that is built instead: a head of ours, and then the file.
 
-In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches and hands the build. Our head ends
-what BuildKit reads there (moby/buildkit, frontend/dockerfile/parser/directives.go), whatever follows; a file that asks
-for a frontend is refused all the same, so that nobody wonders.
+In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches and hands the build. After our head
+BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). A file that asks for
+one is refused nevertheless, so that its author is not surprised.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Recipe:
 def read(context: Path, name: str) -> str:
     """Returns the text of the Dockerfile `name` of a context.
 
-    Raises SourceError when it is not there, leads out of the context (as a path or by links), or is no text.
+    Raises SourceError if the file is missing, leads out of the context (as a path or by links), or is not text.
     """
     root = context.resolve()
     path = (root / name).resolve()
@@ -59,7 +59,7 @@ def read(context: Path, name: str) -> str:
 
 
 def recipe(text: str, name: str) -> Recipe:
-    """Returns what is built; raises SourceError when the file asks for any frontend but docker's."""
+    """Returns the text that is built; raises SourceError if the file asks for a frontend other than docker's."""
     wanted = _frontend(text)
     if wanted is not None and not _DOCKERS_OWN.fullmatch(wanted):
         raise SourceError(
@@ -69,13 +69,13 @@ def recipe(text: str, name: str) -> Recipe:
     escape, check = escape_of(text), dict(_directives(text)).get("check")
     if escape not in ("\\", "`"):
         raise SourceError(f"{name} has an `escape` that is none: {escape[:80]}", hint="write \\ or `")
-    # The last line is no directive, and so the last one that is read as one; and then the file is not JSON.
+    # The last line of the head is not a directive, so builders stop looking for directives; nor is the file JSON then.
     head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]
     return Recipe("\n".join([*head, text]), len(head))
 
 
 def escape_of(text: str) -> str:
-    """Returns the character that joins lines: a directive may change it."""
+    """Returns the escape character, which joins lines; a directive may change it."""
     return dict(_directives(text)).get("escape", "\\")
 
 

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"""([^"'\\`]*)|"([^"'\\`]*)"|'([^"'\\`$]*)'""")
 class Arguments:
     """The values that the ARGs of a Dockerfile set, one by one.
 
-    `given`: the builder's own variables; `bare`: what one without a value is set to, None for nothing.
+    `given`: the builder's own variables; `bare`: the value of an ARG without one, None for nothing.
     """
 
     def __init__(self, name: str, escape: str, given: Mapping[str, str], bare: str | None) -> None:
@@ -33,7 +33,7 @@ class Arguments:
         self._may_be_over = self._over = False
 
     def take(self, each: Instruction) -> None:
-        """Reads the next instruction; raises SourceError for an ARG whose name is not written plainly."""
+        """Reads the next instruction; raises SourceError for an ARG whose name is not a plain word."""
         if each.word == "FROM":
             self._may_be_over = True
             self._over |= each.sure

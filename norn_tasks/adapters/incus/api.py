@@ -1,6 +1,6 @@
 """The REST API of Incus over its unix socket, with its refusals as our errors.
 
-A call that changes something is answered by an operation, which is waited for; most refusals come there.
+A call that changes something is answered by an operation; the client waits for that, and most refusals come from it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class IncusApi:
         return self._answer(self._send("GET", path, query=query))["metadata"]
 
     def change(self, method: str, path: str, document: Document | None = None, /, **query: str) -> Any:
-        """Changes something, waits until it is done, and returns what the operation says of it.
+        """Changes something, waits until it is done, and returns the result of the operation.
 
         Raises NotFound, Conflict for a name that is taken or an instance that is busy, StepFailed for another refusal,
         EngineDown when the answer was lost.
@@ -94,7 +94,7 @@ class IncusApi:
             raise self._down(error) from error
 
     def _done(self, answer: Document) -> Any:
-        """Waits for the operation of an answer; one that was forgotten ended at an unknown time with an unknown end."""
+        """Waits for the operation of an answer; raises EngineDown for one that Incus has forgotten."""
         if answer.get("type") != "async":
             return answer.get("metadata")
         try:

@@ -67,7 +67,7 @@ class IncusEngine:
         return [each for each in found if each["config"].get(key, "") == value]
 
     def take_away(self, instance: str, within: float = _WITHIN) -> None:
-        """Ends and removes an instance of this id; a missing one is fine. Raises EngineDown when it does not go."""
+        """Ends and removes an instance of this id; a missing one is fine. Raises EngineDown if it stays."""
         try:
             again(lambda: self._delete(instance), within)
         except (Conflict, StepFailed) as error:

@@ -1,4 +1,4 @@
-"""The files by which a worker and the init of an instance speak to each other; init/init.c has the other side."""
+"""The files by which a worker and the init of an instance communicate; init/init.c has the other side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HARMLESS = (
     "closed network",
     "no such file or directory",
 )
-"""Words of refusals while the file server of an instance ends with it: the next one answers."""
+"""Words of refusals from an instance's file server that is ending: the next file server answers."""
 _TRIES = 20
 
 
@@ -54,7 +54,7 @@ class Files:
             return None
 
     def progress(self) -> Progress | None:
-        """Returns how far the run is; None before its init has said anything."""
+        """Returns how far the run is; None before its init has written anything."""
         try:
             words = self.read("state").split()
         except NotFound:
@@ -67,7 +67,7 @@ class Files:
         return Progress(sizes, End(int(words[2]), words[3] == b"1", words[4] == b"1", float(words[5])))
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
-        """Returns the bytes of a file from an offset up to another; raises NotFound also when the instance is gone."""
+        """Returns the bytes of a file from an offset up to another; raises NotFound if file or instance is missing."""
         headers = {"Range": f"bytes={start}-{end - 1}"} if end is not None else {}
         for attempt in range(_TRIES):
             try:

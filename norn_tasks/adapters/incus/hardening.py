@@ -1,6 +1,7 @@
-"""The rights of an instance of a run: the list of Docker's runs (docs/security.md 6), as Incus and our init hold it.
+"""The rights of an instance of a run: those of runs on Docker (docs/security.md 6), enforced by Incus and our init.
 
-The init of an instance does what Incus has no words for: the read-only root, no capabilities, no new privileges.
+The init of an instance enforces the rules for which Incus has no setting: read-only root, no capabilities, no new
+privileges.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LXC = "lxc.init.cmd=/.norn/init\nlxc.signal.halt=SIGTERM\nlxc.mount.auto=cgroup
 _LARGEST = 100_000
 """The characters of a description that an environment holds; a larger one is written into a file."""
 STDIN_HERE = 16 * 1024
-"""The bytes of stdin that go with the description."""
+"""The largest stdin in bytes that is a part of the description."""
 
 
 def kept_head(run: Run) -> int:

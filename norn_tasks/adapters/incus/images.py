@@ -1,7 +1,8 @@
 """The images of runs on Incus: each is brought from the Docker engine once, tried, and found by its alias from then on.
 
-An Incus that is killed while it unpacks an image may keep half of it, and use that for every instance from then on. So
-an image gets its alias after an instance was made of it whose last file was there; one without an alias is not used.
+An Incus that is killed while it unpacks an image may keep an incomplete image, and use that for every instance from
+then on. So an image gets its alias only after a trial: an instance of it must have the image's last file. An image
+without an alias is not used.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone
 from norn_tasks.ports import Stop
 
 INIT = Path(__file__).parent / "init" / "norn-init"
-"""Where deploy/prepare puts the first process of instances: beside its source."""
+"""The first process of instances, where deploy/prepare puts it: in the directory of its source."""
 _CHUNK = 1024 * 1024
 _REMEMBERED = 1000
 FACTS, APP, INSTANCE, IMAGE = "norn.facts", "norn.app", "norn.instance", "norn.image"
@@ -36,7 +37,7 @@ _USER = "user"
 _TRIAL_OF, _TRIAL_BY = "user.norn.trial", "user.norn.control-plane"
 """The labels of an instance in which an image is tried."""
 _STALE = 600.0
-"""Seconds after which an import that has not ended was cut off."""
+"""Seconds after which an import that has not ended counts as cut off."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class IncusImages:
         self._known: dict[str, ImageFacts] = {}
 
     def ready(self, image: str, app: str, stop: Stop) -> ImageFacts:
-        """Returns the facts of an image that is there; brings it if it is not. Raises ReleaseGone, StepFailed."""
+        """Returns the facts of an image on Incus; brings it there if necessary. Raises ReleaseGone, StepFailed."""
         known = self._known.get(image)
         if known is None:
             known = self._api.promptly(lambda: self._found(image, app, stop), stop)
@@ -80,18 +81,18 @@ class IncusImages:
         return known
 
     def forget(self, image: str) -> None:
-        """Asks again about an image the next time."""
+        """Forgets the facts of an image, so that Incus is asked about it the next time."""
         self._known.pop(image, None)
 
     def discard(self, facts: ImageFacts) -> None:
-        """Removes an image of which an instance was not whole; the next run brings it again."""
+        """Removes an image that gave an incomplete instance; the next run brings it again."""
         self._known = {name: each for name, each in self._known.items() if each.alias != facts.alias}
         with contextlib.suppress(NotFound):
             target = self._api.get(f"/1.0/images/aliases/{facts.alias}")["target"]
             self._api.change("DELETE", f"/1.0/images/{target}")
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images but those of these ids, and what a cut-off import left; returns their number."""
+        """Removes the app's images except these ids, and the remains of cut-off imports; returns their number."""
         self._remove_trials(app)
         kept, gone = {self._alias(each) for each in keep}, 0
         for image in self._api.get("/1.0/images", recursion="1"):
@@ -126,7 +127,7 @@ class IncusImages:
         return self._imported(alias) or self._bring(str(inspected["Id"]), inspected.get("Config") or {}, alias, app)
 
     def _alias(self, image: str) -> str:
-        """Returns the name of an image; with another init it is another one."""
+        """Returns the alias of an image, which changes when the init changes."""
         return f"norn-{image.removeprefix('sha256:')[:32]}-{hashlib.sha256(self._program()).hexdigest()[:8]}"
 
     def _program(self) -> bytes:
@@ -184,7 +185,7 @@ class IncusImages:
         return str(self._api.upload("/1.0/images", parts(), headers)["fingerprint"])
 
     def _try(self, fingerprint: str, app: str) -> None:
-        """Makes an instance of an image, which unpacks it, and removes it; raises StepFailed if it was not whole."""
+        """Makes an instance, which unpacks the image, and removes it; raises StepFailed if it was incomplete."""
         name = f"norn-try-{uuid.uuid4().hex[:12]}"
         root = {"root": {"type": "disk", "path": "/", "pool": self._pool}}
         source = {"type": "image", "fingerprint": fingerprint}

@@ -35,9 +35,9 @@ _STUBBORN = 5.0
 _LOOK, _SOON = 1.0, 0.3
 """Seconds between two looks at an instance whose run writes nothing, and before the first."""
 _SURE = 2
-"""The looks in a row that find an instance stopped, after which it is believed."""
+"""The number of looks in a row that must find an instance stopped before that is believed."""
 _ADDRESSES = 100
-"""How often another address is tried when one is taken."""
+"""How many other addresses are tried when one is taken."""
 _SIGNALLED = (137, 143)
 _HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
@@ -100,7 +100,7 @@ class Instance:
                 self._heed(deadline)
 
     def _read(self, reading: OutputReading, progress: Progress | None, outputs: Outputs) -> bool | None:
-        """Reads what is new; True: there is more, False: there is not, None: Incus or the run has not answered."""
+        """Reads new output; True: there is more, False: there is no more, None: Incus or the run has not answered."""
         if progress is None:
             return None
         return False if outputs.too_large else self._until_answered(partial(reading.take, progress))
@@ -124,7 +124,7 @@ class Instance:
         return True
 
     def _started(self) -> ContainerExit | None:
-        """Starts it; returns an end at once if it cannot be started. A second start lets nothing begin again."""
+        """Starts it; returns an end at once if it cannot be started. A second start does not begin the code again."""
         for _ in range(_ADDRESSES):
             try:
                 self._engine.api.promptly(self._start, self._stop)
@@ -137,7 +137,7 @@ class Instance:
                 return ContainerExit(None, stderr=_as_stderr(error))
             except Conflict as error:
                 if not self._another_address(error):
-                    return None  # it runs, or is being removed: its files say which
+                    return None  # it runs, or is being removed: its files show which
             except StepFailed as error:
                 return self._refused(error)
             else:
@@ -194,13 +194,14 @@ class Instance:
             self._stop.wait(seconds)
 
     def _overdue(self) -> bool:
-        """Returns True when SIGKILL has not ended it: then its init is not there."""
+        """Returns True when SIGKILL has not ended it in time, which means that its init is gone."""
         return self._killed is not None and time.monotonic() - self._killed > _STUBBORN
 
     def _without_end(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
         """Returns the end of an instance that is gone, or that was stopped from outside; None while it may go on.
 
-        The status alone says little: an instance that starts or ends is Stopped for a moment. So it must stay so.
+        The status alone says little: an instance that starts or ends is Stopped for a moment. So several looks must
+        find it stopped.
         """
         try:
             status = self._engine.api.briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]

@@ -23,8 +23,8 @@ class OutputReading:
     def take(self, progress: Progress) -> bool:
         """Reads what is new, and returns True when there is more to read.
 
-        Of a quick stream a piece may be dropped while it is read. So a piece counts when the next progress shows that
-        it was still kept; the last one counts at once, since nothing is written after the end.
+        A piece of a fast stream may be dropped while it is read. So a piece counts only when the next progress shows
+        that it was still kept; the last one counts at once, since nothing is written after the end.
         """
         moved = [self._advance(name, progress.sizes[name], ended=progress.end is not None) for name in self._at]
         return any(moved)

@@ -1,6 +1,6 @@
 """The file system of an instance: what Docker exports of an image, with our init before it and the file `go` after it.
 
-`go` is the last entry, so an unpacking that was cut off has none, and its init lets nothing begin.
+`go` is the last entry, so a root whose unpacking was cut off lacks it, and the init there starts nothing.
 """
 
 from __future__ import annotations

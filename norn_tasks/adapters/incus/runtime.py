@@ -1,7 +1,8 @@
-"""The runtime `incus`: one instance for every cron run, function call and test, on an Incus.
+"""The runtime `incus`: an instance on an Incus for every cron run, function call and test.
 
-The order of things is the promise (docs/reliability.md, "Fencing"): created, recorded, begun, started, read, ended,
-removed. The permission to begin is a file in the instance, which either its first process or a later owner takes away.
+The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
+ended, removed. The permission to begin is a file in the instance, which either its first process or a later owner takes
+away.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _SIGNALLED = (137, 143)
 _LONGEST = 50
-"""The characters that an instance's name has of the run's: Incus allows 63."""
+"""The most characters of a run's name that its instance's name has: Incus allows 63."""
 
 
 class IncusRuntime:
@@ -39,12 +40,12 @@ class IncusRuntime:
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
         """Brings an image to Incus, so that the first run does not wait for that."""
-        self._api.promptly(self.on.identity, watch.stop)  # which makes the project
+        self._api.promptly(self.on.identity, watch.stop)  # this call makes the project
         self._images.ready(image, app, watch.stop)
         return "in Incus"
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the app's images from Incus but those of these ids."""
+        """Removes the app's images from Incus except those with these ids."""
         self.on.identity()
         return self._images.prune(app, keep)
 
@@ -80,7 +81,7 @@ class IncusRuntime:
             age = (end.at if end is not None else time.time()) - begun
             deadline = Deadline(run.timeout - age, run.grace)
             if end is not None and end.code in _SIGNALLED and age >= run.timeout:
-                deadline.passed = True  # its owner sent the signal, and died before it saw the end
+                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the end
             return adopted.followed(Outputs(run), deadline)
 
     def _created(self, run: Run, watch: Watch) -> str:
@@ -110,7 +111,7 @@ class IncusRuntime:
             self._api.change("POST", "/1.0/instances", document)
             self._give(run, name, described, config)
         except EngineDown:
-            # An instance whose creation was not confirmed may be half of one, and is never started.
+            # An instance whose creation was not confirmed may be incomplete, and is never started.
             self.on.take_away(name)
             raise
         return name

@@ -1,7 +1,7 @@
 """The files of one app's kept lines: an open one that is appended to, and sealed ones of which the oldest are deleted.
 
 Several processes write: the worker that collects, and the one that removes a container. Each change holds a lock, and
-looks first what others have changed.
+first reads the changes of other processes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_tasks.domain.app_logs.lines import Position
 
 OPEN, CHUNK = ".open", ".chunk"
 OPEN_LINES = 100_000
-"""The lines at which the open file is sealed, though it has few bytes."""
+"""The lines at which the open file is sealed, even if it has few bytes."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class AppFiles:
                 self._seal()
 
     def trim(self) -> None:
-        """Deletes what is too old, and what is over the bound of bytes."""
+        """Deletes files whose lines are too old, and those over the bound of bytes."""
         with self._locked():
             path = self._open_path()
             with suppress(FileNotFoundError):
@@ -114,7 +114,7 @@ class AppFiles:
             yield
 
     def _refresh(self) -> None:
-        """Learns what other processes have written, and cuts off a record that was not written to its end."""
+        """Reads what other processes have written, and cuts off a record that was not written to its end."""
         sealed, open_ = numbers(self._directory, CHUNK), numbers(self._directory, OPEN)
         newest = sealed[-1] if sealed else 0
         for number in [each for each in open_ if each <= newest]:  # sealed, and not deleted by a process that died

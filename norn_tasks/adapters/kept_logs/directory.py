@@ -81,7 +81,7 @@ class KeptLogDirectory:
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Hands over the lines that are asked for, then, with `follow`, new ones until that is set."""
+        """Passes on the requested lines, then, with `follow`, new ones until that is set."""
         oldest = int((time.time() - self._limits.seconds) * 1e9)
         question = replace(question, since=max(oldest, question.since or oldest))
         reading = LogReading(self._root / app)
@@ -94,7 +94,7 @@ class KeptLogDirectory:
             reading.close()
 
     def forget(self, app: str) -> int:
-        """Deletes everything that is kept of an app; returns how many bytes that were."""
+        """Deletes everything that is kept of an app; returns the number of bytes."""
         size = 0
         for path in (self._root / app).glob("*"):
             with suppress(FileNotFoundError):
@@ -125,7 +125,7 @@ class KeptLogDirectory:
 
     @contextmanager
     def collector(self, wait: float) -> Iterator[bool]:
-        """Makes this the one process that collects; yields False if another one is after `wait` seconds."""
+        """Makes this the one process that collects; yields False if another one still does after `wait` seconds."""
         with self._holding(self._root / f"{_COLLECTOR}.lock", wait) as mine:
             yield mine
 

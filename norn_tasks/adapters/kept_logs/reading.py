@@ -1,4 +1,4 @@
-"""One reading of an app's kept lines: those that a question asks for, and then those that come."""
+"""One reading of an app's kept lines: those that a question asks for, and then new ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LogReading:
     def lines(self, question: LogQuestion, stop: Stop | None = None) -> list[KeptLine]:
         """Returns the lines that are asked for, by time.
 
-        Raises InvalidRequest for an expression that is none, and Stopped if the stop is set between two files.
+        Raises InvalidRequest for an invalid expression, and Stopped if the stop is set between two files.
         """
         find = finder(question.grep)
         lines = self._open_lines()
@@ -51,7 +51,7 @@ class LogReading:
         return sorted(found, key=lambda line: line.at)
 
     def follow(self, question: LogQuestion, take: TakeLines, stop: Stop) -> None:
-        """Hands over new lines until the stop is set."""
+        """Passes on new lines until the stop is set."""
         find, every = finder(question.grep), replace(question, tail=0, until=None)
         while stop.reason is None:
             lines = [line for line in self._fresh() if question.covers(line.origin)]
@@ -73,7 +73,7 @@ class LogReading:
     def _with_older(
         self, find: Finder, question: LogQuestion, found: list[KeptLine], stop: Stop | None
     ) -> list[KeptLine]:
-        """Adds what is found in the chunks, the newest first, until older ones have nothing to add."""
+        """Adds the lines found in the chunks, the newest chunk first, until older ones have nothing to add."""
         waiting = self._candidates(question)
         running: list[tuple[ChunkHead, Future[list[KeptLine]]]] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="norn-log-search") as pool:
@@ -132,7 +132,7 @@ class LogReading:
                 return lines
 
     def _fresh(self) -> list[KeptLine]:
-        """Returns lines that were appended since; goes on to the next file when this one is sealed."""
+        """Returns lines that were appended since the last call; goes on to the next file when this one is sealed."""
         lines = self._appended()
         if lines:
             return lines
@@ -161,7 +161,7 @@ class LogReading:
         return lines
 
     def _after_a_gap(self) -> list[KeptLine]:
-        """Goes on with the oldest file if the one that comes next is deleted already: this reader is too slow."""
+        """Goes on with the oldest file if the next one is deleted already, because this reader is too slow."""
         later = [number for number in numbers(self._directory, CHUNK) if number > self._number]
         with suppress(FileNotFoundError):
             head = head_of(self._path(later[0], CHUNK)) if later else None

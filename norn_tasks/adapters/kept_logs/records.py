@@ -37,7 +37,7 @@ class LineRecord:
             yield KeptLine(at, stream, text, self.origin)
 
     def note(self, positions: Positions) -> None:
-        """Writes into `positions` what it says of its container."""
+        """Sets the position of its container in `positions`, or removes it if the container is gone."""
         if self.gone:
             positions.pop(self.origin.container, None)
         else:
@@ -76,10 +76,10 @@ def _record(body: bytes) -> LineRecord:
 
 
 def plain(position: Position) -> dict[str, list[int]]:
-    """Returns a position as JSON has it."""
+    """Returns a position in the form that JSON can hold."""
     return {str(stream): list(reached) for stream, reached in position.items()}
 
 
 def position_of(found: dict[str, list[int]]) -> Position:
-    """Returns the position that JSON has."""
+    """Returns the position from its form in JSON."""
     return {int(stream): (at, count) for stream, (at, count) in found.items()}

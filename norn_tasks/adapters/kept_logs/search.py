@@ -1,8 +1,8 @@
 """Finds lines in a block of text: a regular expression is searched in all of it, and its hits are mapped to lines.
 
-The expressions are RE2's, whose time is linear in the text: none that a user writes can hold up a worker. The block is
-one text for the search, but no hit spans two lines: expressions match no line end. A hit that did would be no line, and
-a search that began again behind each of them would take quadratic time.
+The expressions are RE2's, whose time is linear in the text, so that no user's expression can block a worker. The block
+is searched as one text, but no hit spans two lines, because expressions match no line end. Otherwise a hit could be
+more than one line, and starting the search again after each such hit would take quadratic time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LogQuestion
 from norn_tasks.domain.app_logs.pattern import compiled
 
 _OF_WHOLE_TEXT = (r"\A", r"\z", r"\C", "(?-", "(?s", "(?i-", "(?U")
-"""Signs with another meaning in a block than in a line; such an expression is searched in each line by itself."""
+"""Operators that mean something else in a block than in a line; an expression with one is searched line by line."""
 
 
 _PIECE = 256 * 1024
@@ -31,11 +31,11 @@ class FoundLine(NamedTuple):
 
 
 Finder = Callable[[bytes], Iterator[FoundLine]]
-"""Yields the lines of a text that fit."""
+"""Yields the matching lines of a text."""
 
 
 def finder(grep: str) -> Finder:
-    """Returns what finds the lines of an expression, all of them for an empty one; raises InvalidRequest."""
+    """Returns a function that finds the lines with an expression, all lines for an empty one; raises InvalidRequest."""
     if not grep:
         return _all
     if any(sign in grep for sign in _OF_WHOLE_TEXT):
@@ -48,7 +48,7 @@ def finder(grep: str) -> Finder:
 def chosen(block: Block, find: Finder, question: LogQuestion) -> list[KeptLine]:
     """Returns the last lines that the question asks for, oldest first; all of them for a tail of 0.
 
-    The block is searched from its end on, piece by piece, until there are enough.
+    The block is searched backwards from its end, piece by piece, until there are enough.
     """
     wanted = [question.covers(origin) for origin in block.origins]
     whole = all(wanted) and question.since is None and question.until is None

@@ -1,6 +1,6 @@
 """Connects to an API server: by a kubeconfig and one of its contexts, or from inside of a pod.
 
-The client library reads the credentials and renews them; it is imported here and nowhere before a cluster is used.
+The client library reads the credentials and renews them; it is imported only when a cluster is used.
 """
 
 from __future__ import annotations

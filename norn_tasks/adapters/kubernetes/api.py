@@ -20,7 +20,7 @@ MANAGER = "norn"
 _APPLY, _PATCH, _JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
 _READ_SECONDS = 15
 READ_ON = 10
-"""Seconds without a byte after which a stream is opened again: a dead connection looks like a quiet app."""
+"""Seconds without a byte after which a stream is opened again: a dead connection looks like an app without output."""
 _VERSION_SECONDS = 600
 _PAGE = 500
 _PLACES = {
@@ -217,7 +217,7 @@ class Api:
 
 
 def _short(error: Exception) -> str:
-    """Returns the reason at the end of a nested error of the HTTP client."""
+    """Returns the innermost reason of a nested error of the HTTP client."""
     reason = getattr(error, "reason", None) or error
     text = str(reason).rpartition(">: ")[2] or type(error).__name__
     return text.rpartition("): ")[2][:200]

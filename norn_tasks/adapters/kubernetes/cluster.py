@@ -1,4 +1,4 @@
-"""The Kubernetes cluster's door: what steps ask of it, each a few words of the pieces beside this one."""
+"""The Kubernetes cluster as steps use it: each method calls a few functions of the modules beside this one."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from norn_tasks.ports import ExecCommand, Stop, Terminal, Volumes, Watch, Worklo
 
 _LOOK = 0.5
 _REMOVAL = 120
-"""Seconds that the removal of an app may take beside the time that its pods have to end."""
+"""Seconds that the removal of an app may take in addition to the time that its pods have to end."""
 _ENDING = 3
 """Seconds for which the end of a failed rollout waits for its pods to be gone; the live ones serve all along."""
 
 
 @dataclass(frozen=True)
 class _Unstoppable:
-    """A stop that is never set: what must be brought back is brought back after a cancel as well."""
+    """A stop that is never set: after a cancel, too, the live release is brought back."""
 
     reason: str | None = None
 
@@ -94,7 +94,7 @@ class KubernetesCluster:
         self._declaration(workload, watch).check()
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Waits until the rollout is complete; when it fails, what was live before runs again when this raises."""
+        """Waits until the rollout is complete; if it fails, raises when the earlier live release runs again."""
         if workload.mounts and workload.replicas > 0:
             watch.say("old pods end before new ones start: one pod at a time mounts a volume\n")
         declared = self._declaration(workload, watch)
@@ -152,7 +152,7 @@ class KubernetesCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the pod that is asked for, by its place among those that serve, else in the first."""
+        """Runs a program in the pod with the requested number among those that serve, or else in the first."""
         pods = self._api.all_of("Pod", marks.selector(self._fixed.instance, command.app))
         serving = sorted(
             (each for each in pods if serves(each)),
@@ -169,7 +169,7 @@ class KubernetesCluster:
         return self._api.version()
 
     def _explained(self, status: WorkloadStatus) -> WorkloadStatus:
-        """Returns a status with the reason why too few are ready: pods do not know one that kept them from existing."""
+        """Returns a status with the reason why too few are ready; pods that could not be created cannot report it."""
         look = look_at_app(self._api, status.app, self._fixed.instance)
         if look.deployment is None:
             return status
@@ -188,7 +188,7 @@ class KubernetesCluster:
         )
 
     def _bring_back(self, workload: Workload, watch: Watch) -> None:
-        """Brings back what was live; the failure of the rollout is the one that is reported, whatever happens here."""
+        """Brings back the earlier live release; no error is raised here, as the failure of the rollout is reported."""
         watch = replace(watch, stop=_Unstoppable())
         try:
             watch.say(f"{self._declaration(workload, watch).bring_back()}\n")

@@ -35,9 +35,10 @@ class Declaration:
         return look_at_app(self._api, self._workload.app, self._site.instance)
 
     def check(self) -> None:
-        """Raises the error of a workload that cannot be declared; nothing of it runs yet.
+        """Raises an error if the workload cannot be declared; nothing of it runs yet.
 
-        InvalidRequest, RegistryFailed for an image that no node can pull, Conflict for a foreign Deployment, LeaseLost.
+        The errors are InvalidRequest, RegistryFailed for an image that no node can pull, Conflict for a foreign
+        Deployment, and LeaseLost.
         """
         look = self.look()
         if look.deployment is not None:
@@ -58,7 +59,7 @@ class Declaration:
         if workload.secrets:
             self._writer.make(secret(workload, site, fence))
         if self._exposed:
-            # Old pods serve until the gate is passed, under the port that their clients know.
+            # Old pods serve until the gate is passed, at the port that their clients know.
             self.expose(ports_of(self._api.get("Service", workload.internal_host)))
         if workload.replicas > 1:
             self._writer.put(budget(workload, site, fence))
@@ -75,7 +76,7 @@ class Declaration:
         self._put(self._template(look), self._workload.replicas, look, live=True)
 
     def bring_back(self) -> str:
-        """Runs what passed its gate last, or nothing if nothing has; returns a sentence that says so."""
+        """Runs the generation that passed its gate last, or none if none has; returns a sentence about that."""
         look = self.look()
         if look.deployment is None:
             return "the Deployment is gone"
@@ -107,7 +108,7 @@ class Declaration:
             self._writer.remove("PodDisruptionBudget", workload.app)
 
     def drift(self) -> tuple[Drift, ...]:
-        """Compares all objects but Secrets and claims, whose contents Norn never changes either."""
+        """Compares all objects with what was declared, except Secrets and claims, whose contents Norn never changes."""
         workload, site, fence = self._workload, self._site, self._fence
         look, name = self.look(), workload.app
         found = compared("Deployment", name, deployment(workload, {}, site, fence), look.deployment)
@@ -133,7 +134,7 @@ class Declaration:
         self._writer.put(made)
 
     def _during(self, look: AppLook) -> int:
-        """Returns the replicas until the gate is passed: fewer than are live would end some of these before it."""
+        """Returns the number of replicas until the gate is passed: if it is too low, live replicas end before that."""
         wanted, seen = self._workload.replicas, look.deployment
         fresh = seen is not None and marks.number_of(seen, marks.LIVE) != self._workload.generation
         if seen is None or not fresh or not wanted or self._workload.recreate or self._workload.mounts:
@@ -152,7 +153,7 @@ class Declaration:
     def _template(self, look: AppLook) -> Object:
         """Returns the template with which the generation was rolled out before, else a new one.
 
-        Another version of Norn may build another one, and must not roll an app that did not change.
+        Another version of Norn may build a different template, but must not roll out an app that did not change.
         """
         kept = look.template_of(self._workload.generation)
         return kept if kept is not None else template(self._workload, self._image(), self._site)

@@ -1,8 +1,8 @@
 """Runs a program inside a live pod: its streams to and from the client that asked for it, and its end with the client.
 
-It carries a mark in its environment by which it is ended, set by `env` of the image; in an image without that it runs
-without one, and goes on when its client leaves. The end of the input reaches the program on servers from 1.30 on, which
-know a message about that; on older ones a program gets no input at all when the client has none.
+The image's `env` program sets a mark in its environment, by which it is ended. In an image without `env` it has no
+mark, and goes on when its client leaves. The end of the input reaches the program on servers from 1.30 on, which have a
+message for that. On older ones, a program whose client has no input gets none at all.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class PodExec:
             raise ClusterDown(f"the API server does not answer: {error}") from error
 
     def _written(self, connection: Any) -> Iterator[tuple[int, bytes]]:
-        """Yields what comes until the connection ends."""
+        """Yields the output until the connection ends."""
         while connection.is_open():
             self._terminal.stop.check()
             connection.update(timeout=_LOOK)
@@ -105,7 +105,7 @@ class PodExec:
                 yield channel, data
 
     def _type(self, connection: Any, typed: Typed | None) -> None:
-        """Hands on what is typed, until the program or the connection ends."""
+        """Passes on one input of the client, unless the program or the connection has ended."""
         with suppress(Exception):  # the program may end at any moment, and its input with it
             while not self._over.is_set():
                 if typed is not None and not self._hand_on(typed, connection):

@@ -36,11 +36,11 @@ class FencedWriter:
         self._watch = watch
 
     def put(self, wanted: Object) -> Object:
-        """Makes the object, or brings what is there to it."""
+        """Makes the object, or changes the existing one to match it."""
         return self._again(lambda: self._put(wanted), f"{wanted['kind']} {wanted['metadata']['name']}")
 
     def make(self, wanted: Object) -> None:
-        """Makes the object if it is missing, and leaves one that is there as it is."""
+        """Makes the object if it is missing, and leaves an existing one unchanged."""
 
         def once() -> None:
             if self._seen(wanted["kind"], wanted["metadata"]["name"]) is None:
@@ -49,7 +49,7 @@ class FencedWriter:
         self._again(once, f"{wanted['kind']} {wanted['metadata']['name']}")
 
     def remove(self, kind: str, name: str, *, foreground: bool = False) -> None:
-        """Removes the object; none is fine."""
+        """Removes the object; a missing one is fine."""
 
         def once() -> None:
             seen = self._seen(kind, name)
@@ -83,7 +83,7 @@ class FencedWriter:
         return seen
 
     def _again(self, work: Callable[[], T], what: str) -> T:
-        """Does the work from its beginning each time the object has changed under it."""
+        """Does the work, again from its beginning each time the object was changed in between."""
         last = ""
         for _ in range(_TRIES):
             self._watch.stop.check()
@@ -105,9 +105,9 @@ def require_fence(seen: Seen, fence: Fence) -> None:
 
 
 def _adopted(api: Api, seen: Object) -> Object:
-    """Turns what Norn made by a create into what it applies.
+    """Makes the fields that Norn set by a create count as set by an apply.
 
-    An apply removes a field only if an apply set it: those of the create would stay for ever.
+    An apply removes a field only if an apply has set it: those of the create would stay forever.
     """
     entries = seen["metadata"].get("managedFields") or []
     made = [each for each in entries if each["manager"] == MANAGER and each["operation"] == "Update"]

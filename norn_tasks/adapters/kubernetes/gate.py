@@ -1,6 +1,6 @@
-"""Waits until a rollout is complete, and says in one sentence why it is not going to be.
+"""Waits until a rollout is complete, and reports in one sentence why it fails.
 
-The verdict is that of `assess`. Before each one the fence is compared: an overtaken job judges nothing.
+The verdict is that of `assess`. Before each verdict the fence is compared, so that a job that was overtaken gives none.
 """
 
 from __future__ import annotations

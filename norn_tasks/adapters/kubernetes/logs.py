@@ -75,7 +75,7 @@ class _PodReader:
         self._closed.set()
 
     def _read(self) -> None:
-        """Opens the log again after each end: a quiet or restarted container is read on, and after an outage too."""
+        """Opens the log again after each end: a container is read further after silence, a restart or an outage."""
         while not self._closed.is_set():
             with contextlib.suppress(NornError, OSError, *_broken()):
                 if self._api.get("Pod", self._pod) is None:
@@ -101,7 +101,7 @@ class _PodReader:
 
 
 def _shortly_before(at: str) -> str:
-    """Returns a time two seconds earlier: a secret may have begun there, and is known by its beginning."""
+    """Returns a time two seconds earlier: a secret may have begun there, and is recognised only from its beginning."""
     return (datetime.fromisoformat(at) - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
 

@@ -1,4 +1,4 @@
-"""Looks at what the cluster has of an app: its Deployment, and all that says how a rollout of it goes."""
+"""Looks at an app in the cluster: its Deployment, and all objects that show how a rollout of it goes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AppLook:
     sets: tuple[Object, ...] = ()
     """Its ReplicaSets."""
     pods: tuple[Object, ...] = ()
-    """Its pods, those that are leaving too."""
+    """Its pods, including those that are leaving."""
     events: tuple[Object, ...] = ()
     """The events of these objects."""
     claims: tuple[Object, ...] = ()
@@ -54,7 +54,7 @@ class AppLook:
 
 
 def look_at_app(api: Api, app: str, instance: str) -> AppLook:
-    """Returns what the cluster has of an app; the Deployment is read first, so nothing seen is older than it."""
+    """Returns the app's objects in the cluster; the Deployment is read first, so no other object is seen older."""
     chosen = marks.selector(instance, app)
     deployment = api.get("Deployment", app)
     sets, pods = api.all_of("ReplicaSet", chosen), api.all_of("Pod", chosen)
@@ -75,7 +75,7 @@ def ending(pods: Iterable[Seen]) -> int:
 
 
 def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
-    """Returns the last lines of a pod, of its run before the last restart if the present one wrote none."""
+    """Returns the last lines of a pod, or those from before its last restart if it has written none since."""
     name = str(pod["metadata"]["name"])
     for previous in ("", "true"):
         query = {"container": CONTAINER, "timestamps": "true", "previous": previous}

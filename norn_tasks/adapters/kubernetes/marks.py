@@ -51,13 +51,13 @@ def note_of(seen: Seen, annotation: str) -> str:
 
 
 def number_of(seen: Seen, annotation: str) -> int:
-    """Returns an annotation that is a number; 0 without it, or if somebody wrote something else there."""
+    """Returns an annotation that is a number; 0 without it, or if it is no number."""
     text = note_of(seen, annotation)
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def require_ours(seen: Seen, app: str, instance: str) -> None:
-    """Raises Conflict for an object of nobody, of another control plane, or of another app."""
+    """Raises Conflict for an object without an owner, of another control plane, or of another app."""
     theirs = label_of(seen, INSTANCE), label_of(seen, APP)
     if label_of(seen, MANAGED) == NORN and theirs == (instance, app):
         return

@@ -1,6 +1,6 @@
-"""Translates what an API server refuses into errors of the domain, each a sentence with a hint.
+"""Translates refusals of an API server into errors of the domain, each a sentence with a hint.
 
-A rollout of minutes outlives a few requests that got no answer: `patiently` sends them again.
+A rollout takes minutes and does not fail because of a few requests without an answer: `patiently` repeats them.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
         min(ready, wanted),
         tuple(map(_replica, seen)),
         next((text for pod in seen if (text := trouble(pod))), "") if ready < wanted else "",
-        # The cluster itself replaces a pod that is gone: what the Deployment wants is as good as there.
+        # The cluster itself replaces a pod that is gone, so all pods that the Deployment wants count.
         (generation_of(deployment["spec"]["template"]),) * wanted,
     )
 

@@ -25,7 +25,7 @@ class SentMail:
     """The reply of a mail server that took a message."""
 
     reply: str
-    """Its reply, with that for each address that it refused."""
+    """Its reply, with the reply for each address that it refused."""
     later: tuple[str, ...] = ()
     """The addresses that it refused for the moment (4xx): a mailbox that is full, or greylisting."""
 
@@ -75,7 +75,7 @@ class Mail:
 
     def _within(self, end: float, content: bytes, to: Sequence[str]) -> SentMail:
         connection = self.outgoing.reach(self.server.host, self.server.port, end)
-        # TLS takes the connection over; this handle of it is our own, and ends a call that still waits on its thread.
+        # TLS takes the connection over; this handle is our own, and can end a call that still waits on its thread.
         with connection.dup() as handle:
             sending = timeouts.begin(lambda: self._sent(connection, content, to, end))
             try:
@@ -122,14 +122,14 @@ class Mail:
         return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
 
     def _hidden(self, said: object) -> str:
-        """Returns it on one line without the password, which is replaced first: a cut would leave the half of it."""
+        """Returns it on one line without the password, which is replaced before a cut could leave a part of it."""
         password = self.server.password.reveal()
         text = str(said)
         return one_line(text.replace(password, "***") if password else text, 200)
 
 
 class _Connected(smtplib.SMTP):
-    """A conversation over a connection that is there already, with a server whose name is checked by STARTTLS."""
+    """An SMTP client on a connection that is already open; STARTTLS checks the server's name."""
 
     def __init__(self, connection: socket.socket, server: MailServer, timeout: float) -> None:
         self._connection = connection

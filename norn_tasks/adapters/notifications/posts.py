@@ -1,7 +1,7 @@
 """Messages as the chat services expect them: ntfy, Slack (and services that read its format), and Discord.
 
-Each service gives some letters a meaning; a sentence can quote an app's output, so it must not use that: neither a link
-that was not meant, nor a call to everybody in a channel.
+Some characters have a meaning in each service. A sentence can quote an app's output, so they must have no effect:
+neither a link that was not meant, nor a mention of everybody in a channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.domain.alerting.destination import NotificationFormat
 from norn_tasks.domain.alerting.message import AlertMessage, Level
 
 _HIDDEN = "\u200b"
-"""A letter without width: behind it a call is only text."""
+"""A character without width: after it a mention is only text."""
 _CALLS = re.compile(r"@(?=channel|here|everyone|all\b)", re.IGNORECASE)
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@])")
 _NTFY = {
@@ -73,7 +73,7 @@ def _slack(words: AlertMessage) -> Post:
 
 
 def _slack_text(text: str) -> str:
-    """Returns the text with the three letters escaped that Slack reads in every text, and without calls."""
+    """Returns the text with the three characters escaped that Slack interprets in every text, and without mentions."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _CALLS.sub(f"@{_HIDDEN}", escaped)
 

@@ -1,4 +1,4 @@
-"""Sends deliveries to their destinations, each in its format, and makes the dead man's call (ports.Messenger)."""
+"""Sends deliveries to their destinations, each in its format, and calls the dead man's switch (ports.Messenger)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.ports import Outbox, Receipt, Vault
 
 _PART = 8
-"""Characters from which on a part of an address may be a secret, and is not quoted."""
+"""The length from which on a part of an address may be a secret, and is not quoted."""
 
 
 class Sender:
     """Implements `ports.Messenger`: takes deliveries from the outbox and sends them by the rules of `outgoing`.
 
-    The secret that signs is opened by the vault. `server` is the name by which messages call this server.
+    The vault opens the secret that signs. `server` is this server's name in messages.
     """
 
     def __init__(

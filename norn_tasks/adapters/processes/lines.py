@@ -39,7 +39,7 @@ class Lines:
 
 
 def with_ends(say: Say) -> Say:
-    """Returns what takes bare lines and hands them to `say` as lines of a log."""
+    """Returns a function that takes lines without their ends, and passes them with ends to `say`."""
     return lambda line: say(f"{line}\n")
 
 

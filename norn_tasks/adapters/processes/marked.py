@@ -1,6 +1,6 @@
-"""Ends a program that runs in a container beside what serves there, by a mark in its environment.
+"""Ends a program that runs in a container beside the app's own processes, by a mark in its environment.
 
-Neither an engine nor a cluster has a verb for that, and such a program outlives its connection. Its children inherit
+Neither an engine nor a cluster has a call for that, and such a program outlives its connection. Its children inherit
 the mark; a shell of the same image finds the mark under /proc and ends all that have it.
 """
 

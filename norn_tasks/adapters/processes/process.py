@@ -1,4 +1,4 @@
-"""Starts programs (git, docker), as no other module of a worker does: `run(argv, …)`, bounded in every way.
+"""The only module of a worker that starts programs (git, docker): `run(argv, …)`, bounded in every way.
 
 A program runs under `process_guard`, in a process group of its own that ends with the program, with this call, or with
 this worker, whichever is first. There is no shell, no stdin, and no environment but the given one. Output arrives line
@@ -126,7 +126,8 @@ class _ProcessRun:
             while self._process.poll() is None:
                 self._look()
                 self._read(_LOOK)
-            # The rest in the pipes is read; not their ends: a process that left the group may hold them open for ever.
+            # Reads the rest in the pipes without waiting for their ends: a process that left the group may hold them
+            # open.
             while self._read(0):
                 pass
             for key in list(self._selector.get_map().values()):
@@ -144,7 +145,7 @@ class _ProcessRun:
     def _read(self, wait: float) -> bool:
         """Reads what is there, waiting at most `seconds`; False when nothing was."""
         if not self._selector.get_map():
-            # Both streams are closed and the program goes on: only its end remains to wait for.
+            # Both streams are closed and the program still runs: it only remains to wait for its end.
             self._wait(wait)
             return False
         ready = self._selector.select(wait)

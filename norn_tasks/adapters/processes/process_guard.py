@@ -54,7 +54,8 @@ def _become(argv: list[str]) -> None:
 
 
 def _own_group(child: int) -> None:
-    # Both sides do it, so that the group is there in either order; after the exec it is refused, and done already.
+    # Parent and child both do this, so that the group exists whichever comes first; after the exec it is refused to the
+    # parent, but then the child has done it.
     try:
         os.setpgid(child, child)
     except OSError:

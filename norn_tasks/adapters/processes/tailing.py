@@ -18,7 +18,7 @@ Emit = Callable[[str, str], None]
 
 _WAIT = 0.25
 _AHEAD = 1000
-"""Lines that are read before anybody has taken them; then the readers wait, and at last the programs that write."""
+"""The most lines that are read ahead; after them the readers wait, and at last the programs that write."""
 
 
 class LogReader(Protocol):
@@ -33,10 +33,10 @@ Reader = TypeVar("Reader", bound=LogReader)
 
 
 class ReplicaLogs(ABC, Generic[Replica, Reader]):
-    """The logs of one app's replicas, for one reader; how a replica is found and read is its cluster's."""
+    """The logs of one app's replicas, for one reader; a subclass for each cluster finds and reads the replicas."""
 
     look_seconds: float
-    """Seconds between two looks for replicas that nobody reads yet."""
+    """Seconds between two looks for replicas that have no reader yet."""
 
     def __init__(self, emit: Emit, stop: Stop) -> None:
         self._emit = emit
@@ -75,7 +75,7 @@ class ReplicaLogs(ABC, Generic[Replica, Reader]):
 
     @abstractmethod
     def _history(self, replica: Replica, count: int) -> list[Line]:
-        """Returns its last lines, and remembers where they end; one is read for that when none is asked for."""
+        """Returns its last lines, and remembers where they end; for a count of 0, one line is read for that."""
 
     @abstractmethod
     def _attend(self) -> None:

@@ -27,10 +27,10 @@ State = dict[str, Any]
 
 POLL_SECONDS = 0.25
 _DOUBT = 1.0
-"""Seconds between the end of the output and the end of the container after which the connection may have been cut."""
+"""Seconds between the end of the output and that of the container; after more, the connection may have been cut."""
 
 _LEAVING = 3.0
-"""Seconds after an unexplained signal in which a stopping engine goes away: it stops its containers first."""
+"""Seconds after an unexplained signal in which a stopping engine goes away; it stops its containers first."""
 
 SIGNALLED = (137, 143)
 """Exit codes of a program that was ended by SIGKILL or SIGTERM."""
@@ -101,7 +101,8 @@ class Container:
             state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started it, and is back. How much of stdin it had read is not known.
+            # The engine went away before it had started the container, and is back. How much of stdin it had read is
+            # not known.
             if self._run.reads:
                 return ContainerExit(None)
 
@@ -129,7 +130,7 @@ class Container:
                 return state
 
     def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> ContainerExit:
-        """Returns its end."""
+        """Returns the end of the container in this state."""
         code = int(state["ExitCode"]) if state is not None else None
         stdout, stderr = outputs.captured()
         started = moment(state["StartedAt"]) if state is not None else None
@@ -210,7 +211,8 @@ class Container:
         except NotFound:
             if self._network_checked:
                 raise
-            # Either it was removed, or its network was, as by a prune: it starts when that exists again.
+            # Either the container was removed, or its network was (by a prune, for example): it starts when that exists
+            # again.
             self._network_checked = True
             networks.ensure(self._engine, hardening.NETWORK, talk=False)
             raise _NetworkWasMissing from None
@@ -232,7 +234,8 @@ class Container:
     def _enforce(self, deadline: Deadline) -> None:
         """Sends the signal that is due, without waiting for the response.
 
-        The engine answers a SIGKILL when the container has ended, and it ends when its last output was read: by us.
+        The engine answers a SIGKILL only when the container has ended. The container ends only when its last output was
+        read, which is our task.
         """
         if self._signalling is not None and not self._signalling.done():
             return
@@ -256,7 +259,7 @@ class Container:
             self._signalling = None
 
     def _until_exit(self, deadline: Deadline) -> None:
-        """Waits once for its end; an engine that goes away, or the time, may end the wait early."""
+        """Waits once for its end; the wait may end early if the engine goes away, or when its time is over."""
         exit_ = self._engine.begin(lambda client: client.wait(self.id))
         while True:
             try:
@@ -272,7 +275,7 @@ class Container:
             return
 
     def _engine_is_going_away(self) -> bool:
-        """Returns True when the engine went away while it ran, or goes; a synchronous call does not wait for it."""
+        """Returns True if the engine went away in between, or goes now; a synchronous call does not wait for that."""
         until = time.monotonic() + (_LEAVING if self._run.logged else 0)
         while not self._engine_left and time.monotonic() < until:
             try:

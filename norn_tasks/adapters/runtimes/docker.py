@@ -1,8 +1,7 @@
-"""The runtime `docker`: one container for every cron run, function call and test, on the local engine.
+"""The runtime `docker`: a container on the local engine for every cron run, function call and test.
 
-The order of things is the promise (docs/reliability.md, "Fencing"): created, recorded, fed, begun,
-started, read, ended, removed. The end of the output is never taken for the end of the container, which only the
-engine reports.
+The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, fed, begun, started, read,
+ended, removed. The end of the output is never taken for the end of the container, which only the engine reports.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ class DockerRuntime:
         self._images: dict[str, RunImage] = {}
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Finds nothing to do: runs use the engine's own images."""
+        """Does nothing: runs use the engine's own images."""
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Finds nothing to remove."""
+        """Removes nothing."""
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
@@ -75,7 +74,7 @@ class DockerRuntime:
             age = (until - started).total_seconds()
             deadline = Deadline(run.timeout - age, run.grace)
             if not state["Running"] and state["ExitCode"] in SIGNALLED and age >= run.timeout:
-                deadline.passed = True  # its owner sent the signal, and died before it saw the end
+                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the end
             last = adopted.await_end(deadline, adopted.logged)
             return adopted.ended(last, adopted.logged(), deadline) if last is not None else None
 

@@ -1,6 +1,6 @@
-"""The rights of a container of a run (cron, function, test): as little as it can be (docs/security.md 6).
+"""The rights of a container of a run (cron, function, test): as few as possible (docs/security.md 6).
 
-This is the whole policy; a test compares it with what the engine says it started.
+This is the whole policy; a test compares it with the engine's report of the container.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def container(
     return {
         "name": run.name,
         "image": run.image,
-        # As the entrypoint: a spec's command replaces the image's, whatever the image has.
+        # As the entrypoint: a spec's command replaces the image's entrypoint and command.
         "entrypoint": list(run.argv) if run.argv is not None else None,
         "environment": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
         "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
@@ -87,7 +87,8 @@ def _host(client: APIClient, run: Run, image: RunImage, hosts: Mapping[str, str]
 def _in_memory(run: Run, volumes: Iterable[str]) -> list[EngineMount]:
     """Returns an empty directory in memory for each volume of the image.
 
-    Otherwise the engine would make a directory on its disk for each, without a limit: a hole in the read-only root.
+    Otherwise the engine would make a directory on its disk for each volume: the read-only root would have parts that
+    can be written without a limit.
     """
     taken = {posixpath.normpath(path) for path in ("/tmp", *(each.target for each in run.mounts))}  # noqa: S108
     paths = sorted({posixpath.normpath(path) for path in volumes} - taken)

@@ -1,4 +1,4 @@
-"""The runtime `noop`: replaces only the container, so that everything around it can be measured.
+"""The runtime `noop`: replaces only the container, so that all the rest of a run can be measured.
 
 The ledger gets true facts: a run is recorded, begun and ended in this order, and its times are those moments. Nothing
 is on the engine, so there is nothing to remove or to see. Inert outside the test build.
@@ -13,7 +13,7 @@ from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Engine, Hooks, Run, RunsReach, Runtime, SeenContainer, Watch
 
 IDENTITY = "noop"
-"""The engine id of releases whose runs a worker with this runtime may claim."""
+"""The id of the engine of this runtime: releases on it have runs that a worker with this runtime may claim."""
 
 
 class NoopEngine:
@@ -31,7 +31,7 @@ class NoopEngine:
         return ()
 
     def remove(self, container: str) -> None:
-        """Finds nothing to remove."""
+        """Removes nothing."""
 
     def reach(self) -> RunsReach:
         """Returns that nothing was tried."""
@@ -45,11 +45,11 @@ class NoopRuntime:
         self.name, self.engine = name, engine
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Finds nothing to do: nothing is started."""
+        """Does nothing: nothing is started."""
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Finds nothing to remove."""
+        """Removes nothing."""
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
@@ -70,7 +70,7 @@ def _ended() -> ContainerExit:
 
 
 def instead_of(real: dict[str, Runtime], *, wanted: bool, test_build: bool) -> dict[str, Runtime]:
-    """Returns the runtimes that runs get: outside a test build the real ones, whatever is wanted."""
+    """Returns the runtimes that runs get: outside a test build always the real ones."""
     if not (wanted and test_build):
         return real
     return {name: NoopRuntime(name, runtime.engine) for name, runtime in real.items()}

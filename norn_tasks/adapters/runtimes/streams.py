@@ -30,8 +30,10 @@ def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
 
 
 class Outputs:
-    """The output of a run so far, its secrets hidden. With `max_output`, stdout is kept whole up to it; else
-    beginning and end. `say`, when given, takes the same as text while it happens, and `err` what comes on stderr.
+    """The output of a run so far, with its secrets hidden.
+
+    With `max_output`, stdout is kept whole up to that size; without it, the beginning and the end are kept. `say`, when
+    given, takes the output as text while it comes, and `err` takes stderr.
     """
 
     def __init__(self, run: Run, say: Say | None = None, err: Say | None = None) -> None:
@@ -51,7 +53,7 @@ class Outputs:
         self._keep(stream, self._redactors[stream].feed(data))
 
     def skip(self, stream: int, count: int) -> None:
-        """Counts bytes of a stream that were written and not kept for its reader."""
+        """Counts bytes that were written to a stream and were not kept for its reader."""
         self._keep(stream, self._redactors[stream].end())
         self._redactors[stream] = self._hidden.stream()
         self.size += count
@@ -60,7 +62,7 @@ class Outputs:
             self._tell(stream, f"\n… {count} bytes dropped …\n".encode())
 
     def captured(self) -> tuple[Captured, Captured]:
-        """Returns what is kept of stdout and stderr: no more comes."""
+        """Returns the kept parts of stdout and stderr, when no more comes."""
         for stream, redactor in self._redactors.items():
             self._keep(stream, redactor.end())
         return self._stdout.captured(), self._stderr.captured()
@@ -100,7 +102,7 @@ class Streams:
             self._feed()
 
     def read(self, seconds: float) -> bool:
-        """Waits for at most `seconds` for something to move, and moves it; False when the connection has ended."""
+        """Waits at most `seconds` to read or send bytes, and does so; False when the connection has ended."""
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._rest is not None else 0))
         for _, events in poll.poll(seconds * 1000):

@@ -45,7 +45,7 @@ class Dumps:
         return size
 
     def remove(self, name: str) -> None:
-        """Removes a dump; none is fine."""
+        """Removes a dump; a missing one is fine."""
         (self.directory / name).unlink(missing_ok=True)
 
     def _run(self, url: str | None, database: str, words: Sequence[str], what: str, watch: Watch) -> None:
@@ -72,7 +72,7 @@ class Dumps:
 
 
 def _dsn(url: str, database: str) -> tuple[str, str]:
-    """Returns the connection without its password, and that."""
+    """Returns the connection string without its password, and the password."""
     parts = parse_dsn(url)
     password = str(parts.pop("password", ""))
     return make_dsn(**{**parts, "dbname": database}), password

@@ -36,7 +36,7 @@ class LocalServer:
         self._answers = answers
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the way to the server, which is started if it does not run."""
+        """Returns the access to the server, which is started if it does not run."""
         if apart:
             raise no_server(self._what, self._setting, " outside of Docker")
         offer = _read(self._directory / OFFER)
@@ -81,7 +81,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _start(socket: str, process: str) -> None:
-    """Asks the supervisor to start a process; one that runs already is left to it."""
+    """Asks the supervisor to start a process; a process that runs already is left running."""
     # Only a worker that norn up started has this library.
     from supervisor.xmlrpc import SupervisorTransport
 
@@ -89,7 +89,7 @@ def _start(socket: str, process: str) -> None:
     calls = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
     try:
         with suppress(xmlrpc.client.Fault):
-            # A fault: it is being started. The wait for it says whether that goes well.
+            # A fault: the process is being started. The wait for it shows whether that succeeds.
             calls.supervisor.startProcess(process, False)
     except (OSError, http.client.HTTPException) as error:
         raise ServiceDown(f"the supervisor of norn up does not answer: {error}", hint="norn up") from error

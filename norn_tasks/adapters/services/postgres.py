@@ -1,4 +1,4 @@
-"""Databases of apps on one PostgreSQL: a role for each app, which owns its databases and may enter no other one."""
+"""Databases of apps on one PostgreSQL: a role for each app, which owns its databases and may enter no others."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> No
             try:
                 done.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             except errors.DependentObjectsStillExist:
-                # A database of an earlier spec is still its own; it can no longer log in.
+                # The role still owns a database of an earlier spec, but can no longer log in.
                 done.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
 
 
 def _role(cursor: Any, role: str, password: Secret) -> None:
-    # The server gets what the password is checked with, so that its log cannot show the password itself.
+    # The server gets only the password's verifier, so that its log cannot show the password itself.
     verifier = encrypt_password(password.reveal(), role, scope=cursor.connection, algorithm="scram-sha-256")
     name, limit = sql.Identifier(role), sql.Literal(CONNECTIONS)
     if not _exists(cursor, role):

@@ -12,10 +12,10 @@ from norn_tasks.ports import Stop
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """The way to a server that answers, or that an operator named."""
+    """The access to a server that answers, or that an operator named."""
 
     url: str
-    """The URL for workers, with the role that may make others."""
+    """The URL for workers, with the role that may create others."""
     scheme: str
     """The scheme of the URLs for apps."""
     seen: str
@@ -28,7 +28,7 @@ class Server(Protocol):
     """A server of apps, which may have to be started first."""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the way to it; starts it if that is ours to do. Raises NoService, ServiceDown."""
+        """Returns the access to it; starts it if Norn runs it. Raises NoService, ServiceDown."""
 
 
 _PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379}
@@ -42,7 +42,7 @@ class GivenServer:
     seen: str = ""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns what the settings say."""
+        """Returns the access that the settings describe."""
         parts = urlsplit(self.url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

@@ -69,5 +69,5 @@ class SharedServers:
 
 
 def _promptly(work: Callable[[], T], stop: Stop) -> T:
-    """Returns what the work returns; raises Stopped when the stop is set before its end, which is harmless."""
+    """Returns the result of the work; raises Stopped if the stop is set first, and the work then goes on harmlessly."""
     return timeouts.wait(timeouts.begin(work), stop)

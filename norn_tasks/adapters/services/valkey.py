@@ -1,7 +1,8 @@
 """Keys and topics of apps on one Valkey or Redis: an ACL user for each app and kind, which sees its own keys only.
 
-A user's rights are listed, so that a command of a later version is closed until it is named here. Commands that list
-keys or users of others, such as SCAN and PUBSUB CHANNELS, have no pattern of keys and are therefore left out.
+A user's rights are listed, so that a command of a later version is forbidden until it is listed here. Commands such as
+SCAN and PUBSUB CHANNELS are left out: they would list the keys or users of other apps, as no pattern of keys limits
+them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _KEYS = (
     "+@keyspace", "+@connection", "+@transaction", "+@scripting", "+@pubsub", *_CLOSED, "-script|flush",
     "-script|kill", "+info",
 )  # fmt: skip
-"""The rights on a namespace; clients ask INFO for the version, and it names no key."""
+"""The rights on a namespace; INFO is among them, as clients ask it for the version and it names no key."""
 _TOPICS = ("+@stream", "+@connection", "+@transaction", "+exists", "+type", *_CLOSED, "+info")
 
 

@@ -59,7 +59,7 @@ def _head(repository: Path) -> str | None:
 
 
 def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
-    """Returns True when the copy holds what the commit does, and besides only what it ignores.
+    """Returns True when the copy holds what the commit does, and apart from that only files that the commit ignores.
 
     The check runs in a repository of our own that borrows the objects, so that foreign configuration and hooks are
     never read.

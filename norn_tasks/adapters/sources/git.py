@@ -70,7 +70,7 @@ class GitCommand:
         try:
             with tempfile.TemporaryDirectory(dir=beside, prefix="git-") as scratch:
                 login = self._logins.of(url) if self._logins is not None and url.startswith("https://") else None
-                # A redirect would get the token of another host.
+                # A redirect would send the token to another host.
                 more = self._trust if login is None else (*self._trust, "http.followRedirects=false")
                 asking = {} if login is None else askpass.environment(Path(scratch), login)
                 home = Path(scratch) / "repository"
@@ -142,7 +142,7 @@ class _Fetch:
             fetched = found is not None and self._fetch(found)
         if fetched:
             return self._resolved("FETCH_HEAD") or self._must(ref, None)
-        # The server gives no single commits, or the name of the commit is shortened: fetch all branches and tags.
+        # The server does not send single commits, or the commit's name is shortened: fetch all branches and tags.
         everything = self._call(["fetch", "--quiet", "--no-tags", "--", self._url, *_EVERYTHING])
         if everything.code != 0:
             raise self._failed(everything)
@@ -240,7 +240,7 @@ class _Fetch:
 
 
 def _unquoted(path: str) -> str:
-    """Returns a path as it is; git writes one with control characters or quotes as C would."""
+    """Returns a path without the C quoting that git adds to one with control characters or quotes."""
     if not path.startswith('"'):
         return path
     return path[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")

@@ -10,7 +10,7 @@ _KEY = f"a key without passphrase in ~/.ssh of {_USER} (docs/sources.md, Private
 _BY_SSH = f"a private one needs a token (norn repo login URL), or ssh: repo.url: git@host:path.git, and {_KEY}"
 
 _NO_MORE = "Could not read from remote repository"
-"""The lines that git adds to those of ssh, or the other side, in the line before."""
+"""The lines that git adds below the reason, which ssh or the other side gave in the line before."""
 
 _KNOWN = (
     (r"returned error: 30\d|redirect",
@@ -23,7 +23,7 @@ _KNOWN = (
 
 
 def explained(lines: Sequence[str], code: int) -> tuple[str, str]:
-    """Returns why it could not be read, of the last lines of git and ssh, and what helps."""
+    """Returns why the repository could not be read, from the last lines of git and ssh, and a hint."""
     for pattern, hint in _KNOWN:
         known = next((line for line in lines if re.search(pattern, line, re.IGNORECASE)), "")
         if known:

@@ -42,7 +42,7 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class HardenedGit:
-    """A repository of our own at `git_dir`, and the way of calling git on it."""
+    """A repository of our own at `git_dir`, on which git is called."""
 
     git_dir: Path
     watch: Watch
@@ -60,7 +60,7 @@ class HardenedGit:
         hear: Say | None = None,
         check: Callable[[], None] | None = None,
     ) -> Completed:
-        """Runs `git words…` on the repository; git's complaints go to `say`, its answers to `hear`."""
+        """Runs `git words…` on the repository; its stderr goes to `say`, its stdout to `hear`."""
         argv = ["git", *(word for each in (*_CONFIG, *self.config) for word in ("-c", each))]
         argv += [f"--git-dir={self.git_dir}", *([f"--work-tree={work_tree}"] if work_tree is not None else [])]
         env = base_environment() | _ENVIRONMENT | {"GIT_SSH_COMMAND": self.ssh, **self.login}

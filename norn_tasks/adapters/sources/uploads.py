@@ -40,15 +40,15 @@ class _Unpacking:
         self._into, self._watch = into, watch
 
     def directory(self, path: str) -> None:
-        """Makes it."""
+        """Makes a directory."""
         (self._into / path).mkdir()
 
     def link(self, path: str, target: str) -> None:
-        """Makes it."""
+        """Makes a link."""
         (self._into / path).symlink_to(target)
 
     def file(self, path: str, pieces: Iterator[bytes], *, program: bool) -> None:
-        """Writes it."""
+        """Writes a file."""
         target = self._into / path
         with target.open("xb") as file:
             for piece in pieces:

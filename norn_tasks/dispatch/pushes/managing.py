@@ -18,7 +18,7 @@ def create_webhook(tx: Tx, key: ApiKey, url: str, *, actor: str) -> tuple[int, S
 
 
 def rotate_webhook(tx: Tx, key: ApiKey, webhook: int) -> Secret:
-    """Gives a webhook a new secret, which alone counts from now on; raises NotFound or SecretsLocked."""
+    """Gives a webhook a new secret, the only valid one from now on; raises NotFound or SecretsLocked."""
     secret = Secret(fresh_secret())
     webhooks.rotate(tx, webhook, key.seal(secret))
     return secret

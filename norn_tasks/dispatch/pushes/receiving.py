@@ -1,7 +1,7 @@
-"""A push that was reported: recorded once, and a job for each app that it may deploy.
+"""Pushes that were reported: each is recorded once, and gets a job for each app that it may deploy.
 
 The job compares the commit with the app's live release, because only git knows which files differ: the lists in a
-delivery are cut.
+delivery are truncated.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Writing the control plane into one file, and putting it back."""
+"""Backs up the control plane into one file, and restores it."""

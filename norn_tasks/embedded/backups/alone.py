@@ -1,4 +1,4 @@
-"""The database without Norn: that of a running Norn, or started for one task and stopped after it."""
+"""The database for one task: that of a running Norn, or one that is started for the task and stopped after it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`python -m norn_tasks.embedded.routing.keeper DATA_DIRECTORY`: starts the router, and again when it dies.
 
 It belongs to no supervisor: the apps' addresses respond while Norn is stopped or upgraded. It ends when its router ends
-in good order: at SIGTERM, or because the router of a later `norn up` has taken its place.
+in good order: at SIGTERM, or because the router of a later `norn up` has replaced it.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Keeper:
                 return code
             more = []
             if running_router(self._database_url) is not None:
-                return code  # a later one has taken its place
+                return code  # a later one has replaced it
 
     def _run_to_its_end(self, more: list[str]) -> int:
         self._router = subprocess.Popen([*ROUTER, *more], stdin=subprocess.DEVNULL)
-        if self._stopped.is_set():  # it came between two lines
+        if self._stopped.is_set():  # SIGTERM came before there was a router to end
             self._router.terminate()
         return self._router.wait()
 

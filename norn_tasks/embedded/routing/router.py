@@ -1,7 +1,7 @@
-"""The router beside the supervisor: its start, its end, and what is known of it.
+"""The router beside the supervisor: its start, its end, and its state.
 
-It outlives `norn down`, so that the apps' addresses go on responding; each `norn up` starts a new one, which takes the
-sockets of the one before.
+It outlives `norn down`, so that the apps' addresses still respond; each `norn up` starts a new one, which takes over
+the sockets of the one before.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SAVED_TABLE = "routes.json"
 """The router's last table in the data directory."""
 KEEPER = "norn_tasks.embedded.routing.keeper"
 START_SECONDS, HUNG_SECONDS = 60.0, 20.0
-"""How long a router may take to start; how long one that runs may answer nothing before it is killed."""
+"""How long a router may take to start; how long a running one may fail to answer before it is killed."""
 STOP_SECONDS = 20.0
-"""How long the router may take to end: it gives open requests five seconds."""
+"""How long the router may take to end: it waits five seconds for open requests."""
 LOG_MAX, LOGS_KEPT = 10 * 2**20, 3
 
 
@@ -52,7 +52,7 @@ def as_process(router: RouterProcess | None) -> Process:
 
 
 class RouterStart:
-    """The start of a router by `norn up`; it takes the place of one that runs."""
+    """The start of a router by `norn up`; it replaces one that runs."""
 
     def __init__(self, settings: Settings, where: DataPaths, environment: Mapping[str, str]) -> None:
         self._settings, self._where = settings, where
@@ -67,7 +67,7 @@ class RouterStart:
             self.begin()
 
     def begin(self) -> None:
-        """Starts it with a keeper, in a session of its own, unless that is done."""
+        """Starts it with a keeper, in a session of its own, unless that was done already."""
         if self._keeper is not None:
             return
         self._began = time.monotonic()

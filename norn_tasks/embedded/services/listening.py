@@ -1,6 +1,6 @@
 """The addresses at which the servers of apps listen: those of the machine on Norn's two bridges, and no other.
 
-Nobody beyond this machine and its containers has a way there, whatever its firewall allows.
+No client outside of this machine and its containers can reach them, whatever its firewall allows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from norn_tasks.domain.errors import NornError
 from norn_tasks.settings import Settings
 
 PREFERRED = {"postgres": 25432, "kv": 26379}
-"""Ports that no other program has by habit; another one is chosen where they are taken, and kept."""
+"""Ports that no other program commonly uses; if one is taken, another port is chosen and kept."""
 _PAUSE = 2.0
 
 
@@ -24,7 +24,7 @@ def bridges(settings: Settings) -> tuple[str, ...]:
 
     Waits for an engine that does not answer, and for a machine that does not have the addresses yet.
     """
-    # It knows every adapter, and only a server that starts needs one.
+    # `wiring` imports every adapter, and only a server that starts needs one.
     from norn_tasks.wiring import bridge_addresses
 
     while True:

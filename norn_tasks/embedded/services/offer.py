@@ -22,7 +22,7 @@ _START = "norn_tasks.embedded.services.start"
 
 
 def programs(settings: Settings, where: DataPaths) -> tuple[SupervisedProgram, ...]:
-    """Returns the servers that this machine can run for apps, and leaves the offer where workers find it."""
+    """Returns the servers that this machine can run for apps, and writes the offer where workers find it."""
     paths = service_paths(where)
     servers = tuple(name for name in SERVERS if _possible(name, settings, paths))
     paths.data.mkdir(mode=0o700, exist_ok=True)
@@ -33,7 +33,7 @@ def programs(settings: Settings, where: DataPaths) -> tuple[SupervisedProgram, .
 
 
 def _possible(name: str, settings: Settings, paths: ServicePaths) -> bool:
-    """Returns True if the operator named no server of the kind, and its program is here."""
+    """Returns True if the operator named no server of this kind, and this machine has its program."""
     if name == "postgres":
         return not settings.services_postgres_url and _found_postgres(paths)
     return not settings.services_kv_url and _found_broker()
@@ -43,7 +43,7 @@ def _found_postgres(paths: ServicePaths) -> bool:
     try:
         postgres.choose(postgres.found(), paths)
     except NotStarted:
-        # Data of a version that is not installed: the server says so in its log when it starts.
+        # Data of a version that is not installed: the server logs that when it starts.
         return paths.postgres.exists()
     return True
 
@@ -64,7 +64,7 @@ def _program(name: str, paths: ServicePaths) -> SupervisedProgram:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replaces a file by one that only we can read, as a whole."""
+    """Replaces a file atomically by one that only our user can read."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)

@@ -40,7 +40,7 @@ class PostgresInstallation:
 
 
 def found() -> Iterator[PostgresInstallation]:
-    """Returns the installations on this machine, the system's newest first, the wheel's last."""
+    """Yields the installations on this machine: the system's, newest first, then that of the wheel."""
     system = [server for directory in set(_system()) if (server := _look(directory))]
     yield from sorted(system, key=lambda server: server.major, reverse=True)
     yield from (server for directory in _wheel() if (server := _look(directory)))

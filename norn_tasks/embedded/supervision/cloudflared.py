@@ -1,4 +1,4 @@
-"""cloudflared as one more process of `norn up`: this module becomes it, with what it needs and nothing of Norn's.
+"""cloudflared as one more process of `norn up`: this module becomes it, and passes on only the settings that it needs.
 
 The tunnel's token is in its environment, and in no command line. The passwords and tokens of Norn's own settings are
 not passed on.
@@ -20,7 +20,7 @@ _RUN = ("tunnel", "--no-autoupdate", "--grace-period", "10s")
 
 
 def wanted(settings: Settings) -> bool:
-    """Returns True if the operator gave what cloudflared runs the tunnel with."""
+    """Returns True if the operator gave the settings with which cloudflared runs the tunnel."""
     return bool(settings.cloudflare_tunnel_token) or settings.cloudflare_credentials is not None
 
 
@@ -41,7 +41,7 @@ def require_program(settings: Settings) -> str:
 
 
 def command(settings: Settings) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Returns the words of the command, and the variables that hold what no other user may read."""
+    """Returns the words of the command, and the variables with the values that no other user may read."""
     if settings.cloudflare_tunnel_token:
         return (*_RUN, "run"), {"TUNNEL_TOKEN": settings.cloudflare_tunnel_token}
     assert settings.cloudflare_credentials is not None

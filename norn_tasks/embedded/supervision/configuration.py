@@ -2,7 +2,7 @@
 
 Three groups: `stores` starts with the supervisor, `norn` when the stores are ready, and `services`, the servers of
 apps, when an app needs them. Norn is stopped before the other two, each group as a whole. When the supervisor itself
-dies, the kernel signals each process (`setpriv --pdeathsig`; forks ask for that themselves), so that none is left over.
+dies, the kernel signals each process (`setpriv --pdeathsig`; forks request it themselves), so that none is left.
 The file holds no secret: processes get them in the environment.
 """
 
@@ -21,7 +21,7 @@ STORES, NORN, SERVICES = "stores", "norn", "services"
 """The groups."""
 
 EVER = 1_000_000
-"""The attempts in a row before the supervisor gives up; it waits 1 s, 2 s, 3 s … between them."""
+"""The failed starts in a row after which the supervisor gives up; it waits 1 s, 2 s, 3 s … between them."""
 
 
 _CALLS = "supervisor.rpcinterface:make_main_rpcinterface"

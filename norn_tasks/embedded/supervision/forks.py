@@ -72,7 +72,7 @@ def preload() -> None:
 
 
 class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no types
-    """supervisord's options, by which a process that runs a Python module begins in the fork itself."""
+    """supervisord's options, with which a process that runs a Python module starts in the fork itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) ->
 
 
 def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
-    """Gives the fork what a started program has of its own: signals, streams, environment, a name, and a leash."""
+    """Gives the fork its own signals, streams, environment and name, and a signal for when the supervisor dies."""
     gc.freeze()
     for name in _SUPERVISORS_SIGNALS:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -119,7 +119,7 @@ def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
 
 
 def _exit_code(module: str) -> int:
-    """Runs the module and what a process does at its end; returns its exit code."""
+    """Runs the module, then the exit handlers of a process; returns its exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code: object = 0

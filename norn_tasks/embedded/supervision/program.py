@@ -22,7 +22,7 @@ class SupervisedProgram:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     at_once: bool = False
-    """It starts with the supervisor, as the stores do, whatever its group."""
+    """It starts with the supervisor, as the stores do, even if it is in another group."""
 
 
 def runs_module(argv: Sequence[str]) -> bool:

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _has_norn(configuration: str) -> bool:
-    """Returns True if the configuration has processes of Norn beside the stores."""
+    """Returns True if the configuration has processes of Norn in addition to the stores."""
     file = RawConfigParser()
     file.read(configuration)
     return file.has_section(f"group:{NORN}")

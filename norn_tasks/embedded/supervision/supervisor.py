@@ -57,7 +57,7 @@ class Control:
         return True
 
     def processes(self) -> tuple[Process, ...]:
-        """Returns all processes, stores first; a server of apps is one once it was started."""
+        """Returns all processes, stores first; a server of apps is included once it was started."""
         asked = self._ask("getAllProcessInfo")
         rows = [row for row in asked if row["group"] != SERVICES or row["statename"] != "STOPPED"]
         found = (Process(row["name"], row["statename"], row["pid"], row["start"], row["now"]) for row in rows)

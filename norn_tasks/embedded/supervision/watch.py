@@ -50,7 +50,7 @@ class ProcessWatch:
     def _dying(self, processes: Sequence[Process]) -> str:
         for process in processes:
             if process.name.startswith("services-"):
-                continue  # Norn itself works without the servers of apps; norn doctor says what they lack
+                continue  # Norn itself works without the servers of apps; norn doctor reports their trouble
             if process.began:
                 self._starts[process.name].add(process.began)
             if process.state == "FATAL" or len(self._starts[process.name]) > STARTS:

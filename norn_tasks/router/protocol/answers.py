@@ -9,7 +9,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = False, closing: bool = False) -> bytes:
-    """Returns a whole answer to a request of that method; `closing`: and then the connection ends."""
+    """Returns a whole answer to a request of that method; with `closing`, the connection ends after it."""
     body = f"{sentence}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {_REASONS[status]}",

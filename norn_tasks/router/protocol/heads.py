@@ -24,7 +24,7 @@ _NOT_TO_REPLICA = _HOP_BY_HOP | {b"x-forwarded-for"}
 _NEVER_NAMED = frozenset((b"host", b"content-length"))
 """Fields that `Connection` cannot remove: the server that is asked, and the end of the body."""
 _NO_NAMES = _NEVER_NAMED | {b"close", b"keep-alive"}
-"""Tokens of `Connection` that remove no field: they name none, or one that never passes, or never goes."""
+"""Tokens of `Connection` that need no handling: they name no field, or one that is always or never removed."""
 _USUAL = {value: frozenset((value.lower(),)) for value in (b"close", b"Close", b"keep-alive", b"Keep-Alive")}
 """The tokens of the usual values of `Connection`."""
 _NOT_IN_TRAILERS = (
@@ -44,7 +44,7 @@ class RequestHead(NamedTuple):
     raw: bytes
     """The whole head, with the empty line."""
     modern: bool
-    """True for a client of HTTP/1.1: it understands chunks, answers before the last one, and a kept connection."""
+    """True for a client of HTTP/1.1: it understands chunks, 1xx answers and a connection that is kept open."""
     length: int | None
     """The size of the body in bytes; None for a body in chunks, whose size is not known before its end."""
     closes: bool
@@ -67,7 +67,7 @@ def found_in(fields: Fields) -> FoundFields:
 
 
 def _sorted(fields: Fields, dropped: frozenset[bytes]) -> tuple[FoundFields, list[bytes]]:
-    """Returns the fields that change what the router does, and the lines that pass in pieces; reads each field once."""
+    """Returns the fields that change what the router does, and the pieces of the lines that pass."""
     found: FoundFields = {}
     pieces: list[bytes] = []
     for name, value in fields:

@@ -1,4 +1,4 @@
-"""The reader of answers, on llhttp: hands a replica's bytes on, piece by piece, to the exchange that waits for them."""
+"""The reader of answers, on llhttp: passes a replica's bytes, piece by piece, to the exchange that waits for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httptools
 from norn_tasks.router.protocol.heads import Fields, FoundFields, answer_fields, is_chunked, length_of
 
 HEAD_MAX = 64 * 1024
-"""Bytes without the end of a head, of a chunk's size or of trailers, after which a reply is not believed."""
+"""Bytes without the end of a head, of a chunk's size or of trailers, after which a reply is refused."""
 
 
 class ReplyHead(NamedTuple):
@@ -30,7 +30,7 @@ class Receiver(Protocol):
     """The receiver of an answer, in the order in which its parts come."""
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Takes a 1xx answer; returns False when it must not pass."""
+        """Takes a 1xx answer; returns False when it must not be passed on."""
 
     def reply_head(self, head: ReplyHead) -> None:
         """Takes the head of the final answer."""
@@ -75,7 +75,7 @@ class ReplyReader:
         self._receiver = receiver
         self._bodyless_request = method == b"HEAD"
         self.begun = self.done = self._head_done = False
-        if self._fields:  # trailers that nobody has read
+        if self._fields:  # trailers that were not read
             self._fields = []
 
     @property
@@ -90,7 +90,7 @@ class ReplyReader:
         return trailers
 
     def feed(self, data: bytes) -> None:
-        """Reads bytes, and hands on what they complete."""
+        """Reads bytes, and passes on the parts that are complete with them."""
         self.begun = True
         self._unfinished += len(data)
         parser = self._parser
@@ -125,7 +125,7 @@ class ReplyReader:
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Hands on a head; raises an error, which ends the parsing, when it is not to be believed."""
+        """Passes on a head; for an ambiguous one, raises an error, which ends the parsing."""
         parser = self._parser
         if self.done or parser is None:
             raise _Unbelievable
@@ -155,7 +155,7 @@ class ReplyReader:
             self.done = True
 
     def on_body(self, body: bytes) -> None:
-        """Hands on a piece of the body."""
+        """Passes on a piece of the body."""
         self._unfinished = 0
         if self.done or not self._head_done:
             raise _Unbelievable

@@ -21,7 +21,7 @@ class ClientRequest:
     repeatable = True
     """True while every piece is kept, so that the body can be sent again from its start."""
     discarded = False
-    """True when the request is answered: the rest of its body goes nowhere."""
+    """True when the request is answered: the rest of its body is dropped."""
     expects_continue = False
     """True while the client waits for `100 Continue` before it sends its body."""
     _sent = 0
@@ -69,9 +69,9 @@ class ClientRequest:
 
 
 class RequestReader:
-    """Turns the bytes of one client's connection into requests, or into the reason why they are none.
+    """Turns the bytes of one client's connection into requests, or into the reason why they are not valid ones.
 
-    `arrived` holds the requests that nobody has taken yet, oldest first; `refused` says why there will be no more.
+    `arrived` holds the requests that were not taken yet, oldest first; `refused` says why no more will come.
     """
 
     refused: RequestRefused | None = None
@@ -88,7 +88,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
 
     def close(self) -> None:
-        """Lets go of the parser, which refers to this reader: otherwise both are left to the garbage collector."""
+        """Drops the parser, which refers to this reader: otherwise both would wait for the garbage collector."""
         del self._parser
 
     @property
@@ -97,7 +97,7 @@ class RequestReader:
         return self._reading is None and self._unfinished > 0
 
     def feed(self, data: bytes) -> bytes:
-        """Reads bytes up to about the end of the first whole request; returns the rest, for when that is answered."""
+        """Reads bytes up to about the end of the first whole request; returns the rest, to be read after its answer."""
         if len(data) <= SLICE_BYTES:
             return self._feed(data)
         for start in range(0, len(data), SLICE_BYTES):
@@ -125,7 +125,8 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         if self._reading is None:
             return rest
-        # llhttp skips the body of such a request: a second parser reads it, behind a head that says the same of it.
+        # llhttp skips the body of such a request: a second parser reads the body, after a head that describes it in the
+        # same way.
         length = self._reading.head.length
         framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
         self._head_is_repeated = True

@@ -1,1 +1,1 @@
-"""The steps of the way in from the internet."""
+"""The steps that make apps reachable from the internet."""

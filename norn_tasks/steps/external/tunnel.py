@@ -11,12 +11,12 @@ NO_HOST = "no hosts.external"
 
 
 class RouteTunnel(Step):
-    """Makes the tunnel's rule of the app's public name; that of a name which it no longer has goes."""
+    """Makes the tunnel's rule for the app's public name; removes the rule for a name that it no longer has."""
 
     name = "route-tunnel"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Leads the name to the address that the cluster gave to the app."""
+        """Points the name at the address that the cluster gave to the app."""
         tunnel, app, host = context.tools.tunnel, context.job.app, context.spec.hosts.external
         if host is None:
             return _learned(tunnel.unroute(app, context.watch))

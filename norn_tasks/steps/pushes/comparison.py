@@ -32,7 +32,7 @@ class ComparePush(Step):
         return Learned(writes=(PushDecided(outcome),), note=outcome)
 
     def _skipped(self, context: StepContext, push: PushJobRequest) -> str:
-        """Returns why nothing is deployed; empty if something is."""
+        """Returns the reason not to deploy; empty if there is none."""
         newest = context.tools.git.newest(push.url, push.branch, context.watch)
         if newest != push.after:
             now = f"is at {newest[:12]}" if newest is not None else "is gone"
@@ -43,7 +43,7 @@ class ComparePush(Step):
         return self._untouched(context, push) if push.paths else ""
 
     def _untouched(self, context: StepContext, push: PushJobRequest) -> str:
-        """Returns a sentence if no file differs that matters. Commits that cannot be compared are deployed."""
+        """Returns a sentence if no file that matters differs. Commits that cannot be compared are deployed."""
         live = context.job.live
         if live is None:
             return ""

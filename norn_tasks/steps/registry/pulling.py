@@ -16,7 +16,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ResolveImage(Step):
-    """Asks the registry which image a tag names now; a tag that moves later changes nothing of this release."""
+    """Asks the registry which image a tag names now; if the tag moves later, this release does not change."""
 
     name = "resolve-image"
     stage = DeploymentState.BUILDING

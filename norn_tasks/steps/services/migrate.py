@@ -19,13 +19,13 @@ NAME = "norn-x-m"
 
 
 class MigrationFailed(StepFailed):
-    """`migrations.command` ended badly; the release before it serves on."""
+    """`migrations.command` ended badly; the earlier release still serves."""
 
     code = "migration_failed"
 
 
 class MigrateDatabase(Step):
-    """Runs `migrations.command`; one that began is not repeated by itself, unless the spec says that it may be."""
+    """Runs `migrations.command`; one that began is not repeated automatically, unless the spec allows that."""
 
     name = "migrate-database"
     stage = DeploymentState.MIGRATING
@@ -50,7 +50,7 @@ class MigrateDatabase(Step):
         return Learned(writes=(DatabaseMigrated(),))
 
     def _end_earlier(self, context: StepContext) -> None:
-        """Removes what an earlier worker or an earlier deploy of the app has left running: one migration at a time."""
+        """Removes a container that an earlier worker or deploy of the app left: migrations run one at a time."""
         context.remove_recorded()
         engine = context.tools.engines[context.runtime.engine]
         for seen in engine.containers():

@@ -1,4 +1,4 @@
-"""Shared services of an app: reserved, made, and given to it as secrets; kept by teardown, removed when it purges."""
+"""Shared services of an app: reserved, made, and given to it as secrets; a teardown keeps them unless it purges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ProvisionServices(Step):
     """Makes what the spec names of the shared services; `fresh`: with new passwords.
 
     Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
-    dies in between leaves nothing that no row names, and the next one goes on with the same password.
+    dies in between leaves no part without a row, and the next one goes on with the same password.
     """
 
     name = "provision-services"
@@ -30,7 +30,7 @@ class ProvisionServices(Step):
         return None if asked else "no services asked for"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns the app's secrets as they are then, if a credential is new, with a note of what the app has."""
+        """Notes what the app has, and returns all of its secrets if a credential is new."""
         grants, app = context.spec.services.grants(), context.job.app
         records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
         known = {} if self._fresh else self._known(context, current(context.job.sealed))
@@ -71,7 +71,7 @@ def _same(url: Secret, known: Secret | None) -> bool:
 
 
 class DeleteServices(Step):
-    """Says what of the shared services is kept, or with `--purge` removes it with its data."""
+    """Notes which shared services are kept, or with `--purge` removes them with their data."""
 
     name = "delete-services"
 

@@ -12,8 +12,8 @@ from norn_tasks.steps.step import Step, StepContext
 class SnapshotDatabase(Step):
     """Takes a snapshot of the database that the migration is about to change.
 
-    Its row is written before its file, and names it: a worker that dies in between leaves a row without a time, whose
-    file the next one writes again.
+    Its row is written first and names its file. A worker that dies in between leaves a row without a time, and the next
+    worker writes that file again.
     """
 
     name = "snapshot-database"

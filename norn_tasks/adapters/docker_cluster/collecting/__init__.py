@@ -1,8 +1,8 @@
-"""Collecting what replicas write, so that it is kept longer than the engine keeps it.
+"""Collects the output of replicas, so that it is kept longer than the engine keeps it.
 
-Each container is read by one reader at a time, whatever the number of people who look. It follows what the engine
-sends while that is little. The engine rotates its files, and a follower that is behind can miss a whole file that is
-still there; so as soon as much comes, what came is dropped and read again with a request that does not follow, which
+Each container is read by one reader at a time, whatever the number of clients. It follows the engine's log while there
+is little output. The engine rotates its files, and a follower that is behind can miss a whole file that still exists.
+So as soon as there is much output, the reader drops it and reads it again with a request that does not follow, which
 the engine answers from all of its files.
 """
 

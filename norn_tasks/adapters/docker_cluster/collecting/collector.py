@@ -1,4 +1,4 @@
-"""Sees that every replica's log is read: a thread for each, as long as it has something to say."""
+"""Makes sure that every replica's log is read: by a thread for each, as long as it has new lines."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LogCollector:
         self._stop.set()
 
     def _collect(self) -> None:
-        """Attends to what the engine reports, until the engine is away or the collector is stopped."""
+        """Handles the engine's reports, until the engine is away or the collector is stopped."""
         try:
             with _Changes(self._engine.address, self._instance) as changes:
                 looked = float("-inf")
@@ -141,7 +141,8 @@ class LogCollector:
         """Forgets the positions of containers that are gone; from time to time, deletes lines that are too old."""
         for app in self._logs.apps():
             for container in self._logs.containers(app):
-                # Only the docker engine's ids: other clusters have their own, and look after their own.
+                # Only the Docker engine's ids: the containers of other clusters have other ids, and are forgotten
+                # there.
                 if len(container) == 64 and container not in there:
                     self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
         if time.monotonic() - self._trimmed > _TRIM:

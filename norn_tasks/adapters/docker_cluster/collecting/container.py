@@ -23,7 +23,7 @@ _CALM, _OFTEN = 0.02, 0.25
 """Seconds without output after which lines are kept, and the longest that they wait for that."""
 _IDLE = 5.0
 _REST = 0.5
-"""The least seconds between two readings of a container that writes much; after a long one it is twice its time."""
+"""The least seconds between two readings of a container that writes much; after a long reading, twice its time."""
 _WAIT_FOR_READER = 10.0
 """Seconds for which a removal waits for the reader of its container."""
 
@@ -68,7 +68,7 @@ class ContainerLog:
         return size
 
     def _follow(self, stop: threading.Event) -> bool:
-        """Keeps what comes while it is little; returns True when the log has ended."""
+        """Keeps new output as long as it is little; returns True when the log has ended."""
         intake, kept_at = self._intake(), time.monotonic()
         with EngineLog(self._address, self._origin.container, intake.since, follow=True) as entries:
             while not stop.is_set():
@@ -110,7 +110,7 @@ class LastLines:
         self._engine, self._logs, self._hiding = engine, logs, hiding
 
     def keep(self, container: str) -> None:
-        """Keeps what is not kept of a container that has ended. A removal never fails because this does."""
+        """Keeps the remaining lines of a container that has ended. A failure here never fails the removal."""
         try:
             found: dict[str, Any] = self._engine.briefly(lambda client: client.inspect_container(container))
             marks = found["Config"]["Labels"] or {}

@@ -1,7 +1,7 @@
-"""Makes batches of lines out of the entries of one container's log: each entry once, and with no secret in it.
+"""Makes batches of lines out of the entries of one container's log: each entry once, and without secrets.
 
 A batch ends at an entry whose bytes are all in it. So the position that is kept with the batch says exactly where a
-later reading begins: at the first entry that is not kept.
+later reading begins: at the first entry that was not kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNDECIDED = 256 * 1024
 """The bytes of a stream that may wait for the end of a line or of a secret; then they are kept as they are."""
 
 _LINE = 16
-"""The bytes that a line costs beside its text."""
+"""The bytes that a line costs in addition to its text."""
 
 SLACK = 2 * 10**9
 """Nanoseconds before the last entry from which is read again: the two streams are not exactly in order."""
@@ -49,7 +49,7 @@ class LineIntake:
         self.size = sum(len(text) + _LINE for _, _, text in self._lines)
 
     def end(self) -> None:
-        """Takes what has no line end: the program is over."""
+        """Takes the rest without a line end: the program has ended."""
         for written in self._streams.values():
             written.settle(self._lines)
 

@@ -65,7 +65,7 @@ class EngineLog:
         self._socket.close()
 
     def ready(self, seconds: float) -> bool:
-        """Returns True if something can be read within this time, if only the end."""
+        """Returns True if something can be read within this time, even if only the end."""
         return bool(self._poll.poll(seconds * 1000))
 
     def read(self) -> tuple[list[LogEntry], bool]:

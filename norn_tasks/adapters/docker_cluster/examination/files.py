@@ -1,4 +1,4 @@
-"""Reads the beginning of a file of a container without running anything in it, also after its end."""
+"""Reads the beginning of a file of a container without running anything in it, even after its end."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _TRY = 0.3
 
 
 def accepting(ip: str, found: dict[str, Any], lines: Iterable[str], port: int | None) -> tuple[OpenSocket, ...] | None:
-    """Returns the sockets among the likely ports that accept; none when no port does, as others may."""
+    """Returns the sockets among the likely ports that accept; none when no port does, since others may."""
     exposed = {int(each.partition("/")[0]) for each in found["Config"].get("ExposedPorts") or {}}
     named = {int(each) for line in lines for each in _PORT.findall(line) if int(each) < 65_536}
     likely = sorted({*USUAL, *exposed, *named} - {port})

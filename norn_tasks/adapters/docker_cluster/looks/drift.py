@@ -33,7 +33,7 @@ def _of_replica(engine: EngineClient, instance: str, workload: Workload, replica
 
 
 def _wanted(instance: str, workload: Workload, replica: ReplicaContainer) -> dict[str, Any]:
-    """Returns what the policy of replicas gives this one, of the fields that a running container can change."""
+    """Returns the policy's values for this replica, of the fields that can change while it runs."""
     return {
         "name": policy.name(workload, replica.index, instance),
         "state": "running",

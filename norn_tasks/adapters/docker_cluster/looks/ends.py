@@ -23,7 +23,7 @@ _KILLED_SOON = 5 * 10**9
 
 
 def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
-    """Returns the ends of the last while by container, oldest first; none if the engine does not show its events."""
+    """Returns the recent ends by container, oldest first; none if the engine does not show its events."""
     now = int(time.time())
 
     def read(client: APIClient) -> list[dict[str, Any]]:

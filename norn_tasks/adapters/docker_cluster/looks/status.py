@@ -1,8 +1,8 @@
 """The status of an app from its containers and rows: how many replicas there should be, how many serve, and each one.
 
-The engine does not know how many are wanted, the rows do: a replica keeps its row until it is meant to go, so the rows
-of a live generation are the wanted number, also after somebody removed a container. While one generation takes
-over from another it is the number of the larger one.
+The wanted number is known from the rows, not from the engine: a replica keeps its row until Norn removes it, so a live
+generation has as many rows as replicas are wanted, even after somebody removed a container. While one generation
+replaces another, the larger number counts.
 """
 
 from __future__ import annotations

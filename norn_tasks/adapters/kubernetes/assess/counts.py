@@ -10,7 +10,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 
 def unread(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns why the status is no verdict at all: nobody has looked at this spec, or nobody is to act on it."""
+    """Returns why the status allows no verdict: no controller has read this spec, or none is to act on it."""
     if seen.subject is None:
         return None
     name, kind = text(seen.subject, "metadata", "name"), text(seen.subject, "kind")
@@ -119,7 +119,7 @@ def _of_pods(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def _runs_on(seen: SeenRollout, pod: SeenPod) -> bool:
-    """Returns false for a pod alone that is to end: it is done when it has."""
+    """Returns false for a pod without an owner that is meant to end: it is complete when it has ended."""
     return seen.subject is not None or text(pod.thing, "spec", "restartPolicy") in ("", "Always")
 
 

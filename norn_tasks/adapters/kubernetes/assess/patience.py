@@ -18,7 +18,7 @@ MOMENT = timedelta(seconds=5)
 NODE = timedelta(seconds=30)
 OUTSIDE = timedelta(seconds=60)
 DETACHING = timedelta(seconds=400)
-"""A volume that another node still has: the cluster takes it from a node that is lost after six minutes."""
+"""For a volume that another node still has: the cluster detaches it from a lost node after six minutes."""
 AUTOSCALER = timedelta(seconds=600)
 
 
@@ -29,7 +29,7 @@ class Handling:
     patience: timedelta
     """How long it may last."""
     hint: str
-    """The hint that helps; empty where the output of the job says most."""
+    """The hint that helps; empty where the output of the job says more."""
 
 
 _IMAGE = "norn deploy builds and pushes it again; kubectl get events shows what the node tried"

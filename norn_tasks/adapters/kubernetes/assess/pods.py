@@ -26,7 +26,7 @@ from norn_tasks.adapters.kubernetes.assess.objects import (
 ENDED = ("Succeeded", "Failed")
 """The phases of a pod that will never run again."""
 _STEPS = ("SuccessfulAttachVolume", "Pulling", "Pulled", "Created", "Started")
-"""The reasons of events that only a pod has whose node comes further with it."""
+"""The reasons of events which show that the node makes progress with the pod."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PodContainer:
 
     @property
     def waiting_message(self) -> str:
-        """Returns the message beside the reason."""
+        """Returns the message with that reason."""
         return text(self.status, "state", "waiting", "message")
 
     @property
@@ -162,16 +162,16 @@ class SeenPod:
 
     @cached_property
     def stepped(self) -> datetime | None:
-        """Returns when its node came further with it last, by its events; none if it never did."""
+        """Returns when its node last made progress with it, by its events; none if it never did."""
         return max((event.last for event in self.said(*_STEPS) if event.last), default=None)
 
     def unsolved(self, *reasons: str) -> list[SeenEvent]:
-        """Returns its events with one of these reasons since its node came further last, oldest first."""
+        """Returns its events with one of these reasons since its node last made progress, oldest first."""
         step = self.stepped
         return [event for event in self.said(*reasons) if step is None or event.last is None or event.last > step]
 
     def trouble_since(self, events: Iterable[SeenEvent]) -> datetime | None:
-        """Returns when the trouble began that these events report: never before its node came further last."""
+        """Returns when the trouble began that these events report: never before its node last made progress."""
         first = min((event.first for event in events if event.first), default=self.since)
         return max(filter(None, (first, self.stepped)), default=None)
 

@@ -1,4 +1,4 @@
-"""The objects of one rollout: which ReplicaSet is the new one, which pods are its, and which are left of older ones."""
+"""The objects of one rollout: which ReplicaSet is the new one, and which pods belong to it and to older ones."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class SeenRollout:
     def old_pods(self) -> tuple[SeenPod, ...]:
         """Returns the pods of older ReplicaSets that have not ended; also those that are being deleted.
 
-        One that should be gone for a while is left out: its node is lost, and nobody can say when it comes back.
+        A pod that should have been gone long ago is left out: its node is lost, and may not come back.
         """
         old = (pod for pod in self._all_pods if not self._is_new(pod) and pod.phase not in ENDED)
         return tuple(pod for pod in old if pod.gone_at is None or self.now - pod.gone_at <= _LOST)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class NotAssessable(ValueError):
-    """The objects have no rollout on which there can be a verdict; the sentence says what is missing."""
+    """The objects contain no rollout that can be assessed; the sentence says what is missing."""
 
 
 class RolloutVerdict(StrEnum):
@@ -109,7 +109,7 @@ class Assessment:
     sentence: str
     """The cause, with the name of the thing at fault."""
     hint: str = ""
-    """The hint that helps; empty while nothing is wrong, and where the output of the job says most."""
+    """The hint that helps; empty while nothing is wrong, and where the output of the job says more."""
     pod: str | None = None
     """The pod that shows it; none if no pod does."""
 
@@ -131,7 +131,7 @@ class RolloutTrouble:
     hint: str = ""
     """A hint that is better than the one of the cause."""
     reason: str = ""
-    """The name that Kubernetes gives the cause: its manuals have an entry of that name."""
+    """The name that Kubernetes gives the cause: its documentation has an entry of that name."""
     patience: timedelta | None = None
     """How long it may last, instead of the time of its cause."""
 

@@ -1,4 +1,4 @@
-"""Builds the PersistentVolumeClaim of a volume: it outlives every release, and goes only when the app is purged."""
+"""Builds the PersistentVolumeClaim of a volume: it outlives all releases, and is removed only by a purge."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from norn_tasks.ports import Workload
 KEPT = 10
 """The old ReplicaSets that the cluster keeps: their templates bring a release back unchanged."""
 _SLACK = 60
-"""Seconds for scheduling and pulling beside the time that the app may take."""
+"""Seconds for scheduling and pulling, in addition to the time that the app may take."""
 
 
 def deployment(workload: Workload, template: Object, site: Site, fence: Fence, ending: int = 0) -> Object:
@@ -49,7 +49,7 @@ def budget(workload: Workload, site: Site, fence: Fence) -> Object:
 def deadline(workload: Workload, site: Site, ending: int = 0) -> int:
     """Returns the seconds without progress after which a rollout has failed.
 
-    Nothing changes while a pod ends, whose time is `stopGrace`, or `ending` if the present pods have more.
+    There is no progress while a pod ends, which may take `stopGrace`, or `ending` if the present pods have more time.
     """
     starting = patience(workload, site) + stays_up(workload, site)
     return math.ceil(starting + max(workload.stop_grace + LEAVING, ending) + _SLACK)

@@ -22,7 +22,7 @@ PORT = "http"
 LEAVING = 5
 """Seconds between the moment a pod leaves its Service and SIGTERM: until then requests may still reach it."""
 VOLUME_GROUP = 65532
-"""The group that owns the volumes of an app, and that its program is in: users other than root write by it."""
+"""The group that owns the volumes of an app, and that its program is in: it lets users other than root write."""
 _PRIVILEGED = 1024
 _MIB = 1024**2
 _REFERENCE = re.compile(r"\$(?=[$(])")
@@ -90,7 +90,7 @@ def _low(workload: Workload) -> bool:
 def _pod_rights(workload: Workload, site: Site) -> Object:
     """Returns the rights of the pod; a low port is open to every user, as it is in the engine's containers.
 
-    So is a volume to every user, by its group: a fresh one belongs to root.
+    Every user can also write to a volume, by its group: a fresh volume belongs to root.
     """
     rights: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
     if workload.mounts:
@@ -130,9 +130,9 @@ def _claims(workload: Workload) -> list[str]:
 
 
 def _apart(workload: Workload, site: Site) -> Object:
-    """Returns the wish for different nodes; for a single replica too, since more of them must not change the pods.
+    """Returns the preference for different nodes; a single replica has it too, since scaling must not change the pods.
 
-    An app with volumes has none: its pods go where these are.
+    An app with volumes has no preference: its pods must run where the volumes are.
     """
     chosen = {"matchLabels": marks.selected(workload.app, site.instance)}
     term = {"labelSelector": chosen, "topologyKey": "kubernetes.io/hostname"}

@@ -14,7 +14,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 _REPEATED = timedelta(seconds=300)
-"""The time in which a trouble that goes on shows its event again, also where a cluster limits repeated events."""
+"""The time within which continuing trouble repeats its event, even in a cluster that limits repeated events."""
 
 _UNBOUND = (
     reading(

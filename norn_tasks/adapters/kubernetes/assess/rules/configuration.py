@@ -55,7 +55,7 @@ CONFIGURATION = (
 
 
 def bad_configuration(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields what containers of new pods refer to in vain."""
+    """Yields the configuration that containers of new pods refer to and do not get."""
     for pod in seen.unready:
         for container in pod.containers:
             if container.waiting != "CreateContainerConfigError":

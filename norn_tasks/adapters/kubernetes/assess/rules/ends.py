@@ -54,7 +54,7 @@ def _repeated(pod: SeenPod, container: PodContainer, cause: Cause, sentence: str
 
 
 def _pods_alone(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the pods without an owner that have failed: nobody replaces them."""
+    """Yields the pods without an owner that have failed: no controller replaces them."""
     for pod in seen.pods:
         if pod.phase == "Failed":
             ended = next((_of(pod, each) for each in pod.containers if each.end and not each.well), None)

@@ -89,7 +89,7 @@ def _pull(pod: SeenPod, container: PodContainer, message: str) -> RolloutTrouble
 
 
 def _message(pod: SeenPod, container: PodContainer) -> str:
-    """Returns why the pull failed: from the state of the container, or where that only says so, from an event."""
+    """Returns why the pull failed: from the state of the container, or, if that has no reason, from an event."""
     stated = _BACK_OFF.sub("", container.waiting_message)
     events = _failures(pod, container)
     if stated:

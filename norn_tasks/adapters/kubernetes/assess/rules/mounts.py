@@ -17,7 +17,7 @@ _STARTING = ("", "ContainerCreating", "PodInitializing")
 
 
 def missing_mounts(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields what new pods mount in vain: a secret or ConfigMap that is not there, a volume that does not attach."""
+    """Yields the mounts that new pods do not get: a missing secret or ConfigMap, or a volume that does not attach."""
     for pod in seen.unready:
         events = pod.unsolved("FailedMount", "FailedAttachVolume")
         if events and pod.scheduled and all(_waits(pod)):

@@ -43,7 +43,7 @@ def _no_sandbox(pod: SeenPod) -> Iterator[RolloutTrouble]:
 
 
 def _turned_away(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields evictions and refusals; with another pod on its way, only after some of them."""
+    """Yields evictions and refusals; while another pod is being started, only after several of them."""
     failed = [pod for pod in seen.pods if pod.phase == "Failed" and text(pod.thing, "status", "reason")]
     counted = Counter(text(pod.thing, "status", "reason") for pod in failed)
     replaced = any(pod.lives for pod in seen.pods)

@@ -115,7 +115,7 @@ def _overdue(container: PodContainer, spec: KubeObject, started: datetime | None
 
 
 def _tries(spec: KubeObject, *, but: int = 0) -> timedelta:
-    """Returns how long a probe needs to fail to its limit, `but` some of its tries."""
+    """Returns how long a probe needs to fail to its limit, with `but` fewer tries."""
     tries = number(spec, "failureThreshold", default=3) - but
     return timedelta(seconds=number(spec, "initialDelaySeconds") + tries * number(spec, "periodSeconds", default=10))
 

@@ -110,7 +110,7 @@ def _of(seen: SeenRollout, pod: SeenPod, message: str) -> RolloutTrouble:
 
 
 def _patience(seen: SeenRollout, pod: SeenPod, cause: Cause) -> timedelta | None:
-    """Returns more time if an autoscaler looks after the nodes and has not said that it cannot help."""
+    """Returns more time if an autoscaler manages the nodes and has not reported that it cannot help."""
     if cause != Cause.INSUFFICIENT or pod.said("NotTriggerScaleUp"):
         return None
     return OUTSIDE if any(_grows(node) for node in seen.nodes.values()) else None
@@ -122,7 +122,7 @@ def _grows(node: object) -> bool:
 
 
 def _cause(pod: SeenPod, message: str) -> tuple[Cause, str]:
-    """Returns the cause that keeps the pod from most of the nodes; those that are for others count less."""
+    """Returns the cause that keeps the pod from most of the nodes; nodes that are reserved for others count less."""
     reasons = _REMEDIES.sub("", _PREFIX.sub("", message)).rstrip(". ")
     counted = [_counted(each) for each in re.split(r", (?=\d+ )", reasons)]
     _, said = max(counted, key=lambda each: (_rank(each[1]), each[0]))
@@ -132,7 +132,7 @@ def _cause(pod: SeenPod, message: str) -> tuple[Cause, str]:
 
 
 def _rank(said: str) -> int:
-    """Returns the weight of a reason: nodes with a taint are for others, and the control plane's are for no app."""
+    """Returns the weight of a reason: tainted nodes are reserved for others, control plane nodes are for no app."""
     if any(name in said for name in _MANAGED):
         return 0
     return 1 if " taint" in said and "node.kubernetes.io/" not in said else 2
