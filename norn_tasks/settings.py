@@ -218,7 +218,9 @@ class Settings(BaseModel):
     )
     cloudflare_account: str = Field("", description="id of the account at Cloudflare; empty: that of the tunnel token")
     cloudflare_tunnel: str = Field("", description="id or name of the tunnel; empty: that of the tunnel token")
-    cloudflare_url: str = Field("https://api.cloudflare.com/client/v4", description="address of Cloudflare's API")
+    cloudflare_url: str = Field(
+        "https://api.cloudflare.com/client/v4", repr=False, description="address of Cloudflare's API"
+    )
     cloudflare_tunnel_token: str = Field(
         "", repr=False, description="token with which norn up runs cloudflared; empty: the operator runs it"
     )

@@ -20,7 +20,7 @@ from norn_tasks.domain.errors import DatabaseDown, NornError, NotFound
 from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
 from norn_tasks.store.broker.live import LiveLine
 
-READER = "norn page"
+READER = "norn's page"
 """The actor of the reading jobs, which no token has as its name. Together they take half of the places for readers."""
 MOST = 10_000
 """How many past lines of an app a page gets at most."""

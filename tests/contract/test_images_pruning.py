@@ -30,6 +30,7 @@ from tests import factories
 from tests.contract.conftest import IMAGE
 from tests.contract.test_images import LIMITS, docker_clis
 from tests.fakes.build_queue import NoQueue
+from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.stop import FakeWatch
 
 RUN = uuid.uuid4().hex
@@ -84,7 +85,8 @@ def deploy(database: Database, images: DockerImages, source: Path, app: str, n: 
     built = images.build(BuildOrder(source, "Dockerfile", f"norn/{app}:{n}", app, str(n), "us"), FakeWatch().watch)
     facts, row = went_live(database, app, n, built)
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=source, instance="us")
-    tools = cast(Tools, type("SomeTools", (), {"images": images, "limits": limits}))
+    has = {"images": images, "limits": limits, "registry_images": FakeRegistryImages(), "runtimes": {}}
+    tools = cast(Tools, type("SomeTools", (), has))
     job = Job(id=n, request=factories.DEPLOY, app=app, spec=None, fence=Fence(n, 1), facts=Facts(facts))
     learned = PruneImages().run(StepContext(job, tools, FakeWatch().watch, cast(Any, None)))
     assert learned is not None

@@ -36,7 +36,7 @@ def test_the_docs_name_only_what_can_be_typed(path):
 @pytest.mark.parametrize(
     "hint",
     [
-        "'norn webhook create prints the URL'",
+        "'norn webhook make prints the URL'",
         "'norn jobs kill 7'",
         "'norn cron'  'ify blog'",
         "'norn token create'",

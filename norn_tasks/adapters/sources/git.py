@@ -49,8 +49,8 @@ class GitCommand:
         except InvalidRequest as error:
             raise SourceError(error.sentence, hint=error.hint) from error
         trees.remove(into)
-        into.mkdir(parents=True)
         with self._fetch(url, watch, into.parent) as fetch:
+            into.mkdir()
             return fetch.checkout(ref, into)
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
@@ -67,6 +67,8 @@ class GitCommand:
     def _fetch(self, url: str, watch: Watch, beside: Path | None = None) -> Iterator[_Fetch]:
         """Makes a repository for the block; raises SourceError for an address that git may not reach."""
         way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
+        if beside is not None:
+            beside.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(dir=beside, prefix="git-") as scratch:
                 login = self._logins.of(url) if self._logins is not None and url.startswith("https://") else None

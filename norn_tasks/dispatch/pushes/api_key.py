@@ -14,7 +14,7 @@ from norn_tasks import sealing
 from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.domain.secret import Secret
 
-_BACK = "put it back from a backup; or norn webhook rotate makes new secrets"
+_BACK = "put it back from a backup, or make new secrets: norn webhook rotate ID"
 
 
 class ApiKey:

@@ -20,6 +20,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.ledger.taking import take
 from norn_tasks.store.tables import AppRow
+from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
@@ -85,7 +86,10 @@ def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Serve
 def _work(database: Database, workspace: Path, over: threading.Event) -> None:
     """Plays every job that comes, with no more of the world than functions and cron apps need."""
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="t")
-    tools = cast(Tools, type("SomeTools", (), {"limits": limits, "volumes": FakeVolumes()}))
+    tools = cast(
+        Tools,
+        type("SomeTools", (), {"limits": limits, "volumes": FakeVolumes(), "records": ServiceRecordTable(database)}),
+    )
     runner = Runner(Ledger(database, patience=1), tools, StepOutput(database))
     while not over.wait(0.05):
         job = take(database, factories.claimer())
