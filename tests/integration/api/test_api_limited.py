@@ -63,6 +63,8 @@ def _address(rule: str, **filled: object) -> str:
         "rest": "x",
         "token": 1,
         "session": 9,
+        "webhook": 1,
+        "login": 1,
         "name": "x",
         "secret": "X",
         "run": 1,
