@@ -20,6 +20,11 @@ from tests.e2e.stack import Stack
 MARK = "c4n4ry"
 """In every line of every canary, and nowhere else."""
 
+ENDLESS = ("/api/events/stream", "/api/stream")
+"""Addresses whose answer has no end."""
+LINES = 500
+"""The number of log lines that are read of a stream; a worker prints more."""
+
 TELL = r"""#!/bin/sh
 # Prints what it was given, in the ways in which programs do.
 env
@@ -159,9 +164,33 @@ def answers(stack: Stack, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]
     with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         document = client.get("/api/openapi.json").json()
         for path, item in document["paths"].items():
-            if "get" in item and path not in ("/api/events/stream", "/api/openapi.json"):
+            if "get" in item and path not in (*ENDLESS, "/api/openapi.json"):
                 for address in _filled(stack, path, names):
                     yield f"GET {address}", client.get(address, params=_query(path)).content
+        yield from _streams(client, names)
+
+
+def _streams(client: httpx.Client, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    newest = client.get("/api/events").json()["items"][-1]["id"]
+    apps = client.get("/api/apps").json()["items"]
+    logs = [app["name"] for app in apps if app["name"] in names and app["role"] in ("webserver", "worker")]
+    for path, query, lines in zip(ENDLESS, ({}, {"logs": logs, "tail": LINES}), (0, LINES), strict=True):
+        yield f"GET {path}", _beginning(client, path, {"after": "0-0", **query}, newest, lines)
+
+
+def _beginning(client: httpx.Client, path: str, query: dict[str, Any], newest: str, logs: int) -> bytes:
+    """Returns what a stream sends until this event and so many log lines have come."""
+    read: list[str] = []
+    awaited = True
+    with client.stream("GET", path, params=query) as answer:
+        assert answer.status_code == 200, answer.read()
+        for line in answer.iter_lines():
+            read.append(line)
+            awaited = awaited and not line.startswith(f"id: {newest}")
+            logs -= line == "event: log"
+            if not awaited and logs <= 0:
+                break
+    return "\n".join(read).encode()
 
 
 def _query(path: str) -> dict[str, Any]:

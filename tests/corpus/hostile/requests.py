@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 _PLACE = re.compile(r"<(?:(\w+):)?(\w+)>")
 ENDLESS = (
     "/api/events/stream",
+    "/api/stream",
     "/api/apps/<app>/logs",
     "/api/jobs/<id:job>/logs",
     "/api/jobs/<id:job>/events",
