@@ -1,12 +1,16 @@
 """A server with all that the OpenAPI document's examples name, made through the document's own operations.
 
-One deployed app of each role, a job, a deployment and a token 42, a cron run 42, a call 43, a one-off 44.
+One deployed app of each role, a job, a deployment, a token, a webhook and a login 42, a cron run 42, a call 43, a
+one-off 44.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import hmac
 import io
+import json
 import tarfile
 from base64 import b64encode
 from collections import defaultdict
@@ -20,13 +24,16 @@ from tests.servers import allowed, wait_until
 SERVE = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; echo up; exec httpd -f -p 8080 -h /tmp/www"
 SPECS = {
     "blog": f"role: webserver\nport: 8080\nsecrets: [API_KEY]\ncommand: {SERVE!r}\n",
-    "mail-agent": "role: worker\ncommand: \"trap 'exit 0' TERM; while :; do sleep 1 & wait; done\"\n",
+    "mail-agent": "role: worker\ncommand: \"trap 'exit 0' TERM; while :; do sleep 1 & wait; done\"\n"
+    "services: {kv: {namespace: mails}}\n",
     "daily-report": "role: cron\nschedule: '0 0 1 1 *'\ncommand: echo report\n",
     "thumbnail-gen": "role: function\ncommand: cat\n",
     "spare": "role: worker\n",
 }
 SEQUENCES = {"jobs_id_seq": "jobs", "deployments_id_seq": "deployments", "tokens_id_seq": "tokens"}
 YAML = {"Content-Type": "text/yaml"}
+REPOSITORY = "https://git.example/ada/notes.git"
+"""A repository of no app: nothing follows from a push to it."""
 
 
 def source() -> bytes:
@@ -126,6 +133,22 @@ def furnish(speaker: Speaker) -> None:
     speaker.settle(ask("trigger", json={}))
     assert ask("invoke", content=b"hello").json()["id"] == 43
     speaker.settle(ask("run_command", json={"command": ["ls", "-l"]}))
+    furnish_repository(speaker)
+
+
+def furnish_repository(speaker: Speaker) -> None:
+    """Makes the webhook and the login of a repository, and reports a push to it as GitHub does."""
+    set_counters(speaker.stack, "webhooks_id_seq", "repository_logins_id_seq")
+    speaker.ask("set_login", json={"url": REPOSITORY, "token": "glpat-of-nobody"})
+    hook = speaker.ask("create_webhook", json={"url": REPOSITORY}).json()
+    body = json.dumps({"ref": "refs/heads/main", "before": "0" * 40, "after": "1" * 40}).encode()
+    signature = hmac.new(hook["secret"].encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "X-Hub-Signature-256": f"sha256={signature}",
+        "X-GitHub-Event": "push",
+        "Content-Type": "application/json",
+    }
+    speaker.ask("receive_push", params={"hook": hook["id"]}, content=body, headers=headers)
 
 
 def look(speaker: Speaker) -> None:
@@ -139,7 +162,7 @@ def look(speaker: Speaker) -> None:
     speaker.begin("follow_job")
     speaker.begin("stream_events", params={"after": "0-0"})
     speaker.begin("stream_page", params={"logs": ["blog", "mail-agent"], "tail": 5})
-    for operation in ("validate", "validate_for_app"):
+    for operation in ("validate", "validate_for_app", "plan_of_spec"):
         speaker.ask(operation, content="app: blog\nrole: worker\n", headers=YAML)
 
 
@@ -154,6 +177,7 @@ def change(speaker: Speaker) -> None:
     settle(ask("deploy", json={}))
     _stop_inside_a_step_that_runs_once(speaker, settle(ask("rollback", json={"release": 1})))
     settle(ask("restart", json={}))
+    settle(ask("rotate", app="mail-agent", json={}))
     settle(ask("scale", json={"replicas": 1}))
     ask("cancel_job", json={})
     ask("pause", json={"reason": "holidays"})
@@ -167,6 +191,7 @@ def change(speaker: Speaker) -> None:
     ask("test_destination", json={})
     ask("list_deliveries")
     ask("remove_destination")
+    ask("rotate_webhook", json={})
 
 
 def sign_in_and_out(speaker: Speaker) -> None:
@@ -193,6 +218,8 @@ def undo(speaker: Speaker) -> None:
     ask, settle = speaker.ask, speaker.settle
     ask("unset_secret")
     ask("revoke_token")
+    ask("remove_webhook")
+    ask("remove_login")
     settle(ask("teardown", app="mail-agent", json={}))
     settle(ask("delete_forge", app="mail-agent"))
     ask("delete_app", app="spare")

@@ -36,6 +36,8 @@ LAST = (
     "revoke_token",
     "delete_session",
     "revoke_session",
+    "remove_webhook",
+    "remove_login",
 )
 """Operations that take away what others look at."""
 

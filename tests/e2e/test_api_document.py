@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(600)
 def speaker(stack: Stack) -> Iterator[Speaker]:
     """A furnished server, read and changed by every operation that takes nothing away."""
     stack.keep_secrets()
+    stack.serve_apps()
     speaker = Speaker(stack)
     furnished.furnish(speaker)
     furnished.look(speaker)
