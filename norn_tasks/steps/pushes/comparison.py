@@ -11,6 +11,9 @@ from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.pushes.touched import first_touched
 from norn_tasks.steps.step import Step, StepContext
 
+_ASKS, _PAUSE = 11, 2.0
+"""How often git is asked while its host does not show the push yet, and the seconds between two questions."""
+
 
 class ComparePush(Step):
     """Compares the pushed commit with the live release, and asks for its deploy."""
@@ -33,7 +36,7 @@ class ComparePush(Step):
 
     def _skipped(self, context: StepContext, push: PushJobRequest) -> str:
         """Returns the reason not to deploy; empty if there is none."""
-        newest = context.tools.git.newest(push.url, push.branch, context.watch)
+        newest = self._newest(context, push)
         if newest != push.after:
             now = f"is at {newest[:12]}" if newest is not None else "is gone"
             return f"skipped: {push.branch} {now}, and a later push decides"
@@ -41,6 +44,22 @@ class ComparePush(Step):
         if live is not None and live.revision == push.after:
             return f"skipped: {push.after[:12]} is live"
         return self._untouched(context, push) if push.paths else ""
+
+    @staticmethod
+    def _newest(context: StepContext, push: PushJobRequest) -> str | None:
+        """Returns the commit that the branch names.
+
+        A host with replicas may report a push before all of them have it. While the branch names the commit from
+        before the push, git is asked again: no later push would deploy this one.
+        """
+        for _ in range(_ASKS - 1):
+            newest = context.tools.git.newest(push.url, push.branch, context.watch)
+            if newest != push.before:
+                return newest
+            context.watch.say(f"{push.branch} does not show the push yet; asking again in {_PAUSE:g} s\n")
+            context.watch.stop.wait(_PAUSE)
+            context.watch.stop.check()
+        return context.tools.git.newest(push.url, push.branch, context.watch)
 
     def _untouched(self, context: StepContext, push: PushJobRequest) -> str:
         """Returns a sentence if no file that matters differs. Commits that cannot be compared are deployed."""
