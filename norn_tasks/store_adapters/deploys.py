@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from norn_tasks.dispatch import Intake, request_deploy
+from norn_tasks.domain.pushes.push import ACTOR
 from norn_tasks.store.access.idempotency import IdempotencyKey
-
-_ACTOR = "push"
 
 
 class RequestedDeploys:
@@ -16,5 +15,5 @@ class RequestedDeploys:
 
     def deploy(self, app: str, revision: str, job: int) -> int:
         """Accepts the deploy; because of its key, a second request of the job returns the same deploy."""
-        key = IdempotencyKey(_ACTOR, "POST", f"/api/apps/{app}/deploy", f"push-{job}", revision)
-        return request_deploy(self._intake, app, ref=revision, actor=_ACTOR, key=key).job
+        key = IdempotencyKey(ACTOR, "POST", f"/api/apps/{app}/deploy", f"push-{job}", revision)
+        return request_deploy(self._intake, app, ref=revision, actor=ACTOR, key=key).job

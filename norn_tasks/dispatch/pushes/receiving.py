@@ -13,7 +13,7 @@ from norn_tasks.dispatch.intake import Intake, new_job
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.jobs.requests import PushJobRequest
-from norn_tasks.domain.pushes.push import Push, ReportedEvent
+from norn_tasks.domain.pushes.push import ACTOR, Push, ReportedEvent
 from norn_tasks.domain.pushes.repository import repository_of
 from norn_tasks.store.apps import pushes, webhooks
 from norn_tasks.store.database.session import Tx
@@ -81,7 +81,7 @@ def _jobs(intake: Intake, tx: Tx, delivery: int, push: Push, specs: Iterable[Inf
         if pushes.is_news(tx, spec.app, push.after, delivery):
             url = spec.repo.url or ""
             request = PushJobRequest(url, push.branch, push.before, push.after, spec.repo.paths)
-            job = jobs.accept(tx, new_job(intake, request, spec.app, "push"))
+            job = jobs.accept(tx, new_job(intake, request, spec.app, ACTOR))
             pushes.add_job(tx, delivery, spec.app, job)
             yield spec.app, job
 

@@ -98,7 +98,7 @@ class Job:
     """The app's secrets as they were at the claim."""
 
     live: LiveRelease | None = None
-    """The live release, for a forge and a push."""
+    """The live release, for a forge and a push; none while the deploy of an earlier push waits."""
 
     @property
     def kind(self) -> JobKind:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from norn_tasks.domain.errors import BadRequest
 from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.pushes.signature import HeaderFields
 
+ACTOR: Final = "push"
+"""The actor of the jobs that follow from a push."""
 _EVENTS = ("X-GitHub-Event", "X-Gitea-Event", "X-Forgejo-Event", "X-Gogs-Event", "X-Gitlab-Event")
 _IDS = (
     "X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery", "X-Gogs-Delivery", "X-Gitlab-Event-UUID",

@@ -15,9 +15,10 @@ from norn_tasks.domain.jobs.claimed import ExecutionRequest, Job, LiveRelease
 from norn_tasks.domain.jobs.container import ContainerRef
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.facts import Facts
-from norn_tasks.domain.jobs.job import Fence, JobKind, JobState, Problem
+from norn_tasks.domain.jobs.job import OPEN, Fence, JobKind, JobState, Problem
 from norn_tasks.domain.jobs.requests import RollbackJobRequest
 from norn_tasks.domain.jobs.requests import read as read_request
+from norn_tasks.domain.pushes.push import ACTOR
 from norn_tasks.store.apps import secrets
 from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Database, Row, Tx
@@ -26,7 +27,7 @@ from norn_tasks.store.fleet import memory
 from norn_tasks.store.queue.claims import Claimer, claim
 from norn_tasks.store.queue.endings import end
 from norn_tasks.store.releases import forging, releases
-from norn_tasks.store.tables import AppRow, CronExecutionRow, OneOffRow, ReleaseRow
+from norn_tasks.store.tables import AppRow, CronExecutionRow, JobRow, OneOffRow, ReleaseRow
 
 
 def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = lambda _: None) -> Job | None:
@@ -108,7 +109,7 @@ def _job(tx: Tx, row: Row) -> Job:
         container=_container(row, spec.runtime if spec is not None else RuntimeName.DOCKER),
         published=published,
         sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
-        live=_live(tx, row) if kind in (JobKind.FORGE, JobKind.PUSH) else None,
+        live=_live(tx, row) if _compares(tx, row, kind) else None,
     )
 
 
@@ -123,6 +124,20 @@ def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
     return ContainerRef(
         row["container_runtime"] or str(runtime), row["container_engine"] or row["engine"] or "", row["container"]
     )
+
+
+def _compares(tx: Tx, row: Row, kind: JobKind) -> bool:
+    """Returns True for a job that compares something with the live release.
+
+    A push does not while the deploy of an earlier push waits, which runs after this job and replaces that release.
+    """
+    if kind is not JobKind.PUSH:
+        return kind is JobKind.FORGE
+    j = JobRow
+    waiting = select(j.id).where(
+        j.app == row["app"], j.kind == str(JobKind.DEPLOY), j.actor == ACTOR, j.state.in_(OPEN)
+    )
+    return tx.scalar(waiting.limit(1)) is None
 
 
 def _live(tx: Tx, row: Row) -> LiveRelease | None:
