@@ -9,9 +9,13 @@ import io
 import json
 import tarfile
 import time
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
+
+IMPORT = "norn.import"
+"""The property of an image in Incus that makes it another one than each other import."""
 
 
 def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, str]:
@@ -35,9 +39,14 @@ def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, 
 
 
 def metadata(properties: dict[str, str]) -> bytes:
-    """Returns the tar with the description of an image; JSON is YAML."""
+    """Returns the tar with the description of an image; JSON is YAML.
+
+    No two descriptions are equal. Incus names an image by the hash of its tars and takes a name once, so that of two
+    workers which bring the same image within the same second, one would be refused.
+    """
     made = io.BytesIO()
-    described = {"architecture": _architecture(), "creation_date": int(time.time()), "properties": properties}
+    unique = {**properties, IMPORT: uuid.uuid4().hex}
+    described = {"architecture": _architecture(), "creation_date": int(time.time()), "properties": unique}
     with tarfile.open(fileobj=made, mode="w") as tar:
         _file(tar, "metadata.yaml", json.dumps(described).encode(), 0o644)
     return made.getvalue()
