@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from norn_tasks.adapters.cloudflare.client import CloudflareClient
+from norn_tasks.adapters.cloudflare.client import TIMEOUT, CloudflareClient
 from norn_tasks.adapters.cloudflare.records import ZoneRecords
 from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
 from norn_tasks.adapters.cloudflare.rules import KeptRules
 from norn_tasks.adapters.cloudflare.site import TunnelSite
-from norn_tasks.domain.errors import Stopped, TunnelFailed
+from norn_tasks.domain.errors import DatabaseDown, Stopped, TunnelFailed
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.tunnel.external_host import RouteState, SeenRoute, seen_route
+from norn_tasks.store.database.limits import IDLE_SECONDS
 from tests.fakes.cloudflare import ACCOUNT, TARGET, TOKEN, TUNNEL, FakeCloudflare, Fault
 from tests.fakes.stop import FakeStop, FakeWatch
 from tests.fakes.tunnel import FakeExternalHosts
@@ -158,6 +159,32 @@ def test_a_worker_that_was_killed_before_its_rows_were_written_is_followed(fake:
     second.hosts.there = {MAIL: first.hosts.there[MAIL]}
     second.forge()
     assert (fake.ingress, len(fake.records)) == ([OURS, LAST], 1)
+
+
+class LostTurn:
+    """A turn that ends with the first write."""
+
+    def __init__(self, fake: FakeCloudflare) -> None:
+        self._fake = fake
+
+    def keep(self) -> None:
+        if self._fake.writes():
+            raise DatabaseDown("the turn is lost")
+
+
+def test_a_write_that_outlasts_its_turn_is_not_confirmed_and_made_again(fake: FakeCloudflare, way_in: WayIn) -> None:
+    kept, way_in.hosts.given = way_in.hosts.given, LostTurn(fake)
+    with pytest.raises(DatabaseDown):
+        way_in.forge()
+    assert (fake.writes()[0].startswith("PUT "), way_in.hosts.there[MAIL].ruled) == (True, False)
+    fake.config, way_in.hosts.given = {"ingress": [LAST]}, kept  # the job that had the turn then has overwritten it
+    way_in.forge()
+    assert (fake.ingress, way_in.hosts.there[MAIL].ruled) == ([OURS, LAST], True)
+
+
+def test_a_request_ends_before_its_turn_does() -> None:
+    limits = {name: limit or IDLE_SECONDS for name, limit in TIMEOUT.as_dict().items()}
+    assert sum(limits.values()) + limits["connect"] < IDLE_SECONDS
 
 
 # What is refused

@@ -21,14 +21,15 @@ class _Kept:
 
 @dataclass
 class FakeExternalHosts:
-    """Keeps `ports.ExternalHosts`. Look at `there`: rows by name."""
+    """Keeps `ports.ExternalHosts`. Look at `there`: rows by name. `given` is the turn that a job gets."""
 
     there: dict[str, ExternalHost] = field(default_factory=dict)
+    given: WriteTurn = field(default_factory=_Kept)
 
     @contextmanager
     def turn(self, watch: Watch) -> Iterator[WriteTurn]:
         """Gives the turn at once."""
-        yield _Kept()
+        yield self.given
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
         """Makes the name the app's."""

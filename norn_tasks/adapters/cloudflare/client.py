@@ -27,8 +27,12 @@ RIGHTS: Final = "the token needs Cloudflare Tunnel: Edit of the account, and DNS
 _TOKEN = "NORN_CLOUDFLARE_API_TOKEN: has it expired, or was it revoked?"  # noqa: S105 - the name of a setting
 _AWAY = "https://www.cloudflarestatus.com says whether it is down; norn forge does the rest later"
 _PAGE = 50
-_SECONDS = 8.0
-"""The limit of one request: less than the seconds after which the database ends an idle turn."""
+TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
+"""The limits of one request, each of a part of it; the handshake of TLS has that of `connect` once more.
+
+Together they are less than the seconds after which the database ends an idle turn: a request that arrives later could
+overwrite that of the job which has the turn then.
+"""
 _PATIENCE = 60.0
 """Seconds for which one request waits for Cloudflare in all."""
 _FIRST_PAUSE = 0.25
@@ -107,7 +111,7 @@ class CloudflareClient:
     @cached_property
     def _http(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self._token.reveal()}", "User-Agent": "norn"}
-        return httpx.Client(timeout=_SECONDS, headers=headers, follow_redirects=False, verify=_trust())
+        return httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False, verify=_trust())
 
 
 @cache

@@ -53,6 +53,7 @@ class RemoteRules:
             try:
                 body = {"config": {**configuration, "ingress": wanted}}
                 self.client.change("PUT", self._path(tunnel), "write the tunnel's rules", waiting, body)
+                waiting.keep()  # a write that took longer than the turn is not confirmed, and is made again
                 return True
             except Unanswered:
                 if not left:
