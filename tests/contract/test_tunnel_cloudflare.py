@@ -107,6 +107,20 @@ def test_somebody_elses_record_that_points_at_the_tunnel_is_used_and_kept(fake: 
     assert [each["comment"] for each in fake.records] == ["ann made this"]
 
 
+def test_a_record_that_replaces_somebody_elses_is_removed_though_its_forge_ended_early(
+    fake: FakeCloudflare, way_in: WayIn
+) -> None:
+    fake.add_record("CNAME", MAIL, TARGET, comment="ann made this")
+    way_in.forge()
+    fake.records.clear()
+    fake.faults = [Fault("POST", 403, lost=True)]
+    with pytest.raises(TunnelFailed):
+        way_in.forge()
+    assert len(fake.records) == 1
+    way_in.tear_down()
+    assert fake.records == []
+
+
 def test_mail_and_text_records_of_the_name_stay(fake: FakeCloudflare, way_in: WayIn) -> None:
     fake.add_record("TXT", MAIL, "v=spf1 -all")
     way_in.forge()

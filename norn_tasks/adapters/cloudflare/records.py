@@ -87,7 +87,8 @@ class ZoneRecords:
             if ours and all(ours[0].get(field) == value for field, value in wanted.items()):
                 self.hosts.save(replace(mine, record=str(ours[0]["id"]), recorded=True), watch.fence)
                 return left < _TRIES - 1 or not mine.recorded
-            self.hosts.save(replace(mine, record=mine.record or WANTED, recorded=False), watch.fence)
+            noted = WANTED if mine.record in (None, FOREIGN) else mine.record
+            self.hosts.save(replace(mine, record=noted, recorded=False), watch.fence)
             self._write(zone, ours, wanted, waiting, last=not left)
         raise TunnelFailed(f"the DNS record of {mine.host} changes while Norn writes it", hint="norn forge again")
 
