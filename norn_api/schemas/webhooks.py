@@ -75,7 +75,7 @@ class PushDeliveryResponse(ResponseModel):
     revision: str | None
     outcome: str = Field(examples=["compared for blog"])
     times: int = Field(examples=[1])
-    """How often the same body came."""
+    """How often it came, with the same id and body."""
     created_at: datetime
     last_at: datetime
     results: list[PushResultResponse]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from itertools import groupby
 
 from flask import Response, request
@@ -43,8 +42,7 @@ def receive_push(query: PushQuery) -> Response:
     body = current().read_body(norn().settings.webhook_max)
     name = event_name(request.headers)
     event = read_event(name, request.mimetype, body)
-    webhook, digest = int(query.hook), hashlib.sha256(body).hexdigest()
-    received = ReceivedDelivery(webhook, digest, delivery_id(request.headers), event)
+    received = ReceivedDelivery(int(query.hook), delivery_id(request.headers), body, event)
     taken = dispatch.receive(norn().intake, received)
     return reply(PushAnswer(outcome=taken.outcome, jobs=dict(taken.jobs)), 202 if taken.jobs else 200)
 

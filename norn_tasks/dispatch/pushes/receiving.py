@@ -6,6 +6,7 @@ delivery are truncated.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,11 +31,19 @@ class ReceivedDelivery:
     """A request of a webhook whose signature was checked."""
 
     webhook: int
-    digest: str
-    """The SHA-256 of its body."""
     delivery: str
     """The id that its sender gave it."""
+    body: bytes
+    """Its body, as it was signed."""
     event: ReportedEvent
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its id and body.
+
+        GitLab's body has no time and no id: a branch that goes back and forth has the same one again.
+        """
+        return hashlib.sha256(self.delivery.encode() + b"\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True)

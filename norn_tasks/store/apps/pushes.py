@@ -1,4 +1,4 @@
-"""Deliveries of webhooks, each body once; the newest commit of each app; and the decision about each delivery."""
+"""Deliveries of webhooks, each once; the newest commit of each app; and the decision about each delivery."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PushResult:
 
 
 def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
-    """Writes a delivery and returns its id; None if the same body came before: then its row only counts it."""
+    """Writes a delivery and returns its id; None if it was received before: then its row only counts it."""
     d = PushDeliveryRow
     made = insert(d).values(
         webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,

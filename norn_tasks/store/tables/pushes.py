@@ -25,13 +25,13 @@ class WebhookRow(Base):
 
 
 class PushDeliveryRow(Base):
-    """A signed request of a webhook; one body of a webhook is one row, however often it comes."""
+    """A signed request of a webhook; one id and body of a webhook is one row, however often it comes."""
 
     __tablename__ = "push_deliveries"
     id: Mapped[int] = mapped_column(primary_key=True)
     webhook: Mapped[int]
     digest: Mapped[str]
-    """The SHA-256 of the body."""
+    """The SHA-256 of the sender's id and the body."""
     delivery: Mapped[str]
     """The id that the sender gave it."""
     event: Mapped[str]

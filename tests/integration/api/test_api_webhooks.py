@@ -80,6 +80,16 @@ def test_a_branch_that_goes_back_is_news(api: Api) -> None:
     assert statuses == [202, 202, 202]
 
 
+def test_a_branch_that_goes_back_and_forth_is_news_though_its_body_came_before(api: Api) -> None:
+    hook = create(api)
+    api.put_spec("blog", spec("blog"))
+    there, back = pushed("2" * 40, before="1" * 40), pushed("1" * 40, before="2" * 40)
+    answers = [deliver(api, hook, body, **{"X-GitHub-Delivery": f"id-{n}"}) for n, body in enumerate([there, back] * 2)]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    again = deliver(api, hook, there, **{"X-GitHub-Delivery": "id-2"})
+    assert (again.status_code, again.json["outcome"]) == (200, "this delivery came before; nothing was done again")
+
+
 @pytest.mark.parametrize(
     "headers",
     [
