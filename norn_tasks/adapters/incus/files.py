@@ -20,6 +20,8 @@ _HARMLESS = (
 )
 """Words of refusals from an instance's file server that is ending: the next file server answers."""
 _TRIES = 20
+_MOST = 256
+"""The bytes that are read of a file with a few numbers; the init writes fewer."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ class Files:
     def begun(self) -> float | None:
         """Returns the moment at which the init let the run begin; None when it has not."""
         try:
-            return float(self.read("begun") or 0)
+            return float(self.read("begun", 0, _MOST) or 0)
         except NotFound:
             return None
 
     def progress(self) -> Progress | None:
         """Returns how far the run is; None before its init has written anything."""
         try:
-            words = self.read("state").split()
+            words = self.read("state", 0, _MOST).split()
         except NotFound:
             return None
         if len(words) < 2:

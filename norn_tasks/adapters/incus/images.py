@@ -30,6 +30,8 @@ from norn_tasks.ports import Stop
 INIT = Path(__file__).parent / "init" / "norn-init"
 """The first process of instances, where deploy/prepare puts it: in the directory of its source."""
 _CHUNK = 1024 * 1024
+_MADE = b"2"
+"""The way in which images are made. With another one they have other aliases, and older ones are not used."""
 _REMEMBERED = 1000
 FACTS, APP, INSTANCE, IMAGE = "norn.facts", "norn.app", "norn.instance", "norn.image"
 """The properties of an image in Incus."""
@@ -128,7 +130,8 @@ class IncusImages:
 
     def _alias(self, image: str) -> str:
         """Returns the alias of an image, which changes when the init changes."""
-        return f"norn-{image.removeprefix('sha256:')[:32]}-{hashlib.sha256(self._program()).hexdigest()[:8]}"
+        made = hashlib.sha256(_MADE + self._program()).hexdigest()[:8]
+        return f"norn-{image.removeprefix('sha256:')[:32]}-{made}"
 
     def _program(self) -> bytes:
         try:

@@ -1,12 +1,15 @@
 """The file system of an instance: what Docker exports of an image, with our init before it and the file `go` after it.
 
-`go` is the last entry, so a root whose unpacking was cut off lacks it, and the init there starts nothing.
+`go` is the last entry, so a root whose unpacking was cut off lacks it, and the init there starts nothing. A later
+entry of a tar replaces an earlier one of the same name. Therefore an image that has `/.norn` itself is refused: it
+would bring its own init.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import posixpath
 import tarfile
 import time
 import uuid
@@ -14,27 +17,34 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from norn_tasks.domain.errors import StepFailed
+
+_OURS = ".norn"
 IMPORT = "norn.import"
 """The property of an image in Incus that makes it another one than each other import."""
 
 
 def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, str]:
-    """Writes the tar of an instance's root; returns the text of its files with users and groups, by their name."""
+    """Writes the tar of an instance's root; returns the text of its files with users and groups, by their name.
+
+    Raises StepFailed for an image that has our directory.
+    """
     before = io.BytesIO()
     with tarfile.open(fileobj=before, mode="w") as tar:
-        _directory(tar, ".norn", 0o700)
-        _directory(tar, ".norn/run", 0o700)
-        _file(tar, ".norn/init", init, 0o500)
-        size = tar.offset
+        _directory(tar, _OURS, 0o700)
+        _directory(tar, f"{_OURS}/run", 0o700)
+        _file(tar, f"{_OURS}/init", init, 0o500)
+        size, ours = tar.offset, len(tar.getmembers())
     file.write(before.getvalue()[:size])
     for piece in exported:
         file.write(piece)
     file.flush()
     file.seek(0)
     with tarfile.open(fileobj=file, mode="a") as tar:
+        _require_foreign(each.name for each in tar.getmembers()[ours:])
         found = {name: _text(tar, file, f"etc/{name}") for name in ("passwd", "group")}
         file.seek(tar.offset)
-        _file(tar, ".norn/run/go", b"", 0o600)
+        _file(tar, f"{_OURS}/run/go", b"", 0o600)
     return found
 
 
@@ -50,6 +60,15 @@ def metadata(properties: dict[str, str]) -> bytes:
     with tarfile.open(fileobj=made, mode="w") as tar:
         _file(tar, "metadata.yaml", json.dumps(described).encode(), 0o644)
     return made.getvalue()
+
+
+def _require_foreign(names: Iterable[str]) -> None:
+    """Raises StepFailed if one of the names is our directory or in it."""
+    if any(posixpath.normpath(f"/{name.lstrip('/')}").split("/")[1] == _OURS for name in names):
+        raise StepFailed(
+            f"the image has /{_OURS}, where Norn keeps the files of an instance",
+            hint="give it another name in the image",
+        )
 
 
 def _architecture() -> str:
