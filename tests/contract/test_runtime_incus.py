@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +64,21 @@ lo 127.0.0.1/8
 ls: /dev/incus: No such file or directory
 """
 FORKS = "i=0; while [ $i -lt 300 ]; do sleep 20 & i=$((i+1)); done"
+APART = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+  long made = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+  if (made) puts(made < 0 ? strerror(errno) : "made a namespace");
+}
+"""
+"""A program that makes a namespace without `unshare`, which the filter of calls forbids."""
 REACHES = "nc -w 2 $OTHER 8000 </dev/null && echo reached"
 
 
@@ -123,6 +140,28 @@ def test_a_run_has_a_limit_of_processes(on_incus: IncusRuntime, base: Run) -> No
 def test_a_writable_run_may_write_its_root(on_incus: IncusRuntime, base: Run) -> None:
     run = replace(base, argv=sh("touch /a && ls -A /.norn; echo $?"), writable=True)
     assert on_incus.run(run, Owner(), FakeWatch().watch).stdout.head == b"0\n"
+
+
+def test_a_volume_of_an_image_opens_no_namespaces(
+    on_incus: IncusRuntime, clean_engine: EngineClient, base: Run, tmp_path: Path
+) -> None:
+    source, program, context = tmp_path / "apart.c", tmp_path / "apart", io.BytesIO()
+    source.write_text(APART)
+    subprocess.run(["cc", "-static", "-o", program, source], check=True)
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {IMAGE}\nCOPY apart /bin/\nRUN ln -s /proc/sys/user /limits\nVOLUME /limits\n"
+    )
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        tar.add(tmp_path, ".")
+    tag, labels = f"norn-test/{base.app}:1", {"norn.io/app": base.app}
+    built = clean_engine.ask(
+        lambda client: list(
+            client.build(fileobj=io.BytesIO(context.getvalue()), custom_context=True, tag=tag, rm=True, labels=labels)
+        )
+    )
+    assert b"error" not in built[-1], built
+    run = replace(base, image=tag, argv=sh("ls -A /limits | wc -l; apart"))
+    assert on_incus.run(run, Owner(), FakeWatch().watch).stdout.head == b"0\nNo space left on device\n"
 
 
 def test_runs_do_not_reach_one_another(on_incus: IncusRuntime, base: Run) -> None:
