@@ -134,16 +134,32 @@ def test_many_files_are_too_large_as_well(git: GitCommand, repository: Repositor
         git.checkout(repository.url, "main", tmp_path / "source", FakeWatch().watch)
 
 
-def test_a_tree_without_end_is_not_counted_to_its_end(repository: Repository, tmp_path: Path) -> None:
-    """Ten entries in each of ten levels, all the same: a few objects, and 10,000,000,000 files."""
+def without_end(repository: Repository) -> str:
+    """Commits ten entries in each of ten levels, all the same: a few objects, and 10,000,000,000 files."""
     kind, item = "100644 blob", repository.git("hash-object", "-w", "--stdin")
     for _ in range(10):
         item = repository.git("mktree", given="".join(f"{kind} {item}\tf{n}\n" for n in range(10)))
         kind = "040000 tree"
-    repository.git("update-ref", "refs/heads/main", repository.git("commit-tree", item, given="many"))
+    commit = repository.git("commit-tree", item, given="many")
+    repository.git("update-ref", "refs/heads/main", commit)
+    return commit
+
+
+def test_a_tree_without_end_is_not_counted_to_its_end(repository: Repository, tmp_path: Path) -> None:
+    without_end(repository)
     git = GitCommand(allow_private=True, timeout=10, most=2**20)
     with pytest.raises(SourceError, match="50000 files"):
         git.checkout(repository.url, "main", tmp_path / "source", FakeWatch().watch)
+
+
+def test_a_tree_without_end_is_not_compared(repository: Repository) -> None:
+    small = repository.commit({"a": b"1"})
+    vast = without_end(repository)
+    git = GitCommand(allow_private=True, timeout=10, most=2**20)
+    with pytest.raises(SourceError, match="50000 files"):
+        git.difference(repository.url, small, vast, FakeWatch().watch)
+    found = git.difference(repository.url, vast, small, FakeWatch().watch)
+    assert (found.paths, "50000 files" in found.because) == (None, True)
 
 
 def test_files_that_grow_when_they_are_written_are_weighed(

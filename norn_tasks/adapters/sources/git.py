@@ -119,11 +119,11 @@ class _Fetch:
         return next((sha for sha, _, name in named if name == wanted and _SHA.fullmatch(sha)), None)
 
     def difference(self, before: str, after: str) -> Difference:
-        """Compares the files of two commits."""
+        """Compares the files of two commits, of which neither may be over the limits of a checkout."""
         self._git.make(self._left())
-        self._commit(after)
+        self._weigh_tree(self._commit(after))
         try:
-            self._commit(before)
+            self._weigh_tree(self._commit(before))
         except SourceError as error:
             return Difference(None, error.sentence)
         heard: list[str] = []
