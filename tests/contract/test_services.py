@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,6 +199,7 @@ CLOSED = (
     "CLIENT LIST", "SLOWLOG GET", "PUBSUB CHANNELS", "PUBLISH {key} x", "FUNCTION LIST", "MIGRATE h 1 {key} 0 1",
     "SORT {own} GET {key}", "COPY {key} {own}", "RENAME {own} {key}", "REPLICAOF h 1", "FLUSHDB", "SHUTDOWN",
     "EVAL return(redis.call('get',KEYS[1])) 1 {key}", "EVAL return(redis.call('get','{key}')) 0", "SCRIPT FLUSH",
+    "CLIENT TRACKING ON BCAST", "CLIENT TRACKING ON", "CLIENT CACHING YES",
 )  # fmt: skip
 """Commands that read or change what another app has, or say what there is."""
 
@@ -217,6 +219,20 @@ def test_an_app_reaches_no_key_of_another_app(give: Give, kind: ServiceKind) -> 
                 continue
         done.append(command)
     assert done == []
+
+
+@pytest.mark.parametrize("kind", [ServiceKind.KV, ServiceKind.EVENTS])
+def test_an_app_hears_no_key_that_another_app_changes(give: Give, kind: ServiceKind) -> None:
+    first, second = give("first"), give("second")
+    parts = urlsplit(first.url(kind))
+    words = f"HELLO 3 AUTH {parts.username} {parts.password}\r\nCLIENT TRACKING ON BCAST\r\n"
+    with socket.create_connection((parts.hostname, parts.port), 10) as listener:
+        listener.sendall(words.encode())
+        said = listener.makefile("rb")
+        next(line for line in said if line[:1] in b"-+")  # the answer to the second command
+        second.keys().set(f"{second.app}:secret", "42")
+        listener.sendall(b"PING\r\n")
+        assert said.readline() == b"+PONG\r\n"
 
 
 def test_removing_takes_the_data_of_one_app_alone(give: Give) -> None:

@@ -2,7 +2,7 @@
 
 A user's rights are listed, so that a command of a later version is forbidden until it is listed here. Commands such as
 SCAN and PUBSUB CHANNELS are left out: they would list the keys or users of other apps, as no pattern of keys limits
-them.
+them. So is CLIENT TRACKING, whose mode BCAST names each key that any client changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from norn_tasks.domain.secret import Secret
 
 _SECONDS = 5
 _BATCH = 1000
-_CLOSED = ("-@admin", "-@dangerous", "-scan", "-randomkey", "-dbsize", "-pubsub", "-function", "-fcall", "-fcall_ro")
+_CLOSED = (
+    "-@admin", "-@dangerous", "-scan", "-randomkey", "-dbsize", "-pubsub", "-function", "-fcall", "-fcall_ro",
+    "-client|tracking", "-client|caching",
+)  # fmt: skip
 _KEYS = (
     "+@string", "+@hash", "+@list", "+@set", "+@sortedset", "+@stream", "+@bitmap", "+@hyperloglog", "+@geo",
     "+@keyspace", "+@connection", "+@transaction", "+@scripting", "+@pubsub", *_CLOSED, "-script|flush",
