@@ -278,6 +278,20 @@ def test_apps_get_the_address_that_the_operator_names_for_them() -> None:
     assert (parts.hostname, parts.port, parts.path, parts.query) == ("db.internal", 6000, "/d", "sslmode=require")
 
 
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        (ServiceKind.POSTGRES, "postgresql://10.0.0.1/postgres?user=norn&pass%77ord=hunter2&sslmode=require&sslkey=/k"),
+        (ServiceKind.KV, "rediss://10.0.0.1?username=norn&sslmode=require&PASSWORD=hunter2&ssl_password=hunter2"),
+    ],
+)
+def test_apps_get_no_user_of_the_operators(kind: ServiceKind, url: str) -> None:
+    given = SharedServers({kind: GivenServer(url)}, "t", NO_DUMPS).credential(
+        "blog", Grant(kind, ("d",)), None, FakeStop(), apart=True
+    )
+    assert urlsplit(given.reveal()).query == "sslmode=require"
+
+
 def test_a_missing_server_is_named_with_its_setting(tmp_path: Path) -> None:
     kind, setting = ServiceKind.KV, "NORN_SERVICES_KV_URL"
     none = SharedServers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from norn_tasks.domain.errors import NoService
 from norn_tasks.ports import Stop
@@ -34,6 +34,13 @@ class Server(Protocol):
 _PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379}
 
 
+_OF_WORKERS = frozenset(
+    {"user", "username", "password", "passfile", "service", "servicefile"}
+    | {"sslcert", "sslkey", "sslpassword", "ssl_certfile", "ssl_keyfile", "ssl_password"}
+)
+"""The parameters of a URL that say who its user is, by a name, a password or a file."""
+
+
 @dataclass(frozen=True)
 class GivenServer:
     """A server of the operator's. `seen`: its address for apps; empty: that of the URL."""
@@ -46,7 +53,13 @@ class GivenServer:
         parts = urlsplit(self.url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return ServerAccess(self.url, parts.scheme, self.seen or f"{host}:{port}", parts.query)
+        return ServerAccess(self.url, parts.scheme, self.seen or f"{host}:{port}", _for_apps(parts.query))
+
+
+def _for_apps(query: str) -> str:
+    """Returns the parameters that apps get too: theirs is another user, over whose name a parameter would win."""
+    named = ((unquote_plus(each.partition("=")[0]).strip().lower(), each) for each in query.split("&"))
+    return "&".join(each for name, each in named if name not in _OF_WORKERS)
 
 
 def no_server(what: str, setting: str, why: str = "") -> NoService:
