@@ -16,6 +16,7 @@ DIGEST = "sha256:" + "0a" * 32
     [
         "nginx", "nginx:1.27", f"nginx@{DIGEST}", f"ghcr.io/ada/blog:1.4@{DIGEST}", "127.0.0.1:5000/a/b__c:V1",
         "localhost:5000/x", "registry.example/team/sub/app_1.x-y", "[::1]:5000/x:1",
+        "LOCALHOST:5000/x", "GHCR.io/ada/x", "localhost/x", "ada/x:V1",
     ],
 )  # fmt: skip
 def test_a_name_of_an_image_is_kept_as_it_is(text: str) -> None:
@@ -27,6 +28,7 @@ def test_a_name_of_an_image_is_kept_as_it_is(text: str) -> None:
     [
         "", "Nginx", "-x", "a b", "https://ghcr.io/x", "x:", "x@sha256:12", "x:-1", "../x", "x//y", "user:pw@host/x",
         "0a" * 32, "a/" * 200 + "b", "x:1\n", "x;id", "$(id)",
+        "LOCALHOST/x", "Localhost/ada/x:1", "ghcR/x",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(text: str) -> None:

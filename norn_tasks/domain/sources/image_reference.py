@@ -54,7 +54,21 @@ def parse(text: str) -> ImageReference:
     found = _REFERENCE.fullmatch(text)
     if found is None or len(found["repository"]) > _MOST or re.fullmatch(r"[0-9a-f]{64}", found["repository"]):
         raise InvalidRequest(f"{shown(text)} is not the name of an image", hint=_HINT)
+    _require_one_registry(text, found["repository"])
     return ImageReference(found["repository"], found["tag"], found["digest"])
+
+
+def _require_one_registry(text: str, repository: str) -> None:
+    """Raises InvalidRequest for a first part that an engine takes for a host, and others for a path at Docker Hub.
+
+    The credentials for the one would go to the other.
+    """
+    first, slash, _ = repository.partition("/")
+    if slash and first != first.lower() and not set(first) & set(".:"):
+        raise InvalidRequest(
+            f"{shown(text)} is not the name of an image: {first} may be a registry or a path",
+            hint="write it in lower case, or a registry with its port",
+        )
 
 
 def checked(text: str) -> str:
