@@ -115,13 +115,14 @@ def test_without_credentials_the_registrys_own_reason_is_given(
     assert "NORN_REGISTRY_CONFIG" in failed.value.hint
 
 
+@pytest.mark.parametrize("label", ["app", "stage"])
 def test_an_image_with_a_label_of_norn_is_refused(
-    clean_engine: EngineClient, registry: DockerRegistry, tmp_path: Path, app: str
+    clean_engine: EngineClient, registry: DockerRegistry, tmp_path: Path, app: str, label: str
 ) -> None:
-    named = parse(pushed(registry, f"{app}:labelled", "labelled", {"norn.io/app": "other"}))
+    named = parse(pushed(registry, f"{app}:{label}", label, {f"norn.io/{label}": "other"}))
     images = DockerRegistryImages(clean_engine, tmp_path, LIMITS, Registries(None, registry.config), "c1")
     reference = named.by_digest(images.resolve(str(named), FakeWatch().watch))
-    with pytest.raises(SourceError, match=r"has the label norn\.io/app"):
+    with pytest.raises(SourceError, match=rf"has the label norn\.io/{label}"):
         images.pull(reference, app, FakeWatch().watch)
     assert clean_engine.image(reference) is None and images.of_app(app) == ()
 

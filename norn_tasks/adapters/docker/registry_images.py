@@ -42,19 +42,20 @@ class DockerRegistryImages:
         found = self._engine.image(reference)
         if found is not None:
             watch.say(f"{reference} is on the engine\n")
-            self._require_allowed(image := image_of(found), reference)
+            self._require_allowed(found, reference)
         else:
-            image = self._allowed(image_of(self._pulled(reference, watch)), reference)
+            found = self._allowed(self._pulled(reference, watch), reference)
+        image = image_of(found)
         repository, tag = f"{self._prefix}{app}", reference.rpartition(":")[2][:12]
         self._engine.ask(lambda client: client.tag(image.id, repository, tag))
         return image
 
-    def _allowed(self, pulled: Image, reference: str) -> Image:
+    def _allowed(self, pulled: dict[str, Any], reference: str) -> dict[str, Any]:
         """Returns an image that was pulled; one that is refused is removed again."""
         try:
             self._require_allowed(pulled, reference)
         except SourceError:
-            self._removed(pulled.id)
+            self._removed(pulled["Id"])
             raise
         return pulled
 
@@ -69,18 +70,19 @@ class DockerRegistryImages:
             raise registry.failed(f"does not give {reference}", "it was pulled and is not on the engine")
         return found
 
-    def _require_allowed(self, image: Image, reference: str) -> None:
+    def _require_allowed(self, found: dict[str, Any], reference: str) -> None:
         """Raises SourceError for a label of Norn, which containers would inherit, and for too large an image."""
-        foreign = sorted(name for name in image.labels if name.startswith(PREFIX))
+        labels = (found.get("Config") or {}).get("Labels") or {}  # all of them, as `image_of` leaves one out
+        foreign = sorted(name for name in labels if name.startswith(PREFIX))
         if foreign:
             raise SourceError(
                 f"{reference} has the label {foreign[0]}, and only Norn gives labels that begin with {PREFIX}",
                 hint="an image that Norn has built belongs to its app; push one that was built without Norn",
             )
-        most = self._limits.largest
-        if most is not None and image.size > most:
+        most, size = self._limits.largest, image_of(found).size
+        if most is not None and size > most:
             raise SourceError(
-                f"{reference} has {amount(image.size)}, and {amount(most)} are allowed",
+                f"{reference} has {amount(size)}, and {amount(most)} are allowed",
                 hint="make it smaller, or raise NORN_IMAGE_MAX",
             )
 
