@@ -12,8 +12,8 @@ from norn_tasks.domain.errors import BadRequest
 from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.pushes.signature import HeaderFields
 
-ACTOR: Final = "push"
-"""The actor of the jobs that follow from a push."""
+ACTOR: Final = "a push"
+"""The actor of the jobs and deploys of pushes, which no token has as its name."""
 _EVENTS = ("X-GitHub-Event", "X-Gitea-Event", "X-Forgejo-Event", "X-Gogs-Event", "X-Gitlab-Event")
 _IDS = (
     "X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery", "X-Gogs-Delivery", "X-Gitlab-Event-UUID",

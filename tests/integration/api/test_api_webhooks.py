@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_the_same_commit_in_another_body_is_no_other_push(api: Api) -> None:
         200,
         "111111111111 was pushed before; nothing was done again",
     )
+
+
+def test_no_token_owns_the_jobs_of_pushes(api: Api) -> None:
+    hook = create(api)
+    api.put_spec("blog", spec("blog"))
+    deliver(api, hook, pushed())
+    ((job, actor),) = rows(api, "SELECT id, actor FROM jobs WHERE kind = 'push'")
+    made = api.post("/api/tokens", json={"name": "push", "scopes": ["invoke"]})
+    named = replace(api, token=made.json["token"])
+    assert (named.get(f"/api/jobs/{job}").status_code, named.post(f"/api/jobs/{job}/cancel").status_code) == (403, 403)
+    assert api.post("/api/tokens", json={"name": actor, "scopes": ["invoke"]}).status_code == 422
 
 
 def test_a_branch_that_goes_back_is_news(api: Api) -> None:
