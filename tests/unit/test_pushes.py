@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 
 from norn_tasks.domain.errors import BadRequest
 from norn_tasks.domain.pushes.push import Push, read_event
-from norn_tasks.domain.pushes.repository import repository_of
+from norn_tasks.domain.pushes.repository import login_name_of, repository_of
 from norn_tasks.domain.pushes.signature import fresh_secret, proof_of
 from norn_tasks.domain.pushes.touched import first_touched
 
@@ -122,6 +122,18 @@ def test_a_push_that_cannot_be_read_is_refused(body: bytes) -> None:
 )  # fmt: skip
 def test_all_addresses_of_a_repository_mean_one(url: str) -> None:
     assert repository_of(url) == "git.example/ada/blog"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://Git.Example/ada/Blog.git", "git.example/ada/blog"),
+        ("https://git.example:443/ada/blog/", "git.example/ada/blog"),
+        ("https://git.example:9443/ada/blog.git", "git.example:9443/ada/blog"),
+    ],
+)
+def test_a_login_is_of_one_server(url: str, name: str) -> None:
+    assert login_name_of(url) == name
 
 
 @pytest.mark.parametrize(

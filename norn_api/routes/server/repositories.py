@@ -10,7 +10,7 @@ from norn_api.services import actor, norn
 from norn_api.web.openapi import noun, responses_of
 from norn_api.web.replies import items, nothing, once, reply
 from norn_tasks import dispatch
-from norn_tasks.domain.pushes.repository import repository_of
+from norn_tasks.domain.pushes.repository import login_name_of
 from norn_tasks.domain.secret import Secret
 from norn_tasks.store.apps import logins
 from norn_tasks.store.database.session import Tx
@@ -36,7 +36,7 @@ def set_login(body: LoginRequest) -> Response:
 
     once(put)
     with norn().database.transaction() as tx:
-        found = next(each for each in logins.listed(tx) if each.repository == repository_of(body.url))
+        found = next(each for each in logins.listed(tx) if each.repository == login_name_of(body.url))
     return reply(LoginResponse.model_validate(found))
 
 

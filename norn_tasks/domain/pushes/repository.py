@@ -1,4 +1,4 @@
-"""The name of a repository, the same for each address by which it is read."""
+"""The name of a repository, the same for each address by which it is read; for its login, one for each server."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def repository_of(url: str) -> str:
         parts = urlsplit(url)
         host, path = parts.hostname or "", parts.path
     return f"{host}/{path.strip('/').removesuffix('.git')}".lower()
+
+
+def login_name_of(url: str) -> str:
+    """Returns `host/path` of an https address, `host:port/path` for another port than 443.
+
+    Another port may be another server, which must not get the token of this one.
+    """
+    port = urlsplit(url).port or 443
+    host, slash, path = repository_of(url).partition("/")
+    return f"{host}{slash}{path}" if port == 443 else f"{host}:{port}{slash}{path}"

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks.domain.errors import NotFound
-from norn_tasks.domain.pushes.repository import repository_of
+from norn_tasks.domain.pushes.repository import login_name_of
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.pages import value
 from norn_tasks.store.database.session import Tx
@@ -45,13 +45,13 @@ def listed(tx: Tx) -> tuple[RepositoryLogin, ...]:
 def sealed_of(tx: Tx, url: str) -> SealedLogin | None:
     """Returns the login of the repository at an address; None if it has none."""
     r = LoginRow
-    row = tx.execute(select(r.username, r.sealed).where(r.repository == repository_of(url))).first()
+    row = tx.execute(select(r.username, r.sealed).where(r.repository == login_name_of(url))).first()
     return None if row is None else value(SealedLogin, row)
 
 
 def put(tx: Tx, url: str, username: str, sealed: bytes, *, actor: str) -> int:
     """Sets the login of a repository; returns its id."""
-    values = {"repository": repository_of(url), "username": username, "sealed": sealed, "set_by": actor}
+    values = {"repository": login_name_of(url), "username": username, "sealed": sealed, "set_by": actor}
     changed = insert(LoginRow).values(values).on_conflict_do_update(
         index_elements=[LoginRow.repository],
         set_={"username": username, "sealed": sealed, "set_by": actor, "at": NOW},
