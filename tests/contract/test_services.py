@@ -247,6 +247,18 @@ def test_removing_takes_the_data_of_one_app_alone(give: Give) -> None:
         first.sql("SELECT 1")
 
 
+def test_removing_takes_what_an_app_has_in_other_databases(give: Give, broker: Broker) -> None:
+    app = give("deep")
+    topic = app.grants[ServiceKind.EVENTS].names[0]
+    keys, events = (redis.Redis.from_url(app.url(kind), db=5) for kind in (ServiceKind.KV, ServiceKind.EVENTS))
+    keys.set(f"{app.app}:a", "1")
+    events.xadd(topic, {"body": "x"})
+    there = redis.Redis.from_url(broker.url.removesuffix("/0") + "/5")
+    there.set(f"{app.app}x:a", "of another one")
+    app.remove()
+    assert (there.exists(f"{app.app}:a", topic), there.delete(f"{app.app}x:a")) == (0, 1)
+
+
 def test_a_new_password_closes_the_old_one(give: Give) -> None:
     app, kind = give("fresh"), ServiceKind.KV
     before = app.keys()

@@ -54,17 +54,18 @@ def allow_topics(url: str, user: str, password: Secret, topics: tuple[str, ...])
 def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool) -> None:
     """Deletes all keys of namespaces, and the user with the `last` ones."""
     with _asked(url) as client:
-        for name in namespaces:
-            for keys in _batches(client, f"{name}:*"):
-                client.unlink(*keys)
+        for database in _databases(client, url):
+            for name in namespaces:
+                for keys in _batches(database, f"{name}:*"):
+                    database.unlink(*keys)
         _forget(client, user, last=last)
 
 
 def remove_topics(url: str, user: str, topics: tuple[str, ...], *, last: bool) -> None:
     """Deletes the streams of topics, and the user with the `last` ones."""
     with _asked(url) as client:
-        if topics:
-            client.unlink(*topics)
+        for database in _databases(client, url) if topics else ():
+            database.unlink(*topics)
         _forget(client, user, last=last)
 
 
@@ -88,6 +89,15 @@ def _keep_users(client: Any) -> None:
     except redis.ResponseError:
         with suppress(redis.ResponseError):
             client.execute_command("CONFIG REWRITE")
+
+
+def _databases(client: Any, url: str) -> Iterator[Any]:
+    """Yields a client of each database that has keys: the patterns of a user hold in all, and an app may choose one."""
+    for name in client.info("keyspace"):
+        with _client(url) as database:
+            # The number in a URL would win over one that is given beside it.
+            database.connection_pool.connection_kwargs["db"] = int(name.removeprefix("db"))
+            yield database
 
 
 def _batches(client: Any, pattern: str) -> Iterator[list[bytes]]:
