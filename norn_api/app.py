@@ -16,7 +16,7 @@ from norn_api.access.auth import ANONYMOUS, Authenticator, Identity
 from norn_api.access.browsers import refuse_foreign_page
 from norn_api.access.content import ContentPolicy, policy_of
 from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
-from norn_api.access.permissions import CALL, Permission, permission, require
+from norn_api.access.permissions import CALL, SIGN_IN, Permission, permission, require
 from norn_api.routes.apps import apps, drift, plans, secrets, services, sources, specs, why
 from norn_api.routes.jobs import deployments, jobs, logs, work
 from norn_api.routes.runs import cron, execs, fn, functions, oneoffs
@@ -37,10 +37,10 @@ from norn_api.routes.server import (
 )
 from norn_api.services import ApiServices, install, norn
 from norn_api.streaming.connections import Connection
-from norn_api.web import errors, openapi
+from norn_api.web import errors, openapi, strangers
 from norn_api.web.converters import CONVERTERS
 from norn_api.web.request import StrictRequest, current
-from norn_api.web.senders import credentials, signed_credentials
+from norn_api.web.senders import credentials
 from norn_tasks import dispatch
 from norn_tasks.dispatch import Intake
 from norn_tasks.domain.access import Actor
@@ -111,6 +111,8 @@ def _admit() -> Response | None:
     g.permission = needed
     if needed.open:
         _guard_body()
+        if needed is SIGN_IN:
+            strangers.read_sign_in()
         return None
     if _open_figures() or norn().settings.auth == "off":
         refuse_foreign(request.method, dict(request.headers), runs=needed is CALL)
@@ -136,14 +138,15 @@ def _let_in(needed: Permission) -> None:
 
 def _guard_body() -> None:
     """Lets a sender that stops in its body give its thread back."""
-    if request.content_length or request.headers.get("Transfer-Encoding"):
+    if current().has_body:
         Connection(request.environ).guard()
 
 
 def _identify(needed: Permission) -> Identity:
     try:
         if needed.signed:
-            return norn().signatures.identify(signed_credentials(norn().settings.webhook_max))
+            with strangers.delivery() as sent:
+                return norn().signatures.identify(sent)
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
         _require_room()  # a database that hangs because its disk is full is reported as a full disk
@@ -192,6 +195,8 @@ def _finish(response: Response) -> Response:
     if response.status_code in (503, 504) or (response.status_code == 429 and g.actor is not ANONYMOUS):
         Connection(request.environ).guard()
         current().discard_rest()
+    elif g.get("actor") is ANONYMOUS and current().unread:
+        current().discard_what_came()
     _count(response.status_code)
     needed: Permission | None = g.get("permission")
     if needed is not None and _to_audit(needed, response.status_code, g.actor):

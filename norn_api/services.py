@@ -35,6 +35,9 @@ CHECKS = 1
 """The number of infraspecs and slow hashes that one process computes at the same time: each keeps the process busy."""
 CHECK_SECONDS = 10.0
 """How long such a computation waits for its turn."""
+SIGN_INS, DELIVERIES = 16, 64
+"""The number of sign-ins and of deliveries that one process reads at the same time, before it knows their senders: each
+holds a thread."""
 UPLOADS = 4
 """The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
 
@@ -62,6 +65,9 @@ class ApiServices:
     streams: ConcurrencyLimit
     uploads: ConcurrencyLimit
     checks: ConcurrencyLimit
+    sign_ins: ConcurrencyLimit
+    deliveries: ConcurrencyLimit
+    large_deliveries: ConcurrencyLimit
     closing: threading.Event
     ends: Ends
     figures: ProcessMetrics
@@ -111,6 +117,9 @@ class ApiServices:
             ConcurrencyLimit(settings.max_streams, "streams"),
             ConcurrencyLimit(UPLOADS, "uploads that are being read"),
             ConcurrencyLimit(CHECKS, "infraspecs and secrets that are being read"),
+            ConcurrencyLimit(SIGN_INS, "sign-ins that are being read"),
+            ConcurrencyLimit(DELIVERIES, "deliveries that are being read"),
+            ConcurrencyLimit(BODIES, "large deliveries that are being read"),
             closing,
             ends,
             ProcessMetrics(database, alone=settings.api_workers == 1),

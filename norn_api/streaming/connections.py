@@ -5,12 +5,18 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 _IDLE_SECONDS = 20.0
 _UNACKNOWLEDGED_MS = 15_000
 _KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
+
+class TooSlow(TimeoutError):
+    """The client took longer over its body than it may."""
 
 
 class Connection:
@@ -30,6 +36,40 @@ class Connection:
             for option, value in _KEEPALIVE.items():
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Reads nothing more from a client when the block has taken `seconds`, and raises TooSlow; it can be answered.
+
+        `guard` limits each pause of a client, and this the sum of them.
+        """
+        until = time.monotonic() + seconds
+        timer = threading.Timer(seconds, self.stop_reading)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if time.monotonic() >= until:
+                raise TooSlow
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Lets what reads in the block fail with an OSError where it would wait."""
+        if self._socket is None:
+            yield
+            return
+        before = self._socket.gettimeout()
+        self._socket.settimeout(0)
+        try:
+            yield
+        finally:
+            self._socket.settimeout(before)
+
+    def stop_reading(self) -> None:
+        """Reads nothing more that the client sends from now on. It can still be answered; then the connection ends."""
+        self._shut(socket.SHUT_RD)
+
     def gone(self) -> bool:
         """Returns True if the client has closed the connection."""
         if self._socket is None:
@@ -47,6 +87,9 @@ class Connection:
         return self._cut
 
     def _cut(self) -> None:
+        self._shut(socket.SHUT_RDWR)
+
+    def _shut(self, side: int) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(side)

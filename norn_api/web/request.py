@@ -7,7 +7,7 @@ import errno
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NoReturn, TypeVar, cast
@@ -18,6 +18,7 @@ from gunicorn.http.errors import NoMoreData, ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from norn_api.streaming.connections import Connection, TooSlow
 from norn_api.web.fields import fields_invalid
 from norn_tasks.domain.errors import BadRequest, BodyTooLarge, DiskFull, UnsupportedMedia
 from norn_tasks.store.fleet import disk
@@ -25,7 +26,8 @@ from norn_tasks.store.fleet import disk
 M = TypeVar("M", bound=BaseModel)
 
 _IN_MEMORY, _PIECE = 1024 * 1024, 64 * 1024
-_DISCARDED_MAX = 64 * 1024 * 1024
+_DISCARDED_MAX, _DISCARD_SECONDS = 64 * 1024 * 1024, 30.0
+_PIECES = 16
 _SMALLER = "send less, or raise NORN_JSON_MAX on the server"
 
 
@@ -34,14 +36,17 @@ class StrictRequest(Request):
 
     _body: bytes | None = None
 
-    def read_body(self, limit: int, what: str = "the body", hint: str = _SMALLER) -> bytes:
+    def read_body(
+        self, limit: int, what: str = "the body", hint: str = _SMALLER, *, seconds: float | None = None
+    ) -> bytes:
         """Reads the whole body, once; raises BodyTooLarge while reading, before more than `limit` bytes are held.
 
-        werkzeug silently truncates a body without a length at its maximum, so we allow one byte more and check.
+        `seconds`: the longest time that this may take; then it raises BadRequest.
         """
         if self._body is None:
-            self.max_content_length = limit + 1
-            with _reading(what, limit, hint):
+            self.max_content_length = limit + 1  # werkzeug cuts a longer body without a length silently
+            within = nullcontext() if seconds is None else Connection(self.environ).within(seconds)
+            with _reading(what, limit, hint), within:
                 body = self.get_data(cache=True)
             self._require_whole(len(body), what, limit, hint)
             self._body = body
@@ -49,10 +54,32 @@ class StrictRequest(Request):
 
     def discard_rest(self) -> None:
         """Reads what the sender still sends: a connection that is closed before is reset, and its answer is lost."""
-        left = _DISCARDED_MAX
-        with contextlib.suppress(OSError, ParseException):
+        left = _DISCARDED_MAX if self.has_body else 0
+        with contextlib.suppress(OSError, ParseException), Connection(self.environ).within(_DISCARD_SECONDS):
             while left > 0 and (piece := self.environ["wsgi.input"].read(_PIECE)):
                 left -= len(piece)
+
+    def discard_what_came(self) -> None:
+        """Reads what has arrived of the body; if there is more, the connection ends after the answer.
+
+        The HTTP server would wait for the rest, and hold a thread for it.
+        """
+        connection = Connection(self.environ)
+        with contextlib.suppress(OSError, ParseException), connection.at_once():
+            for _ in range(_PIECES):
+                if not self.environ["wsgi.input"].read(_PIECE):
+                    return
+        connection.stop_reading()
+
+    @property
+    def has_body(self) -> bool:
+        """True if the request has a body, even one that has not arrived."""
+        return bool(self.content_length) or "Transfer-Encoding" in self.headers
+
+    @property
+    def unread(self) -> bool:
+        """True if the request has a body that nobody read into memory."""
+        return self.has_body and self._body is None
 
     @property
     def json_limit(self) -> int:
@@ -143,6 +170,8 @@ def _reading(what: str, limit: int, hint: str) -> Iterator[None]:
         yield
     except RequestEntityTooLarge as error:
         raise _too_large(what, limit, hint) from error
+    except TooSlow as error:
+        raise BadRequest(f"{what} took too long to arrive", hint="send it again on a quicker connection") from error
     except (ClientDisconnected, TimeoutError, NoMoreData) as error:
         raise BadRequest("the body stopped coming before its end", hint="send it again") from error
     except ParseException as error:

@@ -19,10 +19,12 @@ def credentials() -> Credentials:
     )
 
 
-def signed_credentials(limit: int) -> Credentials:
-    """Returns the parts of a delivery, whose body may have up to `limit` bytes."""
+def signed_credentials(limit: int, seconds: float) -> Credentials:
+    """Returns the parts of a delivery, whose body may have up to `limit` bytes and take `seconds`."""
     address, named = request.remote_addr or "", parse_qs(request.query_string.decode("ascii", "replace")).get("hook")
     webhook = named[0] if named else ""
-    return Credentials(
-        request.headers, address, lambda: current().read_body(limit, "the delivery", _LARGER), webhook=webhook
-    )
+
+    def body() -> bytes:
+        return current().read_body(limit, "the delivery", _LARGER, seconds=seconds)
+
+    return Credentials(request.headers, address, body, webhook=webhook)

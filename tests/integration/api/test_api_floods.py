@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import shutil
 import socket
 import tempfile
@@ -49,6 +50,28 @@ def test_half_open_connections_hold_no_thread_and_are_closed(served: ApiProcess)
         began = time.monotonic()
         assert opened[-1].recv(100).startswith(b"HTTP/1.1 408 ")
         assert time.monotonic() - began < 15
+
+
+_SIGN_IN = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+_DELIVERY = b"POST /api/webhooks/push?hook=1 HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=" + b"0" * 64 + b"\r\n"
+
+
+@pytest.mark.parametrize("head", [_SIGN_IN, _DELIVERY])
+def test_unfinished_bodies_of_strangers_hold_few_threads(served: ApiProcess, head: bytes) -> None:
+    with ExitStack() as held:
+        opened = [_open(held, served, head + b"Content-Length: 99\r\n\r\n{") for _ in range(620)]
+        assert opened[-1].recv(100).startswith(b"HTTP/1.1 429 ")
+        assert max(health(served) for _ in range(5)) < allowed(1)
+
+
+def test_large_deliveries_of_strangers_are_read_four_at_a_time(served: ApiProcess) -> None:
+    with ExitStack() as held:
+        large = [b"Content-Length: 2000000\r\n\r\n{"] * 3 + [b"Transfer-Encoding: chunked\r\n\r\n1\r\n{"] * 2
+        opened = [_open(held, served, _DELIVERY + body) for body in large]
+        (answered, *_), _, _ = select.select(opened, [], [], allowed(20))
+        assert b"already holds 4 large deliveries" in answered.recv(65536)
+        small = _open(held, served, _DELIVERY + b"Content-Length: 2\r\n\r\n{}")
+        assert small.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_head_that_comes_byte_by_byte_is_answered(served: ApiProcess) -> None:

@@ -1,0 +1,50 @@
+"""Bodies of senders that nobody knows yet: sign-ins, and deliveries of webhooks, whose signature is over their body.
+
+Few are read at a time, and each within a limit of time, so that strangers hold few threads and little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import request
+
+from norn_api.access.auth import Credentials
+from norn_api.services import norn
+from norn_api.web.request import current
+from norn_api.web.senders import signed_credentials
+
+BODY_SECONDS = 30.0
+"""The longest time that such a body may take."""
+_SIGN_IN_MAX = 8 * 1024
+_LARGE = 1024 * 1024
+_TURN_SECONDS = 2.0
+
+
+def read_sign_in() -> None:
+    """Reads the body of a sign-in, for the view; raises TooManyRequests, BodyTooLarge or BadRequest."""
+    asked = current()
+    limit = min(_SIGN_IN_MAX, asked.json_limit)
+    with norn().sign_ins.place():
+        asked.read_body(limit, hint="send a token or a code, and nothing else", seconds=BODY_SECONDS)
+
+
+@contextmanager
+def delivery() -> Iterator[Credentials]:
+    """Gives the parts of a delivery that can identify its sender, and holds its place while that is found out.
+
+    Raises TooManyRequests.
+    """
+    sent = signed_credentials(norn().settings.webhook_max, BODY_SECONDS)
+    with norn().deliveries.place():
+        if not _is_large():
+            yield sent
+            return
+        with norn().large_deliveries.place(_TURN_SECONDS):
+            yield sent
+
+
+def _is_large() -> bool:
+    """Returns True for a body that is large, or may be, since it comes without its length."""
+    return (request.content_length or 0) > _LARGE or "Transfer-Encoding" in request.headers
