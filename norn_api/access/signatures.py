@@ -1,7 +1,8 @@
-"""The signatures of webhooks: a request is refused before a byte of its body is read, or read by what it says.
+"""The signatures of webhooks: a request without a well-formed one is refused before a byte of its body is read.
 
-A webhook that is not there, a missing or malformed signature, another algorithm and an old time are refused by the
-headers alone. Then the body is read, up to its limit, and compared in constant time.
+A missing or malformed signature, another algorithm and an old time are refused by the headers alone. Then the body is
+read, up to its limit, whether the webhook is there or not, so that no answer says which ones are. The signature is
+compared in constant time.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import re
 import time
 from collections.abc import Callable
 
+import structlog
+
 from norn_api.access.auth import Credentials, Identity, Refusals
 from norn_tasks.dispatch import ApiKey
 from norn_tasks.domain.access import Actor
+from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.domain.pushes.signature import proof_of
 from norn_tasks.store.apps import webhooks
 from norn_tasks.store.database.session import Database
+
+_log = structlog.get_logger("norn.api")
 
 OF_SIGNATURES = Refusals(
     "too many requests without a good signature came from your address",
@@ -38,8 +44,18 @@ class PushSignatures:
         proof = proof_of(credentials.headers, self._now())
         if proof is None or not re.fullmatch(r"[1-9][0-9]{0,9}", credentials.webhook, re.ASCII):
             return None
+        body = credentials.body()
         with self._database.transaction() as tx:
             sealed = webhooks.sealed_of(tx, int(credentials.webhook))
-        if sealed is None or not proof.holds(self._key.open(sealed).reveal(), credentials.body()):
+        if sealed is None or not proof.holds(self._secret(sealed), body):
             return None
         return Identity(Actor(f"webhook {credentials.webhook}"), signed=True)
+
+    def _secret(self, sealed: bytes) -> str:
+        try:
+            return self._key.open(sealed).reveal()
+        except SecretsLocked as error:  # its sentence names a file, which is for the operator and not for strangers
+            _log.error("deliveries cannot be checked", says=error.sentence, hint=error.hint)
+            raise SecretsLocked(
+                "this server cannot check signatures now", hint="the log of Norn's API says why"
+            ) from None

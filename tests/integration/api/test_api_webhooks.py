@@ -14,7 +14,10 @@ import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from norn_api.app import create_app
 from norn_tasks.domain.access import Scope
+from norn_tasks.store.database.session import Database
+from tests import factories as shared
 from tests.integration.api.factories import Api
 
 URL = "https://git.example/ada/blog.git"
@@ -126,10 +129,22 @@ def test_an_address_of_no_webhook_says_no_more_than_a_wrong_signature(api: Api) 
         assert (absent.status_code, absent.json["detail"]) == (401, wrong.json["detail"])
 
 
-def test_a_delivery_over_the_limit_is_not_read(api: Api) -> None:
+def test_a_delivery_over_the_limit_is_not_read_whether_its_webhook_is_there_or_not(api: Api) -> None:
     hook = create(api)
     body = b" " * (api.services.settings.webhook_max + 1)
-    assert deliver(api, hook, body).status_code == 413
+    answers = [deliver(api, each, body) for each in (hook, hook | {"id": 999})]
+    assert [(each.status_code, each.json["detail"]) for each in answers] == [
+        (413, "the delivery is over its limit of 26214400 bytes")
+    ] * 2
+
+
+def test_strangers_learn_no_path_of_a_server_whose_key_is_gone(api: Api, database: Database, tmp_path: Path) -> None:
+    hook = create(api)
+    restored = Api(create_app(shared.intake(database, data_dir=tmp_path)), database)
+    refused = deliver(restored, hook, b"{}")
+    assert (refused.status_code, refused.json["code"]) == (409, "secrets_locked")
+    assert str(tmp_path) not in refused.text
+    restored.services.close()
 
 
 def test_an_earlier_secret_counts_no_longer(api: Api) -> None:
