@@ -34,7 +34,7 @@ def set_login(body: LoginRequest) -> Response:
         dispatch.set_login(tx, body.url, body.username, Secret(body.token), actor=actor().name)
         return 200
 
-    once(put)
+    once(put, slowly=True)
     with norn().database.transaction() as tx:
         found = next(each for each in logins.listed(tx) if each.repository == login_name_of(body.url))
     return reply(LoginResponse.model_validate(found))

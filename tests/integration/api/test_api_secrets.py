@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_value_is_in_no_answer_and_no_row_but_sealed(keyed: Api) -> None:
         names = tx.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
         rows = [str(row) for name in names for row in tx.execute(text(f"SELECT * FROM {name}"))]
     assert not [row for row in rows if CANARY in row]
+
+
+def test_the_token_of_a_repository_cannot_be_guessed_quickly_from_its_request(keyed: Api) -> None:
+    body = json.dumps({"url": "https://git.example/ada/blog.git", "token": CANARY}).encode()
+    sent = {"data": body, "content_type": "application/json", "headers": {"Idempotency-Key": "k"}}
+    assert [keyed.ask("PUT", "/api/repositories", **sent).status_code for _ in range(2)] == [200, 200]
+    with keyed.database.transaction() as tx:
+        (kept,) = tx.scalars(text("SELECT request_sha256 FROM idempotency")).all()
+    assert kept != hashlib.sha256(b"\0" + body).hexdigest()
 
 
 def test_an_unset_one_is_gone(keyed: Api) -> None:
