@@ -1,7 +1,8 @@
 """Browsers that are signed in: their cookie, their CSRF token, and the pages from which they may send.
 
 A cookie does not know ports: a browser sends it to every server of the same host, so also to an app of Norn's. That is
-why the cookie alone identifies nobody, and why a page needs the second secret even for reading.
+why the cookie alone identifies nobody, and why a page needs the second secret even for reading. Each such app can also
+set a cookie of the same name for a longer path, which the browser sends first: each value that comes is tried.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from norn_tasks.store.database.session import Database
 PATH = "/api"
 """The cookie is sent to addresses below this one only, and counts there only: never at a function's."""
 _LONGEST = 200
+_MOST = 10
+"""The most cookies of that name that are tried."""
 
 
 class InsecurePage(Forbidden):
@@ -52,16 +55,21 @@ class BrowserSessions:
         found = self.find(credentials)
         if found is None:
             return None
-        if not hmac.compare_digest(digest(credentials.headers.get(HEADER, "")), found.csrf_hash):
+        if not _fits(found, credentials):
             raise CsrfMissing
         return Identity(found.actor, session=found.id)
 
     def find(self, credentials: Credentials) -> SignedIn | None:
-        """Returns the session that the cookie names, whether the CSRF token is there or not."""
-        secret = parse_cookie(credentials.headers.get("Cookie", "")).get(self._cookie, "")
-        if not 0 < len(secret) <= _LONGEST or not credentials.path.startswith(f"{PATH}/"):
+        """Returns the session that the cookie names, whether the CSRF token is there or not.
+
+        Of several cookies, the one that the CSRF token belongs to counts, or else the first one that names a session.
+        """
+        if not credentials.path.startswith(f"{PATH}/"):
             return None
-        return self._known.get(digest(secret), self._look)
+        given = parse_cookie(credentials.headers.get("Cookie", "")).getlist(self._cookie)[:_MOST]
+        secrets = (secret for secret in given if 0 < len(secret) <= _LONGEST)
+        found = [known for secret in secrets if (known := self._known.get(digest(secret), self._look)) is not None]
+        return next((known for known in found if _fits(known, credentials)), found[0] if found else None)
 
     def forget(self) -> None:
         """Forgets every remembered session, because one has ended."""
@@ -70,6 +78,10 @@ class BrowserSessions:
     def _look(self, hashed: str) -> SignedIn | None:
         with self._database.transaction() as tx:
             return sessions.lookup(tx, hashed)
+
+
+def _fits(known: SignedIn, credentials: Credentials) -> bool:
+    return hmac.compare_digest(digest(credentials.headers.get(HEADER, "")), known.csrf_hash)
 
 
 # The cookie

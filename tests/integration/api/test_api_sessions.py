@@ -84,6 +84,15 @@ def test_the_second_secret_of_another_session_does_not_help(api: Api) -> None:
     assert (mixed.status_code, mixed.json["code"]) == (403, "csrf")
 
 
+def test_another_cookie_of_the_same_name_locks_nobody_out(api: Api) -> None:
+    ours, theirs = dict(api.in_browser().browser), dict(api.asked_as(Scope.READ).in_browser().browser)
+    for planted in ("norn_session_8800=x", theirs["Cookie"], f"norn_session_8800=x; {theirs['Cookie']}"):
+        sent = {**ours, "Cookie": f"{planted}; {ours['Cookie']}"}
+        shown = api.anonymous().get("/api/session", headers=sent).json
+        assert (shown["name"], shown["session"]) == ("admin", 1), planted
+        assert api.anonymous().get("/api/apps", headers=sent).status_code == 200
+
+
 def test_the_database_holds_neither_secret(lasting: Api) -> None:
     browser = dict(lasting.in_browser().browser)
     code = code_of(lasting)
