@@ -75,17 +75,22 @@ def test_foreign_rules_and_options_stay_and_the_catch_all_is_last(fake: FakeClou
     assert fake.config == {"ingress": [wiki, {"service": "http_status:418"}], "warp-routing": {"enabled": True}}
 
 
-def test_a_rule_precedes_a_wildcard_and_follows_a_path(fake: FakeCloudflare, way_in: WayIn) -> None:
+def test_a_rule_precedes_a_wildcard_and_follows_a_path_that_came_later(fake: FakeCloudflare, way_in: WayIn) -> None:
     path = {"hostname": MAIL, "path": "^/admin", "service": "http://10.0.0.9"}
     wild = {"hostname": "*.slopistry.com", "service": "http://10.0.0.8"}
-    fake.config = {"ingress": [path, wild, LAST]}
+    fake.config = {"ingress": [wild, LAST]}
+    way_in.forge()
+    fake.config = {"ingress": [path, wild, OURS, LAST]}
     way_in.forge()
     assert fake.ingress == [path, OURS, wild, LAST]
 
 
-def test_somebody_elses_rule_is_not_taken(fake: FakeCloudflare, way_in: WayIn) -> None:
-    fake.config = {"ingress": [{"hostname": MAIL, "service": "http://10.0.0.9"}, LAST]}
-    with pytest.raises(TunnelFailed, match="which Norn did not make: it leads to"):
+@pytest.mark.parametrize(("more", "which"), [({}, ""), ({"path": "^/api"}, r" with the path \^/api")])
+def test_a_name_with_somebody_elses_rule_is_not_taken(
+    fake: FakeCloudflare, way_in: WayIn, more: dict[str, str], which: str
+) -> None:
+    fake.config = {"ingress": [{"hostname": MAIL.upper(), "service": "http://10.0.0.9", **more}, LAST]}
+    with pytest.raises(TunnelFailed, match=f"a rule for {MAIL}{which}, which Norn did not make: it leads to"):
         way_in.forge()
     way_in.tear_down()
     assert fake.writes() == []

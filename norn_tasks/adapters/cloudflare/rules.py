@@ -14,7 +14,7 @@ from norn_tasks.adapters.cloudflare.waiting import Waiting
 from norn_tasks.domain.errors import TunnelFailed
 from norn_tasks.domain.tunnel.external_host import ExternalHost, RouteOutcome, RulesLook
 from norn_tasks.domain.tunnel.ingress import RawRule
-from norn_tasks.domain.tunnel.rules import own_rule, with_rule, without_rule
+from norn_tasks.domain.tunnel.rules import rule_of_name, with_rule, without_rule
 from norn_tasks.ports import ExternalHosts, Stop, Watch, WriteTurn
 
 Edit = Callable[[Sequence[RawRule]], list[RawRule]]
@@ -92,10 +92,12 @@ def _edit(mine: ExternalHost | None, service: str, going: Sequence[str]) -> Edit
 
 
 def _refuse_foreign(rules: Sequence[RawRule], host: str, service: str) -> None:
-    theirs = own_rule(rules, host)
+    theirs = rule_of_name(rules, host)
     if theirs is not None:
+        of_path = f" with the path {theirs['path']}" if theirs.get("path") else ""
         raise TunnelFailed(
-            f"the tunnel already has a rule for {host}, which Norn did not make: it leads to {theirs.get('service')}",
+            f"the tunnel already has a rule for {host}{of_path}, which Norn did not make: it leads to "
+            f"{theirs.get('service')}",
             hint=f"remove that rule, or choose another hosts.external; Norn's would lead to {service}",
         )
 

@@ -1,7 +1,8 @@
 """Changes of a tunnel's ingress rules: rules of other owners stay as they are, and the catch-all stays last.
 
 The first rule that matches gets a request. A rule of ours therefore precedes every rule that would take all requests of
-its name, such as one of `*.example.com`, and follows those of single paths, which their owner wants to be first.
+its name, such as one of `*.example.com`, and follows those of single paths, which their owner wants to be first. A name
+that has such a rule before it has ours belongs to its owner, whose other paths an app must not get.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ CATCH_ALL: Final = {"service": "http_status:404"}
 def own_rule(rules: Sequence[RawRule], host: str) -> RawRule | None:
     """Returns the rule for all paths of exactly this name."""
     return next((rule for rule in rules if _is_of(rule, host)), None)
+
+
+def rule_of_name(rules: Sequence[RawRule], host: str) -> RawRule | None:
+    """Returns the first rule of exactly this name, for all paths or for some."""
+    return next((rule for rule in rules if _name(rule).lower() == host), None)
 
 
 def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
