@@ -7,12 +7,19 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
 from norn_cli.errors import CliError
 
 # One package of each extra that `norn up` needs; they are only looked up, not imported.
 _SERVER_PARTS = ("flask", "celery", "sqlalchemy", "docker", "supervisor")
+_PAGE = """<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url={0}">
+<a href="{0}">Norn</a>
+"""
 
 
 def embedded(arguments: Sequence[str], *, elsewhere: str = "") -> NoReturn:
@@ -50,12 +57,37 @@ def output(form: str) -> list[str]:
     return [] if form == "table" else ["--output", form]
 
 
-def browse(url: str) -> None:
-    """Opens a URL in the user's browser if there is a desktop."""
+def browse(url: str, *, secret: bool = False) -> None:
+    """Opens a URL in the user's browser if there is a desktop; raises CliError.
+
+    `secret`: the URL is for nobody else. Every account of the machine can read the arguments of a browser, so it gets a
+    file to open that leads to the URL.
+    """
     import webbrowser
 
     if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        webbrowser.open(url)
+        webbrowser.open(_page_to(url).as_uri() if secret else url)
+
+
+def _page_to(url: str) -> Path:
+    """Writes a page that leads to the URL and that only its owner can read; it replaces the one before."""
+    import html
+
+    import platformdirs
+
+    page = platformdirs.user_config_path("norn") / "ui.html"
+    draft = page.with_suffix(f".{os.getpid()}")
+    try:
+        page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(_PAGE.format(html.escape(url, quote=True)))
+        draft.replace(page)
+    except OSError as error:
+        raise CliError(
+            f"the browser was not opened: {page} cannot be written: {error.strerror}",
+            hint="open the URL above yourself",
+        ) from error
+    return page
 
 
 def _become(module: str, arguments: Sequence[str]) -> NoReturn:

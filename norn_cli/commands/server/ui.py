@@ -14,7 +14,8 @@ from norn_cli.session import Session, pass_session
 def command(session: Session) -> None:
     """Prints the URL of Norn's page, and opens it in the browser when typed at a terminal.
 
-    The URL signs one browser in, as the token of this command and within a minute.
+    The URL signs one browser in, as the token of this command and within a minute. The browser gets it by a file that
+    only you can read, since others on the machine see its arguments.
     """
     code = session.client.create_sign_in_code()["code"]
     url = session.client.profile.url.rstrip("/") + "/" + (f"#code={code}" if code else "")
@@ -22,4 +23,4 @@ def command(session: Session) -> None:
     if code:
         session.output.hint("it signs one browser in, within a minute; norn session list shows who is signed in")
     if sys.stdout.isatty():
-        launch.browse(url)
+        launch.browse(url, secret=bool(code))

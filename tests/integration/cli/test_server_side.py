@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -67,6 +70,18 @@ def test_the_page_opens_by_a_code_in_the_fragment(norn, run):
 def test_the_page_of_a_server_without_tokens_needs_no_code(norn, run):
     norn.on("POST", "/api/session/codes", {"code": None})
     assert run("ui").stdout == f"{norn.url}/\n"
+
+
+def test_no_argument_of_the_browser_holds_the_code(environ, home):
+    seen, browser = home / "seen", home / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" >{seen}\n')
+    browser.chmod(0o700)
+    opened = "from norn_cli import launch; launch.browse('http://h:8800/#code=abc', secret=True)"
+    desktop = {**os.environ, **environ, "DISPLAY": ":0", "BROWSER": f"{browser} %s"}
+    subprocess.run([sys.executable, "-c", opened], env=desktop, check=True, timeout=60)
+    page = home / "config" / "norn" / "ui.html"
+    assert (seen.read_text(), page.stat().st_mode & 0o777) == (f"{page.as_uri()}\n", 0o600)
+    assert 'content="0;url=http://h:8800/#code=abc"' in page.read_text()
 
 
 def test_browsers_are_listed_and_signed_out(norn, run):
