@@ -52,6 +52,10 @@ def _state(stack: Stack, name: str) -> dict[str, Any]:
     return _ask(stack, f"/api/apps/{name}", "GET")
 
 
+def _sessions(stack: Stack) -> int:
+    return len(_ask(stack, "/api/sessions", "GET")["items"])
+
+
 def _program(command: str) -> str:
     quoted = command.replace("\\", "\\\\").replace('"', '\\"')
     return f'FROM busybox:stable\nCMD ["sh", "-c", "{quoted}"]\n'
@@ -216,6 +220,19 @@ def test_an_app_is_torn_down_once_its_name_is_typed(seen: Visitor, stack: Stack)
     button.click()
     _job_ends(page, "succeeded")
     expect(page.locator(".title .state")).to_have_text("unforged")
+
+
+def test_an_address_with_a_code_replaces_no_session_by_itself(seen: Visitor, stack: Stack) -> None:
+    before = _sessions(stack)
+    page = seen.tab()
+    page.goto(f"{stack.url}/#code={_ask(stack, '/api/session/codes')['code']}")
+    offer = page.get_by_label("Another sign-in")
+    expect(offer).to_contain_text("You are still signed in as")
+    assert _sessions(stack) == before
+    _button(page, "Sign in with it").click()
+    expect(offer).to_have_count(0)
+    assert _sessions(stack) == before + 1
+    page.close()
 
 
 def test_every_request_stayed_at_home_and_no_script_ran_that_is_not_ours(seen: Visitor) -> None:

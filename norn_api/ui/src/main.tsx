@@ -7,9 +7,10 @@ import { asProblem, type Problem } from "./api/client";
 import { keepApps } from "./state/apps";
 import { duration, now } from "./state/clock";
 import { place, to } from "./state/router";
-import { begin, may, session, signOut, whole } from "./state/session";
+import { begin, may, offered, session, signInInstead, signOut, whole } from "./state/session";
 import { lostSince, open, close, stream } from "./state/stream";
 import { theme, turn } from "./state/theme";
+import { Action } from "./parts/action";
 import { Failure, Waiting } from "./parts/basics";
 import { listenForKeys } from "./keys";
 import { Alerts } from "./views/alerts";
@@ -38,6 +39,7 @@ function Page() {
       </a>
       <Top />
       <Banner />
+      <Offer />
       <Main />
       <Palette />
     </>
@@ -91,6 +93,20 @@ function Banner() {
     <div class="banner" role="alert">
       The server has not answered for {duration((now.value - lostSince.value) / 1000)}: what you see may be old. The page tries again by itself.
     </div>
+  );
+}
+
+function Offer() {
+  const code = offered.value;
+  if (code === null) return null;
+  return (
+    <aside class="offer" aria-label="Another sign-in">
+      <Action verb="Sign in with it" command="" act={() => signInInstead(code)} cancel={() => (offered.value = null)}>
+        <p>
+          You are still signed in as <b>{session.value?.name}</b>. The address that you opened is one of <code>norn ui</code> for another sign-in: use it only if you ran that command yourself.
+        </p>
+      </Action>
+    </aside>
   );
 }
 

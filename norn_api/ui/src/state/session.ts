@@ -17,6 +17,8 @@ export interface Session {
 export const session = signal<Session | null | undefined>(undefined);
 /** The sentence about a session that the page did not end itself. */
 export const farewell = signal("");
+/** The code in the address of a browser that is signed in already: nothing is done with it unless the person asks. */
+export const offered = signal<string | null>(null);
 
 const scopes = computed(() => new Set(session.value?.scopes ?? []));
 
@@ -30,23 +32,36 @@ export function whole(): boolean {
   return session.value?.apps === null;
 }
 
-/** Signs in with the code in the address, if there is one, or with the cookie that is there already. */
+/**
+ * Signs in with the cookie that is there already, or else with the code in the address. Anybody may send an address with
+ * a code of their own, so a code replaces no session by itself.
+ */
 export async function begin(): Promise<void> {
   onSignedOut(() => {
     if (session.value) farewell.value = "Your session has ended, or its token was revoked.";
     session.value = null;
   });
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
-  if (code !== null) {
-    history.replaceState(null, "", location.pathname);
-    try {
-      return await signIn({ code });
-    } catch {
-      farewell.value = "This address of norn ui was used already, or is too old: run norn ui again.";
-    }
-  }
+  if (code !== null) history.replaceState(null, "", location.pathname);
   const found = await get<Session>("/api/session");
+  if (code !== null && !found.signed_in) return await signInFirst(code);
+  if (found.auth !== "off") offered.value = code;
   session.value = found.signed_in ? found : null;
+}
+
+async function signInFirst(code: string): Promise<void> {
+  try {
+    await signIn({ code });
+  } catch {
+    farewell.value = "This address of norn ui was used already, or is too old: run norn ui again.";
+    session.value = null;
+  }
+}
+
+/** Replaces the session by that of the code in the address; throws Problem. */
+export async function signInInstead(code: string): Promise<void> {
+  await signIn({ code });
+  location.reload();
 }
 
 /** Exchanges a token or a code for a session; throws Problem. */
