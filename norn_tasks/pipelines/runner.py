@@ -306,12 +306,21 @@ class _Play:
         return end.ends
 
     def _fail(self, at: tuple[StepPosition, Step] | None, problem: Problem) -> JobState:
-        """Ends the job as failed, with the step at which it failed; steps that always run are run first."""
+        """Ends the job as failed, with the step at which it failed; steps that always run are run first.
+
+        A step that must not be repeated counts as begun until its job ends, which is one transaction: a worker that
+        dies before that leaves a job that needs attention, and none that would be queued again.
+        """
         state = JobState.ERROR if problem.code in ERROR_CODES else JobState.FAILED
-        if at is not None:
-            self._ledger.end_step(self._job.fence, at[0], StepEnd(StepState.FAILED, problem=problem))
+        once = at is not None and self._resumes(at[1]) is Resume.NEVER
+        end = StepEnd(StepState.FAILED, problem=problem, ends=state if once else None)
+        if at is not None and not once:
+            self._ledger.end_step(self._job.fence, at[0], end)
         self._tidy(after=at[0].n if at else 0)
-        self._ledger.finish(self._job.fence, state, problem, returns=at is not None and at[1].returns)
+        if at is not None and once:
+            self._ledger.end_step(self._job.fence, at[0], end)
+        else:
+            self._ledger.finish(self._job.fence, state, problem, returns=at is not None and at[1].returns)
         return state
 
     def _tidy(self, after: int) -> None:

@@ -62,6 +62,20 @@ class Migrate(Step):
         return None
 
 
+class Tidy(Step):
+    """A step that runs also after a failure."""
+
+    name = "discard-source"
+    always = True
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def run(self, context: StepContext) -> Learned | None:
+        self._world.tidying()
+        return None
+
+
 @dataclass
 class World:
     """An app with a live release, its deploys, and what their steps did."""
@@ -72,6 +86,7 @@ class World:
     built: int = 0
     migrated: list[str] = field(default_factory=list)
     inside: Callable[[JobStop], None] = lambda _: None
+    tidying: Callable[[], None] = lambda: None
     stop: JobStop = field(default_factory=JobStop)
 
     def deploy(self) -> int:
@@ -81,7 +96,7 @@ class World:
         """Lets a worker take the next job and play it; `inside` happens in the step that must not be repeated."""
         self.inside, self.stop = inside, JobStop()
         limits = Limits(1, 1, 1, engine_patience=0.0, workspace=self.workspace, instance="t")
-        pipelines = {JobKind.DEPLOY: lambda _: (Build(self), Migrate(self))}
+        pipelines = {JobKind.DEPLOY: lambda _: (Build(self), Migrate(self), Tidy(self))}
         tools = cast(Tools, type("NoTools", (), {"limits": limits}))
         runner = Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database), pipelines=pipelines)
         return runner.run(factories.claim(self.database), self.stop)
@@ -92,8 +107,12 @@ class World:
         def die(_: JobStop) -> None:
             raise Killed
 
+        self.dies(die)
+
+    def dies(self, inside: Callable[[JobStop], None]) -> None:
+        """Lets a worker play the next job until it dies, and its lease expire."""
         with pytest.raises(Killed):
-            self.play(die)
+            self.play(inside)
         with self.database.transaction() as tx:
             tx.execute(update(JobRow).where(JobRow.state == "running").values(lease_until=factories.LONG_AGO))
 
@@ -163,14 +182,28 @@ def test_a_job_that_an_older_sweeper_queued_again_does_not_repeat_it(world: Worl
     assert (world.job(job).attention, world.migrated) == ("open", ["red"])
 
 
-def test_one_that_failed_by_itself_has_ended_and_its_app_may_try_again(world: World) -> None:
-    def fail(_: JobStop) -> None:
-        raise StepFailed("the column is there already")
+def failed(_: JobStop) -> None:
+    raise StepFailed("the column is there already")
 
+
+def test_one_that_failed_by_itself_has_ended_and_its_app_may_try_again(world: World) -> None:
     job = world.deploy()
-    assert world.play(fail) is JobState.FAILED
-    assert world.job(job).attention is None
+    assert world.play(failed) is JobState.FAILED
+    assert (world.job(job).attention, world.job(job).error["sentence"]) == (None, "the column is there already")
+    assert world.steps(job) == {"build-image": "succeeded", "migrate": "failed", "discard-source": "succeeded"}
     world.deploy()
+
+
+def test_a_worker_that_dies_after_its_failure_and_before_the_jobs_end_does_not_let_another_one_repeat_it(
+    world: World,
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    job, world.tidying = world.deploy(), die
+    world.dies(failed)
+    sweep(world.database, max_claims=5)
+    assert (world.job(job).state, world.job(job).attention, world.migrated) == ("error", "open", ["red"])
 
 
 @pytest.fixture
@@ -201,7 +234,7 @@ def test_the_answer_makes_a_job_that_goes_on_with_what_was_done(
     assert goes_on.deployment == deployment
     assert world.play() is JobState.SUCCEEDED
     assert (world.built, world.migrated) == (1, ["red"] * runs)
-    assert world.steps(goes_on.job) == {"build-image": "succeeded", "migrate": "succeeded"}
+    assert set(world.steps(goes_on.job).values()) == {"succeeded"}
     assert (world.job(unknown).attention, world.deployment(unknown).job_id) == (str(resolution), goes_on.job)
     world.deploy()
 
