@@ -14,7 +14,7 @@ from norn_tasks import dispatch
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.facts import SourceRevision
 from norn_tasks.domain.jobs.job import JobKind, JobState
-from norn_tasks.domain.jobs.step import Learned, Resolution, Resume
+from norn_tasks.domain.jobs.step import MIGRATE_DATABASE, Learned, Resolution, Resume
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.ports import Limits, Tools
 from norn_tasks.steps.step import Step, StepContext
@@ -22,7 +22,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.queue.attention import NeedsAttention
 from norn_tasks.store.queue.sweeper import sweep
-from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+from norn_tasks.store.tables import DeploymentRow, JobRow, ReleaseRow, StepRow
 from norn_tasks.worker.leases import JobStop
 from norn_tasks.worker.output import StepOutput
 from tests import factories
@@ -50,7 +50,7 @@ class Build(Step):
 class Migrate(Step):
     """A step that must not be repeated."""
 
-    name = "migrate"
+    name = MIGRATE_DATABASE
     resume = Resume.NEVER
 
     def __init__(self, world: World) -> None:
@@ -190,7 +190,7 @@ def test_one_that_failed_by_itself_has_ended_and_its_app_may_try_again(world: Wo
     job = world.deploy()
     assert world.play(failed) is JobState.FAILED
     assert (world.job(job).attention, world.job(job).error["sentence"]) == (None, "the column is there already")
-    assert world.steps(job) == {"build-image": "succeeded", "migrate": "failed", "discard-source": "succeeded"}
+    assert world.steps(job) == {"build-image": "succeeded", MIGRATE_DATABASE: "failed", "discard-source": "succeeded"}
     world.deploy()
 
 
@@ -237,6 +237,16 @@ def test_the_answer_makes_a_job_that_goes_on_with_what_was_done(
     assert set(world.steps(goes_on.job).values()) == {"succeeded"}
     assert (world.job(unknown).attention, world.deployment(unknown).job_id) == (str(resolution), goes_on.job)
     world.deploy()
+
+
+@pytest.mark.parametrize("resolution", Resolution)
+def test_only_the_answer_that_it_did_its_work_says_that_the_release_migrated_the_database(
+    world: World, unknown: int, resolution: Resolution
+) -> None:
+    dispatch.request_resolve(world.intake, unknown, resolution, actor="eve")
+    with world.database.transaction() as tx:
+        migrated = tx.scalars(select(ReleaseRow.n).where(ReleaseRow.migrated_at.is_not(None))).all()
+    assert migrated == ([world.job(unknown).release] if resolution is Resolution.DONE else [])
 
 
 def test_an_abandoned_job_does_not_go_on_and_its_app_takes_work_again(world: World, unknown: int) -> None:

@@ -10,6 +10,9 @@ from norn_tasks.domain.jobs.job import JobState, Problem
 from norn_tasks.domain.jobs.writes import Write
 from norn_tasks.domain.secret import Sealed
 
+MIGRATE_DATABASE = "migrate-database"
+"""The step that runs an app's migration."""
+
 
 class Resume(StrEnum):
     """The way in which a resumed job treats a step that had begun and not ended."""

@@ -8,7 +8,7 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict, judge
 from norn_tasks.domain.jobs.facts import BuiltImage
-from norn_tasks.domain.jobs.step import Learned, Resume
+from norn_tasks.domain.jobs.step import MIGRATE_DATABASE, Learned, Resume
 from norn_tasks.domain.jobs.writes import DatabaseMigrated
 from norn_tasks.ports import Run
 from norn_tasks.steps.environment import environment_of
@@ -27,7 +27,7 @@ class MigrationFailed(StepFailed):
 class MigrateDatabase(Step):
     """Runs `migrations.command`; one that began is not repeated automatically, unless the spec allows that."""
 
-    name = "migrate-database"
+    name = MIGRATE_DATABASE
     stage = DeploymentState.MIGRATING
     patient = False
 

@@ -13,12 +13,13 @@ from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.job import JobKind, JobState, Problem
 from norn_tasks.domain.jobs.requests import read as read_request
-from norn_tasks.domain.jobs.step import Resolution, StepState
+from norn_tasks.domain.jobs.step import MIGRATE_DATABASE, Resolution, StepState
+from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.queue import jobs
 from norn_tasks.store.queue.jobs import NewJob
-from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+from norn_tasks.store.tables import DeploymentRow, JobRow, ReleaseRow, StepRow
 
 OPEN = "open"
 _DONE_STATES = [str(state) for state in StepState if state.done]
@@ -86,12 +87,15 @@ def locked(tx: Tx, job: int) -> Row:
 
 
 def answer(tx: Tx, row: Row, resolution: Resolution, actor: str) -> None:
-    """Writes the answer about a job's step; the app accepts work again."""
+    """Writes the answer about a job's step, and what follows from it; the app accepts work again."""
     done = resolution is Resolution.DONE
     for step in tx.execute(_open_steps(row["id"])).all():
         answer = {"state": str(StepState.SUCCEEDED if done else StepState.FAILED), "note": f"{resolution} by {actor}"}
         same = update(StepRow).where(StepRow.job_id == row["id"], StepRow.n == step.n)
         tx.execute(same.values(**answer, ended_at=text("clock_timestamp()")))
+        if done and step.name == MIGRATE_DATABASE:
+            release = update(ReleaseRow).where(ReleaseRow.app == row["app"], ReleaseRow.n == row["release"])
+            tx.execute(release.values(migrated_at=NOW))
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(attention=str(resolution)))
     failed = update(DeploymentRow).where(
         DeploymentRow.id == row["deployment"], DeploymentRow.state == str(DeploymentState.NEEDS_ATTENTION)
