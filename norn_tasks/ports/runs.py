@@ -62,6 +62,8 @@ class Run:
     """The bytes of stdout after which it is stopped; none to keep head and tail and drop the rest."""
     logged: bool = True
     """Its output also goes to a bounded log of the engine, from which a later owner reads it."""
+    handed_on: bool = True
+    """Once its code was started, a later owner of its job goes on with its container, if it is `logged` too."""
     grace: float = 10.0
     """The seconds from SIGTERM to SIGKILL."""
     until: float | None = None
@@ -83,6 +85,11 @@ class Run:
             volumes=tuple(mount.target for mount in self.mounts),
             environment=frozenset({*self.env, *self.secrets}),
         )
+
+    @property
+    def outlives_owner(self) -> bool:
+        """A container whose code was started is left to the next owner."""
+        return self.logged and self.handed_on
 
     @property
     def reads(self) -> bool:
@@ -142,8 +149,8 @@ class Runtime(Protocol):
 
         The engine reports the end of the container; the end of a stream does not mean it. After a cancel the code
         gets SIGTERM and its grace, the container is ended and removed, and Stopped is raised, with the end as its fact
-        `ended`. After draining or a lost lease, a `logged` container whose code was started is left to the next owner,
-        which may already be waiting for its end; any other container is removed at once. Raises ReleaseGone when the
+        `ended`. After draining or a lost lease, the container of a run that `outlives_owner` and whose code was started is left
+        to the next owner, which may already be waiting for its end; any other container is removed at once. Raises ReleaseGone when the
         image is not there, EngineDown when the engine did not answer before anything was created.
         """
 

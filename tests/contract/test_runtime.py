@@ -289,8 +289,11 @@ def test_a_logged_run_is_left_to_the_next_owner(runtime: Runtime, base: Run, rea
 
 
 @pytest.mark.parametrize("reason", LEFT)
-def test_a_run_that_is_not_logged_ends_with_its_owner(runtime: Runtime, base: Run, reason: str) -> None:
-    stopped(runtime, replace(base, argv=SLEEP, logged=False), reason)
+@pytest.mark.parametrize("field", ["logged", "handed_on"])
+def test_a_run_that_nobody_goes_on_with_ends_with_its_owner(
+    runtime: Runtime, base: Run, field: str, reason: str
+) -> None:
+    stopped(runtime, replace(base, argv=SLEEP, **{field: False}), reason)
     assert of(runtime, base) == []
 
 

@@ -85,7 +85,7 @@ class FakeRuntime:
             self.containers[container.id] = replace(container, started=time.monotonic())
             ended = self._wait(container.id, run, watch)
         except Stopped:
-            if not (begun and run.logged and watch.stop.reason in ("draining", "lease_lost")):
+            if not (begun and run.outlives_owner and watch.stop.reason in ("draining", "lease_lost")):
                 self.on.remove(container.id)
             raise
         except BaseException:

@@ -62,7 +62,7 @@ class Instance:
         try:
             yield
         except Stopped:
-            kept = self._begun and self._run.logged and self._stop.reason in _HANDED_ON
+            kept = self._begun and self._run.outlives_owner and self._stop.reason in _HANDED_ON
             raise
         finally:
             # A cancelled job has ended only when Incus says that its instance is gone.

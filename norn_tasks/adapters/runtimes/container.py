@@ -65,7 +65,7 @@ class Container:
         try:
             yield
         except Stopped:
-            kept = self._begun and self._run.logged and self._watch.stop.reason in _HANDED_ON
+            kept = self._begun and self._run.outlives_owner and self._watch.stop.reason in _HANDED_ON
             raise
         finally:
             # A cancelled job has ended only when the engine says that its container is gone.

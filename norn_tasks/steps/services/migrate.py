@@ -72,6 +72,7 @@ class MigrateDatabase(Step):
             cpus=spec.resources.cpu or limits.run_cpus,
             services=bool(spec.services.grants()),
             writable=spec.container.writable,
+            handed_on=False,
             hidden=context.hidden,
         )
 
