@@ -61,11 +61,15 @@ class Account:
         os.chown(directory, self.uid, self.gid)
 
     def own_file(self, file: Path, text: str) -> None:
-        """Replaces a file by one that only this account can read."""
-        file.unlink(missing_ok=True)
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(text)
-        os.chown(file, self.uid, self.gid)
+        """Replaces a file by one that only this account can read, as a whole, also if the machine loses its power."""
+        part = file.with_name(f".{file.name}.part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(text)
+            out.flush()
+            os.fchown(out.fileno(), self.uid, self.gid)
+            os.fsync(out.fileno())
+        part.replace(file)
 
 
 def choose(where: DataPaths, programs: Sequence[Path]) -> Account:
