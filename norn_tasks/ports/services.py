@@ -23,6 +23,9 @@ class SharedServices(Protocol):
         Changes nothing on the server. Raises NoService, ServiceDown.
         """
 
+    def require(self, kind: ServiceKind, stop: Stop) -> None:
+        """Raises NoService or ServiceDown if the server of a kind cannot be managed, StepFailed if it refuses us."""
+
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
         """Makes the parts that are missing and lets the credential, and no other, use them.
 

@@ -276,8 +276,20 @@ def test_a_server_that_does_not_answer_is_down() -> None:
     kind = ServiceKind.POSTGRES
     away = SharedServers({kind: GivenServer(f"postgresql://norn:x@127.0.0.1:{free_port()}/postgres")}, "t", NO_DUMPS)
     url = away.credential("blog", Grant(kind, ("d",)), None, FakeStop(), apart=False)
-    with pytest.raises(ServiceDown, match="the PostgreSQL for apps does not answer"):
-        away.make("blog", Grant(kind, ("d",)), url, FakeStop())
+    for ask in (
+        lambda: away.require(kind, FakeStop()),
+        lambda: away.make("blog", Grant(kind, ("d",)), url, FakeStop()),
+    ):
+        with pytest.raises(ServiceDown, match="the PostgreSQL for apps does not answer"):
+            ask()
+
+
+def test_a_server_that_answers_is_there_and_keys_of_one_that_does_not_are_down(servers: SharedServices) -> None:
+    for kind in ServiceKind:
+        servers.require(kind, FakeStop())
+    away = SharedServers({ServiceKind.KV: GivenServer(f"redis://127.0.0.1:{free_port()}")}, "t", NO_DUMPS)
+    with pytest.raises(ServiceDown, match="the key-value server for apps does not answer"):
+        away.require(ServiceKind.KV, FakeStop())
 
 
 def test_apps_get_the_address_that_the_operator_names_for_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from norn_tasks.domain.errors import ServiceDown
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
 from norn_tasks.ports import Stop, Watch
@@ -18,6 +19,7 @@ class FakeServices:
     dumps: dict[str, str] = field(default_factory=dict)
     passwords: int = 0
     away: bool = False
+    fails: BaseException | None = None
 
     def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
         """Returns the URL of a server that does not exist."""
@@ -28,10 +30,15 @@ class FakeServices:
             password = Secret(f"password-number-{self.passwords}")
         return credential("fake", role, password, "norn-services:1", grant.names[0])
 
-    def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Notes the parts; fails while the server is `away`."""
+    def require(self, kind: ServiceKind, stop: Stop) -> None:
+        """Raises ServiceDown while the servers are `away`."""
         if self.away:
-            raise ConnectionError
+            raise ServiceDown("the servers do not answer")
+
+    def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
+        """Notes the parts, or `fails`."""
+        if self.fails is not None:
+            raise self.fails
         self.made.setdefault((app, grant.kind), set()).update(grant.names)
         self.credentials[app, grant.kind] = credential.reveal()
 

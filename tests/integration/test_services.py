@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from norn_tasks import dispatch, sealing
 from norn_tasks.adapters.vault import AgeVault
-from norn_tasks.domain.errors import Conflict, LeaseLost, ServiceTaken
+from norn_tasks.domain.errors import Conflict, LeaseLost, ServiceDown, ServiceTaken, StepFailed, Stopped
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
 from norn_tasks.domain.jobs.step import Learned, Resume
@@ -103,16 +103,47 @@ def test_topics_are_shared_and_outlive_the_first_of_their_apps(plane: Plane) -> 
     assert [app for app, *_ in plane.parts()] == ["bank", "bank"]
 
 
-def test_new_passwords_are_kept_before_a_server_knows_them(plane: Plane) -> None:
+class Killed(BaseException):
+    """The worker dies."""
+
+
+def renewed(plane: Plane, fails: BaseException | None) -> tuple[str, str]:
+    """Lets new passwords fail on a server, or one be away; returns the credential of containers before and after."""
     plane.run(ProvisionServices(), plane.job("shop", DATABASE))
     before = plane.password("shop", "DATABASE_URL")
-    plane.services.away = True
-    with pytest.raises(ConnectionError):
+    plane.services.fails, plane.services.away = fails, fails is None
+    with pytest.raises(ServiceDown if fails is None else type(fails)):
         plane.run(ProvisionServices(fresh=True), plane.job("shop", DATABASE, JobKind.RESTART))
-    kept = plane.password("shop", "DATABASE_URL")
-    plane.services.away = False
+    plane.services.fails, plane.services.away = None, False
+    return before, plane.password("shop", "DATABASE_URL")
+
+
+def test_new_passwords_are_kept_before_a_server_knows_them(plane: Plane) -> None:
+    before, kept = renewed(plane, Killed())
     plane.run(ProvisionServices(), plane.job("shop", DATABASE))
     assert before != kept == plane.services.credentials["shop", ServiceKind.POSTGRES]
+
+
+@pytest.mark.parametrize("fails", [None, StepFailed("no right to make roles"), ServiceDown("it went away")])
+def test_new_passwords_that_no_server_took_are_not_given_to_containers(plane: Plane, fails: Exception | None) -> None:
+    before, kept = renewed(plane, fails)
+    assert before == kept == plane.services.credentials["shop", ServiceKind.POSTGRES]
+
+
+def test_a_server_that_was_asked_when_the_job_stopped_gets_the_new_password_all_the_same(plane: Plane) -> None:
+    before, kept = renewed(plane, Stopped("cancelled", reason="cancelled"))
+    assert before != kept
+
+
+def test_a_second_try_of_a_job_gives_the_same_new_password(plane: Plane) -> None:
+    step, job = ProvisionServices(fresh=True), plane.job("shop", DATABASE)
+    plane.services.fails = ServiceDown("it went away")
+    with pytest.raises(ServiceDown):
+        plane.run(step, job)
+    plane.services.fails = None
+    plane.run(step, job)
+    assert plane.services.passwords == 1
+    assert plane.password("shop", "DATABASE_URL") == plane.services.credentials["shop", ServiceKind.POSTGRES]
 
 
 def test_teardown_keeps_and_purge_removes(plane: Plane) -> None:

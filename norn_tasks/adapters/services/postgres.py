@@ -27,6 +27,12 @@ def answers(url: str) -> bool:
     return True
 
 
+def require(url: str) -> None:
+    """Raises ServiceDown if the server takes no connections."""
+    with cursor(url):
+        return
+
+
 def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> None:
     """Makes role and databases if they are missing, and lets only this password log in."""
     with cursor(url) as done:

@@ -33,6 +33,11 @@ class SharedServers:
         path = grant.names[0] if grant.kind is ServiceKind.POSTGRES else ""
         return credential(access.scheme, role, password, access.seen, path, access.query)
 
+    def require(self, kind: ServiceKind, stop: Stop) -> None:
+        """Asks the server for an answer."""
+        url, ask = self._url(kind, stop), postgres.require if kind is ServiceKind.POSTGRES else valkey.require
+        _promptly(lambda: ask(url), stop)
+
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
         """Makes the parts, and lets the credential use them."""
         role = role_of(app, grant.kind, self._instance)

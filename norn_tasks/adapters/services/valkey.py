@@ -40,6 +40,12 @@ def answers(url: str) -> bool:
         return False
 
 
+def require(url: str) -> None:
+    """Raises ServiceDown if the server takes no commands, StepFailed if it refuses us."""
+    with _asked(url) as client:
+        client.ping()
+
+
 def allow_keys(url: str, user: str, password: Secret, namespaces: tuple[str, ...]) -> None:
     """Lets a user work with the keys and channels of namespaces, with this password alone."""
     patterns = [rule for name in namespaces for rule in (f"~{name}:*", f"&{name}:*")]

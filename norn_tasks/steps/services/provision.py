@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_tasks.domain.errors import NoService
+from norn_tasks.domain.errors import NornError, NoService, Stopped
 from norn_tasks.domain.infraspec import Infraspec, RuntimeName
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
@@ -16,13 +16,18 @@ class ProvisionServices(Step):
     """Makes what the spec names of the shared services; `fresh`: with new passwords.
 
     Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
-    dies in between leaves no part without a row, and the next one goes on with the same password.
+    dies in between leaves no part without a row, and the next one goes on with the same password. A server is asked
+    before a credential is kept; if it refuses, the earlier credential is kept again.
     """
 
     name = "provision-services"
 
     def __init__(self, *, fresh: bool = False) -> None:
         self._fresh = fresh
+        self._given: dict[str, Secret] = {}
+        """The credentials of this job's try before, which the next one gives again."""
+        self._made: set[str] = set()
+        """The names of those that a server knows."""
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Returns a reason for an app that asks for none."""
@@ -33,17 +38,35 @@ class ProvisionServices(Step):
         """Notes what the app has, and returns all of its secrets if a credential is new."""
         grants, app = context.spec.services.grants(), context.job.app
         records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
-        known = {} if self._fresh else self._known(context, current(context.job.sealed))
+        before = self._known(context, current(context.job.sealed))
+        known = self._given or ({} if self._fresh else before)
         _refuse_storage(context.spec)
         records.reserve(app, grants, fence)
-        wanted = {grant: self._credential(context, grant, known) for grant in grants}
-        urls = {grant.kind.variable: url for grant, url in wanted.items()}
-        new = {name: url for name, url in urls.items() if not _same(url, known.get(name))}
+        urls = {grant.kind.variable: self._credential(context, grant, known) for grant in grants}
+        self._given = urls
+        for grant in grants:
+            context.tools.services.require(grant.kind, stop)
+        new = {name: url for name, url in urls.items() if not _same(url, before.get(name))}
         sealed = records.keep(app, new, fence) if new else None
-        for grant, url in wanted.items():
-            context.tools.services.make(app, grant, url, stop)
-            records.made(app, grant, fence)
+        self._make(context, urls, {name: before[name] for name in new if name in before})
         return Learned(sealed=sealed, note=described(grants))
+
+    def _make(self, context: StepContext, urls: dict[str, Secret], before: dict[str, Secret]) -> None:
+        """Makes the parts; when a server refuses, the credentials `before` that it still has are kept again."""
+        app, records, fence = context.job.app, context.tools.records, context.watch.fence
+        for grant in context.spec.services.grants():
+            name = grant.kind.variable
+            try:
+                context.tools.services.make(app, grant, urls[name], context.watch.stop)
+            except NornError as error:
+                if isinstance(error, Stopped):
+                    self._made.add(name)  # what was begun on the server goes on to its end
+                unknown = {each: url for each, url in before.items() if each not in self._made}
+                if unknown:
+                    records.keep(app, unknown, fence)
+                raise
+            self._made.add(name)
+            records.made(app, grant, fence)
 
     def _known(self, context: StepContext, sealed: dict[str, Sealed]) -> dict[str, Secret]:
         names = context.spec.services.credentials()
