@@ -20,6 +20,7 @@ from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Sealed, Secret, current
+from norn_tasks.domain.services import ServiceKind, to_database
 from norn_tasks.ports import Cluster, Engine, Hooks, Runtime, Tools, Volumes, Watch
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ class StepContext:
     def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
         """Opens the secrets that a spec (by default the job's) names, and the credentials of its services.
 
+        The database is the one of the spec: the last deploy may have brought another, and not have gone live.
         Raises SecretsMissing or SecretsLocked.
         """
         spec = spec or self.spec
@@ -119,7 +121,11 @@ class StepContext:
                 f"{self.job.app} names {what} not set: {', '.join(missing)}",
                 hint=f"norn secrets set {self.job.app} {asked}, then again",
             )
-        return {each.name: self.tools.vault.open(each) for each in self._named(spec)}
+        opened = {each.name: self.tools.vault.open(each) for each in self._named(spec)}
+        postgres, url = spec.services.postgres, ServiceKind.POSTGRES.variable
+        if postgres is not None and url in opened:
+            opened[url] = to_database(opened[url], self.job.app, postgres.database)
+        return opened
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
         """Returns those of the spec's secrets and of its services' credentials that are set.

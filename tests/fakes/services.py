@@ -16,6 +16,7 @@ class FakeServices:
 
     made: dict[tuple[str, ServiceKind], set[str]] = field(default_factory=dict)
     credentials: dict[tuple[str, ServiceKind], str] = field(default_factory=dict)
+    granted: dict[tuple[str, ServiceKind], tuple[str, ...]] = field(default_factory=dict)
     dumps: dict[str, str] = field(default_factory=dict)
     passwords: int = 0
     away: bool = False
@@ -39,6 +40,7 @@ class FakeServices:
         """Notes the parts, or `fails`."""
         if self.fails is not None:
             raise self.fails
+        self.granted[app, grant.kind] = grant.names
         self.made.setdefault((app, grant.kind), set()).update(grant.names)
         self.credentials[app, grant.kind] = credential.reveal()
 

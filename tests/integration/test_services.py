@@ -17,7 +17,7 @@ from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.secret import Secret
-from norn_tasks.domain.services import Grant, ServiceKind
+from norn_tasks.domain.services import Grant, ServiceKind, to_database
 from norn_tasks.ports import Hooks, Tools
 from norn_tasks.steps.services import (
     DeleteServices,
@@ -56,10 +56,14 @@ class Plane:
 
     def run(self, step: Step, job: Job) -> Learned:
         """Runs a step of it."""
+        return step.run(self.context(job)) or Learned()
+
+    def context(self, job: Job) -> StepContext:
+        """Returns the context of its steps."""
         records = ServiceRecordTable(self.database)
         tools = SimpleNamespace(services=self.services, records=records, vault=AgeVault(KEY, Path()), clusters={})
         watch = FakeWatch(job=job.fence.job, token=job.fence.token).watch
-        return step.run(StepContext(job, cast(Tools, tools), watch, cast(Hooks, None))) or Learned()
+        return StepContext(job, cast(Tools, tools), watch, cast(Hooks, None))
 
     def password(self, app: str, name: str) -> str:
         """Returns the credential that containers of the app get."""
@@ -144,6 +148,26 @@ def test_a_second_try_of_a_job_gives_the_same_new_password(plane: Plane) -> None
     plane.run(step, job)
     assert plane.services.passwords == 1
     assert plane.password("shop", "DATABASE_URL") == plane.services.credentials["shop", ServiceKind.POSTGRES]
+
+
+def test_a_deploy_takes_no_right_from_the_release_that_is_live(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", TOPICS))
+    plane.run(ProvisionServices(), plane.job("shop", TOPICS.replace("bills", "mails"), JobKind.DEPLOY))
+    assert plane.services.granted["shop", ServiceKind.EVENTS] == ("bills", "mails", "orders")
+
+
+def test_a_container_gets_the_database_of_its_own_spec(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE))
+    before = plane.password("shop", "DATABASE_URL")
+    plane.run(ProvisionServices(), plane.job("shop", DATABASE.replace("shop_db", "other_db"), JobKind.DEPLOY))
+    of_live = plane.context(plane.job("shop", DATABASE, JobKind.RESTART)).secrets()
+    assert plane.password("shop", "DATABASE_URL").endswith("/other_db")
+    assert of_live["DATABASE_URL"].reveal() == before
+
+
+def test_a_url_that_is_no_credential_of_the_app_stays_as_it_is() -> None:
+    for url in ("mine-alone", "postgresql://shop:hunter22@db/mine", "postgresql://[::1"):
+        assert to_database(Secret(url), "shop", "shop_db").reveal() == url
 
 
 def test_teardown_keeps_and_purge_removes(plane: Plane) -> None:

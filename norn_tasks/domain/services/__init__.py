@@ -11,6 +11,7 @@ from norn_tasks.domain.services.grants import (
     described,
     password_in,
     role_of,
+    to_database,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "described",
     "password_in",
     "role_of",
+    "to_database",
 ]

@@ -124,6 +124,18 @@ def credential(scheme: str, role: str, password: Secret, server: str, path: str 
     return Secret(f"{scheme}://{quote(role, safe='')}:{quote(password.reveal(), safe='')}@{server}{rest}")
 
 
+def to_database(url: Secret, app: str, database: str) -> Secret:
+    """Returns the credential for another database of the app; a URL that is no credential of the app stays as it is."""
+    try:
+        parts = urlsplit(url.reveal())
+    except ValueError:
+        return url
+    role = unquote(parts.username or "")
+    if not (role.startswith("norn-") and role.endswith(f"-{app}")):
+        return url
+    return Secret(parts._replace(path=f"/{quote(database, safe='')}").geturl())
+
+
 def password_in(url: Secret, role: str) -> Secret | None:
     """Returns the password of a credential; None if it is not one of this role."""
     try:

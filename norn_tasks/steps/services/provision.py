@@ -9,6 +9,7 @@ from norn_tasks.domain.infraspec import Infraspec, RuntimeName
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
 from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, described
+from norn_tasks.ports import ServiceRecords
 from norn_tasks.steps.step import Step, StepContext
 
 
@@ -18,6 +19,8 @@ class ProvisionServices(Step):
     Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
     dies in between leaves no part without a row, and the next one goes on with the same password. A server is asked
     before a credential is kept; if it refuses, the earlier credential is kept again.
+
+    The live release has these credentials too, and may have an older spec: it keeps the rights on all that the app has.
     """
 
     name = "provision-services"
@@ -55,9 +58,9 @@ class ProvisionServices(Step):
         """Makes the parts; when a server refuses, the credentials `before` that it still has are kept again."""
         app, records, fence = context.job.app, context.tools.records, context.watch.fence
         for grant in context.spec.services.grants():
-            name = grant.kind.variable
+            name, rights = grant.kind.variable, _widened(records, app, grant)
             try:
-                context.tools.services.make(app, grant, urls[name], context.watch.stop)
+                context.tools.services.make(app, rights, urls[name], context.watch.stop)
             except NornError as error:
                 if isinstance(error, Stopped):
                     self._made.add(name)  # what was begun on the server goes on to its end
@@ -79,6 +82,13 @@ class ProvisionServices(Step):
         return context.tools.services.credential(
             context.job.app, grant, known.get(grant.kind.variable), context.watch.stop, apart=apart
         )
+
+
+def _widened(records: ServiceRecords, app: str, grant: Grant) -> Grant:
+    """Returns a grant with all parts of its kind that the app has; a database's name is in the credential itself."""
+    if grant.kind is ServiceKind.POSTGRES:
+        return grant
+    return next(each for each in _grants(records.of_app(app)) if each.kind is grant.kind)
 
 
 def _refuse_storage(spec: Infraspec) -> None:
