@@ -29,6 +29,7 @@ from norn_tasks.steps.services import (
 from norn_tasks.steps.step import Step, StepContext
 from norn_tasks.store.apps import secrets, services
 from norn_tasks.store.database.session import Database
+from norn_tasks.store.upkeep import after_restore
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from tests import factories
 from tests.fakes.services import FakeServices
@@ -232,6 +233,14 @@ def test_snapshots_are_pruned_with_the_releases_and_removed_by_a_purge(plane: Pl
     assert sorted(plane.services.dumps) == ["shop-3.dump", "shop-4.dump"]
     gone = plane.run(DeleteServices(), plane.job("shop", MIGRATES, JobKind.TEARDOWN, purge=True))
     assert (gone.note, plane.services.dumps) == ("removed: 2 snapshots", {})
+
+
+def test_a_restored_backup_gives_no_snapshot_the_file_of_a_later_one(plane: Plane) -> None:
+    plane.run(SnapshotDatabase(), plane.job("shop", MIGRATES, JobKind.DEPLOY))
+    with plane.database.transaction() as tx:
+        after_restore.settle(tx)
+    plane.run(SnapshotDatabase(), plane.job("shop", MIGRATES, JobKind.DEPLOY))
+    assert sorted(plane.services.dumps) == ["shop-1.dump", f"shop-{after_restore.LEAP + 2}.dump"]
 
 
 @pytest.mark.parametrize(("more", "resume"), [("", Resume.NEVER), (", idempotent: true", Resume.KEEP)])

@@ -1,8 +1,8 @@
 """Prepares a restored database for its first process: it now lives in another cluster, and at a later time.
 
 Events are ordered by transaction ids, which belong to a cluster: they are made older than any id of this cluster.
-Numbers that also exist outside the database (on containers: of jobs, executions and fences) skip those that were
-assigned after the backup.
+Numbers that also exist outside the database (on containers: of jobs, executions and fences; in the names of files: of
+snapshots) skip those that were assigned after the backup.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
 
 LEAP = 1_000_000
 """More numbers than a control plane assigns between a backup and its own end."""
-_OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq")
+_OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq", "snapshots_id_seq")
 _OLDEST = "3"
 """The first ordinary transaction id of any cluster."""
 _COUNTED = text("""
