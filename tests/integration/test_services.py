@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,7 +28,7 @@ from norn_tasks.steps.services import (
     SnapshotDatabase,
 )
 from norn_tasks.steps.step import Step, StepContext
-from norn_tasks.store.apps import secrets, services
+from norn_tasks.store.apps import secrets, services, snapshots
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.upkeep import after_restore
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
@@ -233,6 +234,20 @@ def test_snapshots_are_pruned_with_the_releases_and_removed_by_a_purge(plane: Pl
     assert sorted(plane.services.dumps) == ["shop-3.dump", "shop-4.dump"]
     gone = plane.run(DeleteServices(), plane.job("shop", MIGRATES, JobKind.TEARDOWN, purge=True))
     assert (gone.note, plane.services.dumps) == ("removed: 2 snapshots", {})
+
+
+def test_snapshots_that_never_became_whole_push_out_none_that_is(plane: Plane) -> None:
+    def take(*, fails: bool = False) -> Job:
+        job, plane.services.away = plane.job("shop", MIGRATES, JobKind.DEPLOY), fails
+        with pytest.raises(ConnectionError) if fails else nullcontext():
+            plane.run(SnapshotDatabase(), job)
+        return job
+
+    take(), take(), take(fails=True), take(fails=True), take()
+    plane.run(PruneSnapshots(), take(fails=True))
+    assert sorted(plane.services.dumps) == ["shop-2.dump", "shop-5.dump"]
+    with plane.database.transaction() as tx:
+        assert [each.id for each in snapshots.listed(tx, None)] == [6, 5, 2]
 
 
 def test_a_restored_backup_gives_no_snapshot_the_file_of_a_later_one(plane: Plane) -> None:

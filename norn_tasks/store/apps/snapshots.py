@@ -50,9 +50,13 @@ def listed(tx: Tx, within: Reach) -> tuple[Snapshot, ...]:
 
 
 def spent(tx: Tx, app: str, retain: int) -> tuple[Snapshot, ...]:
-    """Returns the snapshots of deploys that are older than the newest `retain` ones."""
+    """Returns the snapshots of deploys that are older than the newest `retain` whole ones.
+
+    One that never became whole is spent as soon as a later one is whole.
+    """
     ours = [each for each in listed(tx, frozenset({app})) if each.reason is SnapshotReason.DEPLOY]
-    return tuple(ours[retain:])
+    whole = [each.id for each in ours if each.bytes is not None]
+    return tuple(each for each in ours if whole and each.id < whole[0] and each.id not in whole[:retain])
 
 
 def _value(row: AnyRow) -> Snapshot:
