@@ -38,8 +38,8 @@ class SharedServices(Protocol):
         Raises ServiceDown, or StepFailed with the message of the program.
         """
 
-    def drop_dump(self, file: str) -> None:
-        """Removes a dump by its name, if it exists."""
+    def drop_dump(self, file: str) -> bool:
+        """Removes a dump by its name; returns False if this machine does not have it."""
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Removes the parts with their data, and with the `last` ones the app's role; missing parts are fine."""

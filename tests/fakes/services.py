@@ -51,9 +51,9 @@ class FakeServices:
         self.dumps[file] = database
         return 1024
 
-    def drop_dump(self, file: str) -> None:
+    def drop_dump(self, file: str) -> bool:
         """Forgets the dump."""
-        self.dumps.pop(file, None)
+        return self.dumps.pop(file, None) is not None
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Forgets the parts."""

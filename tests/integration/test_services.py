@@ -236,6 +236,19 @@ def test_snapshots_are_pruned_with_the_releases_and_removed_by_a_purge(plane: Pl
     assert (gone.note, plane.services.dumps) == ("removed: 2 snapshots", {})
 
 
+def test_a_snapshot_on_another_machine_is_left_to_that_and_named(plane: Plane) -> None:
+    for _ in range(3):
+        job = plane.job("shop", MIGRATES, JobKind.DEPLOY)
+        plane.run(SnapshotDatabase(), job)
+    there, plane.services.dumps = plane.services.dumps, {}
+    assert plane.run(PruneSnapshots(), job).note == "not on this machine: shop-1.dump"
+    plane.services.dumps = there
+    assert plane.run(PruneSnapshots(), job).note == "1 removed"
+    del there["shop-2.dump"]
+    gone = plane.run(DeleteServices(), plane.job("shop", MIGRATES, JobKind.TEARDOWN, purge=True))
+    assert gone.note == "removed: 1 snapshot; not on this machine: shop-2.dump"
+
+
 def test_snapshots_that_never_became_whole_push_out_none_that_is(plane: Plane) -> None:
     def take(*, fails: bool = False) -> Job:
         job, plane.services.away = plane.job("shop", MIGRATES, JobKind.DEPLOY), fails

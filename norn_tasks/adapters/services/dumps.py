@@ -44,9 +44,13 @@ class Dumps:
             part.unlink(missing_ok=True)
         return size
 
-    def remove(self, name: str) -> None:
-        """Removes a dump; a missing one is fine."""
-        (self.directory / name).unlink(missing_ok=True)
+    def remove(self, name: str) -> bool:
+        """Removes a dump; returns False if there is none."""
+        try:
+            (self.directory / name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def _run(self, url: str | None, database: str, words: Sequence[str], what: str, watch: Watch) -> None:
         """Runs a program of PostgreSQL; the password is passed in the environment, not on the command line."""

@@ -55,9 +55,9 @@ class SharedServers:
         """Writes and checks a dump."""
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
 
-    def drop_dump(self, file: str) -> None:
+    def drop_dump(self, file: str) -> bool:
         """Removes a dump."""
-        self._dumps.remove(file)
+        return self._dumps.remove(file)
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
         """Removes the parts with their data."""

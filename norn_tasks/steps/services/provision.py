@@ -10,6 +10,7 @@ from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
 from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, described
 from norn_tasks.ports import ServiceRecords
+from norn_tasks.steps.services.snapshot import drop, not_here
 from norn_tasks.steps.step import Step, StepContext
 
 
@@ -109,7 +110,10 @@ class DeleteServices(Step):
     name = "delete-services"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what is kept, or what is gone for good; a topic that another app has is kept."""
+        """Notes what is kept, or what is gone for good; a topic that another app has is kept.
+
+        It also names the snapshots whose files are on other machines, because no row names them from then on.
+        """
         app, records = context.job.app, context.tools.records
         grants, snapshots = tuple(_grants(records.of_app(app))), records.snapshots_of(app)
         if not grants and not snapshots:
@@ -120,10 +124,9 @@ class DeleteServices(Step):
             mine = records.unshared(app, grant.kind)
             context.tools.services.remove(app, Grant(grant.kind, mine), context.watch.stop, last=True)
             records.forget(app, grant, context.watch.fence)
-        for snapshot in snapshots:
-            context.tools.services.drop_dump(snapshot.file)
-            records.forget_snapshot(snapshot.id, context.watch.fence)
-        return Learned(note=f"removed: {_listed(grants, len(snapshots))}")
+        away = drop(context, snapshots, for_good=True)
+        removed = _listed(grants, len(snapshots) - len(away))
+        return Learned(note="; ".join(filter(None, (f"removed: {removed}" if removed else "", not_here(away)))))
 
 
 def _listed(grants: tuple[Grant, ...], snapshots: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.step import Learned
-from norn_tasks.domain.services import SnapshotReason
+from norn_tasks.domain.services import Snapshot, SnapshotReason
 from norn_tasks.steps.step import Step, StepContext
 
 
@@ -36,7 +38,10 @@ class SnapshotDatabase(Step):
 
 
 class PruneSnapshots(Step):
-    """Removes the snapshots of earlier deploys that are older than the newest `artifacts.retain`."""
+    """Removes the snapshots of earlier deploys that are older than the newest `artifacts.retain`.
+
+    The file of one may be on the machine of another worker, which removes it: until then its row stays.
+    """
 
     name = "prune-snapshots"
     best_effort = True
@@ -46,9 +51,28 @@ class PruneSnapshots(Step):
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many it removed."""
+        """Notes how many it removed, and the files that are not on this machine."""
         spent = context.tools.records.spent_snapshots(context.job.app, context.spec.artifacts.retain)
-        for snapshot in spent:
-            context.tools.services.drop_dump(snapshot.file)
+        away = drop(context, spent)
+        removed = f"{len(spent) - len(away)} removed" if len(spent) > len(away) else ""
+        return Learned(note="; ".join(filter(None, (removed, not_here(away)))))
+
+
+def drop(context: StepContext, snapshots: Iterable[Snapshot], *, for_good: bool = False) -> tuple[str, ...]:
+    """Removes snapshots, file and row; returns the files that this machine does not have.
+
+    The rows of these go only `for_good`. One that never became whole has no file.
+    """
+    away = []
+    for snapshot in snapshots:
+        here = context.tools.services.drop_dump(snapshot.file) or snapshot.bytes is None
+        if not here:
+            away.append(snapshot.file)
+        if here or for_good:
             context.tools.records.forget_snapshot(snapshot.id, context.watch.fence)
-        return Learned(note=f"{len(spent)} removed" if spent else "")
+    return tuple(away)
+
+
+def not_here(files: Collection[str]) -> str:
+    """Returns the files that this machine does not have in words."""
+    return f"not on this machine: {', '.join(sorted(files))}" if files else ""
