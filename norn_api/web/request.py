@@ -62,7 +62,7 @@ class StrictRequest(Request):
     def discard_what_came(self) -> None:
         """Reads what has arrived of the body; if there is more, the connection ends after the answer.
 
-        The HTTP server would wait for the rest, and hold a thread for it.
+        Otherwise the HTTP server would wait for the rest, which holds one of its threads.
         """
         connection = Connection(self.environ)
         with contextlib.suppress(OSError, ParseException), connection.at_once():

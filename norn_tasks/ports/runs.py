@@ -149,9 +149,10 @@ class Runtime(Protocol):
 
         The engine reports the end of the container; the end of a stream does not mean it. After a cancel the code
         gets SIGTERM and its grace, the container is ended and removed, and Stopped is raised, with the end as its fact
-        `ended`. After draining or a lost lease, the container of a run that `outlives_owner` and whose code was started is left
-        to the next owner, which may already be waiting for its end; any other container is removed at once. Raises ReleaseGone when the
-        image is not there, EngineDown when the engine did not answer before anything was created.
+        `ended`. After draining or a lost lease, the container of a run that `outlives_owner`
+        and whose code was started is left to the next owner, which may already be waiting for its end; any other
+        container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine did not
+        answer before anything was created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
