@@ -69,8 +69,10 @@ class Kills:
             return
         self.codes[str(told["exit_code"])] += 1
         said = [line for line in lines if line != "begun"]
-        # Killed by force it could not say: 137 is then the truth.
-        true = int(said[0]) if said else 137
+        # Killed by force it could not say: 137 is then the truth. An engine that is killed while it starts a run
+        # does not know afterwards that it did: the end is then recorded as unknown.
+        unknown = (told["exit_code"], told["cause"]) == (None, "engine_restarted")
+        true = None if unknown else int(said[0]) if said else 137
         if (lines.count("begun"), len(said) <= 1, told["exit_code"], runs) != (1, True, true, 1):
             self.wrong.append(f"run {execution}: {lines}, recorded {told}, {runs} runs")
 

@@ -176,6 +176,16 @@ class EngineClient:
 _HINT = "is the engine running? `docker info` on the worker's machine says more"
 
 
+def was_sent(error: EngineDown) -> bool:
+    """Returns False if no connection was made for the call, so that the engine cannot have done what it asked for."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
+
+
 def labels(app: str, owner: str, fence: Fence) -> dict[str, str]:
     """Returns the labels of everything that we make in the engine."""
     return {APP: app, OWNER: owner, JOB: str(fence.job), FENCE: str(fence.token)}

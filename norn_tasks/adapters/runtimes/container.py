@@ -13,7 +13,7 @@ from docker import APIClient
 
 from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.docker import networks
-from norn_tasks.adapters.docker.client import EngineClient, moment
+from norn_tasks.adapters.docker.client import EngineClient, moment, was_sent
 from norn_tasks.adapters.docker.frames import STDERR, STDOUT
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.client_streams import ClientStreams
@@ -56,6 +56,7 @@ class Container:
         self._signal = ""
         self._engine_left = False
         self._network_checked = False
+        self._may_have_started = False
         self._signalling: Future[None] | None = None
 
     @contextmanager
@@ -102,9 +103,9 @@ class Container:
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
             # The engine went away before it had started the container, and is back. How much of stdin it had read is
-            # not known.
-            if self._run.reads:
-                return ContainerExit(None)
+            # not known. An engine that was killed just after it had started the code also says that it never did.
+            if self._run.reads or self._may_have_started:
+                return ContainerExit(None, interrupted=self._may_have_started)
 
     def look(self) -> State | None:
         """Returns the state that the engine reports of it; None when it is gone."""
@@ -191,8 +192,8 @@ class Container:
         """Starts it; returns an end at once if it cannot be started."""
         try:
             self._started()
-        except EngineDown:
-            # The engine will say whether it was started when it is back.
+        except EngineDown as error:
+            self._may_have_started = was_sent(error)
             return None
         except NotFound as error:
             return ContainerExit(None, stderr=_as_stderr(error))

@@ -3,6 +3,9 @@
 An owner that was frozen between `begin` and `start` may wake up at any moment, also between the check of the container
 and its removal. So the container is removed without force, which the engine refuses while it runs, and the engine's
 events show whether it was started in between. After the removal, a late start gets a 404.
+
+An engine that was killed just after it had let the code go has lost that event, and says that the container was never
+started. But it has noted the container's log, which a container gets at its start.
 """
 
 from __future__ import annotations
@@ -26,10 +29,13 @@ class Revocation:
     def __init__(self, engine: EngineClient, container: str, stop: Stop) -> None:
         self._engine, self._container, self._stop = engine, container, stop
         self._since = engine.now(stop)
+        self._has_log = False
 
     def removed(self) -> bool:
         """Removes the container; returns False if it runs, or if another process has removed it."""
         try:
+            found = self._engine.patiently(lambda client: client.inspect_container(self._container), self._stop)
+            self._has_log = bool(found.get("LogPath"))
             self._engine.patiently(lambda client: client.remove_container(self._container, v=True), self._stop)
         except (Conflict, NotFound):
             return False
@@ -37,6 +43,8 @@ class Revocation:
 
     def never_started(self) -> bool:
         """Returns True when the engine's events prove that it was removed without having been started."""
+        if self._has_log:
+            return False
         events = self._engine.patiently(self._events, self._stop)
         mine = [event["Action"] for event in events if event["Actor"]["ID"] == self._container]
         return len(events) < _REMEMBERED and "destroy" in mine and "start" not in mine
