@@ -150,7 +150,7 @@ def test_a_run_whose_engine_is_restarted_is_not_the_apps_fault(world: World, sto
     time.sleep(2)
     world.engine.start()
     assert told(world.ended(job)) == (
-        "error", 137, "engine_restarted", "the engine was stopped while it ran",
+        "error", 143, "engine_restarted", "the engine was stopped while it ran",
         "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
 
 
