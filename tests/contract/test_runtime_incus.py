@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -96,6 +97,13 @@ class Owner:
     def begun(self) -> None:
         self.begun_times.append(time.monotonic())
         self.on_begun()
+
+
+def command_lines() -> Iterator[bytes]:
+    """Yields the command lines of all processes of the machine; other tests' processes end in between."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield path.read_bytes()
 
 
 def sh(text: str) -> tuple[str, ...]:
@@ -193,8 +201,7 @@ def test_a_secret_is_in_no_list_of_processes_and_no_key_in_the_clear(on_incus: I
     def look() -> None:
         (instance,) = on_incus.on.labelled("user.norn.name", run.name)
         seen["keys"] = json.dumps(instance)
-        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-        seen["processes"] = b"\n".join(commands).decode("utf-8", "replace")
+        seen["processes"] = b"\n".join(command_lines()).decode("utf-8", "replace")
         seen["operations"] = json.dumps(on_incus.on.api.get("/1.0/operations", recursion="1"))
         watch.stop.set("cancelled")
 

@@ -24,6 +24,8 @@ Document = dict[str, Any]
 
 _AGAIN = 1.0
 """Seconds before a retry of an Incus that did not respond."""
+_LOOK = 0.25
+"""Seconds between two checks while a call is under way."""
 _POOL = httpx.Limits(max_connections=128, max_keepalive_connections=32)
 _TAKEN = ("UNIQUE constraint", "already exists", "already defined", "is busy running", "is running")
 """Words of refusals that another attempt may not get: another process is at work, or a name is taken."""
@@ -67,12 +69,17 @@ class IncusApi:
             self._answer(response)
         return response.content
 
-    def briefly(self, call: Callable[[], T], seconds: float = 10) -> T:
-        """Makes one call, and raises EngineDown when it is not answered within `seconds`."""
-        try:
-            return timeouts.begin(call).result(seconds)
-        except NotYetDone as error:
-            raise EngineDown(f"the Incus at {self.path} did not answer in {seconds:g} s", hint=HINT) from error
+    def briefly(self, call: Callable[[], T], seconds: float = 10, check: Callable[[], None] = lambda: None) -> T:
+        """Makes one call, and raises EngineDown when it is not answered within `seconds`, or what `check` raises."""
+        future, until = timeouts.begin(call), time.monotonic() + seconds
+        while True:
+            try:
+                return future.result(min(_LOOK, max(0.0, until - time.monotonic())))
+            except NotYetDone as error:
+                check()
+                if time.monotonic() >= until:
+                    what = f"the Incus at {self.path} did not answer in {seconds:g} s"
+                    raise EngineDown(what, hint=HINT) from error
 
     def promptly(self, call: Callable[[], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
         """Makes one call; raises Stopped if the stop is set before the response, which then goes to `late`."""

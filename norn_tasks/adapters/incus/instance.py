@@ -183,6 +183,10 @@ class Instance:
                 self._stop.wait(1)
                 return None
 
+    def _briefly(self, call: Callable[[], T], seconds: float = 10) -> T:
+        """Makes a call; raises EngineDown when it takes longer, and Stopped for a stop that is not a cancel."""
+        return self._engine.api.briefly(call, seconds, self._handed_on)
+
     def _handed_on(self) -> None:
         if self._stop.reason != "cancelled":
             self._stop.check()
@@ -204,11 +208,11 @@ class Instance:
         find it stopped.
         """
         try:
-            status = self._engine.api.briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]
+            status = self._briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]
             if self._overdue() and status != "Stopped":
-                self._engine.api.briefly(self._stopped_by_force, 30)
+                self._briefly(self._stopped_by_force, 30)
             self._times_stopped = self._times_stopped + 1 if status == "Stopped" else 0
-            progress = self.files.progress()
+            progress = self._briefly(self.files.progress)
             if self._times_stopped < _SURE or (progress is not None and progress.end is not None):
                 return None
             return self._cut_off(outputs, deadline)
@@ -226,7 +230,7 @@ class Instance:
         return _unless_cancelled(ContainerExit(None, stdout=stdout, stderr=stderr), deadline)
 
     def _cut_off(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
-        begun = self.files.begun()
+        begun = self._briefly(self.files.begun)
         if begun is None:
             said = Captured(b"Incus started the instance without its first process\n")
             return ContainerExit(_INFRASTRUCTURE, stderr=said)
@@ -242,7 +246,7 @@ class Instance:
         if signal is None:
             return
         try:
-            self._engine.api.briefly(lambda: self.files.write("kill" if signal == "SIGKILL" else "term"))
+            self._briefly(lambda: self.files.write("kill" if signal == "SIGKILL" else "term"))
         except (NotFound, StepFailed, EngineDown):
             return  # it has ended by itself, or Incus is away
         self._signalled = True
