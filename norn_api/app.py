@@ -125,7 +125,7 @@ def _admit() -> Response | None:
 
 def _let_in(needed: Permission) -> None:
     if needed.signed:
-        _guard_body()  # which is read to identify the sender
+        _guard_body()  # the body is read to identify the sender
     sender = _identify(needed)
     g.actor, g.session, g.changes = sender.actor, sender.session, session.changes_of_thread()
     if sender.session is not None:
@@ -137,7 +137,7 @@ def _let_in(needed: Permission) -> None:
 
 
 def _guard_body() -> None:
-    """Lets a sender that stops in its body give its thread back."""
+    """Frees the thread of a request whose sender stops in the middle of the body."""
     if current().has_body:
         Connection(request.environ).guard()
 
@@ -150,7 +150,8 @@ def _identify(needed: Permission) -> Identity:
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
         _require_room()  # a database that hangs because its disk is full is reported as a full disk
-        if isinstance(error, Unconfirmed):  # the moment of a token's last use: the request itself has not begun
+        # Only the time of the token's last use is unconfirmed here: the request itself has not begun.
+        if isinstance(error, Unconfirmed):
             raise DatabaseDown("the database did not confirm the token", hint=_HEALTH, retry_after=2) from error
         raise
 

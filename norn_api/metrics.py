@@ -68,12 +68,12 @@ METRICS = {
 
 
 class ProcessMetrics:
-    """The metrics of one API process; safe to use from many threads. `alone`: no other one answers at its port."""
+    """The metrics of one API process; safe to use from many threads. `alone`: no other process listens on its port."""
 
     def __init__(self, database: Database, *, alone: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Stored(database))
-        # A scrape reaches one of several processes: their counters by turns would go up and down.
+        # Each scrape reaches any one of several processes, so their counters would seem to go up and down.
         own = self._registry if alone else CollectorRegistry()
         requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
         self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=own)

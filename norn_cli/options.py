@@ -61,7 +61,7 @@ def global_options() -> list[click.Option]:
     say = {"expose_value": False}
     return [
         click.Option(["--app", "app_option"], metavar="APP", callback=_keep("app_option"), shell_complete=complete_app,
-                     help="The app that is meant.", **say),
+                     help="The app to work on.", **say),
         click.Option(["-o", "--output"], type=click.Choice([str(form) for form in Format]), metavar="FORMAT",
                      callback=_keep("form"), help="How data is printed: table, json, yaml or name.", **say),
         click.Option(["--url"], metavar="URL", callback=_keep("url"), help="The server.", **say),
@@ -74,7 +74,7 @@ def global_options() -> list[click.Option]:
 
 
 class _WithGlobals(click.Command):
-    """A command that accepts the global options after its name too, and lists them apart from its own."""
+    """A command that accepts the global options after its name too, and lists them separately from its own."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -180,9 +180,12 @@ def limit_option(default: int = 20, most: int = 200) -> Callable[[F], F]:
 
 def confirm_option(function: F) -> F:
     """Adds `--confirm`."""
-    return click.option("--confirm", "confirm_name", metavar="NAME", help="The name, instead of being asked for it.")(
-        function
-    )
+    return click.option(
+        "--confirm",
+        "confirm_name",
+        metavar="NAME",
+        help="Confirm without being asked: the name that would have to be typed.",
+    )(function)
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,11 @@ class WaitOptions:
 
 
 def work_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--detach`, `--timeout` and `--verbose`, passed on as one `waiting`."""
+    """Adds `--detach`, `--timeout` and `--verbose`, which are passed on as one argument `waiting`."""
 
     @click.option("--detach", is_flag=True, help="Print the job's id and do not wait for it.")
     @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-                  help="Stop waiting then (exit 7); the job goes on.")  # fmt: skip
+                  help="Stop waiting after this many seconds (exit 7); the job goes on.")  # fmt: skip
     @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
     @wraps(function)
     def with_waiting(*args: Any, detach: bool, timeout: float | None, verbose: bool, **kwargs: Any) -> Any:

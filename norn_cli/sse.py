@@ -1,4 +1,4 @@
-"""Server-sent events, read from a stream of bytes (WHATWG HTML, "Server-sent events"): pure, the client feeds it."""
+"""Parses server-sent events (WHATWG HTML, "Server-sent events") from a stream of bytes that the client reads."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class AuthenticatorChain:
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender; None for one that nobody knows, which counts as no failure here."""
+        """Returns the sender, or None if nobody knows it; this is not counted as a failure."""
         with contextlib.suppress(CsrfMissing):
             return self._first(credentials)
         return None
@@ -125,7 +125,7 @@ class AuthenticatorChain:
         return next((found for each in self._chain if (found := each.identify(credentials)) is not None), None)
 
     def count_failure(self, address: str) -> None:
-        """Counts credentials that are not good; raises TooManyRequests after many from one address."""
+        """Counts invalid credentials; raises TooManyRequests after many from one address."""
         wait = self._failures.take(address)
         if wait:
             raise TooManyRequests(self._refusals.many, hint=self._refusals.hint, retry_after=wait)
@@ -141,7 +141,7 @@ class AuthenticatorChain:
 
 
 class Admission:
-    """The right of a sender to go on reading a stream: its token is looked at again every few seconds."""
+    """The right of a sender to go on reading a stream: its token is checked again every few seconds."""
 
     def __init__(self, known: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._known = known
@@ -150,7 +150,7 @@ class Admission:
         self._holds = True
 
     def holds(self) -> bool:
-        """Returns False once the token was revoked. While the database is away, the last answer counts."""
+        """Returns False once the token was revoked. While the database is down, the last answer is used."""
         if self._holds and self._clock() - self._looked >= CACHE_SECONDS:
             self._looked = self._clock()
             with contextlib.suppress(DatabaseDown):

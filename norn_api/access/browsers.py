@@ -2,7 +2,7 @@
 
 A cookie does not know ports: a browser sends it to every server of the same host, so also to an app of Norn's. That is
 why the cookie alone identifies nobody, and why a page needs the second secret even for reading. Each such app can also
-set a cookie of the same name for a longer path, which the browser sends first: each value that comes is tried.
+set a cookie of the same name for a longer path, which the browser sends first; so every value that arrives is tried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from norn_tasks.store.access.tokens import digest
 from norn_tasks.store.database.session import Database
 
 PATH = "/api"
-"""The cookie is sent to addresses below this one only, and counts there only: never at a function's."""
+"""Browsers send the cookie only to addresses below this one, and only there is it accepted: never at a function's."""
 _LONGEST = 200
 _MOST = 10
 """The most cookies of that name that are tried."""
@@ -38,7 +38,7 @@ class InsecurePage(Forbidden):
 
 
 def cookie_name(port: int) -> str:
-    """Returns the name of the cookie: servers on other ports of a host share its cookies, and keep their own name."""
+    """Returns the name of the cookie, with the port in it: servers on other ports of a host see the same cookies."""
     return f"norn_session_{port}"
 
 
@@ -96,7 +96,7 @@ def set_cookie(response: Response, port: int, secret: str, *, host: str, seconds
 
 
 def clear_cookie(response: Response, port: int, *, host: str) -> None:
-    """Takes the cookie from the browser."""
+    """Removes the cookie from the browser."""
     response.delete_cookie(
         cookie_name(port), path=PATH, httponly=True, samesite="Strict", secure=not is_local_host(host)
     )

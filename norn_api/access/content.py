@@ -43,5 +43,5 @@ POLICIES: Mapping[str, ContentPolicy] = {
 
 
 def policy_of(rule: str | None) -> ContentPolicy:
-    """Returns the content policy of a route; DATA for a route that is not listed, and where there is none."""
+    """Returns the content policy of a route; DATA for a route that is not listed, and for a request without a route."""
     return POLICIES.get(rule or "", ContentPolicy.DATA)

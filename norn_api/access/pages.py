@@ -1,7 +1,7 @@
 """Pages of other origins that call a function: the answers to their browsers (CORS).
 
-A call needs a token that the page sends itself, and no cookie, so any page may try. Without tokens (NORN_AUTH=off) no
-page of another origin may: `open_door` refuses it before.
+A call needs a token that the page sends itself; a cookie is not accepted. So any page may try. Without tokens
+(NORN_AUTH=off) no page of another origin may: `open_door` refuses it before.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _KEPT_SECONDS = "600"
 
 
 def is_preflight() -> bool:
-    """Returns True for the request by which a browser asks whether a page may send another one."""
+    """Returns True for a preflight: the request in which a browser asks whether a page may send its call."""
     asks = request.headers
     return request.method == "OPTIONS" and "Origin" in asks and "Access-Control-Request-Method" in asks
 
 
 def preflight() -> Response:
-    """Returns the answer to it, which is the same for every address, whether there is a function or not."""
+    """Returns the response to a preflight: the same for every address, whether there is a function or not."""
     response = Response(status=204)
     del response.headers["Content-Type"]
     response.headers["Access-Control-Allow-Methods"] = _METHODS

@@ -12,7 +12,7 @@ _MANY = 2_000
 
 
 class RecentlySeen(Generic[V]):
-    """Values by the hashes of secrets, each kept for `seconds`; a hash without a value is not. Thread-safe."""
+    """Values by the hashes of secrets, each kept for `seconds`; a hash without a value is not kept. Thread-safe."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds

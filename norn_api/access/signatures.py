@@ -1,7 +1,7 @@
 """The signatures of webhooks: a request without a well-formed one is refused before a byte of its body is read.
 
 A missing or malformed signature, another algorithm and an old time are refused by the headers alone. Then the body is
-read, up to its limit, whether the webhook is there or not, so that no answer says which ones are. The signature is
+read, up to its limit, whether the webhook exists or not, so that no answer says which webhooks exist. The signature is
 compared in constant time.
 """
 

@@ -21,12 +21,12 @@ from norn_tasks.store.runs import runs_read
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
 GRACE_SECONDS = 4.0
-"""The seconds beyond a call's own timeout for which its end is waited for: the worker then stops it, gently for a
-second, and records the end; a busy machine takes a moment longer."""
+"""How many seconds beyond the call's own timeout its end is waited for. At the timeout the worker stops the call, for
+one second gently, and then records the end, which takes a moment longer on a busy machine."""
 READING_SECONDS = 18.0
 """How long the database may take for an answer; the server itself ends a statement after 20 s."""
 OUTAGE_SECONDS = 30.0
-"""How long an answer is tried to be read while the database is away."""
+"""How long reading an answer is retried while the database is down."""
 _AGAIN_SECONDS = 0.5
 
 
@@ -44,7 +44,7 @@ def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
     if not ExecutionState(call.state).terminal:
         raise not_in_time(call, timeout)
     if call.record != Record.FULL and not has_key():
-        with contextlib.suppress(DatabaseDown):  # the clean-up of later drops it
+        with contextlib.suppress(DatabaseDown):  # the later clean-up drops it
             dispatch.take_answer(norn().intake, execution)
     return call, answer
 

@@ -23,7 +23,7 @@ from norn_tasks.store.apps import registry
 from norn_tasks.store.releases import releases
 
 SMALL_BODY = 64 * 1024
-"""Bodies up to this size take no turns."""
+"""Bodies up to this size do not wait for a turn."""
 TURN_SECONDS = 30.0
 """How long a large body waits for its turn; after that the call is refused, and nothing was done."""
 BODY_SECONDS = 18.0

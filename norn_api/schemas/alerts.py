@@ -17,9 +17,9 @@ class AlertSummary(ResponseModel):
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """Of webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`; of any app `deploy-failed`; of
-    cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`; of the server
-    `disk-full`, `scheduler-away`."""
+    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted`; for any app
+    `deploy-failed`; for cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`;
+    for the server `disk-full`, `scheduler-away`."""
     severity: str = Field(examples=["warning"])
     """`critical` or `warning`."""
     sentence: str = Field(examples=["run 31 of daily-report failed: it exited 3"])
@@ -57,7 +57,7 @@ class DestinationRequest(RequestModel):
 
     name: Text = Field(pattern="^[a-z0-9][a-z0-9._-]{0,62}$", examples=["ops"])
     url: Text = Field(max_length=2048, examples=["https://hooks.example/norn"])
-    """https, or `mailto:` with addresses of mail; where NORN_OUTGOING_PRIVATE allows private addresses, also http."""
+    """https, or `mailto:` with mail addresses; where NORN_OUTGOING_PRIVATE allows private addresses, also http."""
     format: Annotated[NotificationFormat, Field(strict=False)] | None = Field(None, examples=["json"])
     """`json`, `ntfy`, `slack`, `discord` or `mail`; the default follows from the address."""
     apps: list[Text] | None = Field(None, min_length=1, max_length=200, examples=[["daily-report"]])
@@ -79,7 +79,7 @@ class DestinationResponse(ResponseModel):
     apps: list[str] | None
     kinds: list[str] | None
     severity: str = Field(examples=["warning"])
-    """The least severity of an alert that it gets."""
+    """It gets alerts of this severity or a higher one."""
     created_by: str
     created_at: datetime
 

@@ -42,7 +42,7 @@ class AppsQuery(InQuery):
     """`next` of the previous page."""
     role: Role | None = None
     core: bool | None = None
-    """Only the platform's own, or only the others."""
+    """True: only the platform's own apps; false: only the others."""
     all: bool = False
     """Also apps that say `deploy: false`."""
 
@@ -77,7 +77,7 @@ class Validity(ResponseModel):
     mistakes: list[MistakeResponse]
     notices: list[str]
     spec: Json | None
-    """The spec in one spelling (bytes, seconds), null if it is invalid."""
+    """The spec in normal form (sizes in bytes, times in seconds); null if it is invalid."""
 
 
 class ForgeSummary(ResponseModel):
@@ -110,7 +110,7 @@ class UsageResponse(ResponseModel):
     memory: int = Field(examples=[33_554_432])
     """The bytes of memory in use, without files that the kernel may drop at any time."""
     memory_limit: int | None = Field(examples=[536_870_912])
-    """The bytes of memory to which it is held; null for no limit."""
+    """The limit of its memory in bytes; null for no limit."""
     measured_at: datetime
 
 
@@ -124,7 +124,7 @@ class ReplicaResponse(ResponseModel):
     healthy: bool | None
     message: str
     usage: UsageResponse | None = None
-    """Null if its cluster measures none, as Kubernetes, or it was not measured yet."""
+    """Null if its cluster does not measure it, such as Kubernetes, or if it was not measured yet."""
 
 
 class JobSummary(ResponseModel):
@@ -139,9 +139,9 @@ class FiguresResponse(ResponseModel):
 
     calls: int = Field(examples=[120])
     errors: int = Field(examples=[2])
-    """Those that ended otherwise than well; a cancelled one is none of them."""
+    """The calls that did not succeed; a cancelled call is not counted."""
     p50_ms: int | None = Field(examples=[41])
-    """Half of those that ended took at most this time; null without any."""
+    """Half of the calls that ended took at most this time; null if none has ended."""
     p99_ms: int | None = Field(examples=[230])
 
 

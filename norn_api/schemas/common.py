@@ -22,7 +22,7 @@ Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
 """Any text from outside that PostgreSQL can store and JSON can carry."""
 
 LongText = Annotated[str, AfterValidator(_storable)]
-"""The same, of any length."""
+"""Such a text of any length."""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 

@@ -203,12 +203,12 @@ class NextResponse(ResponseModel):
     timezone: str = Field(examples=["UTC"])
     items: list[OccurrenceResponse]
     state: str = Field(examples=["scheduled"])
-    """The state of the app's schedule: only `scheduled` ones really run then."""
+    """The state of the app's schedule: only a `scheduled` one really runs at these times."""
     paused: Pause | None
     """The pause of the app's schedule, if it is paused."""
     next_odd_night: list[OccurrenceResponse]
-    """If no item is in such a night: the fixed times of the next night in which a clock change moves or could repeat
-    them."""
+    """The fixed times of the next night in which a clock change moves or could repeat them; empty if an item is already
+    in such a night."""
 
 
 class TriggerRequest(RequestModel):

@@ -36,7 +36,8 @@ class RunRequest(RequestModel):
     timeout: int | None = Field(None, ge=1, le=2**31 - 1, examples=[600])
     """The timeout in seconds; the default is NORN_RUN_TIMEOUT."""
     attached: bool = False
-    """True: the sender reads its output at `/api/execs/{job}/output` and sends input; it ends without a reader."""
+    """True: the sender reads the command's output at `/api/execs/{job}/output` and sends input. The command is
+    cancelled when nobody reads its output."""
     tty: bool = False
     """True: it is attached and gets a terminal, and stdout and stderr are one stream."""
     term: Term = ""

@@ -20,7 +20,7 @@ class SessionResponse(ResponseModel):
     """The sender of this request, and what it may do."""
 
     signed_in: bool
-    """False without a session or token that is good; the rest is empty then."""
+    """False without a valid session or token; the other fields are then empty."""
     auth: str = Field(examples=["on"])
     """`off`: the server asks for no token, and everybody is signed in."""
     name: str = Field(examples=["bootstrap"])
@@ -47,7 +47,7 @@ class SignInCode(ResponseModel):
     """A code that signs one browser in."""
 
     code: str | None
-    """It is good once and for a minute; null if the server asks for no token, because none is needed."""
+    """It can be used once, within a minute; null if the server asks for no token, because none is needed."""
 
 
 class SessionPath(InPath):

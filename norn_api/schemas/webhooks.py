@@ -27,7 +27,7 @@ class WebhookRequest(RequestModel):
     """The repository of a new webhook."""
 
     url: Text = Field(max_length=2048, examples=["https://git.example/ada/blog.git"])
-    """Its https or ssh address, as an infraspec says it in `repo.url`."""
+    """Its https or ssh address, as an infraspec has it in `repo.url`."""
 
 
 class WebhookResponse(ResponseModel):
@@ -35,7 +35,7 @@ class WebhookResponse(ResponseModel):
 
     id: int = Field(examples=[3])
     repository: str = Field(examples=["git.example/ada/blog"])
-    """Host and path. Apps whose `repo.url` means this repository are deployed."""
+    """Host and path. Apps whose `repo.url` names this repository are deployed."""
     url: str = Field(examples=["https://git.example/ada/blog.git"])
     """The address that it was made with."""
     created_by: str
@@ -75,7 +75,7 @@ class PushDeliveryResponse(ResponseModel):
     revision: str | None
     outcome: str = Field(examples=["compared for blog"])
     times: int = Field(examples=[1])
-    """How often it came, with the same id and body."""
+    """How often a delivery with the same id and body arrived."""
     created_at: datetime
     last_at: datetime
     results: list[PushResultResponse]
@@ -100,7 +100,7 @@ class LoginRequest(RequestModel):
     """The login of a private repository."""
 
     url: Text = Field(max_length=2048, examples=["https://git.example/ada/blog.git"])
-    """Its https address, as an infraspec says it in `repo.url`."""
+    """Its https address, as an infraspec has it in `repo.url`."""
     username: Text = Field("x-access-token", max_length=255, examples=["x-access-token"])
     """The user; GitHub and Gitea accept any with a token, GitLab gives one to each deploy token."""
     token: Text = Field(max_length=4096, examples=["glpat-…"])

@@ -145,7 +145,7 @@ class EventHub:
         self._thread.start()
 
     def _require_reader(self) -> None:
-        """Starts another reader, at the place of the last event, if the reader has died. Each subscriber asks."""
+        """Starts another reader, at the place of the last event, if the reader has died. Each subscriber calls this."""
         with self._lock:
             if self._running and not self._thread.is_alive():
                 _log.error("the event reader died, and another one goes on")

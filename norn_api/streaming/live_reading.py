@@ -43,7 +43,7 @@ class LiveReading:
         return kept
 
     def more(self, seconds: float) -> list[LiveLine]:
-        """Returns new lines after waiting at most `seconds`; a line says how many a reader missed that was too slow."""
+        """Waits at most `seconds` and returns new lines; if the reader was too slow, one says how many it missed."""
         found = self._live.read(self.job, self._place, seconds)
         if not found:
             return []

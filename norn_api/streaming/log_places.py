@@ -16,7 +16,7 @@ from norn_tasks.store.broker.live import LiveLine
 
 _PLACE = re.compile(r"([a-z0-9-]{1,40})/([\w.-]{1,40})/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)/(\d{1,9})", re.ASCII)
 _LATE_SECONDS = 600
-"""How much later than others a line may be kept."""
+"""By how many seconds a line may be stored later than other lines."""
 _STREAMS = 40
 """How many streams of containers of an app are remembered; those that were silent longest are forgotten first."""
 
@@ -32,7 +32,7 @@ class LogPlaces:
     def earliest(self) -> str | None:
         """The earliest time from which lines may be missing; None for a reader that has read nothing.
 
-        A stream that was silent for long before the last line counts no longer: lines are kept soon after they came.
+        A stream that was silent long before the last line is ignored: lines are stored soon after they were written.
         """
         times = [at for at, _ in self._places.values()]
         if not times:

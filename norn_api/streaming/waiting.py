@@ -13,8 +13,9 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.runs import runs_read
 
 _LOOKS = (0.25, 0.25, 0.5)
+"""The seconds before each of the first polls of the row."""
 _EVERY = 1.0
-"""The seconds before each of the first polls of the row, and before each later one."""
+"""The seconds before each later poll."""
 
 
 class EndWaiter:

@@ -25,7 +25,7 @@ class PagePosition:
 
     @staticmethod
     def parse(written: str | None, apps: tuple[str, ...], source: Source) -> PagePosition:
-        """Reads the id of a message, of which the part about log lines may be missing; without one it is now.
+        """Reads the id of a message, whose part about log lines may be missing; without an id the position is now.
 
         Raises InvalidRequest.
         """

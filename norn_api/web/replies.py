@@ -75,8 +75,8 @@ def has_key() -> bool:
 def key(body: bytes | None = None, *, slowly: bool = False) -> IdempotencyKey | None:
     """Returns the request's Idempotency-Key with the hash of the request, None without one; raises InvalidRequest.
 
-    `body`: the request's, if it was read already. `slowly`: the body holds secrets, so its hash must be too slow to
-    compute for guessing them.
+    `body`: the request's, if it was read already. `slowly`: the body holds secrets, so its hash is slow to compute,
+    against guessing them.
     """
     given = request.headers.get("Idempotency-Key")
     if given is None:

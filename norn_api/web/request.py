@@ -53,7 +53,7 @@ class StrictRequest(Request):
         return self._body
 
     def discard_rest(self) -> None:
-        """Reads what the sender still sends: a connection that is closed before is reset, and its answer is lost."""
+        """Reads the rest of the request: closing the connection before that resets it, and the response is lost."""
         left = _DISCARDED_MAX if self.has_body else 0
         with contextlib.suppress(OSError, ParseException), Connection(self.environ).within(_DISCARD_SECONDS):
             while left > 0 and (piece := self.environ["wsgi.input"].read(_PIECE)):

@@ -1,6 +1,7 @@
-"""All requests: one method for each endpoint; refusals become errors of `errors`, streams are iterators.
+"""The client of the API: one method for each endpoint.
 
-Each mutation has an idempotency key of its own, so that a request whose response got lost can be sent again.
+A refusal is raised as an error of `errors`, and a stream is returned as an iterator.
+Each mutation carries its own Idempotency-Key, so that it can be sent again if its response gets lost.
 """
 
 from norn_cli.answers import Json

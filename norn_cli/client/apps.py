@@ -13,7 +13,7 @@ class AppsClient(Transport):
     """Apps: specs, work, releases, logs."""
 
     def apps(self, *, hidden: bool = False, role: str | None = None, core: bool | None = None) -> Json:
-        """Lists all apps, or those of a role; `hidden` adds those that say `deploy: false`, `core` filters by it."""
+        """Lists apps, of one role if given; `hidden` adds those with `deploy: false`, `core` filters by that field."""
         chosen = {"all": 1 if hidden else None, "role": role, "core": None if core is None else str(core).lower()}
         return self._all("/api/apps", {name: value for name, value in chosen.items() if value is not None})
 
@@ -47,16 +47,16 @@ class AppsClient(Transport):
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
     def plan(self, app: str) -> Json:
-        """Reads what a forge and a deploy would change, by the registered infraspec."""
+        """Reads the changes that a forge and a deploy of the registered infraspec would make."""
         return self._get(app_path(app, "plan"))
 
     def plan_of(self, app: str, spec: str, file: str) -> Json:
-        """Reads the same for this infraspec, without registering it."""
+        """Reads the changes that a forge and a deploy of this infraspec would make, without registering it."""
         return self._send("POST", app_path(app, "plan"), params={"file": file}, content=spec.encode(),
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
     def drift(self, app: str) -> Json:
-        """Reads the last comparison of what runs with the live release."""
+        """Reads the last comparison of the running app with its live release."""
         return self._get(app_path(app, "drift"))
 
     def work(self, app: str, verb: str, body: Json) -> Json:
@@ -64,7 +64,7 @@ class AppsClient(Transport):
         return self._send("POST", app_path(app, verb), json=body)
 
     def run(self, app: str, command: list[str], timeout: int | None, **attached: Any) -> Json:
-        """Requests a one-off command, `attached` to this client or not; returns the accepted job."""
+        """Requests a one-off command; returns the accepted job. `attached`: fields that connect it to this client."""
         return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout, **attached})
 
     def oneoffs(self, app: str, limit: int) -> Json:
@@ -76,7 +76,7 @@ class AppsClient(Transport):
         return self._get(f"/api/runs/{execution}")
 
     def execute(self, app: str, body: Json) -> Json:
-        """Requests a program in a live replica; returns the accepted job."""
+        """Asks to run a program in a live replica; returns the accepted job."""
         return self._send("POST", app_path(app, "exec"), json=body)
 
     def exec_output(self, job: int) -> Iterator[Json]:

@@ -18,11 +18,11 @@ class CronClient(Transport):
         return self._get(app_path(app, "cron"))
 
     def cron_next(self, app: str, count: int, **wanted: str) -> Json:
-        """Reads the next times of a schedule, `around` a moment, or of another `schedule` in another `timezone`."""
+        """Reads the next times from `around` on; a `schedule` and a `timezone` replace those of the app."""
         return self._get(app_path(app, "cron/next"), {"n": count, **wanted})
 
     def cron_history(self, app: str, limit: int, **filters: str) -> Json:
-        """Lists a schedule's occurrences with their verdicts, and manual runs, newest first; `verdict` selects."""
+        """Lists a schedule's occurrences with their verdicts, and manual runs, newest first; `verdict` filters them."""
         return self._get(app_path(app, "cron/history"), {"limit": limit, **filters})
 
     def cron_do(self, app: str, verb: str, body: Json) -> Json:

@@ -25,11 +25,11 @@ class JobsClient(Transport):
         return self._send("POST", f"/api/jobs/{job}/cancel", json={})
 
     def resolve_job(self, job: int, resolution: str) -> Json:
-        """Says how a job goes on that stopped inside a step which must not be repeated."""
+        """Continues or abandons a job that stopped inside a step which must not be repeated."""
         return self._send("POST", f"/api/jobs/{job}/resolve", json={"resolution": resolution})
 
     def job_events(self, job: int, after: str = "") -> Iterator[ServerEvent]:
-        """Follows a job's events from after an id on."""
+        """Follows a job's events, starting after the event with the id `after`."""
         return self._events(f"/api/jobs/{job}/events", {}, after)
 
     def job_log(self, job: int, *, step: str = "") -> Iterator[str]:

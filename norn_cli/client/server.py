@@ -52,7 +52,7 @@ class ServerClient(Transport):
         self._send("DELETE", f"/api/tokens/{token}")
 
     def session(self) -> Json:
-        """Reads who this client is to the server."""
+        """Reads the name and the scopes under which the server knows this client."""
         return self._get("/api/session")
 
     def create_sign_in_code(self) -> Json:

@@ -7,10 +7,10 @@ from norn_cli.client.transport import Transport, app_path
 
 
 class ServicesClient(Transport):
-    """Shared services: what apps were given, and new passwords."""
+    """The shared services of apps, and new passwords for them."""
 
     def services(self, app: str | None) -> Json:
-        """Lists what one app was given, or all."""
+        """Lists the shared services of one app, or of all apps."""
         return self._get("/api/services" if app is None else app_path(app, "services"))
 
     def snapshots(self, app: str) -> Json:

@@ -7,7 +7,7 @@ from norn_cli.client.transport import Transport
 
 
 class WebhooksClient(Transport):
-    """Webhooks of repositories, and what they delivered."""
+    """Webhooks of repositories, and their deliveries."""
 
     def webhooks(self) -> Json:
         """Lists the webhooks, without their secrets."""

@@ -24,7 +24,7 @@ _MARKS = {
 EVERY = 30.0
 """Seconds after which a step that goes on is named again, where no line can be repainted."""
 MOMENT = 1.0
-"""Seconds after which a step that goes on is named for the first time there."""
+"""Seconds after which a step that goes on is named for the first time, where no line can be repainted."""
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 

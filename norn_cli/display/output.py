@@ -171,7 +171,7 @@ class Output:
         self._put(self._out, self._joined(parts, self._out_colour) + "\n")
 
     def stream(self, line: str) -> None:
-        """Prints a line that an app wrote to stdout, with its colours on a terminal."""
+        """Prints to stdout a line that an app wrote, with its colours on a terminal."""
         self._put(self._out, clean(line, colours=self._out_colour) + "\n")
         self._out.flush()
 
@@ -203,7 +203,7 @@ class Output:
         self._put(self._err, self._joined(parts, self._err_colour) + "\n")
 
     def mutter(self, line: str) -> None:
-        """Prints a line that an app wrote to stderr, with its colours on a terminal."""
+        """Prints to stderr a line that an app wrote, with its colours on a terminal."""
         self._put(self._err, clean(line, colours=self._err_colour) + "\n")
 
     def paint(self, line: str) -> None:

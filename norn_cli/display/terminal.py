@@ -1,4 +1,4 @@
-"""The user's terminal while a remote program uses it: every key goes to the program, and it is restored after."""
+"""The user's terminal while a remote program uses it: every key goes to the program; afterwards it is restored."""
 
 from __future__ import annotations
 

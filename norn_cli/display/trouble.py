@@ -16,7 +16,7 @@ def last_deploy_failed(app: Json) -> bool:
 
 
 def trouble_of(app: Json) -> int:
-    """Returns 0 for an app that is as it should be; the worse, the higher."""
+    """Returns how bad the trouble of an app is: 0 for none, a higher number for worse trouble."""
     state = app.get("state")
     if state not in _WELL and state not in _HALF:
         return 3

@@ -22,7 +22,7 @@ def memory(usage: Json | None) -> str:
 
 
 def usage_of(app: Json) -> str:
-    """Returns what an app uses, with the age of the measurement; empty for an app of which nothing stays running."""
+    """Returns what an app uses, with the age of the measurement; empty for an app without replicas."""
     usage = app.get("usage")
     if usage:
         processors = f"{cpus(usage)} CPUs, " if cpus(usage) else ""

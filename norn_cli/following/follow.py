@@ -1,4 +1,4 @@
-"""Follows one job to its end, over broken streams and restarts of the server.
+"""Follows one job to its end, through broken streams and restarts of the server.
 
 The stream of events only says that something changed; the job itself is read again each time. So an event that arrives
 twice, late or never only changes how soon the user sees it.
@@ -186,7 +186,7 @@ class Following:
                 if JobUpdate(self._client.job(self._job)).ended:
                     return
             except (Unreachable, NotNorn, Refused):
-                # The job's own thread reports a server that is away; here lines are only late.
+                # The job's own thread reports a server that is away; here lines only arrive later.
                 pass
             self._over.wait(_POLL_SECONDS)
 
@@ -207,7 +207,7 @@ def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Jso
                     yield piece
             if over:
                 return
-            over = JobUpdate(client.job(job)).ended  # its output up to then is still to be read
+            over = JobUpdate(client.job(job)).ended  # the output until that moment is read below
         except (Unreachable, NotNorn, Refused) as error:
             away_since = away_since or time.monotonic()
             if not follow or not _passing(error) or time.monotonic() - away_since > AWAY_SECONDS:

@@ -19,7 +19,7 @@ _TICK_SECONDS = 0.1
 _LAST_LINES = 10
 """How many lines of a failed step are printed."""
 _LONG_IN_QUEUE = 2.0
-"""The seconds in the queue from which the outcome names them."""
+"""The outcome names the time in the queue if it is at least this many seconds."""
 
 _OUTCOMES = {
     "forge": "{app} is forged",

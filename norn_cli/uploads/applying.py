@@ -21,7 +21,7 @@ def apply_file(session: Session, file: Path) -> Json:
 
 @contextmanager
 def mistakes_of(file: Path) -> Iterator[None]:
-    """Raises a refusal inside again with the file's path, as typed, in each mistake."""
+    """Raises a refusal from the block again, with the file's path as typed in each of its mistakes."""
     try:
         yield
     except Refused as error:

@@ -1,7 +1,7 @@
 """Compiles lines of a .gitignore so that a hostile line cannot keep the command busy for hours.
 
 A regular expression with several stars tries every length of each star. The part between two stars is best found as
-early as possible, so that each star but the last is written as an atomic group, which is tried once.
+early as possible. So each star but the last is written as an atomic group, which is tried once.
 """
 
 from __future__ import annotations

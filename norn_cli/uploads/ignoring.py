@@ -75,7 +75,7 @@ class Ignored:
 
 
 def _repository(root: Path) -> Path:
-    """Returns the topmost directory whose .gitignore counts: the repository's root, else the root itself."""
+    """Returns the topmost directory whose .gitignore applies: the repository's root, else the root itself."""
     return next((place for place in (root, *root.parents) if (place / LEFT_OUT).exists()), root)
 
 

@@ -21,7 +21,7 @@ from norn_cli.uploads.packing import Packed
 
 @dataclass(frozen=True)
 class Local:
-    """A directory with an infraspec: the app it names, and whether that says `repo.url` or `image`."""
+    """A directory with an infraspec: the app that it names, and whether it has `repo.url` or `image`."""
 
     directory: Path
     app: str
@@ -36,7 +36,7 @@ class Local:
 
 
 def local(session: Session, directory: Path) -> Local:
-    """Reads what a directory is; raises Usage when it holds no infraspec, Refused when that names no app."""
+    """Reads the infraspec of a directory; raises Usage if there is none, Refused if it names no app."""
     file = directory / SPEC_FILE
     if not file.is_file():
         raise Usage(f"there is no {SPEC_FILE} in {directory}", hint=f"norn init {directory} writes one")
@@ -55,7 +55,7 @@ def _section(values: Json, name: str) -> Json:
 
 
 def known(session: Session, app: str) -> Json | None:
-    """Returns the app as the server knows it; None when it does not."""
+    """Returns the app as the server knows it; None if the server does not know it."""
     try:
         return session.client.app(app)
     except Refused as error:
@@ -81,7 +81,7 @@ def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> No
 
 
 def _applied(session: Session, place: Local) -> Json:
-    """Applies the spec; an app of a directory that the server sees keeps the one that is there."""
+    """Applies the spec, unless the server reads the app's spec from a directory of its own."""
     app = known(session, place.app)
     if app is not None and app.get("directory" if app.get("source") == "image" else "origin") and _has_files(app):
         return app
@@ -125,7 +125,7 @@ def _packed(session: Session, place: Local) -> Packed:
 
 def _forge(session: Session, app: str, waiting: WaitOptions) -> None:
     accepted = session.client.work(app, "forge", {"force": False})
-    if not waiting.detach:  # who does not wait: the deploy is accepted behind it, and runs after it
+    if not waiting.detach:  # with --detach the deploy is queued behind the forge
         work.raise_if_failed(session.client, work.wait(session, accepted["job"], waiting))
 
 

@@ -1,4 +1,4 @@
-"""Drift: the fields of what runs of an app that others have changed in its cluster."""
+"""Drift: the fields of a running app that others have changed in its cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ api = noun("drift", "The fields that others have changed in a cluster")
 
 @api.get("/api/apps/<app>/drift", responses=responses_of(DriftResponse))
 def get_drift(path: AppPath) -> Response:
-    """Returns the last comparison of what runs with the live release; one is made each night, and on request."""
+    """Returns the last comparison of the running app with its live release; it is made each night, and on request."""
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         last = drifts.of(tx, path.app)
@@ -30,6 +30,6 @@ def get_drift(path: AppPath) -> Response:
 
 @api.post("/api/apps/<app>/drift", responses=responses_of(WorkAccepted, 202))
 def compare(path: AppPath, body: NothingRequest) -> Response:
-    """Compares what runs with the live release, and changes nothing."""
+    """Compares the running app with its live release, and changes nothing."""
     work = dispatch.request_comparison(norn().intake, path.app, actor=actor().name)
     return accepted(work, path.app, JobKind.COMPARE)

@@ -30,13 +30,13 @@ def _plan(app: str, spec: Infraspec | None) -> Response:
 
 @api.get("/api/apps/<app>/plan", responses=responses_of(PlanResponse))
 def get_plan(path: AppPath) -> Response:
-    """Returns what a forge and a deploy would change of an app, by its registered infraspec."""
+    """Returns the changes that a forge and a deploy of the registered infraspec would make."""
     return _plan(path.app, None)
 
 
 @api.post("/api/apps/<app>/plan", responses=responses_of(PlanResponse), request_body=SPEC_BODY)
 def plan_of_spec(path: AppPath, query: FileQuery) -> Response:
-    """Returns the same for the infraspec in the body, as if it were applied; the app need not exist yet."""
+    """Returns the changes that a forge and a deploy of this infraspec would make; the app need not exist yet."""
     spec = parsed(query.file)
     mistakes = named(spec, path.app, query.file)
     if mistakes:

@@ -24,7 +24,7 @@ LISTED = responses_of(ListOf[ServicePartResponse])
 
 @api.get("/api/services", responses=LISTED)
 def list_services() -> Response:
-    """Lists what all apps were given, those included whose infraspec names it no longer."""
+    """Lists the shared services of all apps, including those that the infraspec no longer names."""
     with norn().database.transaction() as tx:
         found = services.listed(tx, actor().apps)
     return _listed(found)
@@ -32,7 +32,7 @@ def list_services() -> Response:
 
 @api.get("/api/apps/<app>/services", responses=LISTED)
 def list_services_of_app(path: AppPath) -> Response:
-    """Lists what an app was given."""
+    """Lists the shared services of an app."""
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         found = services.of_app(tx, path.app)
@@ -50,7 +50,7 @@ def list_snapshots(path: AppPath) -> Response:
 
 @api.post("/api/apps/<app>/services/rotate", responses=responses_of(WorkAccepted, 202))
 def rotate(path: AppPath, body: NothingRequest) -> Response:
-    """Gives an app new passwords for its services, and restarts its replicas, which get them so."""
+    """Gives an app new passwords for its services, and restarts its replicas so that they get them."""
     work = dispatch.request_rotation(norn().intake, path.app, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.RESTART)
 

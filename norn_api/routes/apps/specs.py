@@ -31,7 +31,7 @@ def read_spec(file: str) -> str:
 
 
 def parsed(file: str) -> Infraspec:
-    """Returns the infraspec in the body; raises SpecInvalid. Reading one keeps a core busy, so they take turns."""
+    """Returns the infraspec in the body; raises SpecInvalid. Parsing keeps a core busy, so requests take turns."""
     text = read_spec(file)
     with turn():
         return parse(text, file)

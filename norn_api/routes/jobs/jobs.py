@@ -86,9 +86,9 @@ def cancel_job(path: JobPath, body: NothingRequest) -> Response:
 
 @api.post("/api/jobs/<id:job>/resolve", responses=responses_of(WorkAccepted, 202))
 def resolve_job(path: JobPath, body: ResolveRequest) -> Response:
-    """Says how a job goes on after a step of unknown end that must not be repeated: as another job, or not at all.
+    """Resolves a job that stopped inside a step which must not be repeated: another job continues it, or none does.
 
-    The response names the job that goes on, or the same job if it is abandoned.
+    The response names the job that continues, or the same job if it is abandoned.
     """
     with norn().database.transaction() as tx:
         found = jobs_read.get(tx, path.job)

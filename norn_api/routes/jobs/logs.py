@@ -89,7 +89,7 @@ def _asks_for_kept(wanted: ReadLogsJobRequest) -> list[str]:
 
 
 def _require_plain(app: str, role: Role, wanted: ReadLogsJobRequest) -> None:
-    """Raises InvalidRequest if something is asked of a run's output that only kept lines of replicas have."""
+    """Raises InvalidRequest for a parameter that only kept lines of replicas support, not the output of a run."""
     asked = _asks_for_kept(wanted)
     if asked:
         raise InvalidRequest(

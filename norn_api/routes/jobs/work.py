@@ -93,7 +93,7 @@ def restart(path: AppPath, body: NothingRequest) -> Response:
 
 @api.post("/api/apps/<app>/scale", responses=ACCEPTED)
 def scale(path: AppPath, body: ScaleRequest) -> Response:
-    """Sets the number of replicas over the spec's, until it is reset."""
+    """Overrides the spec's number of replicas until it is reset."""
     if body.reset == (body.replicas is not None):
         raise InvalidRequest("replicas: give either replicas or reset", hint='send {"replicas": 3} or {"reset": true}')
     work = dispatch.request_scale(norn().intake, path.app, replicas=body.replicas, actor=actor().name, key=key())

@@ -53,7 +53,7 @@ from norn_tasks.store.status.apps import AppFilter, AppView
 RECENT = Cut(limit=5)
 FAR = datetime.max.replace(tzinfo=UTC)
 INCLUDED = timedelta(microseconds=1)
-"""An occurrence at the very moment to start at is listed too."""
+"""The start is moved back by this, so that an occurrence at exactly that moment is listed too."""
 api = noun("cron", "Schedules of cron apps, their ticks and runs")
 
 
@@ -160,7 +160,7 @@ def _listed(occurrences: Iterable[Occurrence]) -> list[OccurrenceResponse]:
 
 
 def _own_zone(app: AppView, plan: ScheduleResponse) -> str:
-    """Returns the zone of another schedule: the infraspec's, as for an override without a zone."""
+    """Returns the default zone of a previewed schedule: the infraspec's, as for an override without a zone."""
     return app.schedule.timezone if app.schedule is not None else plan.timezone
 
 
@@ -188,7 +188,7 @@ def get_cron_run(path: RunPath) -> Response:
 
 @api.post("/api/apps/<app>/cron/trigger", responses=responses_of(WorkAccepted, 202))
 def trigger(path: SchedulePath, body: TriggerRequest) -> Response:
-    """Runs the app now, paused or not; its schedule does not move."""
+    """Runs the app now, paused or not; its schedule stays the same."""
     command = argv_of(body.command) if body.command is not None else None
     work = dispatch.request_cron_run(
         norn().intake, path.app, force=body.force, actor=actor().name, command=command, env=body.env, key=key()

@@ -1,6 +1,6 @@
 """A program for a client that is connected: starting one in a live replica, and input and output while it runs.
 
-An attached `norn run` is read and typed into at the same addresses.
+The same addresses carry the output and the input of an attached `norn run`.
 """
 
 from __future__ import annotations

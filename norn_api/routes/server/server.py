@@ -25,7 +25,7 @@ from norn_tasks.store.status import apps, doctor, figures, health
 from norn_tasks.store.status.health import CheckStatus, HealthCheck
 
 SHOWN_TO_ALL = frozenset({"database", "broker", "beat"})
-"""The checks whose sentences name nothing of the server: everybody may read them."""
+"""The checks whose sentences reveal nothing about the server: everybody may read them."""
 _START_POSTGRES = f"start PostgreSQL; {log_of('postgres')}"
 api = noun("server", "The server itself")
 
@@ -42,7 +42,7 @@ def server_version() -> str:
 def get_health() -> Response:
     """Returns the health of everything that Norn needs; 503 if the database is down.
 
-    The sentences name directories, hosts and apps: without a token of the whole server most of them are empty.
+    The sentences name directories, hosts and apps: without a token for the whole server most of them are empty.
     """
     return _reported(health.checks, None if _may_know_the_server() else SHOWN_TO_ALL)
 
@@ -121,7 +121,7 @@ def get_version() -> Response:
 
 @api.get("/metrics", responses=text_response("Prometheus' text format, version 0.0.4"))
 def get_metrics() -> Response:
-    """Returns metrics for Prometheus: counted from the ledger, so that a restart loses none; HTTP since the start."""
+    """Returns metrics for Prometheus. Those from the database survive a restart; those of HTTP begin with it."""
     response = Response(norn().figures.text(), content_type=CONTENT_TYPE_LATEST)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -121,7 +121,7 @@ def create_sign_in_code() -> Response:
 
 @api.get("/api/sessions", responses=responses_of(ListOf[SessionListed]))
 def list_sessions() -> Response:
-    """Lists the browsers that are signed in, newest first: to an admin all, to others those of their own token."""
+    """Lists the browsers that are signed in, newest first: to an admin all of them, to others those of their token."""
     with norn().database.transaction() as tx:
         found = sessions.listed(tx, token=_own())
     return items(SessionListed, (SessionListed(**asdict(each), current=each.id == session()) for each in found))

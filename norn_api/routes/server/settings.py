@@ -1,4 +1,4 @@
-"""The settings of this server, for reading: where each comes from, and none of the secret ones."""
+"""The settings of this server, for reading: where each value comes from; secret values are not shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ api = noun("settings", "The settings of this server")
 
 @api.get("/api/settings", responses=responses_of(ListOf[SettingResponse]))
 def list_settings() -> Response:
-    """Lists the settings of this API process; of those that may hold a password only whether they are set."""
+    """Lists the settings of this API process; one that may hold a password shows only whether it is set."""
     return items(SettingResponse, _settings(norn().settings))
 
 

@@ -75,7 +75,7 @@ def create_webhook(body: WebhookRequest) -> Response:
 
 @api.post("/api/webhooks/<id:webhook>/rotate", responses=responses_of(WebhookMade))
 def rotate_webhook(path: WebhookPath, body: NothingRequest) -> Response:
-    """Gives a webhook a new secret, which only this response shows; the earlier one counts no longer."""
+    """Gives a webhook a new secret, which only this response shows; the earlier one is no longer valid."""
     made: list[Secret] = []
 
     def rotate(tx: Tx) -> int:

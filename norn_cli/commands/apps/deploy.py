@@ -18,17 +18,17 @@ from norn_cli.uploads import elsewhere, uploading
 @norn_command("deploy")
 @click.argument("what", required=False, metavar="[APP|PATH]", shell_complete=complete_app)
 @click.argument("ref", required=False)
-@click.option("--ref", "ref_option", metavar="REF", help="The same, when the app is not typed.")
+@click.option("--ref", "ref_option", metavar="REF", help="The REF to deploy, if the app is not typed.")
 @work_options
 @pass_session
 def command(session: Session, what: str | None, ref: str | None, ref_option: str | None, waiting: WaitOptions) -> None:
     """Builds, tests and rolls out a revision: REF is a branch, a tag or a SHA; the default is the spec's branch.
 
-    Of an app whose infraspec says `image`, REF is a tag of that image or a digest.
+    For an app whose infraspec has `image`, REF is a tag or a digest of that image.
 
-    PATH (with a slash, `.`, or a directory with an infraspec.yaml) deploys the files of a directory here. So does
-    `norn deploy` without arguments beside an infraspec.yaml, unless the server knows the app's repository or directory;
-    a note then says which files are deployed.
+    PATH (with a slash, `.`, or a directory with an infraspec.yaml) deploys the files of that directory. Without
+    arguments, `norn deploy` does so for the current directory if it has an infraspec.yaml. But if the server knows a
+    repository or a directory of the app, it deploys that instead, and a note says which files are deployed.
     """
     if ref and ref_option and ref != ref_option:
         raise Usage(f"two refs were given: {ref} and, by --ref, {ref_option}", hint="give one")

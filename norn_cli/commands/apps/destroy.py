@@ -13,8 +13,8 @@ from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 _NOTHING_STANDS = ("not_forged", "spec_invalid")
-"""The codes with which a teardown is refused if nothing is left to tear down. A broken spec is not among them:
-it does not block the teardown of what is registered."""
+"""The codes with which a teardown is refused if nothing is left to tear down. `spec_invalid` is among them because an
+app with a broken spec can still be torn down if it is registered."""
 
 
 @norn_command("destroy")

@@ -1,4 +1,4 @@
-"""`norn drift`: shows what others have changed of an app in its cluster."""
+"""`norn drift`: shows the fields of an app that others have changed in its cluster."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PATIENCE = 120.0
 @click.option("--last", is_flag=True, help="Show the last comparison, without a new one.")
 @pass_session
 def command(session: Session, app: str | None, detailed_exitcode: bool, last: bool) -> int:
-    """Compares what runs of an app with its live release, field by field with both values. Nothing is changed.
+    """Compares the running app with its live release, field by field with both values. Nothing is changed.
 
-    A comparison of each app is made every night too, and raises an alert.
+    Each app is also compared every night, and a difference raises an alert.
     """
     name = session.app(app)
     if not last:
@@ -48,7 +48,7 @@ def _print(output: Output, seen: Json) -> None:
 
 def _sentence(seen: Json) -> str:
     if seen["seen_at"] is None:
-        return "was not compared since its release is live"
+        return "was not compared since its release went live"
     count = len(seen["found"])
     return f"has {count} {'field' if count == 1 else 'fields'} that others changed:" if count else "is as Norn made it"
 

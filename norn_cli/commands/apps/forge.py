@@ -16,5 +16,5 @@ from norn_cli.session import Session, pass_session
 @work_options
 @pass_session
 def command(session: Session, app: str | None, force: bool, waiting: WaitOptions) -> None:
-    """Makes an app's infrastructure, or brings it to a changed infraspec."""
+    """Makes an app's infrastructure, or updates it to a changed infraspec."""
     work.see_through(session, session.client.work(session.app(app), "forge", {"force": force}), waiting)

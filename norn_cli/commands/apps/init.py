@@ -20,7 +20,7 @@ from norn_cli.session import Session, pass_session
 @forms(because="it prints its progress for people")
 @pass_session
 def command(session: Session, directory: Path, role: str) -> None:
-    """Writes an infraspec.yaml, and a Dockerfile if there is none; never over existing files.
+    """Writes an infraspec.yaml, and a Dockerfile if there is none; existing files are never overwritten.
 
     It recognises node, Python, Go, Ruby, PHP and static pages, and writes the Dockerfile and the port for them.
 
@@ -34,4 +34,4 @@ def _name_of(directory: Path) -> str:
     try:
         return checked_name(directory.resolve().name)
     except Usage as error:
-        raise Usage(f"no app can be called like its directory: {error.sentence}", hint="--app NAME") from error
+        raise Usage(f"no app can have the name of its directory: {error.sentence}", hint="--app NAME") from error

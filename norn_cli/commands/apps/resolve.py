@@ -1,4 +1,4 @@
-"""`norn resolve`: says how a job goes on that stopped inside a step which must not be repeated."""
+"""`norn resolve`: continues or abandons a job that stopped inside a step which must not be repeated."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from norn_cli.session import Session, pass_session
 @work_options
 @pass_session
 def command(session: Session, job: int, done: bool, retry: bool, abandon: bool, waiting: WaitOptions) -> None:
-    """Says how JOB goes on, which stopped inside a step that must not be repeated.
+    """Continues or abandons JOB, which stopped inside a step that must not be repeated.
 
-    Look first at what the step did: norn jobs show JOB names it.
+    Find out first what the step did: norn jobs show JOB names the step.
     """
     given = [name for name, wanted in (("done", done), ("retry", retry), ("abandon", abandon)) if wanted]
     if len(given) != 1:

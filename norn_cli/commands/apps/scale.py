@@ -16,12 +16,12 @@ from norn_cli.session import Session, pass_session
 @norn_command("scale")
 @app_argument
 @click.argument("replicas", required=False)
-@click.option("--reset", is_flag=True, help="Back to the number in the infraspec.")
+@click.option("--reset", is_flag=True, help="Return to the number in the infraspec.")
 @work_options
 @pass_session
 def command(session: Session, app: str | None, replicas: str | None, reset: bool, waiting: WaitOptions) -> None:
     """Sets the number of replicas. It survives deploys; --reset returns to the spec's number."""
-    if app and app.isdigit() and replicas is None:  # no app is called by a number
+    if app and app.isdigit() and replicas is None:  # no app has a number as its name
         app, replicas = None, app
     body = _body(replicas, reset)
     work.see_through(session, session.client.work(session.app(app), "scale", body), waiting)

@@ -39,7 +39,7 @@ def list_secrets(session: Session, app: str | None) -> None:
 @command.command("set")
 @click.argument("words", metavar="[APP] [NAME[=VALUE]|NAME -]...", nargs=-1)
 @click.option("--from-file", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Set what a .env file sets.")  # fmt: skip
+              help="Set the variables of a .env file.")  # fmt: skip
 @pass_session
 def set_secrets(session: Session, words: tuple[str, ...], file: Path | None) -> None:
     """Sets secrets. NAME alone asks for the value, without showing it; NAME - reads it from stdin.
@@ -89,7 +89,7 @@ def unset_secrets(session: Session, words: tuple[str, ...]) -> None:
 
 
 def _app_first(words: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """Separates the app from the names of secrets: a first word that could name an app does, unless `-` follows it."""
+    """Separates the app from the names of secrets: the first word is the app if it can be one and no `-` follows."""
     if words and _APP.fullmatch(words[0]) and words[1:2] != ("-",):
         return words[0], tuple(words[1:])
     return None, tuple(words)

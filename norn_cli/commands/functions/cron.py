@@ -19,11 +19,13 @@ from norn_cli.project import SPEC_FILE
 from norn_cli.session import Session, pass_session
 
 _PREVIEWED = 5
-"""How many occurrences a changed schedule shows."""
+"""How many occurrences `--preview` shows."""
 
 
 _around_option = click.option(
-    "--around", metavar="DATE", help="From then on: 2026-10-25, or 2026-10-25T01:00 in its own zone."
+    "--around",
+    metavar="DATE",
+    help="Start at this date or time, such as 2026-10-25, or 2026-10-25T01:00 in the schedule's zone.",
 )
 
 
@@ -61,15 +63,15 @@ def next_times(session: Session, app: str | None, limit: int, around: str | None
 
 @command.command("run")
 @app_argument
-@click.option("--force", is_flag=True, help="Even while another run of it is going.")
-@click.option("--command", "text", metavar="TEXT", help="Run this by `sh -c` in place of the app's own command, once.")
+@click.option("--force", is_flag=True, help="Run even if another run of the app has not ended.")
+@click.option("--command", "text", metavar="TEXT", help="Run this by `sh -c` instead of the app's own command, once.")
 @click.option("--env", "-e", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a variable for this run alone.")
 @work_options
 @pass_session
 def run(
     session: Session, app: str | None, force: bool, text: str | None, pairs: tuple[str, ...], waiting: WaitOptions
 ) -> None:
-    """Runs a cron app now, and prints the run with its output; the schedule does not move."""
+    """Runs a cron app now, and prints the run with its output; the schedule stays the same."""
     name = session.app(app)
     asked: Json = {"force": force}
     if text is not None:
@@ -93,7 +95,7 @@ def run(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise Usage(f"--env {text[:40]}: it has no value", hint="write --env NAME=VALUE")
+        raise Usage(f"--env {text[:40]}: it is not NAME=VALUE", hint="such as --env MONTH=10")
     return name, value
 
 
@@ -117,8 +119,8 @@ def resume(session: Session, app: str | None) -> None:
 @command.command("set-schedule")
 @click.argument("words", nargs=-1, metavar="[APP] [SCHEDULE]")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--clear", is_flag=True, help="Back to the schedule in the infraspec.")
-@click.option("--preview", is_flag=True, help="Only show when it would be due; nothing is changed.")
+@click.option("--clear", is_flag=True, help="Return to the schedule in the infraspec.")
+@click.option("--preview", is_flag=True, help="Only show when the schedule would be due; nothing is changed.")
 @_around_option
 @pass_session
 def set_schedule(
@@ -126,16 +128,17 @@ def set_schedule(
 ) -> None:
     """Overrides the infraspec's schedule; quote the new one: norn cron set-schedule blog '*/5 * * * *'.
 
-    It prints when the schedule is due next; with --preview it changes nothing, and --around says from when on. With
-    --timezone alone, the schedule stays and its zone changes.
+    Prints the next times of the new schedule. With --preview nothing is changed, and --around sets the start of the
+    list. With --timezone alone, the schedule stays and its zone changes.
     """
     app, written = _app_and_schedule(words, clear=clear, zone_alone=timezone is not None)
     if clear and preview:
         raise Usage(
-            "--preview shows a schedule, and --clear names none", hint="norn cron next shows the one that counts"
+            "--preview needs a schedule to show, and --clear does not name one",
+            hint="norn cron next shows the schedule in effect",
         )
     if around and not preview:
-        raise Usage("--around belongs to --preview", hint="norn cron next --around shows the schedule that counts")
+        raise Usage("--around belongs to --preview", hint="norn cron next --around shows the schedule in effect")
     name, zone = session.app(app), {"timezone": timezone} if timezone else {}
     schedule = written or ""
     if written is None and not clear:
@@ -168,14 +171,14 @@ def history(session: Session, app: str | None, limit: int, verdict: str | None) 
 @command.command("logs")
 @app_argument
 @click.argument("execution", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Wait for the end of a run that is going, then print it.")
+@click.option("-f", "--follow", is_flag=True, help="If the run has not ended, wait for its end.")
 @pass_session
 def logs(session: Session, app: str | None, execution: str | None, follow: bool) -> None:
-    """Prints a run with its output, stdout and stderr apart: EXECUTION, else the last one.
+    """Prints the run EXECUTION, or the last run, with its output; stdout and stderr are shown separately.
 
-    The output of a run is there when it has ended; -f waits for the end.
+    The output of a run is available when the run has ended; -f waits for that.
     """
-    if app and app.isdigit() and execution is None:  # no app is called by a number
+    if app and app.isdigit() and execution is None:  # no app has a number as its name
         app, execution = None, app
     name = session.app(app)
     number = _number(execution) if execution else _last_run(session, name)
@@ -202,7 +205,10 @@ def _app_and_schedule(words: tuple[str, ...], *, clear: bool, zone_alone: bool) 
         return None, words[0]
     if len(words) == 2:
         return words[0], words[1]
-    raise Usage("the schedule came in pieces", hint="put it in quotes: norn cron set-schedule blog '*/5 * * * *'")
+    raise Usage(
+        "the schedule is split into several arguments",
+        hint="put it in quotes: norn cron set-schedule blog '*/5 * * * *'",
+    )
 
 
 def _is_app(word: str) -> bool:
@@ -238,7 +244,7 @@ def _show_next(output: Output, answer: Json) -> None:
 
 
 def _not_running(answer: Json) -> Iterator[Fact]:
-    """Says that a schedule would be due then, but does not run."""
+    """Says why the schedule does not run at the times listed below."""
     state, paused = answer.get("state", "scheduled"), answer.get("paused")
     if paused:
         yield "paused", f"{_by(paused)}; it would run:"

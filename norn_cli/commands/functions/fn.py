@@ -46,7 +46,7 @@ def show(session: Session, execution: int, answer: bool) -> None:
 
 @command.command("replay")
 @_EXECUTION
-@click.option("--release", type=click.IntRange(min=1), help="On this release instead of the live one.")
+@click.option("--release", type=click.IntRange(min=1), help="Run it on this release instead of the live one.")
 @work_options
 @pass_session
 def replay(session: Session, execution: int, release: int | None, waiting: WaitOptions) -> None:

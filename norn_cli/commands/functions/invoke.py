@@ -1,8 +1,9 @@
 """`norn invoke`: calls a function and prints its output unchanged.
 
-Input on a pipe or from a file is sent as any filter reads it. A pipe on which nothing comes and that nobody closes, as
-some CI systems leave one open, must not hang the command; and a call without its input would be a wrong call. So after
-some seconds nothing is sent, and the error names both ways to say what is meant.
+Standard input is sent if it is a pipe or a file, read to its end as a filter such as `sort` would. Some CI systems
+leave standard input open as a pipe that nobody writes to or closes. The command must not hang on such a pipe, nor make
+the call without its input. So if no byte arrives within `SILENT` seconds, the call is not made, and the error names the
+two options that say what is meant.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 SILENT = 10.0
-"""Seconds that a pipe may be open without a first byte."""
+"""Seconds that the command waits for the first byte on a pipe."""
 _WITHOUT_BODY = ("GET", "HEAD")
 
 
@@ -32,7 +33,8 @@ _WITHOUT_BODY = ("GET", "HEAD")
     "-b",
     "--body",
     metavar="STR|@file|-",
-    help="Input of the function: text, a file's content, or stdin; a pipe or a file on stdin is sent without it.",
+    help="Input of the function: text, a file's content, or stdin (-). Without this option, stdin is sent if it is a "
+    "pipe or a file (not with GET or HEAD).",
 )
 @click.option("-X", "--method", default="POST", show_default=True, help="The request's method.")
 @click.option("--path", default="/", show_default=True, help="The request's path, with ?query if there is one.")

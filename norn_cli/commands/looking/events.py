@@ -23,8 +23,10 @@ _BEGINNING = "0-0"
 
 
 @norn_command("events")
-@click.option("-f", "--follow", is_flag=True, help="Go on as they happen; with --job until it has ended.")
-@click.option("--job", type=click.IntRange(min=1), help="Only those of this job.")
+@click.option(
+    "-f", "--follow", is_flag=True, help="Print new events as they happen; with --job, until the job has ended."
+)
+@click.option("--job", type=click.IntRange(min=1), help="Only events of this job.")
 @limit_option(50)
 @pass_session
 def command(session: Session, follow: bool, job: int | None, limit: int) -> None:

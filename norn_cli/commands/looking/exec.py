@@ -15,7 +15,7 @@ from norn_cli.session import Session, pass_session
 
 @command_with_another("exec")
 @app_argument
-@click.option("--replica", type=click.IntRange(min=1), metavar="N", help="In this replica; any, when not given.")
+@click.option("--replica", type=click.IntRange(min=1), metavar="N", help="Run it in this replica; the default is any.")
 @click.option("-t/-T", "--tty/--no-tty", "tty", default=None, help="With a terminal of its own, or without.")
 @click.option("-i/-n", "--stdin/--no-stdin", "stdin", default=None, help="With standard input, or without one.")
 @forms(because="it prints what the program writes")

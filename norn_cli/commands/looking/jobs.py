@@ -23,11 +23,11 @@ _JOB = click.argument("job", type=click.IntRange(min=1))
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the filters of the list of jobs, passed on as one `filters`, and `-n`."""
+    """Adds `-n`, and the filters of the list of jobs, which are passed on as one argument `filters`."""
 
-    @click.option("--state", help="Only those in this state.")
-    @click.option("--kind", help="Only those of this kind, such as deploy.")
-    @click.option("--class", "job_class", help="Only those of this class: invoke, cron, deploy or observe.")
+    @click.option("--state", help="Only jobs in this state.")
+    @click.option("--kind", help="Only jobs of this kind, such as deploy.")
+    @click.option("--class", "job_class", help="Only jobs of this class: invoke, cron, deploy or observe.")
     @limit_option()
     @wraps(function)
     def with_filters(*args: Any, state: str | None, kind: str | None, job_class: str | None, **kwargs: Any) -> Any:
@@ -77,7 +77,7 @@ def show(session: Session, job: int) -> None:
 @command.command("watch")
 @_JOB
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-              help="Stop waiting then (exit 7); the job goes on.")  # fmt: skip
+              help="Stop waiting after this many seconds (exit 7); the job goes on.")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
 @pass_session
 def watch(session: Session, job: int, timeout: float | None, verbose: bool) -> None:
@@ -88,8 +88,8 @@ def watch(session: Session, job: int, timeout: float | None, verbose: bool) -> N
 
 @command.command("logs")
 @_JOB
-@click.option("--step", metavar="NAME", help="Only what this step wrote.")
-@click.option("-f", "--follow", is_flag=True, help="Go on as they write.")
+@click.option("--step", metavar="NAME", help="Only the output of this step.")
+@click.option("-f", "--follow", is_flag=True, help="Print new output as the steps write it.")
 @forms(Format.JSON, Format.YAML, because="a line has no name")
 @pass_session
 def logs(session: Session, job: int, step: str | None, follow: bool) -> None:

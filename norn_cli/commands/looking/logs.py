@@ -1,4 +1,4 @@
-"""`norn logs`: prints what an app has written, or with `--server` the server's own processes."""
+"""`norn logs`: prints the lines that an app has written, or with `--server` those of the server's own processes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from norn_cli.session import Session, pass_session
 
 @norn_command("logs")
 @app_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on as it writes.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
 @click.option("--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many lines back.")
-@click.option("--since", metavar="TIME", help="Only from then on: 2h, 90m, or 2026-11-30T17:00:00Z.")
-@click.option("--until", metavar="TIME", help="Only what is older: 30m, or a time.")
-@click.option("--grep", metavar="REGEX", help="Only lines in which it is found (RE2); (?i) in front ignores case.")
-@click.option("--release", type=click.IntRange(1), metavar="N", help="Only of this release.")
-@click.option("--replica", type=click.IntRange(1), metavar="N", help="Only of the replica with this number.")
-@click.option("-p", "--previous", is_flag=True, help="Only of the replicas that ran last and are gone.")
+@click.option("--since", metavar="TIME", help="Only lines since then: 2h, 90m, or 2026-11-30T17:00:00Z.")
+@click.option("--until", metavar="TIME", help="Only lines before then: 30m, or a time.")
+@click.option("--grep", metavar="REGEX", help="Only lines that match it (RE2); (?i) in front ignores case.")
+@click.option("--release", type=click.IntRange(1), metavar="N", help="Only lines of this release.")
+@click.option("--replica", type=click.IntRange(1), metavar="N", help="Only lines of the replica with this number.")
+@click.option("-p", "--previous", is_flag=True, help="Only lines of the replicas that ran last and are gone.")
 @click.option(
     "-t/-T",
     "--timestamps/--no-timestamps",
@@ -34,7 +34,7 @@ from norn_cli.session import Session, pass_session
     help="Each line with its time; the default with --since, --until, --grep, --release and --previous.",
 )
 @click.option("--server", is_flag=False, flag_value="", metavar="[PROCESS]",
-              help="The server's own processes instead, of norn up on this machine.")  # fmt: skip
+              help="The lines of the server's own processes, started by norn up on this machine.")  # fmt: skip
 @forms(Format.JSON, Format.YAML, because="a line has no name")
 @pass_session
 def command(

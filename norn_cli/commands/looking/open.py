@@ -19,8 +19,8 @@ def command(session: Session, app: str | None) -> None:
     found = session.client.app(session.app(app))
     url = str(found.get("url") or "")
     if not url.startswith(("http://", "https://")):
-        raise CliError(f"{found['name']} has no URL: it is {found['role'] or 'no app that can run'}, {found['state']}",
-                       hint=f"norn status {found['name']}")  # fmt: skip
+        about = f"its role is {found['role'] or 'unknown'}, its state is {found['state']}"
+        raise CliError(f"{found['name']} has no URL: {about}", hint=f"norn status {found['name']}")
     session.output.record(found, [("url", url)], url) if not session.output.for_people else session.output.line(url)
     if sys.stdout.isatty():
         launch.browse(url)

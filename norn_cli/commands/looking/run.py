@@ -1,4 +1,4 @@
-"""`norn run`: runs a command once, in a container of its own of the live release's image."""
+"""`norn run`: runs a command once, in its own container from the live release's image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _attached(session: Session, app: str | None, timeout: int | None, *, tty: bo
     if detach:
         raise Usage("-t and -i connect the command to this one, and --detach does not", hint="leave one of them out")
     if tty and not terminal.at_terminal():
-        raise Usage("stdin and stdout are not a terminal", hint="write -i in the place of -t")
+        raise Usage("stdin and stdout are not a terminal", hint="write -i instead of -t")
     refuse_form(session.form, (), "norn run", "with -t and -i it prints what the command writes")
     window = {"tty": True, "term": os.environ.get("TERM", ""), "size": list(terminal.size())} if tty else {}
     accepted = session.client.run(session.app(app), typed_command(), timeout, attached=True, **window)

@@ -16,7 +16,7 @@ from norn_cli.session import Session, pass_session
 
 @commands("runs")
 def command() -> None:
-    """Lists and shows the commands that norn run ran."""
+    """Lists and shows the one-off commands of norn run."""
 
 
 @command.command("list")

@@ -15,6 +15,6 @@ from norn_cli.session import Session, pass_session
 def command(session: Session, app: str | None, limit: int) -> None:
     """Lists the infraspecs that were applied to an app, newest first.
 
-    With -o yaml or -o json each has its whole text as values.
+    With -o yaml or -o json each one is printed with all its fields.
     """
     session.output.page(session.client.specs(session.app(app), limit), SPECS, "version")

@@ -30,10 +30,10 @@ def list_logins(session: Session) -> None:
 
 @command.command("login")
 @click.argument("repository")
-@click.option("--user", default=_ANY, show_default=True, help="The user; GitLab names one with each deploy token.")
+@click.option("--user", default=_ANY, show_default=True, help="The user; GitLab shows one with each deploy token.")
 @pass_session
 def login(session: Session, repository: str, user: str) -> None:
-    """Sets the token with which a private repository is read by https.
+    """Sets the token with which a private repository is read over https.
 
     The token is asked for without showing it, or read from standard input. Use one that can only read this repository.
     """

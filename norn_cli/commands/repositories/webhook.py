@@ -32,7 +32,7 @@ def list_webhooks(session: Session) -> None:
 def create(session: Session, repository: str) -> None:
     """Makes the webhook of a repository and prints its address and secret, only this once.
 
-    REPOSITORY is its https or ssh address, as infraspecs say it in repo.url. Apps with repo.autoDeploy are deployed
+    REPOSITORY is its https or ssh address, as an infraspec has it in repo.url. Apps with repo.autoDeploy are deployed
     when their branch is pushed.
     """
     _show(session, session.client.create_webhook(repository))
@@ -42,7 +42,7 @@ def create(session: Session, repository: str) -> None:
 @click.argument("webhook", metavar="ID", type=_ID)
 @pass_session
 def rotate(session: Session, webhook: int) -> None:
-    """Prints a new secret for a webhook; the earlier one counts no longer."""
+    """Prints a new secret for a webhook; the earlier one is no longer valid."""
     _show(session, session.client.rotate_webhook(webhook))
 
 
@@ -51,7 +51,7 @@ def rotate(session: Session, webhook: int) -> None:
 @limit_option()
 @pass_session
 def deliveries(session: Session, webhook: int, limit: int) -> None:
-    """Lists what a webhook has delivered and what followed from it, newest first."""
+    """Lists the deliveries of a webhook and their results, newest first."""
     session.output.page(session.client.push_deliveries(webhook, limit), PUSH_DELIVERIES)
 
 
@@ -62,7 +62,7 @@ def deliveries(session: Session, webhook: int, limit: int) -> None:
 def remove(session: Session, webhook: int, confirm_name: str | None) -> None:
     """Removes a webhook: its deliveries are refused from now on."""
     repository = _repository(session.client.webhooks()["items"], webhook)
-    confirm(session.output, repository, confirm_name, f"Pushes of {repository} are no longer taken.")
+    confirm(session.output, repository, confirm_name, f"Pushes to {repository} are no longer accepted.")
     session.client.remove_webhook(webhook)
     session.output.record({"removed": webhook}, [("removed", f"{webhook} {repository}")], webhook)
 

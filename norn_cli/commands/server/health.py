@@ -15,7 +15,7 @@ from norn_cli.session import Session, pass_session
 @norn_command("health")
 @click.argument("app", required=False)
 @click.option("-n", "--limit", type=click.IntRange(1, 200), default=20, show_default=True,
-              help="With APP: how many states.")  # fmt: skip
+              help="With APP: the most states to list.")  # fmt: skip
 @pass_session
 def command(session: Session, app: str | None, limit: int) -> None:
     """Shows the health of the server; the exit status is 1 if a part of it fails.

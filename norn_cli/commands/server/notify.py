@@ -35,10 +35,10 @@ def list_destinations(session: Session) -> None:
 @click.argument("name")
 @click.argument("address", metavar="URL")
 @click.option("--format", "kind", type=click.Choice(_FORMATS), help="The format; it follows from a known address.")
-@click.option("--severity", type=click.Choice(["warning", "critical"]), help="Only alerts that are as severe as this.")
-@click.option("--only", "apps", metavar="APP", multiple=True, help="Only of this app; give it again for more.")
+@click.option("--severity", type=click.Choice(["warning", "critical"]), help="Only alerts of at least this severity.")
+@click.option("--only", "apps", metavar="APP", multiple=True, help="Only alerts of this app; repeat for more.")
 @click.option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True,
-              help="Only alerts of this kind; give it again for more.")  # fmt: skip
+              help="Only alerts of this kind; repeat for more.")  # fmt: skip
 @pass_session
 def add(
     session: Session, name: str, address: str, kind: str | None, severity: str | None, apps: tuple[str, ...],

@@ -17,7 +17,10 @@ def command() -> None:
 @command.command("list")
 @pass_session
 def list_sessions(session: Session) -> None:
-    """Lists the browsers that are signed in: with a token of scope admin all, else those of your own token."""
+    """Lists the browsers that are signed in.
+
+    All of them if your token has the scope admin, otherwise those of your own token.
+    """
     session.output.page(session.client.sessions(), SESSIONS)
 
 

@@ -10,7 +10,7 @@ from norn_cli.session import Session, pass_session
 
 
 @norn_command("settings")
-@click.option("--changed", is_flag=True, help="Only those that are not the default.")
+@click.option("--changed", is_flag=True, help="Only settings that are not the default.")
 @pass_session
 def command(session: Session, changed: bool) -> None:
     """Lists the settings of the server; passwords are not shown."""

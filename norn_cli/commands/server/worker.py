@@ -32,13 +32,13 @@ def list_workers(session: Session) -> None:
 @click.argument("name")
 @click.option("--detach", is_flag=True, help="Do not wait until it has left.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-              help="Stop waiting then (exit 7); it goes on draining.")  # fmt: skip
+              help="Stop waiting after this many seconds (exit 7); the worker goes on draining.")  # fmt: skip
 @pass_session
 def drain(session: Session, name: str, detach: bool, timeout: float | None) -> None:
     """Lets the worker NAME finish its running jobs, take no more, and leave.
 
-    Its supervisor (norn up, a container's restart policy) starts another in its place: stop it there to shut the
-    machine down.
+    Its supervisor (norn up, a container's restart policy) then starts another worker. To shut the machine down, stop
+    the supervisor.
     """
     draining = session.client.drain_worker(name)
     if not detach:

@@ -1,7 +1,8 @@
 """Brings an app's containers to what is wanted, one planned move after the other, until nothing is left to do.
 
-Every move looks at the world first and may be the first after a crash: what an earlier owner left is adopted by its
-labels and rows. A lost lease ends everything at once, with nothing more touched.
+Every move looks at the containers and the database first, because it may be the first after a crash. Containers that an
+earlier worker left are recognised by their labels and database rows, and adopted. A lost lease ends everything at once,
+with nothing more touched.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas, Watch, Workload
 
 _MOST_FALSE_STARTS = 5
-"""How often a replica may disappear while it starts before the rollout fails."""
+"""The number of starts in one rollout that may fail through no fault of the replica (its container or network is gone,
+its address is taken). One more, and the rollout fails."""
 
 
 class Rollout:
-    """One call's work on one workload."""
+    """The work of one call of `await_rollout` on one workload."""
 
     def __init__(
         self, workload: Workload, containers: Containers, replicas: Replicas, gate: Gate, retirement: Retirement
@@ -118,7 +120,8 @@ class Rollout:
         except RolloutFailed:
             if self._containers.outages == outages:
                 raise
-            # The engine may have ended it when it stopped, so it gets a new chance.
+            # The engine did not answer for a while. If it stopped, it may have ended the replica, so the replica gets
+            # another chance.
             self._started.discard(replica.id)
             return
         if not self._containers.keep_up(replica.id):
@@ -158,14 +161,17 @@ class Rollout:
         self._retirement.take((replica,))
 
     def _check_admitted(self, world: World) -> None:
-        """Checks that the replicas that this rollout has made live still are."""
+        """Fails the rollout if a replica that it has made live has restarted or ended since."""
         for each in world.replicas:
             if each.id in self._admitted and each.live and (each.restarts or not each.running):
                 evidence = examined(self._containers, self._workload, each.id)
                 raise diagnosis.ended_again(self._workload, each, evidence)
 
     def _discard_unready(self, watch: Watch) -> None:
-        """Removes the replicas of this generation that never served, by their rows, whichever worker created them."""
+        """Removes this generation's replicas that never served, whichever worker created them.
+
+        They are found by their database rows.
+        """
         for row in self._replicas.of_app(self._workload.app):
             if row.generation == self._workload.generation and row.state == ReplicaState.STARTING:
                 self._replicas.leaving(row.container, watch.fence)

@@ -80,7 +80,7 @@ def test_preview_changes_nothing(norn, run):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["report", "--clear", "--preview"], "--preview shows a schedule, and --clear names none"),
+        (["report", "--clear", "--preview"], "--preview needs a schedule to show, and --clear does not name one"),
         (["report"], "which schedule? report was taken for the app"),
         (["report", "@daily", "--around", "2026-10-25"], "--around belongs to --preview"),
     ],

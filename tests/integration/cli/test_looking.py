@@ -244,7 +244,7 @@ def test_an_app_without_a_url_cannot_be_opened(norn, run):
     norn.on("GET", "/api/apps/queue", shapes.app("queue", role="worker", url=None))
     result = run("open", "queue")
     assert result.exit_code == 1
-    assert "queue has no URL" in result.stderr
+    assert "queue has no URL: its role is worker, its state is" in result.stderr
 
 
 def test_a_url_that_is_no_web_address_is_not_opened(norn, run):

@@ -370,7 +370,7 @@ def test_run_without_dashes_says_where_the_command_stands(norn, run):
 
 
 def test_a_run_with_a_terminal_needs_one_and_does_not_detach(norn, run):
-    for words, said in ((("-t",), "write -i in the place of -t"), (("-i", "--detach"), "leave one of them out")):
+    for words, said in ((("-t",), "write -i instead of -t"), (("-i", "--detach"), "leave one of them out")):
         result = run("run", "blog", *words, "--", "sh")
         assert (result.exit_code, said in result.stderr) == (2, True)
     assert norn.asked == []

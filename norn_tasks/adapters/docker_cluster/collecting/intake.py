@@ -1,7 +1,7 @@
 """Makes batches of lines out of the entries of one container's log: each entry once, and without secrets.
 
-A batch ends at an entry whose bytes are all in it. So the position that is kept with the batch says exactly where a
-later reading begins: at the first entry that was not kept.
+A batch always ends after a whole entry, with no part of that entry held back. So the position that is kept with the
+batch says exactly where a later reading begins: at the first entry that was not kept.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from norn_tasks.domain.redaction import Redaction
 LONGEST = 64 * 1024
 """The bytes after which a line is split."""
 _UNDECIDED = 256 * 1024
-"""The bytes of a stream that may wait for the end of a line or of a secret; then they are kept as they are."""
+"""How many bytes of a stream may wait for the end of a line or of a secret (plus the length of the longest secret).
+Beyond that they are kept as a line without waiting for the end."""
 
 _LINE = 16
 """The bytes that a line costs in addition to its text."""
 
 SLACK = 2 * 10**9
-"""Nanoseconds before the last entry from which is read again: the two streams are not exactly in order."""
+"""How far before the last entry, in nanoseconds, a new reading begins: the two streams are not exactly in order."""
 
 
 class LineIntake:
-    """Takes the entries of one reading, from where the position says that the last one ended."""
+    """Takes the entries of one reading, starting where, according to the position, the previous reading ended."""
 
     def __init__(self, position: Position, hidden: Redaction) -> None:
         self.position = dict(position)
@@ -80,7 +81,11 @@ class LineIntake:
 
 
 class _Written:
-    """One stream of a container. `complete`: the entry at which the last reading ended must be in this one."""
+    """One stream of a container.
+
+    `complete`: this reading must contain the entry at which the previous reading ended; if it does not, entries were
+    lost.
+    """
 
     def __init__(self, number: int, skip: tuple[int, int] | None, hidden: Redaction, *, complete: bool) -> None:
         self._number = number
@@ -116,7 +121,7 @@ class _Written:
             self.settle(into)
 
     def settle(self, into: list[tuple[int, int, bytes]]) -> None:
-        """Takes what was held back as a line of its own."""
+        """Ends what was held back, even in the middle of a line, and takes it as a complete line."""
         if self._redactor.holding:
             self._split(self._reached[0], self._redactor.end())
             self._redactor = self._hidden.stream()
@@ -126,7 +131,10 @@ class _Written:
             self._release(into)
 
     def _is_known(self, entry: LogEntry, into: list[tuple[int, int, bytes]]) -> bool:
-        """Returns True for an entry that is kept already. The first that is not may come after a gap."""
+        """Returns True for an entry that is kept already.
+
+        At the first entry that is not kept yet, adds a note line if entries are missing before it.
+        """
         at, count = self._skip or (0, 0)
         if entry.at < at:
             return True

@@ -1,7 +1,8 @@
 """Gathers the evidence about a replica that fails: its last lines, its open sockets, the file that would not run.
 
 Nothing is run in the container. Its sockets are read in /proc of its network namespace when the engine is on this
-machine; otherwise the ports that its image and its output name, and the usual ones, are tried.
+machine; otherwise these ports are tried: those that the image exposes, those mentioned in the output, and the usual
+ones.
 """
 
 from __future__ import annotations
