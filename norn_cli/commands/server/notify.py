@@ -11,9 +11,9 @@ from norn_cli.following import work
 from norn_cli.options import WaitOptions, commands, confirm_option, limit_option, work_options
 from norn_cli.session import Session, pass_session
 
-_KINDS = [
-    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "disk-full", "scheduler-away",
-    "runs-failing", "runs-missed", "paused-long", "image-gone", "schedule-unreadable",
+KINDS = [
+    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "drifted", "disk-full",
+    "scheduler-away", "runs-failing", "runs-missed", "paused-long", "image-gone", "schedule-unreadable",
 ]  # fmt: skip
 
 _FORMATS = ["json", "ntfy", "slack", "discord", "mail"]
@@ -37,7 +37,7 @@ def list_destinations(session: Session) -> None:
 @click.option("--format", "kind", type=click.Choice(_FORMATS), help="The format; it follows from a known address.")
 @click.option("--severity", type=click.Choice(["warning", "critical"]), help="Only alerts of at least this severity.")
 @click.option("--only", "apps", metavar="APP", multiple=True, help="Only alerts of this app; repeat for more.")
-@click.option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True,
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True,
               help="Only alerts of this kind; repeat for more.")  # fmt: skip
 @pass_session
 def add(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from norn_cli.commands.server import notify
+from norn_tasks.domain.alerting.alert import AlertKind
 from tests.integration.cli import shapes
 from tests.integration.cli.server import Answer, JobScript
 
@@ -110,3 +112,7 @@ def test_removing_needs_to_be_confirmed(norn, run):
     norn.on("DELETE", "/api/notifications/ops", Answer(status=204))
     assert run("notify", "remove", "ops").exit_code == 2
     assert run("notify", "remove", "ops", "--confirm", "ops").stdout == "removed  ops\n"
+
+
+def test_a_receiver_can_be_limited_to_every_kind_of_alert():
+    assert set(notify.KINDS) == {str(kind) for kind in AlertKind}
