@@ -93,6 +93,10 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
+_TUNNEL = "look:tunnel"
+"""The key under which looks at the tunnel are one job."""
+
+
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
     """Requests a look at the tunnel and its DNS; None on a server that has no tunnel."""
     if not intake.settings.has_tunnel:
@@ -129,9 +133,6 @@ def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
         return Accepted(jobs.accept(tx, new))
 
     return accept(intake, JobClass.OBSERVE, None, write)
-
-
-_TUNNEL = "look:tunnel"
 
 
 COMPARED_EACH = 24
