@@ -2,7 +2,7 @@
 
 Four tests at once on two cores can make a limit of the design expire that holds when a test has the machine to itself.
 Such a test fails twice if what it states is wrong. Tests without processes of their own get no second run, and neither
-do failures in more than three files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
+do failures in more than eight files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 WITH_PROCESSES = ("tests/contract/", "tests/e2e/", "tests/integration/")
-MOST_FILES = 3
+MOST_FILES = 8
 
 
 def may_run_alone(failed: list[str]) -> bool:

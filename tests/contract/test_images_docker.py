@@ -202,6 +202,21 @@ def test_a_stage_that_the_classic_builder_leaves_says_whose_it_is(
     assert [stage and stage["Config"]["Labels"] for stage in stages] == [{"norn.io/stage": app}]
 
 
+def test_an_image_that_is_removed_while_the_builder_looks_for_a_cached_step_fails_no_build(
+    clean_engine: EngineClient, order: BuildOrder, tmp_path: Path
+) -> None:
+    """The first of two builds ends as the classic builder ends when another app's image goes at the wrong moment."""
+    cli, gone = tmp_path / "docker", f"sha256:{'0' * 64}"
+    cli.write_text(
+        f'#!/bin/sh\n[ "$1" != build ] || [ -e {tmp_path}/tried ] && exec docker "$@"\ntouch {tmp_path}/tried\n'
+        f"echo 'Step 1/2 : FROM {IMAGE}'\necho 'unable to find image \"{gone}\"' >&2\nexit 1\n"
+    )
+    cli.chmod(0o755)
+    limits = replace(LIMITS, classic=True)
+    images = DockerImages(clean_engine, tmp_path / "w", limits, NoQueue(), docker=str(cli))
+    assert images.build(says(order), FakeWatch().watch).tags == (order.tag,)
+
+
 @pytest.mark.parametrize("base", ["../containers", "../containers/one"])
 def test_a_base_that_is_no_name_is_not_looked_for(images: DockerImages, order: BuildOrder, base: str) -> None:
     (order.context / "Dockerfile").write_text(f"FROM {base}\n")

@@ -60,7 +60,9 @@ def played(engine: EngineClient, wanted: Run, terminal: FakeTerminal) -> Contain
 def test_a_terminal_has_its_size_its_type_and_ctrl_c(clean_engine: EngineClient, app: str) -> None:
     terminal = Typing(
         ("# ", Typed(b"stty size; echo on $TERM\n")), ("on vt100", Typed(size=(40, 120))), ("", Typed(b"stty size\n")),
-        ("40 120", Typed(b"sleep 99\n")), ("sleep 99", Typed(b"\x03")), ("^C", Typed(b"exit 9\n")),
+        # The quotes keep what is typed, which the terminal shows too, apart from what the program prints.
+        ("40 120", Typed(b"sh -c \"trap 'echo cau''ght; exit' INT; echo rea''dy; while :; do sleep 0.1; done\"\n")),
+        ("ready", Typed(b"\x03")), ("caught", Typed(b"exit 9\n")),
     )  # fmt: skip
     ended = played(clean_engine, run(app, terminal, ("sh",)), terminal)
     shown = terminal.read["stdout"].decode()

@@ -17,6 +17,7 @@ from docker import APIClient
 
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.docker.memory_events import ran_out_of_memory
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.errors import EngineDown, Stopped
 from norn_tasks.domain.jobs.execution import ContainerExit
@@ -212,6 +213,29 @@ def test_a_child_out_of_memory_does_not_fail_a_run_that_ends_well(clean_engine: 
     greedy = sh("(x=$(head -c 100000000 /dev/zero | tr '\\0' a)) 2>/dev/null; exit 0")
     ended = DockerRuntime(DockerEngine(clean_engine)).run(replace(base, argv=greedy), Owner(), FakeWatch().watch)
     assert (ended.exit_code, ended.oom_killed) == (0, False)
+
+
+def test_lack_of_memory_is_found_although_the_mark_is_missing(clean_engine: EngineClient, app: str) -> None:
+    def ended(command: list[str]) -> str:
+        made = clean_engine.ask(
+            lambda client: client.create_container(
+                IMAGE, command, host_config=client.create_host_config(mem_limit="16m", memswap_limit="16m")
+            )
+        )
+        container = str(made["Id"])
+        clean_engine.ask(lambda client: client.start(container))
+        clean_engine.ask(lambda client: client.wait(container))
+        return container
+
+    started = clean_engine.now()
+    greedy = ended(["sh", "-c", "x=$(head -c 100000000 /dev/zero | tr '\\0' a)"])
+    killed = ended(["sh", "-c", "kill -9 $$"])
+    try:
+        found = [ran_out_of_memory(clean_engine, container, started) for container in (greedy, killed)]
+        assert found == [True, False]
+    finally:
+        for container in (greedy, killed):
+            clean_engine.take_away(container)
 
 
 def test_a_flood_is_ended_at_its_limit(clean_engine: EngineClient, base: Run) -> None:

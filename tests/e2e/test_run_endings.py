@@ -149,9 +149,13 @@ def test_a_run_whose_engine_is_restarted_is_not_the_apps_fault(world: World, sto
     world.engine.process.wait(60)
     time.sleep(2)
     world.engine.start()
-    assert told(world.ended(job)) == (
-        "error", 143, "engine_restarted", "the engine was stopped while it ran",
+    run = world.ended(job)
+    state, code, *why = told(run)
+    assert (state, *why) == (
+        "error", "engine_restarted", "the engine was stopped while it ran",
         "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
+    # A killed engine does not always learn how the containers ended that it left behind.
+    assert code == 143 if stop == "terminate" else code in (137, 143, None)
 
 
 def test_a_run_whose_image_is_gone_fails_to_start(world: World) -> None:

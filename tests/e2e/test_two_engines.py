@@ -105,13 +105,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistr
 def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: DockerRegistry) -> Iterator[Stack]:
     """A Norn whose workers at home forge, deploy and look; nobody there calls functions or runs cron jobs."""
     home = private_dir / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     broker = Broker(home / "broker")
     shared = {"NORN_REGISTRY_URL": registry.address, "NORN_REGISTRY_CONFIG": str(registry.config)}
     stack = new_stack(postgres, broker.url, home, **shared)
     try:
         stack.start("api", "beat", "router", "deploy", "observe")
-        wait_until(lambda: worker(stack, "deploy") and worker(stack, "observe"), 60, "the workers at home speak")
+        wait_until(
+            lambda: worker(stack, "deploy") and worker(stack, "observe"), allowed(60), "the workers at home speak"
+        )
         yield stack
     finally:
         stack.stop()

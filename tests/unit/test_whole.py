@@ -12,8 +12,8 @@ from tests.whole import may_run_alone
     [
         ([], False),
         (["tests/e2e/test_compose.py::test_a", "tests/e2e/test_compose.py::test_b"], True),
-        ([f"tests/integration/test_{n}.py::test_a" for n in range(3)], True),
-        ([f"tests/integration/test_{n}.py::test_a" for n in range(4)], False),
+        ([f"tests/integration/test_{n}.py::test_a" for n in range(8)], True),
+        ([f"tests/integration/test_{n}.py::test_a" for n in range(9)], False),
         (["tests/e2e/test_compose.py::test_a", "tests/unit/test_whole.py::test_b"], False),
         (["tests/architecture/test_sizes.py::test_a"], False),
     ],

@@ -37,6 +37,10 @@ _HINTS = (
     (r"dockerfile parse error|unknown instruction", "correct the Dockerfile"),
 )  # fmt: skip
 
+_CACHE_RACE = re.compile(r"unable to find image .?sha256:[0-9a-f]{64}")
+"""The words of the classic builder when another image of the same base was removed while it looked through them."""
+_CACHE_TRIES = 3
+
 
 @dataclass(frozen=True)
 class BuildLimits:
@@ -238,8 +242,12 @@ class DockerImages:
             check=room.check,
             hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
         )
-        if run(command).code == 0:
-            return
+        # A base has many children, and one of them may be removed while the classic builder looks for a cached step.
+        for _ in range(_CACHE_TRIES):
+            if run(command).code == 0:
+                return
+            if not _CACHE_RACE.search(progress.failure):
+                break
         # A build that failed because the engine went away is not the app's failure: this raises EngineDown.
         self._engine.briefly(lambda client: client.ping())
         failure = progress.failure

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any
 
 from docker import APIClient
@@ -15,6 +16,7 @@ from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.docker import networks
 from norn_tasks.adapters.docker.client import EngineClient, moment, was_sent
 from norn_tasks.adapters.docker.frames import STDERR, STDOUT
+from norn_tasks.adapters.docker.memory_events import ran_out_of_memory
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.client_streams import ClientStreams
 from norn_tasks.adapters.runtimes.deadline import Deadline
@@ -134,10 +136,11 @@ class Container:
         """Returns the end of the container in this state."""
         code = int(state["ExitCode"]) if state is not None else None
         stdout, stderr = outputs.captured()
-        started = moment(state["StartedAt"]) if state is not None else None
-        finished = moment(state["FinishedAt"]) if state is not None else None
+        started, finished = _times(state)
         # The engine also sets the mark if a child ran out of memory and the run went on and succeeded.
-        oom_killed = state is not None and bool(state["OOMKilled"]) and code != 0
+        oom_killed = (
+            state is not None and code != 0 and (bool(state["OOMKilled"]) or self._lacked_memory(code, started))
+        )
         return ContainerExit(
             code,
             oom_killed=oom_killed,
@@ -152,6 +155,12 @@ class Container:
             started_at=min(started, finished) if started and finished else started,
             finished_at=finished,
         )
+
+    def _lacked_memory(self, code: int | None, started: datetime | None) -> bool:
+        """Returns whether a SIGKILL that nobody here sent was for lack of memory, although the mark is missing."""
+        if started is None or code != SIGNALLED[0] or self._signal or self._engine_left:
+            return False
+        return ran_out_of_memory(self._engine, self.id, started)
 
     def logged(self) -> Outputs:
         """Returns its output as far as the engine's log has it."""
@@ -307,3 +316,8 @@ class Container:
 
 def _as_stderr(error: NornError) -> Captured:
     return Captured(head=f"{error.facts.get('said', error.sentence)}\n".encode())
+
+
+def _times(state: State | None) -> tuple[datetime | None, datetime | None]:
+    """Returns when it started and finished, as far as the engine says."""
+    return (moment(state["StartedAt"]), moment(state["FinishedAt"])) if state is not None else (None, None)
