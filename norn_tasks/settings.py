@@ -136,6 +136,8 @@ class Settings(BaseModel):
     session_days: Days = Field(7, description="days after which the page asks to sign in again")
     api_workers: int = Field(1, ge=1, le=16, description="API processes that take turns at the one port")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
+    calls_waiting: int = Field(100, ge=1, description="synchronous calls of one function that may wait to begin")
+    async_waiting: int = Field(1000, ge=1, description="asynchronous calls of one function that may wait to begin")
     max_streams: int = Field(150, ge=1, description="event and log streams open at once in one API process")
     json_max: Memory = Field(1024 * 1024, description="largest JSON request body, bytes")
     webhook_max: Memory = Field(25 * 1024 * 1024, description="largest delivery of a webhook of a repository, bytes")

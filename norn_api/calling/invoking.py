@@ -12,7 +12,7 @@ from typing import IO
 from flask import g
 
 from norn_api.calling.calls import passed_on
-from norn_api.services import actor, norn
+from norn_api.services import actor, holder, norn
 from norn_api.web.replies import key
 from norn_api.web.request import current
 from norn_tasks.dispatch import Accepted, request_invoke
@@ -88,7 +88,9 @@ def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None)
     """Accepts a call; the response's headers carry its id, whatever happens after."""
     try:
         used = key(call.body)
-        work = request_invoke(norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release)
+        work = request_invoke(
+            norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release, holder=holder()
+        )  # fmt: skip
     except AppNotFound:
         options_of(app)
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from norn_tasks.dispatch.calling import require_place
 from norn_tasks.dispatch.executing import PATIENCE
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, registered_app, require_role
 from norn_tasks.domain import names
@@ -48,10 +49,12 @@ def request_invoke(
     actor: str,
     key: IdempotencyKey | None = None,
     release: int | None = None,
+    holder: str = "",
 ) -> Accepted:
     """Accepts one call of a function; `release` None is the live one.
 
-    A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls.
+    A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls. Any call is
+    refused while the function's queue is full; `holder` is a sender that may take only a part of it.
     """
     if sync:
         refuse_without_workers(intake, JobClass.INVOKE)
@@ -63,6 +66,7 @@ def request_invoke(
                 f"the body has {len(call.body)} bytes, and {app} takes {spec.function.max_body}",
                 hint="raise function.maxBody in its infraspec.yaml",
             )
+        require_place(tx, intake.settings, app, sync=sync, holder=holder)
         patience = float(spec.function.timeout) if sync else intake.settings.async_patience
         record = str(spec.function.record)
         run = runs.accept_call(tx, target, call, sync=sync, actor=actor, patience=patience, record=record)

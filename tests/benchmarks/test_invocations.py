@@ -39,7 +39,12 @@ def stack() -> Iterator[Stack]:
     postgres, broker = Postgres(home / "pg", fsync="on"), Broker(home / "broker")
     postgres.execute("CREATE DATABASE norn")
     migrate.upgrade(postgres.url("norn"))
-    noop = {"NORN_TEST_BUILD": "1", "NORN_NOOP_RUNTIME": "1", "NORN_WORKERS_INVOKE": "8"}
+    noop = {
+        "NORN_TEST_BUILD": "1",
+        "NORN_NOOP_RUNTIME": "1",
+        "NORN_WORKERS_INVOKE": "8",
+        "NORN_ASYNC_WAITING": str(CALLS),
+    }
     stack = Stack(home, postgres.url("norn"), broker.url, **noop)
     _deploy(stack)
     try:

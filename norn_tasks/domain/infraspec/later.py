@@ -49,7 +49,7 @@ LATER: tuple[Later, ...] = (
 )
 
 _STORES = "object stores are not there yet; forge and deploy refuse it"
-_WARM = "warm containers are not there yet; each call starts a container of its own"
+_WARM = "nothing needs it: each call starts a fresh container of its own, and none is kept waiting"
 _NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
 
 

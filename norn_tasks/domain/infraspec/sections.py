@@ -266,10 +266,10 @@ class FunctionOptions(Section):
     content_type: Annotated[str, Text(_media_type)] = "text/plain"
     """Content type of a raw answer."""
     warm: Annotated[int, Whole(0, 64)] = 1
-    """Number of started containers that wait for calls."""
+    """Accepted, and nothing needs it: each call starts a fresh container, and none waits for calls."""
     warm_max: Annotated[int, Whole(0, 64)] = 8
-    """Largest number of containers that wait for calls."""
+    """Accepted, and nothing needs it: no container waits for calls."""
     idle: Annotated[int, Seconds(1, DAY)] = 300
-    """Time without a call after which all waiting containers are stopped."""
+    """Accepted, and nothing needs it: no container waits for calls."""
     record: Annotated[Record, OneOf(Record)] = Record.FULL
     """Parts of a call that are kept after its answer was read."""

@@ -76,7 +76,7 @@ class Costs:
 
 def _accepting(url: str, broker_url: str, asked: Connection) -> None:
     """Accepts as many calls as it is asked to, in a process that waits for PostgreSQL as the API does."""
-    settings = Settings(database_url=url, broker_url=broker_url)
+    settings = Settings(database_url=url, broker_url=broker_url, async_waiting=10**7)
     intake = open_intake(open_for_requests(settings), settings)
     while count := asked.recv():
         began = time.process_time_ns()

@@ -38,7 +38,9 @@ class Norn:
         url = stores.postgres.url("norn")
         migrate.upgrade(url)
         self._database = Database(url, pool=SLOTS)
-        self._intake: Intake = open_intake(self._database, Settings(database_url=url, broker_url=stores.broker.url))
+        self._intake: Intake = open_intake(
+            self._database, Settings(database_url=url, broker_url=stores.broker.url, async_waiting=10**7)
+        )
         noop = {"NORN_TEST_BUILD": "1", "NORN_NOOP_RUNTIME": "1", "NORN_WORKERS_INVOKE": str(SLOTS)}
         home = stores.home / "norn"
         home.mkdir()

@@ -1,0 +1,42 @@
+"""The queue of a function: a call that would make it too long is refused at once, so that no accepted call waits long.
+
+Synchronous and asynchronous calls are counted apart, because synchronous ones begin first.
+"""
+
+from __future__ import annotations
+
+from norn_tasks.domain.errors import TooManyRequests
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.session import Tx
+from norn_tasks.store.runs import waiting_calls
+
+AGAIN_SECONDS, AGAIN_LATER_SECONDS = 1.0, 10.0
+"""When a caller may try again: a synchronous call, and an asynchronous one, whose queue is longer."""
+
+
+class QueueFull(TooManyRequests):
+    """As many calls of the function wait as its queue takes."""
+
+    code = "queue_full"
+
+
+def require_place(tx: Tx, settings: Settings, app: str, *, sync: bool, holder: str) -> None:
+    """Raises QueueFull if the function's queue is full.
+
+    `holder`: a sender whose asynchronous calls may take at most half of the places.
+    """
+    most = settings.calls_waiting if sync else settings.async_waiting
+    kind, name = ("synchronous", "NORN_CALLS_WAITING") if sync else ("asynchronous", "NORN_ASYNC_WAITING")
+    if not waiting_calls.has_room(tx, app, sync=sync, most=most):
+        raise QueueFull(
+            f"{most} {kind} calls of {app} wait already",
+            hint=f"try again in a moment; raise function.concurrency in its infraspec.yaml, or {name} on the server",
+            retry_after=AGAIN_SECONDS if sync else AGAIN_LATER_SECONDS,
+        )
+    share = max(1, most // 2)
+    if holder and not sync and waiting_calls.waiting_of(tx, app, holder, sync=sync) >= share:
+        raise QueueFull(
+            f"{share} asynchronous calls of {app} by your token wait already, and the other places are for others",
+            hint="try again in a moment; a token of scope admin may take all places",
+            retry_after=AGAIN_LATER_SECONDS,
+        )

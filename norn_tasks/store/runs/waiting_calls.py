@@ -1,0 +1,41 @@
+"""The calls of a function that wait to begin: how many there are, so that the queue of an app stays short."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.store.database.prepared import Prepared, run
+from norn_tasks.store.database.session import Tx
+
+_COUNT = Prepared(
+    f"""SELECT count(*) AS n FROM (
+  SELECT FROM jobs WHERE class = '{JobClass.INVOKE}' AND app = CAST(:app AS text) AND state = 'queued'
+     AND sync = CAST(:sync AS boolean) LIMIT CAST(:most AS bigint)) w"""  # noqa: S608 - built from constants
+)
+_COUNT_OF = Prepared(
+    f"""SELECT count(*) AS n FROM jobs WHERE class = '{JobClass.INVOKE}' AND app = CAST(:app AS text)
+    AND state = 'queued' AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text)"""  # noqa: S608
+)
+_AT_ONCE = 64
+"""More calls of one app than are accepted at the same moment: each takes a connection to the database."""
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
+
+
+def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
+    """Returns True if fewer than `most` synchronous (or asynchronous) calls of the app wait.
+
+    Calls that are accepted at the same moment do not see each other. So when few places are left, they are counted one
+    after the other: the lock is held until the transaction ends.
+    """
+    values = {"app": app, "sync": sync, "most": most}
+    waiting = int(run(tx, _COUNT, values).scalar_one())
+    if waiting + _AT_ONCE < most:
+        return True
+    tx.execute(_LOCK, {"app": app})
+    return int(run(tx, _COUNT, values).scalar_one()) < most
+
+
+def waiting_of(tx: Tx, app: str, actor: str, *, sync: bool) -> int:
+    """Returns the number of calls of the app by one sender that wait."""
+    return int(run(tx, _COUNT_OF, {"app": app, "sync": sync, "actor": actor}).scalar_one())
