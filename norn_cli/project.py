@@ -14,6 +14,7 @@ SPEC_FILE = "infraspec.yaml"
 SPEC_MAX = 64 * 1024
 """The most bytes of an infraspec."""
 
+_SPEC_FILES = re.compile(r"infraspec(?:\.[a-zA-Z0-9_-]{1,60})?\.yaml", re.ASCII)
 _APP_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -33,10 +34,16 @@ def find_app(typed: str = "", *, environ: Mapping[str, str] | None = None, direc
     name = typed or environ.get("NORN_APP", "")
     if name:
         return checked_name(name)
-    path = (directory or Path()) / SPEC_FILE
-    if not path.is_file():
+    files = spec_files(directory or Path())
+    if not files:
         raise Usage(
             f"which app? None was named, and there is no {SPEC_FILE} in this directory",
+            hint="name it after the command, by --app or by NORN_APP",
+        )
+    path = files[0]
+    if len(files) > 1 and path.name != SPEC_FILE:
+        raise Usage(
+            f"which app? {' and '.join(file.name for file in files[:2])} are both in this directory",
             hint="name it after the command, by --app or by NORN_APP",
         )
     found = app_of(read_spec(path))
@@ -45,10 +52,23 @@ def find_app(typed: str = "", *, environ: Mapping[str, str] | None = None, direc
     return checked_name(found)
 
 
+def spec_files(directory: Path) -> list[Path]:
+    """Returns the infraspecs of a directory: infraspec.yaml first, then each infraspec.<name>.yaml."""
+    try:
+        names = sorted(
+            filter(_SPEC_FILES.fullmatch, (entry.name for entry in directory.iterdir())),
+            key=lambda name: (name != SPEC_FILE, name),
+        )
+    except OSError:
+        return []
+    return [directory / name for name in names if (directory / name).is_file()]
+
+
 def spec_path(given: Path | None) -> Path:
     """Returns the infraspec's path: the given file, the one in the given directory, or the one in this directory."""
     path = given or Path()
-    path = path / SPEC_FILE if path.is_dir() else path
+    if path.is_dir():
+        path = next(iter(spec_files(path)), path / SPEC_FILE)
     if not path.exists():
         raise Usage(f"there is no {path}", hint="norn init writes one")
     return path

@@ -42,7 +42,7 @@ def see_through(session: Session, accepted: Json, waiting: WaitOptions) -> None:
         print_accepted(session, accepted)
         return
     job = wait(session, accepted["job"], waiting)
-    session.output.data(job, lambda: _print_outcome(session, job), [str(job["id"])])
+    session.output.data(job, lambda: print_outcome(session, job), [str(job["id"])])
     raise_if_failed(session.client, job)
 
 
@@ -117,7 +117,8 @@ def _tail(client: Client, job: int, step: Json) -> list[str]:
         return []  # the step's error is printed all the same
 
 
-def _print_outcome(session: Session, job: Json) -> None:
+def print_outcome(session: Session, job: Json) -> None:
+    """Prints what a job has changed; after a failure, which release is still live."""
     output = session.output
     if job["state"] != "succeeded":
         _note_live_release(session, job)

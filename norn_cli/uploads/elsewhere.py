@@ -7,25 +7,25 @@ from pathlib import Path
 from norn_cli.answers import Json
 from norn_cli.display.output import Style, Styled
 from norn_cli.errors import CliError
-from norn_cli.project import SPEC_FILE, app_of, is_path, read_spec
+from norn_cli.project import app_of, is_path, read_spec, spec_files
 from norn_cli.session import Session
 from norn_cli.uploads import uploading
 
 
 def note_source(session: Session, app: str) -> None:
     """Prints what is deployed, and how to deploy the directory here; nothing if no directory here is the app's."""
-    here = _directory_of(app)
-    known = uploading.known(session, app) if here is not None else None
-    if here is None or known is None or _same(session, here, known):
+    file = _spec_of(app)
+    known = uploading.known(session, app) if file is not None else None
+    if file is None or known is None or _same(session, file.parent, known):
         return
     what = _deployed(known)
     if what:
-        session.output.say(Styled("note: ", Style.CARE), f"this deploys {what}; {_instead(session, here)}")
+        session.output.say(Styled("note: ", Style.CARE), f"this deploys {what}; {_instead(session, file)}")
 
 
-def _directory_of(app: str) -> Path | None:
-    """Returns the current directory or its subdirectory of the app's name, if one holds the app's infraspec."""
-    return next((place for place in (Path(), Path(app)) if _names(place / SPEC_FILE, app)), None)
+def _spec_of(app: str) -> Path | None:
+    """Returns the app's infraspec in the current directory, or in its subdirectory of the app's name."""
+    return next((file for place in (Path(), Path(app)) for file in spec_files(place) if _names(file, app)), None)
 
 
 def _names(file: Path, app: str) -> bool:
@@ -54,8 +54,8 @@ def _deployed(known: Json) -> str:
     return words.get(str(source), "")
 
 
-def _instead(session: Session, here: Path) -> str:
-    local = uploading.local(session, here)
+def _instead(session: Session, file: Path) -> str:
+    local, here = uploading.local(session, file), file.parent
     if local.of_repository:
         return "what is changed here must be pushed first"
     word = str(here) if is_path(str(here)) else f"./{here}"

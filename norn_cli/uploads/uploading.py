@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from norn_cli.display.output import Style, Styled
 from norn_cli.errors import CliError, Refused, Usage
 from norn_cli.following import work
 from norn_cli.options import WaitOptions
-from norn_cli.project import SPEC_FILE, read_spec, values_of
+from norn_cli.project import SPEC_FILE, app_of, read_spec, spec_files, values_of
 from norn_cli.session import Session
 from norn_cli.uploads import packing
 from norn_cli.uploads.applying import apply_file, name_of
@@ -27,26 +28,41 @@ class Local:
     app: str
     dockerfile: str
     of_repository: bool
-    of_image: bool = False
-
-    @property
-    def spec(self) -> Path:
-        """The infraspec's file."""
-        return self.directory / SPEC_FILE
+    of_image: bool
+    spec: Path
+    """The infraspec's file."""
 
 
-def local(session: Session, directory: Path) -> Local:
-    """Reads the infraspec of a directory; raises Usage if there is none, Refused if it names no app."""
-    file = directory / SPEC_FILE
-    if not file.is_file():
+def locals_in(session: Session, directory: Path) -> tuple[Local, ...]:
+    """Reads the infraspecs of a directory, or with `--app` that of this app.
+
+    Raises Usage if there is none, or two of one app, and Refused for one that names no app.
+    """
+    files = spec_files(directory)
+    if not files:
         raise Usage(f"there is no {SPEC_FILE} in {directory}", hint=f"norn init {directory} writes one")
+    wanted = session.app_option
+    if wanted and len(files) > 1:
+        files = [file for file in files if app_of(read_spec(file)) == wanted] or files
+    found: dict[str, Local] = {}
+    for file in files:
+        place = local(session, file)
+        if place.app in found:
+            both = f"{found[place.app].spec} and {file}"
+            raise Usage(f"{both} both say app: {place.app}", hint="give each app a name of its own")
+        found[place.app] = place
+    return tuple(found.values())
+
+
+def local(session: Session, file: Path) -> Local:
+    """Reads an infraspec; raises Refused if it names no app."""
     text = read_spec(file)
     values = values_of(text)
     repository, build = _section(values, "repo"), _section(values, "build")
     dockerfile = build.get("dockerfile")
     name = name_of(session, file, text)
     recipe = dockerfile if isinstance(dockerfile, str) else "Dockerfile"
-    return Local(directory, name, recipe, "url" in repository, "image" in values)
+    return Local(file.parent, name, recipe, "url" in repository, "image" in values, file)
 
 
 def _section(values: Json, name: str) -> Json:
@@ -66,22 +82,32 @@ def known(session: Session, app: str) -> Json | None:
 
 def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> None:
     """Deploys the directory, printing every step as it ends; an app that is new is forged first."""
+    require_uploadable(place)
+    until = deadline(waiting)
+    app = applied(session, place)
+    revision = None if place.of_image else uploaded(session, place, packed(session, (place,)))
+    if not is_forged(app):
+        forge(session, place.app, left(waiting, until))
+    accepted = session.client.work(place.app, "deploy", {"source": revision})
+    work.see_through(session, accepted, left(waiting, until))
+
+
+def require_uploadable(place: Local) -> None:
+    """Raises Usage for an app of a repository."""
     if place.of_repository:
         raise Usage(
             f"{place.spec} says repo.url: {place.app} is deployed from its repository, not from a directory",
             hint=f"norn deploy --app {place.app}; or remove repo from {place.spec}",
         )
-    until = time.monotonic() + waiting.timeout if waiting.timeout else None
-    app = _applied(session, place)
-    revision = None if place.of_image else _uploaded(session, place)
-    if (app.get("forge") or {}).get("state") != "forged":
-        _forge(session, place.app, _left(waiting, until))
-    accepted = session.client.work(place.app, "deploy", {"source": revision})
-    work.see_through(session, accepted, _left(waiting, until))
 
 
-def _applied(session: Session, place: Local) -> Json:
-    """Applies the spec, unless the server reads the app's spec from a directory of its own."""
+def is_forged(app: Json) -> bool:
+    """Returns True for an app that has its infrastructure."""
+    return bool((app.get("forge") or {}).get("state") == "forged")
+
+
+def applied(session: Session, place: Local) -> Json:
+    """Applies the spec and returns the app, unless the server reads the app's spec from a directory of its own."""
     app = known(session, place.app)
     if app is not None and app.get("directory" if app.get("source") == "image" else "origin") and _has_files(app):
         return app
@@ -96,40 +122,51 @@ def _has_files(app: Json) -> bool:
     return app.get("source") in ("directory", "upload", "image")
 
 
-def _uploaded(session: Session, place: Local) -> str:
-    packed = _packed(session, place)
-    kept = session.client.put_source(place.app, packed.archive)
-    if kept.get("revision") != packed.revision:
+def uploaded(session: Session, place: Local, source: Packed) -> str:
+    """Uploads a packed source as the app's, and returns its revision; raises CliError if the server reads another."""
+    kept = session.client.put_source(place.app, source.archive)
+    if kept.get("revision") != source.revision:
         raise CliError(
-            f"the server has read another source than was packed: {kept.get('revision')}, not {packed.revision}",
+            f"the server has read another source than was packed: {kept.get('revision')}, not {source.revision}",
             hint="norn version prints both versions: install the same one on both sides",
         )
-    _print_step(session, "upload-source", packed.revision)
-    return packed.revision
+    _print_step(session, "upload-source", source.revision)
+    return source.revision
 
 
-def _packed(session: Session, place: Local) -> Packed:
-    ignored = Ignored(place.directory, (SPEC_FILE, place.dockerfile, f"{place.dockerfile}.dockerignore"))
+def packed(session: Session, places: Sequence[Local]) -> Packed:
+    """Packs the directory of these apps; their infraspecs and Dockerfiles are never left out."""
+    directory = places[0].directory
+    recipes = {place.dockerfile for place in places}
+    always = {file.name for file in spec_files(directory)} | recipes | {f"{each}.dockerignore" for each in recipes}
+    ignored = Ignored(directory, always)
     limit = int(session.client.version().get("source_max") or 0)
-    packed = packing.pack(place.directory, ignored, limit)
-    for path in packed.left_out:
+    source = packing.pack(directory, ignored, limit)
+    for path in source.left_out:
         session.output.say(Styled("note: ", Style.CARE), f"{path} is neither file, directory nor link: left out")
-    for path in packed.private:
+    for path in source.private:
         hint = "name it in .dockerignore to leave it out; norn secrets set --from-file keeps its values"
         session.output.say(
             Styled("note: ", Style.CARE), f"{path} is uploaded, and COPY . . puts it into the image: {hint}"
         )
-    _print_step(session, "pack-source", f"{packed.files} files, {_bytes(packed.size)}")
-    return packed
+    _print_step(session, "pack-source", f"{source.files} files, {_bytes(source.size)}")
+    return source
 
 
-def _forge(session: Session, app: str, waiting: WaitOptions) -> None:
+def forge(session: Session, app: str, waiting: WaitOptions) -> None:
+    """Forges an app, and waits for it unless the command detaches: its deploy is then queued behind the forge."""
     accepted = session.client.work(app, "forge", {"force": False})
-    if not waiting.detach:  # with --detach the deploy is queued behind the forge
+    if not waiting.detach:
         work.raise_if_failed(session.client, work.wait(session, accepted["job"], waiting))
 
 
-def _left(waiting: WaitOptions, until: float | None) -> WaitOptions:
+def deadline(waiting: WaitOptions) -> float | None:
+    """Returns when the command stops waiting, by the monotonic clock; None without `--timeout`."""
+    return time.monotonic() + waiting.timeout if waiting.timeout else None
+
+
+def left(waiting: WaitOptions, until: float | None) -> WaitOptions:
+    """Returns the options with the time that is left until the deadline."""
     return waiting if until is None else replace(waiting, timeout=max(0.1, until - time.monotonic()))
 
 

@@ -16,6 +16,7 @@ class BuildOrder:
     """An image to build. `context` is a private copy of the source, `target` a stage or None.
 
     The image belongs to `app` of the control plane `instance`, and `key` names the source and the build section.
+    `group`: the apps whose specs the source holds, separated by commas; they share what the builder has cached of it.
     `another`: the job builds once more after this, and keeps its turn for that.
     """
 
@@ -27,6 +28,7 @@ class BuildOrder:
     instance: str = ""
     target: str | None = None
     another: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True)

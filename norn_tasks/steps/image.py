@@ -18,7 +18,11 @@ from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.jobs.writes import ImageBuilt, ImagePublished, ImagesPruned
 from norn_tasks.ports import BuildOrder, Image, Run
 from norn_tasks.steps.environment import environment_of
+from norn_tasks.steps.sources.specs import apps_in
 from norn_tasks.steps.step import Step, StepContext
+
+_MOST_SHARING = 20
+"""The most apps of one source that share a build; their names are written into a label."""
 
 
 def build_key(revision: str, spec: Infraspec) -> str:
@@ -43,7 +47,14 @@ def _order(context: StepContext, key: str, tag: str, target: str | None) -> Buil
         instance=context.tools.limits.instance,
         target=target,
         another=target is None and build.test is not None and build.test_stage is not None,
+        group=_group(context),
     )
+
+
+def _group(context: StepContext) -> str:
+    """Returns the apps of the source, if the app is one of several."""
+    apps = apps_in(context.workspace / "source")
+    return ",".join(apps) if context.job.app in apps and 1 < len(apps) <= _MOST_SHARING else ""
 
 
 def _ours(context: StepContext, image: Image) -> bool:

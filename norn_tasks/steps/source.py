@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from norn_tasks import trees
-from norn_tasks.domain.errors import InvalidRequest, SourceError
-from norn_tasks.domain.infraspec import Infraspec, decode, parse
+from norn_tasks.domain.errors import SourceError
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.facts import BuiltImage, PublishedImage, SourceRevision
 from norn_tasks.domain.jobs.requests import DeployJobRequest, DirectorySource, GitSource, UploadSource
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.jobs.writes import SpecLearned
 from norn_tasks.ports import Checkout
+from norn_tasks.steps.sources.specs import spec_in
 from norn_tasks.steps.step import Step, StepContext
-
-SPEC_FILE = "infraspec.yaml"
 
 
 class CloneSource(Step):
@@ -31,7 +29,7 @@ class CloneSource(Step):
             return None
         checkout = self._checkout(context)
         self._require_same(context, checkout.revision)
-        spec = self._spec(context, checkout.path)
+        spec = spec_in(checkout.path, context.spec)
         context.watch.say(f"revision {checkout.revision}\n")
         return Learned(
             facts=(SourceRevision(checkout.revision),),
@@ -68,20 +66,6 @@ class CloneSource(Step):
             return context.tools.sources.checkout(context.job.app, source.revision, into, context.watch)
         assert isinstance(source, DirectorySource), "an image has no source to check out"
         return context.tools.directories.checkout(Path(source.origin), into, context.watch)
-
-    def _spec(self, context: StepContext, source: Path) -> Infraspec:
-        """Returns the revision's spec; one without the file keeps the registered spec."""
-        path = source / SPEC_FILE
-        if path.is_symlink() or not path.is_file():
-            return context.spec
-        spec = parse(decode(path.read_bytes(), SPEC_FILE), SPEC_FILE)
-        for field, mine, theirs in (("app", context.spec.app, spec.app), ("role", context.spec.role, spec.role)):
-            if mine != theirs:
-                raise InvalidRequest(
-                    f"{SPEC_FILE} of this revision says {field}: {theirs}, and the app is {mine}",
-                    hint=f"an app's {field} may not change; apply it as an app of its own",
-                )
-        return spec
 
 
 class DiscardSource(Step):

@@ -150,3 +150,26 @@ def test_a_worker_ends_deployed_too(stack: Stack, private_dir: Path) -> None:
     directory = _written(private_dir, "ticker", WORKER)
     assert b"ticker is live as release 1" in stack.norn("deploy", str(directory)).stdout
     assert stack.json("status", "ticker")["ready"] == 1
+
+
+TWO = {
+    "infraspec.yaml": "app: one\nrole: function\n",
+    "infraspec.other.yaml": "app: two\nrole: function\ncommand: cat /built /greeting\n",
+    "Dockerfile": "FROM busybox:stable\nRUN cat /proc/sys/kernel/random/uuid >/built\n"
+    'COPY greeting /greeting\nCMD ["cat", "/built"]\n',
+    "greeting": "of two\n",
+}
+
+
+def test_two_apps_of_one_directory_share_the_build_of_their_dockerfile(stack: Stack, private_dir: Path) -> None:
+    directory = _written(private_dir, "pair", TWO)
+    done = stack.norn("deploy", str(directory))
+    assert b"one is live as release 1" in done.stdout
+    assert b"two is live as release 1" in done.stdout
+    built = stack.norn("invoke", "one", "--body", "").stdout
+    assert stack.norn("invoke", "two", "--body", "").stdout == built + b"of two\n"
+
+
+def test_a_purged_app_takes_no_image_of_its_neighbour_along(stack: Stack) -> None:
+    stack.norn("destroy", "one", "--purge", "--confirm", "one")
+    assert stack.norn("invoke", "two", "--body", "").stdout.endswith(b"of two\n")

@@ -113,6 +113,19 @@ def test_a_row_keeps_its_spec_while_the_directory_cannot_be_used(intake: dispatc
     assert (row.role, row.spec["role"]) == ("worker", "worker")
 
 
+def test_each_infraspec_of_a_directory_is_an_app_of_that_directory(intake: dispatch.Intake, tmp_path: Path) -> None:
+    (tmp_path / "web" / "infraspec.jobs.yaml").write_text("app: jobs\nrole: worker\n")
+    with intake.database.transaction() as tx:
+        found = [registry.find(tx, tmp_path, name) for name in ("web", "jobs")]
+    assert [(app.name, app.origin) for app in found] == [(name, str(tmp_path / "web")) for name in ("web", "jobs")]
+
+
+def test_two_infraspecs_of_one_app_in_a_directory_are_both_broken(intake: dispatch.Intake, tmp_path: Path) -> None:
+    (tmp_path / "web" / "infraspec.jobs.yaml").write_text("app: web\nrole: worker\n")
+    with intake.database.transaction() as tx, pytest.raises(SpecInvalid, match=r"also the name of web/infraspec"):
+        registry.find(tx, tmp_path, "web")
+
+
 def test_after_the_teardown_the_new_role_is_forged(intake: dispatch.Intake, tmp_path: Path) -> None:
     _other_role(intake.database, tmp_path)
     with intake.database.transaction() as tx:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from norn_cli.answers import Json
+from norn_cli.display.output import Output
 from norn_cli.options import command as norn_command
-from norn_cli.project import spec_path
+from norn_cli.project import spec_files, spec_path
 from norn_cli.session import Session, pass_session
 from norn_cli.uploads.applying import apply_file
 
@@ -16,11 +18,19 @@ from norn_cli.uploads.applying import apply_file
 @click.argument("path", required=False, type=click.Path(path_type=Path), metavar="[FILE|DIR]")
 @pass_session
 def command(session: Session, path: Path | None) -> None:
-    """Registers an infraspec with the server: a file, or the infraspec.yaml of a directory."""
-    app = apply_file(session, spec_path(path))
+    """Registers an infraspec with the server: a file, or all infraspecs of a directory."""
+    files = spec_files(path or Path()) if path is None or path.is_dir() else []
+    apps = [apply_file(session, file) for file in files or [spec_path(path)]]
     output = session.output
-    output.data(app, lambda: output.line(f"{app['name']} is applied: {app['role']}, {app['state']}"), [app["name"]])
-    for notice in app.get("notices") or []:
-        output.say(f"note: {notice}")
-    if (app.get("forge") or {}).get("state") == "unforged":
-        output.hint(f"norn forge {app['name']}")
+    answer = apps[0] if len(apps) == 1 else {"items": apps}
+    output.data(answer, lambda: _print(output, apps), [app["name"] for app in apps])
+    for app in apps:
+        for notice in app.get("notices") or []:
+            output.say(f"note: {notice}")
+        if (app.get("forge") or {}).get("state") == "unforged":
+            output.hint(f"norn forge {app['name']}")
+
+
+def _print(output: Output, apps: list[Json]) -> None:
+    for app in apps:
+        output.line(f"{app['name']} is applied: {app['role']}, {app['state']}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from norn_tasks.adapters import dockerfile
-from norn_tasks.adapters.docker.client import APP, PULLED, STAGE, EngineClient
+from norn_tasks.adapters.docker.client import APP, PULLED, EngineClient, sharers
 from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.errors import SourceError, StepFailed
 from norn_tasks.ports import BuildOrder
@@ -67,8 +67,9 @@ class BuildInputs:
         named = re.match(rf"(?:(?:index\.)?docker\.io/)?(?:norn|{PULLED}/[^:@/]+)/([^:@/]+)", reference)
         shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
         labels = ((found or {}).get("Config") or {}).get("Labels") or {}
-        owners = (named[1] if named else None, shared, labels.get(APP), labels.get(STAGE))
-        return {owner for owner in owners if owner is not None}
+        owners = (named[1] if named else None, shared, labels.get(APP))
+        stage = sharers(labels)
+        return {owner for owner in owners if owner is not None} | (set() if order.app in stage else stage)
 
     def _platform(self) -> dict[str, str]:
         version: dict[str, Any] = self._engine.ask(lambda client: client.version())

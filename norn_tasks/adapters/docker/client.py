@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from datetime import UTC, datetime
@@ -195,6 +195,11 @@ def image_labels(order: BuildOrder) -> dict[str, str]:
     """Returns the labels of an image that is built for an app."""
     given = {APP: order.app, KEY: order.key, INSTANCE: order.instance}
     return {name: value for name, value in given.items() if value}
+
+
+def sharers(labels: Mapping[str, str] | None) -> frozenset[str]:
+    """Returns the apps whose builds made the image of a stage; none for other images."""
+    return frozenset(filter(None, (labels or {}).get(STAGE, "").split(",")))
 
 
 def mounted(mounts: Iterable[Mount]) -> list[EngineMount] | None:

@@ -17,7 +17,7 @@ from typing import Any
 from norn_tasks.adapters import dockerfile
 from norn_tasks.adapters.docker.build_inputs import BuildInputs
 from norn_tasks.adapters.docker.build_progress import BuildProgress
-from norn_tasks.adapters.docker.client import APP, INSTANCE, PREFIX, STAGE, EngineClient, image_labels
+from norn_tasks.adapters.docker.client import APP, INSTANCE, PREFIX, STAGE, EngineClient, image_labels, sharers
 from norn_tasks.adapters.docker.disk import DiskGuard, spaces
 from norn_tasks.adapters.docker.registry import Registry, registry_failures
 from norn_tasks.adapters.processes.process import Command, base_environment, run
@@ -87,7 +87,7 @@ class DockerImages:
         written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
         self._inputs.require_own(order, written.text)
         if not self._has_buildkit(watch):
-            written = dockerfile.with_stage_labels(written, order.dockerfile, f"{STAGE}={order.app}")
+            written = dockerfile.with_stage_labels(written, order.dockerfile, f"{STAGE}={order.group or order.app}")
         self._workspace.mkdir(parents=True, exist_ok=True)
         with self._queue.turn(watch, keep=order.another), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
             recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
@@ -152,8 +152,9 @@ class DockerImages:
 
     def stages_of(self, app: str) -> tuple[str, ...]:
         """Lists the ids of the untagged images of stages that builds of the app left behind."""
-        left = {"label": f"{STAGE}={app}", "dangling": True}
-        return tuple(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=left)))
+        left = {"label": STAGE, "dangling": True}
+        found = self._engine.ask(lambda client: client.images(filters=left))
+        return tuple(str(each["Id"]) for each in found if app in sharers(each.get("Labels")))
 
     def remove(self, image_id: str) -> bool:
         """Removes an image that carries our label, with all its tags."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from norn_tasks.domain.infraspec.fields import field_paths
 from norn_tasks.domain.infraspec.later import notices
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.parsing import FILE_NAME, decode, from_json, parse
+from norn_tasks.domain.infraspec.parsing import FILE_NAME, app_named, decode, from_json, parse, spec_names
 from norn_tasks.domain.infraspec.schema import json_schema
 from norn_tasks.domain.infraspec.sections import (
     Alerts,
@@ -50,6 +50,8 @@ __all__ = [
     "notices",
     "field_paths",
     "FILE_NAME",
+    "spec_names",
+    "app_named",
     "MAX_BYTES",
     "Role",
     "LONG_RUNNING",

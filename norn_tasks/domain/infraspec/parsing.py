@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NoReturn
@@ -15,13 +16,30 @@ from norn_tasks.domain.infraspec.rules import contradictions
 from norn_tasks.domain.infraspec.validation import take_out, validate
 from norn_tasks.domain.infraspec.yaml.positions import FILE_ITSELF, Finding, SourceMap, Spot, beneath
 from norn_tasks.domain.infraspec.yaml.text import MAX_BYTES, Document, read_document
+from norn_tasks.domain.names import APP_NAME
 
 FILE_NAME = "infraspec.yaml"
+_SPEC_FILE = re.compile(r"infraspec(?:\.[a-zA-Z0-9_-]{1,60})?\.yaml", re.ASCII)
+_APP = re.compile(rb"(?m)^app:[ \t]*[\"']?(" + APP_NAME.encode() + rb")[\"']?[ \t]*(?:#.*)?\r?$")
 MOST_MISTAKES = 100
 """A file that is something else altogether has one mistake a line; nobody reads more than this."""
 
 
 _STAND_IN = {"app": "app", "role": "worker"}
+
+
+def spec_names(names: Iterable[str]) -> list[str]:
+    """Returns those names of a directory's files that are names of specs, `infraspec.yaml` first.
+
+    A source may hold several: `infraspec.yaml` and `infraspec.<name>.yaml`, one app in each.
+    """
+    return sorted(filter(_SPEC_FILE.fullmatch, names), key=lambda name: (name != FILE_NAME, name))
+
+
+def app_named(content: bytes) -> str:
+    """Returns the app that a spec names, even if the rest of it has mistakes; empty if it names none."""
+    said = _APP.search(content)
+    return said[1].decode() if said else ""
 
 
 def parse(text: str, file: str = FILE_NAME) -> Infraspec:

@@ -1,4 +1,4 @@
-"""Apps that are directories: reads every subdirectory of NORN_APPS_DIR that holds an infraspec.yaml.
+"""Apps that are directories: reads every infraspec.yaml and infraspec.<name>.yaml in subdirectories of NORN_APPS_DIR.
 
 A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the name
 in it if that can be read, else under the directory's name.
@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
-from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Infraspec, decode, parse
-from norn_tasks.domain.names import APP_NAME, app_name
+from norn_tasks.domain.infraspec import MAX_BYTES, Infraspec, app_named, decode, parse, spec_names
+from norn_tasks.domain.names import app_name
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class SpecFile:
     directory: Path
     spec: Infraspec | None
     mistakes: tuple[Mistake, ...] = ()
+    file: str = ""
+    """The file's name, with that of its directory."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,25 @@ def _stamps(apps_dir: Path | None) -> list[_Stamp]:
         directories = sorted(entry for entry in apps_dir.iterdir() if not entry.name.startswith("."))
     except OSError:
         return []
-    return [stamp for directory in directories if (stamp := _stamp(directory)) is not None]
+    return [stamp for directory in directories for stamp in _stamps_in(directory)]
 
 
-def _stamp(directory: Path) -> _Stamp | None:
-    path = directory / FILE_NAME
+def _stamps_in(directory: Path) -> list[_Stamp]:
+    try:
+        names = spec_names(entry.name for entry in directory.iterdir())
+    except OSError:
+        return []
+    return [stamp for name in names if (stamp := _stamp(directory / name)) is not None]
+
+
+def _stamp(path: Path) -> _Stamp | None:
     try:
         seen = path.stat()
     except OSError:
         return None
     if not stat.S_ISREG(seen.st_mode):
         return None
-    return _Stamp(path, f"{directory.name}/{FILE_NAME}", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return _Stamp(path, f"{path.parent.name}/{path.name}", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 @lru_cache(maxsize=2048)
@@ -82,19 +91,18 @@ def _read(stamp: _Stamp) -> SpecFile:
             content = file.read(MAX_BYTES + 1)
         spec = parse(decode(content, stamp.shown), stamp.shown)
     except SpecInvalid as error:
-        return SpecFile(_name(content, stamp.path.parent.name), directory, None, error.mistakes)
+        return SpecFile(_name(content, stamp.path.parent.name), directory, None, error.mistakes, stamp.shown)
     except OSError as error:
         mistake = Mistake(
             stamp.shown, 1, 1, "yaml", f"the file cannot be read: {error.strerror}", "check its permissions"
         )
-        return SpecFile(_name(content, stamp.path.parent.name), directory, None, (mistake,))
-    return SpecFile(spec.app, directory, spec)
+        return SpecFile(_name(content, stamp.path.parent.name), directory, None, (mistake,), stamp.shown)
+    return SpecFile(spec.app, directory, spec, file=stamp.shown)
 
 
 def _name(content: bytes, fallback: str) -> str:
     """Returns the name in a broken spec; a spec without a valid name is shown as `broken`."""
-    said = re.search(rb"(?m)^app:[ \t]*[\"']?(" + APP_NAME.encode() + rb")[\"']?[ \t]*(?:#.*)?\r?$", content)
-    for name in (said[1].decode() if said else "", re.sub(r"[^a-z0-9]+", "-", fallback.lower()).strip("-")[:40]):
+    for name in (app_named(content), re.sub(r"[^a-z0-9]+", "-", fallback.lower()).strip("-")[:40]):
         try:
             return app_name(name)
         except InvalidRequest:
@@ -103,7 +111,12 @@ def _name(content: bytes, fallback: str) -> str:
 
 
 def _twice(app: SpecFile, found: list[SpecFile]) -> SpecFile:
-    others = ", ".join(str(other.directory) for other in found if other.name == app.name and other is not app)
-    shown = f"{app.directory.name}/{FILE_NAME}"
-    mistake = Mistake(shown, 1, 1, "app", f"{app.name} is also the name of {others}", "give each app a name of its own")
+    others = ", ".join(_place(other, app) for other in found if other.name == app.name and other is not app)
+    mistake = Mistake(
+        app.file, 1, 1, "app", f"{app.name} is also the name of {others}", "give each app a name of its own"
+    )
     return replace(app, spec=None, mistakes=(*app.mistakes, mistake))
+
+
+def _place(other: SpecFile, app: SpecFile) -> str:
+    return other.file if other.directory == app.directory else str(other.directory)

@@ -1,0 +1,1 @@
+"""The reading of a fetched source, which several steps need."""
