@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.host_paths import require_apart
 from norn_tasks.domain.jobs.placement import HOME
 from norn_tasks.domain.quantities import parse_memory
+from norn_tasks.domain.services.grants import ServiceKind
 
 PREFIX = "NORN_"
 _LEAST_BUILD = 512 * 1024**2
@@ -361,10 +362,11 @@ class Settings(BaseModel):
             return self.cluster
         return "kubernetes" if self.kube_namespace else "docker"
 
-    @property
-    def has_own_servers(self) -> bool:
-        """True when the databases and keys of apps are on servers of the operator."""
-        return bool(self.services_postgres_url and self.services_kv_url)
+    def servers_of_norn_up(self, kinds: Iterable[ServiceKind]) -> tuple[ServiceKind, ...]:
+        """Returns those of these kinds of service for which the settings name no server of the operator's."""
+        kv = self.services_kv_url
+        named = {"postgres": self.services_postgres_url, "kv": kv, "events": self.services_events_url or kv}
+        return tuple(kind for kind in kinds if not named.get(kind))
 
     def build_reserve(self, memory: int) -> int:
         """Returns the bytes that a build reserves of an engine that has `memory` bytes for apps.

@@ -31,6 +31,8 @@ from norn_tasks.settings import Settings
 PROGRAM = "NORN_TEST_INCUS"
 REASON = f"needs an Incus: name the program that starts one in {PROGRAM}, docs/incus.md says how"
 POOL, BRIDGE = "default", "norn-runs"
+LINK = "10.178.0.1"
+"""The address of this machine on its link to the Incus of the tests: instances reach what listens there."""
 
 
 class IncusKit:
@@ -41,7 +43,7 @@ class IncusKit:
         # Instances are of other users, who may not enter a home directory.
         shared = os.environ.get("NORN_INCUS_CACHE", "/var/tmp/norn-incus")
         self.cache = cache or shared
-        self._environment = {**os.environ, "NORN_INCUS_CACHE": self.cache}
+        self._environment = {**os.environ, "NORN_INCUS_CACHE": self.cache, "NORN_INCUS_UPLINK": "" if cache else "1"}
         self.up()
         self.socket = _exports(self.run("env"))["INCUS_SOCKET"]
 

@@ -125,10 +125,12 @@ def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
     """Raises Conflict for runtime: incus without an Incus, or with services on networks of Docker."""
     if spec.runtime is not RuntimeName.INCUS:
         return
-    if spec.services.grants() and not intake.settings.has_own_servers:
+    missing = intake.settings.servers_of_norn_up(grant.kind for grant in spec.services.grants())
+    if missing:
+        variables = " and ".join(f"NORN_SERVICES_{kind.upper()}_URL" for kind in missing)
         raise Conflict(
             f"{spec.app} has services and runtime: incus, and runs in Incus do not reach the servers of norn up",
-            hint="write runtime: docker, or set NORN_SERVICES_POSTGRES_URL and NORN_SERVICES_KV_URL to your own",
+            hint=f"write runtime: docker, or set {variables} to a server of your own",
         )
     if not intake.settings.incus_socket and not workers.has_runtime(tx, spec.runtime):
         raise Conflict(

@@ -29,19 +29,20 @@ class IncusWorld:
     stack: Stack
     kit: IncusKit
     docker: EngineClient
+    broker: Broker
 
     @property
     def runtime(self) -> IncusRuntime:
         """The runtime as this Norn's workers have it."""
         return self.kit.runtime(self.docker, str(self.stack.rows("SELECT name FROM instance")[0]["name"]))
 
-    def deploy(self, *names: str) -> None:
-        """Forges and deploys apps together."""
+    def deploy(self, *names: str, within: float = 60) -> None:
+        """Forges and deploys apps together; each deploy ends `within` seconds."""
         for name in names:
             self.stack.norn("forge", name)
         jobs = [int(self.stack.json("deploy", name, "--detach")["job"]) for name in names]
         for job in jobs:
-            row = self.stack.await_state(job, ENDS, allowed(60))
+            row = self.stack.await_state(job, ENDS, allowed(within))
             assert row["state"] == "succeeded", row["error"]
 
     def add(self, name: str, command: str, more: str = "", schedule: str = "0 0 1 1 *") -> str:
@@ -96,7 +97,7 @@ def incus_world(postgres: Postgres, home: Path, kit: IncusKit, **environment: st
     given = {**SHORT, "NORN_INCUS_SOCKET": kit.socket, "NORN_INCUS_PROJECT": PROJECT, **environment}
     stack = new_stack(postgres, broker.url, home, **given)
     stack.keep_secrets()
-    world = IncusWorld(stack, kit, docker)
+    world = IncusWorld(stack, kit, docker, broker)
     try:
         stack.start()
         yield world

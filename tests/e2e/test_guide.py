@@ -228,7 +228,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _png(width: int, height: int) -> bytes:
+def picture(width: int, height: int) -> bytes:
     """Answers a picture (PNG, RFC 2083) of colours that run from side to side."""
     row = b"\0" + b"".join(bytes((x * 255 // width, 0, 128)) for x in range(width))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -236,7 +236,7 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
-def _size(png: bytes) -> tuple[int, int]:
+def size_of(png: bytes) -> tuple[int, int]:
     """Answers width and height of a picture each of whose chunks is whole, byte by byte."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     at, sizes = 8, []
@@ -255,23 +255,23 @@ def _size(png: bytes) -> tuple[int, int]:
 def thumbnail(stack: Stack, guide: Guide) -> bytes:
     """What the function makes of a picture of 300 x 150."""
     name = guide.deployed("thumbnail-gen")
-    return stack.norn("invoke", name, "--body", "-", stdin=_png(300, 150)).stdout
+    return stack.norn("invoke", name, "--body", "-", stdin=picture(300, 150)).stdout
 
 
 def test_thumbnail_gen_makes_a_smaller_picture(thumbnail: bytes) -> None:
-    assert _size(thumbnail) == (128, 64)
+    assert size_of(thumbnail) == (128, 64)
 
 
 def test_fn_answers_the_same_bytes_as_invoke(stack: Stack, thumbnail: bytes) -> None:
     token = (stack.home / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.post(f"{stack.url}/fn/thumbnail-gen", content=_png(300, 150), headers=headers, timeout=60)
+    answer = httpx.post(f"{stack.url}/fn/thumbnail-gen", content=picture(300, 150), headers=headers, timeout=60)
     assert (answer.status_code, answer.content) == (200, thumbnail)
 
 
 def test_the_query_reaches_the_function(stack: Stack, thumbnail: bytes) -> None:
-    done = stack.norn("invoke", "thumbnail-gen", "--path", "/?size=16", "--body", "-", stdin=_png(300, 150))
-    assert _size(done.stdout) == (16, 8)
+    done = stack.norn("invoke", "thumbnail-gen", "--path", "/?size=16", "--body", "-", stdin=picture(300, 150))
+    assert size_of(done.stdout) == (16, 8)
 
 
 def test_what_is_no_picture_is_refused_in_the_functions_own_words(stack: Stack, thumbnail: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.servers import allowed
 pytestmark = pytest.mark.timeout(300)
 
 WEB, WORKER, CRON, FUNCTION = "page-web", "page-worker", "page-cron", "page-fn"
+ATTACKER = "page-hostile"
 MOST = 80_000
 """The most bytes of script and style that a browser fetches, compressed."""
 SERVE = "echo started; exec httpd -f -p 8080 -h /www"
@@ -30,13 +32,37 @@ VIEWS = [
 ]  # fmt: skip
 
 
+TRIES = """<!doctype html><title>busy</title><script>
+(async () => {
+  const tries = {
+    cookie: () => document.cookie || "none",
+    storage: () => { localStorage.x = 1; return "open"; },
+    api: async () => (await fetch("/api/apps", {credentials: "include"})).status,
+    change: async () => (await fetch("/api/apps/page-web/deploy", {method: "POST", credentials: "include"})).status,
+    worker: async () => { await navigator.serviceWorker.register("/fn/page-hostile/sw.js"); return "registered"; },
+    page: () => window.opener.document.title,
+  };
+  const found = {};
+  for (const [name, attempt] of Object.entries(tries)) {
+    try { found[name] = String(await attempt()); } catch (error) { found[name] = error.name; }
+  }
+  document.title = JSON.stringify(found);
+})();
+</script>
+"""
+"""A page that tries what a page of Norn's own origin could do, and writes what became of it into its title."""
+
+
 def _furnish(stack: Stack) -> None:
     apps.add_web(stack, WEB, SERVE)
     stack.add_app(WORKER, f"app: {WORKER}\nrole: worker\n", {"Dockerfile": _program(WRITE)})
     apps.add_cron(stack, CRON, "echo ran for $MONTH")
     apps.add_function(stack, FUNCTION)
+    shows = 'FROM busybox:stable\nCOPY page.html /\nCMD ["cat", "/page.html"]\n'
+    spec = f"app: {ATTACKER}\nrole: function\nfunction: {{contentType: text/html}}\n"
+    stack.add_app(ATTACKER, spec, {"Dockerfile": shows, "page.html": TRIES})
     for verb in ("forge", "deploy"):
-        jobs = [_ask(stack, f"/api/apps/{name}/{verb}")["job"] for name in (WEB, WORKER, CRON, FUNCTION)]
+        jobs = [_ask(stack, f"/api/apps/{name}/{verb}")["job"] for name in (WEB, WORKER, CRON, FUNCTION, ATTACKER)]
         for job in jobs:
             stack.await_state(job, ["succeeded"], allowed(40))
 
@@ -164,15 +190,41 @@ def test_the_cron_panel_runs_pauses_and_reschedules_by_the_keyboard_alone(seen: 
     assert _state(stack, CRON)["schedule"]["text"] == "0 0 1 1 *"
 
 
-def test_a_function_is_invoked_and_shows_its_output(seen: Visitor) -> None:
+def test_a_function_is_invoked_by_the_keyboard_alone_and_shows_its_output(seen: Visitor) -> None:
     page = seen.open(f"apps/{FUNCTION}")
-    page.get_by_label("Body", exact=True).fill(f"hello {HOSTILE}")
-    _button(page, f"Invoke {FUNCTION}").click()
+    page.get_by_label("Body", exact=True).focus()
+    page.keyboard.type(f"hello {HOSTILE}")
+    _tab_to(page, f"Invoke {FUNCTION}")
+    page.keyboard.press("Enter")
     expect(page.get_by_label("stdout")).to_have_text(f"hello {HOSTILE}from POST /\n")
     expect(page.get_by_label("stderr")).to_have_text("begun\n")
-    page.get_by_role("button", name=re.compile("Open call")).first.click()
-    _button(page, "Call again").click()
+    page.get_by_role("button", name=re.compile("Open call")).first.press("Enter")
+    _button(page, "Call again").press("Enter")
     _soon(page, "The answers are the same")
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Presses Tab until a button has the focus."""
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").strip() == name:
+            return
+    raise AssertionError(f"the focus does not reach {name}")
+
+
+def test_a_page_that_a_function_returns_reaches_nothing_of_norn(seen: Visitor, stack: Stack) -> None:
+    token = (stack.home / "token").read_text().strip()
+    before = len(_ask(stack, "/api/jobs?app=page-web", "GET")["items"])
+    tab = seen.context.new_page()
+    tab.route("**/fn/**", lambda route: route.continue_(headers={"Authorization": f"Bearer {token}"}))
+    tab.goto(f"{stack.url}/fn/{ATTACKER}")
+    expect(tab).not_to_have_title("busy", timeout=allowed(20) * 1000)
+    refused = {"cookie": "SecurityError", "storage": "SecurityError", "api": "TypeError", "change": "TypeError",
+               "worker": "SecurityError", "page": "TypeError"}  # fmt: skip
+    assert json.loads(tab.title()) == refused
+    assert len(_ask(stack, "/api/jobs?app=page-web", "GET")["items"]) == before
+    assert seen.context.service_workers == []
+    tab.close()
 
 
 def test_a_log_is_followed_searched_and_paused(seen: Visitor) -> None:

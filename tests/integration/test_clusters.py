@@ -108,9 +108,10 @@ def test_an_app_for_incus_with_services_needs_servers_that_it_reaches(database: 
     with database.transaction() as tx:
         spec = factories.spec("blog", "cron", "runtime: incus\nservices: {kv: {namespace: blog}}\n")
         factories.add_app(tx, spec, forged=False)
-    with pytest.raises(Conflict, match="runs in Incus do not reach the servers of norn up"):
+    with pytest.raises(Conflict, match="runs in Incus do not reach the servers of norn up") as refused:
         forge(factories.intake(database, incus_socket="/run/incus.socket"), "blog")
-    own = {"services_postgres_url": "postgresql://a:b@db:5432/x", "services_kv_url": "redis://a:b@kv:6379"}
+    assert refused.value.hint == "write runtime: docker, or set NORN_SERVICES_KV_URL to a server of your own"
+    own = {"services_kv_url": "redis://a:b@kv:6379"}
     forge(factories.intake(database, incus_socket="/run/incus.socket", **own), "blog")
 
 
