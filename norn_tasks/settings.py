@@ -174,6 +174,9 @@ class Settings(BaseModel):
     source_max: Memory = Field(64 * 1024**2, description="largest source tree, bytes")
     git_ca: Path | None = Field(None, description="certificates (PEM) that git trusts instead of the system's")
     git_private: bool = Field(False, description="git may reach loopback, link-local and private addresses")
+    poll_seconds: float = Field(
+        300, ge=0, description="seconds between two polls of a repository without webhook; 0: none"
+    )
     test_timeout: Seconds = Field(600, description="limit of build.test")
     migrate_timeout: Seconds = Field(1800, description="limit of migrations.command")
     rollout_timeout: Seconds = Field(120, description="how long a new replica may take to become healthy")

@@ -132,6 +132,7 @@ def request(kind: JobKind, **args: Any) -> JobRequest:
         JobKind.RUN: {"command": ["true"], "timeout": 60},
         JobKind.READ_LOGS: {"tail": 10, "follow": False},
         JobKind.EXEC: EXEC.to_json(),
+        JobKind.POLL: {"branches": []},
         JobKind.PUSH: {"url": "https://git.example/blog.git", "branch": "main", "after": "1" * 40},
     }
     return requests.read(kind, {"image_id": "sha256:1", **needed.get(kind, {}), **args})

@@ -60,6 +60,7 @@ def app_members(settings: Settings, app: AppView) -> dict[str, Any]:
         "last_deployment": DeploymentResponse.model_validate(app.last_deployment) if app.last_deployment else None,
         "url": _url(settings, app),
         "external": _external(settings, app),
+        "update": app.update,
         "figures": app.figures if app.role is Role.FUNCTION else None,
         "schedule": schedule_response(app) if app.role is Role.CRON else None,
         "alerts": [AlertSummary.model_validate(alert) for alert in app.alerts],
@@ -132,6 +133,11 @@ def _notices(app: AppView) -> Iterator[str]:
     yield from app.known.notices
     if app.port_error is not None:
         yield f"the router cannot listen on port {app.port}: {app.port_error}"
+    branch = app.known.spec.repo.branch if app.known.spec is not None else ""
+    if app.update is not None:
+        yield f"update available: {branch} is at {app.update[:12]}; norn deploy {app.name}"
+    if app.newest is not None and app.newest.error:
+        yield f"the newest commit of {branch} is not known: {app.newest.error}"
     if app.live is not None and app.live.schema_ahead is not None:
         ahead, live = app.live.schema_ahead, app.live.release
         yield f"schema ahead: release {ahead} has migrated the database, and release {live} is live"

@@ -49,6 +49,7 @@ from norn_tasks.dispatch.pushes import (
     receive,
     remove_login,
     remove_webhook,
+    request_due_polls,
     rotate_webhook,
     set_login,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "create_webhook",
     "rotate_webhook",
     "remove_webhook",
+    "request_due_polls",
     "receive",
     "set_login",
     "remove_login",

@@ -8,7 +8,7 @@ from norn_tasks.pipelines.deploy import deploy, rescale, restart, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify
 from norn_tasks.pipelines.observe import compare, execute, observe, read_logs
-from norn_tasks.pipelines.push import push
+from norn_tasks.pipelines.push import poll, push
 from norn_tasks.pipelines.run import oneoff, run
 from norn_tasks.steps.step import Step
 
@@ -23,6 +23,7 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.REPAIR: rescale,
     JobKind.TEARDOWN: teardown,
     JobKind.PUSH: push,
+    JobKind.POLL: poll,
     JobKind.INVOKE: run,
     JobKind.CRON_RUN: run,
     JobKind.RUN: oneoff,

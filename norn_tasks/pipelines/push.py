@@ -1,10 +1,16 @@
-"""A push that a webhook reported."""
+"""A push that a webhook reported, and a poll of the repositories that have no webhook."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.pushes.comparison import ComparePush
+from norn_tasks.steps.pushes.polling import AskRepositories
 from norn_tasks.steps.step import Step
 
 
 def push(_job: Job) -> tuple[Step, ...]:
     """Lists the comparison, which asks for a deploy if one is needed."""
     return (ComparePush(),)
+
+
+def poll(_job: Job) -> tuple[Step, ...]:
+    """Lists the questions to git."""
+    return (AskRepositories(),)

@@ -1,4 +1,4 @@
-"""Beat's periodic tasks for alerts, notifications, comparisons of clusters, the dead man's switch and the tunnel."""
+"""Beat's periodic tasks: alerts, notifications, the dead man's switch, looks at clusters, the tunnel and git."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from norn_tasks.dispatch import (
     request_deadman,
     request_deliveries,
     request_due_comparisons,
+    request_due_polls,
     request_tunnel_look,
 )
 from norn_tasks.domain.disk import Least
@@ -38,6 +39,7 @@ class PeriodicTasks:
             _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
             _PeriodicTask(60.0, lambda: request_due_comparisons(intake, actor=name)),
+            _PeriodicTask(5.0, lambda: request_due_polls(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
             _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),

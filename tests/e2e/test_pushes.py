@@ -35,7 +35,9 @@ def stack(postgres: Postgres, private_dir: Path, engine_address: str, git: GitSe
     home = private_dir / "home"
     home.mkdir()
     broker = Broker(home / "broker")
-    stack = new_stack(postgres, broker.url, home, NORN_GIT_PRIVATE="true", NORN_GIT_CA=str(git.ca))
+    stack = new_stack(
+        postgres, broker.url, home, NORN_GIT_PRIVATE="true", NORN_GIT_CA=str(git.ca), NORN_POLL_SECONDS="1"
+    )
     stack.keep_secrets()
     try:
         stack.start()
@@ -123,6 +125,22 @@ def test_a_push_that_is_no_longer_the_newest_deploys_nothing(
     now = mono.git("rev-parse", "HEAD")
     assert deliver(hook, "1" * 40, old) == [202]
     assert set(results(stack, hook).values()) == {f"skipped: main is at {now[:12]}, and a later push decides"}
+
+
+def test_status_says_that_a_repository_without_a_webhook_has_an_update(stack: Stack, git: GitServer) -> None:
+    repository = git.repository("polled")
+    spec = f"app: polled\nrole: function\nrepo: {{url: '{git.url('polled')}'}}\n"
+    repository.commit({"Dockerfile": FUNCTION, "said": b"one\n", "infraspec.yaml": spec.encode()})
+    (stack.home / "polled.yaml").write_text(spec)
+    for words in (("apply", str(stack.home / "polled.yaml")), ("forge", "polled"), ("deploy", "polled")):
+        stack.norn(*words)
+    assert stack.json("status", "polled")["update"] is None
+    newer = repository.commit({"said": b"two\n"})
+    wait_until(lambda: stack.json("status", "polled")["update"] == newer, allowed(60), "the newer commit is seen")
+    assert (
+        f"update available: main is at {newer[:12]}; norn deploy polled".encode()
+        in stack.norn("status", "polled").stdout
+    )
 
 
 def test_the_secret_is_in_no_log_and_no_backup(stack: Stack, hook: dict[str, Any]) -> None:

@@ -64,6 +64,9 @@ def _sum_up(output: Output, apps: list[Json]) -> None:
         parts = [f"{number} {state}" for state, number in counts.items()]
         after = f"; the last deploy of {failed} failed" if failed else ""
         output.say(f"{len(apps)} apps: {', '.join(parts)}{after}")
+    behind = [app["name"] for app in apps if app.get("update")]
+    if behind:
+        output.say(Styled("update available: ", Style.CARE), f"{', '.join(behind)} (norn deploy {behind[0]})")
     troubled = [app["name"] for app in apps if app.get("alerts")]
     if troubled:
         output.say(Styled("alerts: ", Style.BAD), f"{', '.join(troubled)} (norn alerts)")

@@ -14,6 +14,7 @@ from norn_tasks.dispatch.intake import Intake, new_job
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.jobs.requests import PushJobRequest
+from norn_tasks.domain.jobs.writes import BranchSeen
 from norn_tasks.domain.pushes.push import ACTOR, Push, ReportedEvent
 from norn_tasks.domain.pushes.repository import repository_of
 from norn_tasks.store.apps import pushes, webhooks
@@ -76,6 +77,8 @@ def _accepted(intake: Intake, tx: Tx, repository: str, delivery: int, push: Push
     of_repository = [spec for spec in known if spec is not None and _is_of(spec, repository)]
     if not of_repository:
         return Reception(f"no app has the repository {repository}")
+    if any(spec.repo.branch == push.branch for spec in of_repository):
+        pushes.branch_seen(tx, BranchSeen(repository, push.branch, push.after))
     meant = sorted((spec for spec in of_repository if _wants(spec, push)), key=lambda spec: spec.app)
     if not meant:
         return Reception(f"no app of {repository} has repo.autoDeploy and the branch {push.branch}"[:300])

@@ -31,6 +31,7 @@ class JobKind(StrEnum):
     REPAIR = "repair"
     TEARDOWN = "teardown"
     PUSH = "push"
+    POLL = "poll"
     INVOKE = "invoke"
     CRON_RUN = "cron-run"
     RUN = "run"
@@ -66,6 +67,7 @@ _CLASSES = {
     JobKind.REPAIR: JobClass.DEPLOY,
     JobKind.TEARDOWN: JobClass.DEPLOY,
     JobKind.PUSH: JobClass.DEPLOY,
+    JobKind.POLL: JobClass.DEPLOY,
     JobKind.INVOKE: JobClass.INVOKE,
     JobKind.CRON_RUN: JobClass.CRON,
     JobKind.RUN: JobClass.CRON,

@@ -237,6 +237,28 @@ class PushJobRequest(JobRequest):
 
 
 @dataclass(frozen=True)
+class PolledBranch:
+    """A branch of a repository, of which Norn asks git for the newest commit."""
+
+    repository: str
+    """The name under which Norn keeps the answer: host and path."""
+    url: str
+    """The address that git is asked at."""
+    branch: str
+    """The branch."""
+
+
+@dataclass(frozen=True)
+class PollJobRequest(JobRequest):
+    """Asks git which commits the branches of apps name now."""
+
+    kind = JobKind.POLL
+
+    branches: tuple[PolledBranch, ...]
+    """The branches."""
+
+
+@dataclass(frozen=True)
 class InvokeJobRequest(JobRequest):
     """Runs a function for one call; the call is in the row of its execution."""
 
@@ -356,8 +378,9 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
         ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
-        TeardownJobRequest, PushJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest,
-        CompareJobRequest, ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest,
+        TeardownJobRequest, PushJobRequest, PollJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest,
+        ObserveJobRequest, CompareJobRequest, ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest,
+        ExecJobRequest,
     )
 }  # fmt: skip
 

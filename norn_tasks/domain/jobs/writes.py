@@ -41,6 +41,16 @@ class ImagePublished:
 
 
 @dataclass(frozen=True)
+class BranchSeen:
+    """The newest commit of a branch: none if the branch is gone, or, with an error, if git could not read it."""
+
+    repository: str
+    branch: str
+    revision: str | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class PushDecided:
     """The decision about a push for the job's app, as a sentence."""
 
@@ -221,6 +231,7 @@ Write = (
     | ImageBuilt
     | ImagePublished
     | PushDecided
+    | BranchSeen
     | AppExposed
     | AppUnexposed
     | ScheduleRegistered

@@ -1,13 +1,15 @@
-"""Deliveries of webhooks, each once; the newest commit of each app; and the decision about each delivery."""
+"""Deliveries of webhooks, each once; the decision about each; and the newest commits of apps and branches."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from norn_tasks.domain.jobs.writes import BranchSeen
 from norn_tasks.domain.pushes.push import ReportedEvent
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.pages import Cut, Page, newest_first
@@ -109,3 +111,58 @@ def results(tx: Tx, deliveries: list[int]) -> tuple[PushResult, ...]:
 
 def _state(state: str | None, error: dict[str, str] | None) -> str:
     return f"{state}: {error['sentence']}" if error else state or ""
+
+
+# The newest commits of branches
+
+
+Branch = tuple[str, str]
+"""A repository, as `repository_of` writes it, and a branch of it."""
+
+
+@dataclass(frozen=True)
+class NewestCommit:
+    """The newest commit of a branch; `error`: the reason why the last poll failed."""
+
+    revision: str | None
+    seen_at: datetime | None
+    error: str
+
+
+def branch_seen(tx: Tx, write: BranchSeen) -> None:
+    """Keeps what a push or a poll showed; after a failed poll the commit that was seen before stays."""
+    values = {"repository": write.repository, "branch": write.branch, "revision": write.revision, "error": write.error}
+    tx.execute(_POLL_FAILED if write.error else _BRANCH_SEEN, values)
+
+
+_BRANCH_SEEN = text("""
+INSERT INTO branches (repository, branch, revision, seen_at, error)
+VALUES (:repository, :branch, :revision, clock_timestamp(), '')
+ON CONFLICT (repository, branch) DO UPDATE
+   SET revision = excluded.revision, seen_at = excluded.seen_at, error = '', asked_at = clock_timestamp()""")
+_POLL_FAILED = text("""
+INSERT INTO branches (repository, branch, error) VALUES (:repository, :branch, :error)
+ON CONFLICT (repository, branch) DO UPDATE SET error = excluded.error, asked_at = clock_timestamp()""")
+
+
+def newest_commits(tx: Tx, branches: Collection[Branch]) -> dict[Branch, NewestCommit]:
+    """Returns what is known of these branches."""
+    if not branches:
+        return {}
+    return {
+        (row.repository, row.branch): NewestCommit(row.revision, row.seen_at, row.error)
+        for row in tx.execute(_COMMITS, {"repositories": sorted({repository for repository, _ in branches})})
+    }
+
+
+_COMMITS = text("""
+SELECT repository, branch, revision, seen_at, error FROM branches WHERE repository = ANY(:repositories)""")
+
+
+def asked_lately(tx: Tx, seconds: float) -> frozenset[Branch]:
+    """Returns the branches that were asked for within the last `seconds`."""
+    return frozenset((row.repository, row.branch) for row in tx.execute(_ASKED_LATELY, {"seconds": seconds}))
+
+
+_ASKED_LATELY = text("""
+SELECT repository, branch FROM branches WHERE asked_at > clock_timestamp() - make_interval(secs => :seconds)""")

@@ -69,6 +69,11 @@ def _push_decided(tx: Tx, row: Row, write: writes.PushDecided) -> Learned:
     return _NOTHING
 
 
+def _branch_seen(tx: Tx, _row: Row, write: writes.BranchSeen) -> Learned:
+    pushes.branch_seen(tx, write)
+    return _NOTHING
+
+
 def _app_exposed(tx: Tx, _row: Row, write: writes.AppExposed) -> Learned:
     tx.execute(update(AppRow).where(AppRow.name == write.app).values(address=write.address))
     return _NOTHING
@@ -143,6 +148,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.ImageBuilt: _image_built,
     writes.ImagePublished: _image_published,
     writes.PushDecided: _push_decided,
+    writes.BranchSeen: _branch_seen,
     writes.AppExposed: _app_exposed,
     writes.AppUnexposed: _app_unexposed,
     writes.ScheduleRegistered: _schedule_registered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -14,11 +15,14 @@ from norn_tasks.domain.errors import Mistake, NornError, SpecInvalid
 from norn_tasks.domain.infraspec import Infraspec, Role, notices
 from norn_tasks.domain.jobs.app_status import ForgeState, state_word
 from norn_tasks.domain.jobs.deployment import DeploymentState
+from norn_tasks.domain.names import FULL_SHA
+from norn_tasks.domain.pushes.repository import repository_of
 from norn_tasks.domain.tunnel.external_host import SeenRoute
 from norn_tasks.store import tables as t
 from norn_tasks.store.alerts import alerts
 from norn_tasks.store.alerts.alerts import Alert
-from norn_tasks.store.apps import external_hosts, scale, spec_files, uploads
+from norn_tasks.store.apps import external_hosts, pushes, scale, spec_files, uploads
+from norn_tasks.store.apps.pushes import NewestCommit
 from norn_tasks.store.apps.registry import FoundApp, Row, combine, no_such_app, spec_of
 from norn_tasks.store.apps.spec_files import SpecFile
 from norn_tasks.store.apps.uploads import Upload
@@ -81,6 +85,8 @@ class AppView:
     alerts: tuple[Alert, ...] = ()
     external: SeenRoute | None = None
     """Its public host name as it is routed; None if none was ever routed."""
+    newest: NewestCommit | None = None
+    """The newest commit of its branch; None for an app without a repository, and before one was seen."""
     figures: CallFigures = field(default_factory=CallFigures)
     """The calls of the last hour, if it is a function."""
 
@@ -108,6 +114,22 @@ class AppView:
     def address(self) -> str | None:
         """The address that its cluster returned at the last forge; None for an app that is not exposed."""
         return self.known.row["address"] if self.known.row is not None else None
+
+    @property
+    def update(self) -> str | None:
+        """The newest commit of its branch, if a push or a poll has shown it since the live release was deployed.
+
+        None if that is the live release, or was not made of a commit.
+        """
+        newest, live = self.newest, self.live
+        if newest is None or newest.revision is None or newest.seen_at is None or live is None:
+            return None
+        made_of_commit = re.fullmatch(FULL_SHA, live.revision or "", re.ASCII) is not None
+        return (
+            newest.revision
+            if made_of_commit and live.revision != newest.revision and newest.seen_at > live.created_at
+            else None
+        )
 
     @property
     def wanted(self) -> int | None:
@@ -205,6 +227,8 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
     plans, ticks = schedules_read.of(tx, names), schedules_read.last_ticks(tx, names)
     ports, troubles = _ports(tx, names), alerts.open_of(tx, names)
     wanted, routed = scale.wanted_by(tx, names), external_hosts.routes_of(tx, names)
+    of_branch = {app.name: branch for app in apps if (branch := _branch(app)) is not None}
+    newest = pushes.newest_commits(tx, set(of_branch.values()))
     called = call_figures.of(tx, tuple(app.name for app in apps if app.spec and app.spec.role is Role.FUNCTION))
     return tuple(
         AppView(
@@ -220,6 +244,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
             port_error=ports.get(app.name, (None, None))[1],
             alerts=troubles.get(app.name, ()),
             external=routed.get(app.name),
+            newest=newest.get(of_branch[app.name]) if app.name in of_branch else None,
             figures=called.get(app.name, CallFigures()),
         )
         for app in apps
@@ -233,6 +258,14 @@ def one(tx: Tx, apps_dir: Path | None, name: str) -> AppView:
     if row is None and file is None:
         raise no_such_app(name)
     return seen(tx, (_known(name, row, file, uploads.newest(tx, [name]).get(name)),))[0]
+
+
+def _branch(app: AppRecord) -> pushes.Branch | None:
+    """Returns the branch that an app is deployed from."""
+    found = app.app
+    if found is None or found.source != "git" or found.spec.repo.url is None:
+        return None
+    return repository_of(found.spec.repo.url), found.spec.repo.branch
 
 
 def _workloads(tx: Tx, names: tuple[str, ...]) -> dict[str, SeenWorkload]:

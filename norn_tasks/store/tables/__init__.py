@@ -19,7 +19,7 @@ from norn_tasks.store.tables.executions import (
 from norn_tasks.store.tables.fleet import BeatRow, WorkerRow
 from norn_tasks.store.tables.jobs import BuildRow, EventRow, IdempotencyRow, JobRow, SlotRow, StepLogRow, StepRow
 from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
-from norn_tasks.store.tables.pushes import LoginRow, PushDeliveryRow, PushedRow, PushJobRow, WebhookRow
+from norn_tasks.store.tables.pushes import BranchRow, LoginRow, PushDeliveryRow, PushedRow, PushJobRow, WebhookRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow, ServicePartRow, SnapshotRow
@@ -65,6 +65,7 @@ __all__ = [
     "DriftRow",
     "AddressRow",
     "WebhookRow",
+    "BranchRow",
     "PushDeliveryRow",
     "PushedRow",
     "PushJobRow",

@@ -55,6 +55,20 @@ class PushedRow(Base):
     at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
+class BranchRow(Base):
+    """The newest commit of a branch that apps are deployed from, as a push or a poll showed it."""
+
+    __tablename__ = "branches"
+    repository: Mapped[str] = mapped_column(primary_key=True)
+    branch: Mapped[str] = mapped_column(primary_key=True)
+    revision: Mapped[str | None]
+    seen_at: Mapped[datetime | None]
+    """When it was seen; none if it never was."""
+    error: Mapped[str]
+    """The reason why the last poll failed; empty if it did not."""
+    asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class PushJobRow(Base):
     """A job that followed from a delivery, and what it has decided."""
 

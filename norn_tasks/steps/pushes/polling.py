@@ -1,0 +1,32 @@
+"""A poll: the newest commits of branches whose repositories have no webhook that would report them."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.errors import SourceError, TimedOut
+from norn_tasks.domain.jobs.requests import PolledBranch, PollJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.jobs.writes import BranchSeen
+from norn_tasks.steps.step import Step, StepContext
+
+
+class AskRepositories(Step):
+    """Asks git which commit each branch names; nothing is fetched. Statuses of apps read the rows."""
+
+    name = "ask-repositories"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Writes the answers. A repository that cannot be read holds up no other."""
+        asked = context.job.request_as(PollJobRequest).branches
+        seen = tuple(self._seen(context, branch) for branch in asked)
+        silent = sum(1 for each in seen if each.error)
+        return Learned(writes=seen, note=f"{silent} of {len(seen)} could not be read" if silent else "")
+
+    @staticmethod
+    def _seen(context: StepContext, asked: PolledBranch) -> BranchSeen:
+        context.watch.stop.check()
+        try:
+            newest = context.tools.git.newest(asked.url, asked.branch, context.watch)
+        except (SourceError, TimedOut) as error:
+            context.watch.say(f"{error.sentence}\n")
+            return BranchSeen(asked.repository, asked.branch, None, error.sentence)
+        return BranchSeen(asked.repository, asked.branch, newest)
