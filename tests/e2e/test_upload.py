@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.apart import Apart, apart, end
 from tests.e2e.conftest import clean_up, new_stack
@@ -173,3 +174,62 @@ def test_two_apps_of_one_directory_share_the_build_of_their_dockerfile(stack: St
 def test_a_purged_app_takes_no_image_of_its_neighbour_along(stack: Stack) -> None:
     stack.norn("destroy", "one", "--purge", "--confirm", "one")
     assert stack.norn("invoke", "two", "--body", "").stdout.endswith(b"of two\n")
+
+
+# Pipelines
+
+
+@pytest.fixture(scope="module")
+def token(stack: Stack) -> str:
+    """The token that docs/ci.md tells to make: for one app, which does not exist yet."""
+    return str(stack.json("token", "create", "ci-site", "--scope", "deploy", "--only", "site")["token"])
+
+
+@pytest.fixture(scope="module")
+def site(private_dir: Path) -> Path:
+    """The checkout of a pipeline."""
+    return _written(private_dir, "site", {**FUNCTION, "infraspec.yaml": "app: site\nrole: function\n"})
+
+
+def _pipeline(forge: str) -> str:
+    """Returns the script of a forge's pipeline in docs/ci.md, in the order of its steps."""
+    page = (Path(__file__).parents[2] / "docs" / "ci.md").read_text()
+    written = yaml.safe_load(page.partition(f"\n## {forge}\n")[2].partition("```yaml\n")[2].partition("```")[0])
+    job = written.get("jobs", written)["deploy"]
+    lines = job["script"] if "script" in job else [step["run"] for step in job["steps"] if "run" in step]
+    return "\n".join(f"({line})" for line in lines)
+
+
+def _run_pipeline(stack: Stack, forge: str, token: str, checkout: Path) -> subprocess.CompletedProcess[str]:
+    """Runs it as a runner does, which knows the server and the token alone."""
+    home = stack.home / "runner"
+    home.mkdir(exist_ok=True)
+    environment = {
+        "PATH": stack.environment["PATH"], "HOME": str(home), "NORN_URL": stack.url, "NORN_TOKEN": token,
+        "NORN_DATA_DIR": str(home),
+    }  # fmt: skip
+    return subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", _pipeline(forge)], env=environment, cwd=checkout, capture_output=True,
+        text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("forge", ["GitHub", "Gitea", "GitLab"])
+def test_a_pipeline_of_the_manual_deploys_its_checkout(stack: Stack, token: str, site: Path, forge: str) -> None:
+    (site / "greeting").write_text(f"from {forge}\n")
+    done = _run_pipeline(stack, forge, token, site)
+    assert (done.returncode, "site is live as release" in done.stdout) == (0, True), done.stderr
+    assert stack.norn("invoke", "site", "--body", "").stdout == f"from {forge}\n".encode()
+    assert token not in done.stdout + done.stderr
+
+
+def test_a_pipeline_fails_with_its_deploy_and_shows_why(stack: Stack, token: str, site: Path) -> None:
+    (site / "Dockerfile").write_text("FROM busybox:stable\nRUN echo no such module; exit 3\n")
+    done = _run_pipeline(stack, "GitLab", token, site)
+    assert (done.returncode, "no such module" in done.stderr) == (6, True), done.stderr
+
+
+def test_its_token_deploys_no_other_app(stack: Stack, token: str, hello: tuple[Path, str]) -> None:
+    done = _run_pipeline(stack, "GitLab", token, hello[0])
+    assert done.returncode in (3, 4), done.stderr
+    assert "your token does not reach hello" in done.stderr
