@@ -35,6 +35,8 @@ from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
 from norn_tasks.adapters.kubernetes.rights import missing
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
+from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
 from norn_tasks.adapters.notifications.mail import Mail
 from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
@@ -116,6 +118,8 @@ def _engines(settings: Settings, docker: DockerEngine) -> dict[str, Engine]:
     real: dict[str, Engine] = {docker.name: docker}
     if settings.incus_socket:
         real[IncusEngine.name] = incus_engine(settings, docker.instance)
+    if settings.kube_namespace:
+        real[KubernetesJobs.name] = KubernetesJobs(kube_api(settings), docker.instance)
     return engines_instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
 
 
@@ -123,6 +127,10 @@ def _runtimes(settings: Settings, docker: DockerEngine, names: Callable[[], tupl
     real = runtimes(docker, names)
     if settings.incus_socket:
         real[IncusRuntime.name] = incus_runtime(settings, docker)
+    if settings.kube_namespace:
+        jobs = KubernetesJobs(kube_api(settings), docker.instance)
+        site, login = _site(settings, docker.instance), _registries(settings).login_of_nodes
+        real[KubernetesRuntime.name] = KubernetesRuntime(jobs, site, login)
     return instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
 
 
@@ -176,8 +184,8 @@ def missing_kube_rights(settings: Settings) -> tuple[str, ...]:
     return missing(kube_api(settings))
 
 
-def _kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
-    site = Site(
+def _site(settings: Settings, instance: str) -> Site:
+    return Site(
         settings.kube_namespace,
         instance,
         ServerVersion(0, 0),
@@ -186,7 +194,10 @@ def _kubernetes(settings: Settings, database: Database, instance: str) -> Kubern
         loaded=settings.kube_images == "loaded",
         storage_class=settings.kube_storage_class,
     )
-    login = _registries(settings).login_of_nodes
+
+
+def _kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
+    login, site = _registries(settings).login_of_nodes, _site(settings, instance)
     return KubernetesCluster(kube_api(settings), site, JobLeases(database, settings.self_stop_seconds), login)
 
 

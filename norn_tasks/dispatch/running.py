@@ -117,8 +117,13 @@ def request_cron_run(
     return accept(intake, JobClass.CRON, key, write)
 
 
-def _allow_client(live: Row, client: ClientTerminal | None) -> None:
-    """Raises InvalidRequest for a terminal or an open input in an instance of Incus."""
+def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None) -> None:
+    """Raises InvalidRequest for a terminal or an open input in an instance of Incus or in a pod."""
+    if client is not None and cluster is not None:
+        raise InvalidRequest(
+            f"a run with a terminal or an open input is not there for an app on {cluster}",
+            hint="norn exec has both, in a replica; norn run without --tty and --stdin prints what the command prints",
+        )
     if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:
         raise InvalidRequest(
             "a run with a terminal or an open input is not there for runtime: incus",
@@ -159,12 +164,14 @@ def request_run(
         )
 
     def write(tx: Tx) -> Accepted:
-        registered_app(intake, tx, app)
+        _, row = registered_app(intake, tx, app)
         live = releases.require_live(tx, app)
-        _allow_client(live, client)
+        cluster = row["cluster"] if intake.settings.place_of_cluster(row["cluster"]) is None else None
+        _allow_client(live, client, cluster)
         seconds = timeout or min(longest, int(intake.settings.run_timeout))
         patience = PATIENCE if client is not None else intake.settings.job_patience
-        run = runs.accept_oneoff(tx, live, RunJobRequest(command, seconds, client), actor=actor, patience=patience)
+        asked = RunJobRequest(command, seconds, client)
+        run = runs.accept_oneoff(tx, live, asked, cluster=cluster, actor=actor, patience=patience)
         if client is not None:
             intake.live.watch(run.job)
         return Accepted(run.job, execution=run.execution)

@@ -143,9 +143,8 @@ class _Hooks:
         self._reach(Point.RECORDED)
 
     def _recorded(self, container: str) -> ContainerRef:
-        """Returns the container with its runtime and engine; all containers of a job have the runtime of its spec."""
-        assert self._job.spec is not None, f"job {self._job.id} carries no spec"
-        runtime = self._tools.runtimes[self._job.spec.runtime]
+        """Returns the container with its runtime and engine; all containers of a job have the same runtime."""
+        runtime = self._tools.runtimes[self._job.runtime]
         engine = self._job.here.get(runtime.engine) or self._tools.engines[runtime.engine].identity()
         return ContainerRef(runtime.name, engine, container)
 

@@ -74,6 +74,10 @@ class Run:
     """Its volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     """Its secrets, which become part of its environment."""
+    published: str = ""
+    """The reference of its image in the registry; empty for one that was never pushed."""
+    tag: str = ""
+    """The tag of its image on the engine, for a cluster whose operator loads images; empty where none is needed."""
     hidden: Redaction = NOTHING_HIDDEN
     """The values that are redacted in everything that is read of it."""
 

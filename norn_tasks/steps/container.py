@@ -46,7 +46,7 @@ class RunContainer(Step):
         return _learned(self._finished(context))
 
     def _finished(self, context: StepContext, client: RunClient | None = None) -> ExecutionVerdict:
-        mounts = context.tools.volumes.ready(context.job.app, context.spec.volumes)
+        mounts = context.volumes.ready(context.job.app, context.spec.volumes)
         context = _as_it_stands(context)
         run = replace(run_of(context, client), mounts=mounts)
         ended = _taken_over(context, run)
@@ -173,6 +173,8 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
         argv=tuple(argv) if argv is not None else None,
         env=_environment(job),
         secrets=context.secrets(),
+        published=context.published or "",
+        tag=context.tag_of(execution.image_id) if context.published is None else "",
         hidden=context.hidden,
         timeout=timeout,
         memory=spec.function.memory if is_call else spec.resources.memory or limits.run_memory,

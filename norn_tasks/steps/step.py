@@ -73,6 +73,13 @@ class StepContext:
         learned = self.job.facts.get(PublishedImage)
         return learned.published if learned is not None else self.job.published
 
+    def tag_of(self, image: str) -> str:
+        """Returns the tag of an image that was never pushed, for a cluster that has no images of the engine."""
+        if self.job.cluster is None or self.cluster.engine is not None:
+            return ""
+        found = self.tools.images.find(image)
+        return found.tags[0] if found is not None and found.tags else ""
+
     @property
     def workspace(self) -> Path:
         """This job's private directory on this machine."""
@@ -80,8 +87,10 @@ class StepContext:
 
     @property
     def runtime(self) -> Runtime:
-        """The runtime that the spec names; raises Conflict if this worker does not have it."""
-        found = self.tools.runtimes.get(self.spec.runtime)
+        """The runtime of the job's containers; raises Conflict or ClusterDown if this worker does not have it."""
+        found = self.tools.runtimes.get(self.job.runtime)
+        if found is None and self.job.runtime == self.job.cluster:
+            raise ClusterDown(f"this worker does not have the cluster {self.job.cluster!r}", hint="norn worker list")
         if found is None:
             raise Conflict(
                 f"this worker does not have the runtime {self.spec.runtime}, which the spec names",

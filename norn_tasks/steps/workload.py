@@ -52,7 +52,7 @@ def workload_of(context: StepContext, version: Version) -> Workload:
         generation=version.generation,
         image=version.image,
         published=version.published or "",
-        tag=_tag(context, version),
+        tag=context.tag_of(version.image) if version.release and version.published is None else "",
         replicas=version.replicas,
         env=environment_of(replace(job, spec=spec, release=version.release)),
         secrets=context.secrets(spec) if version.replicas else {},
@@ -69,15 +69,6 @@ def workload_of(context: StepContext, version: Version) -> Workload:
         memory=spec.resources.memory or context.tools.limits.replica_memory,
         cpus=spec.resources.cpu,
     )
-
-
-def _tag(context: StepContext, version: Version) -> str:
-    """Returns the tag of an image that was never pushed, for a cluster that has no images of the engine."""
-    pushed = version.published is not None or not version.release
-    if pushed or context.job.cluster is None or context.cluster.engine is not None:
-        return ""
-    image = context.tools.images.find(version.image)
-    return image.tags[0] if image is not None and image.tags else ""
 
 
 def generation_of(job: Job) -> int:

@@ -127,6 +127,13 @@ def test_logs_and_programs_come_from_the_pods(norn: Stack) -> None:
     assert ("at work" in logs, program.strip()) == (True, "one")
 
 
+def test_a_command_runs_in_the_cluster_with_the_secrets_of_the_app(norn: Stack, kube: KubeKit, namespace: str) -> None:
+    asks = 'echo "${#TOKEN}"; wget -qO- http://shop-web/; exit 3'
+    done = norn.norn("run", "shop", "--exit-code", "--", "sh", "-c", asks, check=False)
+    assert (done.returncode, done.stdout) == (3, b"5\none\n"), done.stderr
+    wait_until(lambda: kube.objects(namespace, "job,pod", "norn.io/run") == [], 60, "nothing of it is left")
+
+
 def test_a_second_forge_rolls_nothing(norn: Stack, kube: KubeKit, namespace: str) -> None:
     before = deployment(kube, namespace, "shop")["metadata"]["generation"]
     norn.norn("forge", "shop")

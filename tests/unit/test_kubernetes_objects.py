@@ -8,9 +8,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from norn_tasks.adapters.kubernetes import marks
 from norn_tasks.adapters.kubernetes.objects.claim import claim
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deployment
 from norn_tasks.adapters.kubernetes.objects.pod import literal, template
+from norn_tasks.adapters.kubernetes.objects.run import run_job, run_secret
 from norn_tasks.adapters.kubernetes.objects.secret import login, secret
 from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
 from norn_tasks.adapters.kubernetes.site import Object, ServerVersion, Site
@@ -18,7 +20,7 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Health, Volume
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
-from norn_tasks.ports import Mount, Workload
+from norn_tasks.ports import Mount, Run, Workload
 
 FENCE = Fence(job=7, token=70)
 IMAGE = "registry.example/norn/blog@sha256:" + "a" * 64
@@ -41,6 +43,21 @@ WEB = Workload(
 )
 WORKER = replace(WEB, port=None, healthcheck=None, internal_host="", mounts=(Mount("blog-data", "/data"),))
 
+RUN = Run(
+    name="norn-x-7-abc123",
+    app="blog",
+    owner="execution:7",
+    image="sha256:1",
+    published=IMAGE,
+    argv=("migrate", "$(NOTHING)"),
+    env={"GREETING": "hello"},
+    timeout=60,
+    memory=64 * 2**20,
+    cpus=0.5,
+    writable=True,
+    secrets={"TOKEN": Secret("s3cret")},
+)
+
 
 def objects(workload: Workload, site: Site = SITE) -> list[Object]:
     """All objects that the workload may need."""
@@ -51,6 +68,9 @@ def objects(workload: Workload, site: Site = SITE) -> list[Object]:
         login(workload, site, FENCE),
         claim("blog", Volume(name="data", mount_path="/data", size=2**30), site, FENCE),
         service(workload, site, FENCE),
+        run_job("norn-x-7-abc123-0", RUN, site, FENCE),
+        run_job("norn-x-7-abc123-0", replace(RUN, writable=False, mounts=WORKER.mounts), site, FENCE),
+        run_secret({"metadata": {"name": "norn-x-7-abc123-0", "uid": "1-2-3"}}, RUN, site),
     ]
 
 
@@ -177,3 +197,17 @@ def test_the_service_keeps_the_ports_of_pods_that_still_serve() -> None:
 
 def test_a_service_on_port_80_names_it_once() -> None:
     assert [each["port"] for each in service(replace(WEB, port=80), SITE, FENCE)["spec"]["ports"]] == [80]
+
+
+def test_the_pod_of_a_run_is_no_replica_and_does_not_start_before_it_is_recorded() -> None:
+    made = run_job("norn-x-7-abc123-0", RUN, SITE, FENCE)
+    pod_labels = made["spec"]["template"]["metadata"]["labels"]
+    assert not marks.selected("blog", SITE.instance).items() <= pod_labels.items()
+    assert (made["spec"]["parallelism"], made["spec"]["backoffLimit"]) == (0, 0)
+
+
+def test_a_run_has_its_secrets_by_reference_and_its_words_as_they_are() -> None:
+    made = run_job("norn-x-7-abc123-0", RUN, SITE, FENCE)
+    (run,) = made["spec"]["template"]["spec"]["containers"]
+    assert ("s3cret" in str(made), run["command"]) == (False, ["migrate", "$$(NOTHING)"])
+    assert run["env"][-1]["valueFrom"]["secretKeyRef"] == {"name": "norn-x-7-abc123-0", "key": "TOKEN"}

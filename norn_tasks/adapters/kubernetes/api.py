@@ -18,7 +18,7 @@ from norn_tasks.domain.errors import ClusterDown
 MANAGER = "norn"
 """The field manager of everything that Norn applies."""
 _APPLY, _PATCH, _JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
-_READ_SECONDS = 15
+_READ_SECONDS, _ALIVE_SECONDS = 15, 3
 READ_ON = 10
 """Seconds without a byte after which a stream is opened again: a dead connection looks like an app without output."""
 _VERSION_SECONDS = 600
@@ -32,6 +32,7 @@ _PLACES = {
     "Secret": ("api/v1", "secrets"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Event": ("api/v1", "events"),
+    "Job": ("apis/batch/v1", "jobs"),
 }
 
 
@@ -51,6 +52,11 @@ class Api:
             found = ServerVersion.read(self._answer("GET", "version", "read", "its version"))
             self._version = time.monotonic(), found
         return self._version[1]
+
+    def require_answer(self) -> None:
+        """Raises ClusterDown if the server does not answer within a few seconds."""
+        status, body = self.send("GET", "version", seconds=_ALIVE_SECONDS)
+        self._read(status, body, "read", "its version")
 
     def get(self, kind: str, name: str) -> Object | None:
         """Returns an object; None when there is none."""
@@ -126,27 +132,28 @@ class Api:
         body: object = None,
         query: Mapping[str, str] | None = None,
         content: str = _JSON,
+        seconds: float = _READ_SECONDS,
     ) -> tuple[int, bytes]:
-        """Sends a request; returns its status and its body."""
+        """Sends a request; returns its status and its body. `seconds`: how long the server may take."""
         with self._errors():
             response = self._pool.request(
                 method,
                 self.url(path, query),
                 body=json.dumps(body).encode() if body is not None else None,
                 headers={**self.headers(), "Content-Type": content},
-                timeout=self._timeout(),
+                timeout=self._timeout(seconds),
                 retries=1 if method == "GET" else False,
             )
             return int(response.status), bytes(response.data)
 
-    def stream(self, path: str, query: Mapping[str, str]) -> Any:
-        """Opens a response that the caller reads as it arrives, and then closes."""
+    def stream(self, path: str, query: Mapping[str, str], quiet: float = READ_ON) -> Any:
+        """Opens a response that the caller reads as it arrives, and then closes; it may be silent `quiet` seconds."""
         from urllib3 import Timeout
 
         with self._errors():
             response = self._pool.request(
                 "GET", self.url(path, query), headers=self.headers(), preload_content=False, retries=False,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=READ_ON),
+                timeout=Timeout(connect=CONNECT_SECONDS, read=quiet),
             )  # fmt: skip
             if response.status >= 300:
                 raise refusal(response.status, response.read(), "read", path.rpartition("/")[2])
@@ -198,10 +205,10 @@ class Api:
         return found
 
     @staticmethod
-    def _timeout() -> Any:
+    def _timeout(seconds: float) -> Any:
         from urllib3 import Timeout
 
-        return Timeout(connect=CONNECT_SECONDS, read=_READ_SECONDS)
+        return Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -11,11 +11,11 @@ from norn_tasks.adapters.kubernetes.looking import AppLook, ending, look_at_app
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deadline, deployment
 from norn_tasks.adapters.kubernetes.objects.drift import compared, templates
 from norn_tasks.adapters.kubernetes.objects.pod import template
+from norn_tasks.adapters.kubernetes.objects.reference import reference
 from norn_tasks.adapters.kubernetes.objects.secret import login, login_name, secret, secret_name
 from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
 from norn_tasks.adapters.kubernetes.site import Object, Site
 from norn_tasks.domain.comparing.drift import Drift
-from norn_tasks.domain.errors import RegistryFailed
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Workload
 
@@ -162,11 +162,4 @@ class Declaration:
         workload = self._workload
         if workload.release == 0:
             return workload.image
-        if self._site.loaded:
-            return workload.tag or workload.image
-        if workload.published:
-            return workload.published
-        raise RegistryFailed(
-            f"the image of release {workload.release} is on the engine alone, where the cluster cannot pull it",
-            hint="set NORN_REGISTRY_URL and deploy again; or load images onto the nodes: NORN_KUBE_IMAGES=loaded",
-        )
+        return reference(self._site, workload, f"release {workload.release}")

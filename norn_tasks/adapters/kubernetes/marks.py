@@ -8,6 +8,8 @@ from norn_tasks.domain.jobs.job import Fence
 
 NAME, MANAGED, NORN = "app.kubernetes.io/name", "app.kubernetes.io/managed-by", "norn"
 APP, INSTANCE, VOLUME = "norn.io/app", "norn.io/instance", "norn.io/volume"
+RUN = "norn.io/run"
+"""The label of everything that belongs to one run."""
 OWNER, JOB, FENCE = "norn.io/owner", "norn.io/job", "norn.io/fence"
 GENERATION, RELEASE = "norn.io/generation", "norn.io/release"
 LIVE, LIVE_REPLICAS = "norn.io/live-generation", "norn.io/live-replicas"

@@ -16,6 +16,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "pods/exec"): ("get", "create"),
     ("", "services"): _WRITE,
     ("", "secrets"): _WRITE,
+    ("batch", "jobs"): _WRITE,
     ("", "persistentvolumeclaims"): ("get", "list", "create", "delete"),
     ("", "events"): ("list",),
     ("policy", "poddisruptionbudgets"): _WRITE,

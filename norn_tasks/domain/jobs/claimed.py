@@ -105,6 +105,18 @@ class Job:
         """The kind of its request."""
         return self.request.kind
 
+    @property
+    def runtime(self) -> str:
+        """The runtime of its containers: that of its spec, or the one of the cluster in which a one-off runs.
+
+        A cluster on machines of its own has a runtime of its name, and a one-off of an app there carries the cluster.
+        """
+        if self.kind is JobKind.RUN and self.cluster is not None:
+            return self.cluster
+        if self.spec is None:
+            raise LookupError(f"job {self.id} carries no spec")
+        return self.spec.runtime
+
     def request_as(self, kind: type[R]) -> R:
         """Returns the request, which must be of this class; raises LookupError when it is not."""
         if not isinstance(self.request, kind):

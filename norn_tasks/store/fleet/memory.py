@@ -36,7 +36,8 @@ _PULLS_ONLY = "(c.spec ? 'image' AND NOT c.spec->'build' ? 'test')"
 
 def need(building: str) -> str:
     """Returns the SQL of the bytes that a job `c` needs of its engine; `building` is the need of a build."""
-    return f"""CASE WHEN c.class IN {CODE_CLASSES} THEN coalesce(c.memory, 0)
+    return f"""CASE WHEN c.kind = 'run' AND c.cluster IS NOT NULL THEN 0
+  WHEN c.class IN {CODE_CLASSES} THEN coalesce(c.memory, 0)
   WHEN c.kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') THEN greatest({_REPLICAS},
     CASE WHEN c.kind = 'deploy' AND NOT c.facts ? '{IMAGE_ID}' AND {_PULLS_ONLY} IS NOT TRUE THEN {building} ELSE 0 END)
   ELSE coalesce(c.memory, 0) END"""

@@ -68,11 +68,16 @@ def accept_cron_run(
     return AcceptedRun(job, common["id"])
 
 
-def accept_oneoff(tx: Tx, release: Row, request: RunJobRequest, *, actor: str, patience: float) -> AcceptedRun:
-    """Accepts a command to run in the live release's image, in a slot of its own: it waits for no schedule."""
+def accept_oneoff(
+    tx: Tx, release: Row, request: RunJobRequest, *, actor: str, patience: float, cluster: str | None = None
+) -> AcceptedRun:
+    """Accepts a command to run in the live release's image, in a slot of its own: it waits for no schedule.
+
+    `cluster` is the one in which it runs; None for an engine.
+    """
     new = NewJob(
         request, app=release["app"], actor=actor, patience=patience, spec=release["spec"],
-        engine=release["engine"], release=release["n"],
+        engine=release["engine"], cluster=cluster, release=release["n"],
     )  # fmt: skip
     job, common = _accept(tx, new, release)
     tx.execute(insert(OneOffRow).values(**common, command=list(request.command), timeout=request.timeout))

@@ -6,6 +6,7 @@ A generation keeps the template with which it was rolled out first, so nothing h
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from norn_tasks.adapters.kubernetes import marks
@@ -52,9 +53,9 @@ def _container(workload: Workload, image: str, site: Site) -> Object:
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "Never" if site.loaded else "IfNotPresent",
-        "env": _environment(workload),
+        "env": environment(workload.env, workload.secrets, secret_name(workload.app, workload.generation)),
         "securityContext": _rights(workload),
-        "resources": _resources(workload),
+        "resources": resources(workload.memory, workload.cpus),
         "volumeMounts": [
             {"name": name, "mountPath": each.target}
             for name, each in zip(_claims(workload), workload.mounts, strict=True)
@@ -74,12 +75,11 @@ def literal(text: str) -> str:
     return _REFERENCE.sub("$$", text)
 
 
-def _environment(workload: Workload) -> list[Object]:
-    plain: list[Object] = [{"name": name, "value": literal(value)} for name, value in sorted(workload.env.items())]
-    source = secret_name(workload.app, workload.generation)
+def environment(env: Mapping[str, str], secrets: Iterable[str], source: str) -> list[Object]:
+    """Returns the environment of a container; `source` is the Secret that has the values of its secrets."""
+    plain: list[Object] = [{"name": name, "value": literal(value)} for name, value in sorted(env.items())]
     return plain + [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}}
-        for name in sorted(workload.secrets)
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}} for name in sorted(secrets)
     ]
 
 
@@ -108,13 +108,13 @@ def _rights(workload: Workload) -> Object:
     return {"allowPrivilegeEscalation": False, "capabilities": capabilities}
 
 
-def _resources(workload: Workload) -> Object:
+def resources(memory: int | None, cpus: float | None) -> Object:
+    """Returns the resources of a container that may use these bytes of memory and this number of processors."""
     amounts = {}
-    if workload.memory is not None:
-        whole = workload.memory % _MIB == 0
-        amounts["memory"] = f"{workload.memory // _MIB}Mi" if whole else str(workload.memory)
-    if workload.cpus is not None:
-        amounts["cpu"] = f"{round(workload.cpus * 1000)}m"
+    if memory is not None:
+        amounts["memory"] = f"{memory // _MIB}Mi" if memory % _MIB == 0 else str(memory)
+    if cpus is not None:
+        amounts["cpu"] = f"{round(cpus * 1000)}m"
     return {"requests": amounts, "limits": amounts} if amounts else {}
 
 

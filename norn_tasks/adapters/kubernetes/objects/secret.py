@@ -22,14 +22,14 @@ def login_name(app: str) -> str:
 
 def secret(workload: Workload, site: Site, fence: Fence) -> Object:
     """Returns the Secret of the workload's generation: all its replicas have the same values."""
-    data = {name: _encoded(value.reveal()) for name, value in sorted(workload.secrets.items())}
+    data = {name: encoded(value.reveal()) for name, value in sorted(workload.secrets.items())}
     name = secret_name(workload.app, workload.generation)
     return {**_head(name, workload, site, fence), "type": "Opaque", "immutable": True, "data": data}
 
 
 def login(workload: Workload, site: Site, fence: Fence) -> Object:
     """Returns the Secret by which kubelets pull the app's image."""
-    data = {".dockerconfigjson": _encoded(site.registry_login)}
+    data = {".dockerconfigjson": encoded(site.registry_login)}
     head = _head(login_name(workload.app), workload, site, fence)
     return {**head, "type": "kubernetes.io/dockerconfigjson", "data": data}
 
@@ -41,5 +41,6 @@ def _head(name: str, workload: Workload, site: Site, fence: Fence) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
 
 
-def _encoded(text: str) -> str:
+def encoded(text: str) -> str:
+    """Returns a value as a Secret has it."""
     return base64.b64encode(text.encode()).decode()

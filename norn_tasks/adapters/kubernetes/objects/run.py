@@ -1,0 +1,112 @@
+"""Builds the Job of a run, and the Secret with the values of its secrets.
+
+The Job is made with a parallelism of 0, so nothing runs until Norn has recorded it; then the parallelism becomes 1. Its
+pod has no label by which a Deployment or a Service of the app would take it for a replica.
+"""
+
+from __future__ import annotations
+
+import math
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER, VOLUME_GROUP, environment, literal, resources
+from norn_tasks.adapters.kubernetes.objects.reference import reference
+from norn_tasks.adapters.kubernetes.objects.secret import encoded, login_name
+from norn_tasks.adapters.kubernetes.site import Object, Seen, Site
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.ports import Run
+
+_ONE_HOUR = 3600
+_SCRATCH = "scratch"
+
+
+def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
+    """Returns the Job of a run; raises RegistryFailed for an image that no node can pull."""
+    notes = {marks.OWNER: run.owner, marks.JOB: str(fence.job), marks.FENCE: str(fence.token)}
+    labels = {**marks.labels(run.app, site.instance), marks.RUN: run.name}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": site.namespace, "labels": labels, "annotations": notes},
+        "spec": {
+            "parallelism": 0,
+            "completions": 1,
+            # The code never begins twice.
+            "backoffLimit": 0,
+            "template": {
+                "metadata": {"labels": {marks.MANAGED: marks.NORN, marks.RUN: run.name}},
+                "spec": _pod(name, run, site),
+            },
+        },
+    }
+
+
+def run_secret(job: Seen, run: Run, site: Site) -> Object:
+    """Returns the Secret of a run, which the cluster removes together with its Job."""
+    metadata = job["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": site.namespace,
+            "labels": {marks.MANAGED: marks.NORN, marks.RUN: run.name},
+            "ownerReferences": [owner],
+        },
+        "type": "Opaque",
+        "immutable": True,
+        "data": {name: encoded(value.reveal()) for name, value in sorted(run.secrets.items())},
+    }
+
+
+def _pod(name: str, run: Run, site: Site) -> Object:
+    rights: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if run.mounts:
+        rights |= {"fsGroup": VOLUME_GROUP, "fsGroupChangePolicy": "OnRootMismatch"}
+    claims = [{"name": each.source, "persistentVolumeClaim": {"claimName": each.source}} for each in run.mounts]
+    scratch = [] if run.writable else [{"name": _SCRATCH, "emptyDir": {"sizeLimit": str(run.memory)}}]
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": max(1, math.ceil(run.grace)),
+        # The cluster ends a run that Norn forgot, or that outlives Norn; Norn enforces the timeout itself.
+        "activeDeadlineSeconds": math.ceil(run.timeout + run.grace) + _ONE_HOUR,
+        "securityContext": rights,
+        "affinity": _beside_the_app(run, site) if run.mounts else {},
+        "containers": [_container(name, run, site)],
+        "volumes": [*claims, *scratch],
+        "imagePullSecrets": [{"name": login_name(run.app)}] if site.registry_login else [],
+    }
+    return {key: value for key, value in pod.items() if value not in ([], {})}
+
+
+def _container(name: str, run: Run, site: Site) -> Object:
+    mounts = [{"name": each.source, "mountPath": each.target} for each in run.mounts]
+    made: Object = {
+        "name": CONTAINER,
+        "image": reference(site, run, f"the live release of {run.app}"),
+        "imagePullPolicy": "Never" if site.loaded else "IfNotPresent",
+        "env": environment(run.env, run.secrets, name),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": not run.writable,
+        },
+        "resources": resources(run.memory, run.cpus),
+        "volumeMounts": mounts if run.writable else [*mounts, {"name": _SCRATCH, "mountPath": "/tmp"}],  # noqa: S108 - a path inside the container
+    }
+    if run.argv is not None:
+        made["command"] = [literal(word) for word in run.argv]
+    return {key: value for key, value in made.items() if value not in ([], {})}
+
+
+def _beside_the_app(run: Run, site: Site) -> Object:
+    """Returns the preference for a node with a pod of the app: only one node at a time has its volumes."""
+    term = {
+        "labelSelector": {"matchLabels": marks.selected(run.app, site.instance)},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    preferred = {"weight": 100, "podAffinityTerm": term}
+    return {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}

@@ -1,0 +1,108 @@
+"""The cluster as a place of runs: the Jobs of this control plane on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.refusals import ObjectMoved
+from norn_tasks.adapters.kubernetes.site import Object, Seen
+from norn_tasks.domain.errors import ClusterDown, EngineDown, StepFailed
+from norn_tasks.ports import RunsReach, SeenContainer
+
+_PAUSE = 0.25
+_WITHIN = 60.0
+
+
+class KubernetesJobs:
+    """Implements `ports.Engine` by Jobs. Several control planes may share a namespace; each sees its own `instance`."""
+
+    name = "kubernetes"
+
+    def __init__(self, api: Api, instance: str = "") -> None:
+        self.api, self.instance = api, instance
+
+    def identity(self) -> str:
+        """Returns the same id for every worker: a control plane has one cluster, which its settings name."""
+        with _as_engine():
+            self.api.require_answer()
+        return f"kubernetes:{self.api.namespace}"
+
+    def containers(self) -> tuple[SeenContainer, ...]:
+        """Lists the Jobs of all runs; raises EngineDown, also when Norn may not list them."""
+        now = datetime.now(UTC)
+        with _as_engine():
+            found = self.labelled(marks.selector(self.instance))
+        return tuple(
+            SeenContainer(
+                id=each["metadata"]["name"],
+                name=marks.label_of(each, marks.RUN),
+                owner=marks.note_of(each, marks.OWNER),
+                running=each["spec"]["parallelism"] > 0,
+                age=max(0.0, (now - datetime.fromisoformat(each["metadata"]["creationTimestamp"])).total_seconds()),
+            )
+            for each in found
+        )
+
+    def remove(self, container: str) -> None:
+        """Ends and removes a Job by its name, or those of the run with that name, and returns when they are gone."""
+        with _as_engine():
+            found = self.labelled(f"{marks.selector(self.instance)},{marks.RUN}={container}")
+            for name in (container, *(each["metadata"]["name"] for each in found)):
+                self.take_away(name, _WITHIN)
+
+    def reach(self) -> RunsReach:
+        """Returns that nothing was tried: the network policies of the cluster decide it."""
+        return RunsReach("")
+
+    def labelled(self, selector: str) -> tuple[Object, ...]:
+        """Returns the Jobs of runs that match the label selector."""
+        return self.api.all_of("Job", f"{selector},{marks.RUN}")
+
+    def take_away(self, name: str, within: float) -> None:
+        """Ends and removes a Job, and returns when it and its pods are gone; raises StepFailed if they stay."""
+        until = time.monotonic() + within
+        while self.removed(name) or self.pods(name):
+            if time.monotonic() > until:
+                raise StepFailed(
+                    f"the cluster has not removed the Job {name} in {within:g} s", hint=f"kubectl describe job {name}"
+                )
+            time.sleep(_PAUSE)
+
+    def removed(self, name: str) -> bool:
+        """Asks for the removal of a Job with its pods; returns False if it is gone already."""
+
+        def remove(seen: Seen) -> None:
+            if "deletionTimestamp" not in seen["metadata"]:
+                self.api.delete(seen, foreground=True)
+
+        return self.on_job(name, remove)
+
+    def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
+        """Acts on a Job as it is, again if it was changed in between; returns False without one of this instance."""
+        while True:
+            seen = self.api.get("Job", name)
+            if seen is None or marks.label_of(seen, marks.INSTANCE) != self.instance:
+                return False
+            try:
+                act(seen)
+            except ObjectMoved:
+                continue
+            return True
+
+    def pods(self, job: str) -> tuple[Object, ...]:
+        """Returns the pods of a Job, the oldest first."""
+        found = self.api.all_of("Pod", f"job-name={job}")
+        return tuple(sorted(found, key=lambda each: str(each["metadata"]["creationTimestamp"])))
+
+
+@contextmanager
+def _as_engine() -> Iterator[None]:
+    try:
+        yield
+    except (ClusterDown, StepFailed) as error:
+        raise EngineDown(error.sentence, hint=error.hint) from error

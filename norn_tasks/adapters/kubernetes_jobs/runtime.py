@@ -1,0 +1,100 @@
+"""The runtime `kubernetes`: a Job on the cluster for every one-off command of an app that lives there.
+
+The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
+ended, removed. The Job is created with a parallelism of 0; the start makes that 1, so a Job of which a later owner has
+taken the place can no longer be started.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.objects.run import run_job, run_secret
+from norn_tasks.adapters.kubernetes.refusals import patiently
+from norn_tasks.adapters.kubernetes.site import Seen, Site
+from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
+from norn_tasks.adapters.kubernetes_jobs.following import RunJob
+from norn_tasks.domain.errors import Conflict, InvalidRequest, LeaseLost
+from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.ports import Hooks, Run, Watch
+
+_LONGEST = 50
+"""The most characters of a run's name that the name of its Job has: with the rest it must be a label."""
+_REMOVAL = 60.0
+
+
+class KubernetesRuntime:
+    """Implements `ports.Runtime` on a cluster; `site` has everything but version and login, which are asked for."""
+
+    name = "kubernetes"
+
+    def __init__(self, on: KubernetesJobs, site: Site, login: Callable[[str], str] = lambda _: "") -> None:
+        self.on, self.engine = on, on.name
+        self._site, self._login = site, login
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Does nothing: the nodes pull images."""
+        return ""
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes nothing: the nodes remove images that they do not use."""
+        return 0
+
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
+        """Creates, records, begins, starts, reads, waits, removes."""
+        if run.client is not None:
+            raise InvalidRequest(
+                "a run with a terminal or an open input is not there for an app on kubernetes",
+                hint="norn run without --tty and --stdin prints what the command prints",
+            )
+        job = RunJob(self.on, self._created(run, watch), run, watch, begun=False)
+        with job.owned():
+            if run.secrets:
+                seen = self.on.api.get("Job", job.id)
+                if seen is not None:
+                    self.on.api.create(run_secret(seen, run, self._site))
+            hooks.created(job.id)
+            watch.stop.check()
+            return job.live(hooks)
+
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
+        """Follows a Job that an earlier owner started, reads its output, removes it."""
+        withdrawn: list[bool] = []
+
+        def withdraw(seen: Seen) -> None:
+            withdrawn.append(seen["spec"]["parallelism"] == 0)
+            if withdrawn[-1]:
+                self.on.api.delete(seen)
+
+        if not patiently(lambda: self.on.on_job(container, withdraw), watch):
+            return None
+        if withdrawn[-1]:
+            return ContainerExit(None, never_started=True)
+        adopted = RunJob(self.on, container, run, watch, begun=True)
+        with adopted.owned():
+            return adopted.followed()
+
+    def _created(self, run: Run, watch: Watch) -> str:
+        self._clear(run, watch)
+        name = f"{re.sub('[^a-z0-9-]', '-', run.name.lower())[:_LONGEST]}-{uuid.uuid4().hex[:10]}"
+        made = run_job(name, run, self._with_login(run), watch.fence)
+        return str(self.on.api.create(made)["metadata"]["name"])
+
+    def _with_login(self, run: Run) -> Site:
+        return replace(self._site, registry_login=self._login(run.published))
+
+    def _clear(self, run: Run, watch: Watch) -> None:
+        """Removes the Job that an earlier attempt of the same owner left under our name, and no other."""
+        for seen in self.on.labelled(f"{marks.selector(self.on.instance)},{marks.RUN}={run.name}"):
+            name = seen["metadata"]["name"]
+            if marks.note_of(seen, marks.OWNER) != run.owner:
+                raise Conflict(
+                    f"the Job {name} has the name of a run that is not its own", hint=f"kubectl delete job {name}"
+                )
+            if marks.number_of(seen, marks.FENCE) > watch.fence.token:
+                raise LeaseLost(f"a later owner of job {watch.fence.job} has made {name}")
+            self.on.take_away(name, _REMOVAL)

@@ -1,0 +1,200 @@
+"""Runs as Jobs on a real Kubernetes cluster: their output, their ends, and owners that die or stop.
+
+The runs of the module are started at the same time, since each waits for a pod.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.objects.run import run_job
+from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
+from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
+from norn_tasks.domain.errors import LeaseLost, Stopped
+from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.secret import Secret
+from norn_tasks.ports import Run
+from tests.contract.cluster_kit import INSTANCE
+from tests.contract.conftest import IMAGE
+from tests.contract.test_runtime import Owner, left_running, sh
+from tests.fakes.stop import FakeWatch
+from tests.servers import wait_until
+
+WAITS = sh("trap 'echo bye; exit 7' TERM; echo ready; sleep 600 & wait")
+SLOW = sh("echo early; sleep 3; echo late; exit 4")
+SECRET = "s3cret-of-the-run"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Runs:
+    """The runtime on the cluster, and runs of it."""
+
+    api: Api
+
+    def __post_init__(self) -> None:
+        self.site = Site(self.api.namespace, INSTANCE, ServerVersion(0, 0), loaded=True)
+        self.runtime = KubernetesRuntime(KubernetesJobs(self.api, INSTANCE), self.site)
+
+    def of(self, argv: tuple[str, ...], **changes: object) -> Run:
+        """Returns a run of a command."""
+        name = f"t{uuid.uuid4().hex[:10]}"
+        base = Run(
+            name=f"norn-x-{name}", app=name, owner=f"execution:{name}", image=IMAGE, tag=IMAGE, argv=argv,
+            env={"GREETING": "hello"}, timeout=60, memory=32 * 2**20, cpus=0.1, writable=True, grace=2,
+        )  # fmt: skip
+        return replace(base, **changes)  # type: ignore[arg-type]
+
+    def end(self, run: Run) -> ContainerExit:
+        """Runs it to its end."""
+        return self.runtime.run(run, Owner(self.runtime), FakeWatch().watch)
+
+    def left(self, run: Run) -> list[str]:
+        """Returns the kinds of objects of a run that are still there."""
+        kinds = ("Job", "Pod", "Secret")
+        return [kind for kind in kinds if self.api.all_of(kind, f"{marks.RUN}={run.name}")]
+
+    def gone(self, run: Run) -> None:
+        """Waits until nothing of a run is left."""
+        wait_until(lambda: self.left(run) == [], 60, f"nothing of {run.name} is left")
+
+
+@pytest.fixture(scope="module")
+def runs(kube_api: Api) -> Runs:
+    """The runtime."""
+    return Runs(kube_api)
+
+
+def plain(runs: Runs) -> None:
+    """It has its environment and its secret, which its Job does not show; it writes its output, and leaves nothing."""
+    seen: list[str] = []
+    argv = sh('echo "$GREETING"; echo "${#TOKEN}" >&2; grep CapEff /proc/self/status; exit 3')
+    run = runs.of(argv, secrets={"TOKEN": Secret(SECRET)})
+    owner = Owner(runs.runtime)
+    owner.on_begun = lambda: seen.append(json.dumps(runs.api.get("Job", owner.container)))
+    ended = runs.runtime.run(run, owner, FakeWatch().watch)
+    assert sorted(ended.stdout.text().splitlines()) == [str(len(SECRET)), "CapEff:\t0000000000000000", "hello"]
+    assert (ended.exit_code, owner.told, owner.running_when_created) == (3, ["created", "begun"], False)
+    assert ended.started_at is not None and ended.finished_at is not None
+    assert (SECRET in seen[0], "secretKeyRef" in seen[0]) == (False, True)
+    runs.gone(run)
+
+
+def overdue(runs: Runs) -> None:
+    """It gets SIGTERM when its time is up."""
+    run = runs.of(WAITS, timeout=1)
+    ended = runs.end(run)
+    assert (ended.timed_out, ended.stdout.text()) == (True, "ready\nbye\n")
+    runs.gone(run)
+
+
+def deaf(runs: Runs) -> None:
+    """It gets SIGKILL when it ignores SIGTERM."""
+    run = runs.of(sh("while :; do sleep 0.1; done"), timeout=1, grace=1)
+    assert runs.end(run).timed_out
+    runs.gone(run)
+
+
+def cancelled(runs: Runs) -> None:
+    """A cancel ends it, and nothing of it is left at that moment."""
+    run, watch = runs.of(WAITS), FakeWatch()
+    owner = Owner(runs.runtime)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(runs.runtime.run, run, owner, watch.watch)
+        wait_until(lambda: watch.said == ["ready\n"], 60, "it runs")
+        watch.stop.set("cancelled")
+        with pytest.raises(Stopped) as stopped:
+            running.result(60)
+    assert stopped.value.facts["ended"].stdout.text() == "ready\nbye\n"
+    assert [kind for kind in runs.left(run) if kind != "Secret"] == []
+
+
+def adopted(runs: Runs) -> None:
+    """A later owner takes over a run: its code runs once, and all of its output is there."""
+    run = runs.of(SLOW)
+    job = left_running(runs.runtime, run)
+    ended = runs.runtime.adopt(run, job, FakeWatch(token=2).watch)
+    assert ended is not None
+    assert (ended.exit_code, ended.stdout.text()) == (4, "early\nlate\n")
+    runs.gone(run)
+
+
+def never_begun(runs: Runs) -> None:
+    """A Job that was created and not started is removed by the next owner, and its start fails after that."""
+    run = runs.of(SLOW)
+    made = run_job(f"{run.name}-job", run, runs.site, Fence(1, 1))
+    runs.api.create(made)
+    ended = runs.runtime.adopt(run, made["metadata"]["name"], FakeWatch(token=2).watch)
+    assert ended is not None and ended.never_started
+    assert runs.runtime.adopt(run, made["metadata"]["name"], FakeWatch(token=2).watch) is None
+    runs.gone(run)
+
+
+def overtaken(runs: Runs) -> None:
+    """An earlier owner of the same run does not touch the Job of a later one."""
+    run = runs.of(WAITS)
+    job = left_running(runs.runtime, run, token=5)
+    with pytest.raises(LeaseLost):
+        runs.end(run)
+    runs.runtime.on.remove(job)
+    assert [kind for kind in runs.left(run) if kind != "Secret"] == []
+
+
+def missing(runs: Runs) -> None:
+    """A program that the image does not have ends it with 127."""
+    ended = runs.end(runs.of(("nosuchprogram",)))
+    assert (ended.exit_code, "nosuchprogram" in ended.stderr.text()) == (127, True)
+
+
+def greedy(runs: Runs) -> None:
+    """Too much memory is named as that."""
+    assert runs.end(runs.of(sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done"))).oom_killed
+
+
+def without_image(runs: Runs) -> None:
+    """An image that is on no node ends it, with the reason of the cluster."""
+    ended = runs.end(runs.of(SLOW, tag="norn/nowhere:7"))
+    assert (ended.exit_code, "ErrImageNeverPull" in ended.stderr.text()) == (125, True)
+
+
+def taken_away(runs: Runs) -> None:
+    """A Job that others remove while it runs has an end without an exit code."""
+    run, watch = runs.of(WAITS), FakeWatch()
+    owner = Owner(runs.runtime)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(runs.runtime.run, run, owner, watch.watch)
+        wait_until(lambda: watch.said == ["ready\n"], 60, "it runs")
+        runs.runtime.on.removed(owner.container)
+        ended = running.result(60)
+    assert (ended.timed_out, ended.stdout.text().startswith("ready\n")) == (False, True)
+
+
+CASES = (
+    plain, overdue, deaf, cancelled, adopted, never_begun, overtaken, missing, greedy, without_image, taken_away,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(runs: Runs) -> Iterator[dict[str, Future[None]]]:
+    """All cases, which run at the same time."""
+    with ThreadPoolExecutor(len(CASES)) as pool:
+        yield {case.__name__: pool.submit(case, runs) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_a_run_on_the_cluster(done: dict[str, Future[None]], case: Callable[[Runs], None]) -> None:
+    begun = time.monotonic()
+    done[case.__name__].result(200)
+    print(f"{case.__name__}: {time.monotonic() - begun:.1f} s")
