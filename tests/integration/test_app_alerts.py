@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.infraspec import Health
-from norn_tasks.domain.jobs.app_status import WorkloadStatus
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
 from norn_tasks.domain.jobs.facts import RequestedRepairs
 from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
 from norn_tasks.domain.jobs.writes import WorkloadSeen
@@ -250,3 +250,45 @@ def test_a_full_disk_is_one_alert_of_the_server(web: Database) -> None:
     ]
     disk(5 * 2**30)
     assert alerts(web) == []
+
+
+# A cluster whose replicas have no rows
+
+
+def seen_pods(database: Database, *states: str, ends: Sequence[ReplicaEnd] = (), message: str = "") -> None:
+    """Ends a look at pods in these states, and lets the rules read what it found."""
+    pods = tuple(ReplicaStatus(f"web-{n}", state, 1, healthy=state == "running") for n, state in enumerate(states))
+    ready = sum(state == "running" for state in states)
+    status = WorkloadStatus("web", len(states), ready, pods, message=message, ends=tuple(ends))
+    with database.transaction() as tx:
+        observations.workload_seen(tx, {}, WorkloadSeen(factories.CLUSTER, (status,), complete=False))
+    app_rules.look(database)
+
+
+def end_of_pod(ago: float, *, generation: int, memory: bool = False) -> ReplicaEnd:
+    """Returns an end of a pod's program."""
+    at = datetime.now(UTC) - timedelta(seconds=ago)
+    return ReplicaEnd("web-0", at, 137 if memory else 3, memory, release=generation, generation=generation)
+
+
+def test_a_pod_that_ends_again_and_again_is_crash_looping(database: Database) -> None:
+    factories.add_live(database, "web", "webserver", "healthcheck: /up\n")
+    earlier = [end_of_pod(ago, generation=0) for ago in (9, 8, 7)]
+    seen_pods(database, "running", ends=[*earlier, end_of_pod(20, generation=1), end_of_pod(10, generation=1)])
+    assert alerts(database) == []
+    last = end_of_pod(1, generation=1)
+    seen_pods(database, "running", ends=[last])
+    seen_pods(database, "running", ends=[last])
+    sentence = "web ended 3 times within 5m, the last time with exit code 3, and was started again"
+    assert alerts(database) == [("crash-looping", sentence)]
+
+
+def test_a_pod_that_served_and_is_not_ready_is_unhealthy_until_it_is(database: Database) -> None:
+    factories.add_live(database, "web", "webserver", "healthcheck: /up\nreplicas: 2\n")
+    seen_pods(database, "running", "pending", message="it pulls its image")
+    assert alerts(database) == []
+    seen_pods(database, "running", "not ready", message="the readiness probe gets status 503")
+    sentence = "1 of 2 replicas of web fails its health check: the readiness probe gets status 503"
+    assert alerts(database) == [("unhealthy", sentence)]
+    seen_pods(database, "running", "running")
+    assert (alerts(database), resolutions(database)) == ([], ["its replicas are healthy"])

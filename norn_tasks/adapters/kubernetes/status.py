@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from norn_tasks.adapters.kubernetes import marks
 from norn_tasks.adapters.kubernetes.looking import generation_of
 from norn_tasks.adapters.kubernetes.site import Object, Seen
-from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.app_status import NOT_READY, ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.replica import ReplicaEnd
 
 
 def statuses(deployments: Iterable[Object], pods: Iterable[Object]) -> tuple[WorkloadStatus, ...]:
@@ -37,6 +39,7 @@ def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
         next((text for pod in seen if (text := trouble(pod))), "") if ready < wanted else "",
         # The cluster itself replaces a pod that is gone, so all pods that the Deployment wants count.
         (generation_of(deployment["spec"]["template"]),) * wanted,
+        ends=tuple(end for pod in seen for end in _ends(pod)),
     )
 
 
@@ -78,12 +81,42 @@ def _replica(pod: Object) -> ReplicaStatus:
     containers = pod["status"].get("containerStatuses") or []
     return ReplicaStatus(
         pod["metadata"]["name"],
-        "leaving" if _leaves(pod) else str(pod["status"].get("phase", "")).lower(),
+        _state(pod),
         marks.number_of(pod, marks.RELEASE),
         sum(int(each.get("restartCount", 0)) for each in containers),
         None if _leaves(pod) else _ready(pod),
         trouble(pod),
     )
+
+
+def _state(pod: Seen) -> str:
+    """Returns the state of a pod: its phase, or that it leaves, or that it was ready and is not.
+
+    Of a pod that was never ready, the cluster notes that it is not ready before its program begins.
+    """
+    if _leaves(pod):
+        return "leaving"
+    phase = str(pod["status"].get("phase", "")).lower()
+    states = [each.get("state") or {} for each in pod["status"].get("containerStatuses") or []]
+    began = max((each["running"]["startedAt"] for each in states if "running" in each), default=None)
+    lost = [
+        each["lastTransitionTime"]
+        for each in pod["status"].get("conditions") or []
+        if each["type"] == "Ready" and each["status"] == "False"
+    ]
+    return NOT_READY if phase == "running" and began and lost and lost[0] > began else phase
+
+
+def _ends(pod: Seen) -> Iterator[ReplicaEnd]:
+    """Yields the last end of the program of a pod that the cluster started again, or is about to."""
+    for each in pod["status"].get("containerStatuses") or []:
+        for state in (each.get("lastState") or {}, each.get("state") or {}):
+            ended = state.get("terminated")
+            if ended and ended.get("finishedAt") and not _leaves(pod):
+                yield ReplicaEnd(
+                    pod["metadata"]["name"], datetime.fromisoformat(ended["finishedAt"]), int(ended["exitCode"]),
+                    ended.get("reason") == "OOMKilled", marks.number_of(pod, marks.RELEASE), generation_of(pod),
+                )  # fmt: skip
 
 
 def _ready(pod: Seen) -> bool:

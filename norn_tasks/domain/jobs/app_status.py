@@ -8,6 +8,9 @@ from enum import StrEnum
 from norn_tasks.domain.alerting.alert import AlertKind
 from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
 
+NOT_READY = "not ready"
+"""The state of a replica that served, and to which its cluster sends no requests because it fails its health check."""
+
 
 class ForgeState(StrEnum):
     """The state of an app's infrastructure."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert
+from norn_tasks.domain.jobs.app_status import NOT_READY
 from norn_tasks.domain.quantities import duration_text, memory_text
 from norn_tasks.store.alerts.alerts import raise_alerts, resolve
 from norn_tasks.store.database.pages import AnyRow
@@ -44,6 +45,7 @@ def raise_unhealthy(tx: Tx) -> None:
     An observation calls this in its own transaction: its repair removes such a replica before beat could see the row.
     """
     raise_alerts(tx, AlertRule.APP, [_unhealthy(row) for row in tx.execute(_UNHEALTHY)])
+    raise_alerts(tx, AlertRule.APP, [_not_ready(row) for row in tx.execute(_UNHEALTHY_WITHOUT_ROWS)])
 
 
 # Programs that end
@@ -89,6 +91,12 @@ _UNHEALTHY = text(f"""
 SELECT r.app, count(*) FILTER (WHERE r.unhealthy) AS bad, count(*) AS all,
        max(r.fault) FILTER (WHERE r.unhealthy) AS fault, max(r.failures) FILTER (WHERE r.unhealthy) AS failures
   FROM replicas r WHERE r.state = 'live' GROUP BY r.app HAVING bool_or(r.unhealthy) LIMIT {BATCH}""")  # noqa: S608 - built from a constant
+_UNHEALTHY_WITHOUT_ROWS = text(f"""
+SELECT w.app, count(*) FILTER (WHERE r.state = '{NOT_READY}') AS bad, count(*) AS all, w.message AS fault
+  FROM workload_status w JOIN live_releases l USING (app)
+  CROSS JOIN LATERAL jsonb_to_recordset(w.replicas) AS r(state text)
+ WHERE w.ready < w.wanted AND NOT EXISTS (SELECT 1 FROM replicas o WHERE o.app = w.app)
+ GROUP BY w.app, w.message HAVING bool_or(r.state = '{NOT_READY}') LIMIT {BATCH}""")  # noqa: S608 - built from constants
 _DOWN = text(f"""
 SELECT s.app, s.reason FROM app_states s
  WHERE s.state = 'down' AND s.ended_at IS NULL AND s.began_at < clock_timestamp() - interval '{DOWN_FOR} s'
@@ -100,6 +108,14 @@ def _unhealthy(row: AnyRow) -> NewAlert:
     which = "the replica" if row.all == 1 else f"{row.bad} of {row.all} replicas"
     sentence = f"{which} of {row.app} failed {row.failures} health checks in a row: {row.fault}"
     return NewAlert(AlertKind.UNHEALTHY, row.app, sentence, f"norn logs {row.app}")
+
+
+def _not_ready(row: AnyRow) -> NewAlert:
+    which = "the replica" if row.all == 1 else f"{row.bad} of {row.all} replicas"
+    why = f": {row.fault}" if row.fault else ""
+    return NewAlert(
+        AlertKind.UNHEALTHY, row.app, f"{which} of {row.app} fails its health check{why}", f"norn logs {row.app}"
+    )
 
 
 def _down(row: AnyRow) -> NewAlert:

@@ -37,6 +37,12 @@ SELECT r.app, r.container, r.release, r.generation, g.at, g.exit_code, g.out_of_
   FROM jsonb_to_recordset(CAST(:ends AS jsonb))
        AS g(container text, at timestamptz, exit_code bigint, out_of_memory boolean)
   JOIN replicas r USING (container) WHERE r.state = 'live' ON CONFLICT DO NOTHING""")
+_ENDED_WITHOUT_ROW = text("""
+INSERT INTO replica_ends(app, container, release, generation, at, exit_code, out_of_memory)
+SELECT g.app, g.container, g.release, g.generation, g.at, g.exit_code, g.out_of_memory
+  FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS g(app text, container text, release bigint, generation bigint,
+       at timestamptz, exit_code bigint, out_of_memory boolean)
+ WHERE g.generation IS NOT NULL ON CONFLICT DO NOTHING""")
 _STATE = text("""
 WITH given AS (SELECT * FROM jsonb_to_recordset(CAST(:states AS jsonb)) AS g(app text, state text, reason text)),
 changed AS (SELECT g.* FROM given g LEFT JOIN app_states s ON s.app = g.app AND s.ended_at IS NULL
@@ -51,8 +57,9 @@ def record(tx: Tx, statuses: Iterable[WorkloadStatus]) -> None:
     """Writes what a look found of live replicas; the router is notified of those that it must avoid from now on."""
     statuses = list(statuses)
     seen = json.dumps([asdict(each) for status in statuses for each in status.sightings])
-    ends = [{**asdict(end), "at": end.at.isoformat()} for status in statuses for end in status.ends]
+    ends = [{**asdict(end), "app": status.app, "at": end.at.isoformat()} for status in statuses for end in status.ends]
     tx.execute(_ENDED, {"ends": json.dumps(ends)})
+    tx.execute(_ENDED_WITHOUT_ROW, {"ends": json.dumps(ends)})
     tx.execute(_COUNTED, {"seen": seen})
     rerouted = tx.scalars(_REROUTED, {"seen": seen}).all()
     tx.execute(_CHECKED, {"seen": seen})
