@@ -1,10 +1,14 @@
-"""The four apps of the product's guide on a real Kubernetes cluster: the two that run for long live there."""
+"""The four apps of the product's guide on a real Kubernetes cluster: the two that run for long live there.
+
+Their services are on servers that pods reach at the machine's address in the cluster.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -13,11 +17,12 @@ import pytest
 from tests.e2e.conftest import clean_up, new_stack
 from tests.e2e.stack import Stack
 from tests.e2e.test_guide import APPS, ENDS, GUIDE, engine
+from tests.forwarding import forwarded
 from tests.kube import KubeKit, started
 from tests.servers import Broker, Postgres, wait_until
 
 KINDS = "deployment,service,secret,pdb,pvc"
-OBJECTS = {"mail-agent": ["Deployment", "Service"], "queue-processor": ["Deployment"]}
+OBJECTS = {"mail-agent": ["Deployment", "Secret", "Service"], "queue-processor": ["Deployment", "Secret"]}
 
 __all__ = ["engine"]
 
@@ -40,10 +45,18 @@ def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path) -
     """A whole Norn with the cluster, and the four apps: forged and deployed."""
     home = private_dir / "guide"
     home.mkdir()
-    broker = Broker(home / "broker")
-    environment = {name: kube.environment[name] for name in ("KUBECONFIG", "NORN_REGISTRY_URL")}
+    broker, keys = Broker(home / "broker"), Broker(home / "keys")
+    around, host = ExitStack(), kube.environment["NORN_KUBE_HOST"]
+    environment = {
+        **{name: kube.environment[name] for name in ("KUBECONFIG", "NORN_REGISTRY_URL")},
+        "NORN_SERVICES_POSTGRES_URL": postgres.url("postgres"),
+        "NORN_SERVICES_POSTGRES_ADDRESS": around.enter_context(forwarded(host, postgres.port)),
+        "NORN_SERVICES_KV_URL": keys.url.removesuffix("/0"),
+        "NORN_SERVICES_KV_ADDRESS": around.enter_context(forwarded(host, keys.port)),
+    }
     stack = new_stack(postgres, broker.url, home, NORN_KUBE_NAMESPACE=namespace, **environment)
     try:
+        stack.keep_secrets()
         stack.start()
         for name in APPS:
             shutil.copytree(GUIDE / name, stack.apps / name)
@@ -55,7 +68,9 @@ def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path) -
     finally:
         stack.stop()
         clean_up(stack)
-        broker.stop()
+        for server in (broker, keys):
+            server.stop()
+        around.close()
 
 
 def test_the_guides_apps_live_where_their_roles_say(norn: Stack, kube: KubeKit, namespace: str) -> None:
