@@ -20,6 +20,7 @@ from celery.utils.nodenames import NODENAME_DEFAULT
 from celery.worker.consumer import Consumer
 
 from norn_tasks.celery_app import WORK, Waker, app
+from norn_tasks.dispatch import open_intake, request_cluster_look
 from norn_tasks.domain.errors import Conflict, DatabaseDown
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.logs import configure
@@ -28,10 +29,22 @@ from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings, load
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.opening import SELDOM, open_database, open_for_jobs
+from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
-from norn_tasks.wiring import cluster_engines, disks, engine_identity, engine_memory, log_collector, places, tools
+from norn_tasks.wiring import (
+    KUBERNETES,
+    cluster_engines,
+    disks,
+    engine_identity,
+    engine_memory,
+    log_collector,
+    places,
+    tools,
+    watch_kubernetes,
+)
 from norn_tasks.worker import naming
 from norn_tasks.worker.cancels import CancelListener
+from norn_tasks.worker.cluster_watch import ClusterWatch
 from norn_tasks.worker.engines import EngineIdentity, WorkerTools, registering
 from norn_tasks.worker.leases import LeaseKeeper
 from norn_tasks.worker.liveness import Liveness
@@ -206,6 +219,17 @@ def _ready(**_: Any) -> None:
     fleet.presence.start()
     if fleet.job_class is JobClass.OBSERVE and not (settings.noop_runtime and settings.test_build):
         LogCollection(lambda: log_collector(settings, database)).start()
+        if settings.kube_namespace:
+            _watch_kubernetes(settings, database)
+
+
+def _watch_kubernetes(settings: Settings, database: Database) -> None:
+    """Requests a look at the cluster soon after each change there."""
+    intake = open_intake(database, settings)
+    ClusterWatch(
+        lambda changed: watch_kubernetes(settings, database, changed),
+        lambda: request_cluster_look(intake, KUBERNETES, actor=fleet.name),
+    ).start()
 
 
 @signals.worker_process_init.connect

@@ -35,6 +35,7 @@ from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
 from norn_tasks.adapters.kubernetes.rights import missing
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.kubernetes.watching.changes import ClusterChanges
 from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
 from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
 from norn_tasks.adapters.notifications.mail import Mail
@@ -74,6 +75,9 @@ from norn_tasks.store_adapters.repository_logins import RepositoryLogins
 from norn_tasks.store_adapters.router_ports import RouterPortTable
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
+
+KUBERNETES = KubernetesCluster.name
+"""The name of the cluster on Kubernetes."""
 
 
 def _build_limits(settings: Settings) -> BuildLimits:
@@ -177,6 +181,11 @@ def cluster_engines(settings: Settings) -> Mapping[str, str | None]:
 def kube_api(settings: Settings) -> Api:
     """Returns the API server of the Kubernetes cluster; it is not asked anything yet."""
     return Api(ClusterAccess(settings.kube_namespace, settings.kube_config, settings.kube_context))
+
+
+def watch_kubernetes(settings: Settings, database: Database, changed: Callable[[], None]) -> ClusterChanges:
+    """Calls `changed` after each change of an app on Kubernetes; raises DatabaseDown."""
+    return ClusterChanges(kube_api(settings), instance.name(database), changed)
 
 
 def missing_kube_rights(settings: Settings) -> tuple[str, ...]:

@@ -154,3 +154,24 @@ def condition(kind: str, status: str, words: str = "") -> Shown:
 
 def _states(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [each for thing in things for each in thing.get("status", {}).get("containerStatuses") or []]
+
+
+def incomplete(deployment: dict[str, Any], pods: list[dict[str, Any]], generation: int) -> str:
+    """Returns the reason why an app must not be called deployed; empty for one whose pods are all updated and ready.
+
+    `generation`: the one that is said to be live.
+    """
+    metadata, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status") or {}
+    seen = int((spec["template"]["metadata"].get("annotations") or {}).get("norn.io/generation", 0))
+    wanted = int(spec["replicas"])
+    numbers = {name: int(status.get(name) or 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
+    here = [each for each in pods if "deletionTimestamp" not in each["metadata"]]
+    if seen != generation:
+        return f"its template is of generation {seen}, and {generation} is said to be live"
+    if status.get("observedGeneration") != metadata["generation"]:
+        return "the cluster has not observed the newest template"
+    if set(numbers.values()) != {wanted} or int(status.get("availableReplicas") or 0) != wanted:
+        return f"{numbers}, available {status.get('availableReplicas')} of {wanted}"
+    if len(here) != wanted or not all(condition("Ready", "True")([each]) for each in here):
+        return f"{len(here)} pods of {wanted}, not all of them ready"
+    return ""

@@ -25,6 +25,7 @@ from norn_tasks.dispatch.changing import (
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
 from norn_tasks.dispatch.intake import WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import (
+    request_cluster_look,
     request_cluster_looks,
     request_comparison,
     request_due_comparisons,
@@ -103,6 +104,7 @@ __all__ = [
     "request_look",
     "request_looks_elsewhere",
     "request_tunnel_look",
+    "request_cluster_look",
     "request_cluster_looks",
     "request_comparison",
     "request_due_comparisons",

@@ -86,6 +86,11 @@ def request_cluster_looks(intake: Intake, *, actor: str) -> tuple[Accepted, ...]
     return tuple(_requested(intake, intake.settings.place_of_cluster(name), name, actor) for name in names)
 
 
+def request_cluster_look(intake: Intake, cluster: str, *, actor: str) -> Accepted:
+    """Requests a look at one cluster; joins one that waits or runs already."""
+    return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
+
+
 def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
     """Requests a look at the app's cluster, or at the home engine for an app that lives in none."""
     with intake.database.transaction() as tx:

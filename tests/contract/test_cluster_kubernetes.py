@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from norn_tasks.adapters.kubernetes.gate import RolloutGate
 from norn_tasks.adapters.kubernetes.looking import AppLook
 from norn_tasks.adapters.kubernetes.objects.service import service
 from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.adapters.kubernetes.watching.changes import ClusterChanges
 from norn_tasks.domain.errors import ClusterDown, Conflict, LeaseLost, NornError, NotFound, Stopped
 from norn_tasks.domain.infraspec import Volume
 from norn_tasks.domain.jobs.job import Fence
@@ -29,6 +31,7 @@ from tests.contract.conftest import IMAGE
 from tests.fakes.stop import FakeStop, FakeWatch
 from tests.fakes.terminal import FakeTerminal
 from tests.kube import KubeKit
+from tests.kube_watching import incomplete
 from tests.servers import allowed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -231,6 +234,35 @@ def test_logs_are_those_of_the_app_beside_a_sidecar_and_go_on_after_an_outage(
 
 def _raised(error: NornError) -> Object:
     raise error
+
+
+def test_a_gate_that_returns_at_once_is_caught_by_an_independent_look(
+    world: World, kube_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(generation: int) -> str:
+        pods = kube_api.all_of("Pod", f"norn.io/app={world.web.app}")
+        return incomplete(deployment(world, kube_api), list(pods), generation)
+
+    world.roll(world.web)
+    honest = look(1)
+    monkeypatch.setattr(RolloutGate, "passed", lambda gate: gate._look())
+    world.roll(next_release(world.web, argv=DEAF), token=2)
+    assert (honest, look(2) != "") == ("", True)
+
+
+def test_a_change_of_an_app_is_noticed_and_one_of_another_control_plane_is_not(world: World, kube_api: Api) -> None:
+    mine, theirs = list[float](), list[float]()
+    watches = [
+        ClusterChanges(kube_api, instance, lambda into=into: into.append(time.monotonic()))  # type: ignore[misc]
+        for instance, into in ((INSTANCE, mine), ("nobody", theirs))
+    ]
+    wait_until(lambda: len(mine) > 1 and len(theirs) > 1, 30, "both kinds are watched")
+    first, others = len(mine), len(theirs)
+    forged(world)
+    wait_until(lambda: len(mine) > first, 30, "the change is noticed")
+    for each in watches:
+        each.close()
+    assert len(theirs) == others
 
 
 def test_a_cancelled_rollout_brings_back_what_was_live(world: World, kube_api: Api) -> None:

@@ -77,6 +77,12 @@ class Api:
             if not more:
                 return tuple(found)
 
+    def version_of_all(self, kind: str, selector: str) -> str:
+        """Returns the version of the list of these objects, from which a watch reports each later change."""
+        query = {"labelSelector": selector, "limit": "1"}
+        listed = self._answer("GET", self.path(kind), "list", f"{kind}s", query=query)
+        return str(listed["metadata"]["resourceVersion"])
+
     def create(self, wanted: Seen) -> Object:
         """Creates an object; raises ObjectMoved when it already exists."""
         kind, name = wanted["kind"], wanted["metadata"]["name"]

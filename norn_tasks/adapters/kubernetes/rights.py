@@ -9,9 +9,9 @@ from norn_tasks.adapters.kubernetes.api import Api
 
 _WRITE = ("get", "list", "create", "patch", "delete")
 NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("apps", "deployments"): _WRITE,
+    ("apps", "deployments"): ("get", "list", "watch", "create", "patch", "delete"),
     ("apps", "replicasets"): ("list",),
-    ("", "pods"): ("get", "list"),
+    ("", "pods"): ("get", "list", "watch"),
     ("", "pods/log"): ("get",),
     ("", "pods/exec"): ("get", "create"),
     ("", "services"): _WRITE,

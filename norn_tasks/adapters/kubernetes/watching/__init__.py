@@ -1,0 +1,1 @@
+"""Notices changes in the cluster as they happen."""

@@ -1,0 +1,61 @@
+"""Requests a look at a cluster soon after something has changed there, in a worker of the class observe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from norn_tasks.domain.errors import DatabaseDown, NornError
+
+log = structlog.get_logger()
+APART = 2.0
+"""The least seconds between two looks: a rollout changes its pods many times."""
+AGAIN = 5.0
+"""Seconds before another try while the database is away."""
+
+
+class ClusterWatch:
+    """The thread that requests looks; `request` is called after one or more calls of `changed`.
+
+    `begin` gets `changed`, and begins to watch; it is called again while the database is away.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[Callable[[], None]], object],
+        request: Callable[[], object],
+        apart: float = APART,
+        again: float = AGAIN,
+    ) -> None:
+        self._begin, self._request, self._apart, self._again = begin, request, apart, again
+        self._changes = threading.Event()
+
+    def changed(self) -> None:
+        """Notes a change; may be called from any thread."""
+        self._changes.set()
+
+    def start(self) -> None:
+        """Starts the thread, which ends with the process."""
+        threading.Thread(target=self._run, name="norn-cluster-watch", daemon=True).start()
+
+    def _begun(self) -> bool:
+        try:
+            self._begin(self.changed)
+        except DatabaseDown:
+            return False
+        return True
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not self._begun():
+            pause.wait(self._again)
+        while True:
+            self._changes.wait()
+            self._changes.clear()
+            try:
+                self._request()
+            except NornError as error:
+                log.warning("no look was requested after a change of the cluster", error=error.sentence)
+            pause.wait(self._apart)
