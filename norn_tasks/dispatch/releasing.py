@@ -112,10 +112,13 @@ def _of_spec(intake: Intake, request: JobRequest, found: registry.FoundApp, clus
 def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
     """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has.
 
+    A cluster on machines of its own is asked for the memory when the app is rolled out.
     Raises Conflict for a runtime that no worker has.
     """
     _require_runtime(intake, tx, found.spec)
-    _require_memory(tx, found.spec, scale.wanted_of(app, found.spec.replicas))
+    cluster = app["cluster"] or intake.settings.cluster_of_new_apps
+    if not found.spec.role.long_running or intake.settings.place_of_cluster(cluster) is not None:
+        _require_memory(tx, found.spec, scale.wanted_of(app, found.spec.replicas))
     for volume in found.spec.volumes:
         if volume.host_path is not None:
             require_allowed(volume, Path(volume.host_path), intake.settings.host_paths)

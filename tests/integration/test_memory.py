@@ -259,6 +259,15 @@ def test_what_could_never_run_is_refused(
         ask(factories.intake(database), "app", actor="test", **options)
 
 
+def test_the_memory_of_the_engine_is_no_limit_for_replicas_on_other_machines(database: Database) -> None:
+    _engine(database, 1000)
+    with database.transaction() as tx:
+        factories.add_app(tx, factories.spec("app", "webserver", "resources: {memory: 4g}\n"), forged=False)
+    job = dispatch.request_forge(factories.intake(database, kube_namespace="apps"), "app", force=False, actor="t").job
+    with database.transaction() as tx:
+        assert tx.scalar(text("SELECT cluster FROM jobs WHERE id = :job"), {"job": job}) == "kubernetes"
+
+
 def _site(database: Database, there: int, replicas: int = 1) -> dict[str, object]:
     """A webserver of 400 MiB a replica, of which so many are there; answers its spec."""
     spec = factories.spec("site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n").frozen()
