@@ -1,6 +1,6 @@
 """Runs as Jobs on a real Kubernetes cluster: their output, their ends, and owners that die or stop.
 
-The runs of the module are started at the same time, since each waits for a pod.
+A few runs of the module go at a time, since each waits for its pod.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from tests.servers import wait_until
 
 WAITS = sh("trap 'echo bye; exit 7' TERM; echo ready; sleep 600 & wait")
 SLOW = sh("echo early; sleep 3; echo late; exit 4")
+AT_ONCE = 5
 SECRET = "s3cret-of-the-run"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Runs:
         name = f"t{uuid.uuid4().hex[:10]}"
         base = Run(
             name=f"norn-x-{name}", app=name, owner=f"execution:{name}", image=IMAGE, tag=IMAGE, argv=argv,
-            env={"GREETING": "hello"}, timeout=60, memory=32 * 2**20, cpus=0.1, writable=True, grace=2,
+            env={"GREETING": "hello"}, timeout=60, memory=32 * 2**20, cpus=0.1, writable=True, grace=10,
         )  # fmt: skip
         return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -68,7 +69,7 @@ class Runs:
 
     def gone(self, run: Run) -> None:
         """Waits until nothing of a run is left."""
-        wait_until(lambda: self.left(run) == [], 60, f"nothing of {run.name} is left")
+        wait_until(lambda: self.left(run) == [], 200, f"nothing of {run.name} is left")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def plain(runs: Runs) -> None:
 
 def overdue(runs: Runs) -> None:
     """It gets SIGTERM when its time is up."""
-    run = runs.of(WAITS, timeout=1)
+    run = runs.of(WAITS, timeout=4)
     ended = runs.end(run)
     assert (ended.timed_out, ended.stdout.text()) == (True, "ready\nbye\n")
     runs.gone(run)
@@ -113,10 +114,10 @@ def cancelled(runs: Runs) -> None:
     owner = Owner(runs.runtime)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(runs.runtime.run, run, owner, watch.watch)
-        wait_until(lambda: watch.said == ["ready\n"], 60, "it runs")
+        wait_until(lambda: watch.said == ["ready\n"], 200, "it runs")
         watch.stop.set("cancelled")
         with pytest.raises(Stopped) as stopped:
-            running.result(60)
+            running.result(200)
     assert stopped.value.facts["ended"].stdout.text() == "ready\nbye\n"
     assert [kind for kind in runs.left(run) if kind != "Secret"] == []
 
@@ -148,8 +149,8 @@ def overtaken(runs: Runs) -> None:
     job = left_running(runs.runtime, run, token=5)
     with pytest.raises(LeaseLost):
         runs.end(run)
-    runs.runtime.on.remove(job)
-    assert [kind for kind in runs.left(run) if kind != "Secret"] == []
+    runs.runtime.on.removed(job)
+    runs.gone(run)
 
 
 def missing(runs: Runs) -> None:
@@ -175,9 +176,9 @@ def taken_away(runs: Runs) -> None:
     owner = Owner(runs.runtime)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(runs.runtime.run, run, owner, watch.watch)
-        wait_until(lambda: watch.said == ["ready\n"], 60, "it runs")
+        wait_until(lambda: watch.said == ["ready\n"], 200, "it runs")
         runs.runtime.on.removed(owner.container)
-        ended = running.result(60)
+        ended = running.result(200)
     assert (ended.timed_out, ended.stdout.text().startswith("ready\n")) == (False, True)
 
 
@@ -188,13 +189,13 @@ CASES = (
 
 @pytest.fixture(scope="module")
 def done(runs: Runs) -> Iterator[dict[str, Future[None]]]:
-    """All cases, which run at the same time."""
-    with ThreadPoolExecutor(len(CASES)) as pool:
+    """All cases, a few at a time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {case.__name__: pool.submit(case, runs) for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_run_on_the_cluster(done: dict[str, Future[None]], case: Callable[[Runs], None]) -> None:
     begun = time.monotonic()
-    done[case.__name__].result(200)
+    done[case.__name__].result(500)
     print(f"{case.__name__}: {time.monotonic() - begun:.1f} s")

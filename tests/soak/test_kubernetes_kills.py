@@ -1,11 +1,13 @@
 """Workers that die or freeze in a rollout on a real Kubernetes cluster: the job ends, and what is live is the newest.
 
-A frozen worker goes on when another one has ended its job, and a later deploy is live: it must not write anything.
+A frozen worker goes on when another one has ended its job, and a later deploy is live: it must not write anything. A
+command of `norn run` goes on without its worker, and begins at most once.
 """
 
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import clean_up, new_stack
-from tests.e2e.stack import Stack
+from tests.e2e.stack import BIN, Stack
 from tests.e2e.test_kubernetes import deployment, kube, namespace, write
 from tests.e2e.zombies import children, frozen
 from tests.kube import KubeKit
@@ -38,6 +40,8 @@ env: {{COLOUR: {colour}}}
 """
 
 __all__ = ["kube", "namespace"]
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,38 @@ def test_a_frozen_worker_overwrites_no_later_release(
         assert (after["metadata"]["annotations"], after["spec"]) == (before["metadata"]["annotations"], before["spec"])
     norn.kill_group("zombie")
     assert colour(kube, namespace) == f"later-{step}-{point}"
+
+
+def no_run_is_left(kube: KubeKit, namespace: str) -> None:
+    """Waits until the namespace has no Job, pod or Secret of a run."""
+    wait_until(lambda: kube.objects(namespace, "job,pod,secret", "norn.io/run") == [], allowed(60), "no run is left")
+
+
+def test_a_command_goes_on_when_its_worker_is_killed(norn: Stack, kube: KubeKit, namespace: str) -> None:
+    counts = "for n in 1 2 3 4 5 6 7 8 9; do echo $n; sleep 1; done; exit 4"
+    argv = [str(BIN / "norn"), "run", "shop", "--exit-code", "--", "sh", "-c", counts]
+    running = subprocess.Popen(argv, env=norn.environment, stdout=subprocess.PIPE)
+    assert running.stdout is not None
+    first = running.stdout.readline()
+    norn.kill_group("cron")
+    norn.spawn("cron")
+    rest = running.stdout.read()
+    running.wait(allowed(90))
+    (job,) = norn.rows("SELECT runs FROM jobs WHERE kind = 'run' ORDER BY id DESC LIMIT 1")
+    assert (first + rest, running.returncode, job["runs"]) == (b"1\n2\n3\n4\n5\n6\n7\n8\n9\n", 4, 1)
+    no_run_is_left(kube, namespace)
+
+
+@pytest.mark.parametrize("point", ["created", "recorded", "begun"])
+def test_a_command_that_was_not_started_is_run_by_the_next_worker(
+    norn: Stack, kube: KubeKit, namespace: str, point: str
+) -> None:
+    norn.kill_group("cron")
+    norn.spawn("cron", "dying", NORN_TEST_BUILD="1", NORN_FAILPOINT=f"run-command:{point}:kill")
+    number = norn.norn("run", "shop", "--detach", "--", "sh", "-c", f"echo {point}").stdout.decode().strip()
+    wait_until(lambda: norn.processes["dying"].poll() is not None, allowed(60), "the worker has died")
+    norn.spawn("cron")
+    (row,) = norn.rows("SELECT job_id FROM oneoffs WHERE id = %s", int(number))
+    assert ended(norn, row["job_id"]) == "succeeded"
+    assert norn.json("runs", "show", number)["stdout"] == f"{point}\n"
+    no_run_is_left(kube, namespace)

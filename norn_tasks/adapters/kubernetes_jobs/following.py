@@ -116,10 +116,8 @@ class RunJob:
             return
         self._output = PodOutput(self._engine.api, pod.name)
         age = (datetime.now(UTC) - pod.started).total_seconds() if self._adopted and pod.started is not None else 0.0
-        cancelled, self._deadline = (
-            self._deadline.cancelled,
-            Deadline(self._run.seconds - max(0.0, age), self._run.grace),
-        )
+        cancelled = self._deadline.cancelled
+        self._deadline = Deadline(self._run.seconds - max(0.0, age), self._run.grace)
         self._deadline.passed = pod.leaving and self._adopted and age >= self._run.timeout
         if cancelled:
             self._deadline.cancel()
@@ -220,9 +218,13 @@ class RunJob:
 
     def _start(self) -> None:
         def start(seen: Seen) -> None:
-            version = seen["metadata"]["resourceVersion"]
-            test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
-            self._engine.api.patch(seen, [test, {"op": "replace", "path": "/spec/parallelism", "value": 1}])
+            # The version makes it a conflict if the Job has changed, for example because a later owner removed it.
+            exactly = {
+                "op": "replace",
+                "path": "/metadata/resourceVersion",
+                "value": seen["metadata"]["resourceVersion"],
+            }
+            self._engine.api.patch(seen, [exactly, {"op": "replace", "path": "/spec/parallelism", "value": 1}])
 
         if not self._engine.on_job(self.id, start):
             raise StepFailed(f"the Job {self.id} was removed before it was started")

@@ -1,0 +1,257 @@
+"""Sixteen broken releases through Norn's own deploy on a real Kubernetes cluster, while an observer checks each status.
+
+Each deploy fails by its true cause, soon after the cluster shows it; the old release serves throughout, and Norn
+records it as live. The observer polls the API server and the rows at least five times a second: while Norn says that
+the newest deployment of an app is deployed, all pods of the app are updated and ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from norn_tasks.adapters.kubernetes.access import ClusterAccess
+from norn_tasks.adapters.kubernetes.api import Api
+from tests.e2e.stack import Stack
+from tests.e2e.test_kubernetes import kube, namespace
+from tests.kube import KubeKit
+from tests.kube_hook import REFUSED, refusing_pods
+from tests.kube_norn import norn_over
+from tests.kube_watching import Polling, Sighting, Thief, Visitor, condition, incomplete
+from tests.servers import Postgres, allowed
+from tests.soak.test_kubernetes_broken import CASES, ONCE, QUOTA, SECONDS, WWW
+
+AT_ONCE = 3
+ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancelled")
+DOCKERFILE = "FROM busybox:stable\nRUN echo {word} > /word\n"
+SERVES = f"{WWW}; httpd -f -p 8080 -h /www & wait"
+MORE = 15
+"""Good deploys of another app, and as many of it again with another word, while the broken ones run."""
+__all__ = ["kube", "namespace"]
+
+pytestmark = pytest.mark.timeout(3000)
+
+
+def shell(text: str) -> list[str]:
+    """Returns a command that ends at SIGTERM."""
+    return ["sh", "-c", f"trap 'exit 0' TERM; {text}"]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """The changes of the spec that make a release broken."""
+
+    changes: dict[str, Any] = field(default_factory=dict)
+    says: str = ""
+    """The words of its sentence; those of the adapter's list if it is empty."""
+
+
+BAD = {
+    "bad-image-name": Bad({"image": "Shop:Latest:7"}, "image"),
+    "image-gone": Bad({"image": "{registry}/gone:7"}, "gone"),
+    "missing-secret-key": Bad({"secrets": ["PASSWORD"]}),
+    "crash-loop": Bad({"command": shell("sleep 3; exit 3")}),
+    "failing-readiness": Bad({"command": shell(ONCE.format(www=WWW)), "healthcheck": "/cgi-bin/once"}),
+    "oom-at-start": Bad({"command": shell("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")}),
+    "unschedulable": Bad({"resources": {"cpu": 500}}, "no node has enough cpu free"),
+    "quota": Bad(),
+    "admission-refusal": Bad({"env": {REFUSED["name"]: REFUSED["value"]}}),
+    "bad-command": Bad({"command": ["nosuchprogram"]}),
+    "failing-test": Bad({"build": {"test": "echo no; exit 9"}}, "exit"),
+    "failing-startup": Bad({"healthcheck": "/nowhere"}),
+    "hanging-start": Bad({"command": shell("httpd -f -p 8080 & sleep 0.2; kill -STOP $!; sleep 1000 & wait")}),
+    "wrong-port": Bad({"command": shell("httpd -f -p 9090 & wait")}),
+    "exits-zero": Bad({"command": shell("exit 0")}),
+    "unbound-claim": Bad({"volumes": [{"name": "data", "mountPath": "/data"}]}),
+}  # fmt: skip
+
+
+@dataclass
+class Observer(Polling):
+    """Compares what Norn says of deployments with the pods, for every app of a namespace."""
+
+    stack: Stack
+    api: Api
+    polls: int = 0
+    lies: list[str] = field(default_factory=list)
+    """What it found: an app that is said to be deployed, and is not."""
+    began: float = field(default_factory=time.monotonic)
+
+    def poll(self) -> None:
+        """Looks once: at the rows, at the cluster, and at the rows again."""
+        before = self._said()
+        deployments, pods = self.api.all_of("Deployment"), self.api.all_of("Pod")
+        after = self._said()
+        self.polls += 1
+        for each in deployments:
+            app = each["metadata"]["name"]
+            said = before.get(app)
+            if said is None or said != after.get(app) or said[1] != "deployed":
+                continue
+            mine = [pod for pod in pods if pod["metadata"].get("labels", {}).get("norn.io/app") == app]
+            if why := incomplete(each, mine, said[2]):
+                self.lies.append(f"{app}: {why}")
+
+    @property
+    def rate(self) -> float:
+        """The polls in a second."""
+        return self.polls / (time.monotonic() - self.began)
+
+    def _said(self) -> dict[str, tuple[int, str, int]]:
+        found = self.stack.rows(
+            "SELECT DISTINCT ON (d.app) d.app, d.id, d.state, l.generation FROM deployments d"
+            " JOIN live_releases l ON l.app = d.app ORDER BY d.app, d.id DESC"
+        )
+        return {row["app"]: (row["id"], row["state"], row["generation"]) for row in found}
+
+
+@dataclass(frozen=True)
+class End:
+    """How a broken deploy ended."""
+
+    state: str
+    sentence: str
+    seconds: float | None
+    """Between the moment at which the cluster showed the cause and the end of the job."""
+    live: bool
+    """The old release is recorded as live, and its pods are those that are ready."""
+    failures: list[str]
+    asked: int
+
+
+@pytest.fixture(scope="module")
+def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path, engine_address: str) -> Iterator[Stack]:
+    """A whole Norn with short times."""
+    more = {
+        "NORN_ROLLOUT_TIMEOUT": "6", "NORN_KUBE_STORAGE_CLASS": "none-such", "NORN_WORKERS_DEPLOY": str(2 * AT_ONCE),
+    }  # fmt: skip
+    with norn_over(kube, namespace, postgres, private_dir / "deploys", **more) as stack:
+        yield stack
+
+
+def write(stack: Stack, app: str, spec: dict[str, Any], word: str) -> None:
+    """Writes an app's directory."""
+    stack.add_app(app, yaml.safe_dump(spec), {"Dockerfile": DOCKERFILE.format(word=word)})
+
+
+def good(app: str, *, worker: bool) -> dict[str, Any]:
+    """Returns the spec of a release that works."""
+    base: dict[str, Any] = {"app": app, "resources": {"memory": "16m"}}
+    if worker:
+        return {**base, "role": "worker", "command": shell("while :; do sleep 0.1; done")}
+    more = {"port": 8080, "healthcheck": "/health", "hosts": {"internal": app}}
+    return {**base, "role": "webserver", "command": shell(SERVES), **more}
+
+
+def end_of(stack: Stack, kube: KubeKit, api: Api, name: str) -> End:
+    """Deploys a release that works, and then the broken one."""
+    case, bad = CASES.get(name), BAD[name]
+    worker = case is not None and case.worker
+    write(stack, name, good(name, worker=worker), "good")
+    stack.norn("forge", name)
+    stack.norn("deploy", name)
+    before = live_of(stack, name)
+    if bad.changes.get("secrets"):
+        stack.norn("secrets", "set", name, "PASSWORD", stdin=b"x")
+    registry = kube.environment["NORN_REGISTRY_URL"]
+    changes = {key: value.format(registry=registry) if key == "image" else value for key, value in bad.changes.items()}
+    write(stack, name, {**good(name, worker=worker), **changes}, f"bad {name}")
+    with ExitStack() as around:
+        service = api.get("Service", name)
+        visitor = Visitor(f"http://{service['spec']['clusterIP']}/", "good") if service is not None else None
+        sighting = Sighting(api, name, case.shown) if case is not None else None
+        for each in (visitor, sighting):
+            if each is not None:
+                around.enter_context(each)
+        if name == "missing-secret-key":
+            around.enter_context(Thief(api, name, "PASSWORD"))
+        if name == "quota":
+            pods = [each for each in api.all_of("Pod") if "deletionTimestamp" not in each["metadata"]]
+            around.callback(kube.kubectl, "-n", api.namespace, "delete", "resourcequota", "small")
+            file = stack.home / "quota.json"
+            file.write_text(QUOTA.replace('"pods": "1"', f'"pods": "{len(pods)}"'))
+            kube.kubectl("-n", api.namespace, "apply", "-f", str(file))
+        asked = stack.norn("-o", "json", "deploy", name, "--detach", check=False)
+        if asked.returncode:
+            state, sentence, at = "refused", asked.stderr.decode(), time.time()
+        else:
+            (row,) = stack.rows("SELECT max(id) AS id FROM jobs WHERE app = %s AND kind = 'deploy'", name)
+            ended = stack.await_state(row["id"], ENDS, 300)
+            state, sentence, at = (
+                ended["state"],
+                (ended["error"] or {}).get("sentence", ""),
+                ended["ended_at"].timestamp(),
+            )
+        seconds = None if sighting is None or sighting.at is None else at - sighting.at
+    ready = [
+        int(each["metadata"]["annotations"]["norn.io/generation"])
+        for each in api.all_of("Pod", f"norn.io/app={name}")
+        if condition("Ready", "True")([each]) and "deletionTimestamp" not in each["metadata"]
+    ]
+    live = live_of(stack, name) == before and ready == [before[1]]
+    return End(state, sentence, seconds, live, visitor.failures if visitor else [], visitor.asked if visitor else 0)
+
+
+def live_of(stack: Stack, app: str) -> tuple[int, int]:
+    """Returns the live release and its generation, as Norn records them."""
+    (row,) = stack.rows("SELECT n, generation FROM live_releases WHERE app = %s", app)
+    return row["n"], row["generation"]
+
+
+def good_deploys(stack: Stack) -> int:
+    """Deploys an app that works again and again; returns how often."""
+    for n in range(MORE):
+        write(stack, "steady", {**good("steady", worker=False), "replicas": 2, "env": {"N": str(n)}}, "good")
+        if n == 0:
+            stack.norn("forge", "steady")
+        stack.norn("deploy", "steady")
+    return MORE
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The ends of all broken deploys, and what the observer found."""
+
+    ends: dict[str, Future[End]]
+    deploys: Future[int]
+    observer: Observer
+
+
+@pytest.fixture(scope="module")
+def seen(norn: Stack, kube: KubeKit, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """All deploys; the one under a quota comes last, since a quota is for the whole namespace."""
+    api = Api(ClusterAccess(namespace, Path(kube.environment["KUBECONFIG"])))
+    with refusing_pods(kube, namespace, tmp_path_factory.mktemp("hook")), Observer(norn, api) as observer:
+        with ThreadPoolExecutor(AT_ONCE) as pool, ThreadPoolExecutor(1) as beside:
+            deploys = beside.submit(good_deploys, norn)
+            ends = {name: pool.submit(end_of, norn, kube, api, name) for name in BAD if name != "quota"}
+        with ThreadPoolExecutor(1) as pool:
+            ends["quota"] = pool.submit(end_of, norn, kube, api, "quota")
+        yield Seen(ends, deploys, observer)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_broken_deploy_fails_by_its_cause_and_the_old_release_serves(seen: Seen, name: str) -> None:
+    end, case = seen.ends[name].result(), CASES.get(name)
+    print(f"\n| {name} | {'–' if end.seconds is None else f'{end.seconds:.1f}'} | {end.state}: {end.sentence} |")
+    assert end.state in ("failed", "refused")
+    assert (BAD[name].says or (case.says if case is not None else "")) in end.sentence
+    assert (end.seconds or 0) <= allowed(SECONDS)
+    assert end.failures == []
+    assert end.live or name == "unbound-claim"
+
+
+def test_no_status_says_deployed_of_an_app_that_is_not(seen: Seen) -> None:
+    deploys = len(BAD) * 2 + seen.deploys.result()
+    print(f"\n{seen.observer.polls} polls, {seen.observer.rate:.1f} a second, {deploys} deploys, {len(BAD)} broken")
+    assert seen.observer.lies == []
+    assert deploys >= 30 and seen.observer.polls > 100
+    assert seen.observer.rate >= 5
