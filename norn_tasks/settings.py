@@ -7,89 +7,38 @@ handed down as an argument. The CLI's own variables (`NORN_URL`, `NORN_TOKEN`, `
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from norn_tasks.domain.alerting.destination import mailbox
-from norn_tasks.domain.alerting.mail_server import mail_server
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.host_paths import require_apart
 from norn_tasks.domain.jobs.placement import HOME
-from norn_tasks.domain.quantities import parse_memory
 from norn_tasks.domain.services.grants import ServiceKind
+from norn_tasks.domain.setting_values import (
+    host_and_port,
+    issuer_of_certificates,
+    listed_paths,
+    mail_address,
+    mail_server_url,
+    memory,
+    paths_apart,
+    postgres_url,
+    redis_url,
+)
 
 PREFIX = "NORN_"
 _LEAST_BUILD = 512 * 1024**2
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
-def _memory(value: object) -> object:
-    """Reads an amount of memory; raises ValueError, to which the name of the variable is added."""
-    try:
-        return parse_memory(value) if isinstance(value, str) else value
-    except InvalidRequest as error:
-        raise ValueError(f"{error.sentence} ({error.hint})") from None
-
-
 Seconds = Annotated[float, Field(gt=0)]
 Days = Annotated[float, Field(gt=0)]
-Memory = Annotated[int, BeforeValidator(_memory)]
+Memory = Annotated[int, BeforeValidator(memory)]
 
 
-def _paths(value: object) -> object:
-    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
-
-
-def _apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
-    require_apart(roots)
-    require_apart([root.resolve() for root in roots])
-    return roots
-
-
-def _mail_server(text: str) -> str:
-    if text:
-        mail_server(text)
-    return text
-
-
-def _mailbox(text: str) -> str:
-    return mailbox(text) if text else text
-
-
-def _url_of(text: str, schemes: tuple[str, ...]) -> str:
-    """Returns the text if it is empty or a URL of a server; no error quotes it."""
-    if not text:
-        return text
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"not a URL such as {schemes[0]}://user:password@host")
-    return text
-
-
-def _postgres_url(text: str) -> str:
-    return _url_of(text, ("postgresql", "postgres"))
-
-
-def _redis_url(text: str) -> str:
-    return _url_of(text, ("redis", "rediss"))
-
-
-def _host_and_port(text: str) -> str:
-    if text and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", text, re.ASCII):
-        raise ValueError("not an address such as db.internal:5432")
-    return text
-
-
-Roots = Annotated[tuple[Path, ...], BeforeValidator(_paths), AfterValidator(_apart)]
+Roots = Annotated[tuple[Path, ...], BeforeValidator(listed_paths), AfterValidator(paths_apart)]
 
 
 def default_data_dir() -> Path:
@@ -218,6 +167,26 @@ class Settings(BaseModel):
     router_idle_timeout: Seconds = Field(120, description="how long a client may wait before its next request")
     router_head_timeout: Seconds = Field(30, description="how long the head of a request may take from its first byte")
 
+    # The edge: domains with certificates
+    edge: Literal["off", "caddy"] = Field(
+        "off", description="caddy: norn up opens ports 80 and 443, and serves hosts.external there with certificates"
+    )
+    edge_email: str = Field("", description="address that the issuer of certificates writes to")
+    edge_issuer: Annotated[str, AfterValidator(issuer_of_certificates)] = Field(
+        "acme",
+        description="issuer of certificates: acme (Let's Encrypt), internal (an authority of this server's own), "
+        "or the https address of an ACME directory",
+    )
+    edge_http_port: int = Field(80, ge=1, le=65535, description="port of the edge for http")
+    edge_https_port: int = Field(443, ge=1, le=65535, description="port of the edge for https, TCP and UDP")
+    edge_door: int = Field(
+        18799,
+        ge=1,
+        le=65535,
+        description="port of the router for all public names, to which the edge and the tunnel lead; "
+        "it listens only with one of them",
+    )
+
     # The tunnel
     cloudflare_api_token: str = Field(
         "", repr=False, description="API token that changes the tunnel's rules and DNS records; empty: none is changed"
@@ -245,22 +214,22 @@ class Settings(BaseModel):
     cloudflared: str = Field("cloudflared", description="the program cloudflared: a name on the PATH, or a path")
 
     # Shared services of apps
-    services_postgres_url: Annotated[str, AfterValidator(_postgres_url)] = Field(
+    services_postgres_url: Annotated[str, AfterValidator(postgres_url)] = Field(
         "", repr=False, description="PostgreSQL for apps, with a role that makes others; empty: that of norn up"
     )
-    services_postgres_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+    services_postgres_address: Annotated[str, AfterValidator(host_and_port)] = Field(
         "", description="its address for apps, host:port; empty: that of the URL"
     )
-    services_kv_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    services_kv_url: Annotated[str, AfterValidator(redis_url)] = Field(
         "", repr=False, description="Valkey or Redis 7 for apps, with a user that makes others; empty: that of norn up"
     )
-    services_kv_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+    services_kv_address: Annotated[str, AfterValidator(host_and_port)] = Field(
         "", description="its address for apps, host:port; empty: that of the URL"
     )
-    services_events_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    services_events_url: Annotated[str, AfterValidator(redis_url)] = Field(
         "", repr=False, description="Valkey or Redis 7 for topics; empty: the server of the keys"
     )
-    services_events_address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+    services_events_address: Annotated[str, AfterValidator(host_and_port)] = Field(
         "", description="its address for apps, host:port; empty: that of the URL"
     )
 
@@ -296,12 +265,12 @@ class Settings(BaseModel):
         False, description="notifications may go to private addresses, and there without TLS"
     )
     server_name: str = Field("", description="name of this server in notifications; empty: the machine's name")
-    smtp_url: Annotated[str, AfterValidator(_mail_server)] = Field(
+    smtp_url: Annotated[str, AfterValidator(mail_server_url)] = Field(
         "",
         repr=False,
         description="mail server for notifications: smtps://user:password@host:465, or smtp:// (STARTTLS)",
     )
-    smtp_from: Annotated[str, AfterValidator(_mailbox)] = Field("", description="address that mail is from")
+    smtp_from: Annotated[str, AfterValidator(mail_address)] = Field("", description="address that mail is from")
     deadman_url: str = Field(
         "", repr=False, description="https address that is called while beat decides on time; empty: none"
     )
@@ -357,6 +326,21 @@ class Settings(BaseModel):
     def has_tunnel(self) -> bool:
         """True if the settings name a tunnel, or a token that can find one; only workers need the token."""
         return bool(self.cloudflare_api_token or self.cloudflare_tunnel or self.cloudflare_config_map)
+
+    @property
+    def has_edge(self) -> bool:
+        """True if norn up runs the edge."""
+        return self.edge != "off"
+
+    @property
+    def door_address(self) -> str | None:
+        """The address of the router's door for public names; None if it does not listen."""
+        return f"{self.router_address}:{self.edge_door}" if self.has_edge or self.has_tunnel else None
+
+    @property
+    def edge_dir(self) -> Path:
+        """The directory of the edge, with its certificates."""
+        return self.data_dir.expanduser().resolve() / "edge"
 
     @property
     def cluster_of_new_apps(self) -> str:

@@ -23,6 +23,8 @@ from norn_tasks.adapters.docker.registry_images import DockerRegistryImages
 from norn_tasks.adapters.docker.volumes import DockerVolumes
 from norn_tasks.adapters.docker_cluster import DockerCluster, addresses
 from norn_tasks.adapters.docker_cluster.collecting import LastLines, LogCollector
+from norn_tasks.adapters.edge.caddy import CaddyEdge
+from norn_tasks.adapters.edge.without import NoEdge
 from norn_tasks.adapters.incus.api import IncusApi
 from norn_tasks.adapters.incus.bridge import Bridge
 from norn_tasks.adapters.incus.checks import checks
@@ -57,7 +59,7 @@ from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import ServiceKind
-from norn_tasks.ports import Cluster, Dns, Engine, ExternalHosts, Limits, Runtime, Tools, Tunnel
+from norn_tasks.ports import Cluster, Dns, Edge, Engine, ExternalHosts, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
@@ -169,6 +171,7 @@ def _limits(settings: Settings, instance: str) -> Limits:
         workspace=settings.data_dir / "work",
         instance=instance,
         replica_memory=settings.replica_memory or None,
+        door=settings.door_address,
     )
 
 
@@ -260,6 +263,16 @@ def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tun
     return KeptRules(rules, hosts), command
 
 
+def public_edge(settings: Settings, hosts: ExternalHosts, instance: str) -> Edge:
+    """Returns the edge of this machine, or a stand-in without one; where there is a tunnel, that has the names."""
+    if not settings.has_edge or settings.has_tunnel:
+        return NoEdge()
+    return CaddyEdge(
+        hosts, instance, settings.edge_http_port, settings.edge_https_port, settings.edge_dir,
+        public=settings.edge_issuer != "internal",
+    )  # fmt: skip
+
+
 def _remote(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[KeptRules, ZoneRecords]:
     client = CloudflareClient(Secret(settings.cloudflare_api_token), settings.cloudflare_url)
     named = TunnelSite(settings.cloudflare_account, settings.cloudflare_tunnel)
@@ -301,6 +314,7 @@ def tools(
         messenger=_sender(settings, DeliveryOutbox(database, name), vault),
         tunnel=tunnel,
         dns=dns,
+        edge=public_edge(settings, hosts, name),
         hosts=hosts,
         services=SharedServers(service_servers(settings), name, _dumps(settings)),
         records=ServiceRecordTable(database, settings.self_stop_seconds),

@@ -120,13 +120,15 @@ def _external(settings: Settings, app: AppView) -> str | None:
     if host != seen.host:
         state, reason = RouteState.DRIFTED, f"the infraspec says {host or 'no name'}; norn forge {app.name} moves it"
         return f"{seen.host}: {state}: {reason}"
+    if seen.certificate is not None and seen.state is RouteState.ROUTED:
+        return f"https://{host} ({seen.certificate.note})" + (f"; {reason}" if reason else "")
     return f"{host}: {seen.state}" + (f": {reason}" if reason else "")
 
 
 def _never_routed(settings: Settings, app: AppView) -> str:
-    if settings.has_tunnel:
+    if settings.has_tunnel or settings.has_edge:
         return f"not routed: norn forge {app.name} does it"
-    return "not routed: no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
+    return "not routed: there is neither an edge (docs/edge.md) nor a tunnel (docs/tunnel.md)"
 
 
 def _notices(app: AppView) -> Iterator[str]:

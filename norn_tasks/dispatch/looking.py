@@ -103,8 +103,8 @@ _TUNNEL = "look:tunnel"
 
 
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a look at the tunnel and its DNS; None on a server that has no tunnel."""
-    if not intake.settings.has_tunnel:
+    """Requests a look at the tunnel and its DNS, or at the edge; None on a server that has neither."""
+    if not intake.settings.has_tunnel and not intake.settings.has_edge:
         return None
 
     def write(tx: Tx) -> Accepted:

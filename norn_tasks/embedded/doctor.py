@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from norn_tasks.domain.errors import NornError
+from norn_tasks.domain.tunnel import leading
+from norn_tasks.embedded.edge import reports
 from norn_tasks.embedded.errors import NotRunning
 from norn_tasks.embedded.lock import held, holder
 from norn_tasks.embedded.paths import DataPaths, data_paths
@@ -42,6 +46,7 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
     yield from _files(where)
     yield from kubernetes_rights(settings)
     yield from incus(settings)
+    yield from edge(settings)
     if where.postgres.exists():
         yield from stores_account(where.postgres.owner(), where.postgres)
     known = holder(where.lock)
@@ -100,6 +105,35 @@ def incus(settings: Settings) -> Iterator[MachineFinding]:
 
     for sentence, hint in incus_checks(settings):
         yield MachineFinding("local:incus", "fail" if hint else "ok", sentence, hint)
+
+
+def edge(settings: Settings) -> Iterator[MachineFinding]:
+    """Yields whether the edge has its ports, and if not, what to do about it."""
+    if not settings.has_edge:
+        return
+    name, ports = "local:edge", f"{settings.edge_http_port} and {settings.edge_https_port}"
+    seen = reports.state(settings.edge_dir)
+    if seen is None:
+        yield MachineFinding(name, "warn", "the edge has not started yet", "norn logs --server edge")
+    elif seen.sentence:
+        yield MachineFinding(name, "fail", seen.sentence, seen.hint)
+    elif not _door_answers(settings):
+        sentence = f"the router does not serve public names at {settings.door_address}"
+        yield MachineFinding(name, "fail", sentence, "norn logs --server router; NORN_EDGE_DOOR names another port")
+    else:
+        yield MachineFinding(name, "ok", f"the edge has ports {ports}")
+
+
+def _door_answers(settings: Settings) -> bool:
+    where = urlsplit(settings.door_address or "")
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=3)
+    try:
+        connection.request("GET", leading.PATH)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:

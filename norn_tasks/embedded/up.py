@@ -15,6 +15,7 @@ from types import FrameType
 
 from norn_tasks.embedded import health, leftovers
 from norn_tasks.embedded.down import stop
+from norn_tasks.embedded.edge.rights import find_program
 from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.first import prepare_database
 from norn_tasks.embedded.lock import Lock
@@ -45,6 +46,8 @@ def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> N
     refuse_elsewhere(settings, where)
     if cloudflared.wanted(settings):
         cloudflared.require_program(settings)
+    if settings.has_edge:
+        find_program()
     make(where)
     signal.signal(signal.SIGTERM, _leave)
     with closing(Lock(where.lock)) as lock, ExitStack() as undo:

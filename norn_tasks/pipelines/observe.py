@@ -2,6 +2,7 @@
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import ObserveJobRequest
+from norn_tasks.steps.external.edge import LookAtEdge
 from norn_tasks.steps.external.look import LookAtTunnel
 from norn_tasks.steps.log_lines import ReadLogs
 from norn_tasks.steps.observation import (
@@ -17,11 +18,11 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, at the tunnel, or at a worker's engines, which also removes orphans."""
+    """Returns the steps of a look at a cluster, the ways in, or a worker's engines, which also removes orphans."""
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:
-        return (LookAtTunnel(),)
+        return (LookAtTunnel(), LookAtEdge())
     return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
 
 

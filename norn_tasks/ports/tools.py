@@ -15,7 +15,7 @@ from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Deploys, Directories, Git, Sources
-from norn_tasks.ports.tunnel import Dns, ExternalHosts, Tunnel
+from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, Tunnel
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Volumes
 
@@ -34,6 +34,8 @@ class Limits:
     """The seconds that a migration may take."""
     replica_memory: int | None = None
     """The bytes of memory of a replica whose spec sets no memory; None for no limit."""
+    door: str | None = None
+    """The address at which the router serves all public names; None if it does not."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Tools:
     messenger: Messenger
     tunnel: Tunnel
     dns: Dns
+    edge: Edge
     hosts: ExternalHosts
     services: SharedServices
     records: ServiceRecords

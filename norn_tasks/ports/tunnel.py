@@ -6,7 +6,13 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from norn_tasks.domain.jobs.job import Fence
-from norn_tasks.domain.tunnel.external_host import ExternalHost, RecordsLook, RouteOutcome, RulesLook
+from norn_tasks.domain.tunnel.external_host import (
+    ExternalHost,
+    RecordsLook,
+    RouteOutcome,
+    RulesLook,
+    SeenRoute,
+)
 from norn_tasks.ports.watch import Stop, Watch
 
 
@@ -34,6 +40,9 @@ class ExternalHosts(Protocol):
 
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists the names of all apps."""
+
+    def due_at_edge(self) -> tuple[ExternalHost, ...]:
+        """Lists the names for which another look is due."""
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
         """Writes which rule and record were made, or will be; deletes a leaving name that has neither."""
@@ -69,3 +78,16 @@ class Dns(Protocol):
 
     def look(self, stop: Stop) -> RecordsLook | None:
         """Looks at the records; None without a tunnel. A missing answer is a finding, and no error."""
+
+
+class Edge(Protocol):
+    """The server of public names on this machine, which gets their certificates. A call may be repeated.
+
+    A name that does not lead here, or gets no certificate, is a finding, and no error.
+    """
+
+    def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
+        """Makes the name the app's and gets its certificate; raises HostTaken. None without an edge."""
+
+    def look(self, host: str) -> SeenRoute | None:
+        """Returns where the name leads and its certificate; None without an edge."""

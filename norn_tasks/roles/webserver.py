@@ -2,6 +2,7 @@
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.external.dns import CreateDnsRoute, RemoveDnsRoute
+from norn_tasks.steps.external.edge import RouteEdge
 from norn_tasks.steps.external.tunnel import RouteTunnel, UnrouteTunnel
 from norn_tasks.steps.secrets import SyncSecrets
 from norn_tasks.steps.services import DeleteServices, ProvisionServices
@@ -24,6 +25,7 @@ WEBSERVER = RoleSteps(
         CreateService(),
         RouteTunnel(),
         CreateDnsRoute(),
+        RouteEdge(),
     ),
     release=(CreateVolumes(), RolloutImage(), AwaitRollout()),
     dismantle=(

@@ -139,10 +139,13 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, request: ClientRequest) -> None:
         self.idle_since = self.head_since = 0.0
-        self._exchange = exchange = Exchange(self, request, self._app, self._table, closing=self._clients.leaving)
+        self._exchange = exchange = self._exchange_for(request)
         exchange.send()
         if self._ended and request.whole and self._exchange is exchange:
             exchange.client_ended()
+
+    def _exchange_for(self, request: ClientRequest) -> Exchange:
+        return Exchange(self, request, self._app, self._table, closing=self._clients.leaving)
 
     def _continue(self, exchange: Exchange) -> None:
         refused = self._reader.refused

@@ -308,7 +308,11 @@ class Exchange:
     def _answer(self, status: int, sentence: str, *, retry: bool = False) -> None:
         self._close_if_unsure()
         method = self.request.head.method
-        self._client.write(answers.plain(status, sentence, method=method, retry=retry, closing=self.closing))
+        self._say(answers.plain(status, sentence, method=method, retry=retry, closing=self.closing))
+
+    def _say(self, answer: bytes) -> None:
+        """Ends the exchange with a whole answer of the router's own."""
+        self._client.write(answer)
         self._answered = True
         self._end()
 

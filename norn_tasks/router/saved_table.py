@@ -44,14 +44,14 @@ class SavedTable:
     def __init__(self, data_dir: Path, database_url: str) -> None:
         self._path = data_dir / FILE_NAME
         self._database = fingerprint(database_url)
-        self._saved: tuple[tuple[Route, ...], str | None] | None = None
+        self._saved: tuple[tuple[Route, ...], str | None, str] | None = None
         self._saved_at = datetime.min.replace(tzinfo=UTC)
         self._failed = False
 
     def save(self, routes: Routes, now: datetime | None = None) -> None:
         """Writes the table when it has changed or the file is old; a disk that cannot be written is logged once."""
         now = now or datetime.now(UTC)
-        content = (routes.routes, routes.runs_address)
+        content = (routes.routes, routes.runs_address, routes.instance)
         if content == self._saved and (now - self._saved_at).total_seconds() < REFRESH_SECONDS:
             return
         if not self._path.parent.is_dir():
@@ -72,7 +72,7 @@ class SavedTable:
             if read["database"] != self._database:
                 return None
             routes = tuple(_route(each) for each in read["routes"])
-            table = Routes(routes, runs_address=read.get("runs_address"))
+            table = Routes(routes, runs_address=read.get("runs_address"), instance=read.get("instance", ""))
             return SavedRoutes(table, datetime.fromisoformat(read["saved_at"]))
         except FileNotFoundError:
             return None
@@ -83,7 +83,7 @@ class SavedTable:
     def _rendered(self, routes: Routes, now: datetime) -> bytes:
         rows = [asdict(route) for route in routes.routes]
         content = {"database": self._database, "saved_at": now.isoformat(), "routes": rows}
-        return json.dumps(content | {"runs_address": routes.runs_address}).encode()
+        return json.dumps(content | {"runs_address": routes.runs_address, "instance": routes.instance}).encode()
 
 
 def _route(read: dict[str, Any]) -> Route:

@@ -10,11 +10,12 @@ from time import monotonic
 
 import structlog
 
+from norn_tasks.router.by_name.door import PublicDoor
+from norn_tasks.router.by_name.run_ports import RunPorts
 from norn_tasks.router.clients import ClientLimits
 from norn_tasks.router.handover import Drains, Predecessor, Successor, take_over
 from norn_tasks.router.ports import Ports
 from norn_tasks.router.rows import Rows
-from norn_tasks.router.run_ports import RunPorts
 from norn_tasks.router.saved_table import SavedTable
 from norn_tasks.router.sole import SoleRouter
 from norn_tasks.router.table import Table
@@ -52,8 +53,14 @@ class Router:
         self._drains = Drains(self._drained)
         self._table = Table(self._drains.here)
         self._ports = Ports(settings.router_host, self._table, self._report, limits)
-        own = {settings.port, *range(settings.router_port_first, settings.router_port_last + 1)}
+        self._door = PublicDoor(
+            settings.router_host, settings.edge_door if settings.door_address else None, self._table,
+            self._report_door, limits,
+        )  # fmt: skip
+        own = {settings.port, settings.edge_door, *range(settings.router_port_first, settings.router_port_last + 1)}
         self._run_ports = RunPorts(self._table, self._report_for_runs, limits, own)
+        self._all = (self._ports, self._run_ports, self._door)
+        self._door_error: str | None = ""
         self._replaces = replaces
         self._predecessor: Predecessor | None = None
         self._successor: Successor | None = None
@@ -77,7 +84,7 @@ class Router:
         finally:
             serving.cancel()
             stopping.cancel()
-            await asyncio.gather(self._ports.close(STOP_SECONDS), self._run_ports.close(STOP_SECONDS))
+            await asyncio.gather(*(ports.close(STOP_SECONDS) for ports in self._all))
             self._table.close()
             await asyncio.to_thread(self._rows.stop)
             self._sole.release()
@@ -91,7 +98,8 @@ class Router:
             await self._wait_for_other_router()
         else:
             self._drains.waits = True
-            self._ports.inherited = self._run_ports.inherited = self._predecessor.sockets
+            for ports in self._all:
+                ports.inherited = self._predecessor.sockets
         duties = [asyncio.create_task(duty) for duty in (self._follow_routes(), self._tick(), self._succeeded.wait())]
         try:
             ended, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
@@ -110,7 +118,7 @@ class Router:
 
     def files(self) -> list[tuple[str, int]]:
         """Returns address and descriptor of each listening socket."""
-        return self._ports.files() + self._run_ports.files()
+        return [file for ports in self._all for file in ports.files()]
 
     def hand_over(self, successor: Successor) -> None:
         """Accepts no new connections from now on, because the successor serves."""
@@ -133,12 +141,12 @@ class Router:
 
     async def _leave_to_successor(self) -> None:
         log.info("another router has taken the place of this one, which ends with its last client")
-        end, both = monotonic() + LEAVING_SECONDS, (self._ports, self._run_ports)
-        for ports in both:
+        end = monotonic() + LEAVING_SECONDS
+        for ports in self._all:
             ports.leave_to_successor()
-        while monotonic() < end and (self._predecessor or not all(ports.no_clients for ports in both)):
+        while monotonic() < end and (self._predecessor or not all(ports.no_clients for ports in self._all)):
             self._table.sweep(monotonic())
-            for ports in both:
+            for ports in self._all:
                 ports.sweep(monotonic())
             await asyncio.sleep(LEAVING_TICK_SECONDS)
 
@@ -184,6 +192,7 @@ class Router:
             read = self._routes or Routes(())
             await self._ports.open_for(read.routes)
             await self._run_ports.open_for(read.runs_address, read.routes)
+            await self._door.open_for(read)
             if self._predecessor is not None and not self._serves:
                 await self._replace(self._predecessor)
             self._serves = True
@@ -196,11 +205,13 @@ class Router:
         while True:
             self._rows.keep_running()
             self._table.sweep(monotonic())
-            self._ports.sweep(monotonic())
-            self._run_ports.sweep(monotonic())
+            for ports in self._all:
+                ports.sweep(monotonic())
             if ticks == SAVED_TABLE_TICKS and self._routes is None:
                 self._apply_saved()
-            if ticks % RETRY_TICKS == 0 and (any(self._errors.values()) or self._run_ports.failing):
+            if ticks % RETRY_TICKS == 0 and (
+                any(self._errors.values()) or self._run_ports.failing or self._door.failing
+            ):
                 self._changed.set()
             if ticks % CONFIRM_TICKS == 0:
                 self._confirm(self._errors)
@@ -226,6 +237,12 @@ class Router:
             self._unwritten.add(app)
         if changed:
             log.info(f"{app}: {error or 'its address is open'}", app=app)
+
+    def _report_door(self, _app: str, error: str | None) -> None:
+        """Logs a new state of the door of public names."""
+        if error != self._door_error:
+            self._door_error = error
+            log.info(f"the door of public names: {error or 'it is open'}")
 
     def _report_for_runs(self, app: str, error: str | None) -> None:
         """Writes whether runs reach an app, when that has changed."""

@@ -15,7 +15,7 @@ from norn_tasks.dispatch import (
     request_tunnel_look,
 )
 from norn_tasks.domain.disk import Least
-from norn_tasks.store.alerts import app_rules, cron_rules, scheduler_rules, server_rules
+from norn_tasks.store.alerts import app_rules, certificate_rules, cron_rules, scheduler_rules, server_rules
 
 
 @dataclass
@@ -37,6 +37,7 @@ class PeriodicTasks:
             _PeriodicTask(5.0, lambda: cron_rules.look(intake.database, days)),
             _PeriodicTask(5.0, lambda: app_rules.look(intake.database)),
             _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
+            _PeriodicTask(15.0, lambda: certificate_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
             _PeriodicTask(60.0, lambda: request_due_comparisons(intake, actor=name)),
             _PeriodicTask(5.0, lambda: request_due_polls(intake, actor=name)),

@@ -13,6 +13,8 @@ from norn_tasks.store.apps import external_hosts
 from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
 from norn_tasks.store.replicas import rows
 
+LOOK_SECONDS = 900.0
+"""Seconds between two looks at a name: each may try to get a certificate, and issuers allow five failures an hour."""
 POLL_SECONDS = 0.2
 """The pause before a turn that another job has is asked for again."""
 
@@ -64,6 +66,10 @@ class ExternalHostTable:
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists the names of all apps."""
         return self._retried(external_hosts.everyone)
+
+    def due_at_edge(self) -> tuple[ExternalHost, ...]:
+        """Lists the names whose last look is an hour's quarter ago."""
+        return self._retried(lambda tx: external_hosts.due_at_edge(tx, LOOK_SECONDS))
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
         """Writes a name with the rule and the record that were made for the name, or will be."""

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from norn_tasks.domain.errors import HostTaken
 from norn_tasks.domain.jobs.job import Fence
-from norn_tasks.domain.tunnel.external_host import ExternalHost, RecordsLook, RouteOutcome, RulesLook
+from norn_tasks.domain.tunnel.certificate import Certificate
+from norn_tasks.domain.tunnel.external_host import (
+    ExternalHost,
+    RecordsLook,
+    RouteOutcome,
+    RouteState,
+    RulesLook,
+    SeenRoute,
+)
 from norn_tasks.ports import Stop, Watch, WriteTurn
 
 
@@ -52,6 +61,10 @@ class FakeExternalHosts:
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists all names."""
         return tuple(self.there[host] for host in sorted(self.there))
+
+    def due_at_edge(self) -> tuple[ExternalHost, ...]:
+        """Lists all names that stay."""
+        return tuple(each for each in self.all() if not each.leaving)
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
         """Keeps it; a leaving name of which nothing is left goes."""
@@ -125,3 +138,20 @@ class FakeDns:
             self.hosts.save(replace(each, record=None, recorded=False), watch.fence)
         names = ", ".join(each.host for each in going)
         return RouteOutcome(bool(going), f"removed: the record of {names}" if going else "")
+
+
+@dataclass
+class FakeEdge:
+    """Keeps `ports.Edge`. Every name leads here and has a certificate."""
+
+    hosts: FakeExternalHosts = field(default_factory=FakeExternalHosts)
+
+    def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
+        """Makes the name the app's."""
+        self.hosts.claim(app, host, watch.fence)
+        return self.look(host)
+
+    def look(self, host: str) -> SeenRoute | None:
+        """Finds a certificate."""
+        now = datetime.now(UTC)
+        return SeenRoute(host, RouteState.ROUTED, "", Certificate("fake", now, now + timedelta(days=1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -17,12 +18,16 @@ from norn_tasks.adapters.cloudflare.site import TunnelSite
 from norn_tasks.domain.errors import HostTaken, LeaseLost
 from norn_tasks.domain.infraspec import parse
 from norn_tasks.domain.jobs.job import Fence
-from norn_tasks.domain.jobs.writes import TunnelSeen
+from norn_tasks.domain.jobs.writes import EdgeSeen, TunnelSeen
 from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.tunnel.certificate import Certificate
 from norn_tasks.domain.tunnel.external_host import ExternalHost, RouteState, SeenRoute, TunnelCheck
 from norn_tasks.ports import Watch
+from norn_tasks.store.alerts import alerts, certificate_rules
 from norn_tasks.store.apps import external_hosts, registry
 from norn_tasks.store.database.session import Database
+from norn_tasks.store.replicas import routes
+from norn_tasks.store.replicas.routes import Routes
 from norn_tasks.store.status import tunnel as tunnel_checks
 from norn_tasks.store_adapters.external_hosts import ExternalHostTable
 from tests.fakes.cloudflare import ACCOUNT, TOKEN, TUNNEL, FakeCloudflare
@@ -185,3 +190,40 @@ def test_workers_at_once_leave_exactly_the_rules_of_their_apps(database_url: str
 
 def hosts_of(apps: str) -> list[str]:
     return [f"{app}.slopistry.com" for app in apps]
+
+
+def routes_now(database: Database) -> Routes:
+    with database.transaction() as tx:
+        routes.reserve_address(tx, "mail", 18800, 18899)
+        return routes.live_routes(tx)
+
+
+def test_the_router_gets_a_name_until_it_leaves(database: Database, table: ExternalHostTable, fence: Fence) -> None:
+    table.claim("mail", MAIL, fence)
+    table.claim("mail", POST, fence)
+    assert [route.external for route in routes_now(database).routes] == [POST]
+    assert [each.host for each in table.of_app("mail")] == [POST]  # nothing was made for the other
+    table.release("mail", fence)
+    assert [route.external for route in routes_now(database).routes] == [None]
+
+
+def test_a_certificate_that_is_not_renewed_is_an_alert_until_it_is(
+    database: Database, table: ExternalHostTable, fence: Fence
+) -> None:
+    def seen(days: float, state: RouteState = RouteState.ROUTED, *, certificate: bool = True) -> dict[str, str]:
+        now = datetime.now(UTC)
+        valid = Certificate("ca", now - timedelta(days=90 - days), now + timedelta(days=days)) if certificate else None
+        with database.transaction() as tx:
+            external_hosts.edge_seen(tx, EdgeSeen((SeenRoute(MAIL, state, "refused", valid),)))
+        certificate_rules.look(database)
+        with database.transaction() as tx:
+            return {each.kind: each.sentence for each in alerts.open_of(tx, ["mail"]).get("mail", ())}
+
+    table.claim("mail", MAIL, fence)
+    assert [each.host for each in table.due_at_edge()] == [MAIL]
+    assert seen(30) == {} and table.due_at_edge() == ()
+    raised = seen(17, RouteState.NOT_ROUTED)
+    assert list(raised) == ["certificate-ends"]
+    assert raised["certificate-ends"].startswith(f"the certificate of {MAIL} ends at ")
+    assert seen(0, RouteState.NOT_ROUTED, certificate=False) == raised  # a look that finds none forgets no end
+    assert seen(89) == {}

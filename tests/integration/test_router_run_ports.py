@@ -7,8 +7,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from norn_tasks.router.by_name.run_ports import RunPorts
 from norn_tasks.router.clients import ClientLimits
-from norn_tasks.router.run_ports import RunPorts
 from norn_tasks.router.table import Table
 from norn_tasks.store.replicas.routes import Route, Routes
 from tests.router_kit import Act, Message, Server, answer, ask, story

@@ -43,7 +43,7 @@ from tests.fakes.images import FakeImages
 from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.services import FakeServices
-from tests.fakes.tunnel import FakeDns, FakeExternalHosts, FakeTunnel
+from tests.fakes.tunnel import FakeDns, FakeEdge, FakeExternalHosts, FakeTunnel
 from tests.fakes.volumes import FakeVolumes
 from tests.servers import Broker
 
@@ -149,7 +149,7 @@ class TwoClusters:
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),
             vault=unused, messenger=unused,
-            tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
+            tunnel=FakeTunnel(), dns=FakeDns(), edge=FakeEdge(), hosts=FakeExternalHosts(),
             services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip

@@ -45,7 +45,7 @@ from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.runtime import Does, FakeRuntime
 from tests.fakes.services import FakeServices
 from tests.fakes.terminal import FakeTerminal
-from tests.fakes.tunnel import FakeDns, FakeExternalHosts, FakeTunnel
+from tests.fakes.tunnel import FakeDns, FakeEdge, FakeExternalHosts, FakeTunnel
 from tests.fakes.volumes import FakeVolumes
 from tests.fakes.webhooks import FakeMessenger
 from tests.integration.api import factories
@@ -180,7 +180,7 @@ class Plane:
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.workspace, self.name),
             live=Streams(), vault=self.vault, messenger=self.messenger,
-            tunnel=FakeTunnel(), dns=FakeDns(), hosts=FakeExternalHosts(),
+            tunnel=FakeTunnel(), dns=FakeDns(), edge=FakeEdge(), hosts=FakeExternalHosts(),
             services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.workspace / "app-logs", KeepLimits(2**26, 1e6), 0),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from norn_cli.options import WaitOptions, commands, confirm_option, limit_option
 from norn_cli.session import Session, pass_session
 
 KINDS = [
-    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "drifted", "disk-full",
+    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "drifted", "certificate-ends", "disk-full",
     "scheduler-away", "runs-failing", "runs-missed", "paused-long", "image-gone", "schedule-unreadable",
 ]  # fmt: skip
 

@@ -34,6 +34,7 @@ class AlertKind(StrEnum):
     DOWN = "down"
     DEPLOY_FAILED = "deploy-failed"
     DRIFTED = "drifted"
+    CERTIFICATE_ENDS = "certificate-ends"
     DISK_FULL = "disk-full"
     SCHEDULER_AWAY = "scheduler-away"
 
@@ -54,6 +55,7 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.DOWN: Severity.CRITICAL,
     AlertKind.DEPLOY_FAILED: Severity.WARNING,
     AlertKind.DRIFTED: Severity.WARNING,
+    AlertKind.CERTIFICATE_ENDS: Severity.CRITICAL,
     AlertKind.DISK_FULL: Severity.CRITICAL,
     AlertKind.SCHEDULER_AWAY: Severity.WARNING,
     AlertKind.RUNS_FAILING: Severity.WARNING,

@@ -226,6 +226,13 @@ class TunnelSeen:
     routes: tuple[SeenRoute, ...]
 
 
+@dataclass(frozen=True)
+class EdgeSeen:
+    """A look at the edge: the state and the certificate of public host names."""
+
+    routes: tuple[SeenRoute, ...]
+
+
 Write = (
     SpecLearned
     | ImageBuilt
@@ -251,4 +258,5 @@ Write = (
     | DeliveryTried
     | DeadManCalled
     | TunnelSeen
+    | EdgeSeen
 )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from norn_tasks.domain.tunnel.certificate import Certificate
+
 
 class RouteState(StrEnum):
     """The state of a public host name."""
@@ -76,7 +78,9 @@ class SeenRoute:
     state: RouteState
     """Its state."""
     reason: str = ""
-    """Why it is not routed."""
+    """Why it is not routed, or what is wrong although it is."""
+    certificate: Certificate | None = None
+    """Its certificate at the edge; none behind a tunnel, and before there is one."""
 
 
 @dataclass(frozen=True)

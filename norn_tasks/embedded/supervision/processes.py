@@ -18,12 +18,13 @@ _KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
 
 
 def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
-    """Returns the API, a worker of each class, beat, and perhaps cloudflared; the router outlives them."""
+    """Returns the API, a worker of each class, beat, and perhaps cloudflared and the edge; the router outlives them."""
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
         *(_worker(name, directory) for name in CLASSES),
         _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
         *([_cloudflared(directory)] if cloudflared.wanted(settings) else []),
+        *([_program("edge", directory, "norn_tasks.embedded.edge", stop_seconds=15)] if settings.has_edge else []),
     )
 
 

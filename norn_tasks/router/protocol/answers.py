@@ -6,6 +6,7 @@ from norn_tasks.domain.jobs.app_status import ForgeState
 from norn_tasks.store.replicas.routes import Route
 
 RETRY_AFTER_SECONDS = 2
+MAINTENANCE_RETRY_SECONDS = 60
 
 
 def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = False, closing: bool = False) -> bytes:
@@ -24,6 +25,21 @@ def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = Fals
     return head if method == b"HEAD" else head + body
 
 
+def page(html: str, *, method: bytes = b"", closing: bool = False) -> bytes:
+    """Returns a 503 with a page for visitors; with `closing`, the connection ends after it."""
+    body = html.encode()
+    lines = [
+        f"HTTP/1.1 503 {_REASONS[503]}",
+        "Content-Type: text/html; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        f"Retry-After: {MAINTENANCE_RETRY_SECONDS}",
+        *(["Connection: close"] if closing else []),
+    ]
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return head if method == b"HEAD" else head + body
+
+
 def not_served(route: Route) -> str:
     """Returns in one sentence why an app has no live replica."""
     if route.forge == ForgeState.TEARING_DOWN:
@@ -38,6 +54,7 @@ def not_served(route: Route) -> str:
 
 
 _REASONS = {
+    200: "OK",
     400: "Bad Request",
     404: "Not Found",
     408: "Request Timeout",

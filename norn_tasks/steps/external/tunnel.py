@@ -16,14 +16,15 @@ class RouteTunnel(Step):
     name = "route-tunnel"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Points the name at the address that the cluster gave to the app."""
+        """Points the name at the router's door, or on Kubernetes at the address that the cluster gave to the app."""
         tunnel, app, host = context.tools.tunnel, context.job.app, context.spec.hosts.external
         if host is None:
             return _learned(tunnel.unroute(app, context.watch))
         exposed = context.job.facts.get(ServiceAddress)
         if exposed is None:  # an older version of Norn made the service, and this job went on after the upgrade
             return Learned(skipped=True, note=f"norn forge {app} routes {host}")
-        return _learned(tunnel.route(app, host, exposed.address, context.watch))
+        door = context.tools.limits.door if context.cluster.engine is not None else None
+        return _learned(tunnel.route(app, host, door or exposed.address, context.watch))
 
 
 class UnrouteTunnel(Step):

@@ -13,10 +13,12 @@ from sqlalchemy import text
 from norn_tasks.domain.errors import HostTaken, LeaseLost
 from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import Fence
-from norn_tasks.domain.jobs.writes import TunnelSeen
+from norn_tasks.domain.jobs.writes import EdgeSeen, TunnelSeen
+from norn_tasks.domain.tunnel.certificate import Certificate
 from norn_tasks.domain.tunnel.external_host import ExternalHost, RouteState, SeenRoute, TunnelCheck
 from norn_tasks.store.apps.spec_files import SpecFile
-from norn_tasks.store.database.session import Row, Tx
+from norn_tasks.store.database.pages import AnyRow
+from norn_tasks.store.database.session import ROUTES, Row, Tx, note
 from norn_tasks.store.rules.fence import held
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-external-hosts'))")
@@ -75,6 +77,8 @@ def claim(tx: Tx, app: str, host: str) -> None:
         raise HostTaken(host, owner, public=True)
     tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app AND host <> :host"), _named(app, host))
     tx.execute(_CLAIM, _named(app, host))
+    tx.execute(_TIDY, {"app": app})
+    note(tx, ROUTES, app)
 
 
 _CLAIM = text("""
@@ -90,6 +94,7 @@ def release(tx: Tx, app: str) -> None:
     """Marks all names of the app as leaving, and deletes those for which nothing was made."""
     tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app"), {"app": app})
     tx.execute(_TIDY, {"app": app})
+    note(tx, ROUTES, app)
 
 
 _TIDY = text("DELETE FROM external_hosts WHERE app = :app AND leaving AND service IS NULL AND record IS NULL")
@@ -129,11 +134,18 @@ UPDATE external_hosts SET service = :service, ruled = :ruled, record = :record, 
 def routes_of(tx: Tx, apps: Sequence[str]) -> dict[str, SeenRoute]:
     """Returns how the names of apps are routed, by app; of an app with several names, the one that is not leaving."""
     rows = tx.execute(_ROUTES, {"apps": list(apps)})
-    return {row.app: SeenRoute(row.host, RouteState(row.state), row.reason) for row in rows}
+    return {row.app: SeenRoute(row.host, RouteState(row.state), row.reason, _certificate(row)) for row in rows}
+
+
+def _certificate(row: AnyRow) -> Certificate | None:
+    if row.valid_until is None:
+        return None
+    return Certificate(row.issuer, row.valid_from, row.valid_until)
 
 
 _ROUTES = text("""
-SELECT app, host, state, reason FROM external_hosts WHERE app = ANY(:apps) ORDER BY NOT leaving, host""")
+SELECT app, host, state, reason, issuer, valid_from, valid_until
+  FROM external_hosts WHERE app = ANY(:apps) ORDER BY NOT leaving, host""")
 
 
 def checks(tx: Tx) -> tuple[tuple[TunnelCheck, float], ...]:
@@ -169,3 +181,28 @@ def seen(tx: Tx, look: TunnelSeen) -> None:
 _CHECK = text("INSERT INTO tunnel_checks (name, good, sentence, hint) VALUES (:name, :good, :sentence, :hint)")
 _STATE = text("""
 UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_timestamp() WHERE host = :host""")
+
+
+def edge_seen(tx: Tx, look: EdgeSeen) -> None:
+    """Writes what a look at the edge found of each name; a name that has left in between gets nothing."""
+    for route in look.routes:
+        found = route.certificate
+        values = {"issuer": found.issuer, "since": found.since, "until": found.until} if found else _NO_CERTIFICATE
+        tx.execute(_EDGE_STATE, {"host": route.host, "state": str(route.state), "reason": route.reason, **values})
+
+
+def due_at_edge(tx: Tx, seconds: float) -> tuple[ExternalHost, ...]:
+    """Lists the names that were not looked at for some seconds, the one that waits longest first."""
+    return tuple(_host(row) for row in tx.execute(_DUE, {"seconds": seconds}).mappings())
+
+
+_NO_CERTIFICATE = {"issuer": "", "since": None, "until": None}
+_EDGE_STATE = text("""
+UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_timestamp(),
+       issuer = CASE WHEN CAST(:until AS timestamptz) IS NULL THEN issuer ELSE :issuer END,
+       valid_from = coalesce(CAST(:since AS timestamptz), valid_from),
+       valid_until = coalesce(CAST(:until AS timestamptz), valid_until) WHERE host = :host""")
+_DUE = text(f"""
+SELECT {_FIELDS} FROM external_hosts WHERE NOT leaving
+   AND (seen_at IS NULL OR seen_at < clock_timestamp() - make_interval(secs => :seconds))
+ ORDER BY seen_at NULLS FIRST, host LIMIT 20""")  # noqa: S608 - a constant

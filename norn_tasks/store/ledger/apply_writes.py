@@ -143,6 +143,11 @@ def _tunnel_seen(tx: Tx, _row: Row, write: writes.TunnelSeen) -> Learned:
     return _NOTHING
 
 
+def _edge_seen(tx: Tx, _row: Row, write: writes.EdgeSeen) -> Learned:
+    external_hosts.edge_seen(tx, write)
+    return _NOTHING
+
+
 _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.SpecLearned: _spec_learned,
     writes.ImageBuilt: _image_built,
@@ -168,4 +173,5 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.DeliveryTried: _delivery_tried,
     writes.DeadManCalled: _deadman_called,
     writes.TunnelSeen: _tunnel_seen,
+    writes.EdgeSeen: _edge_seen,
 }

@@ -96,6 +96,10 @@ class Route:
     """Its internal name; None without a live release."""
     container_port: int | None = None
     """The port at which its containers listen."""
+    external: str | None = None
+    """Its public name, at which the door of public names serves it; None without one."""
+    maintenance: str | None = None
+    """The page that visitors of its public name get instead of the app; None when the app is not in maintenance."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Routes:
     leaving: frozenset[str] = frozenset()
     runs_address: str | None = None
     """Where the containers of runs reach this machine, such as 172.20.0.1/16; None while no worker has said so."""
+    instance: str = ""
+    """The name of this control plane."""
 
 
 def live_routes(tx: Tx) -> Routes:
@@ -119,7 +125,8 @@ def live_routes(tx: Tx) -> Routes:
             targets[row["app"]].append(Target(row["container"], row["address"]))
     rows = tx.execute(text(_ROUTES)).mappings()
     routes = tuple(_route(row, targets.get(row["app"], [])) for row in rows)
-    return Routes(routes, frozenset(leaving), tx.scalar(text(_RUNS_ADDRESS)))
+    instance = tx.scalar(text("SELECT name FROM instance"))
+    return Routes(routes, frozenset(leaving), tx.scalar(text(_RUNS_ADDRESS)), instance or "")
 
 
 def _route(row: RowMapping, targets: list[Target]) -> Route:
@@ -164,7 +171,9 @@ _NAMES = f"SELECT {_HOST} FROM addresses d JOIN live_releases l ON l.app = d.app
 _RUNS_ADDRESS = "SELECT e.runs_address FROM engines e JOIN instance i ON i.engine = e.id"
 _ROUTES = f"""
 SELECT d.app, d.port, coalesce(a.forge_state, 'unforged') AS forge, l.n AS release,
-       {wanted.BY_APP} AS wanted, {_HOST} AS host, CAST(l.spec ->> 'port' AS int) AS container_port
+       {wanted.BY_APP} AS wanted, {_HOST} AS host, CAST(l.spec ->> 'port' AS int) AS container_port,
+       (SELECT min(e.host) FROM external_hosts e WHERE e.app = d.app AND NOT e.leaving) AS external,
+       (SELECT m.page FROM maintenances m WHERE m.app = d.app) AS maintenance
 FROM addresses d LEFT JOIN apps a ON a.name = d.app LEFT JOIN live_releases l ON l.app = d.app
 ORDER BY d.app
 """  # noqa: S608 - built from a constant

@@ -23,7 +23,7 @@ from norn_tasks.store.tables.pushes import BranchRow, LoginRow, PushDeliveryRow,
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
 from norn_tasks.store.tables.secrets import SecretRow, ServicePartRow, SnapshotRow
-from norn_tasks.store.tables.tunnel import ExternalHostRow, TunnelCheckRow
+from norn_tasks.store.tables.tunnel import ExternalHostRow, MaintenanceRow, TunnelCheckRow
 
 __all__ = [
     "InstanceRow",
@@ -77,5 +77,6 @@ __all__ = [
     "ExclusiveTaskRow",
     "TallyRow",
     "ExternalHostRow",
+    "MaintenanceRow",
     "TunnelCheckRow",
 ]

@@ -27,6 +27,24 @@ class ExternalHostRow(Base):
     """`routed`, `not routed` or `drifted`, at the last look."""
     reason: Mapped[str] = mapped_column(server_default="")
     seen_at: Mapped[datetime | None]
+    issuer: Mapped[str] = mapped_column(server_default="")
+    """The issuer of its certificate at the edge."""
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    """The end of that certificate; none without one."""
+
+
+class MaintenanceRow(Base):
+    """An app whose public name shows a page instead of the app."""
+
+    __tablename__ = "maintenances"
+    app: Mapped[str] = mapped_column(primary_key=True)
+    message: Mapped[str]
+    """The sentence for its visitors; empty without one."""
+    page: Mapped[str]
+    """The page, as HTML."""
+    began_by: Mapped[str]
+    began_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class TunnelCheckRow(Base):

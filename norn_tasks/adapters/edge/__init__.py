@@ -1,0 +1,1 @@
+"""The edge, as forge and status see it: through its public ports."""

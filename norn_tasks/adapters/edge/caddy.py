@@ -1,0 +1,77 @@
+"""Caddy's edge on this machine: names are admitted by their rows, and looked at by a handshake."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from norn_tasks.adapters.edge.leading import LeadsWhere, ResolveName, addresses_of, leads_where
+from norn_tasks.adapters.edge.presented import EdgeSilent, NoCertificate, NotYet, presented
+from norn_tasks.domain.tunnel.certificate import Certificate
+from norn_tasks.domain.tunnel.external_host import RouteState, SeenRoute
+from norn_tasks.domain.tunnel.leading import sign
+from norn_tasks.ports import ExternalHosts, Watch
+
+FAULTS = "faults.json"
+"""The file in which the edge's process keeps why a name got no certificate."""
+
+
+@dataclass(frozen=True)
+class CaddyEdge:
+    """Implements `ports.Edge`."""
+
+    hosts: ExternalHosts
+    instance: str
+    http_port: int
+    https_port: int
+    directory: Path
+    public: bool = True
+    """The issuer is a public one, which must reach the name itself."""
+    resolve: ResolveName = field(default=addresses_of)
+    seconds: float = 60.0
+    """How long the issuer is waited for."""
+
+    def admit(self, app: str, host: str, watch: Watch) -> SeenRoute:
+        """Makes the name the app's, and gets its certificate; raises HostTaken."""
+        self.hosts.claim(app, host, watch.fence)
+        watch.stop.check()
+        return self.look(host)
+
+    def look(self, host: str) -> SeenRoute:
+        """Returns whether the name leads here and has a certificate; the edge gets a missing one."""
+        where = leads_where(host, sign(self.instance), (80, self.http_port), self.resolve)
+        if where.fault and where.sure and self.public:
+            return SeenRoute(host, RouteState.NOT_ROUTED, where.fault)
+        try:
+            found = self._awaited(host)
+        except EdgeSilent as error:
+            reason = f"nothing serves port {self.https_port} of this machine ({error}); norn doctor says why"
+            return SeenRoute(host, RouteState.NOT_ROUTED, reason)
+        except NoCertificate as error:
+            return SeenRoute(host, RouteState.NOT_ROUTED, self._why(host, str(error), where))
+        return SeenRoute(host, RouteState.ROUTED, where.fault, found)
+
+    def _awaited(self, host: str) -> Certificate:
+        """Returns the certificate as soon as the edge has it; raises NoCertificate or EdgeSilent."""
+        began, end = time.time(), time.monotonic() + self.seconds
+        while True:
+            try:
+                return presented(host, self.https_port)
+            except NotYet:
+                if time.monotonic() > end or self._fault(host, began):
+                    raise
+
+    def _why(self, host: str, said: str, where: LeadsWhere) -> str:
+        fault = self._fault(host) or f"{said}; norn logs --server edge says why"
+        also = f"; also, {where.fault}" if where.fault else ""
+        return f"no certificate for {host}: {fault}{also}"
+
+    def _fault(self, host: str, since: float = 0.0) -> str:
+        """Returns why the edge got no certificate for a name since a moment; empty if it does not say."""
+        try:
+            error, at = json.loads((self.directory / FAULTS).read_text())[host]
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+        return str(error) if at >= since else ""

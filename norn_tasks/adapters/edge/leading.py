@@ -1,0 +1,67 @@
+"""Whether a public name leads to this server: each of its addresses must show the server's sign."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from norn_tasks.domain.tunnel.leading import PATH
+
+SECONDS = 5.0
+ADDRESSES_MAX = 4
+_SIGN_BYTES = 64
+
+ResolveName = Callable[[str], Sequence[str]]
+"""Returns the addresses of a name; raises OSError."""
+
+
+@dataclass(frozen=True)
+class LeadsWhere:
+    """The finding about a name: `fault` says why it does not lead here; `sure` is False if that could not be seen."""
+
+    fault: str = ""
+    sure: bool = True
+
+
+def addresses_of(host: str) -> Sequence[str]:
+    """Returns the addresses of a name; raises OSError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def leads_where(host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of) -> LeadsWhere:
+    """Returns where a name leads, as its addresses answer at one of the ports."""
+    try:
+        addresses = resolve(host)[:ADDRESSES_MAX]
+    except OSError:
+        return LeadsWhere(f"the name {host} has no address yet: point it at this server in its DNS")
+    if not addresses:
+        return LeadsWhere(f"the name {host} has no address yet: point it at this server in its DNS")
+    answers = {address: _sign_at(address, ports, host) for address in addresses}
+    elsewhere = [address for address, found in answers.items() if found not in (sign, None)]
+    silent = [address for address, found in answers.items() if found is None]
+    if elsewhere:
+        return LeadsWhere(f"{host} leads to {', '.join(elsewhere)}, which is another server: correct its DNS")
+    if silent:
+        where = ", ".join(silent)
+        return LeadsWhere(f"{host} leads to {where}, which this server cannot reach on port {ports[0]}", sure=False)
+    return LeadsWhere()
+
+
+def _sign_at(address: str, ports: Sequence[int], host: str) -> str | None:
+    """Returns what an address answers, "" for anything that is not a sign; None if it does not answer."""
+    for port in ports:
+        connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
+        try:
+            connection.request("GET", PATH, headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.read(_SIGN_BYTES).decode("latin-1").strip() if answer.status == http.client.OK else ""
+        except http.client.HTTPException:
+            return ""
+        except OSError:
+            continue
+        finally:
+            connection.close()
+    return None

@@ -1,0 +1,87 @@
+"""The values of settings as an operator writes them: each function returns the value, or raises ValueError.
+
+The name of the variable is added to the error by the caller.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from norn_tasks.domain.alerting.destination import mailbox
+from norn_tasks.domain.alerting.mail_server import mail_server
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.host_paths import require_apart
+from norn_tasks.domain.quantities import parse_memory
+
+
+def memory(value: object) -> object:
+    """Reads an amount of memory; raises ValueError, to which the name of the variable is added."""
+    try:
+        return parse_memory(value) if isinstance(value, str) else value
+    except InvalidRequest as error:
+        raise ValueError(f"{error.sentence} ({error.hint})") from None
+
+
+def listed_paths(value: object) -> object:
+    """Returns the paths of a list with separators."""
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def paths_apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Returns directories of which none is inside another."""
+    require_apart(roots)
+    require_apart([root.resolve() for root in roots])
+    return roots
+
+
+def mail_server_url(text: str) -> str:
+    """Returns the address of a mail server."""
+    if text:
+        mail_server(text)
+    return text
+
+
+def mail_address(text: str) -> str:
+    """Returns a mail address, or nothing."""
+    return mailbox(text) if text else text
+
+
+def _url_of(text: str, schemes: tuple[str, ...]) -> str:
+    """Returns the text if it is empty or a URL of a server; no error quotes it."""
+    if not text:
+        return text
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"not a URL such as {schemes[0]}://user:password@host")
+    return text
+
+
+def postgres_url(text: str) -> str:
+    """Returns the URL of a PostgreSQL."""
+    return _url_of(text, ("postgresql", "postgres"))
+
+
+def redis_url(text: str) -> str:
+    """Returns the URL of a Redis."""
+    return _url_of(text, ("redis", "rediss"))
+
+
+def host_and_port(text: str) -> str:
+    """Returns a host with its port."""
+    if text and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", text, re.ASCII):
+        raise ValueError("not an address such as db.internal:5432")
+    return text
+
+
+def issuer_of_certificates(text: str) -> str:
+    """Returns the issuer of certificates."""
+    if text not in ("acme", "internal") and not re.fullmatch(r"https://[\w.:\[\]-]+(/[\w./-]*)?", text, re.ASCII):
+        raise ValueError("acme, internal, or the https address of an ACME directory")
+    return text

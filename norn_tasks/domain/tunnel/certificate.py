@@ -1,0 +1,23 @@
+"""A certificate of a public host name, and when it should have been renewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that the edge presents for a name."""
+
+    issuer: str
+    """The organisation that issued it, or the common name of the issuer."""
+    since: datetime
+    """The moment from which it is valid."""
+    until: datetime
+    """The moment until which it is valid."""
+
+    @property
+    def note(self) -> str:
+        """The certificate in a few words."""
+        return f"certificate of {self.issuer} until {self.until:%Y-%m-%d %H:%M} UTC"

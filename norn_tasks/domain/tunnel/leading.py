@@ -1,0 +1,13 @@
+"""The sign by which a server recognises that a public name leads to itself."""
+
+from __future__ import annotations
+
+import hashlib
+
+PATH = "/.well-known/norn"
+"""The path at which every public name answers with the sign of its server."""
+
+
+def sign(instance: str) -> str:
+    """Returns the sign of a control plane, which is not its name, and no secret."""
+    return hashlib.sha256(f"norn edge {instance}".encode()).hexdigest()[:32]

@@ -1,0 +1,73 @@
+"""The edge's reports in its directory: why it does not serve, and why a name has no certificate.
+
+`norn doctor` reads the first one, a forge the second one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from norn_tasks.domain.errors import NornError
+
+STATE, FAULTS = "state.json", "faults.json"
+FAULTS_MAX = 200
+
+
+@dataclass(frozen=True)
+class EdgeState:
+    """The state of the edge: serving, or the sentence why not, with a hint."""
+
+    sentence: str = ""
+    hint: str = ""
+
+
+class Reports:
+    """The files of one edge's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._faults: dict[str, tuple[str, float]] = {}
+
+    def serving(self) -> None:
+        """Writes that the edge serves."""
+        _write(self._directory / STATE, {"sentence": "", "hint": ""})
+
+    def trouble(self, error: NornError) -> None:
+        """Writes why it does not."""
+        _write(self._directory / STATE, {"sentence": error.sentence, "hint": error.hint})
+
+    def read_line(self, line: bytes) -> None:
+        """Reads a line of Caddy's log; keeps the reason why a name got no certificate, until it has one."""
+        try:
+            read = json.loads(line)
+            name, logger = read.get("identifier"), str(read.get("logger", ""))
+        except (ValueError, AttributeError):
+            return
+        if not isinstance(name, str) or not logger.startswith("tls"):
+            return
+        if read.get("level") == "error" and read.get("error"):
+            self._faults.pop(name, None)
+            self._faults[name] = str(read["error"])[:500], time.time()
+            while len(self._faults) > FAULTS_MAX:
+                self._faults.pop(next(iter(self._faults)))
+        elif "obtained" not in str(read.get("msg")) or self._faults.pop(name, None) is None:
+            return
+        _write(self._directory / FAULTS, self._faults)
+
+
+def state(directory: Path) -> EdgeState | None:
+    """Returns the last report of the edge; None before the first one."""
+    try:
+        return EdgeState(**json.loads((directory / STATE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    part.replace(path)

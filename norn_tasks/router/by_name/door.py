@@ -1,0 +1,144 @@
+"""The door of public names: one port for all of them, at which the name in `Host` says which app is meant.
+
+The edge (Caddy) and the tunnel lead here, so neither is changed when a replica, a port or an app is. The door also says
+whether a name may have a certificate, and shows that a name leads to this server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from norn_tasks.domain.tunnel import leading
+from norn_tasks.router.client import ClientConnection
+from norn_tasks.router.clients import ClientLimits, Clients
+from norn_tasks.router.exchange import Exchange, Requester
+from norn_tasks.router.ports import AppPort, PortSet, Report, why_not
+from norn_tasks.router.protocol import answers
+from norn_tasks.router.protocol.requests import ClientRequest
+from norn_tasks.router.table import Table
+from norn_tasks.store.replicas.routes import Routes
+
+ASK = "/ask"
+"""The path at which the edge asks whether a name may have a certificate."""
+
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_PORT = re.compile(r":\d+$")
+
+
+class PublicDoor(PortSet[int]):
+    """The door, if the settings give it a port; `report` takes the sentence why it cannot listen."""
+
+    def __init__(self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits) -> None:
+        super().__init__(table, report, limits)
+        self._host, self._number = host, number
+
+    async def open_for(self, read: Routes) -> None:
+        """Listens, and serves exactly the public names of these routes."""
+        if self._number is None:
+            return
+        known = self._ports.get(self._number)
+        if isinstance(known, DoorPort):
+            known.serve(read)
+            return
+        port = DoorPort(self._number, self._table, self._limits)
+        port.serve(read)
+        try:
+            await port.open(self._host, self.inherited)
+        except OSError as error:
+            self._report("", why_not(self._host, self._number, error))
+        else:
+            self._ports[self._number] = port
+            self._report("", None)
+
+    @property
+    def failing(self) -> bool:
+        """True if the door should be open and is not."""
+        return self._number is not None and not self._ports
+
+
+class DoorPort(AppPort):
+    """The door's listening port."""
+
+    def __init__(self, number: int, table: Table, limits: ClientLimits) -> None:
+        super().__init__("the door of public names", number, table, limits)
+        self.names: Mapping[str, str] = {}
+        self.pages: Mapping[str, str] = {}
+        self.sign = ""
+
+    def serve(self, read: Routes) -> None:
+        """Takes the names and the pages of apps in maintenance."""
+        self.names = {route.external: route.app for route in read.routes if route.external is not None}
+        self.pages = {route.app: route.maintenance for route in read.routes if route.maintenance is not None}
+        self.sign = leading.sign(read.instance)
+
+    def _client(self, address: bytes) -> ClientConnection:
+        return DoorConnection(self, address, self._table, self.clients)
+
+
+class DoorConnection(ClientConnection):
+    """A connection of the edge, of the tunnel, or of a local program; each request names its host."""
+
+    def __init__(self, port: DoorPort, address: bytes, table: Table, clients: Clients) -> None:
+        super().__init__("", address, table, clients)
+        self._port, self._own = port, address.decode()
+
+    def _exchange_for(self, request: ClientRequest) -> Exchange:
+        raw = request.head.raw
+        found = _HOST.search(raw)
+        host = found[1].decode("latin-1").strip().lower() if found else ""
+        target = raw[: raw.index(b"\r\n")].split(b" ")[1].decode("latin-1")
+        closing = self._clients.leaving
+        if host == self._own and target.startswith(f"{ASK}?"):
+            return _Said(self, request, self._table, self._may_have_a_certificate(target), closing=closing)
+        if target == leading.PATH:
+            return _Said(self, request, self._table, (200, self._port.sign), closing=closing)
+        name = _PORT.sub("", host).rstrip(".")
+        app = self._port.names.get(name)
+        if app is None:
+            said = (404, f"no app of this server has the name {_shown(name)}")
+            return _Said(self, request, self._table, said, closing=closing)
+        page = self._port.pages.get(app)
+        if page is not None:
+            return _Closed(self, request, app, self._table, page, closing=closing)
+        return Exchange(self, request, app, self._table, closing=closing)
+
+    def _may_have_a_certificate(self, target: str) -> tuple[int, str]:
+        names = parse_qs(urlsplit(target).query).get("domain", [])
+        name = names[0].lower().rstrip(".") if len(names) == 1 else ""
+        return (200, f"{name} is a name of this server") if name in self._port.names else (404, "not a name of here")
+
+
+class _Said(Exchange):
+    """A request that the door answers itself with a sentence."""
+
+    def __init__(
+        self, client: Requester, request: ClientRequest, table: Table, said: tuple[int, str], *, closing: bool
+    ) -> None:
+        super().__init__(client, request, "", table, closing=closing)
+        self._said = said
+
+    def send(self) -> None:
+        """Sends the sentence."""
+        self._answer(*self._said)
+
+
+class _Closed(Exchange):
+    """A request to an app in maintenance, which gets its page and reaches no replica."""
+
+    def __init__(
+        self, client: Requester, request: ClientRequest, app: str, table: Table, page: str, *, closing: bool
+    ) -> None:
+        super().__init__(client, request, app, table, closing=closing)
+        self._page = page
+
+    def send(self) -> None:
+        """Sends the page."""
+        self._close_if_unsure()
+        self._say(answers.page(self._page, method=self.request.head.method, closing=self.closing))
+
+
+def _shown(name: str) -> str:
+    """Returns a name as it may be shown to its sender: without anything that is not part of a host name."""
+    return re.sub(r"[^a-z0-9.-]", "?", name)[:253] or "that it was asked for"

@@ -1,0 +1,143 @@
+"""The edge: the real Caddy, with an authority of its own, before the router's door of public names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from norn_tasks.domain.tunnel.external_host import RouteState
+from tests.edge_kit import BLOG, FOREIGN, Door, RunningEdge, certificates, edge_before, start_edge, to_this_machine
+from tests.router_kit import Message, Server, answer, get, story, until
+from tests.servers import free_port
+
+
+@asynccontextmanager
+async def blog(data: Path, **settings: str) -> AsyncIterator[tuple[RunningEdge, Server, Door]]:
+    """Gives an edge, a replica of `blog`, and the door between them."""
+    door = Door()
+    async with Server() as replica:
+        await door.show(replica)
+        async with edge_before(data, door, **settings) as edge:
+            yield edge, replica, door
+        await door.close()
+
+
+def admitted(edge: RunningEdge, host: str = BLOG) -> RouteState:
+    found = edge.adapter().look(host)
+    assert found.certificate is not None, (found.reason, edge.log.read_text())
+    return found.state
+
+
+@story
+async def test_a_name_has_its_certificate_before_the_first_visitor_and_a_foreign_one_gets_none(tmp_path: Path) -> None:
+    async with blog(tmp_path) as (edge, replica, _):
+        seen = await asyncio.to_thread(edge.adapter().look, BLOG)
+        assert (seen.state, seen.reason) == (RouteState.ROUTED, "")
+        assert seen.certificate is not None and seen.certificate.until > seen.certificate.since
+        assert certificates(edge) == {BLOG} and not replica.heard
+
+        refused = await asyncio.to_thread(edge.adapter().look, FOREIGN)
+        assert refused.state is RouteState.NOT_ROUTED and f"no certificate for {FOREIGN}" in refused.reason
+        assert (await edge.curl(host=FOREIGN)).returncode == 35  # the handshake fails
+        assert certificates(edge) == {BLOG}
+
+
+@story
+async def test_visitors_come_by_http_1_and_2_and_forge_no_header_of_a_proxy(tmp_path: Path) -> None:
+    forged = [f"-H{name}: forged" for name in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")]
+    forged += [f"-H{name}: forged" for name in ("X-Forwarded-Port", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP")]
+    async with blog(tmp_path) as (edge, replica, _):
+        for version in ("1.1", "2"):
+            got = await edge.curl(f"--http{version}", "-w%{http_version}", "-d", "body", *forged)
+            assert got.stdout == f"ok{version}", (got, edge.log.read_text())
+        for heard in replica.heard:
+            assert not any("forged" in value for _, value in heard.fields), heard.fields
+            assert heard.all("X-Forwarded-Proto") == ["https"] and heard.body == b"body"
+            assert heard.all("X-Forwarded-Host") == [f"{BLOG}:{edge.https}"]
+            assert heard.all("X-Forwarded-For") == ["127.0.0.1, 127.0.0.1"]  # the visitor, and Caddy
+        moved = await get(edge.http, "/a?b=c")
+        assert (moved.status, moved.all("Location")) == (308, [f"https://blog.test:{edge.https}/a?b=c"])
+        announced = (await edge.curl("-D-", "-o/dev/null")).stdout
+        assert f'h3=":{edge.https}"' in announced
+
+
+@story
+async def test_a_caddy_that_is_killed_is_back_on_the_same_sockets(tmp_path: Path) -> None:
+    async with blog(tmp_path) as (edge, _, _door):
+        await asyncio.to_thread(admitted, edge)
+        before = edge.caddy
+        os.kill(before, signal.SIGKILL)
+        got = await edge.curl()  # it waits in the socket
+        assert (got.returncode, got.stdout) == (0, "ok"), edge.log.read_text()
+        assert edge.caddy not in (0, before)
+        rights = Path(f"/proc/{edge.caddy}/status").read_text()
+        assert "CapEff:\t0000000000000000" in rights and "NoNewPrivs:\t1" in rights
+
+
+@story
+async def test_a_request_waits_for_a_router_that_is_started_again(tmp_path: Path) -> None:
+    async with blog(tmp_path) as (edge, replica, door):
+        await asyncio.to_thread(admitted, edge)
+        await door.close()
+        asked = asyncio.create_task(edge.curl())
+        next_door = Door(door.port)
+        await asyncio.sleep(0.2)
+        assert not asked.done()
+        await next_door.show(replica)
+        assert (await asked).stdout == "ok"
+        await next_door.close()
+
+
+@story
+async def test_a_port_that_is_taken_is_a_sentence_and_the_app_serves_meanwhile(tmp_path: Path) -> None:
+    port = free_port()
+    taken = socket.create_server(("127.0.0.1", port))
+    door = Door()
+    async with Server() as replica:
+        await door.show(replica)
+        edge = start_edge(tmp_path, door.port, https_port=str(port))
+        try:
+            await until(lambda: edge.state() is not None, "the edge reports", 60)
+            found = edge.state()
+            assert found is not None
+            assert found.sentence == f"the edge cannot open port {port}: another program has it"
+            assert f"sport = :{port}" in found.hint and "NORN_EDGE_HTTPS_PORT" in found.hint
+            assert (await get(door.port, "/.well-known/norn")).status == 200
+            taken.close()
+            await until(lambda: edge.state() is not None and not edge.state().sentence, "the edge serves", 30)  # type: ignore[union-attr]
+        finally:
+            edge.process.terminate()
+            await asyncio.to_thread(edge.process.wait, 30)
+            await door.close()
+
+
+@story
+async def test_an_issuer_that_is_down_is_a_sentence(tmp_path: Path) -> None:
+    issuer = f"https://127.0.0.1:{free_port()}/dir"
+    async with blog(tmp_path, issuer=issuer) as (edge, _, door):
+        seen = await asyncio.to_thread(edge.adapter().look, BLOG)
+        assert seen.state is RouteState.NOT_ROUTED
+        assert f"no certificate for {BLOG}" in seen.reason and "connection refused" in seen.reason, seen.reason
+        assert (await get(door.port, "/.well-known/norn")).status == 200
+
+
+@story
+async def test_a_name_that_leads_elsewhere_is_a_sentence_and_costs_no_order(tmp_path: Path) -> None:
+    async def another(_request: Message, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"another server"))
+
+    async with blog(tmp_path) as (edge, _, _door), Server(another) as other:
+        adapter = edge.adapter(to_this_machine, public=True)
+        elsewhere = type(adapter)(**{**vars(adapter), "http_port": other.port})
+        seen = await asyncio.to_thread(elsewhere.look, BLOG)
+        assert seen.state is RouteState.NOT_ROUTED
+        assert seen.reason == f"{BLOG} leads to 127.0.0.1, which is another server: correct its DNS"
+
+        unknown = await asyncio.to_thread(edge.adapter(lambda _: [], public=True).look, BLOG)
+        assert unknown.reason == f"the name {BLOG} has no address yet: point it at this server in its DNS"
+        assert certificates(edge) == set()
