@@ -20,7 +20,7 @@ from norn_cli.session import Session
 COMMANDS = {
     "Apps": {
         "init": "Write an infraspec.yaml to start from",
-        "validate": "Check an infraspec without a server",
+        "validate": "Check an infraspec, here or on the server",
         "schema": "Print the JSON Schema of infraspec.yaml, for editors",
         "apply": "Register an infraspec with the server",
         "plan": "Show what forge and deploy would change",
@@ -33,7 +33,7 @@ COMMANDS = {
         "scale": "Set how many replicas run",
         "teardown": "Remove what forge made",
         "destroy": "Tear an app down and forget it",
-        "secrets": "Set, unset and list an app's secrets",
+        "secrets": "Set, list, import and export an app's secrets",
     },
     "Looking": {
         "status": "Show all apps, or one app in detail",

@@ -39,17 +39,31 @@ def recipient_of(key: str) -> str:
 
 def seal(text: str, recipient: str) -> bytes:
     """Returns a text sealed to a public key; raises NotAKey."""
+    return _sealed(text.encode(), recipient)
+
+
+def armoured(data: bytes, recipient: str) -> str:
+    """Returns bytes sealed to a public key, in the text form of age; raises NotAKey."""
+    return _sealed(data, recipient, armored=True).decode()
+
+
+def _sealed(data: bytes, recipient: str, **form: bool) -> bytes:
     import pyrage
 
     try:
         to = pyrage.x25519.Recipient.from_str(recipient)
     except pyrage.RecipientError:
         raise NotAKey("this is not a public age key") from None
-    return bytes(pyrage.encrypt(text.encode(), [to]))
+    return bytes(pyrage.encrypt(data, [to], **form))
 
 
 def unseal(sealed: bytes, key: str) -> str:
     """Returns the text that was sealed to this key; raises NotAKey or CannotOpen."""
+    return unseal_bytes(sealed, key).decode()
+
+
+def unseal_bytes(sealed: bytes, key: str) -> bytes:
+    """Returns the bytes that were sealed to this key, in either form of age; raises NotAKey or CannotOpen."""
     import pyrage
 
     try:
@@ -57,6 +71,6 @@ def unseal(sealed: bytes, key: str) -> str:
     except pyrage.IdentityError:
         raise NotAKey("this is not a private age key") from None
     try:
-        return bytes(pyrage.decrypt(sealed, [identity])).decode()
+        return bytes(pyrage.decrypt(sealed, [identity]))
     except pyrage.DecryptError:
         raise CannotOpen("it was sealed to another key") from None

@@ -47,6 +47,7 @@ from norn_tasks.adapters.runtimes import runtimes
 from norn_tasks.adapters.runtimes.noop import engines_instead_of, instead_of
 from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, Server, SharedServers, postgres, valkey
 from norn_tasks.adapters.services.local import programs
+from norn_tasks.adapters.sops import SopsFiles
 from norn_tasks.adapters.sources.directories import LocalDirectories
 from norn_tasks.adapters.sources.git import GitCommand
 from norn_tasks.adapters.sources.uploads import UnpackedUploads
@@ -75,6 +76,7 @@ from norn_tasks.store_adapters.outbox import DeliveryOutbox
 from norn_tasks.store_adapters.replicas import ReplicaTable
 from norn_tasks.store_adapters.repository_logins import RepositoryLogins
 from norn_tasks.store_adapters.router_ports import RouterPortTable
+from norn_tasks.store_adapters.secrets.files import SecretFileTable
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
 
@@ -311,6 +313,8 @@ def tools(
         live=BrokerStreams(live),
         logs=kept_logs(settings),
         vault=vault,
+        sops=SopsFiles(vault.unwrap),
+        secret_files=SecretFileTable(database, settings.apps_dir, settings.self_stop_seconds),
         messenger=_sender(settings, DeliveryOutbox(database, name), vault),
         tunnel=tunnel,
         dns=dns,

@@ -131,6 +131,7 @@ def request(kind: JobKind, **args: Any) -> JobRequest:
         JobKind.NOTIFY: {"delivery": 1, "attempt": 1},
         JobKind.RUN: {"command": ["true"], "timeout": 60},
         JobKind.READ_LOGS: {"tail": 10, "follow": False},
+        JobKind.EXPORT_SECRETS: {"recipients": ["age1mine"]},
         JobKind.EXEC: EXEC.to_json(),
         JobKind.POLL: {"branches": []},
         JobKind.PUSH: {"url": "https://git.example/blog.git", "branch": "main", "after": "1" * 40},

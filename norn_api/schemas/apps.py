@@ -70,6 +70,15 @@ class FileQuery(InQuery):
     file: Text = Field("infraspec.yaml", max_length=255)
 
 
+class SecretsCheck(ResponseModel):
+    """The secrets of an app compared with those that its infraspec names."""
+
+    missing: list[str] = Field(examples=[["API_KEY"]])
+    """Named, but not set: a deploy would fail."""
+    unused: list[str] = Field(examples=[["OLD_KEY"]])
+    """Set, but named by neither this infraspec nor the live release: no container gets it."""
+
+
 class Validity(ResponseModel):
     """The mistakes of an infraspec, and notices."""
 
@@ -78,6 +87,8 @@ class Validity(ResponseModel):
     notices: list[str]
     spec: Json | None
     """The spec in normal form (sizes in bytes, times in seconds); null if it is invalid."""
+    secrets: SecretsCheck | None = None
+    """The spec compared with the secrets that are set; null if no app is named, or if the spec is invalid."""
 
 
 class ForgeSummary(ResponseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import InPath, LongText, RequestModel, ResponseModel, Text
+from norn_api.schemas.common import AppPath, Id, InPath, LongText, RequestModel, ResponseModel, Text
 from norn_tasks.domain.names import ENV_KEY, RESERVED_ENV
 from norn_tasks.domain.secret import MOST
 
@@ -42,3 +42,34 @@ class SecretResponse(ResponseModel):
     """True if the infraspec names it; only then do containers get it."""
     missing: bool
     """True if the infraspec names it but it is not set; a deploy then fails."""
+
+
+AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+class ExportPath(AppPath):
+    """An app and the job of an export in a path."""
+
+    job: Id
+    """Id of the job that exported."""
+
+
+class ExportRequest(RequestModel):
+    """The readers of an exported file."""
+
+    recipients: list[Text] = Field(min_length=1, max_length=20, examples=[[AGE_KEY]])
+    """Public age keys."""
+
+
+class ExportedFile(ResponseModel):
+    """A file in the format of sops, whose values are encrypted."""
+
+    content: str
+    """The text of the file."""
+
+
+class ServerKey(ResponseModel):
+    """The public key of the server."""
+
+    recipient: str = Field(examples=[AGE_KEY])
+    """A public age key."""

@@ -46,6 +46,11 @@ class AppsClient(Transport):
         return self._send("POST", "/api/validate", params={"file": file}, content=spec.encode(),
                           headers={"Content-Type": "text/yaml"})  # fmt: skip
 
+    def validate_for(self, app: str, spec: str, file: str) -> Json:
+        """Checks a spec of an app without keeping it, and compares it with the app's secrets."""
+        return self._send("POST", app_path(app, "validate"), params={"file": file}, content=spec.encode(),
+                          headers={"Content-Type": "text/yaml"})  # fmt: skip
+
     def plan(self, app: str) -> Json:
         """Reads the changes that a forge and a deploy of the registered infraspec would make."""
         return self._get(app_path(app, "plan"))

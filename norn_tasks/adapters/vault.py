@@ -33,6 +33,15 @@ class AgeVault:
                 hint=f"give this worker the key of `norn up`, or set the secret again: {sealed.name}",
             ) from None
 
+    def unwrap(self, wrapped: str) -> bytes | None:
+        """Opens the key of an encrypted file; None if that was sealed to another key. Raises SecretsLocked."""
+        try:
+            return sealing.unseal_bytes(wrapped.encode(), self._read())
+        except sealing.NotAKey:
+            raise SecretsLocked("the key of this worker is no private age key", hint=_BACK) from None
+        except sealing.CannotOpen:
+            return None
+
     def _read(self) -> str:
         if self._key:
             return self._key

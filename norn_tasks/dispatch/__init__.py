@@ -73,7 +73,7 @@ from norn_tasks.dispatch.running import (
     request_invoke,
     request_run,
 )
-from norn_tasks.dispatch.secrets import set_secrets, unset_secret
+from norn_tasks.dispatch.secrets import request_export, request_import, set_secrets, unset_secret
 from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
 __all__ = [
@@ -123,6 +123,8 @@ __all__ = [
     "keep_source",
     "set_secrets",
     "unset_secret",
+    "request_import",
+    "request_export",
     "DestinationToAdd",
     "add_destination",
     "request_deliveries",

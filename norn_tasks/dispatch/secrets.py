@@ -9,11 +9,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from norn_tasks import sealing
-from norn_tasks.domain.errors import Conflict
+from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, new_job
+from norn_tasks.domain.errors import Conflict, InvalidRequest
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import ExportSecretsJobRequest, ImportSecretsJobRequest
 from norn_tasks.domain.secret import Secret
+from norn_tasks.store.access.idempotency import IdempotencyKey
 from norn_tasks.store.apps import secrets
+from norn_tasks.store.apps.files import secret_files
 from norn_tasks.store.database.session import Tx
+from norn_tasks.store.queue import jobs
 from norn_tasks.store.status import apps
 
 
@@ -36,6 +42,38 @@ def unset_secret(tx: Tx, apps_dir: Path | None, app: str, name: str, *, actor: s
     """Unsets one of an app's secrets; raises AppNotFound, or NotFound when it is not set."""
     _refuse_credentials(_require_app(tx, apps_dir, app), app, (name,))
     secrets.unset(tx, app, name, actor=actor)
+
+
+def request_import(intake: Intake, app: str, text: str, *, actor: str, key: IdempotencyKey | None) -> Accepted:
+    """Accepts the import of an encrypted file; the file is a row of its own, which its worker opens."""
+
+    def write(tx: Tx) -> Accepted:
+        found, _ = found_app(intake, tx, app)
+        job = jobs.accept(tx, new_job(intake, ImportSecretsJobRequest(), app, actor, spec=found.spec.frozen()))
+        secret_files.keep(tx, job, app, text)
+        return Accepted(job)
+
+    return accept(intake, JobClass.OBSERVE, key, write)
+
+
+def request_export(
+    intake: Intake, app: str, recipients: tuple[str, ...], *, actor: str, key: IdempotencyKey | None
+) -> Accepted:
+    """Accepts the export of an app's secrets to these public keys; raises InvalidRequest for one that is none."""
+    for recipient in recipients:
+        try:
+            sealing.seal("", recipient)
+        except sealing.NotAKey:
+            raise InvalidRequest(
+                f"recipients: {recipient[:80]} is no public age key", hint="age-keygen -y FILE prints the one of a file"
+            ) from None
+
+    def write(tx: Tx) -> Accepted:
+        found, _ = found_app(intake, tx, app)
+        request = ExportSecretsJobRequest(recipients)
+        return Accepted(jobs.accept(tx, new_job(intake, request, app, actor, spec=found.spec.frozen())))
+
+    return accept(intake, JobClass.OBSERVE, key, write)
 
 
 def _require_app(tx: Tx, apps_dir: Path | None, app: str) -> Infraspec | None:

@@ -12,6 +12,7 @@ from norn_tasks.ports.kept_logs import Hiding, KeptLogs
 from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
 from norn_tasks.ports.runs import Hooks, Run, RunClient, Runtime
+from norn_tasks.ports.secret_files import SecretFiles, SopsFormat
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import (
     Checkout,
@@ -65,6 +66,8 @@ __all__ = [
     "Mount",
     "Volumes",
     "Vault",
+    "SopsFormat",
+    "SecretFiles",
     "Tunnel",
     "Dns",
     "Edge",

@@ -13,6 +13,7 @@ from norn_tasks.ports.kept_logs import KeptLogs
 from norn_tasks.ports.live import LiveStreams
 from norn_tasks.ports.messenger import Messenger
 from norn_tasks.ports.runs import Runtime
+from norn_tasks.ports.secret_files import SecretFiles, SopsFormat
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Deploys, Directories, Git, Sources
 from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, Tunnel
@@ -58,6 +59,8 @@ class Tools:
     logs: KeptLogs
     """The kept lines of replicas."""
     vault: Vault
+    sops: SopsFormat
+    secret_files: SecretFiles
     messenger: Messenger
     tunnel: Tunnel
     dns: Dns

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from tests import sops
 from tests.e2e.stack import Stack
 from tests.servers import allowed, wait_until
 
@@ -179,6 +180,7 @@ def change(speaker: Speaker) -> None:
     settle(ask("restart", json={}))
     settle(ask("rotate", app="mail-agent", json={}))
     settle(ask("scale", json={"replicas": 1}))
+    secrets_by_files(speaker)
     ask("cancel_job", json={})
     ask("pause", json={"reason": "holidays"})
     ask("resume", json={})
@@ -192,6 +194,15 @@ def change(speaker: Speaker) -> None:
     ask("list_deliveries")
     ask("remove_destination")
     ask("rotate_webhook", json={})
+
+
+def secrets_by_files(speaker: Speaker) -> None:
+    """Sets a secret by an encrypted file, and reads it back as one."""
+    ours = speaker.ask("get_key").json()["recipient"]
+    file = sops.encrypt("API_KEY: battery staple correct horse\n", ours)
+    speaker.settle(speaker.ask("import_secrets", content=file, headers=YAML))
+    job = speaker.settle(speaker.ask("export_secrets", json={"recipients": [ours]}))
+    speaker.ask("get_export", job=job)
 
 
 def sign_in_and_out(speaker: Speaker) -> None:

@@ -10,6 +10,8 @@ import docker
 import httpx
 import pytest
 
+from norn_tasks import sealing
+from tests import sops
 from tests.e2e import canaries
 from tests.e2e.stack import Stack
 from tests.servers import allowed, wait_until
@@ -25,6 +27,9 @@ SPECS = {
     FUNCTION: "role: function\ncommand: sh /tell.sh; cat\n",
 }
 
+
+READER = sealing.fresh_key()
+"""The key of a person who reads an exported file."""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -57,6 +62,15 @@ def give(stack: Stack, app: str, values: dict[str, str]) -> None:
     file.unlink()
 
 
+def give_file(stack: Stack, app: str, values: dict[str, str]) -> None:
+    """Sets secrets by a file that sops has encrypted."""
+    file = stack.home.parent / "secrets.enc.yaml"
+    ours = stack.norn("secrets", "key").stdout.decode().strip()
+    file.write_text(sops.encrypt(json.dumps(values), ours))
+    stack.norn("secrets", "import", app, str(file))
+    file.unlink()
+
+
 def spec_of(app: str, values: dict[str, str], text: str = "") -> str:
     return f"app: {app}\n{text or SPECS[app]}secrets: [{', '.join(values)}]\n"
 
@@ -70,7 +84,7 @@ def told(stack: Stack) -> Iterator[Told]:
     for app, count in zip(APPS, (8, 8, 7, 7), strict=True):
         values = told.values[app] = canaries.made_up(count, app.upper())
         stack.add_app(app, spec_of(app, values), canaries.FILES)
-        give(stack, app, values)
+        (give_file if app == CRON else give)(stack, app, values)
         stack.norn("forge", app, "--detach")
         deploys.append(int(stack.norn("deploy", app, "--detach").stdout))
     for job in deploys:
@@ -90,6 +104,7 @@ def use(stack: Stack, told: Told) -> None:
         told.shown[f"logs of {app}"] = stack.norn("logs", app, "--tail", "500").stdout
     told.shown["one-off"] = stack.norn("run", WORKER, "--", "sh", "/tell.sh").stdout
     told.shown["program"] = stack.norn("exec", WORKER, "--", "sh", "/tell.sh").stdout
+    told.shown["export"] = stack.norn("secrets", "export", CRON, "--to", sealing.recipient_of(READER)).stdout
     told.shown["run"] = stack.norn("cron", "run", CRON).stdout
     told.shown["call"] = stack.norn("invoke", FUNCTION, "--body", "-", stdin=bytes(range(256))).stdout
     token = (stack.home / "token").read_text().strip()
@@ -161,6 +176,10 @@ def test_what_they_print_is_marked(told: Told) -> None:
 
 def test_what_is_no_secret_comes_through_byte_by_byte(told: Told) -> None:
     assert told.shown["call"].endswith(bytes(range(256)))
+
+
+def test_an_exported_file_is_decrypted_by_sops(told: Told) -> None:
+    assert sops.decrypt(told.shown["export"].decode(), READER) == told.values[CRON]
 
 
 def test_a_missing_secret_is_told_with_the_way_out(told: Told) -> None:

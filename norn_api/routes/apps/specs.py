@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from flask import Response
 
-from norn_api.schemas.apps import AppliedSpecResponse, FileQuery, SpecRequest, Validity
+from norn_api.schemas.apps import AppliedSpecResponse, FileQuery, SecretsCheck, SpecRequest, Validity
 from norn_api.schemas.common import AppPath, ListOf, ListQuery, MistakeResponse
 from norn_api.services import norn, turn
 from norn_api.web.openapi import noun, responses_of, text_body
 from norn_api.web.replies import listed, reply
 from norn_api.web.request import current
 from norn_tasks.domain.errors import Mistake, SpecInvalid
-from norn_tasks.domain.infraspec import MAX_BYTES, Infraspec, decode, json_schema, notices, parse
+from norn_tasks.domain.infraspec import MAX_BYTES, Infraspec, decode, from_json, json_schema, notices, parse
 from norn_tasks.domain.stored import Json
-from norn_tasks.store.apps import history
+from norn_tasks.store.apps import history, secrets
 from norn_tasks.store.database.pages import Cut
+from norn_tasks.store.releases import releases
 from norn_tasks.store.status import apps
 
 YAML = ("text/yaml", "application/yaml", "application/x-yaml", "text/x-yaml", "text/plain")
@@ -43,7 +44,25 @@ def _validity(file: str, name: str | None) -> Validity:
         mistakes = named(spec, name, file) if name is not None else ()
     except SpecInvalid as error:
         return Validity(valid=False, mistakes=_told(error.mistakes), notices=[], spec=None)
-    return Validity(valid=not mistakes, mistakes=_told(mistakes), notices=list(notices(spec)), spec=spec.to_json())
+    compared = _secrets_check(spec) if name is not None and not mistakes else None
+    return Validity(
+        valid=not mistakes,
+        mistakes=_told(mistakes),
+        notices=list(notices(spec)),
+        spec=spec.to_json(),
+        secrets=compared,
+    )
+
+
+def _secrets_check(spec: Infraspec) -> SecretsCheck:
+    """Returns the secrets that are missing or unused if this is the app's infraspec."""
+    with norn().database.transaction() as tx:
+        there = {each.name for each in secrets.listed(tx, spec.app)}
+        live = releases.live(tx, spec.app)
+    serving = from_json(live["spec"]) if live is not None else spec
+    used = {name for one in (spec, serving) for name in (*one.secrets, *one.services.credentials())}
+    missing = [name for name in spec.secrets if name not in there]
+    return SecretsCheck(missing=sorted(missing), unused=sorted(there - used))
 
 
 def named(spec: Infraspec, name: str, file: str) -> tuple[Mistake, ...]:
@@ -66,7 +85,7 @@ def validate(query: FileQuery) -> Response:
 
 @api.post("/api/apps/<app>/validate", responses=responses_of(Validity), request_body=SPEC_BODY)
 def validate_for_app(path: AppPath, query: FileQuery) -> Response:
-    """Checks an infraspec for the named app."""
+    """Checks an infraspec for the named app, and compares the secrets that it names with those that are set."""
     return reply(_validity(query.file, path.app))
 
 

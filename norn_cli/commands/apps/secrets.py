@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from norn_cli.answers import Json
+from norn_cli.commands.data import secret_files
 from norn_cli.display.tables import SECRETS
 from norn_cli.dotenv import parsed
 from norn_cli.errors import CliError, Refused, Usage
@@ -25,7 +26,11 @@ _HIDDEN_FROM = 6
 
 @commands("secrets")
 def command() -> None:
-    """Sets, unsets and lists an app's secrets; no value is ever shown."""
+    """Sets, unsets and lists an app's secrets, from values or encrypted files; no value is ever shown."""
+
+
+for each in (secret_files.import_secrets, secret_files.export_secrets, secret_files.server_key):
+    command.add_command(each)
 
 
 @command.command("list")

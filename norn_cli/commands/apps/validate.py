@@ -1,17 +1,53 @@
-"""`norn validate`: prints an infraspec's mistakes, all at once, without a server."""
+"""`norn validate`: prints an infraspec's mistakes, all at once; with `--server` also what the server misses."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from norn_cli import launch
+from norn_cli.answers import Json
+from norn_cli.errors import Refused, Usage
 from norn_cli.options import command as norn_command
+from norn_cli.project import read_spec, spec_path
 from norn_cli.session import Session, pass_session
+from norn_cli.uploads.applying import mistakes_of, name_of
 
 
 @norn_command("validate")
 @click.argument("paths", nargs=-1, metavar="[FILE|DIR]...")
+@click.option("--server", is_flag=True, help="Ask the server too: which secrets are missing, and which nobody uses.")
 @pass_session
-def command(session: Session, paths: tuple[str, ...]) -> None:
-    """Checks infraspecs and prints every mistake as file:line:col; it needs no server."""
-    launch.domain(["validate", *launch.output(session.form), "--", *(paths or (".",))])
+def command(session: Session, paths: tuple[str, ...], server: bool) -> int:
+    """Checks infraspecs and prints every mistake as file:line:col; without --server it needs no server.
+
+    With --server it also names secrets that are not set, which would fail a deploy, and exits with 1 if there are any.
+    """
+    if not server:
+        launch.domain(["validate", *launch.output(session.form), "--", *(paths or (".",))])
+    if len(paths) > 1:
+        raise Usage("--server checks one infraspec at a time", hint="norn validate --server FILE")
+    file = spec_path(Path(paths[0]) if paths else None)
+    spec = read_spec(file)
+    with mistakes_of(file):
+        name = name_of(session, file, spec)
+        answer = session.client.validate_for(name, spec, str(file))
+        if not answer["valid"]:
+            raise Refused(422, {"code": "spec_invalid", "detail": f"{file} has mistakes", **answer})
+    session.output.data(answer, lambda: _print(session, file, answer), [str(file)])
+    return 1 if answer["secrets"]["missing"] else 0
+
+
+def _print(session: Session, file: Path, answer: Json) -> None:
+    output, found = session.output, answer["secrets"]
+    app = answer["spec"]["app"]
+    output.line(f"{file}: valid")
+    for notice in answer["notices"]:
+        output.hint(notice)
+    if found["missing"]:
+        output.line(f"{file}: not set on the server: {', '.join(found['missing'])}")
+        output.hint(f"norn secrets set {app} {' '.join(found['missing'])}")
+    if found["unused"]:
+        output.line(f"{file}: set, but used by nobody: {', '.join(found['unused'])}")
+        output.hint(f"norn secrets unset {app} {' '.join(found['unused'])}, or name them in secrets:")

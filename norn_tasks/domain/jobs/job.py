@@ -41,6 +41,8 @@ class JobKind(StrEnum):
     NOTIFY = "notify"
     CALL_DEADMAN = "call-deadman"
     EXEC = "exec"
+    IMPORT_SECRETS = "import-secrets"
+    EXPORT_SECRETS = "export-secrets"
 
     @property
     def job_class(self) -> JobClass:
@@ -77,6 +79,8 @@ _CLASSES = {
     JobKind.NOTIFY: JobClass.OBSERVE,
     JobKind.CALL_DEADMAN: JobClass.OBSERVE,
     JobKind.EXEC: JobClass.OBSERVE,
+    JobKind.IMPORT_SECRETS: JobClass.OBSERVE,
+    JobKind.EXPORT_SECRETS: JobClass.OBSERVE,
 }
 
 

@@ -374,13 +374,30 @@ class ExecJobRequest(JobRequest):
     """Rows and columns of the client's terminal."""
 
 
+@dataclass(frozen=True)
+class ImportSecretsJobRequest(JobRequest):
+    """Sets the secrets of an encrypted file, which is a row of its own."""
+
+    kind = JobKind.IMPORT_SECRETS
+
+
+@dataclass(frozen=True)
+class ExportSecretsJobRequest(JobRequest):
+    """Writes the secrets of an app into a file that only the given keys open."""
+
+    kind = JobKind.EXPORT_SECRETS
+
+    recipients: tuple[str, ...]
+    """The public age keys of the readers."""
+
+
 KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
         ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
         TeardownJobRequest, PushJobRequest, PollJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest,
         ObserveJobRequest, CompareJobRequest, ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest,
-        ExecJobRequest,
+        ExecJobRequest, ImportSecretsJobRequest, ExportSecretsJobRequest,
     )
 }  # fmt: skip
 

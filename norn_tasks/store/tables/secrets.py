@@ -24,6 +24,16 @@ class SecretRow(Base):
     retired_at: Mapped[datetime | None]
 
 
+class SecretFileRow(Base):
+    """An encrypted file of secrets that a job imports, or has exported."""
+
+    __tablename__ = "secret_files"
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    app: Mapped[str]
+    content: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
 class SnapshotRow(Base):
     """A dump of an app's database; its row is there before its file."""
 

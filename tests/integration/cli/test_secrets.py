@@ -133,3 +133,63 @@ def test_one_that_is_not_set_is_not_found(norn, run):
     told = problem(404, "not_found", "blog has no secret X", "norn secrets list blog")
     norn.on("DELETE", "/api/apps/blog/secrets/X", told)
     assert run("secrets", "unset", "blog", "X").exit_code == 3
+
+
+# Encrypted files
+
+
+@pytest.fixture
+def filed(norn):
+    """A server that imports files and exports one."""
+    for word, job in (("import", 5), ("export", 6)):
+        accepted = {"job": job, "app": "blog", "kind": f"{word}-secrets", "state": "queued"}
+        norn.on("POST", f"/api/apps/blog/secrets/{word}", Answer(accepted, 202))
+        done = shapes.job(id=job, app="blog", kind=f"{word}-secrets", state="succeeded")
+        norn.on("GET", f"/api/jobs/{job}", done)
+        norn.on("GET", f"/api/jobs/{job}/events", Answer(content_type="text/event-stream", pieces=[]))
+    norn.on("GET", "/api/apps/blog/secrets/export/6", {"content": "API_KEY: ENC[x]\nsops: {}\n"})
+    norn.on("GET", "/api/secrets/key", {"recipient": "age1ours"})
+    return norn
+
+
+@pytest.mark.parametrize(
+    "words", [["blog", "mine.yaml"], ["mine.yaml"], ["-"], ["blog", "-"], ["blog"], []], ids=" ".join
+)
+def test_an_encrypted_file_is_sent_as_it_is(filed, run, tmp_path: Path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.yaml", "secrets.enc.yaml"):
+        (tmp_path / name).write_text("API_KEY: ENC[x]\n")
+    result = run("secrets", "import", *words, env={"NORN_APP": "blog"}, input="API_KEY: ENC[x]\n")
+    assert result.exit_code == 0, result.output
+    assert [asked.body for asked in filed.asked if asked.method == "POST"] == [b"API_KEY: ENC[x]\n"]
+
+
+def test_an_export_is_printed_or_written(filed, run, tmp_path: Path):
+    printed = run("secrets", "export", "blog", "--to", "age1mine", "--to", "age1yours")
+    assert (printed.exit_code, printed.stdout) == (0, "API_KEY: ENC[x]\nsops: {}\n")
+    asked = next(asked for asked in filed.asked if asked.method == "POST")
+    assert asked.json == {"recipients": ["age1mine", "age1yours"]}
+    file = tmp_path / "secrets.enc.yaml"
+    written = run("secrets", "export", "blog", "--to", "age1mine", "--file", str(file))
+    assert (written.exit_code, file.read_text()) == (0, "API_KEY: ENC[x]\nsops: {}\n")
+
+
+def test_the_servers_key_is_printed_alone(filed, run):
+    assert run("secrets", "key").stdout == "age1ours\n"
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "told"),
+    [
+        ({"missing": [], "unused": []}, 0, ""),
+        ({"missing": ["NEW"], "unused": []}, 1, "not set on the server: NEW"),
+        ({"missing": [], "unused": ["OLD"]}, 0, "set, but used by nobody: OLD"),
+    ],
+)
+def test_validate_asks_the_server_for_missing_and_unused_ones(norn, run, tmp_path: Path, found, status, told):
+    file = tmp_path / "infraspec.yaml"
+    file.write_text("app: blog\nrole: worker\nsecrets: [NEW]\n")
+    answer = {"valid": True, "mistakes": [], "notices": [], "spec": {"app": "blog"}, "secrets": found}
+    norn.on("POST", "/api/apps/blog/validate", answer)
+    result = run("validate", "--server", str(file))
+    assert (result.exit_code, told in result.stdout) == (status, True), result.output

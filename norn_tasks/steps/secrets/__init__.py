@@ -1,0 +1,6 @@
+"""Steps about the secrets of an app."""
+
+from norn_tasks.steps.secrets.files import ExportSecrets, ImportSecrets
+from norn_tasks.steps.secrets.versions import SyncSecrets
+
+__all__ = ["ExportSecrets", "ImportSecrets", "SyncSecrets"]

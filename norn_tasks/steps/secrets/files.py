@@ -1,0 +1,52 @@
+"""Encrypted files of secrets, in the format of sops: only a worker has the key that opens one."""
+
+from __future__ import annotations
+
+from norn_tasks.domain.errors import Conflict
+from norn_tasks.domain.jobs.requests import ExportSecretsJobRequest
+from norn_tasks.domain.jobs.step import Learned
+from norn_tasks.domain.secret import Secret, current, secret_name, secret_value
+from norn_tasks.steps.step import Step, StepContext
+
+
+class ImportSecrets(Step):
+    """Sets the secrets of the job's file in one transaction, which also deletes the file."""
+
+    name = "import-secrets"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes which secrets have changed; raises SecretsFileRefused, or InvalidRequest for a value that is none."""
+        files, job = context.tools.secret_files, context.job
+        text = files.find(job.id)
+        if text is None:
+            return Learned(note="set before the worker of this job was replaced")
+        found = context.tools.sops.opened(text)
+        values = {secret_name(name): secret_value(name, value.reveal()) for name, value in found.items()}
+        known = {name: value.reveal() for name, value in _known(context).items()}
+        changed = {name: value for name, value in values.items() if known.get(name) != value.reveal()}
+        versions = files.set_secrets(job.app, changed, context.watch.fence)
+        notes = [f"{name} v{version}" for name, version in versions.items()]
+        same = len(values) - len(changed)
+        return Learned(note=", ".join([*notes, *([f"{same} unchanged"] if same else [])]))
+
+
+class ExportSecrets(Step):
+    """Writes the app's secrets into a file for the keys of the request, without the credentials that Norn sets."""
+
+    name = "export-secrets"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes how many secrets the file has; raises Conflict if there is none, or SecretsLocked."""
+        job, left_out = context.job, context.spec.services.credentials()
+        values = {name: value for name, value in sorted(_known(context).items()) if name not in left_out}
+        if not values:
+            raise Conflict(f"{job.app} has no secret to export", hint=f"norn secrets list {job.app}")
+        text = context.tools.sops.written(values, job.request_as(ExportSecretsJobRequest).recipients)
+        context.tools.secret_files.keep(job.id, job.app, text, context.watch.fence)
+        without = f"; without {', '.join(left_out)}, set by Norn" if left_out else ""
+        return Learned(note=f"{len(values)} secrets{without}")
+
+
+def _known(context: StepContext) -> dict[str, Secret]:
+    """Opens the secrets that are set; raises SecretsLocked."""
+    return {name: context.tools.vault.open(each) for name, each in current(context.job.sealed).items()}

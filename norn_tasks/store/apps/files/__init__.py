@@ -1,0 +1,1 @@
+"""Files of apps that wait in rows for a worker or for a client."""
