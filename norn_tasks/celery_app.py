@@ -20,6 +20,8 @@ from norn_tasks.settings import load
 WORK = "norn.work"
 BREAKER_SECONDS = 5.0
 _PUBLISH_SECONDS = 0.3
+ENOUGH = 256
+"""Wake-ups of a class that wait at the broker at most, as far as one process knows."""
 
 
 def create(broker_url: str) -> Celery:
@@ -49,7 +51,10 @@ def create(broker_url: str) -> Celery:
 
 
 class Waker:
-    """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one."""
+    """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one.
+
+    It sends none while ENOUGH of the class wait: each of those makes a worker look, after this call, for any job.
+    """
 
     def __init__(self, broker_url: str) -> None:
         self._app = create(broker_url)
@@ -61,8 +66,11 @@ class Waker:
                 "socket_timeout": _PUBLISH_SECONDS,
             },
         )
+        lost = self._app.connection_for_write().connection_errors
+        self._errors: tuple[type[BaseException], ...] = (OperationalError, OSError, *lost)
         self._lock = threading.Lock()
         self._closed_until = 0.0
+        self._unseen: dict[JobClass, int] = {}
 
     @property
     def broken(self) -> bool:
@@ -75,12 +83,25 @@ class Waker:
             return False
         try:
             for _ in range(times):
-                self._app.send_task(WORK, args=[str(job_class)], queue=str(job_class), retry=False)
-        except (OperationalError, OSError):
+                if not self._enough(job_class):
+                    self._app.send_task(WORK, args=[str(job_class)], queue=str(job_class), retry=False)
+        except self._errors:
             with self._lock:
                 self._closed_until = time.monotonic() + BREAKER_SECONDS
             return False
         return True
+
+    def _enough(self, job_class: JobClass) -> bool:
+        """Returns True while enough wake-ups wait; it asks the broker only when it may have sent that many since."""
+        with self._lock:
+            left = self._unseen[job_class] = self._unseen.get(job_class, ENOUGH) - 1
+        if left >= 0:
+            return False
+        with self._app.connection_or_acquire() as connection:
+            free = ENOUGH - int(connection.default_channel.queue_declare(queue=str(job_class)).message_count)
+        with self._lock:
+            self._unseen[job_class] = free - 1
+        return free <= 0
 
 
 def _from_environment() -> Celery:

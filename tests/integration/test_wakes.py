@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from norn_tasks.celery_app import Waker
+from norn_tasks.celery_app import ENOUGH, Waker
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.scheduler.lost_wakeups import LostWakeups
 from norn_tasks.store.queue.readiness import ReadyWork
@@ -51,6 +51,16 @@ def test_a_broker_that_forgot_everything_takes_the_next_message(broker: Broker) 
     broker.client().flushall()
     assert waker.wake(JobClass.INVOKE)
     assert broker.client().llen("invoke") == 1
+    broker.client().flushall()
+
+
+def test_a_flood_leaves_no_more_wakeups_than_workers_need(broker: Broker) -> None:
+    waker = Waker(broker.url)
+    assert all(waker.wake(JobClass.CRON) for _ in range(2 * ENOUGH))
+    assert _queued(broker, JobClass.CRON) == ENOUGH
+    broker.client().flushall()
+    assert waker.wake(JobClass.CRON)
+    assert _queued(broker, JobClass.CRON) == 1
     broker.client().flushall()
 
 
