@@ -5,7 +5,7 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench bench-cron bench-router bench-idle bench-incus bench-queue soak pictures
+.PHONY: help up down demo test check bench bench-cron bench-router bench-idle bench-incus bench-invoke bench-queue soak pictures
 
 help:          ## list these commands
 	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ bench-idle:    ## what Norn takes while nothing happens, about 25 minutes; ARGS=
 bench-incus:   ## a run in Incus beside one in Docker, a minute; NORN_TEST_INCUS names an Incus; ARGS='--rounds 20'
 	@deploy/prepare test
 	python -m tests.benchmarks.incus $(ARGS)
+
+bench-invoke:  ## a call by Docker and by the nest beside docker run and crun, about five minutes; ARGS='--rounds 20'
+	@deploy/prepare bench
+	python -m tests.benchmarks.invoke $(ARGS)
 
 bench-queue:   ## what a job costs at each stage, and Norn's queue beside others, about 15 minutes; ARGS=--short, or ARGS='norn dbos --rounds 5'
 	@deploy/prepare bench

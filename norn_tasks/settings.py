@@ -156,6 +156,9 @@ class Settings(BaseModel):
     incus_init: Path | None = Field(
         None, description="first process of instances; empty: the one that deploy/prepare builds"
     )
+    nest: Literal["off", "auto"] = Field(
+        "off", description="auto: calls and cron runs start in the nest where that passes its trial; off: in Docker"
+    )
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
     )

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import structlog
@@ -21,11 +22,12 @@ from celery.worker.consumer import Consumer
 
 from norn_tasks.celery_app import WORK, Waker, app
 from norn_tasks.dispatch import open_intake, request_cluster_look
-from norn_tasks.domain.errors import Conflict, DatabaseDown
+from norn_tasks.domain.errors import Conflict, DatabaseDown, EngineDown
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.logs import configure
 from norn_tasks.pipelines.failpoints import failpoint_from
 from norn_tasks.pipelines.runner import Runner
+from norn_tasks.ports import FastRoad
 from norn_tasks.settings import Settings, load
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.opening import SELDOM, open_database, open_for_jobs
@@ -37,6 +39,7 @@ from norn_tasks.wiring import (
     disks,
     engine_identity,
     engine_memory,
+    fast_road,
     log_collector,
     places,
     tools,
@@ -49,6 +52,7 @@ from norn_tasks.worker.engines import EngineIdentity, WorkerTools, registering
 from norn_tasks.worker.leases import LeaseKeeper
 from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.log_collection import LogCollection
+from norn_tasks.worker.nest import NestThread
 from norn_tasks.worker.output import StepOutput
 from norn_tasks.worker.presence import PresenceThread
 from norn_tasks.worker.process import WorkerProcess
@@ -212,7 +216,8 @@ def _refuse(sentence: str, hint: str) -> NoReturn:
 def _ready(**_: Any) -> None:
     settings = load()
     database = open_database(settings, fleet.job_class, 2, ping_after_idle=SELDOM)
-    register, look, has = registering(database, settings), disks(settings), _tools_of(settings)
+    fast = _fast_road(settings, database)
+    register, look, has = registering(database, settings), disks(settings), replace(_tools_of(settings), fast=fast)
     identity = EngineIdentity(engine_identity(settings), register, look, engine_memory(settings), has=has)
     liveness = Liveness(database, Live(settings.broker_url), fleet.name, fleet.job_class)
     fleet.presence = PresenceThread(database, settings, liveness, identity, slots=fleet.slots)
@@ -230,6 +235,20 @@ def _watch_kubernetes(settings: Settings, database: Database) -> None:
         lambda changed: watch_kubernetes(settings, database, changed),
         lambda: request_cluster_look(intake, KUBERNETES, actor=fleet.name),
     ).start()
+
+
+def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
+    """Starts to make the nest if this worker's runs may use it; returns it."""
+    if not fleet.job_class.runs_code or (settings.noop_runtime and settings.test_build):
+        return None
+    try:
+        fast = fast_road(settings, database)
+    except (DatabaseDown, EngineDown) as error:
+        log.warning("the nest is not looked for until this worker starts again", error=error.sentence)
+        return None
+    if fast is not None:
+        NestThread(fast).start()
+    return fast
 
 
 @signals.worker_process_init.connect

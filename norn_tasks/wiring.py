@@ -40,10 +40,12 @@ from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
 from norn_tasks.adapters.kubernetes.watching.changes import ClusterChanges
 from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
 from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
+from norn_tasks.adapters.nest.assembly import engine_with_nest, nest_or_none, two_roads
 from norn_tasks.adapters.notifications.mail import Mail
 from norn_tasks.adapters.notifications.sender import Sender
 from norn_tasks.adapters.outgoing import Outgoing
 from norn_tasks.adapters.runtimes import runtimes
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.adapters.runtimes.noop import engines_instead_of, instead_of
 from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, Server, SharedServers, postgres, valkey
 from norn_tasks.adapters.services.local import programs
@@ -60,7 +62,7 @@ from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import ServiceKind
-from norn_tasks.ports import Cluster, Dns, Edge, Engine, ExternalHosts, Limits, Runtime, Tools, Tunnel
+from norn_tasks.ports import Cluster, Dns, Edge, Engine, ExternalHosts, FastRoad, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
@@ -124,6 +126,8 @@ def engine_memory(settings: Settings) -> Callable[[], int]:
 
 def _engines(settings: Settings, docker: DockerEngine) -> dict[str, Engine]:
     real: dict[str, Engine] = {docker.name: docker}
+    if settings.nest == "auto":
+        real[docker.name] = engine_with_nest(docker, settings.data_dir)
     if settings.incus_socket:
         real[IncusEngine.name] = incus_engine(settings, docker.instance)
     if settings.kube_namespace:
@@ -133,6 +137,8 @@ def _engines(settings: Settings, docker: DockerEngine) -> dict[str, Engine]:
 
 def _runtimes(settings: Settings, docker: DockerEngine, names: Callable[[], tuple[str, ...]]) -> dict[str, Runtime]:
     real = runtimes(docker, names)
+    if settings.nest == "auto":
+        real[DockerRuntime.name] = two_roads(docker, settings.data_dir, names)
     if settings.incus_socket:
         real[IncusRuntime.name] = incus_runtime(settings, docker)
     if settings.kube_namespace:
@@ -140,6 +146,12 @@ def _runtimes(settings: Settings, docker: DockerEngine, names: Callable[[], tupl
         site, login = _site(settings, docker.instance), _registries(settings).login_of_nodes
         real[KubernetesRuntime.name] = KubernetesRuntime(jobs, site, login)
     return instead_of(real, wanted=settings.noop_runtime, test_build=settings.test_build)
+
+
+def fast_road(settings: Settings, database: Database) -> FastRoad | None:
+    """Returns the nest of this machine; None where runs do not use it. Raises DatabaseDown, EngineDown."""
+    docker = DockerEngine(EngineClient(settings.engine_address), instance.name(database))
+    return nest_or_none(docker, settings.data_dir, wanted=settings.nest == "auto")
 
 
 def incus_engine(settings: Settings, instance: str = "") -> IncusEngine:

@@ -47,6 +47,7 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
     yield from kubernetes_rights(settings)
     yield from incus(settings)
     yield from edge(settings)
+    yield from nest(settings)
     if where.postgres.exists():
         yield from stores_account(where.postgres.owner(), where.postgres)
     known = holder(where.lock)
@@ -134,6 +135,17 @@ def _door_answers(settings: Settings) -> bool:
         return False
     finally:
         connection.close()
+
+
+def nest(settings: Settings) -> Iterator[MachineFinding]:
+    """Yields whether calls and cron runs start in the nest, where that is switched on."""
+    if settings.nest == "off":
+        return
+    # The client of the engine takes long to import, and only this check needs it.
+    from norn_tasks.adapters.nest.checks import checks
+
+    for sentence, hint in checks(settings.engine_address, settings.data_dir):
+        yield MachineFinding("local:nest", "warn" if hint else "ok", sentence, hint)
 
 
 def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:

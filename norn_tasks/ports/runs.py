@@ -131,6 +131,20 @@ class Hooks(Protocol):
         """
 
 
+class FastRoad(Protocol):
+    """A quicker way for the runs of an engine, which a worker makes when it starts, and uses only after a trial."""
+
+    def make(self) -> bool:
+        """Makes and tries it if it is not ready; returns False if it was ready already.
+
+        Raises StepFailed, EngineDown or NotFound, after which runs go through the engine itself.
+        """
+
+    @property
+    def ready(self) -> bool:
+        """Runs that fit may go this way."""
+
+
 class Runtime(Protocol):
     """One way of running containers on an engine. While the engine does not answer, calls wait, until stopped."""
 

@@ -99,7 +99,9 @@ def _connected(context: StepContext, terminal: RedactedTerminal) -> StepContext:
 
 
 def _learned(finished: ExecutionVerdict) -> Learned:
-    return Learned(writes=(ExecutionFinished(finished),), note=str(finished.state), failed=_problem(finished))
+    place = f" in the {finished.ended.place}" if finished.ended.place else ""
+    note = f"{finished.state}{place}"
+    return Learned(writes=(ExecutionFinished(finished),), note=note, failed=_problem(finished))
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from norn_tasks.domain.causes import with_cause
 from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import EngineDown, TestsFailed, TimedOut
-from norn_tasks.domain.infraspec import Infraspec, RuntimeName
+from norn_tasks.domain.infraspec import Infraspec, Role, RuntimeName
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict, judge
 from norn_tasks.domain.jobs.facts import BuiltImage, KeptImages, PublishedImage, SourceRevision
@@ -159,6 +159,9 @@ class PublishImage(Step):
         return Learned(facts=(PublishedImage(reference),), writes=(published,), note=note)
 
 
+_IN_PLACE = "its containers use the image where it was built"
+
+
 class ImportImage(Step):
     """Brings the image to the engine of runs, if that has its own images, so that the first run need not wait."""
 
@@ -166,12 +169,14 @@ class ImportImage(Step):
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Returns a reason for an app whose containers are made of the image where it was built."""
-        return None if spec.runtime is RuntimeName.INCUS else "its containers use the image where it was built"
+        runs_elsewhere = spec.runtime is RuntimeName.INCUS or spec.role in (Role.CRON, Role.FUNCTION)
+        return None if runs_elsewhere else _IN_PLACE
 
     def run(self, context: StepContext) -> Learned | None:
         """Notes where it is."""
         built = context.job.facts.require(BuiltImage)
-        return Learned(note=context.runtime.prepare(built.image_id, context.job.app, context.watch))
+        note = context.runtime.prepare(built.image_id, context.job.app, context.watch)
+        return Learned(note=note) if note else Learned(skipped=True, note=_IN_PLACE)
 
 
 class PruneImages(Step):

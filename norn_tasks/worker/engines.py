@@ -14,11 +14,12 @@ from norn_tasks.domain.errors import DatabaseDown, NornError
 from norn_tasks.domain.jobs.placement import (
     BUILDS,
     HOME,
+    NEST,
     cluster_capability,
     engine_capability,
     runtime_capability,
 )
-from norn_tasks.ports import Engine, Runtime
+from norn_tasks.ports import Engine, FastRoad, Runtime
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import engines
@@ -44,6 +45,8 @@ class WorkerTools:
     others: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     runtimes: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str | None] = field(default_factory=dict)
+    fast: FastRoad | None = None
+    """A quicker way for runs, which the worker announces like a runtime while it is ready."""
 
     @classmethod
     def of(
@@ -126,6 +129,8 @@ class EngineIdentity:
         if self.id is not None:
             can |= {BUILDS, HOME} if self.standing.home else {BUILDS}
         can |= self._has.reached(ids, self.standing.home)
+        if self._has.fast is not None and self._has.fast.ready:
+            can.add(runtime_capability(NEST))
         return frozenset() if self.standing.refused else frozenset(can)
 
     @property

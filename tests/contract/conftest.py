@@ -14,10 +14,13 @@ from norn_tasks.adapters.docker.client import APP, EngineClient
 from norn_tasks.adapters.incus.runtime import IncusRuntime
 from norn_tasks.adapters.kubernetes.access import ClusterAccess
 from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.nest.keeper import NestKeeper
+from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.domain.errors import EngineDown
 from tests.incus import IncusKit, swept
 from tests.incus import started as incus_started
 from tests.kube import KubeKit, started
+from tests.nest import made, runtime_of
 
 IMAGE = "busybox:stable"
 
@@ -59,6 +62,23 @@ def on_incus(incus: IncusKit, engine: EngineClient, app: str) -> Iterator[IncusR
     runtime = incus.runtime(engine)
     yield runtime
     swept(runtime, app)
+
+
+@pytest.fixture(scope="session")
+def nest(engine: EngineClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NestKeeper]:
+    """A nest of this process, which is removed at the end with everything in it."""
+    with made(engine, tmp_path_factory.mktemp("nest")) as keeper:
+        yield keeper
+
+
+@pytest.fixture
+def in_nest(nest: NestKeeper, engine: EngineClient, app: str) -> Iterator[NestRuntime]:
+    """A runtime in the nest, from which every run of `app` is removed after the test."""
+    runtime = runtime_of(nest, engine)
+    yield runtime
+    for each in runtime.on.containers():
+        if each.name.startswith(f"norn-x-{app}"):
+            runtime.on.remove(each.id)
 
 
 @pytest.fixture

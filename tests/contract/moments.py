@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from norn_tasks.adapters.incus.runtime import IncusRuntime
 from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
+from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.ports import Engine, Runtime
 from tests.fakes.runtime import FakeRuntime
@@ -25,7 +26,7 @@ def once(fact: Callable[[], object], act: Callable[[], object]) -> None:
 
 def engine_of(runtime: Runtime) -> Engine:
     """Answers the engine on which a runtime under test runs."""
-    assert isinstance(runtime, (FakeRuntime, DockerRuntime, IncusRuntime, KubernetesRuntime))
+    assert isinstance(runtime, (FakeRuntime, DockerRuntime, IncusRuntime, KubernetesRuntime, NestRuntime))
     return runtime.on
 
 

@@ -79,6 +79,8 @@ class ContainerExit:
     """The moment of its start, by the engine's clock."""
     finished_at: datetime | None = None
     """The moment of its end, by the engine's clock."""
+    place: str = ""
+    """The part of the engine in which it ran, such as the nest; empty for an ordinary container."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ BUILDS: Final = "builds"
 ENGINE: Final = "engine:"
 RUNTIME: Final = "runtime:"
 CLUSTER: Final = "cluster:"
+NEST: Final = "nest"
+"""The name with which a worker announces that its runs start in the nest. No job requires it."""
 DEPLOYS: Final = "deploys"
 """The share of all deploys together, in the slots of the class `deploy`."""
 SLOTS_PER_FREE_SLOT: Final = 3

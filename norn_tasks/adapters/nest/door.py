@@ -1,0 +1,174 @@
+"""The way to a nest: its unix socket, one connection per request."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.domain.errors import EngineDown, NotFound, StepFailed
+
+SOCKET = "nest.sock"
+_HEAD = struct.Struct(">cI")
+_CHUNK = 256 * 1024
+_PATIENCE, _GLANCE = 30.0, 3.0
+"""The seconds for which a request may take, and a question whether the nest is there."""
+_HINT = "norn doctor; docker logs norn-nest-... says more"
+
+
+class Refusal(StepFailed):
+    """A request that the nest does not fulfil; `word` is its reason."""
+
+    def __init__(self, word: str, said: str) -> None:
+        super().__init__(f"the nest refused: {said}", said=said)
+        self.word = word
+
+
+class Door:
+    """The socket of a nest in a directory that this process can reach."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def look(self) -> dict[str, Any]:
+        """Returns what the nest says of itself, if it does so soon; raises EngineDown or Refusal."""
+        with self.open({"do": "look"}, patience=_GLANCE) as conversation:
+            return conversation.answer()
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Makes a request that has one answer; raises EngineDown or Refusal."""
+        with self.open(request) as conversation:
+            return conversation.answer()
+
+    def open(self, request: dict[str, Any], content: bytes = b"", patience: float = _PATIENCE) -> Conversation:
+        """Opens a connection with a request; raises EngineDown."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(patience)
+        try:
+            self._connect(connection)
+            connection.sendall(json.dumps(request).encode() + b"\n" + content)
+        except OSError as error:
+            connection.close()
+            raise EngineDown(f"the nest at {self.directory} does not answer: {error}", hint=_HINT) from error
+        return Conversation(connection)
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Connects through the directory's descriptor: the kernel takes no path of more than 107 bytes."""
+        directory = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{directory}/{SOCKET}")
+        finally:
+            os.close(directory)
+
+
+class Conversation:
+    """One connection to the nest."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection, self._buffer = connection, bytearray()
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; the nest takes that as the leaving of its owner."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def say(self, **command: Any) -> None:
+        """Sends a command; raises EngineDown."""
+        self.send(json.dumps(command).encode() + b"\n")
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes; raises EngineDown."""
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise _gone(error) from error
+
+    def sent_all(self) -> None:
+        """Says that no more bytes come."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
+    def patient(self) -> None:
+        """Waits without a limit for what takes long."""
+        self._connection.settimeout(None)
+
+    def answer(self) -> dict[str, Any]:
+        """Waits for the next frame, which holds an answer; raises Refusal or EngineDown."""
+        while True:
+            for kind, data in self._parsed():
+                return _checked(kind, data)
+            self._receive()
+
+    def whole(self, seconds: float) -> tuple[str, dict[str, Any]]:
+        """Returns the whole output of a short run, and its end; raises Refusal, StepFailed or EngineDown."""
+        said, until = bytearray(), time.monotonic() + seconds
+        while time.monotonic() < until:
+            for kind, data in self.frames(1.0):
+                if kind in "12":
+                    said += data
+                elif kind in "ex":
+                    return said.decode("utf-8", "replace"), _checked(kind, data)
+        raise StepFailed(f"a run of the nest did not end in {seconds:g} s")
+
+    def frames(self, seconds: float) -> Iterator[tuple[str, bytes]]:
+        """Yields the frames that come within `seconds`, if any; raises EngineDown when the connection has ended."""
+        found = list(self._parsed())
+        if not found:
+            poll = select.poll()
+            poll.register(self._connection, select.POLLIN)
+            if poll.poll(seconds * 1000):
+                self._receive()
+                found = list(self._parsed())
+        yield from found
+
+    def _receive(self) -> None:
+        try:
+            data = self._connection.recv(_CHUNK)
+        except OSError as error:
+            raise _gone(error) from error
+        if not data:
+            raise _gone(None)
+        self._buffer += data
+
+    def _parsed(self) -> Iterator[tuple[str, bytes]]:
+        while len(self._buffer) >= _HEAD.size:
+            kind, size = _HEAD.unpack_from(self._buffer)
+            end = _HEAD.size + size
+            if len(self._buffer) < end:
+                return
+            data = bytes(self._buffer[_HEAD.size : end])
+            del self._buffer[:end]
+            yield kind.decode(), data
+
+
+def _checked(kind: str, data: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(data)
+    if kind == "x":
+        raise refusal(found)
+    return found
+
+
+def refusal(found: dict[str, Any]) -> Refusal | NotFound:
+    """Returns the error of a refusal: NotFound for something that the nest does not know."""
+    if found["word"] == "gone":
+        return NotFound(f"the nest says: {found['said']}")
+    return Refusal(found["word"], found["said"])
+
+
+def _gone(error: OSError | None) -> EngineDown:
+    why = f": {error}" if error is not None else ""
+    return EngineDown(f"the nest ended the connection{why}", hint=_HINT)

@@ -1,0 +1,74 @@
+"""Brings images from a Docker engine into the nest, which unpacks their layers once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.nest.door import Door
+from norn_tasks.domain.errors import NotFound, ReleaseGone, StepFailed
+
+_CHUNK = 1 << 20
+_SHORT = "sha256:"
+
+
+class NestImages:
+    """The images of one nest."""
+
+    def __init__(self, client: EngineClient, door: Door) -> None:
+        self._client, self._door = client, door
+
+    def name(self, image: str, app: str) -> str:
+        """Returns the name of an image in the nest; the engine is asked only about one without an id.
+
+        Raises ReleaseGone or EngineDown.
+        """
+        found = image if image.startswith(_SHORT) else str(self._inspected(image, app)["Id"])
+        return found.removeprefix(_SHORT)
+
+    def bring(self, image: str, app: str) -> None:
+        """Brings an image into the nest; raises ReleaseGone, StepFailed or EngineDown."""
+        inspected = self._inspected(image, app)
+        name = str(inspected["Id"])
+        request = {"do": "bring", "image": name.removeprefix(_SHORT), "facts": _facts(inspected, app)}
+        with self._door.open(request) as conversation:
+            conversation.patient()
+
+            def pour(client: Any) -> None:
+                for piece in client.get_image(name, chunk_size=_CHUNK):
+                    conversation.send(piece)
+
+            self._client.ask(pour)
+            conversation.sent_all()
+            conversation.answer()
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes the app's images from the nest except those with these ids; raises EngineDown."""
+        kept = [each.removeprefix(_SHORT) for each in keep]
+        return int(self._door.ask(do="prune", app=app, keep=kept)["removed"])
+
+    def _inspected(self, image: str, app: str) -> dict[str, Any]:
+        try:
+            found = self._client.image(image)
+        except NotFound:
+            found = None
+        if found is None:
+            what = f"the image {image} of {app} is no longer on this engine"
+            raise ReleaseGone(what, hint=f"norn deploy {app}")
+        return found
+
+
+def _facts(inspected: dict[str, Any], app: str) -> dict[str, Any]:
+    config, layers = inspected.get("Config") or {}, (inspected.get("RootFS") or {}).get("Layers") or []
+    if not layers:
+        raise StepFailed("the engine does not say which layers the image has", hint="docker image inspect shows it")
+    return {
+        "app": app,
+        "layers": [each.removeprefix(_SHORT) for each in layers],
+        "user": config.get("User") or "",
+        "argv": [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())],
+        "env": list(config.get("Env") or ()),
+        "directory": config.get("WorkingDir") or "/",
+        "volumes": sorted(config.get("Volumes") or ()),
+    }

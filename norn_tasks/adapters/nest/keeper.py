@@ -1,0 +1,273 @@
+"""Makes the nest's image and its container through the ordinary API of the engine, and tries it before it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+from docker.types import LogConfig, Ulimit
+
+from norn_tasks.adapters.docker import networks
+from norn_tasks.adapters.docker.client import INSTANCE, PREFIX, EngineClient
+from norn_tasks.adapters.nest.door import SOCKET, Door
+from norn_tasks.adapters.nest.trial import tried
+from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
+
+NAME = "norn-nest"
+LABEL = f"{PREFIX}nest"
+"""The label of the nest's image and container, which no list of apps' images and containers has."""
+BASE = "debian:bookworm-slim"
+_PACKAGES = "busybox-static crun iproute2 nftables python3 tini"
+_INSTALL = (
+    f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {_PACKAGES} && rm -rf /var/lib/apt/lists/*"
+)
+_HOME = "/usr/lib/norn"
+_RECIPE = f"""FROM {BASE}
+RUN {_INSTALL}
+COPY . {_HOME}
+ENV PYTHONPATH={_HOME} PYTHONDONTWRITEBYTECODE=1
+CMD ["python3", "-P", "-m", "norn_tasks.adapters.nest.program"]
+"""
+CAPABILITIES = (
+    "SYS_ADMIN", "NET_ADMIN", "SETUID", "SETGID", "SETPCAP", "CHOWN", "DAC_OVERRIDE", "FOWNER", "MKNOD", "KILL",
+    "SYS_CHROOT", "FSETID",
+)  # fmt: skip
+UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined")
+_MEMORY_OF_ROOTS = "rw,nosuid,nodev,mode=700"
+_WHY = "why-not"
+_STARTS_WITHIN = 20.0
+_PACKAGE = Path(__file__).parents[2]
+_PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/users.py")
+
+
+class NestKeeper:
+    """The nest of one control plane on one engine; `directory` is where its socket is, on the engine's machine."""
+
+    def __init__(self, client: EngineClient, instance: str, directory: Path) -> None:
+        self._client, self._directory = client, directory
+        self._instance = instance
+        self.name = f"{NAME}-{instance}" if instance else NAME
+        self.volume = f"{self.name}-roots"
+        self.door = Door(directory)
+
+    def make(self) -> dict[str, Any]:
+        """Returns what the nest says of itself, and makes it first if it is missing or of another Norn.
+
+        Raises StepFailed, EngineDown or NotFound.
+        """
+        with self._alone():
+            if (found := self.trusted()) is not None:
+                return found
+            self._require_known_engine()
+            tag = image_tag()
+            # One that the engine has started again, after it ended, is only tried again.
+            found = self._current() or self._made(tag)
+            try:
+                tried(self.door, found)
+            except (EngineDown, StepFailed, NotFound):
+                self.remove()
+                raise
+            self.door.ask(do="trust")
+            self.note("")
+            self._remove_older(tag)
+            return found
+
+    def trusted(self) -> dict[str, Any] | None:
+        """Returns what the nest says of itself; None if it does not answer, is of another Norn, or was not tried."""
+        found = self._current()
+        return found if found is not None and found.get("trusted") else None
+
+    def _require_known_engine(self) -> None:
+        """Raises StepFailed for an engine whose way of confining containers the nest does not have."""
+        options = self._client.briefly(lambda client: client.info().get("SecurityOptions") or ())
+        for word in ("selinux", "rootless"):
+            if any(f"name={word}" in each for each in options):
+                raise StepFailed(f"the engine uses {word}, with which the nest was not tried", hint="NORN_NEST=off")
+
+    def _current(self) -> dict[str, Any] | None:
+        try:
+            found = self.door.look()
+        except (EngineDown, StepFailed, NotFound):
+            return None
+        return found if found["build"] == image_tag() else None
+
+    def _made(self, tag: str) -> dict[str, Any]:
+        if self._client.image(tag) is None:
+            self._build(tag)
+        self.remove()
+        self._start(tag)
+        return self._answers(tag)
+
+    def answers(self) -> bool:
+        """Returns True while the nest answers."""
+        try:
+            self.door.look()
+        except (EngineDown, StepFailed, NotFound):
+            return False
+        return True
+
+    def note(self, why: str) -> None:
+        """Notes why there is no nest, for people who ask; empty if there is one."""
+        with contextlib.suppress(OSError):
+            (self._directory / _WHY).write_text(why)
+
+    def noted(self) -> str:
+        """Returns why there is no nest, as a worker noted it."""
+        try:
+            return (self._directory / _WHY).read_text()
+        except OSError:
+            return ""
+
+    def runs(self) -> bool:
+        """Returns True while the engine says that the nest's container runs; raises EngineDown."""
+        try:
+            found = self._client.briefly(lambda client: client.inspect_container(self.name))
+        except NotFound:
+            return False
+        return bool(found["State"]["Running"])
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Lets one process of this machine at a time make the nest."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.chmod(0o700)
+        with (self._directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def remove(self) -> None:
+        """Ends the nest with everything in it; one that is not there is fine. Raises EngineDown."""
+        self._client.take_away(self.name)
+        with contextlib.suppress(OSError):
+            (self._directory / SOCKET).unlink()
+
+    def put_away(self) -> None:
+        """Ends a nest that is no longer wanted, if there was one; raises EngineDown."""
+        if self._directory.exists():
+            self.remove()
+            self.forget_images()
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def forget_images(self) -> None:
+        """Removes the unpacked images of a nest that was removed; raises EngineDown."""
+        with contextlib.suppress(NotFound, Conflict):
+            self._client.briefly(lambda client: client.remove_volume(self.volume))
+
+    def _remove_older(self, tag: str) -> None:
+        """Removes the nest's images of earlier Norns that no container uses."""
+
+        def remove(client: APIClient) -> None:
+            for image in client.images(filters={"label": LABEL}):
+                if tag not in (image["RepoTags"] or ()):
+                    with contextlib.suppress(APIError):
+                        client.remove_image(image["Id"])
+
+        with contextlib.suppress(EngineDown, StepFailed, NotFound, Conflict):
+            self._client.ask(remove)
+
+    def _build(self, tag: str) -> None:
+        def build(client: APIClient) -> None:
+            labels, context = {LABEL: ""}, _context()
+            for line in client.build(
+                fileobj=context, custom_context=True, tag=tag, rm=True, decode=True, labels=labels
+            ):
+                if "error" in line:
+                    raise StepFailed(f"the image of the nest was not built: {line['error'].strip()}")
+
+        self._client.ask(build)
+
+    def _start(self, tag: str) -> None:
+        network = networks.ensure(self._client, networks.RUNS, talk=False)
+
+        def start(client: APIClient) -> None:
+            client.create_volume(self.volume, labels={INSTANCE: self._instance})
+            made = client.create_container(**self._description(client, tag, network["Name"]))["Id"]
+            client.start(made)
+
+        try:
+            self._client.ask(start)
+        except Conflict:
+            return  # another worker makes it at this moment
+
+    def _description(self, client: APIClient, tag: str, network: str) -> dict[str, Any]:
+        host = client.create_host_config(
+            cap_drop=["ALL"],
+            cap_add=list(CAPABILITIES),
+            security_opt=list(UNCONFINED),
+            # With version 2 of cgroups, the list of devices is a program in the kernel's memory.
+            ulimits=[Ulimit(name="memlock", soft=-1, hard=-1)] if client.info().get("CgroupVersion") == "2" else None,
+            restart_policy={"Name": "always"},
+            network_mode=network,
+            binds=[f"{self._directory}:/door", f"{self.volume}:/r"],
+            tmpfs={"/run": _MEMORY_OF_ROOTS},
+            log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}),
+        )
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # a sandbox gets a /proc and a /sys of its own
+        environment = {"NEST_OWNER": str(os.getuid()), "NEST_BUILD": tag}
+        labels = {LABEL: "", INSTANCE: self._instance}
+        return {
+            "name": self.name, "image": tag, "environment": environment, "labels": labels, "host_config": host,
+        }  # fmt: skip
+
+    def _answers(self, tag: str) -> dict[str, Any]:
+        until = time.monotonic() + _STARTS_WITHIN
+        while True:
+            try:
+                found = self.door.look()
+                if found["build"] == tag:
+                    return found
+            except EngineDown:
+                if time.monotonic() > until:
+                    what = f"the nest does not answer in {self._directory}: {self._said()}"
+                    raise StepFailed(what, hint=f"docker logs {self.name}") from None
+            time.sleep(0.05)
+
+    def _said(self) -> str:
+        with contextlib.suppress(EngineDown, NotFound, StepFailed):
+            lines = self._client.briefly(lambda client: client.logs(self.name, tail=3)).decode("utf-8", "replace")
+            return " ".join(lines.split()) or "it said nothing"
+        return "it is not there"
+
+
+@cache
+def image_tag() -> str:
+    """Returns the tag of the nest's image, which changes with what is in it."""
+    digest = hashlib.sha256(_RECIPE.encode())
+    for name, content in _files():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return f"{NAME}:{digest.hexdigest()[:12]}"
+
+
+def _files() -> list[tuple[str, bytes]]:
+    """Returns the modules of the program, below the names that they have here."""
+    found = {}
+    for part in _PARTS:
+        path = _PACKAGE / part
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.suffix in (".py", ".json"):
+                found[str(file.relative_to(_PACKAGE.parent))] = file.read_bytes()
+    packages = {f"{parent}/__init__.py" for name in found for parent in Path(name).parents if str(parent) != "."}
+    return sorted((dict.fromkeys(packages, b"") | found).items())
+
+
+def _context() -> io.BytesIO:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in [("Dockerfile", _RECIPE.encode()), *_files()]:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    return context

@@ -1,0 +1,94 @@
+"""The cgroups of the sandboxes, which lie below that of the nest: version 1 and version 2.
+
+The engine mounts them read-only. The nest makes its own view of them writable, so no path of the machine is needed,
+and the engine removes them with the nest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters.nest.program import kernel
+
+ROOT = Path("/sys/fs/cgroup")
+PARENT = "/nest"
+"""The parent of the sandboxes' cgroups, below the nest's own."""
+_CONTROLLERS = ("cpu", "memory", "pids", "io", "cpuset")
+_ACCOUNTING = ("memory", "cpuacct")
+
+
+def is_v2() -> bool:
+    """Returns True on a machine with cgroup version 2 only."""
+    return (ROOT / "cgroup.controllers").exists()
+
+
+def prepare() -> None:
+    """Makes the cgroups ready for sandboxes; raises OSError."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        at, kind, options = line.split()[1:4]
+        if kind in ("cgroup", "cgroup2") and "ro" in options.split(","):
+            flags = kernel.REMOUNT | kernel.BIND | kernel.NO_SUID | kernel.NO_DEVICES | kernel.NO_EXEC
+            kernel.mount("", at, "", flags)
+    if is_v2():
+        _delegate()
+    else:
+        kernel.unmount(str(ROOT / "unified"))  # crun knows no mixture of both versions
+
+
+def _delegate() -> None:
+    """Moves the nest into a cgroup without children, and passes the controllers on to those of the sandboxes."""
+    leaf = ROOT / "init"
+    leaf.mkdir(exist_ok=True)
+    for process in (ROOT / "cgroup.procs").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended
+            (leaf / "cgroup.procs").write_text(process)
+    parent = ROOT / PARENT.strip("/")
+    parent.mkdir(exist_ok=True)
+    for directory in (ROOT, parent):
+        for name in (directory / "cgroup.controllers").read_text().split():
+            if name in _CONTROLLERS:
+                (directory / "cgroup.subtree_control").write_text(f"+{name}")
+
+
+def account(name: str) -> dict[str, Any]:
+    """Returns what a sandbox used: read after its last process has ended, before its cgroup is removed."""
+    if is_v2():
+        directory = ROOT / PARENT.strip("/") / name
+        events, times = _table(directory / "memory.events"), _table(directory / "cpu.stat")
+        peak, cpu = _number(directory / "memory.peak"), times.get("usage_usec", 0)
+        return {"oom_kills": events.get("oom_kill", 0), "peak": peak, "cpu_us": cpu}
+    memory, cpus = (ROOT / each / PARENT.strip("/") / name for each in _ACCOUNTING)
+    kills = _table(memory / "memory.oom_control").get("oom_kill", 0)
+    peak = _number(memory / "memory.max_usage_in_bytes")
+    return {"oom_kills": kills, "peak": peak, "cpu_us": _number(cpus / "cpuacct.usage") // 1000}
+
+
+def remove(name: str) -> bool:
+    """Removes what is left of a sandbox's cgroups; returns False if something stays."""
+    parents = [ROOT] if is_v2() else [each for each in ROOT.iterdir() if each.is_dir() and not each.is_symlink()]
+    gone = True
+    for parent in parents:
+        try:
+            (parent / PARENT.strip("/") / name).rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            gone = False
+    return gone
+
+
+def _table(file: Path) -> dict[str, int]:
+    try:
+        rows = (line.split() for line in file.read_text().splitlines())
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdecimal()}
+    except OSError:
+        return {}
+
+
+def _number(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,1 @@
+"""The network of sandboxes: namespaces that are made ahead, and names."""

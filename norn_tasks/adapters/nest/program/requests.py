@@ -1,0 +1,116 @@
+"""The requests of clients: one connection each, which for a run lasts until the run has ended or its owner leaves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from typing import Any
+
+from norn_tasks.adapters.nest.program import cgroups, frames, sandbox
+from norn_tasks.adapters.nest.program.frames import Link
+from norn_tasks.adapters.nest.program.roots.images import NestImageStore
+from norn_tasks.adapters.nest.program.run import NestRun
+from norn_tasks.adapters.nest.program.runs import EPOCH, OrderRefused, Runs
+
+log = logging.getLogger(__name__)
+_SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+
+
+class Requests:
+    """Everything that a client may ask for."""
+
+    def __init__(self, runs: Runs, images: NestImageStore) -> None:
+        self._runs, self._images = runs, images
+        self._trusted = False
+
+    def serve(self, connection: socket.socket) -> None:
+        """Serves one connection to its end."""
+        link = Link(connection)
+        try:
+            request = link.line()
+            if request is not None:
+                self._answer(link, request)
+        except OrderRefused as error:
+            link.send(frames.REFUSED, {"word": error.word, "said": str(error)})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("a request failed: %r", error)
+            link.send(frames.REFUSED, {"word": "failed", "said": str(error)})
+        finally:
+            link.cut()
+            link.close()
+
+    def _answer(self, link: Link, request: dict[str, Any]) -> None:
+        word = request["do"]
+        if word == "run":
+            self._run(link, request)
+        elif word == "attach":
+            self._attach(link, request["id"], int(request["fence"]))
+        elif word == "bring":
+            self._images.bring(_plain_name(request["image"]), request["facts"], link.input)
+            link.send(frames.END, {})
+        elif word == "remove":
+            self._runs.remove(request["id"], request.get("fence"))
+            link.send(frames.END, {})
+        elif word == "prune":
+            link.send(frames.END, {"removed": self._images.prune(request["app"], request["keep"])})
+        elif word == "list":
+            link.send(frames.END, {"runs": self._runs.seen()})
+        elif word == "trust":
+            self._trusted = True
+            link.send(frames.END, {})
+        elif word == "look":
+            link.send(frames.END, self._facts())
+        else:
+            raise OrderRefused("failed", f"the nest knows no request {word}")
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "epoch": EPOCH,
+            "cgroup": 2 if cgroups.is_v2() else 1,
+            "build": os.environ.get("NEST_BUILD", ""),
+            "apparmor": sandbox.has_apparmor(),
+            "trusted": self._trusted,
+        }
+
+    def _run(self, link: Link, request: dict[str, Any]) -> None:
+        stdin = link.input.read(int(request["stdin"]))
+        _plain_name(request["image"])
+        run = self._runs.reserve(_plain_run(request), stdin)
+        link.send(frames.RESERVED, {"id": run.id})
+        run.take(link)
+        self._heed(link, run)
+
+    def _attach(self, link: Link, name: str, fence: int) -> None:
+        if self._runs.withdraw(name):
+            raise OrderRefused("withdrawn", "the run was never started")
+        run = self._runs.taken(name, fence)
+        link.send(frames.RESERVED, {"id": run.id})
+        run.take(link)
+        self._heed(link, run)
+
+    def _heed(self, link: Link, run: NestRun) -> None:
+        """Follows the commands of a run's owner until it leaves."""
+        try:
+            while (command := link.line()) is not None:
+                if command["do"] == "start":
+                    self._runs.start(run)
+                elif command["do"] == "kill":
+                    run.kill(_SIGNALS[command["signal"]])
+        finally:
+            if run.belongs_to(link):
+                self._runs.left(run)
+
+
+def _plain_name(name: str) -> str:
+    """Returns a name that is no path; raises ValueError."""
+    if not name or not all(each.isalnum() or each in "-_" for each in name):
+        raise ValueError("a name has letters, digits, - and _ only")
+    return name
+
+
+def _plain_run(request: dict[str, Any]) -> dict[str, Any]:
+    """Returns a request for a run with a name that can be that of a cgroup; raises ValueError."""
+    _plain_name(request["name"])
+    return request

@@ -1,0 +1,1 @@
+"""The roots of sandboxes: images, and the layers that they share."""

@@ -1,0 +1,61 @@
+"""The layers of images: each is unpacked once, and images share it. It gets its name when it is complete."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import uuid
+from pathlib import Path
+from typing import IO
+
+_CHUNK = 1 << 20
+_SMALLEST = 1024
+"""The bytes of the shortest tar archive; a smaller file of a saved image is no layer."""
+_UNPACK = "norn_tasks.adapters.nest.program.roots.unpack"
+_NAME = 24
+"""The characters of a layer's digest in its name: the kernel takes the names of all layers of an image in one page."""
+
+
+def unpack(stream: IO[bytes], store: Path, wanted: set[str]) -> None:
+    """Unpacks the layers of a saved image that the store does not have; raises ValueError or OSError."""
+    with tarfile.open(fileobj=stream, mode="r|") as outer:
+        for member in outer:
+            layer = outer.extractfile(member) if member.isreg() and member.size >= _SMALLEST else None
+            if layer is not None:
+                _take(layer, store, wanted)
+    while stream.read(_CHUNK):
+        continue
+
+
+def directory_of(store: Path, digest: str) -> Path:
+    """Returns the directory of a layer."""
+    return store / digest[:_NAME]
+
+
+def _take(layer: IO[bytes], store: Path, wanted: set[str]) -> None:
+    made = store / f".{uuid.uuid4().hex}"
+    made.mkdir()
+    try:
+        digest = _digest(layer, made)
+        if digest in wanted and not directory_of(store, digest).exists():
+            made.rename(directory_of(store, digest))
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _digest(layer: IO[bytes], into: Path) -> str:
+    """Unpacks an archive, and returns its digest; empty if it is no archive of a layer."""
+    argv = [sys.executable, "-m", _UNPACK, str(into)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            shutil.copyfileobj(layer, child.stdin, _CHUNK)
+            child.stdin.close()
+        except BrokenPipeError:
+            raise ValueError("a layer of the image could not be unpacked") from None
+        digest = child.stdout.read().decode().strip()
+    if child.returncode:
+        raise ValueError("a layer of the image could not be unpacked")
+    return digest

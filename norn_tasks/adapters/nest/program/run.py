@@ -1,0 +1,164 @@
+"""One run of the nest: its sandbox from the start to the end, its streams, and what it used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters.nest.program import cgroups, crun, frames, sandbox
+from norn_tasks.adapters.nest.program.frames import Link
+from norn_tasks.adapters.nest.program.kept import KeptOutput
+from norn_tasks.adapters.nest.program.network.networks import Networks
+from norn_tasks.adapters.nest.program.pipes import Pipes
+
+log = logging.getLogger(__name__)
+_INFRASTRUCTURE = 125
+KINDS = {1: frames.STDOUT, 2: frames.STDERR}
+
+
+class NestRun:
+    """A run that is reserved, running or ended. Its description is forgotten when it was started: it has secrets."""
+
+    def __init__(
+        self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str], directory: Path
+    ) -> None:
+        self.id, self.name, self.owner = str(wanted["id"]), str(wanted["name"]), str(wanted["owner"])
+        self.app, self.fence, self.outlives = str(wanted["app"]), int(wanted["fence"]), bool(wanted["outlives"])
+        self.born, self.begun, self.ended = time.time(), False, threading.Event()
+        self.started_at: float | None = None
+        self._wanted, self._stdin, self._image, self._directory = wanted, stdin, image, directory
+        self._kept = {stream: KeptOutput() for stream in KINDS} if self.outlives else {}
+        self._lock, self._signalling = threading.Lock(), threading.Lock()
+        self._link: Link | None = None
+        self._end: dict[str, Any] = {"code": _INFRASTRUCTURE, "said": "the nest could not run it"}
+        self._process: int | None = None
+        self._killed = False
+
+    @property
+    def running(self) -> bool:
+        """Its code runs."""
+        return self._process is not None
+
+    def belongs_to(self, link: Link) -> bool:
+        """Returns True if this connection is the last one that took the run."""
+        return self._link is link
+
+    def take(self, link: Link) -> None:
+        """Gives the run to a connection, which gets the output so far; an earlier one is cut."""
+        self.cut()
+        with self._lock:
+            self._link = link
+            if not self.begun:
+                return
+            if self.started_at is not None:
+                link.send(frames.STARTED, {"at": self.started_at})
+            for stream, kept in self._kept.items():
+                head, dropped, tail = kept.parts()
+                link.send(KINDS[stream], head)
+                if dropped:
+                    link.send(frames.SKIPPED, {"stream": stream, "count": dropped})
+                link.send(KINDS[stream], tail)
+            if self.ended.is_set():
+                link.send(frames.END, self._end)
+
+    def cut(self) -> None:
+        """Ends the connection of its owner, also while output is sent to an owner that does not read it."""
+        link = self._link
+        if link is not None:
+            link.cut()
+
+    def kill(self, number: int = signal.SIGKILL) -> bool:
+        """Sends a signal to its first process; False if that does not run. A SIGKILL also ends a run that begins."""
+        with self._signalling:
+            self._killed = self._killed or number == signal.SIGKILL
+            if self._process is None:
+                return False
+            with contextlib.suppress(ProcessLookupError):  # it ended at this moment
+                signal.pidfd_send_signal(self._process, number)
+            return True
+
+    def play(self, networks: Networks, seccomp: str) -> None:
+        """Makes the sandbox, waits for its end, and removes it."""
+        network = networks.take() if self._wanted["network"] != "none" else None
+        try:
+            self._directory.mkdir()
+            facts, root = self._image
+            sandbox.write_files(self._wanted, self._directory)
+            document = sandbox.described(self._wanted, facts, root, self._directory, network, seccomp)
+            (self._directory / "config.json").write_text(json.dumps(document))
+            self._run()
+        except crun.SandboxNotStarted as error:
+            self._end = {"code": error.code, "said": str(error)}
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            log.warning("run %s: %s", self.name, error)
+            self._end = {"code": _INFRASTRUCTURE, "said": str(error)}
+        finally:
+            self._remove_sandbox()
+            if network is not None:
+                networks.drop(network)
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._wanted = {}
+
+    def _remove_sandbox(self) -> None:
+        if "finished" in self._end and cgroups.remove(self.id):
+            crun.forget(self.id)
+        else:
+            crun.delete(self.id)
+            cgroups.remove(self.id)
+
+    def finish(self) -> None:
+        """Reports the end to its owner, when nothing of the sandbox is left."""
+        with self._lock:
+            self.ended.set()
+            if self._link is not None:
+                self._link.send(frames.END, self._end)
+
+    def _run(self) -> None:
+        pipes = Pipes(self._stdin)
+        self._stdin = b""
+        try:
+            first = crun.start(self._directory, self.id, pipes.of_sandbox)
+        except crun.SandboxNotStarted:
+            pipes.close()
+            raise
+        finally:
+            pipes.close_sandbox_ends()
+        self._started(first)
+        (self._directory / "config.json").unlink()
+        assert self._process is not None
+        pipes.carry(self._process, self._wrote)
+        status = crun.wait(first)
+        finished = time.time()
+        with self._signalling:
+            os.close(self._process)
+            self._process = None
+        by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        code = 128 + by if by else os.WEXITSTATUS(status)
+        used = cgroups.account(self.id)
+        self._end = {"code": code, "signal": by, "started": self.started_at, "finished": finished, **used}
+
+    def _started(self, first: int) -> None:
+        with self._signalling:
+            self._process = os.pidfd_open(first)
+            if self._killed:
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        with self._lock:
+            self.started_at = time.time()
+            if self._link is not None:
+                self._link.send(frames.STARTED, {"at": self.started_at})
+
+    def _wrote(self, stream: int, data: bytes) -> None:
+        with self._lock:
+            if stream in self._kept:
+                self._kept[stream].feed(data)
+            if self._link is not None and not self._link.send(KINDS[stream], data):
+                self._link = None

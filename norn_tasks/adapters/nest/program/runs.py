@@ -1,0 +1,153 @@
+"""The runs of the nest: reserved, started once or withdrawn, ended, and forgotten when their last owner says so.
+
+A reservation starts nothing. An owner that was frozen between its reservation and its start finds that withdrawn, if
+another owner came in between.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from norn_tasks.adapters.nest.program.network.networks import Networks
+from norn_tasks.adapters.nest.program.roots.images import NestImageStore
+from norn_tasks.adapters.nest.program.run import NestRun
+
+EPOCH = uuid.uuid4().hex[:12]
+"""The name of this life of the nest. Everything of an earlier one is dead: the kernel ended it with the nest."""
+_REMEMBERED = 10_000
+
+
+class OrderRefused(Exception):
+    """A request that the nest does not fulfil; `word` says why."""
+
+    def __init__(self, word: str, said: str) -> None:
+        super().__init__(said)
+        self.word = word
+
+
+class Runs:
+    """All runs, by id and by name."""
+
+    def __init__(self, directory: Path, images: NestImageStore, networks: Networks, seccomp: str) -> None:
+        self._directory, self._images, self._networks, self._seccomp = directory, images, networks, seccomp
+        self._lock = threading.Lock()
+        self._runs: dict[str, NestRun] = {}
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self._count = 0
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def reserve(self, wanted: dict[str, Any], stdin: bytes) -> NestRun:
+        """Returns a reserved run; raises OrderRefused if its name or its image is not free."""
+        image = self._images.ready(wanted["image"])
+        if image is None:
+            raise OrderRefused("image", "the image was not brought")
+        while True:
+            with self._lock:
+                old = next((each for each in self._runs.values() if each.name == wanted["name"]), None)
+                if old is None:
+                    self._count += 1
+                    name = f"nest-{EPOCH}-{self._count}-{wanted['name'][:60]}"
+                    run = NestRun(wanted | {"id": name}, stdin, image, self._directory / name)
+                    self._runs[name] = run
+                    return run
+            if old.owner != wanted["owner"]:
+                raise OrderRefused("conflict", f"a run that is not of {wanted['owner']} has the name {wanted['name']}")
+            if old.fence > wanted["fence"]:
+                raise OrderRefused("late", f"a later owner has made {wanted['name']}")
+            self.remove(old.id)
+
+    def start(self, run: NestRun) -> None:
+        """Starts a reserved run on a thread of its own; raises OrderRefused if it was withdrawn."""
+        with self._lock:
+            if run.id not in self._runs or run.begun:
+                raise OrderRefused("gone", "the run was withdrawn before it was started")
+            run.begun = True
+        threading.Thread(target=self._play, args=[run], daemon=True).start()
+
+    def withdraw(self, name: str) -> bool:
+        """Takes a reservation back; False if its code was started. Raises OrderRefused if the run is not known."""
+        with self._lock:
+            if name in self._withdrawn:
+                return True
+            run = self._runs.get(name)
+            if run is None:
+                raise OrderRefused("gone", "the run is not known")
+            if run.begun:
+                return False
+            self._take_back(run)
+            return True
+
+    def left(self, run: NestRun) -> None:
+        """Notes that an owner has left: a reservation is withdrawn, and code that nobody may adopt is ended."""
+        with self._lock:
+            if run.id in self._runs and not run.begun:
+                self._take_back(run)
+                return
+        if not run.outlives:
+            run.kill()
+
+    def taken(self, name: str, fence: int) -> NestRun:
+        """Returns a run by its id for a later owner; raises OrderRefused."""
+        with self._lock:
+            run = self._runs.get(name)
+            if run is None:
+                raise OrderRefused("gone", "the run is not known")
+            if run.fence > fence:
+                raise OrderRefused("late", "a later owner has the run")
+            run.fence = fence
+        return run
+
+    def remove(self, name: str, fence: int | None = None) -> None:
+        """Ends a run by its id or its name, and returns when nothing is left of it.
+
+        An owner gives its fence: a run that a later owner has taken is left to that.
+        """
+        with self._lock:
+            named = [each for each in self._runs.values() if name in (each.id, each.name)]
+            found = [each for each in named if fence is None or fence >= each.fence]
+            for each in found:
+                if not each.begun:
+                    self._take_back(each)
+        for each in found:
+            if each.begun:
+                each.kill()
+                each.cut()
+                each.ended.wait()
+            with self._lock:
+                self._runs.pop(each.id, None)
+
+    def seen(self) -> list[dict[str, Any]]:
+        """Lists all runs."""
+        now = time.time()
+        with self._lock:
+            return [
+                {"id": each.id, "name": each.name, "owner": each.owner, "app": each.app, "running": each.running,
+                 "age": now - each.born}
+                for each in self._runs.values()
+            ]  # fmt: skip
+
+    def _take_back(self, run: NestRun) -> None:
+        self._runs.pop(run.id, None)
+        self._withdrawn[run.id] = None
+        if len(self._withdrawn) > _REMEMBERED:
+            self._withdrawn.popitem(last=False)
+
+    def _play(self, run: NestRun) -> None:
+        try:
+            run.play(self._networks, self._seccomp)
+        finally:
+            if not run.outlives:
+                with self._lock:
+                    self._runs.pop(run.id, None)
+            run.finish()
+
+
+def end_all() -> None:
+    """Ends the nest, and with it everything in it."""
+    os._exit(0)

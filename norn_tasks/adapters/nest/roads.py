@@ -1,0 +1,173 @@
+"""The two roads of runs on one Docker engine: a sandbox in the nest where that is ready, else a container of Docker.
+
+Both have the runtime `docker`, since a spec asks for neither. The id of a container says which road has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.nest.door import Refusal
+from norn_tasks.adapters.nest.engine import PREFIX, NestEngine
+from norn_tasks.adapters.nest.keeper import NestKeeper
+from norn_tasks.adapters.nest.runtime import NestRuntime
+from norn_tasks.adapters.runtimes.docker import DockerRuntime
+from norn_tasks.domain.errors import EngineDown, NornError, StepFailed, Stopped
+from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.domain.services import HOST
+from norn_tasks.ports import Hooks, Run, RunsReach, SeenContainer, Watch
+
+_BELIEVED, _DOUBTED = 5.0, 1.0
+"""Seconds for which an answer about the nest is valid: that it is ready, and that it is not."""
+_AWAY = 30.0
+"""Seconds after which a nest that does not answer to the owner of a run is ended."""
+_AGAIN = 0.5
+log = logging.getLogger(__name__)
+
+
+class Nest:
+    """The nest as the runs of this process see it: ready or not, by an answer of the last seconds."""
+
+    def __init__(self, keeper: NestKeeper) -> None:
+        self.keeper = keeper
+        self._until, self._ready = 0.0, False
+
+    @property
+    def ready(self) -> bool:
+        """Returns True if the nest answers, is of this Norn and was tried."""
+        if time.monotonic() >= self._until:
+            self._ready = self.keeper.trusted() is not None
+            self._until = time.monotonic() + (_BELIEVED if self._ready else _DOUBTED)
+        return self._ready
+
+    def make(self) -> bool:
+        """Makes and tries the nest if it is not ready, and notes why it is not; raises StepFailed or EngineDown."""
+        if self.keeper.trusted() is not None:
+            return False
+        try:
+            self.keeper.make()
+        except NornError as error:
+            self.keeper.note(error.sentence)
+            raise
+        self.doubt()
+        return True
+
+    def doubt(self) -> None:
+        """Notes that the nest did not do what it was asked for, so that the next run looks first."""
+        self._until = 0.0
+
+
+class TwoRoads:
+    """Implements `ports.Runtime` with both roads."""
+
+    name = DockerRuntime.name
+
+    def __init__(self, docker: DockerRuntime, fast: NestRuntime, nest: Nest) -> None:
+        self.engine = docker.engine
+        self._docker, self.fast, self._nest = docker, fast, nest
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Brings an image into the nest if that is ready; runs of an image that cannot be there go through Docker."""
+        if not self._nest.ready:
+            return self._docker.prepare(image, app, watch)
+        try:
+            return self.fast.prepare(image, app, watch)
+        except Stopped:
+            raise
+        except NornError as error:
+            log.warning("the image %s of %s is not in the nest: %s", image, app, error.sentence)
+            return self._docker.prepare(image, app, watch)
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes the app's images from the nest except these."""
+        return self.fast.prune(app, keep) if self._nest.ready else 0
+
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
+        """Runs in the nest if that is ready and has all that the run needs; else through Docker."""
+        if fits(run) and self._nest.ready:
+            try:
+                owned = self.fast.reserve(run, watch)
+            except (EngineDown, Refusal) as error:
+                # Nothing was recorded and nothing was started.
+                log.warning("run %s goes through docker: %s", run.name, error.sentence)
+                self._nest.doubt()
+            else:
+                return replace(self.fast.reserved(owned, run, hooks, watch), place=self.fast.name)
+        return self._docker.run(run, hooks, watch)
+
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
+        """Follows a sandbox in the nest, or a container of Docker."""
+        if not container.startswith(PREFIX):
+            return self._docker.adopt(run, container, watch)
+        self._await_nest(watch)
+        ended = self.fast.adopt(run, container, watch)
+        return ended if ended is None else replace(ended, place=self.fast.name)
+
+    def _await_nest(self, watch: Watch) -> None:
+        """Waits until the nest answers; after a while ends it, so that no run goes on without an owner."""
+        until = time.monotonic() + _AWAY
+        while not self._nest.keeper.answers():
+            if time.monotonic() > until or not self._nest.keeper.runs():
+                self._nest.keeper.remove()
+                return
+            watch.stop.wait(_AGAIN)
+            watch.stop.check()
+
+
+def fits(run: Run) -> bool:
+    """Returns True if the nest has all that a run needs.
+
+    A client's terminal, volumes and a root that may be written are Docker's: volumes have the owners of the machine,
+    which a sandbox cannot use, and what a sandbox writes would count as its memory.
+    """
+    return run.client is None and not run.mounts and not run.writable
+
+
+class EngineWithNest:
+    """Implements `ports.Engine`: the containers of a Docker engine, and the sandboxes of the nest on it."""
+
+    def __init__(self, docker: DockerEngine, fast: NestEngine, nest: Nest) -> None:
+        self.name = docker.name
+        self._docker, self._fast, self._nest = docker, fast, nest
+
+    def identity(self) -> str:
+        """Returns the id of the Docker engine."""
+        return self._docker.identity()
+
+    def containers(self) -> tuple[SeenContainer, ...]:
+        """Lists the containers and the sandboxes of this control plane."""
+        try:
+            sandboxes = self._fast.containers()
+        except EngineDown:
+            if self._nest.keeper.runs():
+                raise
+            sandboxes = ()
+        return (*self._docker.containers(), *sandboxes)
+
+    def remove(self, container: str) -> None:
+        """Ends and removes a sandbox or a container; a nest that does not answer is ended as a whole."""
+        if not container.startswith(PREFIX):
+            self._docker.remove(container)
+            return
+        try:
+            self._fast.remove(container)
+        except (EngineDown, StepFailed):
+            self._nest.keeper.remove()
+
+    def reach(self) -> RunsReach:
+        """Returns what the containers of runs reach."""
+        return self._docker.reach()
+
+
+def hosts_of(names: Callable[[], tuple[str, ...]], gateway: Callable[[], str]) -> Callable[[Run], dict[str, str]]:
+    """Returns a function that gives the names that a run knows: all have the machine's address on the runs' network."""
+
+    def hosts(run: Run) -> dict[str, str]:
+        known = (*names(), *((HOST,) if run.services else ()))
+        return dict.fromkeys(known, gateway()) if known else {}
+
+    return hosts

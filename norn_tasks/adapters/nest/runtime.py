@@ -1,0 +1,130 @@
+"""The runtime of the nest: a sandbox for every cron run, function call and test, made by crun in milliseconds.
+
+The order of these stages is guaranteed (docs/reliability.md, "Fencing"): reserved, recorded, begun, started, read,
+ended, removed. A reservation starts nothing, and a later owner takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.nest.door import Conversation, Refusal
+from norn_tasks.adapters.nest.engine import NestEngine
+from norn_tasks.adapters.nest.images import NestImages
+from norn_tasks.adapters.nest.sandbox import NestSandbox
+from norn_tasks.domain.errors import Conflict, EngineDown, LeaseLost, NotFound
+from norn_tasks.domain.jobs.execution import ContainerExit
+from norn_tasks.ports import Hooks, Run, Watch
+
+_AGAIN = 0.5
+_HOSTNAME = "sandbox"
+
+
+class NestRuntime:
+    """Implements `ports.Runtime` on a nest; `hosts` returns the addresses of the names that a run knows."""
+
+    name = "nest"
+
+    def __init__(
+        self, on: NestEngine, images: NestImages, hosts: Callable[[Run], dict[str, str]] = lambda _: {}
+    ) -> None:
+        self.on, self.engine = on, on.name
+        self._door, self._images, self._hosts = on.door, images, hosts
+
+    def prepare(self, image: str, app: str, watch: Watch) -> str:
+        """Brings an image into the nest, so that the first run does not wait for that."""
+        timeouts.wait(timeouts.begin(lambda: self._images.bring(image, app)), watch.stop)
+        return "in the nest"
+
+    def prune(self, app: str, keep: Collection[str]) -> int:
+        """Removes the app's images from the nest except those with these ids."""
+        return self._images.prune(app, keep)
+
+    def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
+        """Reserves, records, begins, starts, reads, removes."""
+        return self.reserved(self.reserve(run, watch), run, hooks, watch)
+
+    def reserved(self, reservation: tuple[Conversation, str], run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
+        """Records a reservation, begins, starts, reads and removes it."""
+        conversation, sandbox = reservation
+        owned = NestSandbox(self._door, conversation, sandbox, run, watch, begun=False)
+        with owned.owned():
+            hooks.created(sandbox)
+            watch.stop.check()
+            return owned.live(hooks)
+
+    def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
+        """Follows a sandbox that an earlier owner started, takes its output, removes it."""
+        request = {"do": "attach", "id": container, "fence": watch.fence.token}
+        conversation = self._patiently(request, watch)
+        adopted = NestSandbox(self._door, conversation, container, run, watch, begun=True)
+        with conversation:
+            try:
+                first = conversation.answer()
+            except NotFound:
+                return None
+            except Refusal as error:
+                if error.word == "withdrawn":
+                    return ContainerExit(None, never_started=True)
+                raise LeaseLost(f"a later owner of job {watch.fence.job} has the run") from error
+            assert "id" in first
+            with adopted.owned():
+                return adopted.adopted()
+
+    def reserve(self, run: Run, watch: Watch) -> tuple[Conversation, str]:
+        """Returns a reservation, for which the image is brought if it is missing.
+
+        Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal for a run that the nest cannot make.
+        """
+        wanted = self._wanted(run, watch, self._images.name(run.image, run.app))
+        try:
+            return self._reserved(wanted, run, watch)
+        except Refusal as error:
+            if error.word != "image":
+                raise
+        timeouts.wait(timeouts.begin(lambda: self._images.bring(run.image, run.app)), watch.stop)
+        return self._reserved(wanted, run, watch)
+
+    def _reserved(self, wanted: dict[str, Any], run: Run, watch: Watch) -> tuple[Conversation, str]:
+        conversation = self._door.open(wanted, run.stdin or b"")
+        try:
+            return conversation, str(conversation.answer()["id"])
+        except Refusal as error:
+            conversation.close()
+            if error.word == "conflict":
+                raise Conflict(error.facts["said"], hint="norn runs list") from error
+            if error.word == "late":
+                raise LeaseLost(f"a later owner of job {watch.fence.job} has made {run.name}") from error
+            raise
+        except EngineDown:
+            conversation.close()
+            raise
+
+    def _wanted(self, run: Run, watch: Watch, image: str) -> dict[str, Any]:
+        return {
+            "do": "run",
+            "name": run.name,
+            "app": run.app,
+            "owner": run.owner,
+            "fence": watch.fence.token,
+            "outlives": run.outlives_owner,
+            "image": image,
+            "argv": list(run.argv) if run.argv is not None else None,
+            "env": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
+            "hostname": _HOSTNAME,
+            "memory": run.memory,
+            "cpus": run.cpus,
+            "network": run.network,
+            "hosts": self._hosts(run) if run.network != "none" else {},
+            "stdin": len(run.stdin or b""),
+        }
+
+    def _patiently(self, request: dict[str, Any], watch: Watch) -> Conversation:
+        while True:
+            try:
+                return self._door.open(request)
+            except EngineDown:
+                watch.stop.wait(_AGAIN)
+                watch.stop.check()

@@ -1,0 +1,45 @@
+"""Nests of tests: a container of their own on the machine's engine, in a directory of the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.nest.engine import NestEngine
+from norn_tasks.adapters.nest.images import NestImages
+from norn_tasks.adapters.nest.keeper import BASE, NestKeeper
+from norn_tasks.adapters.nest.runtime import NestRuntime
+
+
+@contextmanager
+def made(engine: EngineClient, directory: Path) -> Iterator[NestKeeper]:
+    """Makes a nest, and removes it with its volume afterwards."""
+    with_base(engine)
+    keeper = NestKeeper(engine, f"test-{uuid.uuid4().hex[:8]}", directory)
+    try:
+        keeper.make()
+        yield keeper
+    finally:
+        keeper.remove()
+        keeper.forget_images()
+
+
+def with_base(engine: EngineClient) -> None:
+    """Makes the image on which that of the nest is built, where no registry can be reached."""
+    maker = os.environ.get("NORN_TEST_IMAGES")
+    if engine.image(BASE) is None and maker:
+        ended = subprocess.run([maker, BASE], capture_output=True, text=True, check=False)
+        if ended.returncode:
+            pytest.fail(f"NORN_TEST_IMAGES did not make {BASE}: {ended.stderr[-1000:]}", pytrace=False)
+
+
+def runtime_of(keeper: NestKeeper, engine: EngineClient) -> NestRuntime:
+    """Returns the runtime of a nest, whose images come from an engine."""
+    return NestRuntime(NestEngine(keeper.door), NestImages(engine, keeper.door))
