@@ -17,7 +17,18 @@ from norn_api.access.browsers import refuse_foreign_page
 from norn_api.access.content import ContentPolicy, policy_of
 from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
 from norn_api.access.permissions import CALL, SIGN_IN, Permission, permission, require
-from norn_api.routes.apps import apps, drift, plans, secret_files, secrets, services, sources, specs, why
+from norn_api.routes.apps import (
+    apps,
+    drift,
+    maintenance,
+    plans,
+    secret_files,
+    secrets,
+    services,
+    sources,
+    specs,
+    why,
+)
 from norn_api.routes.jobs import deployments, jobs, logs, work
 from norn_api.routes.runs import cron, execs, fn, functions, oneoffs
 from norn_api.routes.server import (
@@ -49,8 +60,9 @@ from norn_tasks.store.database import session
 from norn_tasks.store.fleet import disk
 
 NOUNS = (
-    server, specs, apps, plans, drift, sources, why, work, oneoffs, execs, deployments, jobs, logs, secrets,
-    secret_files, services, cron, alerts, functions, events, notifications, tokens, sessions, webhooks, repositories,
+    server, specs, apps, plans, drift, maintenance, sources, why, work, oneoffs, execs, deployments, jobs, logs,
+    secrets, secret_files, services, cron, alerts, functions, events, notifications, tokens, sessions, webhooks,
+    repositories,
     workers, audit, settings,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")

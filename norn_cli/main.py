@@ -59,6 +59,9 @@ COMMANDS = {
         "fn": "List a function's calls, and repeat them",
         "cron": "Show schedules; run, pause and change them",
     },
+    "Public names": {
+        "maintenance": "Show visitors a page instead of an app",
+    },
     "Repositories": {
         "repo": "Manage the logins of private repositories",
         "webhook": "Manage the webhooks that report pushes",
@@ -86,6 +89,7 @@ FOLDERS = {
     "Looking": "looking",
     "Data": "data",
     "Functions and cron": "functions",
+    "Public names": "public",
     "Repositories": "repositories",
     "Server": "server",
 }

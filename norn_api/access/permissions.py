@@ -102,6 +102,8 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", f"{_APP}/artifacts"): READ,
     ("GET", f"{_APP}/logs"): READ,
     ("GET", "/api/cron"): READ,
+    ("PUT", f"{_APP}/maintenance"): DEPLOY,
+    ("DELETE", f"{_APP}/maintenance"): DEPLOY,
     ("GET", f"{_APP}/secrets"): READ,
     ("PUT", f"{_APP}/secrets"): DEPLOY,
     ("DELETE", f"{_APP}/secrets/<secret>"): DEPLOY,

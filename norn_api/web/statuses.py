@@ -133,6 +133,8 @@ def _never_routed(settings: Settings, app: AppView) -> str:
 
 def _notices(app: AppView) -> Iterator[str]:
     yield from app.known.notices
+    if app.maintenance is not None:
+        yield f"{app.maintenance.note} (norn maintenance {app.name} off)"
     if app.port_error is not None:
         yield f"the router cannot listen on port {app.port}: {app.port_error}"
     branch = app.known.spec.repo.branch if app.known.spec is not None else ""

@@ -68,6 +68,14 @@ class AppsClient(Transport):
         """Requests forge, deploy, rollback, restart, scale, drift or teardown; returns the accepted job."""
         return self._send("POST", app_path(app, verb), json=body)
 
+    def begin_maintenance(self, app: str, body: Json) -> None:
+        """Shows visitors of the app's public name a page."""
+        self._send("PUT", app_path(app, "maintenance"), json=body)
+
+    def end_maintenance(self, app: str) -> None:
+        """Shows visitors the app again."""
+        self._send("DELETE", app_path(app, "maintenance"))
+
     def run(self, app: str, command: list[str], timeout: int | None, **attached: Any) -> Json:
         """Requests a one-off command; returns the accepted job. `attached`: fields that connect it to this client."""
         return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout, **attached})

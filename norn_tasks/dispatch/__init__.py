@@ -6,10 +6,12 @@ accepted, its job is a row that reaches an end whichever process dies.
 
 from norn_tasks.dispatch.changing import (
     apply_spec,
+    begin_maintenance,
     change,
     clear_schedule_override,
     create_token,
     drain_worker,
+    end_maintenance,
     end_session,
     make_sign_in_code,
     override_schedule,
@@ -135,6 +137,8 @@ __all__ = [
     "apply_spec",
     "remove_app",
     "pause_schedule",
+    "begin_maintenance",
+    "end_maintenance",
     "resume_schedule",
     "override_schedule",
     "clear_schedule_override",

@@ -20,6 +20,7 @@ from norn_tasks.store.apps import registry
 from norn_tasks.store.cron import schedules
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.fleet import workers
+from norn_tasks.store.replicas import maintenances
 from norn_tasks.store.runs import payloads
 
 
@@ -73,6 +74,16 @@ def override_schedule(tx: Tx, app: str, schedule: str, timezone: str | None, *, 
 def clear_schedule_override(tx: Tx, app: str, *, actor: str) -> None:
     """Returns to the spec's schedule."""
     schedules.clear_override(tx, app, actor)
+
+
+def begin_maintenance(tx: Tx, app: str, message: str, page: str | None, *, actor: str) -> None:
+    """Shows visitors of an app's public name a page instead of the app; raises Conflict for an app without one."""
+    maintenances.begin(tx, app, message, page, actor)
+
+
+def end_maintenance(tx: Tx, app: str, *, actor: str) -> None:
+    """Shows visitors the app again."""
+    maintenances.end(tx, app, actor)
 
 
 def create_token(

@@ -8,6 +8,7 @@ Nothing is tried again: a refused or reset connection, an answer that is late, n
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections import Counter
@@ -53,16 +54,16 @@ Ask = Callable[[str], Awaitable[str]]
 class Clients:
     """Both clients, on a thread of their own; `answers` counts by release, `failures` by what went wrong.
 
-    `rate`: requests a second of each; `late`: seconds after which an answer is one.
+    `rate`: requests a second of each; `late`: seconds after which an answer is one; `name`: ask by TLS for this name.
     """
 
-    def __init__(self, url: str, *, rate: int = RATE, late: float = LATE_SECONDS) -> None:
+    def __init__(self, url: str, *, rate: int = RATE, late: float = LATE_SECONDS, name: str = "") -> None:
         host, _, port = url.removeprefix("http://").partition(":")
         self._host, self._port = host, int(port)
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.slowest = 0.0
-        self._rate, self._late = rate, late
+        self._rate, self._late, self._name = rate, late, name
         self._over = threading.Event()
 
     @contextmanager
@@ -109,8 +110,15 @@ class Clients:
             self.failures[repr(error)] += 1
         self.slowest = max(self.slowest, time.monotonic() - begun)
 
+    async def _connected(self) -> Connection:
+        if not self._name:
+            return await asyncio.open_connection(self._host, self._port)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return await asyncio.open_connection(self._host, self._port, ssl=context, server_hostname=self._name)
+
     async def _once(self, what: str) -> str:
-        connection = await asyncio.open_connection(self._host, self._port)
+        connection = await self._connected()
         try:
             return await self._ask(connection, what)
         finally:
@@ -119,7 +127,7 @@ class Clients:
     async def _on_a_kept_one(self, what: str) -> str:
         kept = await self._kept.get()
         try:
-            connection, kept = kept or await asyncio.open_connection(self._host, self._port), None
+            connection, kept = kept or await self._connected(), None
             answer = await self._ask(connection, what)
             kept = connection
             return answer
@@ -128,7 +136,7 @@ class Clients:
 
     async def _ask(self, connection: Connection, what: str) -> str:
         reader, writer = connection
-        writer.write(f"{what} HTTP/1.1\r\nHost: {APP}\r\n\r\n".encode())
+        writer.write(f"{what} HTTP/1.1\r\nHost: {self._name or APP}\r\n\r\n".encode())
         answer = await read_answer(reader)
         if answer.status != 200:
             raise _Not200(answer.start, answer.body)

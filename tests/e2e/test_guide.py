@@ -25,7 +25,7 @@ from docker.errors import APIError, ImageNotFound
 from tests.e2e.stack import Stack
 from tests.servers import Postgres, allowed, wait_until
 
-NO_TUNNEL = "no tunnel is configured (docs/tunnel.md); a reverse proxy does it too (docs/router.md)"
+NO_TUNNEL = "there is neither an edge (docs/edge.md) nor a tunnel (docs/tunnel.md)"
 GUIDE = Path(__file__).parent / "guide"
 APPS = ("mail-agent", "queue-processor", "daily-report", "thumbnail-gen")
 BASES = ("node:20-alpine", "golang:1.25-alpine", "alpine:3.21")

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from norn_tasks.domain.tunnel.external_host import RouteState
+from norn_tasks.domain.tunnel.maintenance import page_of
 from tests.edge_kit import BLOG, FOREIGN, Door, RunningEdge, certificates, edge_before, start_edge, to_this_machine
-from tests.router_kit import Message, Server, answer, get, story, until
+from tests.router_kit import Message, Server, answer, ask, get, story, until
 from tests.servers import free_port
 
 
@@ -141,3 +142,24 @@ async def test_a_name_that_leads_elsewhere_is_a_sentence_and_costs_no_order(tmp_
         unknown = await asyncio.to_thread(edge.adapter(lambda _: [], public=True).look, BLOG)
         assert unknown.reason == f"the name {BLOG} has no address yet: point it at this server in its DNS"
         assert certificates(edge) == set()
+
+
+@story
+async def test_an_app_in_maintenance_shows_its_page_and_its_replicas_hear_nothing() -> None:
+    page = page_of("blog", "Back at 14:00 & later.")
+    door = Door()
+    async with Server() as replica:
+        await door.show(replica, maintenance=page)
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        for method in ("GET", "POST", "HEAD"):  # on one connection
+            got = await ask(
+                reader, writer, f"{method} / HTTP/1.1", f"Host: {BLOG}", body=b"x" if method == "POST" else b""
+            )
+            assert (got.status, got.all("Retry-After"), got.all("Cache-Control")) == (503, ["60"], ["no-store"])
+            assert got.body == (b"" if method == "HEAD" else page.encode())
+        assert "Back at 14:00 &amp; later." in page and not replica.heard
+        await door.show(replica)
+        assert (await ask(reader, writer, "GET / HTTP/1.1", f"Host: {BLOG}:443")).body == b"ok"
+        assert (await ask(reader, writer, "GET / HTTP/1.1", "Host: 127.0.0.1")).status == 404
+        writer.close()
+        await door.close()

@@ -21,7 +21,7 @@ from norn_tasks.embedded.supervision.program import SupervisedProgram
 from norn_tasks.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = (*processes(load({}), Path("/")), SupervisedProgram("router", ROUTER, Path("/")))
+PROGRAMS = (*processes(load({"NORN_EDGE": "caddy"}), Path("/")), SupervisedProgram("router", ROUTER, Path("/")))
 
 
 def command_of(program: SupervisedProgram) -> list[str]:
@@ -34,7 +34,7 @@ def command_of(program: SupervisedProgram) -> list[str]:
 def compose(password: str, **given: str) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("NORN_")}
     return subprocess.run(
-        ["docker-compose", "config"],
+        ["docker-compose", "--profile", "edge", "config"],
         cwd=ROOT,
         env=environ | given | {"NORN_STORE_PASSWORD": password},
         capture_output=True,

@@ -15,7 +15,7 @@ from norn_tasks.adapters.cloudflare.records import ZoneRecords
 from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
 from norn_tasks.adapters.cloudflare.rules import KeptRules
 from norn_tasks.adapters.cloudflare.site import TunnelSite
-from norn_tasks.domain.errors import HostTaken, LeaseLost
+from norn_tasks.domain.errors import Conflict, HostTaken, LeaseLost
 from norn_tasks.domain.infraspec import parse
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.jobs.writes import EdgeSeen, TunnelSeen
@@ -26,7 +26,7 @@ from norn_tasks.ports import Watch
 from norn_tasks.store.alerts import alerts, certificate_rules
 from norn_tasks.store.apps import external_hosts, registry
 from norn_tasks.store.database.session import Database
-from norn_tasks.store.replicas import routes
+from norn_tasks.store.replicas import maintenances, routes
 from norn_tasks.store.replicas.routes import Routes
 from norn_tasks.store.status import tunnel as tunnel_checks
 from norn_tasks.store_adapters.external_hosts import ExternalHostTable
@@ -227,3 +227,27 @@ def test_a_certificate_that_is_not_renewed_is_an_alert_until_it_is(
     assert raised["certificate-ends"].startswith(f"the certificate of {MAIL} ends at ")
     assert seen(0, RouteState.NOT_ROUTED, certificate=False) == raised  # a look that finds none forgets no end
     assert seen(89) == {}
+
+
+def test_maintenance_needs_a_public_name_and_ends_once(
+    database: Database, table: ExternalHostTable, fence: Fence
+) -> None:
+    spec = parse(SPEC.format(app="mail", host=MAIL))
+    with database.transaction() as tx:
+        registry.apply(tx, None, spec, actor="test")
+        with pytest.raises(Conflict, match="mail has no public name"):
+            maintenances.begin(tx, "mail", "", None, "ada")
+    table.claim("mail", MAIL, fence)
+    assert routes_now(database).routes[0].maintenance is None
+    with database.transaction() as tx:
+        maintenances.begin(tx, "mail", "Back soon.", None, "ada")
+        maintenances.begin(tx, "mail", "Back soon.", "<p>own", "bob")
+        found = maintenances.of(tx, ["mail"])["mail"]
+    assert found.note.endswith("by ada: Back soon.")
+    assert routes_now(database).routes[0].maintenance == "<p>own"
+    with database.transaction() as tx:
+        maintenances.end(tx, "mail", "ada")
+        maintenances.end(tx, "mail", "ada")
+        said = tx.scalars(text("SELECT data ->> 'on' FROM events WHERE kind = 'app.maintenance' ORDER BY id")).all()
+    assert list(said) == ["true", "true", "false"]
+    assert routes_now(database).routes[0].maintenance is None

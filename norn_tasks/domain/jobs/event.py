@@ -10,6 +10,7 @@ class EventKind(StrEnum):
 
     APP_APPLIED = "app.applied"
     APP_REMOVED = "app.removed"
+    APP_MAINTENANCE = "app.maintenance"
     JOB_ACCEPTED = "job.accepted"
     JOB_CLAIMED = "job.claimed"
     JOB_REQUEUED = "job.requeued"

@@ -19,7 +19,7 @@ from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.releases import releases
 from norn_tasks.store.releases.auto_rollback import is_return
-from norn_tasks.store.tables import AppRow, AppStateRow, DeploymentRow, JobRow, ReleaseRow, WorkloadRow
+from norn_tasks.store.tables import AppRow, AppStateRow, DeploymentRow, JobRow, MaintenanceRow, ReleaseRow, WorkloadRow
 
 
 def release_live(tx: Tx, row: Row, write: ReleaseLive) -> tuple[Fact, ...]:
@@ -97,6 +97,7 @@ def torn_down(tx: Tx, row: Row, _write: TornDown) -> tuple[Fact, ...]:
         )
     )  # fmt: skip
     tx.execute(delete(WorkloadRow).where(WorkloadRow.app == row["app"]))
+    tx.execute(delete(MaintenanceRow).where(MaintenanceRow.app == row["app"]))
     present = (AppStateRow.app == row["app"], AppStateRow.ended_at.is_(None))
     tx.execute(update(AppStateRow).where(*present).values(ended_at=NOW))
     return ()

@@ -18,6 +18,7 @@ from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.pushes.repository import repository_of
 from norn_tasks.domain.tunnel.external_host import SeenRoute
+from norn_tasks.domain.tunnel.maintenance import Maintenance
 from norn_tasks.store import tables as t
 from norn_tasks.store.alerts import alerts
 from norn_tasks.store.alerts.alerts import Alert
@@ -33,6 +34,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.queue import jobs_read
 from norn_tasks.store.releases import deployments_read
 from norn_tasks.store.releases.deployments_read import Deployment
+from norn_tasks.store.replicas import maintenances
 from norn_tasks.store.status import call_figures
 from norn_tasks.store.status.call_figures import CallFigures
 
@@ -85,6 +87,8 @@ class AppView:
     alerts: tuple[Alert, ...] = ()
     external: SeenRoute | None = None
     """Its public host name as it is routed; None if none was ever routed."""
+    maintenance: Maintenance | None = None
+    """Its maintenance; None if visitors get the app."""
     newest: NewestCommit | None = None
     """The newest commit of its branch; None for an app without a repository, and before one was seen."""
     figures: CallFigures = field(default_factory=CallFigures)
@@ -229,6 +233,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
     wanted, routed = scale.wanted_by(tx, names), external_hosts.routes_of(tx, names)
     of_branch = {app.name: branch for app in apps if (branch := _branch(app)) is not None}
     newest = pushes.newest_commits(tx, set(of_branch.values()))
+    maintained = maintenances.of(tx, names)
     called = call_figures.of(tx, tuple(app.name for app in apps if app.spec and app.spec.role is Role.FUNCTION))
     return tuple(
         AppView(
@@ -244,6 +249,7 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
             port_error=ports.get(app.name, (None, None))[1],
             alerts=troubles.get(app.name, ()),
             external=routed.get(app.name),
+            maintenance=maintained.get(app.name),
             newest=newest.get(of_branch[app.name]) if app.name in of_branch else None,
             figures=called.get(app.name, CallFigures()),
         )

@@ -364,7 +364,7 @@ def test_scale_override_is_shown_with_who_and_when(api: Api) -> None:
 def test_a_public_name_without_a_tunnel_is_not_routed(api: Api) -> None:
     api.put_spec("hello", HELLO + "hosts:\n  external: hello.example.com\n")
     external = api.get("/api/apps/hello").json["external"]
-    assert external.startswith("hello.example.com: not routed: no tunnel is configured")
+    assert external.startswith("hello.example.com: not routed: there is neither an edge (docs/edge.md) nor a tunnel")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The commands about the public names of apps."""

@@ -1,0 +1,192 @@
+"""The edge under load: deploys, killed processes, first visitors at once, streams, and a real ACME server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import loss_free
+from tests.e2e.stack import Stack
+from tests.edge_kit import BLOG, FOREIGN, Door, RunningEdge, edge_before, start_edge
+from tests.router_kit import Message, Server, read_answer, read_head, story
+from tests.servers import free_port, wait_until
+
+HTTP, HTTPS, DOOR = free_port(), free_port(), free_port()
+EDGE = {
+    "NORN_EDGE": "caddy", "NORN_EDGE_ISSUER": "internal", "NORN_EDGE_DOOR": str(DOOR),
+    "NORN_EDGE_HTTP_PORT": str(HTTP), "NORN_EDGE_HTTPS_PORT": str(HTTPS),
+}  # fmt: skip
+ENVIRONMENT = {**loss_free.ENVIRONMENT, **EDGE}
+DEPLOYS, AT_LEAST, KILLS = 20, 20_000, 3
+
+
+@pytest.fixture
+def edge(stack: Stack) -> Iterator[RunningEdge]:
+    """The edge of the stack."""
+    running = start_edge(stack.home, DOOR, http_port=str(HTTP), https_port=str(HTTPS))
+    here = RunningEdge(running.process, running.directory, HTTP, HTTPS, running.log)
+    try:
+        wait_until(lambda: here.state() is not None, 60, "the edge reports")
+        yield here
+    finally:
+        here.process.terminate()
+        here.process.wait(30)
+
+
+@pytest.mark.timeout(1500)
+def test_no_request_by_tls_is_lost_by_deploys_and_few_by_kills(stack: Stack, edge: RunningEdge) -> None:
+    spec = loss_free.SPEC
+    loss_free.SPEC = f"{spec}hosts: {{external: {BLOG}}}\n"
+    try:
+        life = loss_free.Story(stack)
+        life.first()
+        print(f"\nstatus: {stack.json('status', loss_free.APP)['external']}")
+        url = f"http://127.0.0.1:{HTTPS}"
+        with loss_free.Clients(url, name=BLOG).at_work() as clients:
+            for n in range(1, DEPLOYS + 1):
+                life.deploy(f"release-{n}")
+            wait_until(lambda: clients.asked >= AT_LEAST, 600, "enough was asked")
+        print(f"{DEPLOYS} deploys: {clients.told()}")
+        assert (dict(clients.failures), clients.asked >= AT_LEAST) == ({}, True)
+
+        with loss_free.Clients(url, name=BLOG).at_work() as killed:
+            for _ in range(KILLS):
+                time.sleep(2)
+                before = edge.caddy
+                os.kill(before, signal.SIGKILL)
+                wait_until(lambda gone=before: edge.caddy not in (0, gone), 30, "Caddy is back")
+            time.sleep(2)
+        print(f"Caddy killed {KILLS} times: {killed.told()}")
+        assert not any("refused" in failure.lower() for failure in killed.failures)
+        assert killed.failures.total() < KILLS * 2 * loss_free.RATE * 0.5  # those of half a second
+
+        with loss_free.Clients(url, name=BLOG).at_work() as restarted:
+            time.sleep(2)
+            stack.kill("router")
+            stack.start("router")
+            time.sleep(5)
+        print(f"router killed once: {restarted.told()}")
+        assert not any("refused" in failure.lower() for failure in restarted.failures)
+    finally:
+        loss_free.SPEC = spec
+
+
+@pytest.fixture
+def pebble(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Let's Encrypt's test server, which reaches every name on this machine; yields the settings of an edge for it."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    port, dns, http, https = free_port(), free_port(), free_port(), free_port()
+    config = tmp_path / "pebble.json"
+    config.write_text(json.dumps({"pebble": {
+        "listenAddress": f"127.0.0.1:{port}", "managementListenAddress": f"127.0.0.1:{free_port()}",
+        "certificate": str(certificate), "privateKey": str(key), "httpPort": http, "tlsPort": https,
+        "ocspResponderURL": "", "externalAccountBindingRequired": False,
+    }}))  # fmt: skip
+    quiet = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", f"127.0.0.1:{free_port()}"]
+    names = subprocess.Popen(
+        ["pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", f"127.0.0.1:{dns}", *quiet]
+    )
+    log = tmp_path / "pebble.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            ["pebble", "-config", str(config), "-dnsserver", f"127.0.0.1:{dns}"],
+            env={**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: "Listening on" in log.read_text(), 30, "pebble listens")
+        tmp_path.chmod(0o755)
+        yield {
+            "issuer": f"https://127.0.0.1:{port}/dir", "http_port": str(http), "https_port": str(https),
+            "SSL_CERT_FILE": str(certificate), "log": str(log),
+        }  # fmt: skip
+    finally:
+        for each in (server, names):
+            each.terminate()
+            each.wait(30)
+
+
+@story
+async def test_an_acme_server_gets_one_order_of_twenty_first_visitors(tmp_path: Path, pebble: dict[str, str]) -> None:
+    log = Path(pebble.pop("log"))
+    data = tmp_path / "data"
+    data.mkdir()
+    door = Door()
+    async with Server() as replica:
+        await door.show(replica)
+        async with edge_before(data, door, **pebble) as edge:
+            await asyncio.gather(*(edge.curl(host=FOREIGN) for _ in range(5)))
+            assert _orders(log) == 0
+            began = time.monotonic()
+            visits = await asyncio.gather(*(edge.curl() for _ in range(20)))
+            seconds = time.monotonic() - began
+            assert [visit.stdout for visit in visits] == ["ok"] * 20, (visits, edge.log.read_text())
+            assert _orders(log) == 1
+            seen = await asyncio.to_thread(edge.adapter(public=True).look, BLOG)
+            assert seen.certificate is not None and _orders(log) == 1
+            print(
+                f"\n20 first visitors: 1 order, {seconds:.1f} s; {seen.certificate.note}; 5 of a foreign name: 0 orders"
+            )
+        await door.close()
+
+
+def _orders(log: Path) -> int:
+    return len(re.findall(r"POST /order-plz", log.read_text()))
+
+
+@story
+async def test_streams_survive_changes_of_the_replicas_of_both_apps(tmp_path: Path) -> None:
+    async def echo(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if request.all("Upgrade"):
+            writer.write(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            while data := await reader.read(1024):
+                writer.write(data)
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for n in range(1000):
+            writer.write(b"a\r\ndata: %04d\r\n" % n)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    door = Door()
+    async with Server(echo) as first, Server(echo) as second:
+        await door.show(first)
+        async with edge_before(tmp_path, door) as edge:
+            await asyncio.to_thread(edge.adapter().look, BLOG)
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            socket, events = [
+                await asyncio.open_connection("127.0.0.1", edge.https, ssl=context, server_hostname=BLOG)
+                for _ in range(2)
+            ]
+            key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            upgrade = f"GET /ws HTTP/1.1\r\nHost: {BLOG}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{key}\r\n"
+            socket[1].write(upgrade.encode())
+            events[1].write(f"GET /events HTTP/1.1\r\nHost: {BLOG}\r\n\r\n".encode())
+            assert (await read_answer(socket[0])).status == 101
+            assert (await read_head(events[0])).status == 200
+            for n in range(20):
+                await door.show(second if n % 2 == 0 else first)
+                socket[1].write(b"%04d" % n)
+                assert await socket[0].readexactly(4) == b"%04d" % n
+                assert b"data: " in await events[0].readuntil(b"data: ")
+            for _, writer in (socket, events):
+                writer.close()
+        await door.close()
+    print("\n20 changes of replicas: one WebSocket and one event stream went on")
