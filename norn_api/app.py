@@ -15,8 +15,10 @@ from norn_api.access import pages
 from norn_api.access.auth import ANONYMOUS, Authenticator, Identity
 from norn_api.access.browsers import refuse_foreign_page
 from norn_api.access.content import ContentPolicy, policy_of
+from norn_api.access.function_host import FUNCTION_RULES, refuse_other_host
 from norn_api.access.open_door import SAFE, refuse_foreign, refuse_unsafe_settings
 from norn_api.access.permissions import CALL, SIGN_IN, Permission, permission, require
+from norn_api.calling import open_calls
 from norn_api.routes.apps import (
     apps,
     drift,
@@ -119,6 +121,7 @@ def _admit() -> Response | None:
         raise InvalidRequest("the address holds a NUL character", hint="leave it out")
     if request.url_rule is None:
         return None
+    refuse_other_host(request.url_rule.rule, request.host, norn().settings.fn_host)
     needed = permission(request.method, request.url_rule.rule)
     g.permission = needed
     if needed.open:
@@ -159,6 +162,8 @@ def _identify(needed: Permission) -> Identity:
         if needed.signed:
             with strangers.delivery() as sent:
                 return norn().signatures.identify(sent)
+        if request.url_rule is not None and request.url_rule.rule in FUNCTION_RULES:
+            return open_calls.caller((request.view_args or {})["app"])
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
         _require_room()  # a database that hangs because its disk is full is reported as a full disk

@@ -68,11 +68,14 @@ class ApiServices:
     sign_ins: ConcurrencyLimit
     deliveries: ConcurrencyLimit
     large_deliveries: ConcurrencyLimit
+    open_bodies: ConcurrencyLimit
     closing: threading.Event
     ends: Ends
     figures: ProcessMetrics
     failures: Buckets
     """How many failed attempts of each sender are written into the audit."""
+    strangers: Buckets
+    """How often each address may call functions without a token."""
 
     def close(self) -> None:
         """Ends every stream and wait, and their threads, within two seconds."""
@@ -120,10 +123,12 @@ class ApiServices:
             ConcurrencyLimit(SIGN_INS, "sign-ins that are being read"),
             ConcurrencyLimit(DELIVERIES, "deliveries that are being read"),
             ConcurrencyLimit(BODIES, "large deliveries that are being read"),
+            ConcurrencyLimit(DELIVERIES, "bodies of calls without a token that are being read"),
             closing,
             ends,
             ProcessMetrics(database, alone=settings.api_workers == 1),
             Buckets(burst=20, per_second=1 / 3),
+            Buckets(burst=2 * settings.open_calls_per_second, per_second=settings.open_calls_per_second),
         )
 
 

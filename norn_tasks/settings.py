@@ -70,8 +70,7 @@ class Settings(BaseModel):
         "", repr=False, description="registry through which engines share images; empty: one engine only"
     )
     registry_config: Path | None = Field(
-        None,
-        description="docker's config.json with the credentials of registries, also of apps' own",
+        None, description="docker's config.json with the credentials of registries, also of apps' own"
     )
     docker_host: str = Field("", description="engine address; empty: DOCKER_HOST, else unix:///var/run/docker.sock")
 
@@ -86,6 +85,8 @@ class Settings(BaseModel):
     session_days: Days = Field(7, description="days after which the page asks to sign in again")
     api_workers: int = Field(1, ge=1, le=16, description="API processes that take turns at the one port")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
+    fn_host: str = Field("", pattern=r"^[\w.-]*$", description="the host name that serves functions, and nothing else")
+    open_calls_per_second: int = Field(10, ge=1, description="calls a second from one address without a token")
     calls_waiting: int = Field(100, ge=1, description="synchronous calls of one function that may wait to begin")
     async_waiting: int = Field(1000, ge=1, description="asynchronous calls of one function that may wait to begin")
     max_streams: int = Field(150, ge=1, description="event and log streams open at once in one API process")

@@ -73,6 +73,12 @@ class OutputTooLarge(NornError):
     code, status = "output_too_large", 502
 
 
+class BadResponse(NornError):
+    """The function's output is not an answer of the form that its infraspec names."""
+
+    code, status = "bad_response", 502
+
+
 class FunctionTimedOut(NornError):
     """The function did not end in time."""
 
@@ -123,6 +129,7 @@ class CallCancelled(Conflict):
 
 _BY_CAUSE: Mapping[str, type[NornError]] = {
     "output_too_large": OutputTooLarge,
+    "bad_response": BadResponse,
     "not_runnable": NotRunnable,
     "expired": NoCapacity,
     "worker_lost": OutcomeUnknown,

@@ -11,6 +11,7 @@ from typing import IO
 
 from flask import g
 
+from norn_api.calling import open_calls
 from norn_api.calling.calls import passed_on
 from norn_api.services import actor, holder, norn
 from norn_api.web.replies import key
@@ -20,6 +21,7 @@ from norn_tasks.domain.errors import AppNotFound, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import FunctionOptions, Role
 from norn_tasks.domain.jobs.call import Call
 from norn_tasks.store.apps import registry
+from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.releases import releases
 
 SMALL_BODY = 64 * 1024
@@ -30,10 +32,10 @@ BODY_SECONDS = 18.0
 """How long the database may take for a large body; the server itself ends a statement after 20 s."""
 
 
-def options_of(app: str) -> FunctionOptions:
-    """Returns the options of a function; raises AppNotFound, WrongRole or NotDeployed."""
+def function_of(app: str) -> LiveFunction:
+    """Returns the live release of a function; raises AppNotFound, WrongRole or NotDeployed."""
     with norn().database.transaction() as tx:
-        found = registry.function_options(tx, app)
+        found = registry.live_function(tx, app)
         if found is not None:
             return found
         role = registry.find(tx, norn().settings.apps_dir, app, registered_only=True).spec.role
@@ -62,7 +64,10 @@ def received_call(app: str, options: FunctionOptions, *, method: str, path: str,
         raise InvalidRequest("path: it holds a NUL or is over 8192 characters", hint="send the rest in the body")
     headers = passed_on(asked.headers.items())
     what, hint = f"the body of a call of {app}", "raise function.maxBody in its infraspec.yaml"
-    with asked.spooled_body(options.max_body, what, hint, norn().settings.data_dir, SMALL_BODY) as body:
+    open_calls.refuse_key()
+    with open_calls.body_in_time():
+        spooled = asked.spooled_body(options.max_body, what, hint, norn().settings.data_dir, SMALL_BODY)
+    with spooled as body:
         size = body.seek(0, SEEK_END)
         call = Call(method, path, query, headers, headers.get("content-type", ""))
         yield ReceivedCall(call, body, size)
@@ -92,7 +97,7 @@ def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None)
             norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release, holder=holder()
         )  # fmt: skip
     except AppNotFound:
-        options_of(app)
+        function_of(app)
         raise
     g.invocation = work.execution
     return work

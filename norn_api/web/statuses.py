@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import request
 
+from norn_api.access.function_host import url_of
 from norn_api.schemas.alerts import AlertSummary
 from norn_api.schemas.apps import (
     AppResponse,
@@ -24,6 +25,7 @@ from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.cron.words import words
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Role
+from norn_tasks.domain.infraspec.words import Auth
 from norn_tasks.domain.tunnel.external_host import RouteState
 from norn_tasks.settings import Settings
 from norn_tasks.store.cron.schedules_read import CronSchedule, TickView
@@ -104,7 +106,7 @@ def _live(app: AppView) -> LiveSummary | None:
 
 def _url(settings: Settings, app: AppView) -> str | None:
     if app.role is Role.FUNCTION:
-        return f"{request.url_root.rstrip('/')}/fn/{app.name}" if app.live else None
+        return url_of(app.name, request.url_root, settings.fn_host) if app.live else None
     if app.port is None:
         return app.address
     return f"{settings.router_address}:{app.port}"
@@ -135,6 +137,8 @@ def _notices(app: AppView) -> Iterator[str]:
     yield from app.known.notices
     if app.maintenance is not None:
         yield f"{app.maintenance.note} (norn maintenance {app.name} off)"
+    if app.live is not None and app.known.spec is not None and app.known.spec.function.auth is Auth.NONE:
+        yield "function.auth is none: anyone may call it without a token"
     if app.port_error is not None:
         yield f"the router cannot listen on port {app.port}: {app.port_error}"
     branch = app.known.spec.repo.branch if app.known.spec is not None else ""

@@ -13,6 +13,7 @@ from norn_tasks.dispatch.intake import (
     registered_app,
     require_role,
 )
+from norn_tasks.dispatch.opening import may_open, require_may_open
 from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import Conflict, InvalidRequest
@@ -44,13 +45,19 @@ MAX_REPLICAS = 100
 """The largest number to which an app can be scaled."""
 
 
-def request_forge(intake: Intake, app: str, *, force: bool, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Accepts a forge of the app; `force` tears down first and supersedes its deploys."""
+def request_forge(
+    intake: Intake, app: str, *, force: bool, actor: str, admin: bool = False, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Accepts a forge of the app; `force` tears down first and supersedes its deploys.
+
+    `admin`: an admin asks, who may let anyone call a function.
+    """
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
         attention.require_none(tx, app)
         _allow(intake, tx, found, row)
+        require_may_open(tx, found.spec, admin=admin)
         if force:
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         internal_names.take(tx, found.spec)
@@ -80,23 +87,26 @@ def request_deploy(
     ref: str | None = None,
     revision: str | None = None,
     actor: str,
+    admin: bool = False,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
     """Accepts a deploy from the app's source: `ref` of a repository, `revision` of an upload.
 
-    A deploy that is still queued is superseded.
+    A deploy that is still queued is superseded. `admin`: an admin asks, who may let anyone call a function.
     """
 
     def write(tx: Tx) -> Accepted:
         found, row = found_app(intake, tx, app)
         attention.require_none(tx, app)
         _allow(intake, tx, found, row)
+        require_may_open(tx, found.spec, admin=admin)
         source = frozen_source(tx, found, ref, revision)
         enrolment.require_forged(tx, row)
         disk.require_room_to_build(tx, Least(intake.settings.disk_build_free, intake.settings.disk_build_percent))
         endings.supersede(tx, app, "a newer deploy came after it", also_running=False, actor=actor)
         internal_names.take(tx, found.spec)
-        new = _of_spec(intake, DeployJobRequest(source, scale.override_of(row)), found, row["cluster"], actor)
+        request = DeployJobRequest(source, scale.override_of(row), may_open(tx, app, admin=admin))
+        new = _of_spec(intake, request, found, row["cluster"], actor)
         made = accept_deployment(tx, new, DeploymentKind.DEPLOY, ref=source.ref)
         return Accepted(made.job, made.deployment)
 
@@ -158,13 +168,14 @@ def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
 
 
 def request_rollback(
-    intake: Intake, app: str, *, release: int | None, actor: str, key: IdempotencyKey | None = None
+    intake: Intake, app: str, *, release: int | None, actor: str, admin: bool = False, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a rollback to an earlier release, which supersedes the app's deploys."""
+    """Accepts a rollback to an earlier release, which supersedes the app's deploys; `admin` as for a deploy."""
 
     def write(tx: Tx) -> Accepted:
         _, row = registered_app(intake, tx, app)
         target = releases.rollback_target(tx, app, release)
+        require_may_open(tx, registry.spec_of(target["spec"]), admin=admin)
         endings.supersede(tx, app, "a rollback came after it", also_running=True, actor=actor)
         internal_names.take(tx, registry.spec_of(target["spec"]))
         request = RollbackJobRequest(target["image_id"], scale.override_of(row))

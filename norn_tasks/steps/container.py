@@ -6,8 +6,10 @@ import time
 from dataclasses import replace
 
 from norn_tasks.domain.causes import of_a_call, with_cause
-from norn_tasks.domain.errors import NornError, ReleaseGone, Stopped
+from norn_tasks.domain.errors import InvalidRequest, NornError, ReleaseGone, Stopped
+from norn_tasks.domain.functions import cgi
 from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec.words import Response
 from norn_tasks.domain.jobs.call import environment
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.execution import (
@@ -17,6 +19,7 @@ from norn_tasks.domain.jobs.execution import (
     ContainerExit,
     ExecutionState,
     ExecutionVerdict,
+    bad_response,
     judge,
 )
 from norn_tasks.domain.jobs.job import JobKind, Problem
@@ -116,10 +119,23 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> Execut
         limit, fields = int(run.timeout), OF_A_COMMAND
         hint = f"norn runs show {execution} has its output"
     finished = judge(ended, timeout=limit, memory=run.memory, output=run.max_output, fields=fields)
+    if job.kind is JobKind.INVOKE and spec.function.response is Response.CGI:
+        finished = _readable(finished)
     explained = of_a_call if job.kind is JobKind.INVOKE else with_cause
     finished = explained(finished, run.evidence)
     bad = finished.state is not ExecutionState.SUCCEEDED
     return replace(finished, hint=finished.hint or hint) if bad else finished
+
+
+def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
+    """Returns the verdict, or a bad one for output that is not an answer of `response: cgi`."""
+    out = finished.ended.stdout
+    if finished.state is ExecutionState.SUCCEEDED:
+        try:
+            cgi.parse(out.head + out.tail)
+        except InvalidRequest as error:
+            return bad_response(finished.ended, error.sentence, error.hint)
+    return finished
 
 
 def _as_it_stands(context: StepContext) -> StepContext:

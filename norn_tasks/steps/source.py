@@ -6,6 +6,9 @@ from pathlib import Path
 
 from norn_tasks import trees
 from norn_tasks.domain.errors import SourceError
+from norn_tasks.domain.functions.opening import open_to_anyone
+from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec.words import Auth
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.facts import BuiltImage, PublishedImage, SourceRevision
 from norn_tasks.domain.jobs.requests import DeployJobRequest, DirectorySource, GitSource, UploadSource
@@ -29,7 +32,7 @@ class CloneSource(Step):
             return None
         checkout = self._checkout(context)
         self._require_same(context, checkout.revision)
-        spec = spec_in(checkout.path, context.spec)
+        spec = self._allowed(context, spec_in(checkout.path, context.spec))
         context.watch.say(f"revision {checkout.revision}\n")
         return Learned(
             facts=(SourceRevision(checkout.revision),),
@@ -66,6 +69,13 @@ class CloneSource(Step):
             return context.tools.sources.checkout(context.job.app, source.revision, into, context.watch)
         assert isinstance(source, DirectorySource), "an image has no source to check out"
         return context.tools.directories.checkout(Path(source.origin), into, context.watch)
+
+    @staticmethod
+    def _allowed(context: StepContext, spec: Infraspec) -> Infraspec:
+        """Returns the spec; raises Forbidden if it lets anyone call the function, and the deploy's sender may not."""
+        if spec.function.auth is Auth.NONE and not context.job.request_as(DeployJobRequest).may_open:
+            raise open_to_anyone(spec.app)
+        return spec
 
 
 class DiscardSource(Step):

@@ -17,6 +17,8 @@ STORED: list[tuple[r.JobRequest, dict[str, Any]]] = [
     (r.ForgeJobRequest(TWO, force=True), {"force": True, "override": {"replicas": 2, "spec": 1}}),
     (r.DeployJobRequest(r.GitSource("https://example.org", "main"), None),
      {"source": "git", "url": "https://example.org", "ref": "main", "override": None}),
+    (r.DeployJobRequest(r.UploadSource("a1"), None, may_open=True),
+     {"source": "upload", "revision": "a1", "ref": None, "override": None, "may_open": True}),
     (r.DeployJobRequest(r.UploadSource("a1"), TWO),
      {"source": "upload", "revision": "a1", "ref": None, "override": {"replicas": 2, "spec": 1}}),
     (r.DeployJobRequest(r.DirectorySource("/srv/blog"), None),

@@ -18,6 +18,7 @@ from norn_api.services import actor, norn
 from norn_api.web.openapi import noun, responses_of
 from norn_api.web.replies import accepted, key, reply
 from norn_tasks import dispatch
+from norn_tasks.domain.access import Scope
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.store.status import apps
@@ -29,8 +30,14 @@ ACCEPTED = responses_of(WorkAccepted, 202)
 @api.post("/api/apps/<app>/forge", responses=ACCEPTED)
 def forge(path: AppPath, body: ForgeRequest) -> Response:
     """Makes the app's infrastructure, or updates it to the spec."""
-    work = dispatch.request_forge(norn().intake, path.app, force=body.force, actor=actor().name, key=key())
+    work = dispatch.request_forge(
+        norn().intake, path.app, force=body.force, actor=actor().name, admin=_is_admin(), key=key()
+    )
     return accepted(work, path.app, JobKind.FORGE)
+
+
+def _is_admin() -> bool:
+    return actor().may(Scope.ADMIN)
 
 
 @api.get("/api/apps/<app>/forge", responses=responses_of(ForgeResponse))
@@ -72,7 +79,7 @@ def teardown(path: AppPath, body: TeardownRequest) -> Response:
 def deploy(path: AppPath, body: DeployRequest) -> Response:
     """Builds a new release from the app's source and makes it live."""
     work = dispatch.request_deploy(
-        norn().intake, path.app, ref=body.ref, revision=body.source, actor=actor().name, key=key()
+        norn().intake, path.app, ref=body.ref, revision=body.source, actor=actor().name, admin=_is_admin(), key=key()
     )
     return accepted(work, path.app, JobKind.DEPLOY)
 
@@ -80,7 +87,9 @@ def deploy(path: AppPath, body: DeployRequest) -> Response:
 @api.post("/api/apps/<app>/rollback", responses=ACCEPTED)
 def rollback(path: AppPath, body: RollbackRequest) -> Response:
     """Makes an earlier release live again, without a build."""
-    work = dispatch.request_rollback(norn().intake, path.app, release=body.release, actor=actor().name, key=key())
+    work = dispatch.request_rollback(
+        norn().intake, path.app, release=body.release, actor=actor().name, admin=_is_admin(), key=key()
+    )
     return accepted(work, path.app, JobKind.ROLLBACK)
 
 

@@ -6,12 +6,13 @@ from flask import Blueprint, Response, g, request
 
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
-from norn_api.calling.invoking import accept, options_of, received_call, wants_async
+from norn_api.calling.invoking import accept, function_of, received_call, wants_async
+from norn_api.calling.outputs import answer_of, options_of_call
 from norn_api.services import norn, shares
 from norn_api.web.replies import accepted
 from norn_tasks.domain.errors import NotRecorded
-from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.store.apps.registry import LiveFunction
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")
 pages = Blueprint("fn", __name__)
@@ -21,7 +22,8 @@ pages = Blueprint("fn", __name__)
 @pages.route("/fn/<app>/<rest:rest>", methods=METHODS, provide_automatic_options=False)
 def call_function(app: str, rest: str | None) -> Response:
     """Calls a function with this request, and returns its standard output."""
-    options = options_of(app)
+    live = function_of(app)
+    options = live.options
     query = request.query_string.decode("latin-1")
     with received_call(app, options, method=request.method, path=f"/{rest or ''}", query=query) as received:
         if wants_async():
@@ -30,11 +32,11 @@ def call_function(app: str, rest: str | None) -> Response:
             execution = accept(app, received, sync=True).execution
             received.body.close()
             assert execution is not None
-            return _answer(execution, app, options)
+            return _answer(execution, app, live)
 
 
-def _answer(execution: int, app: str, options: FunctionOptions) -> Response:
-    record, io = end_of(execution, options.timeout)
+def _answer(execution: int, app: str, live: LiveFunction) -> Response:
+    record, io = end_of(execution, live.options.timeout)
     g.duration_ms = record.duration_ms
     error = trouble(record)
     if error is not None:
@@ -42,4 +44,5 @@ def _answer(execution: int, app: str, options: FunctionOptions) -> Response:
     if io.response is None and record.trimmed_at is not None:
         sentence = f"the output of invocation {record.id} was already read, and {app} records {record.record}"
         raise NotRecorded(sentence, hint="call it again with a new Idempotency-Key")
-    return Response(io.response or b"", content_type=options.content_type)
+    answer = answer_of(io.response or b"", options_of_call(record, live))
+    return Response(answer.body, answer.status, list(answer.headers))

@@ -9,7 +9,7 @@ from flask import Response
 
 from norn_api.calling.answers import end_of, outcome
 from norn_api.calling.calls import EngineTrouble, NoCapacity, trouble
-from norn_api.calling.invoking import accept, accept_call, options_of, received_call, wants_async
+from norn_api.calling.invoking import accept, accept_call, function_of, received_call, wants_async
 from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.schemas.functions import (
     CallRecord,
@@ -44,7 +44,7 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
 
     With `Prefer: respond-async` it returns 202 at once.
     """
-    options = options_of(path.app)
+    options = function_of(path.app).options
     target = urlsplit(query.path)
     with received_call(path.app, options, method=query.method, path=target.path or "/", query=target.query) as received:
         if wants_async():

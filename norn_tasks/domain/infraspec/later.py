@@ -1,52 +1,25 @@
-"""Features of the spec that are designed but not available yet, one row for each until it is.
+"""Fields of the spec that are accepted and have no effect, one row each; a notice says why.
 
-`LATER` lists features whose absence must be noticed: using one is a mistake. `SKIPPED` lists features that are
-harmless when they have no effect: they are accepted, and a notice says what is skipped.
+Some belong to features that are not available yet, and are harmless until then; others are needed by nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from norn_tasks.domain.infraspec.model import Infraspec
-from norn_tasks.domain.infraspec.words import Auth, Response, Role
-from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
-
-
-@dataclass(frozen=True)
-class Later:
-    """A use that is refused until its feature is available: the missing feature, and a hint."""
-
-    path: Path
-    used: Callable[[Infraspec], bool]
-    missing: str
-    hint: str
+from norn_tasks.domain.infraspec.words import Role
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A use that is accepted but has no effect yet."""
+    """A use that is accepted and has no effect."""
 
     field: str
     used: Callable[[Infraspec], bool]
     because: str
 
-
-LATER: tuple[Later, ...] = (
-    Later(
-        ("function", "response"),
-        lambda s: s.function.response is Response.CGI,
-        "cgi answers are",
-        "write response: raw; standard output is then the body",
-    ),
-    Later(
-        ("function", "auth"),
-        lambda s: s.function.auth is Auth.NONE,
-        "calls without a token are",
-        "write auth: token, and give callers a token of scope invoke",
-    ),
-)
 
 _STORES = "object stores are not there yet; forge and deploy refuse it"
 _WARM = "nothing needs it: each call starts a fresh container of its own, and none is kept waiting"
@@ -76,13 +49,6 @@ SKIPPED: tuple[Skipped, ...] = (
 )
 
 
-def not_yet(spec: Infraspec) -> Iterator[Finding]:
-    """Yields a finding for each use of a feature in `LATER`."""
-    for row in LATER:
-        if row.used(spec):
-            yield Finding(row.path, f"{row.missing} not there yet in this version", row.hint, At.KEY)
-
-
 def notices(spec: Infraspec) -> tuple[str, ...]:
-    """Returns a sentence for each field that is accepted but has no effect yet."""
+    """Returns a sentence for each field that is accepted and has no effect."""
     return tuple(f"{row.field}: {row.because}" for row in SKIPPED if row.used(spec))

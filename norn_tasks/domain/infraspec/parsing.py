@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 from norn_tasks.domain.errors import Mistake, SpecInvalid
 from norn_tasks.domain.infraspec.fields import unknown_keys
-from norn_tasks.domain.infraspec.later import not_yet
 from norn_tasks.domain.infraspec.model import Infraspec
 from norn_tasks.domain.infraspec.roles import misplaced, missing
 from norn_tasks.domain.infraspec.rules import contradictions
@@ -101,7 +100,7 @@ def _examine(document: Document, value: dict[str, Any]) -> tuple[Infraspec, list
         wrong |= {finding.path for finding in out_of_place}
     findings += [
         finding
-        for finding in (*not_yet(spec), *contradictions(spec))
+        for finding in contradictions(spec)
         if not any(beneath(path, wrong) for path in (finding.path, *finding.given))
     ]
     return spec, findings

@@ -144,6 +144,11 @@ def judge(
     return _by_exit_code(ended, memory, fields)
 
 
+def bad_response(ended: ContainerExit, sentence: str, hint: str) -> ExecutionVerdict:
+    """Returns the judgement of a call whose output is not an answer of the form that its spec names."""
+    return _bad(ended, ExecutionState.FAILED, "bad_response", sentence, hint)
+
+
 def _by_exit_code(ended: ContainerExit, memory: int, fields: Fields) -> ExecutionVerdict:
     code = ended.exit_code
     if code is None or code == 125:

@@ -22,6 +22,7 @@ GENERATION: Final = "generation"
 IMAGE_ID: Final = "image_id"
 """The key of the image of the release that a change of replicas runs."""
 OVERRIDE: Final = "override"
+MAY_OPEN: Final = "may_open"
 """The key of the app's scale override."""
 OVERRIDE_REPLICAS: Final = "replicas"
 """Within the override, the key of its number of replicas."""
@@ -137,15 +138,19 @@ class DeployJobRequest(JobRequest):
     """The place that its code comes from."""
     override: Override | None
     """The app's scale override when the job was accepted."""
+    may_open: bool = False
+    """The spec of the revision may let anyone call the function."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON of the row, in which the source's keys are beside the override."""
-        return {**dump(self.source), OVERRIDE: None if self.override is None else asdict(self.override)}
+        """Returns the JSON of the row, in which the source's keys are beside the others."""
+        override = None if self.override is None else asdict(self.override)
+        opens = {MAY_OPEN: True} if self.may_open else {}
+        return {**dump(self.source), OVERRIDE: override, **opens}
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
         """Returns the request that a row keeps; raises JobUnreadable."""
-        return load(cls, {"source": dict(args), OVERRIDE: args.get(OVERRIDE)})
+        return load(cls, {"source": dict(args), OVERRIDE: args.get(OVERRIDE), MAY_OPEN: args.get(MAY_OPEN, False)})
 
 
 @dataclass(frozen=True)

@@ -151,12 +151,26 @@ def registered_at(tx: Tx, name: str) -> datetime:
     return at
 
 
-def function_options(tx: Tx, name: str) -> FunctionOptions | None:
-    """Returns the options of a function's live release; None if the app is not a function or has no live release."""
+@dataclass(frozen=True)
+class LiveFunction:
+    """The live release of a function, and its options."""
+
+    release: int
+    options: FunctionOptions
+
+
+def live_function(tx: Tx, name: str) -> LiveFunction | None:
+    """Returns a function's live release; None if the app is not a function or has no live release."""
     live = t.LiveReleaseRow
-    of_function = select(live.spec).join(t.AppRow, t.AppRow.name == live.app)
-    spec = tx.scalar(of_function.where(live.app == name, t.AppRow.role == str(Role.FUNCTION)))
-    return None if spec is None else spec_of(spec).function
+    of_function = select(live.n, live.spec).join(t.AppRow, t.AppRow.name == live.app)
+    row = tx.execute(of_function.where(live.app == name, t.AppRow.role == str(Role.FUNCTION))).first()
+    return None if row is None else LiveFunction(row.n, spec_of(row.spec).function)
+
+
+def options_of_release(tx: Tx, name: str, release: int) -> FunctionOptions:
+    """Returns the options of a release of a function."""
+    r = t.ReleaseRow
+    return spec_of(tx.scalars(select(r.spec).where(r.app == name, r.n == release)).one()).function
 
 
 # Changes of the row

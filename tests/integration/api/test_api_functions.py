@@ -15,12 +15,14 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from norn_api.calling.calls import NoCapacity, trouble
+from norn_api.calling.outputs import answer_of
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.execution import Captured, ContainerExit, judge
 from norn_tasks.domain.jobs.job import JobClass, JobState, Problem
 from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.apps import registry
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.ledger.taking import take
@@ -181,6 +183,29 @@ def test_problem_names_the_invocation(fn: Api) -> None:
     with worker(fn, ended(3)):
         answer = call(fn)
     assert str(answer.json["execution"]) == answer.headers["X-Norn-Invocation-Id"]
+
+
+def _cgi(api: Api) -> None:
+    shared.add_live(api.database, "page", "function", "function:\n  response: cgi\n  contentType: text/html\n")
+
+
+def test_cgi_answer_has_the_status_and_the_headers_that_the_code_printed(fn: Api) -> None:
+    _cgi(fn)
+    with worker(fn, ended(stdout=b"Status: 418\nX-Pot: tea\nCache-Control: max-age=5\n\n\x00short")):
+        answer = call(fn, "/fn/page")
+    assert (answer.status_code, answer.data, answer.content_type) == (418, b"\x00short", "text/html")
+    assert (answer.headers["X-Pot"], answer.headers["Cache-Control"]) == ("tea", "max-age=5")
+    assert answer.headers["Content-Security-Policy"] == "sandbox allow-scripts allow-forms"
+
+
+def test_answer_of_a_call_is_read_as_its_own_release_says(fn: Api) -> None:
+    _cgi(fn)
+    execution = call(fn, "/fn/page", headers=ASYNC).json["execution"]
+    with fn.database.transaction() as tx:
+        shared.add_release(tx, shared.spec("page", "function"), 2)
+        record = runs_read.call(tx, execution)
+        options = registry.options_of_release(tx, "page", record.release or 0)
+    assert (record.release, answer_of(b"Status: 404\n\nno", options).status) == (1, 404)
 
 
 def test_stderr_goes_to_the_record_only(fn: Api) -> None:

@@ -1,0 +1,76 @@
+"""Calls without a token, of functions whose live release has `function.auth: none`.
+
+Their senders are strangers. Each address may call a few times a second, few bodies are read at a time and each within a
+limit of time, and an Idempotency-Key is refused, because nobody knows whose it would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import request
+
+from norn_api.access.auth import Identity
+from norn_api.services import actor, norn
+from norn_api.streaming.connections import Connection
+from norn_api.web.request import current
+from norn_api.web.senders import credentials
+from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.errors import Forbidden, TooManyRequests
+from norn_tasks.domain.infraspec.words import Auth
+from norn_tasks.store.apps import registry
+
+STRANGER = Actor("anonymous", frozenset({Scope.INVOKE}))
+"""The sender of a call without a token."""
+BODY_SECONDS = 30.0
+"""The longest time that the body of a stranger may take."""
+
+
+def caller(app: str) -> Identity:
+    """Returns the sender of a call: the owner of its token, or a stranger if the function is open to everybody.
+
+    Raises Unauthenticated, or TooManyRequests.
+    """
+    found = norn().authenticators.recognised(credentials())
+    if found is not None and found.actor.may(Scope.INVOKE) and found.actor.reaches(app):
+        return found
+    _slow_down(request.remote_addr or "")
+    if _is_open(app):
+        return Identity(STRANGER)
+    return found or norn().authenticators.identify(credentials())
+
+
+def _is_open(app: str) -> bool:
+    with norn().database.transaction() as tx:
+        found = registry.live_function(tx, app)
+    return found is not None and found.options.auth is Auth.NONE
+
+
+def _slow_down(address: str) -> None:
+    """Raises TooManyRequests for an address that sends more requests without a token than the settings allow."""
+    wait = norn().strangers.take(address)
+    if wait:
+        most = norn().settings.open_calls_per_second
+        hint = "send a token, or raise NORN_OPEN_CALLS_PER_SECOND on the server, also for callers behind one proxy"
+        raise TooManyRequests(f"your address may call {most} times a second without a token", hint=hint,
+                              retry_after=wait)  # fmt: skip
+
+
+@contextmanager
+def body_in_time() -> Iterator[None]:
+    """Limits the time and the number of bodies of strangers while one is read; other bodies are not limited here."""
+    if actor() is not STRANGER or not current().has_body:
+        yield
+        return
+    with norn().open_bodies.place(), Connection(request.environ).within(BODY_SECONDS):
+        yield
+
+
+def refuse_key() -> None:
+    """Raises Forbidden for an Idempotency-Key of a stranger, who could otherwise read the answer to another one."""
+    if actor() is STRANGER and "Idempotency-Key" in request.headers:
+        raise Forbidden(
+            "an Idempotency-Key needs a token: without one, nobody knows whose key it is",
+            hint="send a token of scope invoke, or leave the header out",
+        )

@@ -1,0 +1,107 @@
+"""The answer of a function with `response: cgi`: header lines, an empty line, and the body (RFC 3875, section 6).
+
+A function sets the status and a short list of headers. Any other header is a mistake of the function, which its author
+learns: a header that is dropped silently looks like a defect of Norn.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.wording import shown
+
+MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
+"""The most headers of an answer, and the most bytes of all of them."""
+_SINGLE = frozenset({
+    "content-type", "content-disposition", "content-language", "cache-control", "etag", "last-modified", "location",
+})  # fmt: skip
+_REPEATABLE = frozenset({"vary", "link"})
+_COMPUTED = frozenset({"content-length", "date", "server", "connection"})
+"""Headers that frameworks print and that the server sets itself; they are left out."""
+_RESERVED = ("x-norn-", "x-accel-", "x-sendfile", "x-lighttpd-", "x-reproxy-", "x-forwarded-", "x-request-id",
+             "x-content-type-options")  # fmt: skip
+"""Headers of Norn's own, and those by which a proxy in front of it would send a file or ask another server."""
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,80}")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_STATUS = re.compile(r"([2-5]\d\d)(?: [\t\x20-\x7e]*)?")
+_WITHOUT_BODY = (204, 304)
+_LIST = "Content-Type, -Disposition, -Language, Cache-Control, ETag, Last-Modified, Location, Vary, Link and X-*"
+
+
+@dataclass(frozen=True)
+class FunctionAnswer:
+    """An answer as the client of a function gets it."""
+
+    status: int
+    """Its status."""
+    headers: tuple[tuple[str, str], ...]
+    """The headers that the function set, in their order."""
+    body: bytes
+    """Its body."""
+
+
+def parse(output: bytes) -> FunctionAnswer:
+    """Returns the answer that the output is; raises InvalidRequest, which says what is wrong with the output."""
+    block, body = _split(output)
+    lines = [line.removesuffix("\r") for line in block.decode("latin-1").split("\n")] if block else []
+    if len(lines) > MOST_HEADERS:
+        raise _refused(f"it has {len(lines)} header lines, and {MOST_HEADERS} are allowed")
+    status: int | None = None
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        name, value = _header(line)
+        if name.lower() == "status":
+            status = _status(value, status)
+        elif _allowed(name, headers):
+            headers.append((name, value))
+    found = status or (302 if any(name.lower() == "location" for name, _ in headers) else 200)
+    return FunctionAnswer(found, tuple(headers), b"" if found in _WITHOUT_BODY else body)
+
+
+def _split(output: bytes) -> tuple[bytes, bytes]:
+    if output.startswith((b"\n", b"\r\n")):
+        return b"", output[output.index(b"\n") + 1 :]
+    end = _BLANK.search(output[: MOST_BYTES + 4])
+    if end is None:
+        few = len(output) <= MOST_BYTES
+        raise _refused(
+            "no empty line ends its headers" if few else f"its headers have more than {MOST_BYTES} bytes",
+        )
+    return output[: end.start()], output[end.end() :]
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    value = value.strip(" \t")
+    if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise _refused(f"{shown(line)} is not a header line")
+    return name, value
+
+
+def _status(value: str, before: int | None) -> int:
+    found = _STATUS.fullmatch(value)
+    if found is None or before is not None:
+        raise _refused(f"Status: {shown(value)} is not one status from 200 to 599")
+    return int(found[1])
+
+
+def _allowed(name: str, before: list[tuple[str, str]]) -> bool:
+    """Returns True for a header that is kept, and False for one that the server sets itself; raises for any other."""
+    lower = name.lower()
+    if lower in _COMPUTED:
+        return False
+    if lower in _SINGLE and any(lower == other.lower() for other, _ in before):
+        raise _refused(f"{name} is there twice")
+    if lower in _SINGLE or lower in _REPEATABLE or (lower.startswith("x-") and not lower.startswith(_RESERVED)):
+        return True
+    raise _refused(f"a function may not set the header {name}")
+
+
+def _refused(sentence: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"its output is not an answer of response: cgi: {sentence}",
+        hint=f"print header lines ({_LIST}; Status: 404), an empty line and the body, or write response: raw",
+    )
