@@ -127,6 +127,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", f"{_APP}/invoke"): CALL,
     ("GET", f"{_APP}/function/history"): READ,
     ("GET", "/api/invocations/<id:invocation>"): READ_OWN,
+    ("GET", "/api/invocations/<id:invocation>/comparison/<id:other>"): READ_OWN,
     ("DELETE", "/api/invocations/<id:invocation>"): CANCEL_OWN,
     ("POST", "/api/invocations/<id:invocation>/replay"): INVOKE,
     ("GET", "/api/jobs"): READ,

@@ -9,18 +9,21 @@ from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.domain.infraspec.words import Response
 from norn_tasks.store.apps import registry
 from norn_tasks.store.apps.registry import LiveFunction
-from norn_tasks.store.runs.runs_read import FunctionCall
+from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
 _TYPE = "Content-Type"
 
 
-def options_of_call(call: FunctionCall, live: LiveFunction | None = None) -> FunctionOptions:
-    """Returns the options of the release that ran the call, which another release may have replaced since."""
+def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = None) -> FunctionAnswer:
+    """Returns the answer of a call that succeeded, by the options of its release.
+
+    Another release may be live since; `live` is the one that the caller knows.
+    """
     if live is not None and call.release == live.release:
-        return live.options
-    assert call.release is not None, "a call belongs to a release"
+        return answer_of(io.response or b"", live.options)
     with norn().database.transaction() as tx:
-        return registry.options_of_release(tx, call.app, call.release)
+        options = registry.options_of_release(tx, call.app, call.release)
+    return answer_of(io.response or b"", options or FunctionOptions())
 
 
 def answer_of(output: bytes, options: FunctionOptions) -> FunctionAnswer:

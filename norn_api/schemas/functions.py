@@ -79,6 +79,39 @@ class CallRecord(CallResponse):
     stdout: str | None = None
     stdout_base64: str | None = None
     stderr: str | None = None
+    status: int | None = Field(None, examples=[200])
+    """The status that `/fn/…` answers; null while the call has not ended."""
+    headers: list[tuple[str, str]] = Field([], examples=[[("Content-Type", "text/plain")]])
+    """The headers that the function set there."""
+
+
+class ComparisonPath(InvocationPath):
+    """The two calls of a comparison."""
+
+    other: Id = Field(examples=[44])
+    """The id of another invocation of the same app, such as a replay."""
+
+
+class ValueDifference(ResponseModel):
+    """A value that differs; null where there is none."""
+
+    name: str = Field(examples=["content-type"])
+    before: str | None
+    after: str | None
+
+
+class CallsCompared(ResponseModel):
+    """The differences between the answers of two calls, as a client gets them."""
+
+    before: int = Field(examples=[43])
+    after: int = Field(examples=[44])
+    same: bool
+    status: ValueDifference | None
+    headers: list[ValueDifference]
+    first_byte: int | None
+    """The position of the first byte of the bodies that differs; null if they are equal."""
+    lines: list[str]
+    """The unified diff of the bodies; empty if they are equal, not text, or over 64 KiB."""
 
 
 class ReplayRequest(RequestModel):

@@ -27,6 +27,10 @@ class FunctionsClient(Transport):
         """Asks a call to stop; returns its state."""
         return self._send("DELETE", f"/api/invocations/{execution}")
 
+    def compare_calls(self, execution: int, other: int) -> Json:
+        """Compares the answers of two calls."""
+        return self._get(f"/api/invocations/{execution}/comparison/{other}")
+
     def replay(self, execution: int, release: int | None) -> Json:
         """Repeats a recorded call; returns the accepted job."""
         return self._send("POST", f"/api/invocations/{execution}/replay", json={"release": release})

@@ -29,6 +29,37 @@ def show_record(output: Output, record: Json) -> None:
     raise_if_failed(record)
 
 
+def show_head(output: Output, record: Json) -> None:
+    """Prints request, run and head of a call's answer to stderr, as `curl -v` does."""
+    query = f"?{record['query']}" if record.get("query") else ""
+    output.say(f"> {record.get('method')} {record.get('path')}{query}, {_bytes(record, 'request_size')}")
+    ran = f"* execution {record['id']}, release {record.get('release')}: {record['state']}"
+    code = "" if record.get("exit_code") is None else f", exit code {record['exit_code']}"
+    output.say(f"{ran}{code}" + (f", {record['duration_ms']} ms" if record.get("duration_ms") is not None else ""))
+    if record.get("status"):
+        output.say(f"< {record['status']}, {_bytes(record, 'response_size') or 'no answer'}")
+    for name, value in record.get("headers") or []:
+        output.say(f"< {name}: {value}")
+
+
+def show_difference(output: Output, found: Json) -> None:
+    """Prints how the answers of two calls differ."""
+    if found["same"]:
+        output.line(f"executions {found['before']} and {found['after']} have the same status, headers and body")
+        return
+    output.line(f"--- execution {found['before']}")
+    output.line(f"+++ execution {found['after']}")
+    for each in [found["status"], *found["headers"]]:
+        for sign, value in (("-", each and each["before"]), ("+", each and each["after"])):
+            if value is not None:
+                output.stream(f"{sign} {each['name']}: {value}")
+    if found["lines"]:
+        for line in found["lines"][2:]:
+            output.stream(line)
+    elif found["first_byte"] is not None:
+        output.line(f"the bodies differ from byte {found['first_byte']} on")
+
+
 def answer_bytes(record: Json) -> bytes:
     """Returns a call's stdout."""
     if record.get("stdout_base64"):

@@ -36,7 +36,12 @@ case $NORN_REQUEST_PATH in
 esac
 """
 DOCKERFILE = 'FROM busybox:stable\nCOPY check /check\nCMD ["sh", "/check"]\n'
-SPEC = "app: hook\nrole: function\nsecrets: [HOOK_SECRET]\nfunction:\n  auth: none\n  response: cgi\n"
+SPEC = """
+app: hook
+role: function
+env: {HOOK_SECRET: "It's a Secret to Everybody"}
+function: {auth: none, response: cgi}
+"""
 
 
 def _signed(body: bytes) -> str:
@@ -51,7 +56,6 @@ def _deliver(stack: Stack, body: bytes, signature: str, path: str = "") -> httpx
 def test_github_calls_a_function_without_a_token_and_only_its_signature_counts(stack: Stack) -> None:
     stack.add_app("hook", SPEC, {"Dockerfile": DOCKERFILE, "check": CHECK})
     stack.norn("forge", "hook")
-    stack.norn("secrets", "set", "hook", f"HOOK_SECRET={SECRET.decode()}")
     stack.norn("deploy", "hook")
     body = PAYLOAD.read_bytes()
     taken = _deliver(stack, body, _signed(body))

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
 from norn_api.calling.invoking import accept, function_of, received_call, wants_async
-from norn_api.calling.outputs import answer_of, options_of_call
+from norn_api.calling.outputs import answer_of_call
 from norn_api.services import norn, shares
 from norn_api.web.replies import accepted
 from norn_tasks.domain.errors import NotRecorded
@@ -44,5 +44,5 @@ def _answer(execution: int, app: str, live: LiveFunction) -> Response:
     if io.response is None and record.trimmed_at is not None:
         sentence = f"the output of invocation {record.id} was already read, and {app} records {record.record}"
         raise NotRecorded(sentence, hint="call it again with a new Idempotency-Key")
-    answer = answer_of(io.response or b"", options_of_call(record, live))
+    answer = answer_of_call(record, io, live)
     return Response(answer.body, answer.status, list(answer.headers))

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from flask import Response
 
 from norn_api.calling.answers import end_of, outcome
 from norn_api.calling.calls import EngineTrouble, NoCapacity, trouble
+from norn_api.calling.comparing import compare, seen_answer
 from norn_api.calling.invoking import accept, accept_call, function_of, received_call, wants_async
+from norn_api.calling.outputs import answer_of_call
 from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.schemas.functions import (
     CallRecord,
     CallResponse,
+    CallsCompared,
     CallsQuery,
+    ComparisonPath,
     FunctionPath,
     InvocationPath,
     InvokeQuery,
@@ -25,10 +30,12 @@ from norn_api.web.openapi import noun, responses_of
 from norn_api.web.replies import accepted, listed, reply
 from norn_tasks.dispatch import request_cancel
 from norn_tasks.domain.access import Scope
-from norn_tasks.domain.errors import Forbidden, NotRecorded
+from norn_tasks.domain.errors import Conflict, Forbidden, InvalidRequest, NotRecorded
 from norn_tasks.domain.infraspec.words import Record
 from norn_tasks.domain.jobs.call import Call
+from norn_tasks.domain.jobs.execution import ExecutionState
 from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.database.pages import Cut
 from norn_tasks.store.runs import runs_read
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
@@ -44,7 +51,8 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
 
     With `Prefer: respond-async` it returns 202 at once.
     """
-    options = function_of(path.app).options
+    live = function_of(path.app)
+    options = live.options
     target = urlsplit(query.path)
     with received_call(path.app, options, method=query.method, path=target.path or "/", query=target.query) as received:
         if wants_async():
@@ -53,18 +61,18 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
             work = accept(path.app, received, sync=True)
             received.body.close()
             assert work.execution is not None
-            return _answer(*end_of(work.execution, options.timeout))
+            return _answer(*end_of(work.execution, options.timeout), live)
 
 
-def _answer(call: FunctionCall, io: Answer) -> Response:
+def _answer(call: FunctionCall, io: Answer, live: LiveFunction) -> Response:
     """Returns the record of a call that has ended; raises an error if it never began."""
     error = trouble(call)
     if call.begun_at is None and isinstance(error, NoCapacity | EngineTrouble):
         raise error
-    return reply(_record(call, io))
+    return reply(_record(call, io, live))
 
 
-def _record(call: FunctionCall, io: Answer) -> CallRecord:
+def _record(call: FunctionCall, io: Answer, live: LiveFunction | None = None) -> CallRecord:
     stdout, encoded = None, None
     if io.response is not None:
         try:
@@ -73,7 +81,23 @@ def _record(call: FunctionCall, io: Answer) -> CallRecord:
             encoded = base64.b64encode(io.response).decode("ascii")
     stderr = None if io.stderr is None else io.stderr.decode("utf-8", "replace")
     shown = CallResponse.model_validate(call).model_dump()
-    return CallRecord(**shown, stdout=stdout, stdout_base64=encoded, stderr=stderr)
+    status, headers = _head(call, io, live)
+    return CallRecord(
+        **shown, stdout=stdout, stdout_base64=encoded, stderr=stderr, status=status, headers=headers
+    )  # fmt: skip
+
+
+def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[int | None, list[tuple[str, str]]]:
+    """Returns the status and the headers of the call's answer at `/fn`, as far as its output is kept."""
+    if not ExecutionState(call.state).terminal:
+        return None, []
+    error = trouble(call)
+    if error is not None:
+        return error.status, []
+    if io.response is None:
+        return None, []
+    answer = answer_of_call(call, io, live)
+    return answer.status, list(answer.headers)
 
 
 @api.get("/api/apps/<app>/function/history", responses=responses_of(ListOf[CallResponse]))
@@ -98,6 +122,30 @@ def _may_see(call: FunctionCall, scope: Scope) -> None:
     if not actor().may(scope) and call.actor != actor().name:
         hint = f"ask an admin for one that may: norn token create NAME --scope {scope}"
         raise Forbidden(f"invocation {call.id} is somebody else's", hint=hint)
+
+
+@api.get("/api/invocations/<id:invocation>/comparison/<id:other>", responses=responses_of(CallsCompared))
+def compare_invocations(path: ComparisonPath) -> Response:
+    """Compares the answer of a call with that of another one of the same app, such as its replay."""
+    calls = [outcome(path.invocation), outcome(path.other)]
+    for call, io in calls:
+        _may_see(call, Scope.READ)
+        _require_answer(call, io)
+    (one, _), (two, _) = calls
+    if one.app != two.app:
+        raise InvalidRequest(f"other: invocation {two.id} is of {two.app}, and {one.id} of {one.app}",
+                             hint=f"norn fn history {one.app}")  # fmt: skip
+    found = compare(*(seen_answer(call, io) for call, io in calls))
+    return reply(CallsCompared(before=one.id, after=two.id, same=found.same, **asdict(found)))
+
+
+def _require_answer(call: FunctionCall, io: Answer) -> None:
+    """Raises Conflict for a call that has not ended, and NotRecorded for one whose answer is not kept."""
+    if not ExecutionState(call.state).terminal:
+        raise Conflict(f"invocation {call.id} has not ended", hint=f"norn fn show {call.id}")
+    if call.state == ExecutionState.SUCCEEDED and io.response is None:
+        raise NotRecorded(f"the answer of invocation {call.id} is not kept",
+                          hint="set function.record: full in its infraspec.yaml, for calls from then on")  # fmt: skip
 
 
 @api.delete("/api/invocations/<id:invocation>", responses=responses_of(CallRecord, 202))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from norn_cli.display.calls import show_answer, show_call, show_record
+from norn_cli.display.calls import show_answer, show_call, show_difference, show_record
 from norn_cli.display.tables import CALLS
-from norn_cli.errors import JobFailed
+from norn_cli.errors import ExitCode, JobFailed, Usage
 from norn_cli.following import work
 from norn_cli.options import WaitOptions, app_argument, commands, limit_option, refuse_form, work_options
 from norn_cli.session import Session, pass_session
@@ -47,22 +47,31 @@ def show(session: Session, execution: int, answer: bool) -> None:
 @command.command("replay")
 @_EXECUTION
 @click.option("--release", type=click.IntRange(min=1), help="Run it on this release instead of the live one.")
+@click.option("--diff", is_flag=True, help="Print how its answer differs from that of the recorded call instead.")
 @work_options
 @pass_session
-def replay(session: Session, execution: int, release: int | None, waiting: WaitOptions) -> None:
+def replay(session: Session, execution: int, release: int | None, diff: bool, waiting: WaitOptions) -> int:
     """Repeats a recorded call, waits for its end and prints its output as invoke does.
 
-    A call that does not succeed ends with exit status 6.
+    A call that does not succeed ends with exit status 6. With --diff, status, headers and body of both answers are
+    compared; if they differ, the exit status is 8.
     """
+    if diff and waiting.detach:
+        raise Usage("--diff waits for the end of the call, and --detach does not", hint="leave out one of the two")
     accepted = session.client.replay(execution, release)
     again = int(accepted["execution"])
     if waiting.detach:
         work.print_accepted(session, accepted)
         session.output.hint(f"norn fn show {again}")
-        return
+        return int(ExitCode.OK)
     job = work.wait(session, accepted["job"], waiting)
+    if diff:
+        found = session.client.compare_calls(execution, again)
+        session.output.data(found, lambda: show_difference(session.output, found), [str(again)])
+        return int(ExitCode.OK if found["same"] else ExitCode.WOULD_CHANGE)
     show_call(session.output, session.client.call(again))
     work.raise_if_failed(session.client, job)
+    return int(ExitCode.OK)
 
 
 @command.command("cancel")

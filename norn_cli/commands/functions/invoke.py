@@ -16,8 +16,8 @@ from pathlib import Path
 
 import click
 
-from norn_cli.display.calls import show_call, show_record
-from norn_cli.errors import CliError, Usage
+from norn_cli.display.calls import show_call, show_head, show_record
+from norn_cli.errors import CliError, ExitCode, JobFailed, Usage
 from norn_cli.options import app_argument
 from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
@@ -40,16 +40,20 @@ _WITHOUT_BODY = ("GET", "HEAD")
 @click.option("--path", default="/", show_default=True, help="The request's path, with ?query if there is one.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header of the request.")
 @click.option("--async", "later", is_flag=True, help="Do not wait: print the call's id.")
+@click.option("-v", "--verbose", is_flag=True, help="Print request, run and head of the answer to stderr, too.")
+@click.option("--exit-code", "own_code", is_flag=True, help="End with the function's own exit status.")
 @click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
 @pass_session
 def command(
     session: Session, app: str | None, body: str | None, method: str, path: str, headers: tuple[str, ...],
-    later: bool, record: bool,
-) -> None:  # fmt: skip
+    later: bool, verbose: bool, own_code: bool, record: bool,
+) -> int:  # fmt: skip
     """Calls a function: prints its stdout on stdout and its stderr on stderr, unchanged on a pipe.
 
-    A call that does not succeed ends with exit status 6.
+    A call that does not succeed ends with exit status 6, or with --exit-code with the function's own.
     """
+    if later and own_code:
+        raise Usage("--exit-code waits for the end of the call, and --async does not", hint="leave out one of the two")
     if not path.startswith("/"):
         raise Usage(f"the path {path} does not begin with a slash", hint=f"--path /{path}")
     sent = {**_headers(headers), **({"Prefer": "respond-async"} if later else {})}
@@ -61,8 +65,15 @@ def command(
         execution = str(answer["execution"])
         session.output.data(answer, lambda: session.output.line(execution), [execution])
         session.output.hint(f"norn fn show {execution}")
-    else:
+        return int(ExitCode.OK)
+    if verbose:
+        show_head(session.output, answer)
+    try:
         (show_record if record else show_call)(session.output, answer)
+    except JobFailed:
+        if not own_code or not answer.get("exit_code"):
+            raise
+    return int(answer["exit_code"]) if own_code and answer.get("exit_code") is not None else int(ExitCode.OK)
 
 
 def _piped() -> bytes:

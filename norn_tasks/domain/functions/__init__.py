@@ -1,1 +1,1 @@
-"""What belongs to functions alone: who may call one, and the answer that its output is."""
+"""The rules of functions alone: the callers that one accepts, and the form of its answer."""

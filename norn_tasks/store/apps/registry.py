@@ -167,10 +167,11 @@ def live_function(tx: Tx, name: str) -> LiveFunction | None:
     return None if row is None else LiveFunction(row.n, spec_of(row.spec).function)
 
 
-def options_of_release(tx: Tx, name: str, release: int) -> FunctionOptions:
-    """Returns the options of a release of a function."""
+def options_of_release(tx: Tx, name: str, release: int | None) -> FunctionOptions | None:
+    """Returns the options of a release of a function; None if it is not kept."""
     r = t.ReleaseRow
-    return spec_of(tx.scalars(select(r.spec).where(r.app == name, r.n == release)).one()).function
+    spec = tx.scalars(select(r.spec).where(r.app == name, r.n == release)).one_or_none()
+    return None if spec is None else spec_of(spec).function
 
 
 # Changes of the row

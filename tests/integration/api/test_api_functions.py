@@ -204,7 +204,8 @@ def test_answer_of_a_call_is_read_as_its_own_release_says(fn: Api) -> None:
     with fn.database.transaction() as tx:
         shared.add_release(tx, shared.spec("page", "function"), 2)
         record = runs_read.call(tx, execution)
-        options = registry.options_of_release(tx, "page", record.release or 0)
+        options = registry.options_of_release(tx, "page", record.release)
+    assert options is not None
     assert (record.release, answer_of(b"Status: 404\n\nno", options).status) == (1, 404)
 
 
@@ -412,3 +413,39 @@ def test_invoker_sees_its_own_call_and_not_those_of_others(fn: Api) -> None:
     invoker = fn.asked_as(Scope.INVOKE)
     own, other = (call(who, headers=ASYNC).json["execution"] for who in (invoker, fn))
     assert [invoker.get(f"/api/invocations/{one}").status_code for one in (own, other)] == [200, 403]
+
+
+def test_record_has_the_status_and_the_headers_of_the_answer(fn: Api) -> None:
+    _cgi(fn)
+    with worker(fn, ended(stdout=b"Status: 404\nX-A: b\n\nno")):
+        record = fn.post("/api/apps/page/invoke").json
+    assert (record["status"], record["headers"]) == (404, [["Content-Type", "text/html"], ["X-A", "b"]])
+    with worker(fn, ended(3)):
+        assert fn.post("/api/apps/fn/invoke").json["status"] == 502
+    waiting = call(fn, headers=ASYNC).json["execution"]
+    assert fn.get(f"/api/invocations/{waiting}").json["status"] is None
+
+
+def test_two_answers_are_compared_as_a_client_gets_them(fn: Api) -> None:
+    _cgi(fn)
+    made = []
+    for out in (b"X-A: b\n\none\ntwo\n", b"Status: 201\nX-A: c\n\none\nthree\n", b"X-A: b\n\none\ntwo\n", b"wrong"):
+        with worker(fn, ended(3) if out == b"wrong" else ended(stdout=out)):
+            made.append(fn.post("/api/apps/page/invoke").json["id"])
+    first, second, same, failed = made
+    found = fn.get(f"/api/invocations/{first}/comparison/{second}").json
+    assert (found["same"], found["status"]["before"], found["status"]["after"]) == (False, "200", "201")
+    assert found["headers"] == [{"name": "x-a", "before": "b", "after": "c"}]
+    assert (found["first_byte"], found["lines"][-2:]) == (5, ["-two", "+three"])
+    assert fn.get(f"/api/invocations/{first}/comparison/{same}").json["same"] is True
+    worse = fn.get(f"/api/invocations/{first}/comparison/{failed}").json
+    assert (worse["status"]["after"], worse["headers"][0]["after"]) == ("502", None)
+
+
+def test_only_ended_calls_of_one_app_are_compared(fn: Api) -> None:
+    shared.add_live(fn.database, "other", "function")
+    with worker(fn):
+        one, other = (fn.post(f"/api/apps/{app}/invoke").json["id"] for app in ("fn", "other"))
+    waiting = call(fn, headers=ASYNC).json["execution"]
+    answers = [fn.get(f"/api/invocations/{one}/comparison/{each}") for each in (other, waiting, 999)]
+    assert [answer.status_code for answer in answers] == [422, 409, 404]

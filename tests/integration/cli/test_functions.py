@@ -109,6 +109,28 @@ def test_a_busy_function_is_told_as_the_server_tells_it(norn, run):
     assert result.stderr == "error: thumb runs 4 calls at once already [too_many_requests]\nhint: try again in 2 s\n"
 
 
+@pytest.mark.parametrize(("words", "code"), [([], 6), (["--exit-code"], 3)])
+def test_exit_code_is_the_functions_own_where_it_is_wanted(norn, run, words, code):
+    norn.on("POST", INVOKE, FAILED)
+    result = run("invoke", "thumb", "--body", "", *words)
+    assert (result.exit_code, "boom\n" in result.stderr) == (code, True)
+
+
+def test_call_that_has_no_exit_code_is_six_with_exit_code_too(norn, run):
+    norn.on("POST", INVOKE, {**FAILED, "state": "error", "exit_code": None})
+    assert run("invoke", "thumb", "--body", "", "--exit-code").exit_code == 6
+
+
+def test_verbose_prints_request_run_and_head_beside_the_answer(norn, run):
+    norn.on("POST", INVOKE, shapes.call(status=201, headers=[["X-A", "b"]], query="c=d"))
+    result = run("invoke", "thumb", "--body", "hi", "-v")
+    assert result.stdout == "hello\n"
+    assert result.stderr.splitlines() == [
+        "> POST /?c=d, 2 bytes", "* execution 41, release 1: succeeded, exit code 0, 420 ms", "< 201, 6 bytes",
+        "< X-A: b",
+    ]  # fmt: skip
+
+
 def test_json_is_the_record(norn, run):
     norn.on("POST", INVOKE, shapes.call())
     assert json.loads(run("invoke", "thumb", "-o", "json").stdout) == shapes.call()
@@ -200,3 +222,28 @@ def test_a_call_is_cancelled(norn, run):
     assert run("fn", "cancel", "41").stdout == "execution  41\nstate      cancelled\n"
     assert json.loads(run("fn", "cancel", "41", "-o", "json").stdout) == shapes.call(state="cancelled")
     assert run("fn", "cancel", "41", "-o", "name").stdout == "41\n"
+
+
+COMPARED = {
+    "before": 41, "after": 43, "same": False, "status": {"name": "status", "before": "200", "after": "502"},
+    "headers": [{"name": "x-a", "before": "b", "after": None}], "first_byte": 0,
+    "lines": ["--- before", "+++ after", "@@ -1 +1 @@", "-one", "+two"],
+}  # fmt: skip
+
+
+def test_replay_shows_how_the_answer_differs_and_is_eight(norn, replayed, run):
+    norn.on("GET", "/api/invocations/41/comparison/43", COMPARED)
+    result = run("fn", "replay", "41", "--release", "2", "--diff")
+    assert result.exit_code == 8
+    assert result.stdout.splitlines() == [
+        "--- execution 41", "+++ execution 43", "- status: 200", "+ status: 502", "- x-a: b", "@@ -1 +1 @@", "-one",
+        "+two",
+    ]  # fmt: skip
+    assert norn.last("POST", "/api/invocations/41/replay").json == {"release": 2}
+
+
+def test_replay_with_the_same_answer_says_so(norn, replayed, run):
+    same = {"same": True, "status": None, "headers": [], "first_byte": None, "lines": []}
+    norn.on("GET", "/api/invocations/41/comparison/43", {**COMPARED, **same})
+    result = run("fn", "replay", "41", "--diff")
+    assert (result.exit_code, "the same status, headers and body" in result.stdout) == (0, True)
