@@ -35,8 +35,13 @@ def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
 
     Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again.
     """
+    begin = time.monotonic()
     _wait_for(execution, timeout)
     call, answer = _through_outages(execution)
+    left = timeout - (time.monotonic() - begin)
+    if not ExecutionState(call.state).terminal and left > 0:
+        _wait_for(execution, left, looking=True)  # its end was announced, and is not written
+        call, answer = _through_outages(execution)
     if not ExecutionState(call.state).terminal and call.begun_at is None:
         with contextlib.suppress(DatabaseDown):
             dispatch.expire_call(norn().intake, call.job)
@@ -49,9 +54,10 @@ def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
     return call, answer
 
 
-def _wait_for(execution: int, timeout: float) -> None:
+def _wait_for(execution: int, timeout: float, *, looking: bool = False) -> None:
     """Waits for a call's end until its time is up; raises NotWaited if the process has to end."""
-    if not norn().ends_of_calls.until_ended(execution, timeout + GRACE_SECONDS) and norn().closing.is_set():
+    ended = norn().ends_of_calls.until_ended(execution, timeout + GRACE_SECONDS, looking=looking)
+    if not ended and norn().closing.is_set():
         raise interrupted(execution)
 
 

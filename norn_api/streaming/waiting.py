@@ -1,4 +1,8 @@
-"""Waits for the end of calls: the broker announces it, and the row is polled. No database connection is held."""
+"""Waits for the end of calls: the broker announces it. No database connection is held.
+
+A call that ends within a second costs no look at its row. Later the row is polled, in case the announcement was lost;
+while the broker is not heard, it is polled from the beginning.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.runs import runs_read
 
 _LOOKS = (0.25, 0.25, 0.5)
-"""The seconds before each of the first polls of the row."""
+"""The seconds before each of the first polls of the row while the broker is not heard."""
 _EVERY = 1.0
 """The seconds before each later poll."""
 
@@ -26,14 +30,19 @@ class EndWaiter:
         self._ends = ends
         self._closing = closing
 
-    def until_ended(self, execution: int, seconds: float) -> bool:
-        """Waits until the call has ended; returns False if the time is up or the process stops."""
+    def until_ended(self, execution: int, seconds: float, *, looking: bool = False) -> bool:
+        """Waits until the call has ended; returns False if the time is up or the process stops.
+
+        `looking`: an announcement is not enough, the row decides.
+        """
         ended = self._ends.expect(execution)
         end = time.monotonic() + seconds
         try:
-            for pause in chain(_LOOKS, repeat(_EVERY)):
+            for pause in chain(() if self._ends.hears else _LOOKS, repeat(_EVERY)):
                 left = end - time.monotonic()
                 ended.wait(max(0.0, min(pause, left)))
+                if not looking and self._ends.announced(execution):
+                    return True
                 ended.clear()
                 if self._has_ended(execution):
                     return True

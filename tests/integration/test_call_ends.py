@@ -38,3 +38,12 @@ def test_only_the_latest_ends_are_remembered(ends: Ends) -> None:
     for execution in range(100, 100 + REMEMBERED + 1):
         ends.hear(execution)
     assert (ends.expect(100).is_set(), ends.expect(101).is_set()) == (False, True)
+
+
+def test_waiters_are_woken_when_the_broker_is_heard_again_because_ends_were_missed(ends: Ends, broker: Broker) -> None:
+    waiting = ends.expect(5)
+    assert ends.hears
+    broker.client().client_kill_filter(_type="pubsub")
+    assert waiting.wait(10)
+    assert not ends.announced(5)
+    wait_until(lambda: ends.hears, 10, "the subscription is there again")

@@ -193,7 +193,7 @@ class Ends:
     """One subscriber thread of a process, which wakes requests that wait for executions to end.
 
     The latest ends are remembered: an execution is announced before the request that accepted it can register, and a
-    quick one may have ended by then.
+    quick one may have ended by then. After a gap in the subscription every waiter is woken, because ends were missed.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -202,6 +202,7 @@ class Ends:
         self._ended: dict[int, None] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._hears = threading.Event()
         threading.Thread(target=self._listen, name="norn-ends", daemon=True).start()
 
     def expect(self, execution: int) -> threading.Event:
@@ -212,10 +213,20 @@ class Ends:
                 event.set()
             return event
 
+    def announced(self, execution: int) -> bool:
+        """Returns True if the end of the execution was announced, lately."""
+        with self._lock:
+            return execution in self._ended
+
     def forget(self, execution: int) -> None:
         """Ends the wait."""
         with self._lock:
             self._waiting.pop(execution, None)
+
+    @property
+    def hears(self) -> bool:
+        """True while the broker's announcements arrive."""
+        return self._hears.is_set()
 
     def close(self) -> None:
         """Stops the thread within two seconds."""
@@ -240,10 +251,20 @@ class Ends:
         try:
             while not self._closed.is_set():
                 message = pubsub.get_message(timeout=1.0)
+                if not self._hears.is_set():  # the first answer is that the subscription was made
+                    self._hears.set()
+                    self._wake_all()
                 if message and str(message["data"]).isdigit():
                     self.hear(int(message["data"]))
         finally:
+            self._hears.clear()
             pubsub.close()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            waiting = list(self._waiting.values())
+        for event in waiting:
+            event.set()
 
     def hear(self, execution: int) -> None:
         """Notes the end of an execution, and wakes its waiter."""

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.queue import readiness
+from norn_tasks.store.status import call_figures
 
 Gauges = dict[str, dict[tuple[str, ...], float]]
 """The values, by metric and by the values of its labels."""
@@ -41,7 +42,13 @@ def gauges(tx: Tx) -> Gauges:
         found["norn_worker_slots"][row["class"],] = row["slots"]
         found["norn_worker_busy"][row["class"],] = row["busy"]
     beats = tx.execute(_BEATS).one()
-    return {**found, **_usage(tx), "norn_beats": {(): beats.beats}, "norn_beat_lag_seconds": {(): beats.lag}}
+    return {
+        **found,
+        **_usage(tx),
+        **_calls(tx),
+        "norn_beats": {(): beats.beats},
+        "norn_beat_lag_seconds": {(): beats.lag},
+    }
 
 
 def _usage(tx: Tx) -> Gauges:
@@ -51,6 +58,19 @@ def _usage(tx: Tx) -> Gauges:
         "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},
         "norn_replica_memory_bytes": {(row.app, row.replica): row.memory for row in rows},
         "norn_replica_usage_age_seconds": {(row.app, row.replica): max(0.0, row.age) for row in rows},
+    }
+
+
+def _calls(tx: Tx) -> Gauges:
+    """Returns the calls of the last hour of each function that was called."""
+    found = call_figures.of_all(tx)
+    quantiles = {
+        (app, name): each for app, of in found.items() for name, each in (("0.5", of.p50_ms), ("0.99", of.p99_ms))
+    }
+    return {
+        "norn_function_calls": {(app,): of.calls for app, of in found.items()},
+        "norn_function_errors": {(app,): of.errors for app, of in found.items()},
+        "norn_function_seconds": {labels: ms / 1000 for labels, ms in quantiles.items() if ms is not None},
     }
 
 

@@ -26,7 +26,7 @@ from norn_tasks.store.upkeep import counters
 from tests import factories as shared
 from tests.integration.api import factories
 from tests.integration.api.factories import Api, add_worker
-from tests.integration.api.test_api_functions import worker
+from tests.integration.api.test_api_functions import ended, worker
 
 
 def scraped(api: Api) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -172,3 +172,16 @@ def test_without_a_database_it_says_so() -> None:
     figures = ProcessMetrics(Database("postgresql://u@127.0.0.1:1/x", pool=1)).text().decode()
     told = {s.name: s.value for family in text_string_to_metric_families(figures) for s in family.samples}
     assert told == {"norn_database_up": 0.0}
+
+
+def test_calls_of_the_last_hour_are_there_for_each_function(connected: Api) -> None:
+    shared.add_live(connected.database, "fn", "function", "function:\n  timeout: 3\n")
+    add_worker(connected.database)
+    with worker(connected):
+        for _ in range(2):
+            connected.post("/fn/fn")
+    with worker(connected, ended(3)):
+        connected.post("/fn/fn")
+    found = [sample(connected, f"norn_function_{name}", app="fn") for name in ("calls", "errors")]
+    assert found == [3.0, 1.0]
+    assert [sample(connected, "norn_function_seconds", app="fn", quantile=q) for q in ("0.5", "0.99")] == [0.007, 0.007]
