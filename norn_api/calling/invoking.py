@@ -32,6 +32,10 @@ BODY_SECONDS = 18.0
 """How long the database may take for a large body; the server itself ends a statement after 20 s."""
 
 
+CALLBACK = "X-Norn-Callback"
+"""The header that names the destination of notifications that gets the end of an asynchronous call."""
+
+
 def function_of(app: str) -> LiveFunction:
     """Returns the live release of a function; raises AppNotFound, WrongRole or NotDeployed."""
     with norn().database.transaction() as tx:
@@ -79,25 +83,46 @@ def wants_async() -> bool:
     return any(part.strip().lower() == "respond-async" for part in re.split("[,;]", preferences))
 
 
-def accept(app: str, received: ReceivedCall, *, sync: bool) -> Accepted:
+def wants_stream() -> bool:
+    """Returns True if the sender reads the answer while it is made: it accepts `text/event-stream`."""
+    accepted = ",".join(current().headers.getlist("Accept")).lower()
+    return any(part.partition(";")[0].strip() == "text/event-stream" for part in accepted.split(","))
+
+
+def accept(app: str, received: ReceivedCall, *, sync: bool, stream: bool = False) -> Accepted:
     """Accepts a call that has arrived; large bodies take turns on their way to the database, which may be slow."""
     with ExitStack() as held:
         if received.size > SMALL_BODY:
             held.enter_context(norn().bodies.place(TURN_SECONDS))
             held.enter_context(norn().database.patient(BODY_SECONDS))
         received.body.seek(0)
-        return accept_call(app, replace(received.call, body=received.body.read()), sync=sync)
+        return accept_call(app, replace(received.call, body=received.body.read()), sync=sync, stream=stream)
 
 
-def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None) -> Accepted:
+def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None, stream: bool = False) -> Accepted:
     """Accepts a call; the response's headers carry its id, whatever happens after."""
     try:
         used = key(call.body)
         work = request_invoke(
-            norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release, holder=holder()
+            norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release, holder=holder(),
+            callback=_callback(sync=sync), stream=stream,
         )  # fmt: skip
     except AppNotFound:
         function_of(app)
         raise
     g.invocation = work.execution
     return work
+
+
+def _callback(*, sync: bool) -> str | None:
+    """Returns the destination that the sender names for the end of its call; raises InvalidRequest or Forbidden."""
+    name = current().headers.get(CALLBACK)
+    if name is None:
+        return None
+    open_calls.refuse_callback(CALLBACK)
+    if sync:
+        raise InvalidRequest(
+            f"{CALLBACK}: only an asynchronous call has a callback, and this one waits for its answer",
+            hint="send Prefer: respond-async, too",
+        )
+    return name

@@ -74,3 +74,9 @@ def refuse_key() -> None:
             "an Idempotency-Key needs a token: without one, nobody knows whose key it is",
             hint="send a token of scope invoke, or leave the header out",
         )
+
+
+def refuse_callback(header: str) -> None:
+    """Raises Forbidden for a stranger that names a destination of callbacks."""
+    if actor() is STRANGER:
+        raise Forbidden(f"{header} needs a token", hint="send a token of scope invoke, or leave the header out")

@@ -9,6 +9,7 @@ from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.domain.infraspec.words import Response
 from norn_tasks.store.apps import registry
 from norn_tasks.store.apps.registry import LiveFunction
+from norn_tasks.store.runs import runs_read
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
 _TYPE = "Content-Type"
@@ -24,6 +25,15 @@ def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = N
     with norn().database.transaction() as tx:
         options = registry.options_of_release(tx, call.app, call.release)
     return answer_of(io.response or b"", options or FunctionOptions())
+
+
+def options_of_call(execution: int, live: LiveFunction) -> FunctionOptions:
+    """Returns the options of the release that a call was accepted for, which need not be the one known as live."""
+    with norn().database.transaction() as tx:
+        call = runs_read.call(tx, execution)
+        if call.release == live.release:
+            return live.options
+        return registry.options_of_release(tx, call.app, call.release) or live.options
 
 
 def answer_of(output: bytes, options: FunctionOptions) -> FunctionAnswer:

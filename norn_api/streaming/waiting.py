@@ -52,6 +52,10 @@ class EndWaiter:
             self._ends.forget(execution)
         return False
 
+    def has_ended(self, execution: int, *, looking: bool) -> bool:
+        """Returns True if the end of the call was announced, or with `looking` if its row says so."""
+        return self._ends.announced(execution) or (looking and self._has_ended(execution))
+
     def _has_ended(self, execution: int) -> bool:
         """Returns False also while the database is away: the call was accepted, and it goes on."""
         try:

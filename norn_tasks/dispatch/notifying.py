@@ -22,6 +22,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.fleet import beats
 from norn_tasks.store.queue import jobs
 from norn_tasks.store.queue.jobs import NewJob
+from norn_tasks.store.runs import callbacks
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | No
 
 
 def request_deliveries(intake: Intake, *, actor: str) -> int:
-    """Accepts a job for each due delivery, gives up those tried often enough, and returns how many were due."""
+    """Accepts a job for each due delivery, gives up those tried often enough, and returns how many were due.
+
+    The callbacks of calls that have ended become deliveries first.
+    """
     with intake.database.transaction() as tx:
+        callbacks.ended(tx, AT_ONCE)
         due = deliveries.due(tx, AT_ONCE)
         for row in deliveries.gather(tx, due):
             if row["attempts"] >= intake.settings.notify_attempts:

@@ -21,7 +21,7 @@ from norn_tasks.store.cron import manual
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.queue import cancelling, slots, sweeper
 from norn_tasks.store.releases import releases
-from norn_tasks.store.runs import runs
+from norn_tasks.store.runs import callbacks, runs
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
@@ -50,11 +50,15 @@ def request_invoke(
     key: IdempotencyKey | None = None,
     release: int | None = None,
     holder: str = "",
+    callback: str | None = None,
+    stream: bool = False,
 ) -> Accepted:
     """Accepts one call of a function; `release` None is the live one.
 
     A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls. Any call is
-    refused while the function's queue is full; `holder` is a sender that may take only a part of it.
+    refused while the function's queue is full; `holder` is a sender that may take only a part of it. `callback`
+    names the destination that gets a report of the end of an asynchronous call. `stream`: the sender reads the output
+    while the code runs.
     """
     if sync:
         refuse_without_workers(intake, JobClass.INVOKE)
@@ -69,7 +73,13 @@ def request_invoke(
         require_place(tx, intake.settings, app, sync=sync, holder=holder)
         patience = float(spec.function.timeout) if sync else intake.settings.async_patience
         record = str(spec.function.record)
-        run = runs.accept_call(tx, target, call, sync=sync, actor=actor, patience=patience, record=record)
+        run = runs.accept_call(
+            tx, target, call, sync=sync, actor=actor, patience=patience, record=record, stream=stream
+        )
+        if stream:
+            intake.live.watch(run.job)  # before a worker checks whether there is a reader
+        if callback is not None:
+            callbacks.wish(tx, run.execution, app, callback)
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.INVOKE, key, write)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -72,3 +72,6 @@ class LiveStreams(Protocol):
 
     def terminal(self, job: int, watch: Watch) -> Terminal:
         """Opens the terminal of the client that asked for the job."""
+
+    def pieces(self, job: int) -> Callable[[bytes], None]:
+        """Returns the function that sends a job's output to the client that reads it while it comes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,6 +58,8 @@ class Run:
     """Its input; none when its input is closed."""
     client: RunClient | None = None
     """The client whose input it gets, in the place of `stdin`."""
+    passed_on: Callable[[bytes], None] | None = None
+    """Takes its stdout while it comes, with its secrets hidden; nothing depends on that."""
     max_output: int | None = None
     """The bytes of stdout after which it is stopped; none to keep head and tail and drop the rest."""
     logged: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from norn_tasks.domain.causes import of_a_call, with_cause
@@ -23,7 +24,7 @@ from norn_tasks.domain.jobs.execution import (
     judge,
 )
 from norn_tasks.domain.jobs.job import JobKind, Problem
-from norn_tasks.domain.jobs.requests import CronRunJobRequest, RunJobRequest
+from norn_tasks.domain.jobs.requests import CronRunJobRequest, InvokeJobRequest, RunJobRequest
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.jobs.writes import ExecutionFinished
 from norn_tasks.domain.schedule import RunTrigger
@@ -202,12 +203,20 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
         writable=spec.container.writable or (job.kind is JobKind.RUN and spec.role.long_running),
         stdin=execution.call.body if execution.call is not None else None,
         client=client,
+        passed_on=_passed_on(context),
         max_output=spec.function.max_output if is_call else None,
         grace=SYNC_GRACE if execution.sync else float(spec.stop_grace),
         until=time.monotonic() + timeout if execution.sync else None,
         # A run that no later owner can take over needs no log on the engine.
         logged=not execution.sync and client is None,
     )
+
+
+def _passed_on(context: StepContext) -> Callable[[bytes], None] | None:
+    """Returns the receiver of the output of a call that is read while the code runs."""
+    request = context.job.request
+    streams = isinstance(request, InvokeJobRequest) and request.stream
+    return context.tools.live.pieces(context.job.id) if streams else None
 
 
 def _timeout(job: Job, spec: Infraspec) -> float:

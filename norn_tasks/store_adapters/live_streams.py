@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
 
 from norn_tasks.ports import LiveText, Watch
 from norn_tasks.store.broker.live import Live
@@ -11,6 +12,8 @@ from norn_tasks.store_adapters.terminal import BrokerTerminal
 
 _ENTRY_LINES, _ENTRY_SIZE = 100, 64 * 1024
 """The most lines in one entry of a stream, and the most characters in an entry of several lines."""
+_PIECES_MOST = 4 * 2**20
+"""The bytes of a call's output that the broker carries while it comes."""
 
 
 class BrokerStreams:
@@ -26,6 +29,31 @@ class BrokerStreams:
     def terminal(self, job: int, watch: Watch) -> BrokerTerminal:
         """Opens the terminal of the client that asked for the job."""
         return BrokerTerminal(self._live, job, watch)
+
+    def pieces(self, job: int) -> Callable[[bytes], None]:
+        """Returns the function that sends a job's output to the client that reads it while it comes."""
+        return BrokerPieces(self._live, job).send
+
+
+class BrokerPieces:
+    """The output of a call on its way to a client that reads it while it comes.
+
+    Each piece has its place in the output, so that a reader notices a missing one. Nothing more is sent when the
+    broker is away, the client has left, or the output is large: the reader then gets the rest at the end of the call.
+    """
+
+    def __init__(self, live: Live, job: int) -> None:
+        self._live, self._job = live, job
+        self._at = 0
+        self._read = True
+
+    def send(self, data: bytes) -> None:
+        """Sends the next piece."""
+        if self._read:
+            text = base64.b64encode(data).decode("ascii")
+            self._read = self._live.emit(self._job, [("stdout", text, {"at": self._at})], first=self._at + 1)
+        self._at += len(data)
+        self._read = self._read and self._at <= _PIECES_MOST
 
 
 class BrokerStream:

@@ -31,6 +31,7 @@ STORED: list[tuple[r.JobRequest, dict[str, Any]]] = [
     (r.RepairJobRequest("i", None, 7, 1), {"image_id": "i", "override": None, "generation": 7, "missing": 1}),
     (r.TeardownJobRequest(purge=True), {"purge": True}),
     (r.InvokeJobRequest(), {}),
+    (r.InvokeJobRequest(True), {"stream": True}),
     (r.CronRunJobRequest(RunTrigger.CATCHUP), {"trigger": "catchup"}),
     (r.RunJobRequest(("ls", "-l"), 60), {"command": ["ls", "-l"], "timeout": 60}),
     (r.RunJobRequest(("sh",), 60, r.ClientTerminal(True, "xterm", (30, 100))),

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, g, request
 
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
-from norn_api.calling.invoking import accept, function_of, received_call, wants_async
+from norn_api.calling.invoking import ReceivedCall, accept, function_of, received_call, wants_async, wants_stream
+from norn_api.calling.live_answers import live_answer
 from norn_api.calling.outputs import answer_of_call
 from norn_api.services import norn, shares
 from norn_api.web.replies import accepted
@@ -23,16 +24,35 @@ pages = Blueprint("fn", __name__)
 def call_function(app: str, rest: str | None) -> Response:
     """Calls a function with this request, and returns its standard output."""
     live = function_of(app)
-    options = live.options
+    options, method = live.options, request.method
     query = request.query_string.decode("latin-1")
-    with received_call(app, options, method=request.method, path=f"/{rest or ''}", query=query) as received:
+    with received_call(app, options, method=method, path=f"/{rest or ''}", query=query) as received:
         if wants_async():
             return accepted(accept(app, received, sync=False), app, JobKind.INVOKE)
+        if wants_stream() and method != "HEAD":
+            return _streamed(app, received, live)
         with norn().waiting.place(shares=shares()):
             execution = accept(app, received, sync=True).execution
             received.body.close()
             assert execution is not None
             return _answer(execution, app, live)
+
+
+def _streamed(app: str, received: ReceivedCall, live: LiveFunction) -> Response:
+    """Returns an answer that is sent while the function makes it; a repeated key gets what is recorded."""
+    give_back = norn().waiting.take(shares=shares())
+    try:
+        work = accept(app, received, sync=True, stream=True)
+        received.body.close()
+        assert work.execution is not None
+        if not work.replayed:
+            return live_answer(work, live, give_back)
+        answer = _answer(work.execution, app, live)
+        give_back()
+        return answer
+    except BaseException:
+        give_back()
+        raise
 
 
 def _answer(execution: int, app: str, live: LiveFunction) -> Response:

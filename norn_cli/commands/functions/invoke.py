@@ -40,13 +40,14 @@ _WITHOUT_BODY = ("GET", "HEAD")
 @click.option("--path", default="/", show_default=True, help="The request's path, with ?query if there is one.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header of the request.")
 @click.option("--async", "later", is_flag=True, help="Do not wait: print the call's id.")
+@click.option("--callback", metavar="NAME", help="With --async: the destination of notifications that gets its end.")
 @click.option("-v", "--verbose", is_flag=True, help="Print request, run and head of the answer to stderr, too.")
 @click.option("--exit-code", "own_code", is_flag=True, help="End with the function's own exit status.")
 @click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
 @pass_session
 def command(
     session: Session, app: str | None, body: str | None, method: str, path: str, headers: tuple[str, ...],
-    later: bool, verbose: bool, own_code: bool, record: bool,
+    later: bool, callback: str | None, verbose: bool, own_code: bool, record: bool,
 ) -> int:  # fmt: skip
     """Calls a function: prints its stdout on stdout and its stderr on stderr, unchanged on a pipe.
 
@@ -56,7 +57,11 @@ def command(
         raise Usage("--exit-code waits for the end of the call, and --async does not", hint="leave out one of the two")
     if not path.startswith("/"):
         raise Usage(f"the path {path} does not begin with a slash", hint=f"--path /{path}")
+    if callback and not later:
+        raise Usage("--callback is for calls that nobody waits for", hint="add --async")
     sent = {**_headers(headers), **({"Prefer": "respond-async"} if later else {})}
+    if callback:
+        sent["X-Norn-Callback"] = callback
     params = {"method": method.upper(), "path": path}
     name = session.app(app)
     content = _piped() if body is None and method.upper() not in _WITHOUT_BODY else _body(body)

@@ -43,6 +43,7 @@ class Outputs:
         self._hidden = run.hidden
         self._redactors = {stream: run.hidden.stream() for stream in (STDOUT, STDERR)}
         self._tell = _writer(say, err or say) if say is not None else None
+        self._passed_on = run.passed_on
         self.size = 0
         """The number of bytes that were written."""
 
@@ -76,6 +77,8 @@ class Outputs:
         (self._stderr if stream == STDERR else self._stdout).feed(data)
         if self._tell is not None:
             self._tell(stream, data)
+        if self._passed_on is not None and stream != STDERR and data:
+            self._passed_on(data)
 
 
 class Streams:

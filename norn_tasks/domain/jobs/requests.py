@@ -22,8 +22,9 @@ GENERATION: Final = "generation"
 IMAGE_ID: Final = "image_id"
 """The key of the image of the release that a change of replicas runs."""
 OVERRIDE: Final = "override"
-MAY_OPEN: Final = "may_open"
 """The key of the app's scale override."""
+MAY_OPEN: Final = "may_open"
+"""The key of the permission to let anyone call a function."""
 OVERRIDE_REPLICAS: Final = "replicas"
 """Within the override, the key of its number of replicas."""
 REVISION: Final = "revision"
@@ -268,6 +269,9 @@ class InvokeJobRequest(JobRequest):
     """Runs a function for one call; the call is in the row of its execution."""
 
     kind = JobKind.INVOKE
+
+    stream: bool | None = None
+    """The client reads standard output while the code runs; none for a client that waits for the end."""
 
 
 @dataclass(frozen=True)

@@ -92,4 +92,5 @@ def remove(tx: Tx, name: str, actor: str) -> None:
     if gone is None:
         raise NotFound(f"there is no destination {name}", hint="norn notify list")
     tx.execute(delete(t.DeliveryRow).where(t.DeliveryRow.destination == gone))
+    tx.execute(delete(t.CallbackRow).where(t.CallbackRow.destination == gone))
     publish(tx, EventKind.DESTINATION_REMOVED, name=name, actor=actor)

@@ -86,14 +86,16 @@ def accept_oneoff(
 
 
 def accept_call(
-    tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float, record: str = "full"
-) -> AcceptedRun:
+    tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float, record: str = "full",
+    stream: bool = False,
+) -> AcceptedRun:  # fmt: skip
     """Accepts a call of the function whose release this is; its body is kept in this transaction.
 
-    `record` says which of its bytes are kept once the answer has been read.
+    `record` says which of its bytes are kept once the answer has been read. `stream`: the client reads the output while
+    the code runs.
     """
     new = NewJob(
-        InvokeJobRequest(), app=release["app"], actor=actor, patience=patience, spec=release["spec"],
+        InvokeJobRequest(stream or None), app=release["app"], actor=actor, patience=patience, spec=release["spec"],
         engine=release["engine"], release=release["n"], sync=sync,
         max_runs=1 if sync else runs_allowed(release["spec"]),
     )  # fmt: skip

@@ -6,7 +6,7 @@ Times are `timestamptz` and come from `clock_timestamp()` of the database, never
 """
 
 from norn_tasks.store.tables.access import AuditRow, SessionRow, SignInCodeRow, TokenRow
-from norn_tasks.store.tables.alerts import AlertRow, DeadManRow, DeliveryRow, DestinationRow
+from norn_tasks.store.tables.alerts import AlertRow, CallbackRow, DeadManRow, DeliveryRow, DestinationRow
 from norn_tasks.store.tables.apps import AppRow, AppSpecRow, InstanceRow, WorkloadRow
 from norn_tasks.store.tables.cron import CronGapRow, CronStateRow, CronTickRow
 from norn_tasks.store.tables.executions import (
@@ -73,6 +73,7 @@ __all__ = [
     "LoginRow",
     "AlertRow",
     "DestinationRow",
+    "CallbackRow",
     "DeliveryRow",
     "DeadManRow",
     "ExclusiveTaskRow",

@@ -70,6 +70,14 @@ class DeliveryRow(Base):
     ended_at: Mapped[datetime | None]
 
 
+class CallbackRow(Base):
+    """The wish that a destination gets the end of an asynchronous call; it goes when the delivery is written."""
+
+    __tablename__ = "callbacks"
+    execution: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    destination: Mapped[int]
+
+
 class DeadManRow(Base):
     """The one row of the dead man's switch: its last call, the last answer, and the last error."""
 

@@ -71,6 +71,13 @@ def test_key_of_a_stranger_is_refused(fn: Api) -> None:
     assert (answer.status_code, "needs a token" in answer.json["detail"]) == (403, True)
 
 
+def test_callback_needs_a_token_and_an_asynchronous_call(fn: Api) -> None:
+    named = {"X-Norn-Callback": "ops"}
+    answers = [call(fn.anonymous(), "/fn/open", headers=ASYNC | named), call(fn, headers=named, path="/fn/open")]
+    assert [answer.status_code for answer in answers] == [403, 422]
+    assert fn.get("/api/apps/open/function/history").json["items"] == []
+
+
 def test_one_address_calls_only_so_often(database: Database, broker: Broker) -> None:
     api = _api(database, broker, open_calls_per_second=1)
     answers = [call(api.anonymous(), "/fn/open", headers=ASYNC) for _ in range(6)]

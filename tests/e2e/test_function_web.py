@@ -1,13 +1,16 @@
-"""A function that anyone may call checks the signature of GitHub's deliveries, as it would on a public server."""
+"""Functions on the web: a webhook of GitHub that checks its signature, and an answer that is sent while it is made."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
+import pytest
 
+from tests.e2e import apps
 from tests.e2e.stack import Stack
 
 SECRET = b"It's a Secret to Everybody"
@@ -67,3 +70,31 @@ def test_github_calls_a_function_without_a_token_and_only_its_signature_counts(s
     assert (broken.status_code, broken.json()["code"]) == (502, "bad_response")
     states = stack.rows("SELECT state, cause FROM func_executions WHERE app = 'hook' ORDER BY id")
     assert [row["state"] for row in states] == ["succeeded", "succeeded", "succeeded", "failed"]
+
+
+SLOW = """
+FROM busybox:stable
+CMD ["sh", "-c", "echo one; [ $NORN_REQUEST_PATH = /fail ] && { sleep 1; exit 3; }; read go; sleep 5; echo two"]
+"""
+
+
+def _open(stack: Stack, path: str) -> AbstractContextManager[httpx.Response]:
+    token = (stack.home / "token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    return httpx.stream("POST", f"{stack.url}/fn/slowly{path}", content=b"go\n", headers=headers, timeout=60)
+
+
+def test_answer_is_sent_while_it_is_made_and_broken_off_when_the_call_fails(stack: Stack) -> None:
+    apps.deploy_function(stack, "slowly", SLOW)
+    state = "SELECT state FROM func_executions WHERE id = %s"
+    with _open(stack, "") as answer:
+        pieces = answer.iter_raw()
+        first, execution = next(pieces), int(answer.headers["X-Norn-Invocation-Id"])
+        assert (first, stack.rows(state, execution)) == (b"one\n", [{"state": "running"}])
+        assert b"".join(pieces) == b"two\n"
+    assert stack.rows(state, execution) == [{"state": "succeeded"}]
+    with _open(stack, "/fail") as answer:
+        pieces = answer.iter_raw()
+        assert (answer.status_code, next(pieces)) == (200, b"one\n")
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(pieces)

@@ -1,0 +1,95 @@
+"""Sends the answer of a call while the function makes it: the pieces of its output come over the broker.
+
+The client always has a beginning of the recorded output, and at the end all of it: a piece whose place is not the next
+one is left out, and the rest is taken from the record. The head of the answer is sent with the first piece. A call that
+fails before that gets an ordinary error; a later failure breaks the connection off, so that nobody takes the beginning
+of an answer for a whole one.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain, count
+
+from flask import Response, request, stream_with_context
+
+from norn_api.calling.answers import end_of
+from norn_api.calling.calls import trouble
+from norn_api.calling.outputs import answer_of, options_of_call
+from norn_api.services import norn
+from norn_api.streaming.connections import Connection
+from norn_tasks.dispatch import Accepted
+from norn_tasks.domain.errors import InvalidRequest, NornError
+from norn_tasks.domain.functions.cgi import FunctionAnswer
+from norn_tasks.domain.infraspec import FunctionOptions
+from norn_tasks.store.apps.registry import LiveFunction
+
+_PIECE_SECONDS = 0.25
+"""How long a piece is waited for before the end of the call is looked for."""
+_LOOK_EVERY = 4
+"""The silent waits after which the row of the call is read, in case the announcement of its end was lost."""
+
+
+def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None]) -> Response:
+    """Returns the answer to an accepted call as soon as its beginning is known; raises as `end_of` does.
+
+    `give_back` is called when the answer has ended.
+    """
+    assert work.execution is not None
+    options, connection = options_of_call(work.execution, live), Connection(request.environ)
+    output = _output(work.job, work.execution, live.options.timeout, connection)
+    begin = b""
+    for piece in output:
+        begin += piece
+        head = _head(begin, options)
+        if head is not None:
+            connection.guard()
+            sent = stream_with_context(_sent(chain((head.body,), output), connection))
+            response = Response(sent, head.status, list(head.headers))
+            response.headers["X-Accel-Buffering"] = "no"
+            response.call_on_close(give_back)
+            return response
+    give_back()
+    answer = answer_of(begin, options)
+    return Response(answer.body, answer.status, list(answer.headers))
+
+
+def _head(begin: bytes, options: FunctionOptions) -> FunctionAnswer | None:
+    """Returns the answer as far as it has come; None while its head is not complete, or has a mistake."""
+    try:
+        return answer_of(begin, options) if begin else None
+    except InvalidRequest:
+        return None
+
+
+def _output(job: int, execution: int, timeout: float, connection: Connection) -> Iterator[bytes]:
+    """Yields the output of a call as it comes, and the rest at its end; raises the error of a call that failed."""
+    sent, cursor, until = 0, "0", time.monotonic() + timeout
+    for turn in count(1):
+        lines = norn().live.read(job, cursor, _PIECE_SECONDS)
+        for line in lines:
+            cursor = line.id
+            if line.about.get("at") == sent:
+                piece = base64.b64decode(line.line)
+                sent += len(piece)
+                yield piece
+        ended = not lines and norn().ends_of_calls.has_ended(execution, looking=turn % _LOOK_EVERY == 0)
+        if ended or time.monotonic() > until or norn().closing.is_set():
+            break
+        if connection.gone():
+            return
+    call, io = end_of(execution, max(0.0, until - time.monotonic()))
+    error = trouble(call)
+    if error is not None:
+        raise error
+    yield (io.response or b"")[sent:]
+
+
+def _sent(pieces: Iterator[bytes], connection: Connection) -> Iterator[bytes]:
+    """Yields the pieces; an error ends the connection, because the head has been sent."""
+    try:
+        yield from pieces
+    except NornError:
+        connection.cut()
