@@ -39,13 +39,14 @@ def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
 
 def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Row]:
     """Returns chunks in the order of the steps, after the cursor (step number, seq), each with `n`, `step`, `seq`,
-    `stream`, `chunk` and `at`.
+    `stream`, `chunk` and `at`. The only step of a job may have no row until it ends; its number is 1.
     """
     rows = text("""
-        SELECT s.n, l.step, l.seq, l.stream, l.chunk, l.at
-          FROM step_logs l JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
-         WHERE l.job_id = :job AND (CAST(:step AS text) IS NULL OR l.step = :step) AND (s.n, l.seq) > (:n, :seq)
-         ORDER BY s.n, l.seq LIMIT 500""")
+        SELECT coalesce(s.n, 1) AS n, l.step, l.seq, l.stream, l.chunk, l.at
+          FROM step_logs l LEFT JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
+         WHERE l.job_id = :job AND (CAST(:step AS text) IS NULL OR l.step = :step)
+           AND (coalesce(s.n, 1), l.seq) > (:n, :seq)
+         ORDER BY 1, l.seq LIMIT 500""")
     bound = {"job": job, "step": step, "n": after[0], "seq": after[1]}
     return list(tx.execute(rows, bound).mappings())
 

@@ -42,6 +42,12 @@ def print_piece(api: Api, job: Job, step: str, seq: int, text: str) -> None:
         step_logs.append(tx, job.fence, step, seq, text)
 
 
+def test_the_only_step_of_a_job_shows_its_output_while_it_runs(api: Api, running: Job) -> None:
+    """The row of such a step is written at its end."""
+    print_piece(api, running, "run-container", 1, "half of it\n")
+    assert api.get(f"/api/jobs/{running.id}/logs").text == "half of it\n"
+
+
 def test_steps_are_told_with_those_to_come(api: Api, running: Job) -> None:
     begin_second_step(api, running)
     steps = api.get(f"/api/jobs/{running.id}").json["steps"]
