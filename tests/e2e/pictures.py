@@ -9,6 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import expect
 
@@ -18,23 +19,29 @@ PLACE = Path(__file__).parents[2] / "docs" / "pictures"
 WIDE, NARROW = (1180, 720), (390, 780)
 
 
+VIEWS = {
+    "cards": "", "app": "apps/hello-web", "why": "apps/hello-web/why",
+    "releases": "apps/hello-web/releases", "logs": "apps/hello-web/logs", "secrets": "apps/hello-web/secrets",
+    "cron": "apps/daily-report", "invoke": "apps/thumbnail-gen", "job": "jobs/{failed}", "jobs": "jobs",
+    "events": "events", "alerts": "alerts", "server": "server", "tokens": "tokens",
+}  # fmt: skip
+"""Each view by the name of its pictures."""
+LOOKS = {"": ("light", WIDE), "-dark": ("dark", WIDE), "-narrow": ("light", NARROW)}
+"""Theme and size of a picture by the end of its name."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture of one view, in one theme and one size."""
 
     name: str
     view: str
-    theme: str = "light"
-    size: tuple[int, int] = WIDE
+    theme: Literal["light", "dark"]
+    size: tuple[int, int]
 
 
-PICTURES = (
-    Picture("cards", ""),
-    Picture("cards-dark", "", "dark"),
-    Picture("job-dark", "jobs/{failed}", "dark"),
-    Picture("why", "apps/hello-web/why"),
-    Picture("cron", "apps/daily-report"),
-    Picture("invoke-narrow", "apps/thumbnail-gen", size=NARROW),
+PICTURES = tuple(
+    Picture(f"{name}{end}", view, theme, size) for name, view in VIEWS.items() for end, (theme, size) in LOOKS.items()
 )
 
 
