@@ -18,6 +18,7 @@ class NestImages:
 
     def __init__(self, client: EngineClient, door: Door) -> None:
         self._client, self._door = client, door
+        self._unfit: set[str] = set()
 
     def name(self, image: str, app: str) -> str:
         """Returns the name of an image in the nest; the engine is asked only about one without an id.
@@ -28,12 +29,26 @@ class NestImages:
         return found.removeprefix(_SHORT)
 
     def bring(self, image: str, app: str) -> None:
-        """Brings an image into the nest; raises ReleaseGone, StepFailed or EngineDown."""
+        """Brings an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
+
+        One that the nest could not unpack is not saved by the engine again for each run.
+        """
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])
+        if name in self._unfit:
+            raise StepFailed(f"the nest could not unpack the image of {app}")
+        try:
+            self._bring(name, inspected, app)
+        except StepFailed:
+            self._unfit.add(name)
+            raise
+
+    def _bring(self, name: str, inspected: dict[str, Any], app: str) -> None:
         request = {"do": "bring", "image": name.removeprefix(_SHORT), "facts": _facts(inspected, app)}
         with self._door.open(request) as conversation:
             conversation.patient()
+            if conversation.answer().get("there"):
+                return
 
             def pour(client: Any) -> None:
                 for piece in client.get_image(name, chunk_size=_CHUNK):

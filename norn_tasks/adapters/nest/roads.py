@@ -11,12 +11,11 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from norn_tasks.adapters.docker.engine import DockerEngine
-from norn_tasks.adapters.nest.door import Refusal
 from norn_tasks.adapters.nest.engine import PREFIX, NestEngine
 from norn_tasks.adapters.nest.keeper import NestKeeper
 from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
-from norn_tasks.domain.errors import EngineDown, NornError, StepFailed, Stopped
+from norn_tasks.domain.errors import EngineDown, NornError, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, RunsReach, SeenContainer, Watch
@@ -91,7 +90,7 @@ class TwoRoads:
         if fits(run) and self._nest.ready:
             try:
                 owned = self.fast.reserve(run, watch)
-            except (EngineDown, Refusal) as error:
+            except (EngineDown, NotFound, StepFailed) as error:
                 # Nothing was recorded and nothing was started.
                 log.warning("run %s goes through docker: %s", run.name, error.sentence)
                 self._nest.doubt()

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from typing import Any
+from typing import IO, Any
 
 from norn_tasks.adapters.nest.program import cgroups, frames, sandbox
 from norn_tasks.adapters.nest.program.frames import Link
@@ -48,8 +48,7 @@ class Requests:
         elif word == "attach":
             self._attach(link, request["id"], int(request["fence"]))
         elif word == "bring":
-            self._images.bring(_plain_name(request["image"]), request["facts"], link.input)
-            link.send(frames.END, {})
+            self._bring(link, request)
         elif word == "remove":
             self._runs.remove(request["id"], request.get("fence"))
             link.send(frames.END, {})
@@ -64,6 +63,14 @@ class Requests:
             link.send(frames.END, self._facts())
         else:
             raise OrderRefused("failed", f"the nest knows no request {word}")
+
+    def _bring(self, link: Link, request: dict[str, Any]) -> None:
+        def ask() -> IO[bytes]:
+            link.send(frames.STARTED, {})
+            return link.input
+
+        self._images.bring(_plain_name(request["image"]), request["facts"], ask)
+        link.send(frames.END, {"there": True})
 
     def _facts(self) -> dict[str, Any]:
         return {

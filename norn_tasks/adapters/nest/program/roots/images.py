@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,8 @@ class NestImageStore:
             directory.mkdir(parents=True, exist_ok=True)
         for cut_off in self._layers.glob(".*"):
             shutil.rmtree(cut_off, ignore_errors=True)
+        for beside in self._facts.glob("*.new"):
+            beside.unlink()
         self._make_trial()
 
     def ready(self, image: str) -> tuple[dict[str, Any], str] | None:
@@ -49,10 +51,16 @@ class NestImageStore:
         with self._lock:
             return self._ready.get(image) or self._opened(image)
 
-    def bring(self, image: str, record: dict[str, Any], stream: IO[bytes]) -> None:
-        """Unpacks the layers of an image that are missing; raises ValueError or OSError."""
+    def bring(self, image: str, record: dict[str, Any], ask: Callable[[], IO[bytes]]) -> None:
+        """Unpacks the layers of an image that are missing, from a stream that is asked for only then.
+
+        Raises ValueError or OSError.
+        """
         wanted = set(record["layers"])
         with self._lock:
+            if (self._facts / image).exists():
+                return
+            stream = ask()
             layers.unpack(stream, self._layers, wanted)
             missing = [each for each in wanted if not layers.directory_of(self._layers, each).exists()]
             if missing:
