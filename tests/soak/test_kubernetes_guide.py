@@ -13,13 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from tests.e2e.conftest import clean_up, new_stack
 from tests.e2e.stack import Stack
 from tests.e2e.test_guide import APPS, ENDS, GUIDE, engine
 from tests.forwarding import forwarded
 from tests.kube import KubeKit, started
-from tests.servers import Broker, Postgres, wait_until
+from tests.servers import Broker, Postgres, allowed, wait_until
 
 KINDS = "deployment,service,secret,pdb,pvc"
 OBJECTS = {"mail-agent": ["Deployment", "Secret", "Service"], "queue-processor": ["Deployment", "Secret"]}
@@ -85,5 +86,10 @@ def test_mail_agent_serves_on_its_service(norn: Stack, kube: KubeKit, namespace:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_queue_processor_works(norn: Stack) -> None:
-    wait_until(lambda: b"job 1: " in norn.norn("logs", "queue-processor").stdout, 60, "it logs its first job")
+def test_queue_processor_moves_a_message_between_its_topics(norn: Stack) -> None:
+    with redis.Redis.from_url(norn.environment["NORN_SERVICES_KV_URL"], decode_responses=True) as server:
+        server.xadd("jobs.pending", {"body": "360"})
+        wait_until(lambda: server.xlen("jobs.completed") == 1, allowed(60), "the worker does its first job")
+        ((_, answer),) = server.xrange("jobs.completed")
+    assert answer == {"body": "360 = 2 × 2 × 2 × 3 × 3 × 5"}
+    wait_until(lambda: b"job 1: 360" in norn.norn("logs", "queue-processor").stdout, allowed(30), "it is in the log")
