@@ -1,10 +1,11 @@
-"""The states of pods and the ends of their programs, as a look at the cluster reads them."""
+"""The states of pods, the ends of their programs and their last lines, as a look at the cluster reads them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
+from norn_tasks.adapters.kubernetes.looking import entries_of
 from norn_tasks.adapters.kubernetes.status import status_of
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.replica import ReplicaEnd
@@ -40,3 +41,10 @@ def test_the_last_end_of_a_program_has_its_release_and_its_cause() -> None:
     found = looked("2026-01-01T10:00:05Z", "True", "2026-01-01T10:00:07Z", ended)
     at = datetime(2026, 1, 1, 10, tzinfo=UTC)
     assert found.ends == (ReplicaEnd("web-0", at, 137, True, release=3, generation=7),)
+
+
+def test_a_message_of_the_node_is_no_line_of_the_app() -> None:
+    logged = b"2026-01-01T10:00:00.000000001Z ready\n2026-01-01T10:00:01Z 2 unable to start\n"
+    gone = b"unable to retrieve container logs for containerd://5c61fcf9c2c0"
+    assert entries_of(logged + gone) == logged.splitlines(keepends=True)
+    assert entries_of(gone) == []

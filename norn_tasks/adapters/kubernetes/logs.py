@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.looking import TIME, entries_of
 from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER
 from norn_tasks.adapters.kubernetes.refusals import refusal
 from norn_tasks.adapters.kubernetes.site import Object
@@ -44,7 +45,7 @@ class PodLogs(ReplicaLogs[Object, "_PodReader"]):
             return []  # it has not started yet, or was removed a moment ago
         if status != 200:
             raise refusal(status, body, "read", f"the log of {name}")
-        lines = last_lines(body.splitlines(keepends=True), name, max(count, 1), self._hidden)
+        lines = last_lines(entries_of(body), name, max(count, 1), self._hidden)
         if lines:
             self._last[name] = lines[-1].at
         return lines if count else []
@@ -91,7 +92,8 @@ class _PodReader:
             rest = b""
             for piece in answer.stream(amt=None, decode_content=False):
                 *whole, rest = (rest + piece).split(b"\n")
-                for line in (line for entry in whole for line in entries.feed(entry + b"\n")):
+                logged = (entry + b"\n" for entry in whole if TIME.match(entry))
+                for line in (line for entry in logged for line in entries.feed(entry)):
                     if line.at > after:
                         self._last = line.at
                         yield line

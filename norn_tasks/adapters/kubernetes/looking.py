@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.redaction import Redaction
 
 _LINES = 20
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) ")
+"""The time with which each entry of a log begins, and the space after it."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,18 @@ def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
             status, body = api.send("GET", f"{api.path('Pod', name)}/log", query=query)
         except NornError:
             return ()
-        if status == 200 and body.strip():
-            read = last_lines(body.splitlines(keepends=True), name, _LINES, hidden)
-            return tuple(line.text for line in read)
+        entries = entries_of(body) if status == 200 else []
+        if entries:
+            return tuple(line.text for line in last_lines(entries, name, _LINES, hidden))
     return ()
+
+
+def entries_of(body: bytes) -> list[bytes]:
+    """Returns the entries of a log with times, without the messages of a node that has removed the container.
+
+    Such a message comes with status 200, in the place of the log or after it.
+    """
+    return [entry for entry in body.splitlines(keepends=True) if TIME.match(entry)]
 
 
 def warnings(look: AppLook) -> Iterator[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import re
 import threading
 import time
 
 from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.looking import TIME
 from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER
 from norn_tasks.domain.errors import NornError
 
@@ -21,7 +21,6 @@ _AHEAD = 64
 _QUIET = 60.0
 """Seconds without output after which the log is opened again: the connection may be dead."""
 _PAUSE, _FULL = 1.0, 0.05
-_TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) ")
 
 
 class PodOutput:
@@ -59,7 +58,7 @@ class PodOutput:
         waiting = []
         while not self._pieces.empty():
             waiting.append(self._pieces.get())
-        more = whole[self._size :] if status == 200 and _TIME.match(whole) else b""
+        more = whole[self._size :] if status == 200 and TIME.match(whole) else b""
         return self._lines(b"".join((*waiting, more))) + self.last()
 
     def last(self) -> bytes:
@@ -115,5 +114,5 @@ class PodOutput:
 
 def _without_time(line: bytes) -> bytes:
     """Returns an entry of the log without its time; nothing for a message of the node."""
-    time_of_entry = _TIME.match(line)
+    time_of_entry = TIME.match(line)
     return line[time_of_entry.end() :] if time_of_entry is not None else b""
