@@ -97,11 +97,13 @@ SELECT w.app, count(*) FILTER (WHERE r.state = '{NOT_READY}') AS bad, count(*) A
   CROSS JOIN LATERAL jsonb_to_recordset(w.replicas) AS r(state text)
  WHERE w.ready < w.wanted AND NOT EXISTS (SELECT 1 FROM replicas o WHERE o.app = w.app)
  GROUP BY w.app, w.message HAVING bool_or(r.state = '{NOT_READY}') LIMIT {BATCH}""")  # noqa: S608 - built from constants
+_OF_NO_REPLICA = f"('{AlertKind.DEPLOY_FAILED}', '{AlertKind.DRIFTED}', '{AlertKind.CERTIFICATE_ENDS}')"
+"""The kinds that do not say why no replica serves."""
 _DOWN = text(f"""
 SELECT s.app, s.reason FROM app_states s
  WHERE s.state = 'down' AND s.ended_at IS NULL AND s.began_at < clock_timestamp() - interval '{DOWN_FOR} s'
    AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.app = s.app AND a.rule = '{AlertRule.APP}' AND a.resolved_at IS NULL
-                      AND a.kind <> '{AlertKind.DEPLOY_FAILED}') LIMIT {BATCH}""")  # noqa: S608 - built from constants
+                      AND a.kind NOT IN {_OF_NO_REPLICA}) LIMIT {BATCH}""")  # noqa: S608 - built from constants
 
 
 def _unhealthy(row: AnyRow) -> NewAlert:
