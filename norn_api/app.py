@@ -143,7 +143,7 @@ def _let_in(needed: Permission) -> None:
         _guard_body()  # the body is read to identify the sender
     sender = _identify(needed)
     g.actor, g.session, g.changes = sender.actor, sender.session, session.changes_of_thread()
-    if sender.session is not None:
+    if sender.session is not None or sender.ambient:
         refuse_foreign_page(request.method, dict(request.headers))
     _guard_body()
     if _needs_room(needed):

@@ -15,6 +15,7 @@ from norn_api.access.browsers import BrowserSessions
 from norn_api.access.limits import Buckets
 from norn_api.access.permissions import ANOTHER_APP
 from norn_api.access.signatures import OF_SIGNATURES, PushSignatures
+from norn_api.access.team_tokens import TeamTokens
 from norn_api.metrics import ProcessMetrics
 from norn_api.streaming.concurrency import ConcurrencyLimit, Share
 from norn_api.streaming.hub import EventHub
@@ -103,10 +104,11 @@ class ApiServices:
         settings, database, closing = intake.settings, intake.database, threading.Event()
         ends, tokens, api_key = Ends(settings.broker_url), BearerTokens(database), ApiKey(settings.api_key_path)
         sessions = BrowserSessions(database, settings.port)
+        team = [TeamTokens(database, settings)] if settings.access_team else []
         return ApiServices(
             settings,
             intake,
-            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *more]),
+            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *team, *more]),
             AuthenticatorChain([PushSignatures(database, api_key)], OF_SIGNATURES),
             api_key,
             tokens,

@@ -11,19 +11,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.jobs.placement import HOME
 from norn_tasks.domain.services.grants import ServiceKind
 from norn_tasks.domain.setting_values import (
+    Memory,
+    Roots,
+    ScopeWord,
+    Team,
+    default_data_dir,
     host_and_port,
     issuer_of_certificates,
-    listed_paths,
     mail_address,
     mail_server_url,
-    memory,
-    paths_apart,
     postgres_url,
     redis_url,
 )
@@ -35,17 +37,6 @@ _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 Seconds = Annotated[float, Field(gt=0)]
 Days = Annotated[float, Field(gt=0)]
-Memory = Annotated[int, BeforeValidator(memory)]
-
-
-Roots = Annotated[tuple[Path, ...], BeforeValidator(listed_paths), AfterValidator(paths_apart)]
-
-
-def default_data_dir() -> Path:
-    """Returns the default data directory: /var/lib/norn for root, else one in the user's data directory."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/norn")
-    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "norn"
 
 
 class Settings(BaseModel):
@@ -216,6 +207,12 @@ class Settings(BaseModel):
         None, description="certificate of cloudflared tunnel login, for DNS records without an API token"
     )
     cloudflared: str = Field("cloudflared", description="the program cloudflared: a name on the PATH, or a path")
+
+    # Cloudflare Access
+    access_team: Team = Field("", description="team of Cloudflare Access whose people the API admits; empty: nobody")
+    access_audience: str = Field("", description="audience tag of Norn's application at Cloudflare Access")
+    access_scope: ScopeWord = Field("read", description="scope of the people that Cloudflare Access lets in")
+    access_admins: str = Field("", description="mail addresses of people with the scope admin, separated by commas")
 
     # Shared services of apps
     services_postgres_url: Annotated[str, AfterValidator(postgres_url)] = Field(

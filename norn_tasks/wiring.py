@@ -12,6 +12,7 @@ from norn_tasks.adapters.cloudflare.remote_rules import RemoteRules
 from norn_tasks.adapters.cloudflare.route_command import RouteCommand
 from norn_tasks.adapters.cloudflare.rules import KeptRules
 from norn_tasks.adapters.cloudflare.site import TunnelSite
+from norn_tasks.adapters.cloudflare.team_keys import PublishedTeamKeys
 from norn_tasks.adapters.cloudflare.without import NoDns, NoTunnel
 from norn_tasks.adapters.docker import networks, runs_reach
 from norn_tasks.adapters.docker.client import EngineClient
@@ -62,6 +63,7 @@ from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import ServiceKind
+from norn_tasks.domain.tunnel.team_keys import issuer_of
 from norn_tasks.ports import Cluster, Dns, Edge, Engine, ExternalHosts, FastRoad, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
@@ -304,18 +306,13 @@ def tools(
     hosts = ExternalHostTable(database, settings.self_stop_seconds)
     tunnel, dns = way_in(settings, hosts, name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
+    queue = BuildQueueRows(database, engine_identity(settings), wake)
     return Tools(
         git=_git(settings, RepositoryLogins(database, vault)),
         deploys=RequestedDeploys(Intake(database, settings, Waker(settings.broker_url), live)),
         directories=LocalDirectories(most=settings.source_max),
         sources=UnpackedUploads(UploadTable(database), most=settings.source_max),
-        images=DockerImages(
-            engine,
-            workspace,
-            _build_limits(settings),
-            BuildQueueRows(database, engine_identity(settings), wake),
-            registry=_registries(settings).own,
-        ),
+        images=DockerImages(engine, workspace, _build_limits(settings), queue, registry=_registries(settings).own),
         registry_images=DockerRegistryImages(engine, workspace, _build_limits(settings), _registries(settings), name),
         clusters={each.name: each for each in _clusters(settings, database, engine, name)},
         engines=_engines(settings, docker),
@@ -334,6 +331,7 @@ def tools(
         hosts=hosts,
         services=SharedServers(service_servers(settings), name, _dumps(settings)),
         records=ServiceRecordTable(database, settings.self_stop_seconds),
+        team_keys=PublishedTeamKeys(issuer_of(settings.access_team)) if settings.access_team else None,
     )
 
 

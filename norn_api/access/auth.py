@@ -65,6 +65,8 @@ class Identity:
     """True if a signature over the body proved it; routes with a `signed` permission accept no other identity."""
     session: int | None = None
     """The session that the sender's browser is signed in with."""
+    ambient: bool = False
+    """True if the credentials come with everything that a browser sends, whichever page made it."""
 
 
 class Authenticator(Protocol):

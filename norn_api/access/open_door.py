@@ -32,11 +32,19 @@ class ForeignPage(Forbidden):
 
 
 def refuse_unsafe_settings(settings: Settings) -> None:
-    """Raises InvalidRequest if no token is needed (at all, or for /metrics) and other machines can connect."""
+    """Raises InvalidRequest for settings that would let in more than the operator wants.
+
+    That is no token (at all, or for /metrics) where other machines can connect, and Access without an audience.
+    """
     if settings.auth == "off" and not _is_local(settings.host):
         raise InvalidRequest(
             f"NORN_AUTH=off with NORN_HOST={settings.host} would let anyone in",
             hint="unset NORN_AUTH, or bind a loopback address: NORN_HOST=127.0.0.1",
+        )
+    if bool(settings.access_team) != bool(settings.access_audience):
+        raise InvalidRequest(
+            "NORN_ACCESS_TEAM and NORN_ACCESS_AUDIENCE belong together: a token for another application is not enough",
+            hint="the audience tag is in the application's settings at Cloudflare Access",
         )
     if settings.metrics == "open" and not _is_local(settings.host):
         raise InvalidRequest(

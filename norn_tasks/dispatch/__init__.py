@@ -27,6 +27,7 @@ from norn_tasks.dispatch.changing import (
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
 from norn_tasks.dispatch.intake import WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import (
+    request_access_keys,
     request_cluster_look,
     request_cluster_looks,
     request_comparison,
@@ -107,6 +108,7 @@ __all__ = [
     "request_looks_elsewhere",
     "request_tunnel_look",
     "request_cluster_look",
+    "request_access_keys",
     "request_cluster_looks",
     "request_comparison",
     "request_due_comparisons",

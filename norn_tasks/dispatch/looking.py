@@ -98,21 +98,30 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
-_TUNNEL = "look:tunnel"
-"""The key under which looks at the tunnel are one job."""
+_TUNNEL, _ACCESS = "look:tunnel", "look:access"
+"""The keys under which looks at the tunnel, and at the keys of Access, are one job each."""
 
 
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
     """Requests a look at the tunnel and its DNS, or at the edge; None on a server that has neither."""
     if not intake.settings.has_tunnel and not intake.settings.has_edge:
         return None
+    return _joined(intake, ObserveJobRequest(tunnel=True), _TUNNEL, actor)
 
+
+def request_access_keys(intake: Intake, *, actor: str) -> Accepted | None:
+    """Requests the keys of Cloudflare Access; None on a server that admits nobody by them."""
+    if not intake.settings.access_team:
+        return None
+    return _joined(intake, ObserveJobRequest(access=True), _ACCESS, actor)
+
+
+def _joined(intake: Intake, request: ObserveJobRequest, key: str, actor: str) -> Accepted:
     def write(tx: Tx) -> Accepted:
-        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", _TUNNEL)
+        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", key)
         if joined is not None:
             return Accepted(joined)
-        request = ObserveJobRequest(tunnel=True)
-        return Accepted(jobs.accept(tx, NewJob(request, "", actor, patience=60.0, dedupe_key=_TUNNEL)))
+        return Accepted(jobs.accept(tx, NewJob(request, "", actor, patience=60.0, dedupe_key=key)))
 
     return accept(intake, JobClass.OBSERVE, None, write)
 

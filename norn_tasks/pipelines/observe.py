@@ -2,6 +2,7 @@
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import ObserveJobRequest
+from norn_tasks.steps.external.access import FetchAccessKeys
 from norn_tasks.steps.external.edge import LookAtEdge
 from norn_tasks.steps.external.look import LookAtTunnel
 from norn_tasks.steps.log_lines import ReadLogs
@@ -18,11 +19,13 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, the ways in, or a worker's engines, which also removes orphans."""
+    """Returns the steps of a look at a cluster, the ways in, the keys of Access, or engines and their orphans."""
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:
         return (LookAtTunnel(), LookAtEdge())
+    if job.request_as(ObserveJobRequest).access:
+        return (FetchAccessKeys(),)
     return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
 
 

@@ -26,7 +26,7 @@ from norn_tasks.ports.source import (
     Uploads,
 )
 from norn_tasks.ports.tools import Limits, Tools
-from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, Tunnel, WriteTurn
+from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, TeamKeys, Tunnel, WriteTurn
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
@@ -69,6 +69,7 @@ __all__ = [
     "Vault",
     "SopsFormat",
     "SecretFiles",
+    "TeamKeys",
     "Tunnel",
     "Dns",
     "Edge",

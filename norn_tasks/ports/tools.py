@@ -16,7 +16,7 @@ from norn_tasks.ports.runs import Runtime
 from norn_tasks.ports.secret_files import SecretFiles, SopsFormat
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Deploys, Directories, Git, Sources
-from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, Tunnel
+from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, TeamKeys, Tunnel
 from norn_tasks.ports.vault import Vault
 from norn_tasks.ports.volumes import Volumes
 
@@ -69,3 +69,5 @@ class Tools:
     services: SharedServices
     records: ServiceRecords
     """The records of the parts that apps were given."""
+    team_keys: TeamKeys | None = None
+    """The keys of the team whose people Cloudflare Access lets in; None if the API does not admit them."""

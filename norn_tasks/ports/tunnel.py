@@ -13,6 +13,7 @@ from norn_tasks.domain.tunnel.external_host import (
     RulesLook,
     SeenRoute,
 )
+from norn_tasks.domain.tunnel.team_keys import TeamKey
 from norn_tasks.ports.watch import Stop, Watch
 
 
@@ -91,3 +92,13 @@ class Edge(Protocol):
 
     def look(self, host: str) -> SeenRoute | None:
         """Returns where the name leads and its certificate; None without an edge."""
+
+
+class TeamKeys(Protocol):
+    """The keys with which Cloudflare Access signs the tokens of a team."""
+
+    issuer: str
+    """The address that issues the tokens."""
+
+    def fetch(self, stop: Stop) -> tuple[TeamKey, ...]:
+        """Returns the keys that are valid now; raises TunnelFailed."""

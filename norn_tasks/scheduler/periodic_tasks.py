@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from norn_tasks.dispatch import (
     Intake,
+    request_access_keys,
     request_deadman,
     request_deliveries,
     request_due_comparisons,
@@ -44,6 +45,7 @@ class PeriodicTasks:
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
             _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),
+            _PeriodicTask(300.0, lambda: request_access_keys(intake, actor=name)),
         )
 
     def round(self, *, clear: bool) -> None:

@@ -26,6 +26,7 @@ PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
 """A deploy whose image is not built."""
 
 LOOKING = ObserveJobRequest(tunnel=True)
+FETCHING = ObserveJobRequest(access=True)
 
 
 def taken() -> dict[str, list[str]]:
@@ -38,7 +39,8 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                jobs = (job, replace(job, deployment=1), replace(job, request=PULLING), replace(job, request=LOOKING))
+                others = (replace(job, request=each) for each in (PULLING, LOOKING, FETCHING))
+                jobs = (job, replace(job, deployment=1), *others)
                 for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])
                     if not {word, str(kind)} & set(kinds):

@@ -9,6 +9,7 @@ from flask import Response, g, request
 
 from norn_api.access.auth import Identity
 from norn_api.access.browsers import clear_cookie, refuse_foreign_page, require_safe_page, set_cookie
+from norn_api.access.team_tokens import NAME as TEAM
 from norn_api.schemas.common import ListOf
 from norn_api.schemas.sessions import (
     SessionListed,
@@ -110,6 +111,8 @@ def create_sign_in_code() -> Response:
         raise Forbidden("a session makes no codes, or it would outlive its end", hint="norn ui")
     if norn().settings.auth == "off":
         return reply(SignInCode(code=None), 201)
+    if actor().name.startswith(TEAM):
+        raise Forbidden("Cloudflare Access signs browsers in, and no code does", hint="open the page at its address")
     code = secrets.token_urlsafe(32)
     with norn().database.transaction() as tx:
         dispatch.make_sign_in_code(tx, code, token=actor().name)

@@ -318,6 +318,8 @@ class ObserveJobRequest(JobRequest):
 
     tunnel: bool | None = None
     """It observes the tunnel and its DNS instead."""
+    access: bool | None = None
+    """It fetches the keys of Cloudflare Access instead."""
 
 
 @dataclass(frozen=True)

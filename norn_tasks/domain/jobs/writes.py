@@ -11,6 +11,7 @@ from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.execution import ExecutionVerdict
 from norn_tasks.domain.schedule import Policy
 from norn_tasks.domain.tunnel.external_host import SeenRoute, TunnelCheck
+from norn_tasks.domain.tunnel.team_keys import TeamKey
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class BranchSeen:
     repository: str
     branch: str
     revision: str | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class TeamKeysSeen:
+    """The keys with which Cloudflare Access signs for a team; none with an error if they could not be fetched."""
+
+    issuer: str
+    keys: tuple[TeamKey, ...]
     error: str = ""
 
 
@@ -239,6 +249,7 @@ Write = (
     | ImagePublished
     | PushDecided
     | BranchSeen
+    | TeamKeysSeen
     | AppExposed
     | AppUnexposed
     | ScheduleRegistered

@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
 
 from norn_tasks.domain.alerting.destination import mailbox
 from norn_tasks.domain.alerting.mail_server import mail_server
@@ -85,3 +88,26 @@ def issuer_of_certificates(text: str) -> str:
     if text not in ("acme", "internal") and not re.fullmatch(r"https://[\w.:\[\]-]+(/[\w./-]*)?", text, re.ASCII):
         raise ValueError("acme, internal, or the https address of an ACME directory")
     return text
+
+
+_TEAM = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*|https://[a-z0-9.:-]+|http://127\.0\.0\.1:\d+", re.ASCII)
+
+
+def team_name(text: str) -> str:
+    """Returns a team of Cloudflare Access: its name, its host, or an https address (http on loopback, for tests)."""
+    if text and not _TEAM.fullmatch(text):
+        raise ValueError("is not the name of a team at Cloudflare, such as acme for acme.cloudflareaccess.com")
+    return text
+
+
+def default_data_dir() -> Path:
+    """Returns the default data directory: /var/lib/norn for root, else one in the user's data directory."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/norn")
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "norn"
+
+
+Memory = Annotated[int, BeforeValidator(memory)]
+Roots = Annotated[tuple[Path, ...], BeforeValidator(listed_paths), AfterValidator(paths_apart)]
+Team = Annotated[str, AfterValidator(team_name)]
+ScopeWord = Literal["read", "invoke", "deploy", "admin"]

@@ -15,6 +15,7 @@ from norn_tasks.domain.infraspec import from_json
 from norn_tasks.domain.jobs import writes
 from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.store.access import team_keys
 from norn_tasks.store.alerts import cron_rules, dead_man, deliveries
 from norn_tasks.store.apps import external_hosts, internal_names, pushes
 from norn_tasks.store.cron import schedules
@@ -71,6 +72,11 @@ def _push_decided(tx: Tx, row: Row, write: writes.PushDecided) -> Learned:
 
 def _branch_seen(tx: Tx, _row: Row, write: writes.BranchSeen) -> Learned:
     pushes.branch_seen(tx, write)
+    return _NOTHING
+
+
+def _team_keys_seen(tx: Tx, _row: Row, write: writes.TeamKeysSeen) -> Learned:
+    team_keys.seen(tx, write)
     return _NOTHING
 
 
@@ -154,6 +160,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.ImagePublished: _image_published,
     writes.PushDecided: _push_decided,
     writes.BranchSeen: _branch_seen,
+    writes.TeamKeysSeen: _team_keys_seen,
     writes.AppExposed: _app_exposed,
     writes.AppUnexposed: _app_unexposed,
     writes.ScheduleRegistered: _schedule_registered,

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from norn_tasks.domain.disk import ENGINE, Least, Space, amount
 from norn_tasks.domain.jobs.facts import ORPHANS_REMOVED
 from norn_tasks.domain.wording import log_of
+from norn_tasks.store.access import team_keys
 from norn_tasks.store.database.pages import Reach
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.status import runs_reach, tunnel
@@ -29,6 +30,8 @@ LOOK_SILENCE, RETENTION_SILENCE, BACKUP_OLD = 120.0, 2.5 * 3600, 7 * 86400.0
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _HOUR, _DAY = 3600.0, 86400.0
 _SAVE = "norn backup FILE on its machine; with docker-compose NORN_DATABASE_URL=… before it: docs/backup.md"
+
+_ACCESS = "NORN_ACCESS_TEAM names the team: docs/access.md; a token still works"
 
 _WORKERS = text("""
 SELECT name, host, spaces, clock_offset, engine, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age
@@ -75,12 +78,27 @@ def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Itera
     yield from runs_reach.checks(tx, reach)
     yield _connections(tx)
     yield from tunnel.checks(tx, within=reach)
+    yield from _access(tx)
     yield _schema(tx)
     yield _looks(tx)
     yield _secrets(tx, reach)
     yield _dead(tx, reach)
     yield _retention(tx)
     yield _backup(tx, where=reach is None)
+
+
+def _access(tx: Tx) -> Iterator[HealthCheck]:
+    """Returns a check of the keys of Cloudflare Access; none on a server that admits nobody by them."""
+    row = team_keys.newest(tx)
+    if row is None:
+        return
+    if row["age"] is None or row["age"] > team_keys.OLDEST:
+        said = row["error"] or "no worker has fetched them within a day"
+        yield HealthCheck("access", FAIL, f"there are no valid keys of Cloudflare Access: {said}", _ACCESS)
+    elif row["error"]:
+        yield HealthCheck("access", WARN, f"{row['error']}; its keys are from {_ago(row['age'])} ago", _ACCESS)
+    else:
+        yield HealthCheck("access", OK, f"{row['how_many']} keys of {row['issuer']}, fetched {_ago(row['age'])} ago")
 
 
 def _silent(workers: Iterable[Row]) -> Iterator[HealthCheck]:

@@ -5,7 +5,7 @@ The rules about them are in the other packages of the store, and the DDL is in `
 Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
 """
 
-from norn_tasks.store.tables.access import AuditRow, SessionRow, SignInCodeRow, TokenRow
+from norn_tasks.store.tables.access import AuditRow, SessionRow, SignInCodeRow, TeamKeysRow, TokenRow
 from norn_tasks.store.tables.alerts import AlertRow, CallbackRow, DeadManRow, DeliveryRow, DestinationRow
 from norn_tasks.store.tables.apps import AppRow, AppSpecRow, InstanceRow, WorkloadRow
 from norn_tasks.store.tables.cron import CronGapRow, CronStateRow, CronTickRow
@@ -50,6 +50,7 @@ __all__ = [
     "CronStateRow",
     "CronTickRow",
     "CronGapRow",
+    "TeamKeysRow",
     "TokenRow",
     "SessionRow",
     "SignInCodeRow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -60,3 +61,17 @@ class AuditRow(Base):
     app: Mapped[str | None]
     status: Mapped[int]
     about: Mapped[str] = mapped_column(server_default="")
+
+
+class TeamKeysRow(Base):
+    """The keys with which Cloudflare Access signs for a team, as they were fetched last."""
+
+    __tablename__ = "access_keys"
+    issuer: Mapped[str] = mapped_column(primary_key=True)
+    keys: Mapped[list[Any]]
+    """Each with the values of `domain.tunnel.team_keys.TeamKey`."""
+    seen_at: Mapped[datetime | None]
+    """When they were fetched; none if they never were."""
+    error: Mapped[str]
+    """Why they could not be fetched last; empty if they could."""
+    asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
