@@ -21,6 +21,7 @@ from norn_api.access.permissions import CALL, SIGN_IN, Permission, permission, r
 from norn_api.calling import open_calls
 from norn_api.routes.apps import (
     apps,
+    databases,
     drift,
     maintenance,
     plans,
@@ -63,8 +64,8 @@ from norn_tasks.store.fleet import disk
 
 NOUNS = (
     server, specs, apps, plans, drift, maintenance, sources, why, work, oneoffs, execs, deployments, jobs, logs,
-    secrets, secret_files, services, cron, alerts, functions, events, notifications, tokens, sessions, webhooks,
-    repositories,
+    secrets, secret_files, services, databases, cron, alerts, functions, events, notifications, tokens, sessions,
+    webhooks, repositories,
     workers, audit, settings,
 )  # fmt: skip
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")

@@ -51,7 +51,7 @@ COMMANDS = {
         "jobs": "List jobs, show, follow and cancel them",
     },
     "Data": {
-        "db": "List the snapshots of an app's database",
+        "db": "List, back up and restore the databases of apps",
         "services": "List the databases, keys and topics of apps",
     },
     "Functions and cron": {

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.jobs.placement import HOME
-from norn_tasks.domain.services.grants import ServiceKind
+from norn_tasks.domain.services import BackupDirectory, ServiceKind
 from norn_tasks.domain.setting_values import (
     Memory,
     Roots,
@@ -32,7 +32,6 @@ from norn_tasks.domain.setting_values import (
 
 PREFIX = "NORN_"
 _LEAST_BUILD = 512 * 1024**2
-_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -234,6 +233,8 @@ class Settings(BaseModel):
         "", description="its address for apps, host:port; empty: that of the URL"
     )
 
+    database_backups: BackupDirectory = Field("", description="directory of database backups; empty: in NORN_DATA_DIR")
+
     # Free disk space
     disk_build_free: Memory = Field(
         2 * 1024**3, description="free bytes below which nothing is built, and a build in progress is ended"
@@ -316,7 +317,7 @@ class Settings(BaseModel):
     @property
     def router_address(self) -> str:
         """The router's address as clients on its machine reach it, without a port."""
-        host = "127.0.0.1" if self.router_host in _EVERYWHERE else self.router_host
+        host = "127.0.0.1" if self.router_host in ("0.0.0.0", "::", "") else self.router_host  # noqa: S104 - not bound
         return f"http://{f'[{host}]' if ':' in host else host}"
 
     def place_of_cluster(self, cluster: str | None) -> str | None:

@@ -62,7 +62,7 @@ from norn_tasks.domain.disk import Least, Space
 from norn_tasks.domain.jobs.execution import RUN_CPUS, RUN_MEMORY
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.secret import Secret
-from norn_tasks.domain.services import ServiceKind
+from norn_tasks.domain.services import ServiceKind, dump_directories
 from norn_tasks.domain.tunnel.team_keys import issuer_of
 from norn_tasks.ports import Cluster, Dns, Edge, Engine, ExternalHosts, FastRoad, Limits, Runtime, Tools, Tunnel
 from norn_tasks.settings import Settings
@@ -355,7 +355,8 @@ def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
 
 
 def _dumps(settings: Settings) -> Dumps:
-    return Dumps(settings.data_dir.expanduser() / "snapshots", lambda: programs(settings.services_dir))
+    places = dump_directories(settings.data_dir, settings.database_backups)
+    return Dumps(places, lambda: programs(settings.services_dir))
 
 
 def _databases(settings: Settings) -> Server:

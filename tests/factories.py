@@ -134,6 +134,7 @@ def request(kind: JobKind, **args: Any) -> JobRequest:
         JobKind.EXPORT_SECRETS: {"recipients": ["age1mine"]},
         JobKind.EXEC: EXEC.to_json(),
         JobKind.POLL: {"branches": []},
+        JobKind.RESTORE: {"snapshot": 1},
         JobKind.PUSH: {"url": "https://git.example/blog.git", "branch": "main", "after": "1" * 40},
     }
     return requests.read(kind, {"image_id": "sha256:1", **needed.get(kind, {}), **args})

@@ -46,6 +46,8 @@ INVOKE = Permission(Scope.INVOKE, audited=True)
 END_SESSION = Permission(Scope.READ, audited=True)
 """Sessions of the sender's own token; an admin ends any."""
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
+DOWNLOAD = Permission(Scope.DEPLOY, audited=True)
+"""All data of an app, which a program in one of its containers reads too; that it was read is in the audit."""
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
 SIGNED = Permission(None, signed=True)
@@ -113,7 +115,12 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("GET", "/api/secrets/key"): READ,
     ("GET", "/api/services"): READ,
     ("GET", f"{_APP}/services"): READ,
+    ("GET", "/api/databases"): READ,
     ("GET", f"{_APP}/snapshots"): READ,
+    ("POST", f"{_APP}/snapshots"): DEPLOY,
+    ("POST", f"{_APP}/snapshots/<id:snapshot>/restore"): DEPLOY,
+    ("GET", f"{_APP}/snapshots/<id:snapshot>/file"): DOWNLOAD,
+    ("POST", f"{_APP}/drill"): DEPLOY,
     ("POST", f"{_APP}/services/rotate"): DEPLOY,
     ("GET", f"{_APP}/cron"): READ,
     ("GET", f"{_APP}/cron/history"): READ,

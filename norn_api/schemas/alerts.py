@@ -18,7 +18,8 @@ class AlertSummary(ResponseModel):
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
     """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted`; for any app
-    `deploy-failed`; for cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone`, `schedule-unreadable`;
+    `deploy-failed`, `backup-failed`, `drill-failed`; for cron apps `runs-failing`, `runs-missed`, `paused-long`,
+    `image-gone`, `schedule-unreadable`;
     for the server `disk-full`, `scheduler-away`."""
     severity: str = Field(examples=["warning"])
     """`critical` or `warning`."""

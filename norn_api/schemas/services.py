@@ -1,4 +1,4 @@
-"""Models of shared services: what apps were given, never a credential."""
+"""Models of shared services, never a credential: what apps were given, and the snapshots of their databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from norn_api.schemas.common import ResponseModel
+from norn_api.schemas.common import AppPath, Id, RequestModel, ResponseModel
 from norn_tasks.domain.services import ServiceKind, SnapshotReason
 
 
@@ -26,6 +26,20 @@ class ServicePartResponse(ResponseModel):
     """False if the infraspec no longer names it; it is kept with its data."""
 
 
+class SnapshotPath(AppPath):
+    """A snapshot of an app's database in a path."""
+
+    snapshot: Id
+    """Number of the snapshot."""
+
+
+class SnapshotRequest(RequestModel):
+    """A snapshot to take."""
+
+    backup: bool = False
+    """Take a backup, which is kept by the rules of `services.postgres.backup`."""
+
+
 class SnapshotResponse(ResponseModel):
     """A dump of an app's database, on the machine of the worker that made it."""
 
@@ -38,5 +52,30 @@ class SnapshotResponse(ResponseModel):
     at: datetime
     bytes: int | None
     """Null while it is being taken, or if that failed."""
+    rows: int | None
+    """The rows of all tables."""
+    drilled_at: datetime | None
+    """The moment at which a drill last restored it."""
     file: str = Field(examples=["mail-agent-12.dump"])
-    """The file in `snapshots` of the data directory."""
+    """The file in `snapshots` of the data directory, or for a backup in the directory of backups."""
+
+
+class DatabaseResponse(ResponseModel):
+    """A database of an app."""
+
+    app: str = Field(examples=["mail-agent"])
+    name: str = Field(examples=["mailagent_db"])
+    bytes: int | None
+    """Its size; null until it was observed."""
+    connections: int | None
+    seen_at: datetime | None
+    """The moment of that observation."""
+    named: bool
+    """False if the infraspec no longer names it; it is kept with its data."""
+    schedule: str | None = Field(examples=["@daily"])
+    """The schedule of its backups."""
+    next_backup: datetime | None
+    last_backup: datetime | None
+    """The moment of the newest backup that is whole."""
+    drilled_at: datetime | None
+    """The moment at which a drill last restored a backup."""

@@ -8,6 +8,7 @@ from norn_cli.answers import Json
 from norn_cli.client.alerts import AlertsClient
 from norn_cli.client.apps import AppsClient
 from norn_cli.client.cron import CronClient
+from norn_cli.client.databases import DatabasesClient
 from norn_cli.client.functions import FunctionsClient
 from norn_cli.client.jobs import JobsClient
 from norn_cli.client.secrets import SecretsClient
@@ -17,8 +18,8 @@ from norn_cli.client.webhooks import WebhooksClient
 
 
 class Client(
-    AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServicesClient, WebhooksClient,
-    ServerClient,
+    AppsClient, JobsClient, FunctionsClient, CronClient, AlertsClient, SecretsClient, ServicesClient, DatabasesClient,
+    WebhooksClient, ServerClient,
 ):  # fmt: skip
     """The client of one Norn server."""
 

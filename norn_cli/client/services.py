@@ -13,10 +13,6 @@ class ServicesClient(Transport):
         """Lists the shared services of one app, or of all apps."""
         return self._get("/api/services" if app is None else app_path(app, "services"))
 
-    def snapshots(self, app: str) -> Json:
-        """Lists the snapshots of an app's database."""
-        return self._get(app_path(app, "snapshots"))
-
     def rotate_services(self, app: str) -> Json:
         """Requests new passwords; returns the accepted job."""
         return self._send("POST", app_path(app, "services/rotate"), json={})

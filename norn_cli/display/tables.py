@@ -263,7 +263,19 @@ SNAPSHOTS = (
     Column("TAKEN", _when("at")),
     Column("FOR", lambda each: f"{each['reason']} {each['release'] or ''}".strip()),
     Column("SIZE", lambda each: _bytes(each["bytes"])),
+    Column("ROWS", _field("rows")),
+    Column("DRILLED", _when("drilled_at")),
     Column("FILE", _field("file")),
+)
+DATABASES = (
+    Column("APP", _field("app")),
+    Column("DATABASE", _field("name")),
+    Column("SIZE", lambda each: _bytes(each["bytes"], "not seen yet")),
+    Column("CONNECTIONS", _field("connections")),
+    Column("BACKUPS", _field("schedule")),
+    Column("LAST BACKUP", _when("last_backup")),
+    Column("NEXT", _when("next_backup")),
+    Column("DRILLED", _when("drilled_at")),
 )
 SERVICES = (
     Column("APP", _field("app")),
@@ -314,9 +326,9 @@ WORKERS = (
 )
 
 
-def _bytes(size: int | None) -> str:
+def _bytes(size: int | None, without: str = "not whole") -> str:
     if size is None:
-        return "not whole"
+        return without
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 1024:.1f} KiB"
 
 

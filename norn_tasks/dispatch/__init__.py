@@ -24,6 +24,13 @@ from norn_tasks.dispatch.changing import (
     sign_in,
     take_answer,
 )
+from norn_tasks.dispatch.databases import (
+    request_database_look,
+    request_drill,
+    request_due_backups,
+    request_restore,
+    request_snapshot,
+)
 from norn_tasks.dispatch.executing import reader_left, request_exec, type_into, written_by
 from norn_tasks.dispatch.intake import WORKER_SILENCE, Accepted, Intake, open_intake
 from norn_tasks.dispatch.looking import (
@@ -94,6 +101,11 @@ __all__ = [
     "request_scale",
     "request_teardown",
     "request_resolve",
+    "request_snapshot",
+    "request_drill",
+    "request_restore",
+    "request_due_backups",
+    "request_database_look",
     "request_cancel",
     "request_invoke",
     "expire_call",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.pipelines.databases import drill, restore, snapshot
 from norn_tasks.pipelines.deploy import deploy, rescale, restart, rollback
 from norn_tasks.pipelines.forge import forge, teardown
 from norn_tasks.pipelines.notify import call_deadman, notify
@@ -25,6 +26,9 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.TEARDOWN: teardown,
     JobKind.PUSH: push,
     JobKind.POLL: poll,
+    JobKind.SNAPSHOT: snapshot,
+    JobKind.RESTORE: restore,
+    JobKind.DRILL: drill,
     JobKind.INVOKE: run,
     JobKind.CRON_RUN: run,
     JobKind.RUN: oneoff,

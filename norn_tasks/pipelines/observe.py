@@ -14,18 +14,21 @@ from norn_tasks.steps.observation import (
     RemoveOrphans,
     RunInReplica,
 )
+from norn_tasks.steps.services import LookAtDatabases
 from norn_tasks.steps.step import Step
 from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, the ways in, the keys of Access, or engines and their orphans."""
+    """Returns the steps of a look at a cluster, ways in, keys of Access, databases, or engines and their orphans."""
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:
         return (LookAtTunnel(), LookAtEdge())
     if job.request_as(ObserveJobRequest).access:
         return (FetchAccessKeys(),)
+    if job.request_as(ObserveJobRequest).databases:
+        return (LookAtDatabases(),)
     return (LookAtEngines(), RemoveOrphans(), LookAtImages(), LookAtNetwork())
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Sealed, Secret
-from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, Snapshot, SnapshotReason
+from norn_tasks.domain.services import (
+    Dump,
+    Grant,
+    GrantedPart,
+    SeenDatabase,
+    ServiceKind,
+    Snapshot,
+    SnapshotReason,
+)
 from norn_tasks.ports.watch import Stop, Watch
 
 
@@ -32,11 +40,27 @@ class SharedServices(Protocol):
         Raises ServiceTaken for a database that is not of this app, ServiceDown.
         """
 
-    def dump(self, database: str, file: str, watch: Watch) -> int:
-        """Writes a dump of a database, under a name, and checks it; returns its bytes.
+    def dump(self, database: str, file: str, watch: Watch) -> Dump:
+        """Writes a dump of a database, under a name, and checks it; returns its bytes and its rows.
 
         Raises ServiceDown, or StepFailed with the message of the program.
         """
+
+    def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
+        """Puts a snapshot in place of its database at once; returns False if this job has done that before.
+
+        The database is as it was until then, and after an error. `confirm` raises LeaseLost. Raises StepFailed for a
+        snapshot that is not here, cannot be restored or has other rows than it says; ServiceDown.
+        """
+
+    def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
+        """Restores a snapshot into a scratch database, which it removes; raises as `restore` does."""
+
+    def tidy(self, app: str, stop: Stop) -> None:
+        """Removes the databases that restores and drills of the app have replaced or left."""
+
+    def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
+        """Returns size and connections of those of the databases that exist."""
 
     def drop_dump(self, file: str) -> bool:
         """Removes a dump by its name; returns False if this machine does not have it."""
@@ -60,11 +84,26 @@ class ServiceRecords(Protocol):
     def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
         """Returns the snapshot that the job takes, whose row is written first; the same one for a job taken over."""
 
-    def snapshot_taken(self, snapshot: int, size: int, fence: Fence) -> None:
+    def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
         """Notes that the file of a snapshot is whole."""
 
-    def spent_snapshots(self, app: str, retain: int) -> tuple[Snapshot, ...]:
-        """Returns the snapshots of deploys that are older than the newest `retain` ones."""
+    def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
+        """Returns the snapshots for a reason that are older than the newest `retain` whole ones."""
+
+    def snapshot(self, app: str, number: int) -> Snapshot:
+        """Returns a whole snapshot of the app; raises NotFound."""
+
+    def newest_backup(self, app: str) -> Snapshot | None:
+        """Returns the newest backup of the app that is whole."""
+
+    def drilled(self, snapshot: int, fence: Fence) -> None:
+        """Notes that a drill has restored a snapshot."""
+
+    def check(self, fence: Fence) -> None:
+        """Raises LeaseLost if the token is not valid."""
+
+    def databases(self) -> tuple[str, ...]:
+        """Lists the databases of all apps that exist."""
 
     def snapshots_of(self, app: str) -> tuple[Snapshot, ...]:
         """Lists the snapshots of an app."""

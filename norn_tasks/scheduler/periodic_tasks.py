@@ -1,4 +1,4 @@
-"""Beat's periodic tasks: alerts, notifications, the dead man's switch, looks at clusters, the tunnel and git."""
+"""Beat's periodic tasks: alerts, notifications, backups, the dead man's switch, looks at clusters, tunnel and git."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from norn_tasks.dispatch import (
     Intake,
     request_access_keys,
+    request_database_look,
     request_deadman,
     request_deliveries,
+    request_due_backups,
     request_due_comparisons,
     request_due_polls,
     request_tunnel_look,
 )
 from norn_tasks.domain.disk import Least
-from norn_tasks.store.alerts import app_rules, certificate_rules, cron_rules, scheduler_rules, server_rules
+from norn_tasks.store.alerts import (
+    app_rules,
+    backup_rules,
+    certificate_rules,
+    cron_rules,
+    scheduler_rules,
+    server_rules,
+)
 
 
 @dataclass
@@ -37,11 +46,14 @@ class PeriodicTasks:
         self._tasks = (
             _PeriodicTask(5.0, lambda: cron_rules.look(intake.database, days)),
             _PeriodicTask(5.0, lambda: app_rules.look(intake.database)),
+            _PeriodicTask(5.0, lambda: backup_rules.look(intake.database)),
             _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: certificate_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
             _PeriodicTask(60.0, lambda: request_due_comparisons(intake, actor=name)),
             _PeriodicTask(5.0, lambda: request_due_polls(intake, actor=name)),
+            _PeriodicTask(15.0, lambda: request_due_backups(intake, actor=name)),
+            _PeriodicTask(60.0, lambda: request_database_look(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
             _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),

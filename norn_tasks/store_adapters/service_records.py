@@ -9,7 +9,7 @@ from norn_tasks import sealing
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Sealed, Secret
-from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind, Snapshot, SnapshotReason
+from norn_tasks.domain.services import Dump, Grant, GrantedPart, ServiceKind, Snapshot, SnapshotReason
 from norn_tasks.store.apps import secrets, services, snapshots
 from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
 from norn_tasks.store.replicas import rows
@@ -48,14 +48,37 @@ class ServiceRecordTable:
         """Returns the snapshot that the job takes."""
         return self._fenced(fence, lambda tx: snapshots.reserve(tx, app, database, reason, fence))
 
-    def snapshot_taken(self, snapshot: int, size: int, fence: Fence) -> None:
+    def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
         """Notes that the file of a snapshot is whole."""
-        self._fenced(fence, lambda tx: snapshots.taken(tx, snapshot, size))
+        self._fenced(fence, lambda tx: snapshots.taken(tx, snapshot, dump))
 
-    def spent_snapshots(self, app: str, retain: int) -> tuple[Snapshot, ...]:
-        """Returns the snapshots that the releases no longer need."""
+    def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
+        """Returns the snapshots for a reason that are no longer needed."""
         with self.database.transaction() as tx:
-            return snapshots.spent(tx, app, retain)
+            return snapshots.spent(tx, app, reason, retain)
+
+    def snapshot(self, app: str, number: int) -> Snapshot:
+        """Returns a whole snapshot of the app."""
+        with self.database.transaction() as tx:
+            return snapshots.whole(tx, app, number)
+
+    def newest_backup(self, app: str) -> Snapshot | None:
+        """Returns the newest whole backup."""
+        with self.database.transaction() as tx:
+            return snapshots.newest_backup(tx, app)
+
+    def drilled(self, snapshot: int, fence: Fence) -> None:
+        """Notes that a drill has restored a snapshot."""
+        self._fenced(fence, lambda tx: snapshots.drilled(tx, snapshot))
+
+    def check(self, fence: Fence) -> None:
+        """Raises LeaseLost if the token is not valid."""
+        self._fenced(fence, lambda _: None)
+
+    def databases(self) -> tuple[str, ...]:
+        """Lists the databases of all apps."""
+        with self.database.transaction() as tx:
+            return services.databases(tx)
 
     def snapshots_of(self, app: str) -> tuple[Snapshot, ...]:
         """Lists the snapshots of an app."""

@@ -25,7 +25,7 @@ RESCALES = (JobKind.RESTART, JobKind.SCALE, JobKind.REPAIR)
 PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
 """A deploy whose image is not built."""
 
-LOOKING = ObserveJobRequest(tunnel=True)
+LOOKING = (ObserveJobRequest(tunnel=True), ObserveJobRequest(databases=True))
 FETCHING = ObserveJobRequest(access=True)
 
 
@@ -39,7 +39,7 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                others = (replace(job, request=each) for each in (PULLING, LOOKING, FETCHING))
+                others = (replace(job, request=each) for each in (PULLING, *LOOKING, FETCHING))
                 jobs = (job, replace(job, deployment=1), *others)
                 for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])

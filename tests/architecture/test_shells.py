@@ -26,6 +26,7 @@ ALLOWED = {
     ("norn_tasks/steps/image.py", "TestImage._run", "sh -c"): "build.test, in a container of the image",
     ("norn_tasks/domain/infraspec/sections.py", "Migrations.argv", "sh -c"): "a migration, in its container",
     ("norn_api/schemas/oneoffs.py", "argv_of", "sh -c"): "norn run's command, in a container",
+    ("norn_cli/commands/data/db.py", "shell", "sh -c"): "psql of norn db shell, in a container",
     ("norn_tasks/adapters/processes/marked.py", "ending", "sh -c"): "ends a program in its replica",
     ("norn_tasks/adapters/nest/trial.py", "_ran", "sh -c"): "tries the walls of a sandbox, from inside",
     ("norn_tasks/adapters/docker/runs_reach.py", "ReachProbe._create", "sh -c"): "tries the network, in a container",

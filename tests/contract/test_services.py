@@ -20,13 +20,13 @@ from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, Shared
 from norn_tasks.adapters.services.postgres import CONNECTIONS
 from norn_tasks.domain.errors import NoService, ServiceDown, ServiceTaken, StepFailed
 from norn_tasks.domain.secret import Secret
-from norn_tasks.domain.services import Grant, ServiceKind
+from norn_tasks.domain.services import DumpDirectories, Grant, ServiceKind, dump_directories
 from norn_tasks.ports import SharedServices
 from tests.fakes.services import FakeServices
 from tests.fakes.stop import FakeStop, FakeWatch
 from tests.servers import Broker, Postgres, free_port
 
-NO_DUMPS = Dumps(Path("/nowhere"))
+NO_DUMPS = Dumps(dump_directories(Path("/nowhere"), ""))
 _numbers = itertools.count(1)
 
 
@@ -77,7 +77,7 @@ def servers(postgres: Postgres, broker: Broker, tmp_path: Path) -> SharedServers
     real = {
         ServiceKind.POSTGRES: GivenServer(postgres.url("postgres")), ServiceKind.KV: keys, ServiceKind.EVENTS: keys,
     }  # fmt: skip
-    return SharedServers(real, f"t{os.getpid()}", Dumps(tmp_path))
+    return SharedServers(real, f"t{os.getpid()}", Dumps(DumpDirectories(tmp_path, tmp_path / "backups")))
 
 
 def given(services: SharedServices, app: str) -> Given:
@@ -169,14 +169,14 @@ def test_a_snapshot_is_whole_and_readable_by_nobody_else(give: Give, tmp_path: P
     app.sql("CREATE TABLE kept (n int)")
     size = app.services.dump(app.app, "a.dump", watch)
     file = tmp_path / "a.dump"
-    assert (file.stat().st_size, file.stat().st_mode & 0o077) == (size, 0)
+    assert (file.stat().st_size, file.stat().st_mode & 0o077) == (size.bytes, 0)
     assert b"CREATE TABLE public.kept" in file.read_bytes()
     assert (app.services.drop_dump("a.dump"), app.services.drop_dump("a.dump")) == (True, False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_snapshot_that_fails_leaves_no_file(servers: SharedServices, tmp_path: Path) -> None:
-    with pytest.raises(StepFailed, match=r"the snapshot of nosuch failed: .* does not exist"):
+    with pytest.raises(StepFailed, match=r"the PostgreSQL for apps refuses: .*nosuch.* does not exist"):
         servers.dump("nosuch", "a.dump", FakeWatch().watch)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Migrations on a real engine: one that ends well, one that fails, and one whose worker dies half-way."""
+"""Migrations on a real engine: one that ends well, one that does not, in each way; and the restore of its snapshot."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.databases import ENDS, AppDatabase
 from tests.e2e.stack import Stack
 from tests.servers import allowed, wait_until
 
 ENVIRONMENT = {"NORN_LEASE_SECONDS": "6", "NORN_HEARTBEAT_SECONDS": "1", "NORN_SELF_STOP_SECONDS": "3"}
 pytestmark = pytest.mark.timeout(600)
-ENDS = ("succeeded", "failed", "error", "dead", "cancelled")
 SPEC = """\
 app: shop
 role: cron
@@ -70,14 +70,47 @@ def test_a_migration_that_fails_leaves_the_live_release(stack: Stack) -> None:
     assert (row["state"], row["error"]["code"], live(stack)) == ("failed", "migration_failed", before)
 
 
-def test_a_migration_whose_worker_dies_is_not_repeated_and_asks_a_person(stack: Stack) -> None:
-    before, job = live(stack), deploy(stack, "echo begun; sleep 100")
-    begun = "SELECT 1 FROM step_logs WHERE job_id = %s AND step = 'migrate-database' AND chunk LIKE '%%begun%%'"
-    wait_until(lambda: stack.rows(begun, job), allowed(60), "the migration has begun")
-    stack.kill("deploy")
-    stack.spawn("deploy")
+BEGUN = "SELECT 1 FROM step_logs WHERE job_id = %s AND step = 'migrate-database' AND chunk LIKE '%%begun%%'"
+
+
+def begun(stack: Stack, job: int) -> bool:
+    """Returns True once the migration of a job has written something."""
+    return bool(stack.rows(BEGUN, job))
+
+
+def needs_attention(stack: Stack, job: int, before: int) -> None:
+    """Checks that the migration was begun once, that the old release is live, and that a person is asked."""
     row = ended(stack, job)
     assert (row["state"], row["error"]["code"], live(stack)) == ("error", "needs_attention", before)
+    assert len(stack.rows(BEGUN.replace("job_id = %s", "job_id >= %s"), job)) == 1
     refused = stack.norn("deploy", "shop", check=False)
     assert b"needs your attention" in refused.stderr
+
+
+def test_a_migration_that_is_cancelled_asks_a_person(stack: Stack) -> None:
+    before, job = live(stack), deploy(stack, "echo begun; sleep 100")
+    wait_until(lambda: begun(stack, job), allowed(60), "the migration has begun")
+    stack.norn("jobs", "cancel", str(job))
+    needs_attention(stack, job, before)
+    stack.norn("resolve", str(job), "--abandon")
+
+
+def test_a_migration_whose_worker_dies_is_not_repeated_and_its_snapshot_restores_all_rows(stack: Stack) -> None:
+    """The worker of the restore dies too, after the replacement and before it is noted."""
+    shop = AppDatabase(stack, "shop", "shop_db")
+    shop.fill(100)
+    before, job = live(stack), deploy(stack, "echo begun; sleep 100")
+    wait_until(lambda: begun(stack, job), allowed(60), "the migration has begun")
+    shop.sql("DELETE FROM orders WHERE n > 7")  # as half of a migration
+    stack.kill("deploy")
+    dying = stack.spawn("deploy", NORN_TEST_BUILD="1", NORN_FAILPOINT="restore-database:effect:kill")
+    needs_attention(stack, job, before)
+    snapshot = shop.newest("deploy")
+    restore = shop.ask_restore(snapshot["id"])
+    wait_until(lambda: dying.poll() is not None, allowed(60), "the worker of the restore dies")
+    shop.sql("INSERT INTO orders VALUES (101)")
+    stack.spawn("deploy")
+    assert shop.ended(restore)["state"] == "succeeded"
+    assert (shop.rows(), sum(snapshot["counts"].values()), shop.left()) == (101, 100, [])
+    assert sum(shop.newest("restore")["counts"].values()) == 7
     stack.norn("resolve", str(job), "--abandon")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from norn_tasks.domain.errors import ServiceDown
 from norn_tasks.domain.secret import Secret
-from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
+from norn_tasks.domain.services import (
+    Dump,
+    Grant,
+    SeenDatabase,
+    ServiceKind,
+    Snapshot,
+    credential,
+    password_in,
+    role_of,
+)
 from norn_tasks.ports import Stop, Watch
 
 
@@ -18,6 +28,7 @@ class FakeServices:
     credentials: dict[tuple[str, ServiceKind], str] = field(default_factory=dict)
     granted: dict[tuple[str, ServiceKind], tuple[str, ...]] = field(default_factory=dict)
     dumps: dict[str, str] = field(default_factory=dict)
+    restored: dict[int, int] = field(default_factory=dict)
     passwords: int = 0
     away: bool = False
     fails: BaseException | None = None
@@ -44,12 +55,35 @@ class FakeServices:
         self.made.setdefault((app, grant.kind), set()).update(grant.names)
         self.credentials[app, grant.kind] = credential.reveal()
 
-    def dump(self, database: str, file: str, watch: Watch) -> int:
+    def dump(self, database: str, file: str, watch: Watch) -> Dump:
         """Notes the dump; fails while the server is `away`."""
         if self.away:
             raise ConnectionError
         self.dumps[file] = database
-        return 1024
+        return Dump(1024, {"public.orders": 3})
+
+    def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
+        """Notes the restore, unless the job has done that before."""
+        if self.fails is not None:
+            raise self.fails
+        confirm()
+        if watch.fence.job in self.restored:
+            return False
+        self.restored[watch.fence.job] = snapshot.id
+        return True
+
+    def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
+        """Does nothing, or `fails`."""
+        if self.fails is not None:
+            raise self.fails
+
+    def tidy(self, app: str, stop: Stop) -> None:
+        """Has nothing to remove."""
+
+    def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
+        """Returns one size for all."""
+        self.require(ServiceKind.POSTGRES, stop)
+        return tuple(SeenDatabase(name, 8_000_000, 2) for name in names)
 
     def drop_dump(self, file: str) -> bool:
         """Forgets the dump."""

@@ -222,7 +222,7 @@ def test_a_job_that_is_taken_over_goes_on_with_its_snapshot(plane: Plane) -> Non
     with pytest.raises(ConnectionError):
         plane.run(SnapshotDatabase(), job)
     plane.services.away = False
-    assert plane.run(SnapshotDatabase(), job).note == "snapshot 1 of shop_db, 1,024 bytes"
+    assert plane.run(SnapshotDatabase(), job).note == "snapshot 1 of shop_db, 1,024 bytes, 3 rows"
     assert plane.services.dumps == {"shop-1.dump": "shop_db"}
 
 

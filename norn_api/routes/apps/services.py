@@ -8,14 +8,14 @@ from flask import Response
 
 from norn_api.schemas.common import AppPath, ListOf, WorkAccepted
 from norn_api.schemas.jobs import NothingRequest
-from norn_api.schemas.services import ServicePartResponse, SnapshotResponse
+from norn_api.schemas.services import ServicePartResponse
 from norn_api.services import actor, norn
 from norn_api.web.openapi import noun, responses_of
 from norn_api.web.replies import accepted, items, key
 from norn_tasks import dispatch
 from norn_tasks.domain.jobs.job import JobKind
 from norn_tasks.domain.services import GrantedPart
-from norn_tasks.store.apps import services, snapshots
+from norn_tasks.store.apps import services
 from norn_tasks.store.status import apps
 
 api = noun("services", "Databases, keys and topics that apps were given")
@@ -37,15 +37,6 @@ def list_services_of_app(path: AppPath) -> Response:
         apps.one(tx, norn().settings.apps_dir, path.app)
         found = services.of_app(tx, path.app)
     return _listed(found)
-
-
-@api.get("/api/apps/<app>/snapshots", responses=responses_of(ListOf[SnapshotResponse]))
-def list_snapshots(path: AppPath) -> Response:
-    """Lists the snapshots of an app's database, newest first."""
-    with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
-        found = snapshots.listed(tx, frozenset({path.app}))
-    return items(SnapshotResponse, [SnapshotResponse.model_validate(each) for each in found])
 
 
 @api.post("/api/apps/<app>/services/rotate", responses=responses_of(WorkAccepted, 202))

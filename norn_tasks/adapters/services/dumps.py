@@ -1,4 +1,4 @@
-"""Dumps of databases of apps: files that PostgreSQL's own programs write and check."""
+"""Dumps of databases of apps: files that PostgreSQL's own programs write, check and restore."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pathlib import Path
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from norn_tasks.adapters.processes.process import Command, base_environment, run
+from norn_tasks.adapters.services.counting import frozen
 from norn_tasks.adapters.services.postgres import cursor
+from norn_tasks.adapters.services.restoring import to
 from norn_tasks.domain.errors import Conflict, StepFailed
+from norn_tasks.domain.services import Dump, DumpDirectories
 from norn_tasks.ports import Watch
 
 DUMP_SECONDS = 3600.0
@@ -22,44 +25,78 @@ _VERSION_SECONDS = 10.0
 _SYSTEM = Path("/usr/lib/postgresql")
 
 
+class BackupUnusable(StepFailed):
+    """The file of a snapshot is not here, cannot be restored, or has other rows than when it was made."""
+
+    code = "backup_unusable"
+
+
 @dataclass(frozen=True)
 class Dumps:
-    """The dumps in a directory that only we can read; `programs`: further directories with PostgreSQL's programs."""
+    """The dumps in directories that only we can read; `programs`: further directories with PostgreSQL's programs."""
 
-    directory: Path
+    directories: DumpDirectories
     programs: Callable[[], Iterable[Path]] = tuple
 
-    def take(self, url: str, database: str, name: str, watch: Watch) -> int:
-        """Writes a dump and reads its list of contents back; returns its bytes. A file of that name is replaced."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part = self.directory / f".{name}.part"
+    def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
+        """Writes a dump, reads its list of contents back and counts its rows. A file of that name is replaced.
+
+        Dump and rows are of the same moment, whatever is written to the database.
+        """
+        path = self.directories.path(name)
+        part = path.with_name(f".{name}.part")
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.touch(mode=0o600)
-            dump = ("pg_dump", "--format=custom", "--no-password", f"--file={part}")
-            self._run(url, database, dump, "the snapshot", watch)
-            self._run(None, "", ("pg_restore", "--list", str(part)), "the check of the snapshot", watch)
+            with frozen(to(url, database), watch.stop) as moment:
+                dump = ("pg_dump", "--format=custom", "--no-password", f"--snapshot={moment.name}", f"--file={part}")
+                self._run(to(url, database), dump, f"the snapshot of {database}", watch)
+                counts = moment.counts()
+            self._run(None, ("pg_restore", "--list", str(part)), f"the check of the snapshot of {database}", watch)
             size = part.stat().st_size
-            part.replace(self.directory / name)
+            _to_disk(part)
+            part.replace(path)
+            _to_disk(path.parent)
+        except OSError as error:
+            raise StepFailed(
+                f"the snapshot of {database} cannot be written: {error.strerror} ({path.parent})",
+                hint="make room on that disk, or let the user of the deploy workers write there",
+            ) from error
         finally:
             part.unlink(missing_ok=True)
-        return size
+        return Dump(size, counts)
+
+    def restore(self, url: str, name: str, watch: Watch) -> None:
+        """Restores a dump into the empty database of a URL, all of it or with an error."""
+        path = self.directories.path(name)
+        if not path.is_file():
+            raise BackupUnusable(
+                f"the file {path} is not on the machine of this worker",
+                hint="deploy workers on several machines need one directory: NORN_DATABASE_BACKUPS",
+            )
+        restore = ("pg_restore", "--exit-on-error", "--no-owner", "--no-password", str(path))
+        try:
+            self._run(url, restore, f"the restore of {name}", watch)
+        except StepFailed as error:
+            hint = "norn db snapshots lists others; the database is as it was"
+            raise BackupUnusable(error.sentence, hint=hint) from error
 
     def remove(self, name: str) -> bool:
         """Removes a dump; returns False if there is none."""
         try:
-            (self.directory / name).unlink()
+            self.directories.path(name).unlink()
         except FileNotFoundError:
             return False
         return True
 
-    def _run(self, url: str | None, database: str, words: Sequence[str], what: str, watch: Watch) -> None:
+    def _run(self, url: str | None, words: Sequence[str], what: str, watch: Watch) -> None:
         """Runs a program of PostgreSQL; the password is passed in the environment, not on the command line."""
         server = _server_version(url) if url is not None else 0
-        program = _fitting(words[0], server, self._directories(), watch)
+        program = _fitting(words[0], server, self._places(), watch)
         environment: dict[str, str] = dict(base_environment())
         more: tuple[str, ...] = ()
         if url is not None:
-            dsn, password = _dsn(url, database)
+            dsn, password = _dsn(url)
             environment |= {"PGPASSWORD": password} if password else {}
             more = (f"--dbname={dsn}",)
         lines: list[str] = []
@@ -67,19 +104,28 @@ class Dumps:
         ended = run(command)
         if ended.code != 0:
             said = "; ".join(ended.last_lines[-3:])[:400]
-            raise StepFailed(f"{what} of {database} failed: {said}", hint="norn doctor; is there room on the disk?")
+            raise StepFailed(f"{what} failed: {said}", hint="norn doctor; is there room on the disk?")
 
-    def _directories(self) -> Iterable[Path]:
+    def _places(self) -> Iterable[Path]:
         yield from self.programs()
         yield from (Path(each) for each in os.environ.get("PATH", os.defpath).split(os.pathsep))
         yield from sorted(_SYSTEM.glob("*/bin"))
 
 
-def _dsn(url: str, database: str) -> tuple[str, str]:
+def _to_disk(path: Path) -> None:
+    """Waits until a file or directory is on the disk, so that a row never names a file that a power cut emptied."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _dsn(url: str) -> tuple[str, str]:
     """Returns the connection string without its password, and the password."""
     parts = parse_dsn(url)
     password = str(parts.pop("password", ""))
-    return make_dsn(**{**parts, "dbname": database}), password
+    return make_dsn(**parts), password
 
 
 def _server_version(url: str) -> int:

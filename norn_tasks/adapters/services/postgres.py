@@ -12,6 +12,7 @@ from psycopg2.extensions import encrypt_password
 
 from norn_tasks.domain.errors import ServiceDown, ServiceTaken, StepFailed
 from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.services import SeenDatabase
 
 CONNECTIONS = 20
 """The connections that an app may have open at once."""
@@ -53,6 +54,17 @@ def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> No
             except errors.DependentObjectsStillExist:
                 # The role still owns a database of an earlier spec, but can no longer log in.
                 done.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
+
+
+def seen(url: str, databases: tuple[str, ...]) -> tuple[SeenDatabase, ...]:
+    """Returns size and connections of those of the databases that exist."""
+    with cursor(url) as done:
+        done.execute(
+            "SELECT datname, pg_database_size(oid), (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)"
+            " FROM pg_database d WHERE datname = ANY(%s) ORDER BY datname",
+            (list(databases),),
+        )
+        return tuple(SeenDatabase(str(name), int(size), int(open_)) for name, size, open_ in done.fetchall())
 
 
 def _role(cursor: Any, role: str, password: Secret) -> None:
@@ -104,6 +116,8 @@ def cursor(url: str) -> Iterator[Any]:
     try:
         connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS, application_name="norn")
     except psycopg2.Error as error:
+        if "does not exist" in str(error):
+            raise StepFailed(f"the PostgreSQL for apps refuses: {_said(error)}", hint=_HINT) from error
         raise ServiceDown(f"the PostgreSQL for apps does not answer: {_said(error)}", hint=_HINT) from error
     connection.autocommit = True
     try:

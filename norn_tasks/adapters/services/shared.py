@@ -7,11 +7,21 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from norn_tasks.adapters import timeouts
-from norn_tasks.adapters.services import postgres, valkey
-from norn_tasks.adapters.services.dumps import Dumps
+from norn_tasks.adapters.services import counting, postgres, restoring, valkey
+from norn_tasks.adapters.services.dumps import BackupUnusable, Dumps
 from norn_tasks.adapters.services.server import Server
 from norn_tasks.domain.secret import Secret
-from norn_tasks.domain.services import Grant, ServiceKind, credential, password_in, role_of
+from norn_tasks.domain.services import (
+    Dump,
+    Grant,
+    SeenDatabase,
+    ServiceKind,
+    Snapshot,
+    credential,
+    difference,
+    password_in,
+    role_of,
+)
 from norn_tasks.ports import Stop, Watch
 
 T = TypeVar("T")
@@ -51,9 +61,58 @@ class SharedServers:
         }
         _promptly(work[grant.kind], stop)
 
-    def dump(self, database: str, file: str, watch: Watch) -> int:
+    def dump(self, database: str, file: str, watch: Watch) -> Dump:
         """Writes and checks a dump."""
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
+
+    def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
+        """Puts a snapshot in place of its database."""
+        url, fence = self._url(ServiceKind.POSTGRES, watch.stop), watch.fence
+        if not self._fill(url, snapshot, credential, watch):
+            return False
+        restoring.put_in_place(url, snapshot.database, fence, confirm)
+        return True
+
+    def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
+        """Restores a snapshot into a database that is removed at the end."""
+        url = self._url(ServiceKind.POSTGRES, watch.stop)
+        try:
+            self._fill(url, snapshot, credential, watch)
+        finally:
+            restoring.tidy(url, self._role(snapshot.app))
+
+    def tidy(self, app: str, stop: Stop) -> None:
+        """Removes what restores and drills have left."""
+        url = self._url(ServiceKind.POSTGRES, stop)
+        _promptly(lambda: restoring.tidy(url, self._role(app)), stop)
+
+    def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
+        """Returns size and connections of databases."""
+        url = self._url(ServiceKind.POSTGRES, stop)
+        return _promptly(lambda: postgres.seen(url, names), stop)
+
+    def _fill(self, url: str, snapshot: Snapshot, credential: Secret, watch: Watch) -> bool:
+        """Restores a snapshot into a scratch database, with the app's own role, and compares its rows.
+
+        The role of the workers would run functions of the app with rights that the app does not have.
+        """
+        role = self._role(snapshot.app)
+        if not _promptly(lambda: restoring.begin(url, role, watch.fence), watch.stop):
+            return False
+        scratch, password = restoring.scratch_name(watch.fence), password_in(credential, role)
+        assert password is not None, "a credential of another role"
+        self._dumps.restore(restoring.as_role(url, role, password, scratch), snapshot.file, watch)
+        found = counting.rows_of(restoring.to(url, scratch), watch.stop)
+        wrong = difference(snapshot.counts, found) if snapshot.counts is not None else ""
+        if wrong:
+            raise BackupUnusable(
+                f"snapshot {snapshot.id} of {snapshot.database} was restored, and {wrong}",
+                hint="norn db snapshots lists others; the database is as it was",
+            )
+        return True
+
+    def _role(self, app: str) -> str:
+        return role_of(app, ServiceKind.POSTGRES, self._instance)
 
     def drop_dump(self, file: str) -> bool:
         """Removes a dump."""

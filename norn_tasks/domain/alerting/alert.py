@@ -18,6 +18,7 @@ class AlertRule(StrEnum):
     CRON = "cron"
     APP = "app"
     SERVER = "server"
+    BACKUP = "backup"
 
 
 class AlertKind(StrEnum):
@@ -35,6 +36,8 @@ class AlertKind(StrEnum):
     DEPLOY_FAILED = "deploy-failed"
     DRIFTED = "drifted"
     CERTIFICATE_ENDS = "certificate-ends"
+    BACKUP_FAILED = "backup-failed"
+    DRILL_FAILED = "drill-failed"
     DISK_FULL = "disk-full"
     SCHEDULER_AWAY = "scheduler-away"
 
@@ -56,6 +59,8 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.DEPLOY_FAILED: Severity.WARNING,
     AlertKind.DRIFTED: Severity.WARNING,
     AlertKind.CERTIFICATE_ENDS: Severity.CRITICAL,
+    AlertKind.BACKUP_FAILED: Severity.WARNING,
+    AlertKind.DRILL_FAILED: Severity.WARNING,
     AlertKind.DISK_FULL: Severity.CRITICAL,
     AlertKind.SCHEDULER_AWAY: Severity.WARNING,
     AlertKind.RUNS_FAILING: Severity.WARNING,

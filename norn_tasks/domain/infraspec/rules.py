@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from norn_tasks.domain.infraspec.model import Infraspec
@@ -147,6 +148,13 @@ def _migrations_have_a_database(spec: Infraspec) -> Iterator[Finding]:
         yield Finding(("migrations", "database"), f"{named} is not the app's database", hint, given=given)
 
 
+def _database_is_no_scratch(spec: Infraspec) -> Iterator[Finding]:
+    postgres = spec.services.postgres
+    if postgres is not None and re.fullmatch(r"norn-(scratch|replaced)-.*", postgres.database):
+        hint = "write another name: restores make databases of such names, and remove them"
+        yield Finding(("services", "postgres", "database"), f"{postgres.database} is a name of Norn's own", hint)
+
+
 def _services_have_their_variables(spec: Infraspec) -> Iterator[Finding]:
     services = spec.services
     kinds = {grant.kind.variable: grant.kind for grant in services.grants()}
@@ -173,5 +181,6 @@ _RULES: tuple[Callable[[Infraspec], Iterator[Finding]], ...] = (
     _one_source_per_variable,
     _services_are_reached,
     _migrations_have_a_database,
+    _database_is_no_scratch,
     _services_have_their_variables,
 )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from norn_tasks.domain import names, paths
+from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import statuses
 from norn_tasks.domain.infraspec.amounts import Cores, Memory, Seconds
@@ -101,11 +102,27 @@ class Repo(Section):
     """Patterns of files; a push deploys only when it changes one of them."""
 
 
+def _schedule(text: str) -> str:
+    parse_schedule(text)
+    return text
+
+
+class DatabaseBackup(Section):
+    """When a database is backed up."""
+
+    schedule: Annotated[str, Text(_schedule)]
+    """Times of the backups, as five fields in UTC, a macro such as @daily, or @every and a duration."""
+    keep: Annotated[int, Whole(1, 1000)] = 7
+    """Number of backups that are kept."""
+
+
 class Postgres(Section):
     """A database of the shared PostgreSQL."""
 
     database: Annotated[str, _word("[a-z_][a-z0-9_-]{0,62}", "a database's name (lower case, 63 at most)")]
     """Name of the database."""
+    backup: DatabaseBackup | None = None
+    """When it is backed up; without this section it is not."""
 
 
 class Kv(Section):

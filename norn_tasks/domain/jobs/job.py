@@ -32,6 +32,9 @@ class JobKind(StrEnum):
     TEARDOWN = "teardown"
     PUSH = "push"
     POLL = "poll"
+    SNAPSHOT = "snapshot"
+    RESTORE = "restore"
+    DRILL = "drill"
     INVOKE = "invoke"
     CRON_RUN = "cron-run"
     RUN = "run"
@@ -70,6 +73,9 @@ _CLASSES = {
     JobKind.TEARDOWN: JobClass.DEPLOY,
     JobKind.PUSH: JobClass.DEPLOY,
     JobKind.POLL: JobClass.DEPLOY,
+    JobKind.SNAPSHOT: JobClass.DEPLOY,
+    JobKind.RESTORE: JobClass.DEPLOY,
+    JobKind.DRILL: JobClass.DEPLOY,
     JobKind.INVOKE: JobClass.INVOKE,
     JobKind.CRON_RUN: JobClass.CRON,
     JobKind.RUN: JobClass.CRON,

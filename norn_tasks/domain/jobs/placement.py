@@ -21,7 +21,9 @@ CLUSTER: Final = "cluster:"
 NEST: Final = "nest"
 """The name with which a worker announces that its runs start in the nest. No job requires it."""
 DEPLOYS: Final = "deploys"
-"""The share of all deploys together, in the slots of the class `deploy`."""
+"""The share of all deploys, snapshots and drills together, in the slots of the class `deploy`."""
+LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
+"""The kinds of that share."""
 SLOTS_PER_FREE_SLOT: Final = 3
 """How many slots of a worker an app may have for each free one: alone, it gets three quarters of them."""
 
@@ -66,7 +68,7 @@ def share_of(job_class: JobClass, kind: JobKind, app: str) -> str | None:
     """Returns the share to which a job counts; None for a job that gets any free slot."""
     if job_class.runs_code:
         return app
-    return DEPLOYS if kind is JobKind.DEPLOY else None
+    return DEPLOYS if kind in LONG_KINDS else None
 
 
 def has_place(job_class: JobClass, slots: int, busy: int, mine: int) -> bool:

@@ -265,6 +265,33 @@ class PollJobRequest(JobRequest):
 
 
 @dataclass(frozen=True)
+class SnapshotJobRequest(JobRequest):
+    """Takes a snapshot of the database of an app."""
+
+    kind = JobKind.SNAPSHOT
+
+    backup: bool | None = None
+    """It is a backup, which is kept by the rules of `services.postgres.backup`."""
+
+
+@dataclass(frozen=True)
+class RestoreJobRequest(JobRequest):
+    """Puts a snapshot in place of the database of an app."""
+
+    kind = JobKind.RESTORE
+
+    snapshot: int
+    """The number of the snapshot."""
+
+
+@dataclass(frozen=True)
+class DrillJobRequest(JobRequest):
+    """Restores the newest backup of an app's database into a scratch database, and compares it."""
+
+    kind = JobKind.DRILL
+
+
+@dataclass(frozen=True)
 class InvokeJobRequest(JobRequest):
     """Runs a function for one call; the call is in the row of its execution."""
 
@@ -312,7 +339,7 @@ class RunJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class ObserveJobRequest(JobRequest):
-    """Observes a cluster, the engines of a worker, or the tunnel."""
+    """Observes a cluster, the engines of a worker, the tunnel, or the databases of apps."""
 
     kind = JobKind.OBSERVE
 
@@ -320,6 +347,8 @@ class ObserveJobRequest(JobRequest):
     """It observes the tunnel and its DNS instead."""
     access: bool | None = None
     """It fetches the keys of Cloudflare Access instead."""
+    databases: bool | None = None
+    """It observes the databases of apps instead."""
 
 
 @dataclass(frozen=True)
@@ -406,9 +435,9 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
         ForgeJobRequest, DeployJobRequest, RollbackJobRequest, RestartJobRequest, ScaleJobRequest, RepairJobRequest,
-        TeardownJobRequest, PushJobRequest, PollJobRequest, InvokeJobRequest, CronRunJobRequest, RunJobRequest,
-        ObserveJobRequest, CompareJobRequest, ReadLogsJobRequest, NotifyJobRequest, CallDeadManJobRequest,
-        ExecJobRequest, ImportSecretsJobRequest, ExportSecretsJobRequest,
+        TeardownJobRequest, PushJobRequest, PollJobRequest, SnapshotJobRequest, RestoreJobRequest, DrillJobRequest,
+        InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, CompareJobRequest, ReadLogsJobRequest,
+        NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest, ImportSecretsJobRequest, ExportSecretsJobRequest,
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from norn_tasks.domain.comparing.drift import Drift
 from norn_tasks.domain.jobs.app_status import WorkloadStatus
 from norn_tasks.domain.jobs.execution import ExecutionVerdict
 from norn_tasks.domain.schedule import Policy
+from norn_tasks.domain.services import SeenDatabase
 from norn_tasks.domain.tunnel.external_host import SeenRoute, TunnelCheck
 from norn_tasks.domain.tunnel.team_keys import TeamKey
 
@@ -243,6 +244,13 @@ class EdgeSeen:
     routes: tuple[SeenRoute, ...]
 
 
+@dataclass(frozen=True)
+class DatabasesSeen:
+    """A look at the databases of apps on their server."""
+
+    databases: tuple[SeenDatabase, ...]
+
+
 Write = (
     SpecLearned
     | ImageBuilt
@@ -270,4 +278,5 @@ Write = (
     | DeadManCalled
     | TunnelSeen
     | EdgeSeen
+    | DatabasesSeen
 )

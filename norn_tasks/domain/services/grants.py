@@ -78,38 +78,12 @@ class GrantedPart:
     """It exists on its server."""
     named: bool
     """The app's infraspec still names it."""
-
-
-class SnapshotReason(StrEnum):
-    """The reason for a snapshot of a database."""
-
-    DEPLOY = "deploy"
-    """A migration was about to change it."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A dump of an app's database, kept on the machine of the worker that made it."""
-
-    id: int
-    """Its number."""
-    app: str
-    """The app whose database it is."""
-    database: str
-    """The database."""
-    reason: SnapshotReason
-    """The reason for it."""
-    release: int | None
-    """The release whose migration followed it."""
-    at: datetime
-    """The moment at which it was begun."""
-    bytes: int | None
-    """The size of its file; none until it is whole and checked."""
-
-    @property
-    def file(self) -> str:
-        """The name of its file."""
-        return f"{self.app}-{self.id}.dump"
+    bytes: int | None = None
+    """The size of a database, when it was last observed."""
+    connections: int | None = None
+    """The connections to a database at that moment."""
+    seen_at: datetime | None = None
+    """That moment."""
 
 
 def role_of(app: str, kind: ServiceKind, instance: str) -> str:

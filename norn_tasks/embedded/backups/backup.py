@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from norn_tasks.embedded.backups import archive, calls
+from norn_tasks.embedded.backups import archive, calls, contents
 from norn_tasks.embedded.backups.alone import running_or_alone
 from norn_tasks.embedded.backups.archive import Manifest
 from norn_tasks.embedded.errors import NotStarted
@@ -54,10 +54,13 @@ def backup(settings: Settings, file: Path, *, bodies: bool = False) -> None:
             size = archive.write(file, scratch, _manifest(database, content), content)
         with database.transaction() as tx:
             exclusive_tasks.done(tx, exclusive_tasks.BACKUP, file=str(file.absolute()), bytes=size)
+        of_services = contents.saved(database)
     say(f"{file} holds the database and {', '.join(keys(settings, where)) or 'no keys'}: {size / 2**20:.1f} MiB.")
     if not bodies:
         say("Requests and answers of calls that have ended are left out; --bodies keeps them.")
     say("The log lines of apps are left out; they stay in the data directory.")
+    for sentence in of_services:
+        say(sentence)
     say("It opens every secret: keep it where only you can read it. norn restore restores it.")
 
 

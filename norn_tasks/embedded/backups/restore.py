@@ -14,7 +14,7 @@ from pathlib import Path
 from norn_tasks import dispatch
 from norn_tasks.celery_app import Waker
 from norn_tasks.domain.errors import AlreadyRunning
-from norn_tasks.embedded.backups import archive, calls
+from norn_tasks.embedded.backups import archive, calls, contents
 from norn_tasks.embedded.backups.alone import alone
 from norn_tasks.embedded.backups.archive import Unpacked
 from norn_tasks.embedded.backups.backup import key_files
@@ -51,6 +51,7 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> None:
             _fill(settings, where, found, database, url, replace=replace)
             with database.transaction() as tx:
                 exclusive_tasks.done(tx, exclusive_tasks.BACKUP, file=str(file.absolute()), bytes=file.stat().st_size)
+            of_services = contents.restored(database)
         for name, path in found.keys.items():
             _put(path, key_files(settings, where)[name])
         undo.pop_all()
@@ -58,6 +59,8 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> None:
     starts = "norn up or docker-compose up -d starts" if settings.database_url else "norn up starts"
     say(f"Norn {manifest.instance} is as it was at {manifest.made_at}; {starts} it.")
     say("Jobs that had not ended go on; schedules follow their catchup.")
+    for sentence in of_services:
+        say(sentence)
 
 
 def _require_rest(where: DataPaths) -> None:

@@ -120,6 +120,8 @@ class DeleteServices(Step):
             return None
         if not context.purges:
             return Learned(note=f"kept: {_listed(grants, len(snapshots))}; --purge removes them")
+        if any(grant.kind is ServiceKind.POSTGRES for grant in grants):
+            context.tools.services.tidy(app, context.watch.stop)
         for grant in grants:
             mine = records.unshared(app, grant.kind)
             context.tools.services.remove(app, Grant(grant.kind, mine), context.watch.stop, last=True)

@@ -1,50 +1,74 @@
-"""Snapshots of an app's database: taken before a migration, checked, recorded, and pruned with the releases."""
+"""Snapshots of an app's database: recorded, taken, checked, and pruned by the reason for which they were taken."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from norn_tasks.domain.infraspec import Infraspec
+from norn_tasks.domain.infraspec import DatabaseBackup, Infraspec
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.services import Snapshot, SnapshotReason
 from norn_tasks.steps.step import Step, StepContext
 
 
-class SnapshotDatabase(Step):
-    """Takes a snapshot of the database that the migration is about to change.
+class TakeSnapshot(Step):
+    """Takes a snapshot of the app's database, for one of the reasons.
 
-    Its row is written first and names its file. A worker that dies in between leaves a row without a time, and the next
+    Its row is written first and names its file. A worker that dies in between leaves a row without a size, and the next
     worker writes that file again.
     """
+
+    name = "take-snapshot"
+
+    def __init__(self, reason: SnapshotReason) -> None:
+        self._reason = reason
+
+    def skip_reason(self, spec: Infraspec) -> str | None:
+        """Returns a reason for an app whose database is not one of Norn's."""
+        return None if spec.services.postgres is not None else "no database of Norn's"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes the number, the size and the rows of the snapshot."""
+        assert context.spec.services.postgres is not None
+        return taken(context, context.spec.services.postgres.database, self._reason)
+
+
+class SnapshotDatabase(TakeSnapshot):
+    """Takes a snapshot of the database that the migration is about to change."""
 
     name = "snapshot-database"
     stage = DeploymentState.SNAPSHOTTING
 
+    def __init__(self) -> None:
+        super().__init__(SnapshotReason.DEPLOY)
+
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Returns a reason for an app that does not migrate, or whose database is not one of Norn's."""
-        if spec.migrations.command is None:
-            return "no migrations"
-        return None if spec.services.postgres is not None else "no database of Norn's"
+        return "no migrations" if spec.migrations.command is None else super().skip_reason(spec)
 
-    def run(self, context: StepContext) -> Learned | None:
-        """Notes the number and the size of the snapshot."""
-        assert context.spec.services.postgres is not None
-        database, records, fence = context.spec.services.postgres.database, context.tools.records, context.watch.fence
-        snapshot = records.reserve_snapshot(context.job.app, database, SnapshotReason.DEPLOY, fence)
-        size = context.tools.services.dump(database, snapshot.file, context.watch)
-        records.snapshot_taken(snapshot.id, size, fence)
-        return Learned(note=f"snapshot {snapshot.id} of {database}, {size:,} bytes")
+
+def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learned:
+    """Takes a snapshot of a database of the app; a job that was taken over writes its first one again."""
+    records, fence = context.tools.records, context.watch.fence
+    snapshot = records.reserve_snapshot(context.job.app, database, reason, fence)
+    dump = context.tools.services.dump(database, snapshot.file, context.watch)
+    records.snapshot_taken(snapshot.id, dump, fence)
+    rows = sum(dump.counts.values())
+    return Learned(note=f"snapshot {snapshot.id} of {database}, {dump.bytes:,} bytes, {rows:,} rows")
 
 
 class PruneSnapshots(Step):
-    """Removes the snapshots of earlier deploys that are older than the newest `artifacts.retain`.
+    """Removes the snapshots for one reason that are older than the newest ones that are kept.
 
-    The file of one may be on the machine of another worker, which removes it: until then its row stays.
+    Of backups `services.postgres.backup.keep` are kept, of others `artifacts.retain`. The file of one may be on the
+    machine of another worker, which removes it: until then its row stays.
     """
 
     name = "prune-snapshots"
     best_effort = True
+
+    def __init__(self, reason: SnapshotReason = SnapshotReason.DEPLOY) -> None:
+        self._reason = reason
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Returns a reason for an app without a database."""
@@ -52,10 +76,16 @@ class PruneSnapshots(Step):
 
     def run(self, context: StepContext) -> Learned | None:
         """Notes how many it removed, and the files that are not on this machine."""
-        spent = context.tools.records.spent_snapshots(context.job.app, context.spec.artifacts.retain)
+        spent = context.tools.records.spent_snapshots(context.job.app, self._reason, self._kept(context.spec))
         away = drop(context, spent)
         removed = f"{len(spent) - len(away)} removed" if len(spent) > len(away) else ""
         return Learned(note="; ".join(filter(None, (removed, not_here(away)))))
+
+    def _kept(self, spec: Infraspec) -> int:
+        postgres = spec.services.postgres
+        if self._reason is SnapshotReason.BACKUP and postgres is not None:
+            return (postgres.backup or DatabaseBackup(schedule="@daily")).keep
+        return spec.artifacts.retain
 
 
 def drop(context: StepContext, snapshots: Iterable[Snapshot], *, for_good: bool = False) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks.domain.errors import ServiceTaken
-from norn_tasks.domain.services import Grant, GrantedPart, ServiceKind
+from norn_tasks.domain.services import Grant, GrantedPart, SeenDatabase, ServiceKind
 from norn_tasks.store.apps import registry
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.pages import AnyRow, Reach
@@ -54,14 +54,18 @@ def of_app(tx: Tx, app: str) -> tuple[GrantedPart, ...]:
 
 def listed(tx: Tx, within: Reach) -> tuple[GrantedPart, ...]:
     """Lists the parts of all apps that the caller may see."""
-    query = select(Part.app, Part.kind, Part.name, Part.at, Part.made_at, AppRow.written)
+    part = (Part.app, Part.kind, Part.name, Part.at, Part.made_at, Part.bytes, Part.connections, Part.seen_at)
+    query = select(*part, AppRow.written)
     query = query.outerjoin(AppRow, AppRow.name == Part.app).order_by(Part.app, Part.kind, Part.name)
     if within is not None:
         query = query.where(Part.app.in_(within))
     return tuple(
-        GrantedPart(row.app, ServiceKind(row.kind), row.name, row.at, row.made_at is not None, _named(row))
+        GrantedPart(
+            row.app, ServiceKind(row.kind), row.name, row.at, row.made_at is not None, _named(row), row.bytes,
+            row.connections, row.seen_at,
+        )
         for row in tx.execute(query)
-    )
+    )  # fmt: skip
 
 
 def _named(row: AnyRow) -> bool:
@@ -78,3 +82,17 @@ SELECT name FROM service_parts p WHERE app = :app AND kind = :kind
 def unshared(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
     """Returns the app's parts of this kind that no other app has."""
     return tuple(tx.execute(_ALONE, {"app": app, "kind": str(kind)}).scalars())
+
+
+def databases(tx: Tx) -> tuple[str, ...]:
+    """Lists the databases of all apps that exist."""
+    made = select(Part.name).where(Part.kind == str(ServiceKind.POSTGRES), Part.made_at.is_not(None))
+    return tuple(tx.scalars(made.order_by(Part.name)))
+
+
+def seen(tx: Tx, databases: Iterable[SeenDatabase]) -> None:
+    """Keeps what a look at databases has found."""
+    for each in databases:
+        same = (Part.kind == str(ServiceKind.POSTGRES), Part.name == each.name)
+        values = {"bytes": each.bytes, "connections": each.connections, "seen_at": NOW}
+        tx.execute(update(Part).where(*same).values(values))

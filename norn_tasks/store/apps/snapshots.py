@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import delete, insert, select, update
 
+from norn_tasks.domain.errors import Conflict, NotFound
 from norn_tasks.domain.jobs.job import Fence
-from norn_tasks.domain.services import Snapshot, SnapshotReason
+from norn_tasks.domain.services import Dump, Snapshot, SnapshotReason
+from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.pages import AnyRow, Reach
 from norn_tasks.store.database.session import Tx
 from norn_tasks.store.tables import JobRow
@@ -23,9 +25,14 @@ def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fenc
     return one(tx, found)
 
 
-def taken(tx: Tx, snapshot: int, size: int) -> None:
+def taken(tx: Tx, snapshot: int, dump: Dump) -> None:
     """Notes that its file is whole."""
-    tx.execute(update(Row).where(Row.id == snapshot).values(bytes=size))
+    tx.execute(update(Row).where(Row.id == snapshot).values(bytes=dump.bytes, counts=dict(dump.counts)))
+
+
+def drilled(tx: Tx, snapshot: int) -> None:
+    """Notes that a drill has restored it."""
+    tx.execute(update(Row).where(Row.id == snapshot).values(drilled_at=NOW))
 
 
 def forget(tx: Tx, snapshot: int) -> None:
@@ -33,7 +40,7 @@ def forget(tx: Tx, snapshot: int) -> None:
     tx.execute(delete(Row).where(Row.id == snapshot))
 
 
-_COLUMNS = (Row.id, Row.app, Row.database, Row.reason, Row.release, Row.at, Row.bytes)
+_COLUMNS = (Row.id, Row.app, Row.database, Row.reason, Row.release, Row.at, Row.bytes, Row.counts, Row.drilled_at)
 
 
 def one(tx: Tx, snapshot: int) -> Snapshot:
@@ -49,16 +56,33 @@ def listed(tx: Tx, within: Reach) -> tuple[Snapshot, ...]:
     return tuple(map(_value, tx.execute(query)))
 
 
-def spent(tx: Tx, app: str, retain: int) -> tuple[Snapshot, ...]:
-    """Returns the snapshots of deploys that are older than the newest `retain` whole ones.
+def whole(tx: Tx, app: str, snapshot: int) -> Snapshot:
+    """Returns a snapshot of an app; raises NotFound if there is none, Conflict if it never became whole."""
+    row = tx.execute(select(*_COLUMNS).where(Row.id == snapshot, Row.app == app)).one_or_none()
+    if row is None:
+        raise NotFound(f"{app} has no snapshot {snapshot}", hint=f"norn db snapshots {app} lists them")
+    if row.bytes is None:
+        raise Conflict(f"snapshot {snapshot} of {app} is not whole", hint=f"norn db snapshots {app} lists others")
+    return _value(row)
+
+
+def newest_backup(tx: Tx, app: str) -> Snapshot | None:
+    """Returns the newest backup of an app that is whole."""
+    of_app = select(*_COLUMNS).where(Row.app == app, Row.reason == str(SnapshotReason.BACKUP), Row.bytes.is_not(None))
+    row = tx.execute(of_app.order_by(Row.id.desc()).limit(1)).one_or_none()
+    return None if row is None else _value(row)
+
+
+def spent(tx: Tx, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
+    """Returns the snapshots for a reason that are older than the newest `retain` whole ones.
 
     One that never became whole is spent as soon as a later one is whole.
     """
-    ours = [each for each in listed(tx, frozenset({app})) if each.reason is SnapshotReason.DEPLOY]
+    ours = [each for each in listed(tx, frozenset({app})) if each.reason is reason]
     whole = [each.id for each in ours if each.bytes is not None]
     return tuple(each for each in ours if whole and each.id < whole[0] and each.id not in whole[:retain])
 
 
 def _value(row: AnyRow) -> Snapshot:
     reason = SnapshotReason(row.reason)
-    return Snapshot(row.id, row.app, row.database, reason, row.release, row.at, row.bytes)
+    return Snapshot(row.id, row.app, row.database, reason, row.release, row.at, row.bytes, row.counts, row.drilled_at)

@@ -17,7 +17,7 @@ from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.store.access import team_keys
 from norn_tasks.store.alerts import cron_rules, dead_man, deliveries
-from norn_tasks.store.apps import external_hosts, internal_names, pushes
+from norn_tasks.store.apps import external_hosts, internal_names, pushes, services
 from norn_tasks.store.cron import schedules
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
@@ -154,6 +154,11 @@ def _edge_seen(tx: Tx, _row: Row, write: writes.EdgeSeen) -> Learned:
     return _NOTHING
 
 
+def _databases_seen(tx: Tx, _row: Row, write: writes.DatabasesSeen) -> Learned:
+    services.seen(tx, write.databases)
+    return _NOTHING
+
+
 _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.SpecLearned: _spec_learned,
     writes.ImageBuilt: _image_built,
@@ -181,4 +186,5 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.DeadManCalled: _deadman_called,
     writes.TunnelSeen: _tunnel_seen,
     writes.EdgeSeen: _edge_seen,
+    writes.DatabasesSeen: _databases_seen,
 }

@@ -74,5 +74,5 @@ waiting AS (
 SELECT w.id, w.app, w.class AS job_class, w.slots, w.no_slot, w.full, w.lacking, ARRAY(
     SELECT CASE r.app WHEN '' THEN 'job ' || r.id ELSE format('the %s of %s (job %s)', r.kind, r.app, r.id) END
       FROM jobs r WHERE r.state = 'running' AND r.class = w.class
-       AND (NOT w.full OR w.class IN {CODE_CLASSES} OR r.kind = 'deploy') ORDER BY r.id LIMIT 20) AS running
+       AND (NOT w.full OR w.class IN {CODE_CLASSES} OR r.kind IN {shares.LONG}) ORDER BY r.id LIMIT 20) AS running
   FROM waiting w WHERE w.slots IS NULL OR w.lacking <> '{{}}' OR w.no_slot OR w.full OR w.busy >= w.slots""")  # noqa: S608

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.jobs.placement import DEPLOYS, SLOTS_PER_FREE_SLOT
+from norn_tasks.domain.jobs.placement import DEPLOYS, LONG_KINDS, SLOTS_PER_FREE_SLOT
 from norn_tasks.store.rules.lists import CODE_CLASSES
+
+LONG = f"({', '.join(repr(str(kind)) for kind in LONG_KINDS)})"
+"""The kinds that share the slots of deploys, in SQL."""
 
 
 def share(job: str) -> str:
     """Returns the share to which a job counts; NULL for one that gets any free slot."""
-    return f"CASE WHEN {job}.class IN {CODE_CLASSES} THEN {job}.app WHEN {job}.kind = 'deploy' THEN '{DEPLOYS}' END"
+    return f"CASE WHEN {job}.class IN {CODE_CLASSES} THEN {job}.app WHEN {job}.kind IN {LONG} THEN '{DEPLOYS}' END"
 
 
 _HAS_PLACE = f"""CASE WHEN w.class IN {CODE_CLASSES}

@@ -22,7 +22,7 @@ from norn_tasks.store.tables.keeping import ExclusiveTaskRow, TallyRow
 from norn_tasks.store.tables.pushes import BranchRow, LoginRow, PushDeliveryRow, PushedRow, PushJobRow, WebhookRow
 from norn_tasks.store.tables.releases import DeploymentRow, LiveReleaseRow, ReleaseRow, SourcePieceRow, SourceRow
 from norn_tasks.store.tables.replicas import AddressRow, AppStateRow, DriftRow, ReplicaEndRow, ReplicaRow
-from norn_tasks.store.tables.secrets import SecretFileRow, SecretRow, ServicePartRow, SnapshotRow
+from norn_tasks.store.tables.secrets import BackupPlanRow, SecretFileRow, SecretRow, ServicePartRow, SnapshotRow
 from norn_tasks.store.tables.tunnel import ExternalHostRow, MaintenanceRow, TunnelCheckRow
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "AuditRow",
     "WorkerRow",
     "BeatRow",
+    "BackupPlanRow",
     "SecretRow",
     "SecretFileRow",
     "ServicePartRow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Identity, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -47,6 +48,19 @@ class SnapshotRow(Base):
     release: Mapped[int | None]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     bytes: Mapped[int | None]
+    counts: Mapped[dict[str, Any] | None]
+    drilled_at: Mapped[datetime | None]
+
+
+class BackupPlanRow(Base):
+    """The last backup and the last drill that were requested of an app's database, and their jobs."""
+
+    __tablename__ = "backup_plans"
+    app: Mapped[str] = mapped_column(primary_key=True)
+    backup_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    backup_job: Mapped[int | None]
+    drill_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    drill_job: Mapped[int | None]
 
 
 class ServicePartRow(Base):
@@ -63,3 +77,6 @@ class ServicePartRow(Base):
     app: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     made_at: Mapped[datetime | None]
+    bytes: Mapped[int | None]
+    connections: Mapped[int | None]
+    seen_at: Mapped[datetime | None]

@@ -14,6 +14,7 @@ import { short, tone, word } from "../parts/states";
 import { ACTIONS, type ActionName } from "./actions";
 import { webAddress } from "./cards";
 import { CronPanel } from "./cron";
+import { DatabaseView } from "./database";
 import { FunctionPanel } from "./function";
 import { JobList } from "./jobs";
 import { Logs } from "./logs";
@@ -57,6 +58,7 @@ const TABS: readonly Tab[] = [
   { name: "why", title: "Why", view: (app) => <WhyView app={app} /> },
   { name: "releases", title: "Releases", view: (app) => <Releases app={app} /> },
   { name: "jobs", title: "Jobs", view: (app) => <JobList app={app.name} /> },
+  { name: "database", title: "Database", view: (app) => <DatabaseView key={app.name} app={app} /> },
   { name: "secrets", title: "Secrets", view: (app) => <Secrets app={app} /> },
 ];
 const FIRST: Record<string, string> = { cron: "cron", function: "invoke" };

@@ -1,0 +1,74 @@
+"""The rows of a database, counted at one moment: a dump of that moment is compared with them when it is restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.services.postgres import cursor
+from norn_tasks.domain.services import RowCounts
+from norn_tasks.ports import Stop
+
+_TABLES = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'
+                      AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+ ORDER BY 1, 2"""
+"""The tables of apps: those of extensions are made by the extension, and not by a dump."""
+
+
+@dataclass(frozen=True)
+class FrozenMoment:
+    """A moment of a database; nothing that is written later is seen in it."""
+
+    name: str
+    """The name by which pg_dump finds it."""
+    _done: Any
+    _stop: Stop
+
+    def counts(self) -> RowCounts:
+        """Counts the rows of each table; raises Stopped when the stop is set."""
+        counting = timeouts.begin(lambda: _counts(self._done))
+        try:
+            return timeouts.wait(counting, self._stop)
+        except BaseException:
+            self._done.connection.cancel()
+            raise
+
+
+@contextmanager
+def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
+    """Yields the present moment of a database, which stays as long as the context is open."""
+    with cursor(url) as done:
+        # No function of the app may be found under the name of one of PostgreSQL's, and no policy may hide rows.
+        done.execute("SET search_path = ''; SET row_security = off; SET statement_timeout = 0")
+        done.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'")
+        done.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        done.execute("SELECT pg_catalog.pg_export_snapshot()")
+        yield FrozenMoment(str(done.fetchone()[0]), done, stop)
+
+
+def rows_of(url: str, stop: Stop) -> RowCounts:
+    """Counts the rows of each table of a database now."""
+    with frozen(url, stop) as moment:
+        return moment.counts()
+
+
+def _counts(done: Any) -> RowCounts:
+    done.execute(_TABLES)
+    return {f"{schema}.{table}": _count(done, schema, table) for schema, table in done.fetchall()}
+
+
+def _count(done: Any, schema: str, table: str) -> int:
+    try:
+        done.execute(sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(sql.Identifier(schema, table)))
+    except psycopg2.errors.QueryCanceled:
+        return 0  # the stop was set, and nobody reads the result
+    return int(done.fetchone()[0])

@@ -1,0 +1,117 @@
+"""Restores of databases of apps: a dump fills a new database, which is then put in place of the old one at once.
+
+The old database serves until that moment, and is kept under another name until the job has noted that the new one is in
+place. So a worker that dies leaves either the old database or the whole new one, and the next worker knows which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from norn_tasks.adapters import timeouts
+from norn_tasks.adapters.services.postgres import cursor
+from norn_tasks.domain.errors import ServiceDown, StepFailed
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.domain.secret import Secret
+
+_PREFIX = "norn-"
+"""The beginning of the names of databases that no app may choose."""
+_RENAME_SECONDS = 60.0
+
+
+def scratch_name(fence: Fence) -> str:
+    """Returns the name of the database that a claim of a job fills."""
+    return f"{_PREFIX}scratch-{fence.job}-{fence.token}"
+
+
+def replaced_name(job: int) -> str:
+    """Returns the name that the old database gets when the job puts another one in its place."""
+    return f"{_PREFIX}replaced-{job}"
+
+
+def to(url: str, database: str) -> str:
+    """Returns the connection string for another database of the same server."""
+    return str(make_dsn(**{**parse_dsn(url), "dbname": database}))
+
+
+def as_role(url: str, role: str, password: Secret, database: str) -> str:
+    """Returns the connection string with which a role of an app connects from here."""
+    return str(make_dsn(**{**parse_dsn(url), "user": role, "password": password.reveal(), "dbname": database}))
+
+
+def begin(url: str, role: str, fence: Fence) -> bool:
+    """Makes an empty database that the role owns; returns False if this job has replaced the old one already.
+
+    Databases that earlier claims filled are removed first: from then on none of them can take the place of another one.
+    """
+    name, replaced = scratch_name(fence), replaced_name(fence.job)
+    tidy(url, role, keep=(replaced,))
+    with cursor(url) as done:
+        if _exists(done, replaced):
+            return False
+        made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
+        done.execute(made.format(sql.Identifier(name), sql.Identifier(role)))
+        done.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    return True
+
+
+def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
+    """Removes what restores and drills of the role have left, except the databases to keep."""
+    with cursor(url) as done:
+        done.execute("SET statement_timeout = 0")
+        done.execute(
+            "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %s"
+            " AND datname ~ '^norn-(scratch-[0-9]+-[0-9]+|replaced-[0-9]+)$'",
+            (role,),
+        )
+        for (name,) in done.fetchall():
+            if name not in keep:
+                done.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], None]) -> None:
+    """Gives the filled database the name of the old one, in one transaction; connections to the old one are ended.
+
+    `confirm` raises if the job is no longer this worker's. Clients that connect while the names change wait.
+    """
+    confirm()
+    renaming = timeouts.begin(lambda: _rename(url, database, fence))
+    until = time.monotonic() + _RENAME_SECONDS
+    with cursor(url) as done:
+        while not renaming.done() and time.monotonic() < until:
+            done.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = %s AND backend_type <> 'autovacuum worker'",
+                (database,),
+            )
+            time.sleep(0.1)
+    renaming.result(_RENAME_SECONDS)
+
+
+def _rename(url: str, database: str, fence: Fence) -> None:
+    """Renames both; the server holds off new connections to the old one from the first statement on."""
+    renamed = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+    old, new = sql.Identifier(replaced_name(fence.job)), sql.Identifier(scratch_name(fence))
+    with cursor(url) as done:
+        try:
+            done.execute("BEGIN")
+            done.execute(renamed.format(sql.Identifier(database), old))
+            done.execute(renamed.format(new, sql.Identifier(database)))
+            done.execute("COMMIT")
+        except errors.ObjectInUse as error:
+            raise ServiceDown(
+                f"the connections to {database} do not end, so another database cannot take its place",
+                hint="see who is connected: norn db list",
+            ) from error
+        except (errors.InvalidCatalogName, errors.DuplicateDatabase) as error:
+            raise StepFailed(f"another worker has taken the restore of {database} over", hint="norn jobs") from error
+
+
+def _exists(done: Any, name: str) -> bool:
+    done.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+    return done.fetchone() is not None

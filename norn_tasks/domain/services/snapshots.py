@@ -1,0 +1,129 @@
+"""Snapshots of the databases of apps: dumps in files, each with the number of rows of every table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+RowCounts = Mapping[str, int]
+"""The number of rows of each table of a database, by `schema.table`."""
+BACKUP_SUFFIX = ".backup"
+"""The end of the names of backups, which are in a directory of their own."""
+
+
+def _backup_directory(text: str) -> str:
+    """Returns an absolute path, or an empty text; raises ValueError for a bucket, which backups cannot use yet."""
+    if "://" in text:
+        raise ValueError("not a directory: backups to a bucket are not there yet, mount one as a directory instead")
+    if text and not text.startswith("/"):
+        raise ValueError("not an absolute path such as /backups/databases")
+    return text
+
+
+BackupDirectory = Annotated[str, AfterValidator(_backup_directory)]
+"""The type of the setting that names the directory of backups; empty for the one in the data directory."""
+
+
+@dataclass(frozen=True)
+class DumpDirectories:
+    """The directories of the files of snapshots and of backups."""
+
+    snapshots: Path
+    backups: Path
+
+    def path(self, name: str) -> Path:
+        """Returns the path of a dump by its name."""
+        return (self.backups if name.endswith(BACKUP_SUFFIX) else self.snapshots) / name
+
+
+def dump_directories(data: Path, backups: str) -> DumpDirectories:
+    """Returns the directories beneath a data directory; `backups`: another one for backups, if it is not empty."""
+    data = data.expanduser()
+    return DumpDirectories(data / "snapshots", Path(backups) if backups else data / "backups")
+
+
+class SnapshotReason(StrEnum):
+    """The reason for a snapshot of a database."""
+
+    DEPLOY = "deploy"
+    """A migration was about to change it."""
+    MANUAL = "manual"
+    """A person asked for it."""
+    RESTORE = "restore"
+    """A restore was about to replace the database."""
+    BACKUP = "backup"
+    """Its schedule was due, or a person asked for a backup."""
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dump that is whole."""
+
+    bytes: int
+    """The size of its file."""
+    counts: RowCounts
+    """The rows that it contains."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A dump of an app's database, kept on the machine of the worker that made it."""
+
+    id: int
+    """Its number."""
+    app: str
+    """The app whose database it is."""
+    database: str
+    """The database."""
+    reason: SnapshotReason
+    """The reason for it."""
+    release: int | None
+    """The release whose migration followed it."""
+    at: datetime
+    """The moment at which it was begun."""
+    bytes: int | None
+    """The size of its file; none until it is whole and checked."""
+    counts: RowCounts | None = None
+    """The rows that it contains; none in snapshots of earlier versions of Norn."""
+    drilled_at: datetime | None = None
+    """The moment at which a drill last restored it."""
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.app}-{self.id}{BACKUP_SUFFIX if self.reason is SnapshotReason.BACKUP else '.dump'}"
+
+    @property
+    def rows(self) -> int | None:
+        """The rows of all of its tables."""
+        return None if self.counts is None else sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class SeenDatabase:
+    """A database of an app as its server describes it."""
+
+    name: str
+    """The database."""
+    bytes: int
+    """Its size on the server."""
+    connections: int
+    """The connections to it."""
+
+
+def difference(expected: RowCounts, found: RowCounts) -> str:
+    """Returns in words which table has other rows than expected; empty if none has."""
+    for table in sorted(expected.keys() | found.keys()):
+        if expected.get(table) != found.get(table):
+            return f"{table} has {_rows(found.get(table))} instead of {_rows(expected.get(table))}"
+    return ""
+
+
+def _rows(count: int | None) -> str:
+    return "no table" if count is None else f"{count} rows"
