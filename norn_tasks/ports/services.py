@@ -114,8 +114,8 @@ class ServiceRecords(Protocol):
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
         """Lists the parts that the app has, including those that its spec no longer names."""
 
-    def unshared(self, app: str, kind: ServiceKind) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app has."""
+    def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
+        """Returns the app's parts of this kind that no other app has, and lets no other app reserve them."""
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:
         """Removes the record of parts that are gone, and retires the credential for them."""

@@ -94,10 +94,9 @@ class ServiceRecordTable:
         with self.database.transaction() as tx:
             return services.of_app(tx, app)
 
-    def unshared(self, app: str, kind: ServiceKind) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app has."""
-        with self.database.transaction() as tx:
-            return services.unshared(tx, app, kind)
+    def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
+        """Returns the app's parts of this kind that no other app has, and lets no other app reserve them."""
+        return self._fenced(fence, lambda tx: services.leave(tx, app, kind))
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:
         """Removes the record of parts that are gone, and retires the credential for them."""

@@ -109,6 +109,37 @@ def test_topics_are_shared_and_outlive_the_first_of_their_apps(plane: Plane) -> 
     assert [app for app, *_ in plane.parts()] == ["bank", "bank"]
 
 
+def test_a_topic_that_a_purge_removes_is_taken_by_another_app_only_after_it(plane: Plane) -> None:
+    records, wanted = ServiceRecordTable(plane.database), Grant(ServiceKind.EVENTS, ("orders", "bills"))
+    plane.run(ProvisionServices(), plane.job("shop", TOPICS))
+    purge = plane.job("shop", TOPICS, JobKind.TEARDOWN, purge=True)
+    assert records.leave("shop", ServiceKind.EVENTS, purge.fence) == ("bills", "orders")
+    with plane.database.transaction() as tx, pytest.raises(ServiceDown, match="orders is being removed with shop"):
+        services.reserve(tx, "bank", (wanted,))
+    plane.run(DeleteServices(), purge)
+    plane.run(ProvisionServices(), plane.job("bank", TOPICS))
+    assert plane.parts() == [("bank", "bills", True), ("bank", "orders", True)]
+
+
+def test_a_purge_that_did_not_end_keeps_no_topic_from_its_own_app(plane: Plane) -> None:
+    records, wanted = ServiceRecordTable(plane.database), Grant(ServiceKind.EVENTS, ("orders",))
+    plane.run(ProvisionServices(), plane.job("shop", TOPICS))
+    records.leave("shop", ServiceKind.EVENTS, plane.job("shop", TOPICS, JobKind.TEARDOWN, purge=True).fence)
+    plane.run(ProvisionServices(), plane.job("shop", TOPICS))
+    with plane.database.transaction() as tx:
+        services.reserve(tx, "bank", (wanted,))
+
+
+def test_of_two_purges_at_once_the_second_removes_the_topic(plane: Plane) -> None:
+    records = ServiceRecordTable(plane.database)
+    for app in ("shop", "bank"):
+        plane.run(ProvisionServices(), plane.job(app, TOPICS))
+    shop = plane.job("shop", TOPICS, JobKind.TEARDOWN, purge=True)
+    assert records.leave("shop", ServiceKind.EVENTS, shop.fence) == ()
+    bank = plane.job("bank", TOPICS, JobKind.TEARDOWN, purge=True)
+    assert records.leave("bank", ServiceKind.EVENTS, bank.fence) == ("bills", "orders")
+
+
 class Killed(BaseException):
     """The worker dies."""
 

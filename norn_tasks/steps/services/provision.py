@@ -123,7 +123,7 @@ class DeleteServices(Step):
         if any(grant.kind is ServiceKind.POSTGRES for grant in grants):
             context.tools.services.tidy(app, context.watch.stop)
         for grant in grants:
-            mine = records.unshared(app, grant.kind)
+            mine = records.leave(app, grant.kind, context.watch.fence)
             context.tools.services.remove(app, Grant(grant.kind, mine), context.watch.stop, last=True)
             records.forget(app, grant, context.watch.fence)
         away = drop(context, snapshots, for_good=True)

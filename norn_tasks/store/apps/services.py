@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from norn_tasks.domain.errors import ServiceTaken
+from norn_tasks.domain.errors import ServiceDown, ServiceTaken
 from norn_tasks.domain.services import Grant, GrantedPart, SeenDatabase, ServiceKind
 from norn_tasks.store.apps import registry
 from norn_tasks.store.database.columns import NOW
@@ -18,13 +18,30 @@ from norn_tasks.store.tables import ServicePartRow as Part
 
 
 def reserve(tx: Tx, app: str, grants: Iterable[Grant]) -> None:
-    """Reserves the parts for an app; raises ServiceTaken, which names the owner, for one that is another app's."""
+    """Reserves the parts for an app; raises ServiceTaken, which names the owner, for one that is another app's.
+
+    Raises ServiceDown for a topic that a purge of another app is removing: it can be reserved a moment later.
+    """
+    tx.execute(_ONE_AT_A_TIME)
     for grant in grants:
         for name in grant.names:
-            row = {"kind": str(grant.kind), "name": name, "app": app}
-            tx.execute(insert(Part).values(row).on_conflict_do_nothing())
+            row = insert(Part).values(kind=str(grant.kind), name=name, app=app)
+            tx.execute(row.on_conflict_do_nothing())
+            same = (Part.kind == str(grant.kind), Part.name == name)
+            tx.execute(update(Part).where(*same, Part.app == app).values(leaving_at=None))
             if not grant.kind.shared:
                 _require_own(tx, app, grant.kind, name)
+            else:
+                _require_kept(tx, app, grant.kind, name)
+
+
+def _require_kept(tx: Tx, app: str, kind: ServiceKind, name: str) -> None:
+    other = tx.scalar(_LEAVING, {"app": app, "kind": str(kind), "name": name})
+    if other is not None:
+        raise ServiceDown(
+            f"services.{kind}.{kind.field}: {name} is being removed with {other}",
+            hint=f"try again when that has ended; if it failed: norn teardown {other} --purge",
+        )
 
 
 def _require_own(tx: Tx, app: str, kind: ServiceKind, name: str) -> None:
@@ -73,14 +90,23 @@ def _named(row: AnyRow) -> bool:
     return any(grant.kind == row.kind and row.name in grant.names for grant in grants)
 
 
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('norn-service-parts'))")
+_LEAVE = text("UPDATE service_parts SET leaving_at = clock_timestamp() WHERE app = :app AND kind = :kind")
 _ALONE = text("""
-SELECT name FROM service_parts p WHERE app = :app AND kind = :kind
-   AND NOT EXISTS (SELECT 1 FROM service_parts o WHERE o.kind = p.kind AND o.name = p.name AND o.app <> p.app)
+SELECT name FROM service_parts p WHERE app = :app AND kind = :kind AND NOT EXISTS (
+  SELECT 1 FROM service_parts o
+   WHERE o.kind = p.kind AND o.name = p.name AND o.app <> p.app AND o.leaving_at IS NULL)
  ORDER BY name""")
+_LEAVING = text("""
+SELECT min(app) FROM service_parts WHERE kind = :kind AND name = :name AND app <> :app
+HAVING bool_and(leaving_at IS NOT NULL)""")
+"""An app that leaves the part, if all others that have it leave it."""
 
 
-def unshared(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
-    """Returns the app's parts of this kind that no other app has."""
+def leave(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
+    """Returns the app's parts of this kind that no app keeps; no other can reserve one until the rows are gone."""
+    tx.execute(_ONE_AT_A_TIME)
+    tx.execute(_LEAVE, {"app": app, "kind": str(kind)})
     return tuple(tx.execute(_ALONE, {"app": app, "kind": str(kind)}).scalars())
 
 

@@ -80,3 +80,5 @@ class ServicePartRow(Base):
     bytes: Mapped[int | None]
     connections: Mapped[int | None]
     seen_at: Mapped[datetime | None]
+    leaving_at: Mapped[datetime | None]
+    """A purge of the app began to remove it, and no other app may reserve it."""
