@@ -65,6 +65,7 @@ def _address(rule: str, **filled: object) -> str:
         "session": 9,
         "webhook": 1,
         "login": 1,
+        "other": 1,
         "name": "x",
         "secret": "X",
         "run": 1,
