@@ -18,6 +18,8 @@ from tests.e2e import apps
 from tests.e2e.stack import Stack
 from tests.servers import allowed
 
+ENVIRONMENT = {"NORN_ASYNC_WAITING": "2000"}
+"""More than those that wait here."""
 FLOOD = 1000
 SLOTS = 3
 
