@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from norn_tasks import sealing
+from norn_tasks.adapters.vault import AgeVault
 from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.jobs.event import EventKind
-from norn_tasks.domain.jobs.job import JobKind
+from norn_tasks.domain.jobs.job import Fence, JobKind
+from norn_tasks.domain.services import Dump, Grant, ServiceKind, SnapshotReason
 from norn_tasks.embedded import programs
 from norn_tasks.embedded.backups import archive
 from norn_tasks.embedded.backups.backup import backup
@@ -23,6 +26,7 @@ from norn_tasks.embedded.errors import BadBackup, NotEmpty, NotStarted
 from norn_tasks.embedded.stores import postgres as postgres_programs
 from norn_tasks.settings import Settings, load
 from norn_tasks.store.access import tokens
+from norn_tasks.store.apps import secrets, services, snapshots
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.database.urls import connection_parameters
 from norn_tasks.store.events import stream
@@ -93,6 +97,39 @@ def test_the_control_plane_remembers_when_it_was_saved(saved: Path, database: Da
     with database.transaction() as tx:
         told = exclusive_tasks.seen(tx, exclusive_tasks.BACKUP)
     assert told is not None and told.did == {"file": str(saved), "bytes": saved.stat().st_size}
+
+
+def test_it_brings_back_credentials_of_services_and_says_what_it_lacks(
+    home: Path,
+    database: Database,
+    database_url: str,
+    empty_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key, file = sealing.fresh_key(), tmp_path / "norn.backup"
+    with database.transaction() as tx:
+        secrets.remember_recipient(tx, sealing.recipient_of(key))
+        job = factories.add_job(tx, JobKind.SNAPSHOT, "shop")
+        for name in ("shop_db", "bank_db"):
+            grant = Grant(ServiceKind.POSTGRES, (name,))
+            services.reserve(tx, name.removesuffix("_db"), (grant,))
+            services.made(tx, name.removesuffix("_db"), grant)
+        one = snapshots.reserve(tx, "shop", "shop_db", SnapshotReason.BACKUP, Fence(job, 1))
+        snapshots.taken(tx, one.id, Dump(1, {}))
+        secrets.put(
+            tx, "shop", {"DATABASE_URL": sealing.seal("postgresql://x", sealing.recipient_of(key))}, actor="norn"
+        )
+    backup(_settings(home, database_url), file)
+    restored(file, tmp_path / "new", empty_url)
+    said = capsys.readouterr().out
+    assert "the list of 2 databases of apps, not the data in them, and not the files of 1 snapshot." in said
+    assert "the credentials of 2 databases of apps; their data was not in the backup." in said
+    again = Database(empty_url, pool=2)
+    with again.transaction() as tx:
+        (sealed,) = secrets.sealed_of(tx, "shop")
+    assert AgeVault(key, Path()).open(sealed).reveal() == "postgresql://x"
+    again.dispose()
 
 
 def test_a_database_of_ones_own_comes_back_whole(
