@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class Dumps:
                 hint="make room on that disk, or let the user of the deploy workers write there",
             ) from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # what is wrong with the directory was said above
+                part.unlink(missing_ok=True)
         return Dump(size, counts)
 
     def restore(self, url: str, name: str, watch: Watch) -> None:

@@ -10,4 +10,4 @@ PATH = "/.well-known/norn"
 
 def sign(instance: str) -> str:
     """Returns the sign of a control plane, which is not its name, and no secret."""
-    return hashlib.sha256(f"norn edge {instance}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"norn-edge {instance}".encode()).hexdigest()[:32]
