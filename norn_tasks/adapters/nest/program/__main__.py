@@ -35,7 +35,7 @@ def main() -> None:
     listener = _listening()
     logging.info("ready: life %s, cgroup v%d", EPOCH, 2 if cgroups.is_v2() else 1)
     while True:
-        connection, _ = listener.accept()
+        connection, _ = names.accepted(listener)
         threading.Thread(target=requests.serve, args=[connection], daemon=True).start()
 
 

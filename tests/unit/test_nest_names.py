@@ -1,0 +1,13 @@
+"""The places for the questions of sandboxes for names."""
+
+from __future__ import annotations
+
+from norn_tasks.adapters.nest.program.network.names import QuestionPlaces
+
+
+def test_no_sandbox_takes_all_places_of_questions_for_names() -> None:
+    places = QuestionPlaces(all_together=3, of_one=2)
+    taken = [places.take(asker) for asker in ("a", "a", "a", "b", "b")]
+    with places.given_back("a"):
+        pass
+    assert (taken, places.take("b")) == ([True, True, False, True, False], True)
