@@ -102,19 +102,24 @@ class TwoRoads:
         """Follows a sandbox in the nest, or a container of Docker."""
         if not container.startswith(PREFIX):
             return self._docker.adopt(run, container, watch)
-        self._await_nest(watch)
+        if not self._await_nest(watch):
+            return None
         ended = self.fast.adopt(run, container, watch)
         return ended if ended is None else replace(ended, place=self.fast.name)
 
-    def _await_nest(self, watch: Watch) -> None:
-        """Waits until the nest answers; after a while ends it, so that no run goes on without an owner."""
+    def _await_nest(self, watch: Watch) -> bool:
+        """Waits until the nest answers; after a while ends it, so that no run goes on without an owner.
+
+        Returns False if it was ended. Another nest may never be made, and would not know a run of this one.
+        """
         until = time.monotonic() + _AWAY
         while not self._nest.keeper.answers():
             if time.monotonic() > until or not self._nest.keeper.runs():
                 self._nest.keeper.remove()
-                return
+                return False
             watch.stop.wait(_AGAIN)
             watch.stop.check()
+        return True
 
 
 def fits(run: Run) -> bool:

@@ -18,7 +18,8 @@ from norn_tasks.domain.jobs.execution import Captured, ContainerExit
 from norn_tasks.ports import Hooks, Run, Watch
 
 _POLL_SECONDS = 0.25
-_AGAIN = 1.0
+_AGAIN, _AWAY = 1.0, 30.0
+"""Seconds before a retry of a nest that does not answer, and after which a cancelled run no longer waits for it."""
 _SIGNALLED = (137, 143)
 _HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
@@ -29,12 +30,13 @@ class NestSandbox:
     """A sandbox that is reserved or started under `id`; the conversation is that of its owner."""
 
     def __init__(
-        self, door: Door, conversation: Conversation, sandbox: str, run: Run, watch: Watch, *, begun: bool
-    ) -> None:
+        self, door: Door, conversation: Conversation, sandbox: str, run: Run, watch: Watch, *, begun: bool,
+        away: float = _AWAY,
+    ) -> None:  # fmt: skip
         self.id = sandbox
         self._door, self._conversation, self._run, self._watch = door, conversation, run, watch
         self._begun, self._ended = begun, False
-        self._signal = ""
+        self._signal, self._away = "", away
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -49,7 +51,10 @@ class NestSandbox:
             self._conversation.close()
             # The nest itself forgets a sandbox that no later owner may take, as soon as it has ended.
             forgotten = self._ended and not self._run.outlives_owner
+            until = time.monotonic() + self._away
             while not kept and not forgotten and not self._discard() and self._watch.stop.reason == "cancelled":
+                if time.monotonic() > until:
+                    break  # a nest that was removed may never answer; orphan removal ends one that only hangs
                 time.sleep(_AGAIN)
 
     def live(self, hooks: Hooks) -> ContainerExit:
@@ -73,8 +78,8 @@ class NestSandbox:
     def follow(self, outputs: Outputs, deadline: Deadline | None) -> ContainerExit:
         """Reads the sandbox's frames until its end, and sends the signals that are due."""
         while True:
-            self._heed(deadline)
             try:
+                self._heed(deadline)
                 for kind, data in self._conversation.frames(_POLL_SECONDS):
                     if kind in _STREAMS:
                         outputs.feed(_STREAMS[kind], data)
