@@ -22,7 +22,7 @@ from celery.worker.consumer import Consumer
 
 from norn_tasks.celery_app import WORK, Waker, app
 from norn_tasks.dispatch import open_intake, request_cluster_look
-from norn_tasks.domain.errors import Conflict, DatabaseDown, EngineDown
+from norn_tasks.domain.errors import Conflict, DatabaseDown, NornError
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.logs import configure
 from norn_tasks.pipelines.failpoints import failpoint_from
@@ -243,7 +243,7 @@ def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
         return None
     try:
         fast = fast_road(settings, database)
-    except (DatabaseDown, EngineDown) as error:
+    except NornError as error:
         log.warning("the nest is not looked for until this worker starts again", error=error.sentence)
         return None
     if fast is not None:

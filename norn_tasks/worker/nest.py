@@ -33,8 +33,9 @@ class NestThread:
                 if self._road.make():
                     log.info("the nest is ready: runs start in it")
                 failures, wait = 0, _LOOK_SECONDS
-            except NornError as error:
-                log.warning("there is no nest, so runs go through Docker", error=error.sentence, hint=error.hint)
+            except (NornError, OSError) as error:
+                said, hint = (error.sentence, error.hint) if isinstance(error, NornError) else (str(error), "")
+                log.warning("there is no nest, so runs go through Docker", error=said, hint=hint)
                 failures += 1
                 wait = doubling_pause(_AGAIN_SECONDS, failures, most=_LONGEST_SECONDS)
             pausing.wait(wait)

@@ -47,7 +47,8 @@ CAPABILITIES = (
 UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined")
 _MEMORY_OF_ROOTS = "rw,nosuid,nodev,mode=700"
 _WHY = "why-not"
-_STARTS_WITHIN = 20.0
+_STARTS_WITHIN, _ANSWERS_WITHIN, _AGAIN = 20.0, 30.0, 0.5
+"""Seconds for a nest to start, for one that runs to answer before it is replaced, and between two looks at it."""
 _PACKAGE = Path(__file__).parents[2]
 _PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/users.py")
 
@@ -55,9 +56,9 @@ _PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/u
 class NestKeeper:
     """The nest of one control plane on one engine; `directory` is where its socket is, on the engine's machine."""
 
-    def __init__(self, client: EngineClient, instance: str, directory: Path) -> None:
+    def __init__(self, client: EngineClient, instance: str, directory: Path, patience: float = _ANSWERS_WITHIN) -> None:
         self._client, self._directory = client, directory
-        self._instance = instance
+        self._instance, self._patience = instance, patience
         self.name = f"{NAME}-{instance}" if instance else NAME
         self.volume = f"{self.name}-roots"
         self.door = Door(directory)
@@ -73,7 +74,7 @@ class NestKeeper:
             self._require_known_engine()
             tag = image_tag()
             # One that the engine has started again, after it ended, is only tried again.
-            found = self._current() or self._made(tag)
+            found = self._left_alone() or self._made(tag)
             try:
                 tried(self.door, found)
             except (EngineDown, StepFailed, NotFound):
@@ -102,6 +103,27 @@ class NestKeeper:
         except (EngineDown, StepFailed, NotFound):
             return None
         return found if found["build"] == image_tag() else None
+
+    def _left_alone(self) -> dict[str, Any] | None:
+        """Returns what the nest says of itself; None if there is none, or none that may be left as it is.
+
+        One that only answers slowly, and one of another Norn, may have runs, which would end with it. Raises StepFailed
+        while the latter has some, or EngineDown.
+        """
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                found = self.door.look()
+                runs = [] if found["build"] == image_tag() else self.door.ask(do="list")["runs"]
+            except (EngineDown, StepFailed, NotFound):
+                if time.monotonic() > until or not self.runs():
+                    return None
+                time.sleep(_AGAIN)
+                continue
+            if runs:
+                what = f"the nest is of another Norn and still has runs: {len(runs)}"
+                raise StepFailed(what, hint="it is replaced when they have ended")
+            return found if found["build"] == image_tag() else None
 
     def _made(self, tag: str) -> dict[str, Any]:
         if self._client.image(tag) is None:
@@ -229,9 +251,10 @@ class NestKeeper:
                 if found["build"] == tag:
                     return found
             except EngineDown:
-                if time.monotonic() > until:
-                    what = f"the nest does not answer in {self._directory}: {self._said()}"
-                    raise StepFailed(what, hint=f"docker logs {self.name}") from None
+                pass
+            if time.monotonic() > until:
+                what = f"the nest does not answer in {self._directory}: {self._said()}"
+                raise StepFailed(what, hint=f"docker logs {self.name}")
             time.sleep(0.05)
 
     def _said(self) -> str:
