@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import Any
 
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.nest.door import Door
-from norn_tasks.domain.errors import NotFound, ReleaseGone, StepFailed
+from norn_tasks.domain.errors import EngineDown, NotFound, ReleaseGone, StepFailed
 
 _CHUNK = 1 << 20
 _SHORT = "sha256:"
+_UNFIT_SECONDS = 600.0
+"""Seconds until an image that could not be unpacked is tried again."""
 
 
 class NestImages:
@@ -18,7 +21,7 @@ class NestImages:
 
     def __init__(self, client: EngineClient, door: Door) -> None:
         self._client, self._door = client, door
-        self._unfit: set[str] = set()
+        self._unfit: dict[str, float] = {}
 
     def name(self, image: str, app: str) -> str:
         """Returns the name of an image in the nest; the engine is asked only about one without an id.
@@ -31,16 +34,17 @@ class NestImages:
     def bring(self, image: str, app: str) -> None:
         """Brings an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
 
-        One that the nest could not unpack is not saved by the engine again for each run.
+        One that the nest could not unpack is not saved by the engine again for each run. The reason may go away, as
+        a full disk does.
         """
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])
-        if name in self._unfit:
+        if time.monotonic() < self._unfit.get(name, 0.0):
             raise StepFailed(f"the nest could not unpack the image of {app}")
         try:
             self._bring(name, inspected, app)
         except StepFailed:
-            self._unfit.add(name)
+            self._unfit[name] = time.monotonic() + _UNFIT_SECONDS
             raise
 
     def _bring(self, name: str, inspected: dict[str, Any], app: str) -> None:
@@ -52,7 +56,10 @@ class NestImages:
 
             def pour(client: Any) -> None:
                 for piece in client.get_image(name, chunk_size=_CHUNK):
-                    conversation.send(piece)
+                    try:
+                        conversation.send(piece)
+                    except EngineDown:
+                        return  # a nest that cannot unpack a layer says so before it ends the connection
 
             self._client.ask(pour)
             conversation.sent_all()

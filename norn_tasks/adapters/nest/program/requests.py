@@ -53,7 +53,9 @@ class Requests:
             self._runs.remove(request["id"], request.get("fence"))
             link.send(frames.END, {})
         elif word == "prune":
-            link.send(frames.END, {"removed": self._images.prune(request["app"], request["keep"])})
+            # The root of a sandbox is the layers themselves: without them, its files would be gone.
+            keep = {*request["keep"], *self._runs.images()}
+            link.send(frames.END, {"removed": self._images.prune(request["app"], keep)})
         elif word == "list":
             link.send(frames.END, {"runs": self._runs.seen()})
         elif word == "trust":

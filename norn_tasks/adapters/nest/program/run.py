@@ -26,13 +26,14 @@ KINDS = {1: frames.STDOUT, 2: frames.STDERR}
 
 
 class NestRun:
-    """A run that is reserved, running or ended. Its description is forgotten when it was started: it has secrets."""
+    """A run that is reserved, running or ended. It forgets its description, which has secrets, when it was started."""
 
     def __init__(
         self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str], directory: Path
     ) -> None:
         self.id, self.name, self.owner = str(wanted["id"]), str(wanted["name"]), str(wanted["owner"])
         self.app, self.fence, self.outlives = str(wanted["app"]), int(wanted["fence"]), bool(wanted["outlives"])
+        self.image = str(wanted["image"])
         self.born, self.begun, self.ended = time.time(), False, threading.Event()
         self.started_at: float | None = None
         self._wanted, self._stdin, self._image, self._directory = wanted, stdin, image, directory
@@ -95,6 +96,7 @@ class NestRun:
             sandbox.write_files(self._wanted, self._directory)
             document = sandbox.described(self._wanted, facts, root, self._directory, network, seccomp)
             (self._directory / "config.json").write_text(json.dumps(document))
+            self._wanted, document = {}, {}
             self._run()
         except crun.SandboxNotStarted as error:
             self._end = {"code": error.code, "said": str(error)}

@@ -122,6 +122,11 @@ class Runs:
             with self._lock:
                 self._runs.pop(each.id, None)
 
+    def images(self) -> set[str]:
+        """Returns the images of all runs."""
+        with self._lock:
+            return {each.image for each in self._runs.values() if not each.ended.is_set()}
+
     def seen(self) -> list[dict[str, Any]]:
         """Lists all runs."""
         now = time.time()

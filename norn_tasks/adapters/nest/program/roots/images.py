@@ -33,7 +33,8 @@ class NestImageStore:
 
     def __init__(self, store: Path) -> None:
         self._layers, self._facts = store / "l", store / "i"
-        self._lock = threading.Lock()
+        self._lock, self._bringing = threading.Lock(), threading.Lock()
+        """The first is never held for long: runs wait for it. An image may be brought for minutes."""
         self._ready: dict[str, tuple[dict[str, Any], str]] = {}
         for directory in (self._layers, self._facts, _ROOTS):
             directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ class NestImageStore:
         Raises ValueError or OSError.
         """
         wanted = set(record["layers"])
-        with self._lock:
+        with self._bringing:
             if (self._facts / image).exists():
                 return
             stream = ask()
@@ -68,23 +69,33 @@ class NestImageStore:
             file = self._facts / image
             beside = file.with_suffix(".new")
             beside.write_text(json.dumps(record))
-            beside.rename(file)
+            with self._lock:
+                beside.rename(file)
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
         """Removes the app's images except these, and the layers that no image has; returns their number."""
         kept = set(keep)
         with self._lock:
-            records = {file.name: json.loads(file.read_text()) for file in self._facts.iterdir()}
+            files = [file for file in self._facts.iterdir() if file.suffix != ".new"]
+            records = {file.name: json.loads(file.read_text()) for file in files}
             gone = [name for name, record in records.items() if record["app"] == app and name not in kept]
             for name in gone:
                 self._ready.pop(name, None)
                 kernel.unmount(str(_ROOTS / name))
                 (self._facts / name).unlink()
                 del records[name]
-            used = {layers.directory_of(self._layers, each) for record in records.values() for each in record["layers"]}
-            for directory in set(self._layers.iterdir()) - used:
-                shutil.rmtree(directory, ignore_errors=True)
+            # Of an image that is being brought, layers are there before its record. A later prune removes what stays.
+            if self._bringing.acquire(blocking=False):
+                try:
+                    self._remove_unused_layers(records.values())
+                finally:
+                    self._bringing.release()
         return len(gone)
+
+    def _remove_unused_layers(self, records: Iterable[dict[str, Any]]) -> None:
+        used = {layers.directory_of(self._layers, each) for record in records for each in record["layers"]}
+        for directory in set(self._layers.iterdir()) - used:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def _make_trial(self) -> None:
         """Makes the image with which the workers try the nest: a static busybox, which the nest's own image has."""
@@ -139,14 +150,17 @@ def _overlay(at: Path, lower: list[str]) -> None:
 
 
 def _point(top: Path, merged: Path, path: str, *, directory: bool) -> None:
-    """Makes a mount point in our layer if the image does not have it; a link of the image is left as it is."""
+    """Makes a mount point in our layer if the image does not have it; a link of the image to a directory is left.
+
+    A link to a file, such as resolv.conf often is, may lead nowhere, and is hidden by an empty file.
+    """
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     for depth in range(1, len(parts) + 1):
         here, there = top.joinpath(*parts[:depth]), merged.joinpath(*parts[:depth])
-        if there.is_symlink():
-            return
         last = depth == len(parts)
-        if last and os.path.lexists(there):
+        if there.is_symlink() and (directory or not last):
+            return
+        if last and os.path.lexists(there) and not there.is_symlink():
             return
         if last and not directory:
             here.touch(mode=0o644)

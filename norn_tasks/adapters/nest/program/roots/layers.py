@@ -20,11 +20,14 @@ _NAME = 24
 
 def unpack(stream: IO[bytes], store: Path, wanted: set[str]) -> None:
     """Unpacks the layers of a saved image that the store does not have; raises ValueError or OSError."""
-    with tarfile.open(fileobj=stream, mode="r|") as outer:
-        for member in outer:
-            layer = outer.extractfile(member) if member.isreg() and member.size >= _SMALLEST else None
-            if layer is not None:
-                _take(layer, store, wanted)
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as outer:
+            for member in outer:
+                layer = outer.extractfile(member) if member.isreg() and member.size >= _SMALLEST else None
+                if layer is not None:
+                    _take(layer, store, wanted)
+    except tarfile.TarError as error:
+        raise ValueError(f"the saved image is not complete: {error}") from error
     while stream.read(_CHUNK):
         continue
 

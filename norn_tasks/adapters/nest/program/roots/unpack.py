@@ -136,9 +136,13 @@ def _make(layer: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
     return True
 
 
+def shifted(number: int) -> int:
+    """Returns the machine's number of an image's user or group; an archive may have any number, also below 0."""
+    return FIRST_ID + (number if 0 <= number < IDS else IDS - 2)
+
+
 def _own(path: Path, member: tarfile.TarInfo) -> None:
-    user, group = (FIRST_ID + (each if each < IDS else IDS - 2) for each in (member.uid, member.gid))
-    os.chown(path, user, group, follow_symlinks=False)
+    os.chown(path, shifted(member.uid), shifted(member.gid), follow_symlinks=False)
     if not member.issym():
         path.chmod(member.mode & 0o7777)
     for key, value in member.pax_headers.items():
