@@ -52,6 +52,7 @@ class Networks:
         """Makes the bridge and its rules; raises OSError or CalledProcessError."""
         self._directory, self._count = directory, 0
         self._ready: deque[Path] = deque()
+        self._used: set[int] = set()
         self._changed = threading.Condition()
         self._own = os.open("/proc/self/ns/net", os.O_RDONLY)
         directory.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,7 @@ class Networks:
         """Removes the namespace of a run that has ended."""
         kernel.unmount(str(namespace))
         namespace.unlink()
+        self._used.discard(int(namespace.name) % _ADDRESSES)
 
     def _keep(self) -> None:
         while True:
@@ -84,6 +86,7 @@ class Networks:
                 made = self._made()
             except OSError as error:
                 log.warning("no network: %s", error)
+                self._used.discard(self._count % _ADDRESSES)
                 time.sleep(1)
                 continue
             with self._changed:
@@ -92,6 +95,9 @@ class Networks:
 
     def _made(self) -> Path:
         self._count += 1
+        while self._count % _ADDRESSES in self._used:  # by a run that goes on for long
+            self._count += 1
+        self._used.add(self._count % _ADDRESSES)
         high, low = divmod(self._count % _ADDRESSES, 250)
         address, path = f"{_SUBNET}.{high}.{low + 2}", self._directory / str(self._count)
         path.touch()
