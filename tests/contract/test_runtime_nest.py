@@ -232,7 +232,9 @@ def test_what_the_nest_does_not_have_goes_through_docker(base: Run, more: dict[s
 
 @pytest.fixture
 def roads(nest: NestKeeper, in_nest: NestRuntime, clean_engine: EngineClient) -> TwoRoads:
-    return TwoRoads(DockerRuntime(DockerEngine(clean_engine)), in_nest, Nest(nest))
+    found = TwoRoads(DockerRuntime(DockerEngine(clean_engine)), in_nest, Nest(nest))
+    found.prepare(IMAGE, "any", FakeWatch().watch)
+    return found
 
 
 def test_a_run_that_fits_goes_into_the_nest_and_another_through_docker(roads: TwoRoads, base: Run) -> None:

@@ -1,4 +1,4 @@
-"""The ends of runs whose nest is gone."""
+"""Runs whose nest is gone, or does not have their image."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.nest.door import Door
 from norn_tasks.adapters.nest.engine import NestEngine
 from norn_tasks.adapters.nest.images import NestImages
-from norn_tasks.adapters.nest.keeper import NestKeeper
+from norn_tasks.adapters.nest.keeper import NestKeeper, image_tag
+from norn_tasks.adapters.nest.program import frames
+from norn_tasks.adapters.nest.program.frames import Link
 from norn_tasks.adapters.nest.roads import Nest, TwoRoads
 from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.nest.sandbox import NestSandbox
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.errors import Stopped
+from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Run
-from tests.fakes.nest import NoContainers, Silent
+from tests.fakes.nest import NoContainers, Silent, served
 from tests.fakes.stop import FakeWatch
+from tests.servers import allowed, wait_until
 
 RUN = Run(
     name="norn-x-1", app="a", owner="execution:1", image="sha256:1", argv=("true",), env={}, timeout=0, memory=1, cpus=1
@@ -61,3 +65,28 @@ def test_a_run_of_a_nest_that_is_gone_has_no_known_end(tmp_path: Path) -> None:
     fast = NestRuntime(NestEngine(keeper.door), NestImages(client, keeper.door))
     roads = TwoRoads(DockerRuntime(DockerEngine(client)), fast, Nest(keeper))
     assert roads.adopt(RUN, "nest-1", FakeWatch().watch) is None
+
+
+def test_a_run_whose_image_is_not_in_the_nest_does_not_wait_for_it(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(link: Link) -> None:
+        request = link.line() or {}
+        asked.append(request["do"])
+        refused = {"word": "image", "said": "the image was not brought"}
+        trusted = {"build": image_tag(), "trusted": True, "there": True}
+        link.send(*((frames.REFUSED, refused) if request["do"] == "run" else (frames.END, trusted)))
+
+    class Docker(DockerRuntime):
+        """A runtime that runs nothing."""
+
+        def run(self, run: Run, hooks: object, watch: object) -> ContainerExit:
+            return ContainerExit(0)
+
+    served(tmp_path, answer)
+    client = NoContainers()
+    keeper = NestKeeper(client, "", tmp_path)
+    fast = NestRuntime(NestEngine(keeper.door), NestImages(client, keeper.door))
+    ended = TwoRoads(Docker(DockerEngine(client)), fast, Nest(keeper)).run(RUN, Hooks(), FakeWatch().watch)
+    wait_until(lambda: len(asked) == 3, allowed(10), "the image is brought")
+    assert (ended.exit_code, asked) == (0, ["look", "run", "bring"])

@@ -14,6 +14,8 @@ _CHUNK = 1 << 20
 _SHORT = "sha256:"
 _UNFIT_SECONDS = 600.0
 """Seconds until an image that could not be unpacked is tried again."""
+_NOT_SAVED_SECONDS = 60.0
+"""Seconds until an image is tried again that the engine did not save in time, or whose nest ended in between."""
 
 
 class NestImages:
@@ -40,11 +42,12 @@ class NestImages:
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])
         if time.monotonic() < self._unfit.get(name, 0.0):
-            raise StepFailed(f"the nest could not unpack the image of {app}")
+            raise StepFailed(f"the image of {app} could not be brought into the nest a short time ago")
         try:
             self._bring(name, inspected, app)
-        except StepFailed:
-            self._unfit[name] = time.monotonic() + _UNFIT_SECONDS
+        except (EngineDown, StepFailed) as error:
+            seconds = _UNFIT_SECONDS if isinstance(error, StepFailed) else _NOT_SAVED_SECONDS
+            self._unfit[name] = time.monotonic() + seconds
             raise
 
     def _bring(self, name: str, inspected: dict[str, Any], app: str) -> None:

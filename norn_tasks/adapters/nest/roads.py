@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.docker.engine import DockerEngine
+from norn_tasks.adapters.nest.door import Refusal
 from norn_tasks.adapters.nest.engine import PREFIX, NestEngine
 from norn_tasks.adapters.nest.keeper import NestKeeper
-from norn_tasks.adapters.nest.runtime import NestRuntime
+from norn_tasks.adapters.nest.runtime import IMAGE_MISSING, NestRuntime
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.errors import EngineDown, NornError, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import ContainerExit
@@ -68,6 +70,7 @@ class TwoRoads:
     def __init__(self, docker: DockerRuntime, fast: NestRuntime, nest: Nest) -> None:
         self.engine = docker.engine
         self._docker, self.fast, self._nest = docker, fast, nest
+        self._bringing: set[str] = set()
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
         """Brings an image into the nest if that is ready; runs of an image that cannot be there go through Docker."""
@@ -89,14 +92,33 @@ class TwoRoads:
         """Runs in the nest if that is ready and has all that the run needs; else through Docker."""
         if fits(run) and self._nest.ready:
             try:
-                owned = self.fast.reserve(run, watch)
+                owned = self.fast.reserve(run, watch, bring=False)
             except (EngineDown, NotFound, StepFailed) as error:
                 # Nothing was recorded and nothing was started.
                 log.warning("run %s goes through docker: %s", run.name, error.sentence)
-                self._nest.doubt()
+                if isinstance(error, Refusal) and error.word == IMAGE_MISSING:
+                    self._bring_beside(run.image, run.app)
+                else:
+                    self._nest.doubt()
             else:
                 return replace(self.fast.reserved(owned, run, hooks, watch), place=self.fast.name)
         return self._docker.run(run, hooks, watch)
+
+    def _bring_beside(self, image: str, app: str) -> None:
+        """Brings an image for later runs: that may take a minute, for which no call should wait."""
+        if image in self._bringing:
+            return
+        self._bringing.add(image)
+
+        def bring() -> None:
+            try:
+                self.fast.bring(image, app)
+            except NornError as error:
+                log.warning("the image %s of %s is not in the nest: %s", image, app, error.sentence)
+            finally:
+                self._bringing.discard(image)
+
+        timeouts.begin(bring)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
         """Follows a sandbox in the nest, or a container of Docker."""

@@ -20,6 +20,8 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _AGAIN = 0.5
 _HOSTNAME = "sandbox"
+IMAGE_MISSING = "image"
+"""The word with which the nest refuses a run whose image was not brought."""
 
 
 class NestRuntime:
@@ -35,8 +37,12 @@ class NestRuntime:
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
         """Brings an image into the nest, so that the first run does not wait for that."""
-        timeouts.wait(timeouts.begin(lambda: self._images.bring(image, app)), watch.stop)
+        timeouts.wait(timeouts.begin(lambda: self.bring(image, app)), watch.stop)
         return "in the nest"
+
+    def bring(self, image: str, app: str) -> None:
+        """Brings an image into the nest, however long that takes; raises ReleaseGone, StepFailed or EngineDown."""
+        self._images.bring(image, app)
 
     def prune(self, app: str, keep: Collection[str]) -> int:
         """Removes the app's images from the nest except those with these ids."""
@@ -73,8 +79,8 @@ class NestRuntime:
             with adopted.owned():
                 return adopted.adopted()
 
-    def reserve(self, run: Run, watch: Watch) -> tuple[Conversation, str]:
-        """Returns a reservation, for which the image is brought if it is missing.
+    def reserve(self, run: Run, watch: Watch, *, bring: bool = True) -> tuple[Conversation, str]:
+        """Returns a reservation, for which the image is brought if it is missing; without `bring` that is refused.
 
         Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal for a run that the nest cannot make.
         """
@@ -82,9 +88,9 @@ class NestRuntime:
         try:
             return self._reserved(wanted, run, watch)
         except Refusal as error:
-            if error.word != "image":
+            if error.word != IMAGE_MISSING or not bring:
                 raise
-        timeouts.wait(timeouts.begin(lambda: self._images.bring(run.image, run.app)), watch.stop)
+        timeouts.wait(timeouts.begin(lambda: self.bring(run.image, run.app)), watch.stop)
         return self._reserved(wanted, run, watch)
 
     def _reserved(self, wanted: dict[str, Any], run: Run, watch: Watch) -> tuple[Conversation, str]:

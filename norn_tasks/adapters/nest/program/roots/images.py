@@ -135,7 +135,7 @@ class NestImageStore:
         _overlay(root, [str(top), *below])
         try:
             _copy_owner(root, top)
-            for path in (*_DIRECTORIES, *record["volumes"]):
+            for path in (*_DIRECTORIES, record["directory"], *record["volumes"]):
                 _point(top, root, path, directory=True)
             for path in _FILES:
                 _point(top, root, path, directory=False)
