@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -73,6 +74,10 @@ class CallResponse(ResponseModel):
     duration_ms: int | None
 
 
+NameAndValue = Annotated[list[str], Field(min_length=2, max_length=2)]
+"""A header. JSON Schema has another keyword for tuples in each of its versions, and not every client knows it."""
+
+
 class CallRecord(CallResponse):
     """A function call with its output; output that is not UTF-8 is in base64."""
 
@@ -81,8 +86,8 @@ class CallRecord(CallResponse):
     stderr: str | None = None
     status: int | None = Field(None, examples=[200])
     """The status that `/fn/…` answers; null while the call has not ended."""
-    headers: list[tuple[str, str]] = Field([], examples=[[("Content-Type", "text/plain")]])
-    """The headers that the function set there."""
+    headers: list[NameAndValue] = Field([], examples=[[["Content-Type", "text/plain"]]])
+    """The headers that the function set there, each as its name and its value."""
 
 
 class ComparisonPath(InvocationPath):

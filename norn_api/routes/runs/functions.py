@@ -87,7 +87,7 @@ def _record(call: FunctionCall, io: Answer, live: LiveFunction | None = None) ->
     )  # fmt: skip
 
 
-def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[int | None, list[tuple[str, str]]]:
+def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[int | None, list[list[str]]]:
     """Returns the status and the headers of the call's answer at `/fn`, as far as its output is kept."""
     if not ExecutionState(call.state).terminal:
         return None, []
@@ -97,7 +97,7 @@ def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[in
     if io.response is None:
         return None, []
     answer = answer_of_call(call, io, live)
-    return answer.status, list(answer.headers)
+    return answer.status, [list(each) for each in answer.headers]
 
 
 @api.get("/api/apps/<app>/function/history", responses=responses_of(ListOf[CallResponse]))

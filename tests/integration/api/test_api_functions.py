@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import schemathesis
+from schemathesis.specs.openapi.checks import response_schema_conformance
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -424,6 +426,14 @@ def test_record_has_the_status_and_the_headers_of_the_answer(fn: Api) -> None:
         assert fn.post("/api/apps/fn/invoke").json["status"] == 502
     waiting = call(fn, headers=ASYNC).json["execution"]
     assert fn.get(f"/api/invocations/{waiting}").json["status"] is None
+
+
+def test_record_of_a_call_is_as_the_document_says(fn: Api) -> None:
+    with worker(fn):
+        execution = fn.post("/api/apps/fn/invoke").json["id"]
+    document = schemathesis.openapi.from_dict(fn.get("/api/openapi.json").json)
+    case = document["/api/invocations/{invocation}"]["GET"].Case(path_parameters={"invocation": execution})
+    case.validate_response(fn.get(f"/api/invocations/{execution}"), checks=[response_schema_conformance])
 
 
 def test_two_answers_are_compared_as_a_client_gets_them(fn: Api) -> None:
