@@ -13,11 +13,11 @@ from flask import request
 
 from norn_api.access.auth import Identity
 from norn_api.services import actor, norn
-from norn_api.streaming.connections import Connection
+from norn_api.streaming.connections import Connection, TooSlow
 from norn_api.web.request import current
 from norn_api.web.senders import credentials
 from norn_tasks.domain.access import Actor, Scope
-from norn_tasks.domain.errors import Forbidden, TooManyRequests
+from norn_tasks.domain.errors import BadRequest, Forbidden, TooManyRequests
 from norn_tasks.domain.infraspec.words import Auth
 from norn_tasks.store.apps import registry
 
@@ -58,13 +58,22 @@ def _slow_down(address: str) -> None:
 
 
 @contextmanager
-def body_in_time() -> Iterator[None]:
-    """Limits the time and the number of bodies of strangers while one is read; other bodies are not limited here."""
+def body_in_time(seconds: float = BODY_SECONDS) -> Iterator[None]:
+    """Limits the time and the number of bodies of strangers while one is read; other bodies are not limited here.
+
+    Raises TooManyRequests or BadRequest.
+    """
     if actor() is not STRANGER or not current().has_body:
         yield
         return
-    with norn().open_bodies.place(), Connection(request.environ).within(BODY_SECONDS):
-        yield
+    with norn().open_bodies.place():
+        try:
+            with Connection(request.environ).within(seconds):
+                yield
+        except TooSlow as error:
+            raise BadRequest(
+                f"the body took over {seconds:g} s to arrive", hint="send it again on a quicker connection"
+            ) from error
 
 
 def refuse_key() -> None:
