@@ -30,10 +30,11 @@ OUTAGE_SECONDS = 30.0
 _AGAIN_SECONDS = 0.5
 
 
-def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
+def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
     """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
 
-    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again.
+    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the whole time of
+    a call of which the client has waited for a part already.
     """
     begin = time.monotonic()
     _wait_for(execution, timeout)
@@ -47,7 +48,7 @@ def end_of(execution: int, timeout: float) -> tuple[FunctionCall, Answer]:
             dispatch.expire_call(norn().intake, call.job)
         call, answer = _through_outages(execution)
     if not ExecutionState(call.state).terminal:
-        raise not_in_time(call, timeout)
+        raise not_in_time(call, timeout if of is None else of)
     if call.record != Record.FULL and not has_key():
         with contextlib.suppress(DatabaseDown):  # the later clean-up drops it
             dispatch.take_answer(norn().intake, execution)

@@ -17,12 +17,12 @@ from flask import Response, request, stream_with_context
 
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
-from norn_api.calling.outputs import answer_of, options_of_call
+from norn_api.calling.outputs import FunctionResponse, answer_of, options_of_call
 from norn_api.services import norn
 from norn_api.streaming.connections import Connection
 from norn_tasks.dispatch import Accepted
 from norn_tasks.domain.errors import InvalidRequest, NornError
-from norn_tasks.domain.functions.cgi import FunctionAnswer
+from norn_tasks.domain.functions.cgi import HEAD_MOST, FunctionAnswer
 from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.store.apps.registry import LiveFunction
 
@@ -44,16 +44,17 @@ def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None
     for piece in output:
         begin += piece
         head = _head(begin, options)
+        if head is None and len(begin) > HEAD_MOST:
+            begin += b"".join(output)  # its head has a mistake, which the error of the call names
         if head is not None:
             connection.guard()
             sent = stream_with_context(_sent(chain((head.body,), output), connection))
-            response = Response(sent, head.status, list(head.headers))
+            response = FunctionResponse(head, sent)
             response.headers["X-Accel-Buffering"] = "no"
             response.call_on_close(give_back)
             return response
     give_back()
-    answer = answer_of(begin, options)
-    return Response(answer.body, answer.status, list(answer.headers))
+    return FunctionResponse(answer_of(begin, options))
 
 
 def _head(begin: bytes, options: FunctionOptions) -> FunctionAnswer | None:
@@ -79,8 +80,9 @@ def _output(job: int, execution: int, timeout: float, connection: Connection) ->
         if ended or time.monotonic() > until or norn().closing.is_set():
             break
         if connection.gone():
+            connection.cut()  # a client that only sends no more would take what it has for the whole answer
             return
-    call, io = end_of(execution, max(0.0, until - time.monotonic()))
+    call, io = end_of(execution, max(0.0, until - time.monotonic()), of=timeout)
     error = trouble(call)
     if error is not None:
         raise error

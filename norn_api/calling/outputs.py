@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flask import Response as FlaskResponse
+from werkzeug.datastructures import Headers
+
 from norn_api.services import norn
 from norn_tasks.domain.functions import cgi
 from norn_tasks.domain.functions.cgi import FunctionAnswer
@@ -12,7 +18,29 @@ from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.runs import runs_read
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
-_TYPE = "Content-Type"
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_TYPE, _LOCATION = "Content-Type", "Location"
+
+
+class FunctionResponse(FlaskResponse):
+    """The response with an answer of a function; its `Location` is sent as the function printed it.
+
+    The framework takes an address apart to write it in another form, and for some, such as `http://a..b/`, that fails
+    while the response is sent.
+    """
+
+    def __init__(self, answer: FunctionAnswer, body: Iterable[bytes] | None = None) -> None:
+        super().__init__(answer.body if body is None else body, answer.status, list(answer.headers))
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Returns the headers that are sent."""
+        location = self.headers.pop(_LOCATION, None)
+        headers = super().get_wsgi_headers(environ)
+        if location is not None:
+            self.headers[_LOCATION] = headers[_LOCATION] = location
+        return headers
 
 
 def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = None) -> FunctionAnswer:

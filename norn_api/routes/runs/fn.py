@@ -8,7 +8,7 @@ from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
 from norn_api.calling.invoking import ReceivedCall, accept, function_of, received_call, wants_async, wants_stream
 from norn_api.calling.live_answers import live_answer
-from norn_api.calling.outputs import answer_of_call
+from norn_api.calling.outputs import FunctionResponse, answer_of_call
 from norn_api.services import norn, shares
 from norn_api.web.replies import accepted
 from norn_tasks.domain.errors import NotRecorded
@@ -64,5 +64,4 @@ def _answer(execution: int, app: str, live: LiveFunction) -> Response:
     if io.response is None and record.trimmed_at is not None:
         sentence = f"the output of invocation {record.id} was already read, and {app} records {record.record}"
         raise NotRecorded(sentence, hint="call it again with a new Idempotency-Key")
-    answer = answer_of_call(record, io, live)
-    return Response(answer.body, answer.status, list(answer.headers))
+    return FunctionResponse(answer_of_call(record, io, live))

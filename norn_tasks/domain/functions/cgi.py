@@ -14,6 +14,8 @@ from norn_tasks.domain.wording import shown
 
 MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
 """The most headers of an answer, and the most bytes of all of them."""
+HEAD_MOST = MOST_BYTES + 4
+"""The most bytes of all headers with the empty line that ends them."""
 _SINGLE = frozenset({
     "content-type", "content-disposition", "content-language", "cache-control", "etag", "last-modified", "location",
 })  # fmt: skip
@@ -64,7 +66,7 @@ def parse(output: bytes) -> FunctionAnswer:
 def _split(output: bytes) -> tuple[bytes, bytes]:
     if output.startswith((b"\n", b"\r\n")):
         return b"", output[output.index(b"\n") + 1 :]
-    end = _BLANK.search(output[: MOST_BYTES + 4])
+    end = _BLANK.search(output[:HEAD_MOST])
     if end is None:
         few = len(output) <= MOST_BYTES
         raise _refused(

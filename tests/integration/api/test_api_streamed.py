@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,26 @@ def test_what_the_broker_lost_comes_at_the_end(fn: Api, broker: Broker) -> None:
         Live(broker.url).emit(fn.get("/api/jobs").json["items"][0]["id"], [later], first=9)
         go.set()
         assert b"".join(pieces) == b" two three"
+
+
+@pytest.mark.parametrize("pieces", [[None], [b"one", None]])
+def test_client_that_sends_no_more_gets_no_part_as_if_it_were_whole(
+    fn: Api, broker: Broker, pieces: list[bytes | None]
+) -> None:
+    client, served = socket.socketpair()
+    client.shutdown(socket.SHUT_WR)
+    client.settimeout(5)
+    with client, served, worker(fn, broker, pieces, b"one two"):
+        call(fn, headers=STREAM, environ_overrides={"gunicorn.socket": served}).get_data()
+        assert client.recv(1) == b""  # the connection has ended
+
+
+def test_head_with_a_mistake_is_an_error_also_of_a_long_answer(fn: Api, broker: Broker) -> None:
+    output = b"Set-Cookie: a=b\n\n" + b"x" * 20_000
+    with worker(fn, broker, [output[:12_000], output[12_000:]], output, code=1):
+        answer = call(fn, "/fn/page", headers=STREAM)
+    assert (answer.status_code, answer.json["code"]) == (502, "function_failed")
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_output_that_never_came_over_the_broker_is_the_answer(fn: Api, broker: Broker) -> None:
