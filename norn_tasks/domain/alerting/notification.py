@@ -24,6 +24,10 @@ LONGEST_PAUSE = 3600.0
 """The longest pause, in seconds, between two tries of a notification."""
 
 
+CALL_ENDED = "call.ended"
+"""The event of a report of the end of a call; of each other event an alert or a test is the cause."""
+
+
 class DeliveryState(StrEnum):
     """The state of a delivery."""
 

@@ -7,6 +7,9 @@ People get one message for a burst: of the rows that are due at once for a desti
 leads and the others are parts of it; they share its tries and its end. After a message a destination gets nothing for
 some seconds, so that later reports of the burst are in one message too. A receiver that asks for a pause gets nothing
 until the pause ends.
+
+Reports of calls may be very many, and their receiver may hang. So alerts go first, and only a few reports of calls are
+on their way at once: the workers that send them also look at the engines.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from sqlalchemy import ColumnElement, TextClause, case, func, or_, select, text,
 from sqlalchemy.dialects.postgresql import insert
 
 from norn_tasks.domain.alerting.destination import NotificationFormat
-from norn_tasks.domain.alerting.notification import DeliveryState, Parcel
+from norn_tasks.domain.alerting.notification import CALL_ENDED, DeliveryState, Parcel
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.writes import DeliveryTried
@@ -32,6 +35,8 @@ from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import OPEN_STATES
 
+CALLS_AT_ONCE = 16
+"""Reports of calls that are on their way at once."""
 REST = 10
 """Seconds after a message in which a destination that people read gets no other: new reports are gathered."""
 
@@ -64,11 +69,16 @@ def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:
 # Trying
 
 
+_ON_THEIR_WAY = text(f"""
+SELECT count(*) FROM deliveries d JOIN jobs j ON j.id = d.job_id
+ WHERE d.state = 'waiting' AND d.event = '{CALL_ENDED}' AND j.state IN {OPEN_STATES}
+""")  # noqa: S608 - built from constants
 _DUE = f"""
 SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
        s.format <> '{NotificationFormat.JSON}' AND d.attempts = 0 AND d.event <> 'test' AS gathered
   FROM deliveries d JOIN destinations s ON s.id = d.destination
  WHERE d.state = 'waiting' AND d.next_at <= clock_timestamp() AND d.part_of IS NULL
+   AND (d.event = '{CALL_ENDED}') = :calls
    AND (s.sent_at IS NULL OR s.sent_at < clock_timestamp() -
         CASE WHEN s.format = '{NotificationFormat.JSON}' OR d.attempts > 0 THEN 0 ELSE {REST} END * interval '1 s')
    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = d.job_id AND j.state IN {OPEN_STATES})
@@ -77,8 +87,14 @@ SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
 
 
 def due(tx: Tx, limit: int) -> list[Row]:
-    """Locks and returns deliveries whose next try is due, oldest first; rows that another beat holds are left to it."""
-    return list(tx.execute(text(_DUE), {"limit": limit}).mappings())
+    """Locks and returns deliveries whose next try is due, oldest first; rows that another beat holds are left to it.
+
+    Reports of calls come after those of alerts, and only as many as may be on their way.
+    """
+    alerts = list(tx.execute(text(_DUE), {"limit": limit, "calls": False}).mappings())
+    room = min(limit - len(alerts), CALLS_AT_ONCE - int(tx.scalar(_ON_THEIR_WAY) or 0))
+    calls = tx.execute(text(_DUE), {"limit": room, "calls": True}).mappings() if room > 0 else ()
+    return [*alerts, *calls]
 
 
 def gather(tx: Tx, rows: Sequence[Row]) -> list[Row]:

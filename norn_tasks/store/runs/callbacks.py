@@ -9,11 +9,11 @@ from __future__ import annotations
 from sqlalchemy import insert, select, text
 
 from norn_tasks.domain.alerting.destination import NotificationFormat
+from norn_tasks.domain.alerting.notification import CALL_ENDED
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.store import tables as t
 from norn_tasks.store.database.session import Tx
 
-EVENT = "call.ended"
 _ENDED = text(f"""
 WITH ended AS (
   DELETE FROM callbacks c USING (
@@ -21,10 +21,10 @@ WITH ended AS (
      WHERE f.id IS NULL OR f.finished_at IS NOT NULL ORDER BY k.execution LIMIT :limit FOR UPDATE OF k SKIP LOCKED) due
    WHERE c.execution = due.execution RETURNING c.execution, c.destination)
 INSERT INTO deliveries(destination, subject, event, app, body)
-SELECT e.destination, 'call-' || e.execution, '{EVENT}', f.app, jsonb_build_object(
-         'event', '{EVENT}', 'app', f.app, 'execution', f.id, 'job', f.job_id, 'release', f.release, 'state', f.state,
-         'cause', f.cause, 'sentence', f.sentence, 'exit_code', f.exit_code, 'duration_ms', f.duration_ms,
-         'finished_at', to_char(f.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+SELECT e.destination, 'call-' || e.execution, '{CALL_ENDED}', f.app, jsonb_build_object(
+         'event', '{CALL_ENDED}', 'app', f.app, 'execution', f.id, 'job', f.job_id, 'release', f.release,
+         'state', f.state, 'cause', f.cause, 'sentence', f.sentence, 'exit_code', f.exit_code,
+         'duration_ms', f.duration_ms, 'finished_at', to_char(f.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
          'href', '/api/invocations/' || f.id)
   FROM ended e JOIN func_executions f ON f.id = e.execution JOIN destinations d ON d.id = e.destination
 ON CONFLICT (destination, subject) DO NOTHING""")  # noqa: S608 - built from a constant
