@@ -10,8 +10,8 @@ from norn_api.calling.outputs import answer_of_call
 from norn_tasks.domain.functions.cgi import FunctionAnswer
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
-TEXT_MOST = 64 * 1024
-"""The most bytes of a body whose lines are compared."""
+TEXT_MOST, LINES_COMPARED = 64 * 1024, 4000
+"""The most bytes and the most lines of a body whose lines are compared: the time grows with the square of the lines."""
 _LINES_MOST = 400
 
 
@@ -71,8 +71,14 @@ def _by_name(answer: FunctionAnswer) -> dict[str, str]:
 def _first_byte(before: bytes, after: bytes) -> int | None:
     if before == after:
         return None
-    pairs = zip(before, after, strict=False)
-    return next((n for n, (one, two) in enumerate(pairs) if one != two), min(len(before), len(after)))
+    equal, least = 0, min(len(before), len(after)) + 1
+    while least - equal > 1:  # the bytes before `equal` are the same, and not all before `least`
+        middle = (equal + least) // 2
+        if before[equal:middle] == after[equal:middle]:
+            equal = middle
+        else:
+            least = middle
+    return equal
 
 
 def _lines(before: FunctionAnswer, after: FunctionAnswer) -> tuple[str, ...]:
@@ -82,5 +88,7 @@ def _lines(before: FunctionAnswer, after: FunctionAnswer) -> tuple[str, ...]:
     try:
         one, two = (each.body.decode("utf-8").splitlines() for each in (before, after))
     except UnicodeDecodeError:
+        return ()
+    if max(len(one), len(two)) > LINES_COMPARED:
         return ()
     return tuple(difflib.unified_diff(one, two, "before", "after", lineterm="", n=2))[:_LINES_MOST]

@@ -116,7 +116,7 @@ class CallsCompared(ResponseModel):
     first_byte: int | None
     """The position of the first byte of the bodies that differs; null if they are equal."""
     lines: list[str]
-    """The unified diff of the bodies; empty if they are equal, not text, or over 64 KiB."""
+    """The unified diff of the bodies; empty if they are equal, not text, or over 64 KiB or 4,000 lines."""
 
 
 class ReplayRequest(RequestModel):
