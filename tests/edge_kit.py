@@ -36,12 +36,15 @@ def to_this_machine(_host: str) -> list[str]:
 class Door:
     """The router's door of public names, without rows."""
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
         self.port = port or free_port()
         self.table = Table(lambda _: None)
         self.reports: list[str | None] = []
         limits = ClientLimits(100_000, 120, 30)
-        self.door = PublicDoor("127.0.0.1", self.port, self.table, lambda _, error: self.reports.append(error), limits)
+        self.door = PublicDoor(
+            host, self.port, self.table, lambda _, error: self.reports.append(error), limits,
+            asked_at=f"127.0.0.1:{self.port}",
+        )  # fmt: skip
 
     async def show(self, *live: Server, **facts: Any) -> None:
         """Makes the rows say: these replicas serve `blog`, whose name is BLOG."""

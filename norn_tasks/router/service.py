@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Set
 from functools import partial
 from time import monotonic
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -55,7 +56,7 @@ class Router:
         self._ports = Ports(settings.router_host, self._table, self._report, limits)
         self._door = PublicDoor(
             settings.router_host, settings.edge_door if settings.door_address else None, self._table,
-            self._report_door, limits,
+            self._report_door, limits, asked_at=urlsplit(settings.door_address or "").netloc,
         )  # fmt: skip
         own = {settings.port, settings.edge_door, *range(settings.router_port_first, settings.router_port_last + 1)}
         self._run_ports = RunPorts(self._table, self._report_for_runs, limits, own)

@@ -145,6 +145,21 @@ async def test_a_name_that_leads_elsewhere_is_a_sentence_and_costs_no_order(tmp_
 
 
 @story
+async def test_a_door_at_all_addresses_answers_whether_a_name_may_have_a_certificate() -> None:
+    for host in ("127.0.0.1", "0.0.0.0", ""):
+        door = Door(host=host)
+        async with Server() as replica:
+            await door.show(replica)
+            reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            for name, status in ((BLOG, 200), (FOREIGN, 404)):
+                asked = await ask(reader, writer, f"GET /ask?domain={name} HTTP/1.1", f"Host: 127.0.0.1:{door.port}")
+                assert asked.status == status, (host, name)
+            writer.close()
+            await door.close()
+        assert not replica.heard
+
+
+@story
 async def test_an_app_in_maintenance_shows_its_page_and_its_replicas_hear_nothing() -> None:
     page = page_of("blog", "Back at 14:00 & later.")
     door = Door()

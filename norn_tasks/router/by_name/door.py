@@ -30,9 +30,12 @@ _PORT = re.compile(r":\d+$")
 class PublicDoor(PortSet[int]):
     """The door, if the settings give it a port; `report` takes the sentence why it cannot listen."""
 
-    def __init__(self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits) -> None:
+    def __init__(
+        self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits, *, asked_at: str = ""
+    ) -> None:
+        """Makes a door; `asked_at` is its address as the edge writes it, perhaps not that at which it listens."""
         super().__init__(table, report, limits)
-        self._host, self._number = host, number
+        self._host, self._number, self._asked_at = host, number, asked_at
 
     async def open_for(self, read: Routes) -> None:
         """Listens, and serves exactly the public names of these routes."""
@@ -42,7 +45,7 @@ class PublicDoor(PortSet[int]):
         if isinstance(known, DoorPort):
             known.serve(read)
             return
-        port = DoorPort(self._number, self._table, self._limits)
+        port = DoorPort(self._number, self._table, self._limits, self._asked_at)
         port.serve(read)
         try:
             await port.open(self._host, self.inherited)
@@ -61,8 +64,9 @@ class PublicDoor(PortSet[int]):
 class DoorPort(AppPort):
     """The door's listening port."""
 
-    def __init__(self, number: int, table: Table, limits: ClientLimits) -> None:
+    def __init__(self, number: int, table: Table, limits: ClientLimits, asked_at: str) -> None:
         super().__init__("the door of public names", number, table, limits)
+        self.asked_at = asked_at.lower()
         self.names: Mapping[str, str] = {}
         self.pages: Mapping[str, str] = {}
         self.sign = ""
@@ -82,7 +86,7 @@ class DoorConnection(ClientConnection):
 
     def __init__(self, port: DoorPort, address: bytes, table: Table, clients: Clients) -> None:
         super().__init__("", address, table, clients)
-        self._port, self._own = port, address.decode()
+        self._port, self._own = port, {address.decode().lower(), port.asked_at} - {""}
 
     def _exchange_for(self, request: ClientRequest) -> Exchange:
         raw = request.head.raw
@@ -90,7 +94,7 @@ class DoorConnection(ClientConnection):
         host = found[1].decode("latin-1").strip().lower() if found else ""
         target = raw[: raw.index(b"\r\n")].split(b" ")[1].decode("latin-1")
         closing = self._clients.leaving
-        if host == self._own and target.startswith(f"{ASK}?"):
+        if host in self._own and target.startswith(f"{ASK}?"):
             return _Said(self, request, self._table, self._may_have_a_certificate(target), closing=closing)
         if target == leading.PATH:
             return _Said(self, request, self._table, (200, self._port.sign), closing=closing)
