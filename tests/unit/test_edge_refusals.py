@@ -11,7 +11,7 @@ import pytest
 from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.embedded import doctor
 from norn_tasks.embedded.edge.listening import refused
-from norn_tasks.embedded.edge.reports import Reports
+from norn_tasks.embedded.edge.reports import EdgeState, Reports, state
 from norn_tasks.settings import load
 from tests.servers import free_port
 
@@ -35,6 +35,18 @@ def test_doctor_says_what_the_edge_reports(tmp_path: Path) -> None:
     found = next(doctor.edge(settings))
     assert found.message == f"the router does not serve public names at http://127.0.0.1:{port}"
     assert list(doctor.edge(load({"NORN_DATA_DIR": str(tmp_path)}))) == []
+
+
+def test_a_report_is_written_through_no_link_and_over_the_rest_of_one_that_was_cut_short(tmp_path: Path) -> None:
+    elsewhere, edge = tmp_path / "passwd", tmp_path / "edge"
+    elsewhere.write_text("root")
+    edge.mkdir()
+    (edge / "state.part").symlink_to(elsewhere)
+    Reports(edge).serving()
+    assert (elsewhere.read_text(), state(edge)) == ("root", EdgeState())
+    (edge / "state.part").touch(mode=0o400)
+    Reports(edge).trouble(refused(443, socket.SOCK_STREAM, OSError(errno.EADDRINUSE, "taken")))
+    assert state(edge) != EdgeState() and not (edge / "state.part").exists()
 
 
 @pytest.mark.parametrize("issuer", ["acme", "internal", "https://ca.internal:14000/dir"])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ def state(directory: Path) -> EdgeState | None:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
+    """Replaces a file by a new one. Root writes too, in a directory of an account that could place a link there."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(content))
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:
+        out.write(json.dumps(content))
     part.replace(path)

@@ -75,8 +75,11 @@ def reachable(program: Path, to: Account, directory: Path) -> Path:
     try:
         copy.hardlink_to(program)
     except OSError:
-        shutil.copyfile(program, copy)
-        copy.chmod(0o555)
+        # Never through a link: the directory belongs to the account, and root writes here.
+        made = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o555)
+        with os.fdopen(made, "wb") as out, program.open("rb") as read:
+            shutil.copyfileobj(read, out)
+            os.fchmod(out.fileno(), 0o555)
     if not _does(to, [copy, "version"]):
         raise NotStarted(f"the account {to.name or to.uid} cannot run {copy}", hint=f"{copy} version")
     return copy
