@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from norn_tasks.domain.errors import SourceError, TimedOut
+from norn_tasks.domain.errors import SecretsLocked, StepFailed
 from norn_tasks.domain.jobs.requests import PolledBranch, PollJobRequest
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.jobs.writes import BranchSeen
@@ -26,7 +26,7 @@ class AskRepositories(Step):
         context.watch.stop.check()
         try:
             newest = context.tools.git.newest(asked.url, asked.branch, context.watch)
-        except (SourceError, TimedOut) as error:
+        except (StepFailed, SecretsLocked) as error:
             context.watch.say(f"{error.sentence}\n")
             return BranchSeen(asked.repository, asked.branch, None, error.sentence)
         return BranchSeen(asked.repository, asked.branch, newest)
