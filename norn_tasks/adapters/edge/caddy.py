@@ -16,6 +16,8 @@ from norn_tasks.ports import ExternalHosts, Watch
 
 FAULTS = "faults.json"
 """The file in which the edge's process keeps why a name got no certificate."""
+KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
+"""For how long a refused handshake is tried again, and how often: the router reads a new name only a moment later."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class CaddyEdge:
     resolve: ResolveName = field(default=addresses_of)
     seconds: float = 60.0
     """How long the issuer is waited for."""
+    refused_seconds: float = KNOWN_SECONDS
+    """For how long a refused handshake is tried again."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute:
         """Makes the name the app's, and gets its certificate; raises HostTaken."""
@@ -55,12 +59,16 @@ class CaddyEdge:
 
     def _awaited(self, host: str) -> Certificate:
         """Returns the certificate as soon as the edge has it; raises NoCertificate or EdgeSilent."""
-        began, end = time.time(), time.monotonic() + self.seconds
+        began, start = time.time(), time.monotonic()
         while True:
             try:
                 return presented(host, self.https_port)
             except NotYet:
-                if time.monotonic() > end or self._fault(host, began):
+                if time.monotonic() > start + self.seconds or self._fault(host, began):
+                    raise
+            except NoCertificate:
+                time.sleep(PAUSE_SECONDS)  # a reason may be on its way through Caddy's log: no second order then
+                if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise
 
     def _why(self, host: str, said: str, where: LeadsWhere) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from norn_tasks.domain.tunnel.leading import PATH
 
-SECONDS = 5.0
+SECONDS, ANSWER_SECONDS = 5.0, 10.0
+"""How long nothing may arrive, and how long a whole answer may take."""
 ADDRESSES_MAX = 4
 _SIGN_BYTES = 64
 
@@ -31,7 +34,9 @@ def addresses_of(host: str) -> Sequence[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-def leads_where(host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of) -> LeadsWhere:
+def leads_where(
+    host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of, *, within: float = ANSWER_SECONDS
+) -> LeadsWhere:
     """Returns where a name leads, as its addresses answer at one of the ports."""
     try:
         addresses = resolve(host)[:ADDRESSES_MAX]
@@ -39,7 +44,7 @@ def leads_where(host: str, sign: str, ports: Sequence[int], resolve: ResolveName
         return LeadsWhere(f"the name {host} has no address yet: point it at this server in its DNS")
     if not addresses:
         return LeadsWhere(f"the name {host} has no address yet: point it at this server in its DNS")
-    answers = {address: _sign_at(address, ports, host) for address in addresses}
+    answers = {address: _sign_at(address, ports, host, within) for address in addresses}
     elsewhere = [address for address, found in answers.items() if found not in (sign, None)]
     silent = [address for address, found in answers.items() if found is None]
     if elsewhere:
@@ -50,11 +55,15 @@ def leads_where(host: str, sign: str, ports: Sequence[int], resolve: ResolveName
     return LeadsWhere()
 
 
-def _sign_at(address: str, ports: Sequence[int], host: str) -> str | None:
+def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> str | None:
     """Returns what an address answers, "" for anything that is not a sign; None if it does not answer."""
     for port in ports:
         connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
+        cut = threading.Timer(within, lambda: None)
         try:
+            connection.connect()
+            cut = threading.Timer(within, _end, (connection.sock,))
+            cut.start()
             connection.request("GET", PATH, headers={"Host": host})
             answer = connection.getresponse()
             return answer.read(_SIGN_BYTES).decode("latin-1").strip() if answer.status == http.client.OK else ""
@@ -63,5 +72,12 @@ def _sign_at(address: str, ports: Sequence[int], host: str) -> str | None:
         except OSError:
             continue
         finally:
+            cut.cancel()
             connection.close()
     return None
+
+
+def _end(connected: socket.socket) -> None:
+    """Ends a connection whose answer comes byte by byte: each byte starts the timeout of the socket again."""
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
