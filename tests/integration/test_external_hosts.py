@@ -251,3 +251,21 @@ def test_maintenance_needs_a_public_name_and_ends_once(
         said = tx.scalars(text("SELECT data ->> 'on' FROM events WHERE kind = 'app.maintenance' ORDER BY id")).all()
     assert list(said) == ["true", "true", "false"]
     assert routes_now(database).routes[0].maintenance is None
+
+
+def test_maintenance_is_refused_while_a_tunnel_leads_past_the_door(
+    database: Database, table: ExternalHostTable, fence: Fence
+) -> None:
+    with database.transaction() as tx:
+        registry.apply(tx, None, parse(SPEC.format(app="mail", host=MAIL)), actor="test")
+    table.claim("mail", MAIL, fence)
+    port = routes_now(database).routes[0].port
+    ruled = ExternalHost(MAIL, "mail", ruled=True)
+    table.save(replace(ruled, service=f"http://127.0.0.1:{port}"), fence)  # made before there was a door
+    with pytest.raises(Conflict) as refused, database.transaction() as tx:
+        maintenances.begin(tx, "mail", "", None, "ada")
+    assert "norn forge mail" in refused.value.hint
+    table.save(replace(ruled, service="http://127.0.0.1:18799"), fence)
+    with database.transaction() as tx:
+        maintenances.begin(tx, "mail", "", None, "ada")
+        assert list(maintenances.of(tx, ["mail"])) == ["mail"]
