@@ -229,6 +229,21 @@ def test_a_certificate_that_is_not_renewed_is_an_alert_until_it_is(
     assert seen(89) == {}
 
 
+def test_a_name_that_moved_to_a_tunnel_has_no_certificate_that_could_end(
+    database: Database, table: ExternalHostTable, fence: Fence
+) -> None:
+    table.claim("mail", MAIL, fence)
+    now = datetime.now(UTC)
+    ending = Certificate("ca", now - timedelta(days=89), now + timedelta(days=1))
+    with database.transaction() as tx:
+        external_hosts.edge_seen(tx, EdgeSeen((SeenRoute(MAIL, RouteState.ROUTED, "", ending),)))
+        external_hosts.seen(tx, TunnelSeen((), (SeenRoute(MAIL, RouteState.ROUTED),)))
+        assert external_hosts.routes_of(tx, ["mail"])["mail"].certificate is None
+    certificate_rules.look(database)
+    with database.transaction() as tx:
+        assert alerts.open_of(tx, ["mail"]) == {}
+
+
 def test_maintenance_needs_a_public_name_and_ends_once(
     database: Database, table: ExternalHostTable, fence: Fence
 ) -> None:

@@ -170,7 +170,10 @@ SELECT app, host, state, reason FROM external_hosts WHERE state <> 'routed' AND 
 
 
 def seen(tx: Tx, look: TunnelSeen) -> None:
-    """Writes the findings of a look and the state of each name; a name without a new state keeps its old one."""
+    """Writes the findings of a look and the state of each name; a name without a new state keeps its old one.
+
+    A name that moved from the edge to a tunnel loses its certificate: nobody renews that here.
+    """
     tx.execute(text("DELETE FROM tunnel_checks"))
     for check in look.checks:
         tx.execute(_CHECK, asdict(check))
@@ -180,7 +183,8 @@ def seen(tx: Tx, look: TunnelSeen) -> None:
 
 _CHECK = text("INSERT INTO tunnel_checks (name, good, sentence, hint) VALUES (:name, :good, :sentence, :hint)")
 _STATE = text("""
-UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_timestamp() WHERE host = :host""")
+UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_timestamp(),
+       issuer = '', valid_from = NULL, valid_until = NULL WHERE host = :host""")
 
 
 def edge_seen(tx: Tx, look: EdgeSeen) -> None:
