@@ -124,7 +124,19 @@ class AuthenticatorChain:
         return None
 
     def _first(self, credentials: Credentials) -> Identity | None:
-        return next((found for each in self._chain if (found := each.identify(credentials)) is not None), None)
+        """Returns the sender; raises CsrfMissing if it has a cookie without its second secret, and nothing else."""
+        missing: CsrfMissing | None = None
+        for each in self._chain:
+            try:
+                found = each.identify(credentials)
+            except CsrfMissing as error:
+                missing = error
+                continue
+            if found is not None:
+                return found
+        if missing is not None:
+            raise missing
+        return None
 
     def count_failure(self, address: str) -> None:
         """Counts invalid credentials; raises TooManyRequests after many from one address."""

@@ -66,7 +66,7 @@ class TeamTokens:
                 token, public, algorithms=["RS256"], audience=self._audience, issuer=self._issuer, leeway=_LEEWAY,
                 options=options,
             )  # fmt: skip
-        except (jwt.PyJWTError, ValueError):
+        except (jwt.PyJWTError, ValueError, RecursionError):
             return {}
 
     def _known(self) -> dict[str, TeamKey]:

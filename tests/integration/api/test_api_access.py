@@ -189,6 +189,13 @@ def test_the_cookie_of_access_is_not_enough(api: Api, team: Team) -> None:
     assert api.get("/api/apps", headers={"Cookie": f"CF_Authorization={team.token()}"}).status_code == 401
 
 
+def test_a_cookie_of_norn_without_its_second_secret_keeps_nobody_out(api: Api, team: Team) -> None:
+    cookie = {"Cookie": dict(api.asked_as(Scope.DEPLOY).in_browser().browser)["Cookie"]}
+    assert asked(api, team.token(), **cookie) == 200
+    assert api.get("/api/session", headers={HEADER: team.token(), **cookie}).json["name"] == "access ada@example.org"
+    assert api.get("/api/apps", headers={HEADER: team.token(THEIRS), **cookie}).json["code"] == "csrf"
+
+
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
 def test_a_page_of_another_site_changes_nothing(api: Api, team: Team, headers: dict[str, str]) -> None:
     token = team.token(email="grace@example.org")
