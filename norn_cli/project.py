@@ -64,14 +64,18 @@ def spec_files(directory: Path) -> list[Path]:
     return [directory / name for name in names if (directory / name).is_file()]
 
 
-def spec_path(given: Path | None) -> Path:
-    """Returns the infraspec's path: the given file, the one in the given directory, or the one in this directory."""
+def spec_paths(given: Path | None, app: str = "") -> list[Path]:
+    """Returns the given file, or all infraspecs of the given directory or of this one; with `app` only that app's.
+
+    Raises Usage if there is none.
+    """
     path = given or Path()
-    if path.is_dir():
-        path = next(iter(spec_files(path)), path / SPEC_FILE)
-    if not path.exists():
-        raise Usage(f"there is no {path}", hint="norn init writes one")
-    return path
+    files = (spec_files(path) or [path / SPEC_FILE]) if path.is_dir() else [path]
+    if not files[0].exists():
+        raise Usage(f"there is no {files[0]}", hint="norn init writes one")
+    if app and len(files) > 1:
+        return [file for file in files if app_of(read_spec(file)) == app] or files
+    return files
 
 
 def read_spec(path: Path) -> str:

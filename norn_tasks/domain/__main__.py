@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import yaml
 
 from norn_tasks.domain.errors import InvalidRequest, Mistake, SpecInvalid
-from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json_schema, notices, parse
+from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Role, decode, json_schema, notices, parse, spec_names
 from norn_tasks.domain.infraspec.starter import starter_dockerfile, starter_spec
 from norn_tasks.domain.infraspec.yaml.positions import FILE_ITSELF, dotted
 from norn_tasks.domain.starters import IGNORED, Directory, Project, read_directory, recognised
@@ -44,7 +44,7 @@ def _parser() -> ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     validate = commands.add_parser("validate", help="say every mistake of these files")
-    validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory that holds one")
+    validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory that holds some")
     validate.add_argument("--output", choices=["json", "yaml", "name"], help="one object, or the valid files alone")
     schema = commands.add_parser("schema", help="print the JSON Schema")
     schema.add_argument("--output", choices=["json", "yaml"], default="json")
@@ -59,12 +59,16 @@ def _validate(chosen: Namespace) -> int:
     mistakes: list[Mistake] = []
     remarks: list[str] = []
     good: list[str] = []
-    for name in map(_file_of, chosen.files):
-        try:
-            remarks += [f"{name}: {notice}" for notice in notices(parse(_text(name), name))]
-            good.append(name)
-        except SpecInvalid as wrong:
-            mistakes += wrong.mistakes
+    for files in map(_files_of, chosen.files):
+        apps: dict[str, str] = {}
+        for name in files:
+            try:
+                spec = parse(_text(name), name)
+                _require_own(spec.app, name, apps)
+                remarks += [f"{name}: {notice}" for notice in notices(spec)]
+                good.append(name)
+            except SpecInvalid as wrong:
+                mistakes += wrong.mistakes
     if chosen.output in ("json", "yaml"):
         report = {"valid": not mistakes, "mistakes": [asdict(mistake) for mistake in mistakes], "notices": remarks}
         print(_dumped(report, chosen.output))
@@ -80,8 +84,24 @@ def _dumped(value: dict[str, Any], form: str) -> str:
     return yaml.safe_dump(value, sort_keys=False).rstrip() if form == "yaml" else json.dumps(value, indent=2)
 
 
-def _file_of(name: str) -> str:
-    return str(Path(name) / FILE_NAME) if Path(name).is_dir() else name
+def _files_of(name: str) -> list[str]:
+    """Returns the file, or the infraspecs of a directory."""
+    directory = Path(name)
+    if not directory.is_dir():
+        return [name]
+    try:
+        found = spec_names(entry.name for entry in directory.iterdir() if entry.is_file())
+    except OSError:
+        found = []
+    return [str(directory / each) for each in found or [FILE_NAME]]
+
+
+def _require_own(app: str, name: str, apps: dict[str, str]) -> None:
+    """Raises SpecInvalid if another infraspec of the directory has the app; else notes it in `apps`."""
+    other = apps.setdefault(app, name)
+    if other != name:
+        sentence = f"{app} is also the name of {Path(other).name}"
+        raise SpecInvalid((Mistake(name, 1, 1, "app", sentence, "give each app a name of its own"),))
 
 
 def _text(name: str) -> str:

@@ -32,6 +32,16 @@ def test_a_directory_stands_for_the_infraspec_in_it(tmp_path: Path, capsys: Capt
     assert capsys.readouterr().out == f"{tmp_path / 'infraspec.yaml'}: valid\n"
 
 
+def test_a_directory_stands_for_all_its_infraspecs(tmp_path: Path, capsys: Captured) -> None:
+    for name, text in (("infraspec.yaml", GOOD), ("infraspec.jobs.yaml", BAD), ("infraspec.twice.yaml", GOOD)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert main(["validate", "--output", "name", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'infraspec.yaml'}\n"
+    assert f"{tmp_path / 'infraspec.jobs.yaml'}:1:6: app: " in said.err
+    assert f"{tmp_path / 'infraspec.twice.yaml'}:1:1: app: x is also the name of infraspec.yaml" in said.err
+
+
 def test_a_mistake_is_a_line_with_a_hint_beneath(tmp_path: Path, capsys: Captured) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(BAD, encoding="utf-8")

@@ -9,7 +9,7 @@ import click
 from norn_cli.answers import Json
 from norn_cli.display.output import Output
 from norn_cli.options import command as norn_command
-from norn_cli.project import spec_files, spec_path
+from norn_cli.project import spec_paths
 from norn_cli.session import Session, pass_session
 from norn_cli.uploads.applying import apply_file
 
@@ -19,8 +19,7 @@ from norn_cli.uploads.applying import apply_file
 @pass_session
 def command(session: Session, path: Path | None) -> None:
     """Registers an infraspec with the server: a file, or all infraspecs of a directory."""
-    files = spec_files(path or Path()) if path is None or path.is_dir() else []
-    apps = [apply_file(session, file) for file in files or [spec_path(path)]]
+    apps = [apply_file(session, file) for file in spec_paths(path, session.app_option)]
     output = session.output
     answer = apps[0] if len(apps) == 1 else {"items": apps}
     output.data(answer, lambda: _print(output, apps), [app["name"] for app in apps])

@@ -10,7 +10,7 @@ from norn_cli.answers import Json
 from norn_cli.display.output import Output, Style, Styled
 from norn_cli.errors import ExitCode
 from norn_cli.options import command as norn_command
-from norn_cli.project import checked_name, is_path, named_app, read_spec, spec_path
+from norn_cli.project import checked_name, is_path, named_app, read_spec, spec_paths
 from norn_cli.session import Session, pass_session
 from norn_cli.uploads.applying import mistakes_of, name_of
 
@@ -25,21 +25,31 @@ def command(session: Session, target: str | None, detailed_exitcode: bool) -> in
     """Shows what a forge and a deploy would change: each field with both values. Nothing is changed.
 
     With a path, or with an infraspec.yaml in the current directory and no app, that infraspec is compared as if it were
-    applied. With an app, its registered infraspec is.
+    applied; of a directory, each one is. With an app, its registered infraspec is.
     """
-    plan = _plan(session, target or "")
-    session.output.data(plan, lambda: _print(session.output, plan), [plan["name"]])
-    return ExitCode.WOULD_CHANGE if detailed_exitcode and plan["changed"] else ExitCode.OK
+    plans = _plans(session, target or "")
+    answer = plans[0] if len(plans) == 1 else {"items": plans}
+    session.output.data(answer, lambda: _print_all(session.output, plans), [plan["name"] for plan in plans])
+    changed = any(plan["changed"] for plan in plans)
+    return ExitCode.WOULD_CHANGE if detailed_exitcode and changed else ExitCode.OK
 
 
-def _plan(session: Session, target: str) -> Json:
+def _plans(session: Session, target: str) -> list[Json]:
     app = "" if is_path(target) else target or named_app(session.app_option)
     if app:
-        return session.client.plan(checked_name(app))
-    file = spec_path(Path(target))
+        return [session.client.plan(checked_name(app))]
+    return [_plan_of(session, file) for file in spec_paths(Path(target), session.app_option)]
+
+
+def _plan_of(session: Session, file: Path) -> Json:
     spec = read_spec(file)
     with mistakes_of(file):
         return session.client.plan_of(name_of(session, file, spec), spec, str(file))
+
+
+def _print_all(output: Output, plans: list[Json]) -> None:
+    for plan in plans:
+        _print(output, plan)
 
 
 def _print(output: Output, plan: Json) -> None:

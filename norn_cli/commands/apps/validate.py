@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from norn_cli import launch
 from norn_cli.answers import Json
 from norn_cli.errors import Refused, Usage
 from norn_cli.options import command as norn_command
-from norn_cli.project import read_spec, spec_path
+from norn_cli.project import read_spec, spec_paths
 from norn_cli.session import Session, pass_session
 from norn_cli.uploads.applying import mistakes_of, name_of
 
@@ -22,21 +23,34 @@ from norn_cli.uploads.applying import mistakes_of, name_of
 def command(session: Session, paths: tuple[str, ...], server: bool) -> int:
     """Checks infraspecs and prints every mistake as file:line:col; without --server it needs no server.
 
-    With --server it also names secrets that are not set, which would fail a deploy, and exits with 1 if there are any.
+    Of a directory, all infraspecs are checked. With --server the command also names secrets that are not set, which
+    would fail a deploy, and exits with 1 if there are any.
     """
     if not server:
         launch.domain(["validate", *launch.output(session.form), "--", *(paths or (".",))])
     if len(paths) > 1:
-        raise Usage("--server checks one infraspec at a time", hint="norn validate --server FILE")
-    file = spec_path(Path(paths[0]) if paths else None)
+        raise Usage("--server checks one file or directory at a time", hint="norn validate --server FILE")
+    files = spec_paths(Path(paths[0]) if paths else None, session.app_option)
+    answers = {file: _answer(session, file) for file in files}
+    shown = answers[files[0]] if len(files) == 1 else {"items": list(answers.values())}
+    session.output.data(shown, lambda: _print_all(session, answers), map(str, files))
+    return 1 if any(answer["secrets"]["missing"] for answer in answers.values()) else 0
+
+
+def _answer(session: Session, file: Path) -> Json:
+    """Returns what the server says of a valid infraspec; raises Refused with the mistakes of another one."""
     spec = read_spec(file)
     with mistakes_of(file):
         name = name_of(session, file, spec)
         answer = session.client.validate_for(name, spec, str(file))
         if not answer["valid"]:
             raise Refused(422, {"code": "spec_invalid", "detail": f"{file} has mistakes", **answer})
-    session.output.data(answer, lambda: _print(session, file, answer), [str(file)])
-    return 1 if answer["secrets"]["missing"] else 0
+    return answer
+
+
+def _print_all(session: Session, answers: Mapping[Path, Json]) -> None:
+    for file, answer in answers.items():
+        _print(session, file, answer)
 
 
 def _print(session: Session, file: Path, answer: Json) -> None:

@@ -41,6 +41,16 @@ def test_an_infraspec_of_a_directory_is_compared_before_it_is_applied(norn, run,
     assert norn.asked[-1].body.startswith(b"app: blog\n")
 
 
+def test_each_infraspec_of_a_directory_is_compared_or_that_of_one_app(norn, run, tmp_path):
+    for name, app in (("infraspec.yaml", "blog"), ("infraspec.jobs.yaml", "jobs")):
+        (tmp_path / name).write_text(f"app: {app}\nrole: worker\n")
+        norn.on("POST", f"/api/apps/{app}/plan", Answer({**(CHANGED if app == "jobs" else SAME), "name": app}))
+    done = run("plan", f"{tmp_path}/", "--detailed-exitcode")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (8, "blog has release 3 live; nothing would change")
+    assert "jobs has release 3 live" in done.stdout.splitlines()
+    assert run("plan", f"{tmp_path}/", "--app", "jobs", "-o", "name").stdout == "jobs\n"
+
+
 @pytest.mark.parametrize(("plan", "detailed", "code"), [(CHANGED, True, 8), (SAME, True, 0), (CHANGED, False, 0)])
 def test_the_exit_status_says_on_request_whether_anything_would_change(norn, run, plan, detailed, code):
     norn.on("GET", "/api/apps/blog/plan", Answer(plan))

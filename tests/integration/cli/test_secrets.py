@@ -193,3 +193,15 @@ def test_validate_asks_the_server_for_missing_and_unused_ones(norn, run, tmp_pat
     norn.on("POST", "/api/apps/blog/validate", answer)
     result = run("validate", "--server", str(file))
     assert (result.exit_code, told in result.stdout) == (status, True), result.output
+
+
+def test_validate_asks_for_each_infraspec_of_a_directory(norn, run, tmp_path: Path):
+    for name, app, missing in (("infraspec.yaml", "blog", []), ("infraspec.jobs.yaml", "jobs", ["KEY"])):
+        (tmp_path / name).write_text(f"app: {app}\nrole: worker\n")
+        found = {"missing": missing, "unused": []}
+        answer = {"valid": True, "mistakes": [], "notices": [], "spec": {"app": app}, "secrets": found}
+        norn.on("POST", f"/api/apps/{app}/validate", answer)
+    result = run("validate", "--server", str(tmp_path))
+    assert (result.exit_code, "infraspec.jobs.yaml: not set on the server: KEY" in result.stdout) == (1, True)
+    assert "infraspec.yaml: valid" in result.stdout
+    assert run("validate", "--server", str(tmp_path), "--app", "blog").exit_code == 0
