@@ -41,6 +41,7 @@ from norn_tasks.domain.redaction import NOTHING_HIDDEN
 from norn_tasks.pipelines import PIPELINES, Pipeline
 from norn_tasks.pipelines.failpoints import FailpointHook, Point, inert
 from norn_tasks.pipelines.redacting import hidden_learned, hidden_problem, hiding, known_secrets
+from norn_tasks.pipelines.uncancelled import UncancelledStop
 from norn_tasks.ports import Stop, Tools, Watch
 from norn_tasks.steps.step import Step, StepContext
 
@@ -121,7 +122,7 @@ class Runner:
         """Plays the job to an end; None when it was handed back or lost."""
         try:
             return _Play(self, job, stop).through()
-        except LeaseLost:
+        except (LeaseLost, Stopped):  # Stopped: while it cleaned up after its end
             log.warning("lease lost", job=job.id, token=job.fence.token)
         except DatabaseDown as error:
             log.warning("job left to the sweeper", job=job.id, error=error.sentence)
@@ -247,7 +248,7 @@ class _Play:
         self._runner.reach(step.name, Point.BEFORE)
         self._stop.spare(ONCE_SECONDS if once else 0.0)
         try:
-            learned = hidden_learned(self._hidden, self._run(step) or Learned())
+            learned = hidden_learned(self._hidden, self._run(step, self._stop) or Learned())
         except (LeaseLost, Stopped, DatabaseDown):
             raise
         except NornError as error:
@@ -262,7 +263,7 @@ class _Play:
         self._runner.reach(step.name, Point.AFTER)
         return ended
 
-    def _run(self, step: Step) -> Learned | None:
+    def _run(self, step: Step, stop: Stop) -> Learned | None:
         """Runs the step; while engine or cluster are away it waits with its lease alive, up to the patience."""
         job, tools = self._job, self._runner.tools
         waited_for = job.execution is not None and job.execution.sync
@@ -273,7 +274,7 @@ class _Play:
             hiding(self._hidden, sink) as say,
             hiding(self._hidden, sink.err) as err,
         ):
-            watch = Watch(job.fence, say, self._stop, err if step.watched else None)
+            watch = Watch(job.fence, say, stop, err if step.watched else None)
             context = StepContext(job, tools, watch, self._hooks, self._hidden)
             while True:
                 try:
@@ -282,8 +283,8 @@ class _Play:
                     if time.monotonic() >= end:
                         raise
                     say(f"{error.sentence}; trying again\n")
-                    self._stop.wait(ENGINE_PAUSE)
-                    self._stop.check()
+                    stop.wait(ENGINE_PAUSE)
+                    stop.check()
                 except NornError as error:
                     for line in error.facts.get("last_lines", ()):
                         say(f"{line}\n")
@@ -325,8 +326,17 @@ class _Play:
     def _tidy(self, after: int) -> None:
         for n, step in enumerate(self._steps, 1):
             if step.always and n > after:
-                self._run(step)
-                self._ledger.end_step(self._job.fence, StepPosition(n, step.name), StepEnd(StepState.SUCCEEDED))
+                self._ledger.end_step(self._job.fence, StepPosition(n, step.name), self._tidied(step))
+
+    def _tidied(self, step: Step) -> StepEnd:
+        """Returns the end of a step that cleans up; its failure is only noted, because the job has ended already."""
+        try:
+            self._run(step, UncancelledStop(self._stop))
+        except (LeaseLost, Stopped, DatabaseDown):
+            raise
+        except NornError as error:
+            return StepEnd(StepState.NOTED, problem=self._problem(error))
+        return StepEnd(StepState.SUCCEEDED)
 
     def _postponed(self, error: Postponed) -> JobState | None:
         """Puts the job back into the queue, unless it was asked to stop in the meantime."""

@@ -195,6 +195,24 @@ def test_a_cancelled_job_ends_cancelled(database: Database, play: Any) -> None:
     assert play(Doing("one", cancelled), Doing("two"), stop=stop) is JobState.CANCELLED
 
 
+def test_a_cancel_does_not_stop_the_step_that_cleans_up(database: Database, play: Any) -> None:
+    stop = JobStop()
+
+    def cancelled(_: StepContext) -> Learned | None:
+        stop.set("cancelled")
+        stop.check()
+        return None
+
+    tidy = Doing("tidy", lambda context: context.watch.stop.check(), always=True)
+    assert play(Doing("one", cancelled), tidy, stop=stop) is JobState.CANCELLED
+    assert _steps(database)["tidy"] == "succeeded"
+
+
+def test_a_step_that_cannot_clean_up_does_not_keep_its_job_from_ending(database: Database, play: Any) -> None:
+    assert play(Doing("one", _fail), Doing("tidy", _fail, always=True)) is JobState.FAILED
+    assert _steps(database) == {"one": "failed", "tidy": "noted"}
+
+
 def test_a_lost_lease_writes_nothing(database: Database, play: Any) -> None:
     def lose(_: StepContext) -> Learned | None:
         with database.transaction() as tx:

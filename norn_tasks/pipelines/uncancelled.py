@@ -1,0 +1,32 @@
+"""The stop of steps that clean up after a job: a cancelled job has ended already, so its cancel does not stop them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from norn_tasks.ports import Stop
+
+
+@dataclass(frozen=True)
+class UncancelledStop:
+    """Implements `ports.Stop`: that of a job, without a cancel."""
+
+    job: Stop
+
+    @property
+    def reason(self) -> str | None:
+        """The reason of the job's stop, except a cancel."""
+        return None if self.job.reason == "cancelled" else self.job.reason
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps for at most `seconds`."""
+        if self.job.reason != "cancelled":
+            return self.job.wait(seconds)
+        time.sleep(seconds)  # the job's own stop is set, and would not wait
+        return self.reason is not None
+
+    def check(self) -> None:
+        """Raises Stopped when the stop is set for another reason than a cancel."""
+        if self.reason is not None:
+            self.job.check()
