@@ -24,6 +24,15 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namesp
 """The tables of apps: those of extensions are made by the extension, and not by a dump."""
 
 
+_TABLES_ONLY = """
+SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings
+ WHERE name = 'restrict_nonsystem_relation_kind'"""
+"""An app may put a view in place of a table before that is counted, and our role would run the functions in it.
+
+Servers since the releases of August 2024 know the setting; pg_dump makes it too.
+"""
+
+
 @dataclass(frozen=True)
 class FrozenMoment:
     """A moment of a database; nothing that is written later is seen in it."""
@@ -49,6 +58,7 @@ def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
     with cursor(url) as done:
         # No function of the app may be found under the name of one of PostgreSQL's, and no policy may hide rows.
         done.execute("SET search_path = ''; SET row_security = off; SET statement_timeout = 0")
+        done.execute(_TABLES_ONLY)
         done.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'")
         done.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         done.execute("SELECT pg_catalog.pg_export_snapshot()")

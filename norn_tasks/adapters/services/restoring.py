@@ -7,14 +7,15 @@ place. So a worker that dies leaves either the old database or the whole new one
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from norn_tasks.adapters import timeouts
-from norn_tasks.adapters.services.postgres import cursor
+from norn_tasks.adapters.services.postgres import CONNECTIONS, cursor
 from norn_tasks.domain.errors import ServiceDown, StepFailed
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
@@ -22,6 +23,8 @@ from norn_tasks.domain.secret import Secret
 _PREFIX = "norn-"
 """The beginning of the names of databases that no app may choose."""
 _RENAME_SECONDS = 60.0
+_SPARE = 5
+"""The connections of the role beside those of its app, which may use all of its own."""
 
 
 def scratch_name(fence: Fence) -> str:
@@ -52,7 +55,7 @@ def begin(url: str, role: str, fence: Fence) -> bool:
     name, replaced = scratch_name(fence), replaced_name(fence.job)
     tidy(url, role, keep=(replaced,))
     with cursor(url) as done:
-        if _exists(done, replaced):
+        if _is_of(done, replaced, role):
             return False
         made = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
         done.execute(made.format(sql.Identifier(name), sql.Identifier(role)))
@@ -74,6 +77,35 @@ def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
                 done.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def discard(url: str, role: str, fence: Fence) -> None:
+    """Removes the database that this claim of a job fills, and none that another claim or job has made."""
+    name = scratch_name(fence)
+    with cursor(url) as done:
+        done.execute("SET statement_timeout = 0")
+        if _is_of(done, name, role):
+            done.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def spare_connections(url: str, role: str) -> Iterator[None]:
+    """Lets the role have more connections inside the block, so that an app that uses all of its own prevents nothing.
+
+    A worker that dies leaves the role with them until the next restore, drill or forge.
+    """
+    _limit(url, role, CONNECTIONS + _SPARE)
+    try:
+        yield
+    finally:
+        with suppress(ServiceDown, StepFailed):  # a server that went away is reported by the work in the block
+            _limit(url, role, CONNECTIONS)
+
+
+def _limit(url: str, role: str, connections: int) -> None:
+    change = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
+    with cursor(url) as done:
+        done.execute(change.format(sql.Identifier(role), sql.Literal(connections)))
+
+
 def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], None]) -> None:
     """Gives the filled database the name of the old one, in one transaction; connections to the old one are ended.
 
@@ -82,7 +114,8 @@ def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], No
     confirm()
     renaming = timeouts.begin(lambda: _rename(url, database, fence))
     until = time.monotonic() + _RENAME_SECONDS
-    with cursor(url) as done:
+    # If this connection breaks, the renaming still goes on, and another try must not begin beside it.
+    with suppress(ServiceDown, StepFailed), cursor(url) as done:
         while not renaming.done() and time.monotonic() < until:
             done.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -112,6 +145,7 @@ def _rename(url: str, database: str, fence: Fence) -> None:
             raise StepFailed(f"another worker has taken the restore of {database} over", hint="norn jobs") from error
 
 
-def _exists(done: Any, name: str) -> bool:
-    done.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+def _is_of(done: Any, name: str, role: str) -> bool:
+    """Returns True if the role has a database of this name; another control plane may have one for its own job."""
+    done.execute("SELECT 1 FROM pg_database WHERE datname = %s AND pg_get_userbyid(datdba) = %s", (name, role))
     return done.fetchone() is not None

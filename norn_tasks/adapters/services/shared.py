@@ -79,7 +79,7 @@ class SharedServers:
         try:
             self._fill(url, snapshot, credential, watch)
         finally:
-            restoring.tidy(url, self._role(snapshot.app))
+            restoring.discard(url, self._role(snapshot.app), watch.fence)
 
     def tidy(self, app: str, stop: Stop) -> None:
         """Removes what restores and drills have left."""
@@ -101,7 +101,8 @@ class SharedServers:
             return False
         scratch, password = restoring.scratch_name(watch.fence), password_in(credential, role)
         assert password is not None, "a credential of another role"
-        self._dumps.restore(restoring.as_role(url, role, password, scratch), snapshot.file, watch)
+        with restoring.spare_connections(url, role):
+            self._dumps.restore(restoring.as_role(url, role, password, scratch), snapshot.file, watch)
         found = counting.rows_of(restoring.to(url, scratch), watch.stop)
         wrong = difference(snapshot.counts, found) if snapshot.counts is not None else ""
         if wrong:
