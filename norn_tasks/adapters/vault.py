@@ -36,7 +36,7 @@ class AgeVault:
     def unwrap(self, wrapped: str) -> bytes | None:
         """Opens the key of an encrypted file; None if that was sealed to another key. Raises SecretsLocked."""
         try:
-            return sealing.unseal_bytes(wrapped.encode(), self._read())
+            return sealing.unseal_bytes(wrapped.encode("utf-8", "surrogatepass"), self._read())
         except sealing.NotAKey:
             raise SecretsLocked("the key of this worker is no private age key", hint=_BACK) from None
         except sealing.CannotOpen:

@@ -21,6 +21,7 @@ from norn_tasks.adapters.sops.values import (
     is_encrypted,
 )
 from norn_tasks.domain.secret import Secret
+from norn_tasks.domain.wording import shown
 
 _SECTION = "sops"
 """The key of the section that says how the file is encrypted."""
@@ -90,10 +91,12 @@ def _read(text: str) -> tuple[dict[str, str], dict[str, Any]]:
         raise SecretsFileRefused("the file was not written by sops", hint=_OWN_TOOL)
     about = found.pop(_SECTION)
     for name, value in found.items():
+        if not name.isprintable():
+            raise SecretsFileRefused(f"{shown(name)} is not the name of a secret", hint=_OWN_TOOL)
         if not isinstance(value, str):
-            raise SecretsFileRefused(f"{str(name)[:128]}: a secret is one text, not a list or a map", hint=_OWN_TOOL)
+            raise SecretsFileRefused(f"{name[:128]}: a secret is one text, not a list or a map", hint=_OWN_TOOL)
         if not is_encrypted(value):
-            raise SecretsFileRefused(f"{str(name)[:128]}: its value is not encrypted", hint=_OWN_TOOL)
+            raise SecretsFileRefused(f"{name[:128]}: its value is not encrypted", hint=_OWN_TOOL)
     return found, about
 
 

@@ -12,6 +12,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable
 
 from norn_tasks.domain.errors import StepFailed
+from norn_tasks.domain.wording import shown
 
 KEY_BYTES = 32
 _NONCE_BYTES, _TAG_BYTES = 32, 16
@@ -72,6 +73,7 @@ def checksum(values: Iterable[bytes], *, encrypted_only: bool = False) -> str:
 
 def changed(where: str) -> SecretsFileRefused:
     """Returns the error for a part that was changed after sops wrote it."""
+    named = where if where.isprintable() else shown(where)
     return SecretsFileRefused(
-        f"the file was changed after it was encrypted: {where}", hint="change it with sops, or take an earlier version"
+        f"the file was changed after it was encrypted: {named}", hint="change it with sops, or take an earlier version"
     )

@@ -119,6 +119,21 @@ def test_a_file_for_another_key_fails_with_the_way_out(keyed: Api, tmp_path: Pat
     assert error["code"] == "secrets_file_refused" and "norn secrets key" in error["hint"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"a\\0b": x\nsops: {age: []}\n',
+        '"a\\ud800": x\nsops: {age: []}\n',
+        'sops: {age: [{enc: "\\ud800"}]}\n',
+    ],
+)
+def test_a_file_with_characters_that_no_row_can_have_is_refused_like_others(
+    keyed: Api, tmp_path: Path, text: str
+) -> None:
+    keyed.post(IMPORT, data=text, content_type="application/yaml")
+    assert work(keyed, tmp_path)["error"]["code"] == "secrets_file_refused"
+
+
 def test_the_public_key_is_shown_and_no_export_to_what_is_none(keyed: Api) -> None:
     assert keyed.get("/api/secrets/key").json == {"recipient": PUBLIC}
     answer = keyed.post(EXPORT, json={"recipients": ["age1nobody"]})
