@@ -48,3 +48,8 @@ def test_a_message_of_the_node_is_no_line_of_the_app() -> None:
     gone = b"unable to retrieve container logs for containerd://5c61fcf9c2c0"
     assert entries_of(logged + gone) == logged.splitlines(keepends=True)
     assert entries_of(gone) == []
+
+
+def test_a_return_inside_a_line_ends_no_entry_of_a_log() -> None:
+    logged = b"2026-01-01T10:00:00Z 10 %\r20 %\rfailed: no room\r\n"
+    assert entries_of(logged) == [logged]

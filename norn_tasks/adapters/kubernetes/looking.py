@@ -18,6 +18,8 @@ _LINES = 20
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) ")
 """The time with which each entry of a log begins, and the space after it."""
 
+_ENTRY = re.compile(rb"[^\n]*\n|[^\n]+")
+
 
 @dataclass(frozen=True)
 class AppLook:
@@ -98,7 +100,8 @@ def entries_of(body: bytes) -> list[bytes]:
 
     Such a message comes with status 200, in the place of the log or after it.
     """
-    return [entry for entry in body.splitlines(keepends=True) if TIME.match(entry)]
+    # An app that shows its progress writes returns inside its lines, at which splitlines() would end an entry.
+    return [entry for entry in _ENTRY.findall(body) if TIME.match(entry)]
 
 
 def warnings(look: AppLook) -> Iterator[str]:

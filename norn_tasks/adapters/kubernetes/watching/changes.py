@@ -40,8 +40,9 @@ class ClusterChanges:
             pause = _PAUSE
             try:
                 self._once(kind)
-            except (HTTPError, OSError, ValueError):
-                self._report()  # the connection ended, and changes may have been missed
+            except (HTTPError, OSError, ValueError, LookupError, TypeError):
+                # The connection ended, or something between answers in place of the server: changes may be missed.
+                self._report()
             except StepFailed:
                 pause = _REFUSED
             except NornError:
