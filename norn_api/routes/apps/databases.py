@@ -63,11 +63,15 @@ def download_snapshot(path: SnapshotPath) -> Response:
     give_back = norn().streams.take(shares=shares())
     try:
         response = send_file(file, DUMP, as_attachment=True, download_name=f"{path.app}-{path.snapshot}.dump")
-    except FileNotFoundError:
+    except OSError as error:
         give_back()
+        missing = isinstance(error, FileNotFoundError)
         raise NotFound(
-            f"the file {file} of snapshot {path.snapshot} is not on the machine of the API",
-            hint="copy it from the machine of the deploy worker that took the snapshot",
+            f"the file {file} of snapshot {path.snapshot} "
+            + ("is not on the machine of the API" if missing else f"cannot be read by the API: {error.strerror}"),
+            hint="copy it from the machine of the deploy worker that took the snapshot"
+            if missing
+            else "let API and deploy workers run as the same user, or copy it on its machine",
         ) from None
     except BaseException:
         give_back()
