@@ -106,6 +106,14 @@ def test_a_drill_removes_no_database_of_another_claim(shop: Shop) -> None:
     assert shop.databases() == {restoring.scratch_name(later)}
 
 
+def test_a_dump_leaves_that_of_a_later_owner_alone_and_none_of_an_earlier_one(shop: Shop, tmp_path: Path) -> None:
+    place = tmp_path / "snapshots"
+    for token in (1, 3):
+        (place / f".shop-1.dump.{token}.part").touch()
+    shop.servers.dump(DATABASE, shop.snapshot.file, FakeWatch(token=2).watch)
+    assert {each.name for each in place.iterdir()} == {"shop-1.dump", ".shop-1.dump.3.part"}
+
+
 def test_a_view_in_place_of_a_table_is_not_run_with_the_rights_of_norn(shop: Shop) -> None:
     shop.sql("CREATE FUNCTION evil() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     with (

@@ -45,9 +45,10 @@ class Dumps:
         Dump and rows are of the same moment, whatever is written to the database.
         """
         path = self.directories.path(name)
-        part = path.with_name(f".{name}.part")
+        part = path.with_name(f".{name}.{watch.fence.token}.part")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_parts(path, watch.fence.token)
             part.touch(mode=0o600)
             with frozen(to(url, database), watch.stop) as moment:
                 dump = ("pg_dump", "--format=custom", "--no-password", f"--snapshot={moment.name}", f"--file={part}")
@@ -56,6 +57,7 @@ class Dumps:
             self._run(None, ("pg_restore", "--list", str(part)), f"the check of the snapshot of {database}", watch)
             size = part.stat().st_size
             _to_disk(part)
+            watch.stop.check()  # a worker that was frozen here leaves the file of the next owner alone
             part.replace(path)
             _to_disk(path.parent)
         except OSError as error:
@@ -112,6 +114,14 @@ class Dumps:
         yield from self.programs()
         yield from (Path(each) for each in os.environ.get("PATH", os.defpath).split(os.pathsep))
         yield from sorted(_SYSTEM.glob("*/bin"))
+
+
+def _remove_parts(path: Path, token: int) -> None:
+    """Removes what earlier owners of the job have written, and not what a later one writes."""
+    for each in path.parent.glob(f".{path.name}.*part"):
+        number = each.name.split(".")[-2]
+        if not number.isdigit() or int(number) < token:
+            each.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
