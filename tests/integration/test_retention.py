@@ -219,3 +219,15 @@ def test_a_pass_ends_when_it_is_told_to(database: Database) -> None:
     began = time.monotonic()
     assert tidy(database, KEEP, lambda: False).removed == {}
     assert time.monotonic() - began < 5
+
+
+def test_files_of_secrets_go_after_an_hour_if_their_job_has_ended(database: Database) -> None:
+    for state, hours in (("failed", 2), ("running", 2), ("succeeded", 0)):
+        job = add_job(database, JobKind.IMPORT_SECRETS, state, 1)
+        past = "clock_timestamp() - make_interval(hours => :hours)"
+        insert = f"INSERT INTO secret_files(job_id, app, content, at) VALUES (:job, 'blog', :state, {past})"
+        sql(database, insert, job=job, state=state, hours=hours)
+    tidy(database, KEEP)
+    with database.transaction() as tx:
+        left = list(tx.scalars(text("SELECT content FROM secret_files ORDER BY 1")))
+    assert left == ["running", "succeeded"]

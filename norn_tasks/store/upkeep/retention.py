@@ -36,6 +36,9 @@ SELECT app FROM a WHERE app IS NOT NULL"""
 _NTH = "SELECT id FROM {table} WHERE app = :app ORDER BY id DESC OFFSET :most LIMIT 1"
 _OLD_KEYS = """DELETE FROM idempotency WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency
     WHERE created_at < clock_timestamp() - interval '1 day' LIMIT :size))"""
+_OLD_FILES = f"""DELETE FROM secret_files WHERE job_id = ANY(ARRAY(SELECT f.job_id FROM secret_files f
+    WHERE f.at < clock_timestamp() - interval '1 hour'
+      AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = f.job_id AND j.state IN {OPEN_STATES}) LIMIT :size))"""  # noqa: S608
 
 
 _OPEN_JOB = f"r.state IN {OPEN_STATES}"
@@ -136,7 +139,8 @@ def tidy(database: Database, keep: RetentionLimits, go_on: Callable[[], bool] = 
         work.by_age(rule)
         if rule.per_app is not None:
             work.by_number(rule, rule.per_app)
-    work.keys()
+    work.spent("idempotency", _OLD_KEYS)
+    work.spent("secret_files", _OLD_FILES)
     return Tidied(work.removed, round(work.longest * 1000))
 
 
@@ -197,11 +201,11 @@ class _Work:
                 self._remove(rule, ids)
                 after = ids[-1]
 
-    def keys(self) -> None:
-        """Deletes idempotency keys that are a day old."""
+    def spent(self, table: str, delete: str) -> None:
+        """Deletes the rows of a table without ids of its own, such as idempotency keys that are a day old."""
         gone: int | None = 1
         while gone != 0 and self._go_on():
-            gone = self._quickly("idempotency", lambda batch: batch.run(_OLD_KEYS, size=self._size).rowcount)
+            gone = self._quickly(table, lambda batch: batch.run(delete, size=self._size).rowcount)
 
     def _crowded(self, table: str, most: int) -> list[tuple[str, int]]:
         """Returns the apps with more than `most` rows, each with the newest id that may be deleted."""
