@@ -75,7 +75,7 @@ class Settings(BaseModel):
     session_days: Days = Field(7, description="days after which the page asks to sign in again")
     api_workers: int = Field(1, ge=1, le=16, description="API processes that take turns at the one port")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
-    fn_host: str = Field("", pattern=r"^[\w.-]*$", description="the host name that serves functions, and nothing else")
+    fn_host: str = Field("", pattern=r"^[\w.-]*$", description="host name that serves functions, and nothing else")
     open_calls_per_second: int = Field(10, ge=1, description="calls a second from one address without a token")
     calls_waiting: int = Field(100, ge=1, description="synchronous calls of one function that may wait to begin")
     async_waiting: int = Field(1000, ge=1, description="asynchronous calls of one function that may wait to begin")
@@ -148,7 +148,7 @@ class Settings(BaseModel):
         None, description="first process of instances; empty: the one that deploy/prepare builds"
     )
     nest: Literal["off", "auto"] = Field(
-        "off", description="auto: calls and cron runs start in the nest where that passes its trial; off: in Docker"
+        "off", description="auto: runs start in the nest, where that passes its trial; off: in Docker"
     )
     engine_memory: Memory = Field(
         0, description="memory for apps on each engine; 0: all but a fifth of what it reports"
@@ -178,7 +178,7 @@ class Settings(BaseModel):
         ge=1,
         le=65535,
         description="port of the router for all public names, to which the edge and the tunnel lead; "
-        "it listens only with one of them",
+        "open only if one of them is used",
     )
 
     # The tunnel

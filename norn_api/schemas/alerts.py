@@ -17,7 +17,8 @@ class AlertSummary(ResponseModel):
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted`; for any app
+    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted`; for webservers
+    `certificate-ends`; for any app
     `deploy-failed`, `backup-failed`, `drill-failed`; for cron apps `runs-failing`, `runs-missed`, `paused-long`,
     `image-gone`, `schedule-unreadable`;
     for the server `disk-full`, `scheduler-away`."""

@@ -1,7 +1,7 @@
-"""Deploying the apps of one directory together: one upload, then a deploy for each, whatever becomes of the others.
+"""Deploys the apps of one directory together: it is packed once and uploaded for each app.
 
-All infraspecs are applied, and all new apps forged, before the first deploy is requested: a mistake in one of them then
-changes nothing that runs.
+All infraspecs are applied, and all new apps forged, before the first deploy is requested. So a mistake in one of them
+changes nothing that runs. If a deploy fails, the others go on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_cli.uploads.uploading import Local
 
 @dataclass(frozen=True)
 class Wanted:
-    """An app to deploy. `named`: the server has its source; else the directory is uploaded."""
+    """An app to deploy. `named`: the server itself has the source; if not, the directory is uploaded."""
 
     place: Local
     named: bool

@@ -26,7 +26,7 @@ class SharedServices(Protocol):
     """
 
     def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
-        """Returns the credential of an app: that of `known` with today's address, or without one a new password.
+        """Returns the credential of an app, with the present address and the password in `known`, or else a new one.
 
         Changes nothing on the server. Raises NoService, ServiceDown.
         """
@@ -41,20 +41,21 @@ class SharedServices(Protocol):
         """
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
-        """Writes a dump of a database, under a name, and checks it; returns its bytes and its rows.
+        """Writes a dump of a database into a file and checks it; returns its size, and the row count of each table.
 
         Raises ServiceDown, or StepFailed with the message of the program.
         """
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Puts a snapshot in place of its database at once; returns False if this job has done that before.
+        """Replaces its database with a snapshot, in one transaction; returns False if this job has done that before.
 
-        The database is as it was until then, and after an error. `confirm` raises LeaseLost. Raises StepFailed for a
-        snapshot that is not here, cannot be restored or has other rows than it says; ServiceDown.
+        Until then, and after an error, the database is unchanged. `confirm` raises LeaseLost if the job has another
+        owner. Raises StepFailed if the file of the snapshot is not on this machine, cannot be restored or has other row
+        counts than were recorded; ServiceDown.
         """
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
-        """Restores a snapshot into a scratch database, which it removes; raises as `restore` does."""
+        """Restores a snapshot into a scratch database, and removes that again; raises as `restore` does."""
 
     def tidy(self, app: str, stop: Stop) -> None:
         """Removes the databases that restores and drills of the app have replaced or left."""
@@ -66,7 +67,7 @@ class SharedServices(Protocol):
         """Removes a dump by its name; returns False if this machine does not have it."""
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
-        """Removes the parts with their data, and with the `last` ones the app's role; missing parts are fine."""
+        """Removes the parts with their data, and with the `last` ones the app's role too; missing ones are fine."""
 
 
 class ServiceRecords(Protocol):
@@ -82,19 +83,19 @@ class ServiceRecords(Protocol):
         """Notes that the parts exist."""
 
     def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
-        """Returns the snapshot that the job takes, whose row is written first; the same one for a job taken over."""
+        """Writes and returns the row of the snapshot that the job is about to take; after a takeover, the same row."""
 
     def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
-        """Notes that the file of a snapshot is whole."""
+        """Notes that the file of a snapshot is complete."""
 
     def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
-        """Returns the snapshots for a reason that are older than the newest `retain` whole ones."""
+        """Returns the snapshots taken for this reason that are older than the newest `retain` complete ones."""
 
     def snapshot(self, app: str, number: int) -> Snapshot:
-        """Returns a whole snapshot of the app; raises NotFound."""
+        """Returns a complete snapshot of the app; raises NotFound or Conflict."""
 
     def newest_backup(self, app: str) -> Snapshot | None:
-        """Returns the newest backup of the app that is whole."""
+        """Returns the newest complete backup of the app."""
 
     def drilled(self, snapshot: int, fence: Fence) -> None:
         """Notes that a drill has restored a snapshot."""
@@ -103,7 +104,7 @@ class ServiceRecords(Protocol):
         """Raises LeaseLost if the token is not valid."""
 
     def databases(self) -> tuple[str, ...]:
-        """Lists the databases of all apps that exist."""
+        """Lists the databases that were made for apps."""
 
     def snapshots_of(self, app: str) -> tuple[Snapshot, ...]:
         """Lists the snapshots of an app."""
@@ -115,7 +116,7 @@ class ServiceRecords(Protocol):
         """Lists the parts that the app has, including those that its spec no longer names."""
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app has, and lets no other app reserve them."""
+        """Returns the app's parts of this kind that no other app keeps; from now on no other app can reserve them."""
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:
         """Removes the record of parts that are gone, and retires the credential for them."""

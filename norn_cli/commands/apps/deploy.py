@@ -29,12 +29,12 @@ def command(session: Session, what: str | None, ref: str | None, ref_option: str
 
     For an app whose infraspec has `image`, REF is a tag or a digest of that image.
 
-    PATH (with a slash, `.`, or a directory with an infraspec.yaml) deploys the files of that directory. Without
-    arguments, `norn deploy` does so for the current directory if it has an infraspec.yaml. But if the server knows a
-    repository or a directory of the app, it deploys that instead, and a note says which files are deployed.
+    PATH (with a slash, `.`, or a directory with an infraspec) deploys the files of that directory. Without arguments,
+    `norn deploy` does so for the current directory if it has an infraspec. But if the server knows a repository or a
+    directory of the app, it deploys that instead, and a note says which files are deployed.
 
-    A directory with several infraspecs (infraspec.yaml, infraspec.NAME.yaml) has several apps, which are deployed
-    together; with --app, only that one.
+    If a directory has several infraspecs (infraspec.yaml, infraspec.NAME.yaml), all its apps are deployed together;
+    with --app, only that one.
     """
     if ref and ref_option and ref != ref_option:
         raise Usage(f"two refs were given: {ref} and, by --ref, {ref_option}", hint="give one")
@@ -69,16 +69,16 @@ def _of_directory(session: Session, what: str | None, ref: str | None) -> tuple[
 
 
 def _all(what: str | None, files: Sequence[Path]) -> bool:
-    """Returns True if a ref is meant for all apps of the current directory."""
+    """Returns True if the ref is meant for all apps of the current directory."""
     return what is None and len(files) > 1
 
 
 def _by_name(session: Session, what: str, places: Sequence[Local]) -> tuple[Wanted, ...]:
-    """Returns the apps of a directory that has the name of one of them; none if the server has the source of that."""
+    """Returns the apps of a directory that is named like one of them; none if the server has the source of that one."""
     named = next((place for place in places if place.app == what), None)
     if named is None:
         raise Usage(
-            f"{what} is a directory here with the infraspec of {places[0].app}, and could be an app's name",
+            f"{what} could be an app's name, and is also a directory here, with the infraspec of {places[0].app}",
             hint=f"norn deploy ./{what}, or norn deploy --app {what}",
         )
     return () if _from_server(session, named) else tuple(Wanted(place, named=False) for place in places)

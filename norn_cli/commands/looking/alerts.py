@@ -16,8 +16,9 @@ from norn_cli.session import Session, pass_session
 @click.option(
     "--kind",
     metavar="KIND",
-    help="Only of this kind: crash-looping, out-of-memory, unhealthy, down, deploy-failed, drifted, backup-failed, "
-    "drill-failed, disk-full, scheduler-away, runs-failing, runs-missed, paused-long, image-gone, schedule-unreadable.",
+    help="Only of this kind: crash-looping, out-of-memory, unhealthy, down, deploy-failed, drifted, "
+    "certificate-ends, backup-failed, drill-failed, disk-full, scheduler-away, runs-failing, runs-missed, paused-long, "
+    "image-gone, schedule-unreadable.",
 )
 @limit_option(50)
 @pass_session

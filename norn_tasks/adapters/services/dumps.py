@@ -27,14 +27,14 @@ _SYSTEM = Path("/usr/lib/postgresql")
 
 
 class BackupUnusable(StepFailed):
-    """The file of a snapshot is not here, cannot be restored, or has other rows than when it was made."""
+    """The file of a snapshot is not on this machine, cannot be restored, or has other row counts than recorded."""
 
     code = "backup_unusable"
 
 
 @dataclass(frozen=True)
 class Dumps:
-    """The dumps in directories that only we can read; `programs`: further directories with PostgreSQL's programs."""
+    """The dumps, in directories that only Norn can read; `programs`: further directories with PostgreSQL's programs."""
 
     directories: DumpDirectories
     programs: Callable[[], Iterable[Path]] = tuple
@@ -42,7 +42,7 @@ class Dumps:
     def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
         """Writes a dump, reads its list of contents back and counts its rows. A file of that name is replaced.
 
-        Dump and rows are of the same moment, whatever is written to the database.
+        Both show the same moment, even if the database is written to at the same time.
         """
         path = self.directories.path(name)
         part = path.with_name(f".{name}.{watch.fence.token}.part")
@@ -71,12 +71,12 @@ class Dumps:
         return Dump(size, counts)
 
     def restore(self, url: str, name: str, watch: Watch) -> None:
-        """Restores a dump into the empty database of a URL, all of it or with an error."""
+        """Restores a dump into the empty database of a URL; raises BackupUnusable or StepFailed if a part fails."""
         path = self.directories.path(name)
         if not path.is_file():
             raise BackupUnusable(
                 f"the file {path} is not on the machine of this worker",
-                hint="deploy workers on several machines need one directory: NORN_DATABASE_BACKUPS",
+                hint="for backups, let all deploy workers use one shared directory: NORN_DATABASE_BACKUPS",
             )
         restore = ("pg_restore", "--exit-on-error", "--no-owner", "--no-password", str(path))
         try:
@@ -125,7 +125,7 @@ def _remove_parts(path: Path, token: int) -> None:
 
 
 def _to_disk(path: Path) -> None:
-    """Waits until a file or directory is on the disk, so that a row never names a file that a power cut emptied."""
+    """Waits until a file or directory is on the disk, so that no row names a file that was lost in a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

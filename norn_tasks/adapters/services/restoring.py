@@ -1,7 +1,7 @@
-"""Restores of databases of apps: a dump fills a new database, which is then put in place of the old one at once.
+"""Restores databases of apps: fills a new database from a dump, then replaces the old one with it in one transaction.
 
-The old database serves until that moment, and is kept under another name until the job has noted that the new one is in
-place. So a worker that dies leaves either the old database or the whole new one, and the next worker knows which.
+The old database serves until then, and is kept under another name until the job has noted the replacement. So a worker
+that dies leaves either the old database or the complete new one, and the next worker can see which.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
 
 _PREFIX = "norn-"
-"""The beginning of the names of databases that no app may choose."""
+"""The beginning of the names of scratch and replaced databases, which no infraspec may name."""
 _RENAME_SECONDS = 60.0
 _SPARE = 5
 """The connections of the role beside those of its app, which may use all of its own."""
 
 
 def scratch_name(fence: Fence) -> str:
-    """Returns the name of the database that a claim of a job fills."""
+    """Returns the name of the scratch database of one claim of a job."""
     return f"{_PREFIX}scratch-{fence.job}-{fence.token}"
 
 
@@ -43,14 +43,14 @@ def to(url: str, database: str) -> str:
 
 
 def as_role(url: str, role: str, password: Secret, database: str) -> str:
-    """Returns the connection string with which a role of an app connects from here."""
+    """Returns the connection string with which this worker connects as the role of an app."""
     return str(make_dsn(**{**parse_dsn(url), "user": role, "password": password.reveal(), "dbname": database}))
 
 
 def begin(url: str, role: str, fence: Fence) -> bool:
-    """Makes an empty database that the role owns; returns False if this job has replaced the old one already.
+    """Makes an empty database that the role owns; returns False if this job has replaced the old database already.
 
-    Databases that earlier claims filled are removed first: from then on none of them can take the place of another one.
+    The scratch databases of earlier claims are removed first, so that an earlier worker can no longer put one in place.
     """
     name, replaced = scratch_name(fence), replaced_name(fence.job)
     tidy(url, role, keep=(replaced,))
@@ -64,7 +64,7 @@ def begin(url: str, role: str, fence: Fence) -> bool:
 
 
 def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
-    """Removes what restores and drills of the role have left, except the databases to keep."""
+    """Removes the databases that restores and drills of the role have left, except those to keep."""
     with cursor(url) as done:
         done.execute("SET statement_timeout = 0")
         done.execute(
@@ -107,9 +107,9 @@ def _limit(url: str, role: str, connections: int) -> None:
 
 
 def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], None]) -> None:
-    """Gives the filled database the name of the old one, in one transaction; connections to the old one are ended.
+    """Replaces the old database with the filled one, in one transaction, and ends all connections to the old one.
 
-    `confirm` raises if the job is no longer this worker's. Clients that connect while the names change wait.
+    `confirm` raises if the job has another owner. Clients that connect during the transaction wait for its end.
     """
     confirm()
     renaming = timeouts.begin(lambda: _rename(url, database, fence))
@@ -127,7 +127,7 @@ def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], No
 
 
 def _rename(url: str, database: str, fence: Fence) -> None:
-    """Renames both; the server holds off new connections to the old one from the first statement on."""
+    """Renames both databases. From the first statement on, new connections to the old one wait."""
     renamed = sql.SQL("ALTER DATABASE {} RENAME TO {}")
     old, new = sql.Identifier(replaced_name(fence.job)), sql.Identifier(scratch_name(fence))
     with cursor(url) as done:
@@ -142,7 +142,7 @@ def _rename(url: str, database: str, fence: Fence) -> None:
                 hint="see who is connected: norn db list",
             ) from error
         except (errors.InvalidCatalogName, errors.DuplicateDatabase) as error:
-            raise StepFailed(f"another worker has taken the restore of {database} over", hint="norn jobs") from error
+            raise StepFailed(f"another worker has taken over the restore of {database}", hint="norn jobs") from error
 
 
 def _is_of(done: Any, name: str, role: str) -> bool:

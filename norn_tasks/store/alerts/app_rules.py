@@ -98,7 +98,7 @@ SELECT w.app, count(*) FILTER (WHERE r.state = '{NOT_READY}') AS bad, count(*) A
  WHERE w.ready < w.wanted AND NOT EXISTS (SELECT 1 FROM replicas o WHERE o.app = w.app)
  GROUP BY w.app, w.message HAVING bool_or(r.state = '{NOT_READY}') LIMIT {BATCH}""")  # noqa: S608 - built from constants
 _OF_NO_REPLICA = f"('{AlertKind.DEPLOY_FAILED}', '{AlertKind.DRIFTED}', '{AlertKind.CERTIFICATE_ENDS}')"
-"""The kinds that do not say why no replica serves."""
+"""The kinds of alerts that do not explain why no replica serves."""
 _DOWN = text(f"""
 SELECT s.app, s.reason FROM app_states s
  WHERE s.state = 'down' AND s.ended_at IS NULL AND s.began_at < clock_timestamp() - interval '{DOWN_FOR} s'
@@ -114,10 +114,9 @@ def _unhealthy(row: AnyRow) -> NewAlert:
 
 def _not_ready(row: AnyRow) -> NewAlert:
     which = "the replica" if row.all == 1 else f"{row.bad} of {row.all} replicas"
+    fails = "fails its health check" if row.bad == 1 else "fail their health checks"
     why = f": {row.fault}" if row.fault else ""
-    return NewAlert(
-        AlertKind.UNHEALTHY, row.app, f"{which} of {row.app} fails its health check{why}", f"norn logs {row.app}"
-    )
+    return NewAlert(AlertKind.UNHEALTHY, row.app, f"{which} of {row.app} {fails}{why}", f"norn logs {row.app}")
 
 
 def _down(row: AnyRow) -> NewAlert:

@@ -1,4 +1,4 @@
-"""The encrypted files of secrets that jobs import or have exported, as rows."""
+"""The rows with the encrypted files of secrets that jobs import or have exported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from norn_tasks.store.replicas import rows
 
 @dataclass(frozen=True)
 class SecretFileTable:
-    """Implements `ports.SecretFiles`. While PostgreSQL is away, a call is repeated for up to `patience` seconds."""
+    """Implements `ports.SecretFiles`. While PostgreSQL is away, a change is retried for up to `patience` seconds."""
 
     database: Database
     apps_dir: Path | None

@@ -1,4 +1,4 @@
-"""One run of the nest: its sandbox from the start to the end, its streams, and what it used."""
+"""One run of the nest: its sandbox from start to end, its streams, and the resources that it used."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ class NestRun:
 
     @property
     def running(self) -> bool:
-        """Its code runs."""
+        """True while its code runs."""
         return self._process is not None
 
     def belongs_to(self, link: Link) -> bool:
-        """Returns True if this connection is the last one that took the run."""
+        """Returns True if this connection is the one that took the run last."""
         return self._link is link
 
     def take(self, link: Link) -> None:
-        """Gives the run to a connection, which gets the output so far; an earlier one is cut."""
+        """Gives the run to a connection and sends it the output so far; ends the connection of the earlier owner."""
         self.cut()
         with self._lock:
             self._link = link
@@ -72,13 +72,16 @@ class NestRun:
                 link.send(frames.END, self._end)
 
     def cut(self) -> None:
-        """Ends the connection of its owner, also while output is sent to an owner that does not read it."""
+        """Ends the connection of its owner, even while a write to it is blocked."""
         link = self._link
         if link is not None:
             link.cut()
 
     def kill(self, number: int = signal.SIGKILL) -> bool:
-        """Sends a signal to its first process; False if that does not run. A SIGKILL also ends a run that begins."""
+        """Sends a signal to its first process; returns False if that is not running.
+
+        If SIGKILL arrives before the process runs, it is ended as soon as it does.
+        """
         with self._signalling:
             self._killed = self._killed or number == signal.SIGKILL
             if self._process is None:
@@ -118,7 +121,7 @@ class NestRun:
             cgroups.remove(self.id)
 
     def finish(self) -> None:
-        """Reports the end to its owner, when nothing of the sandbox is left."""
+        """Reports the end to its owner; called when the sandbox is removed."""
         with self._lock:
             self.ended.set()
             if self._link is not None:

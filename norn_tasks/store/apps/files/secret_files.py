@@ -1,6 +1,7 @@
-"""Encrypted files of secrets as rows: one that waits for its import, or one that an export has written.
+"""Encrypted files of secrets as rows: files that are to be imported, and files that an export has written.
 
-The rows hold what the files hold: values that only a private key opens. They are deleted after an hour.
+Like the files, the rows have only values that nobody can decrypt without a private key. A row that is older than an
+hour and has no open job is deleted when the next file is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DELETE FROM secret_files f WHERE f.at < clock_timestamp() - interval '1 hour'
 
 
 def keep(tx: Tx, job: int, app: str, content: str) -> None:
-    """Keeps the file of a job, and deletes those that nobody needs."""
+    """Keeps the file of a job, and deletes old ones."""
     tx.execute(_SPENT)
     row = insert(Row).values(job_id=job, app=app, content=content)
     tx.execute(row.on_conflict_do_update(index_elements=["job_id"], set_={"content": content}))

@@ -1,4 +1,4 @@
-"""The images of the nest: a read-only root of layers that are unpacked once, and what runs need to know of each."""
+"""The images of the nest: for each, a read-only root of layers that are unpacked once, and the facts that runs need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from norn_tasks.adapters.nest.program.roots import layers
 from norn_tasks.adapters.nest.program.sandbox import FIRST_ID
 
 _ROOTS = Path("/run/nest/roots")
-"""The places where the roots are mounted, in memory: a nest that starts again mounts them again."""
+"""The directory in memory where roots are mounted; after a restart, the nest mounts them again."""
 TRIAL = "trial"
 _BUSYBOX = Path("/bin/busybox")
 _APPLETS = (
@@ -45,7 +45,7 @@ class NestImageStore:
         self._make_trial()
 
     def ready(self, image: str) -> tuple[dict[str, Any], str] | None:
-        """Returns the record of an image and the path of its root; None if it was not brought. Raises OSError."""
+        """Returns the facts and the root of an image; None if the nest does not have it. Raises OSError."""
         known = self._ready.get(image)
         if known is not None:
             return known
@@ -53,7 +53,7 @@ class NestImageStore:
             return self._ready.get(image) or self._opened(image)
 
     def bring(self, image: str, record: dict[str, Any], ask: Callable[[], IO[bytes]]) -> None:
-        """Unpacks the layers of an image that are missing, from a stream that is asked for only then.
+        """Unpacks the layers of an image that are missing; calls `ask` for the stream only if the image is new.
 
         Raises ValueError or OSError.
         """
@@ -73,7 +73,7 @@ class NestImageStore:
                 beside.rename(file)
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images except these, and the layers that no image has; returns their number."""
+        """Removes the app's images except these, and layers that no image uses; returns how many images."""
         kept = set(keep)
         with self._lock:
             files = [file for file in self._facts.iterdir() if file.suffix != ".new"]
@@ -98,7 +98,7 @@ class NestImageStore:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _make_trial(self) -> None:
-        """Makes the image with which the workers try the nest: a static busybox, which the nest's own image has."""
+        """Makes the image with which the workers try the nest, from the static busybox of the nest's own image."""
         programs = self._layers / TRIAL / "bin"
         shutil.rmtree(programs.parent, ignore_errors=True)
         programs.mkdir(parents=True)
@@ -125,7 +125,7 @@ class NestImageStore:
         return self._ready[image]
 
     def _mount(self, record: dict[str, Any], root: Path) -> None:
-        """Mounts the layers, with one of ours on top that has the mount points which they lack."""
+        """Mounts the layers, and on top of them a layer of our own with the mount points that they lack."""
         below = [str(layers.directory_of(self._layers, each)) for each in reversed(record["layers"])]
         top = root.with_name(f"{root.name}.top")
         shutil.rmtree(top, ignore_errors=True)
@@ -179,7 +179,7 @@ def _copy_owner(source: Path, target: Path) -> None:
 
 
 def _read(root: Path, name: str) -> str:
-    """Returns a file of the image's /etc; no link of the image is followed."""
+    """Returns a file of the image's /etc, without following links of the image."""
     text = ""
     with contextlib.suppress(OSError):
         etc = os.open(root / "etc", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
