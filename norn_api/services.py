@@ -76,7 +76,7 @@ class ApiServices:
     failures: Buckets
     """How many failed attempts of each sender are written into the audit."""
     strangers: Buckets
-    """How often each address may call functions without a token."""
+    """Limits how often each address may call functions without a token."""
 
     def close(self) -> None:
         """Ends every stream and wait, and their threads, within two seconds."""

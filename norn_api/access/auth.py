@@ -66,7 +66,7 @@ class Identity:
     session: int | None = None
     """The session that the sender's browser is signed in with."""
     ambient: bool = False
-    """True if the credentials come with everything that a browser sends, whichever page made it."""
+    """True if the browser adds the credentials to every request, including one that a foreign page made it send."""
 
 
 class Authenticator(Protocol):

@@ -1,6 +1,6 @@
-"""The host name that serves functions alone (NORN_FN_HOST).
+"""The host name that serves functions and nothing else (NORN_FN_HOST).
 
-A page that a function returns then has another origin than Norn's page, whatever its headers say.
+A page that a function returns then has another origin than Norn's own page, whatever headers the function sets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ FUNCTION_RULES = ("/fn/<app>", "/fn/<app>/<rest:rest>")
 
 
 def refuse_other_host(rule: str, host: str, fn_host: str) -> None:
-    """Raises NotFound for a function at another host than `fn_host`, and for anything else there.
+    """Raises NotFound for a function at a host other than `fn_host`, and for anything else at `fn_host`.
 
     `host` is the header of the request; an empty `fn_host` allows every host.
     """
@@ -20,9 +20,9 @@ def refuse_other_host(rule: str, host: str, fn_host: str) -> None:
         return
     if rule in FUNCTION_RULES:
         raise NotFound(
-            f"functions are served at the host {fn_host}, and not here", hint="the url of GET /api/apps/APP is right"
+            f"functions are served at the host {fn_host}, and not here", hint="GET /api/apps/APP returns the right url"
         )
-    raise NotFound("this host serves functions alone", hint="use the other host name of this server")
+    raise NotFound("this host serves only functions", hint="use the other host name of this server")
 
 
 def url_of(app: str, root: str, fn_host: str) -> str:

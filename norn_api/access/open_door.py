@@ -32,9 +32,9 @@ class ForeignPage(Forbidden):
 
 
 def refuse_unsafe_settings(settings: Settings) -> None:
-    """Raises InvalidRequest for settings that would let in more than the operator wants.
+    """Raises InvalidRequest for settings that would let in more people than the operator wants.
 
-    That is no token (at all, or for /metrics) where other machines can connect, and Access without an audience.
+    These are NORN_AUTH=off or NORN_METRICS=open where other machines can connect, and Access without an audience.
     """
     if settings.auth == "off" and not _is_local(settings.host):
         raise InvalidRequest(

@@ -47,7 +47,7 @@ END_SESSION = Permission(Scope.READ, audited=True)
 """Sessions of the sender's own token; an admin ends any."""
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
 DOWNLOAD = Permission(Scope.DEPLOY, audited=True)
-"""All data of an app, which a program in one of its containers reads too; that it was read is in the audit."""
+"""Reading all data of an app, as a program in its containers could; the audit records each download."""
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
 SIGNED = Permission(None, signed=True)

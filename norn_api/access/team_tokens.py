@@ -1,8 +1,8 @@
 """People whom Cloudflare Access lets in: the token that it adds to each of their requests.
 
-Cloudflare adds the header to whatever the browser sends, so also to what a page of another site makes it send. Such
-requests are therefore `ambient`, as those with a cookie are: changes need a page of this server, and functions are not
-called by them. The token counts only in the header, which no page can read or set for another site.
+Cloudflare adds the header to every request of the browser, including those that a page of another site makes it send.
+Such requests are therefore `ambient`, like those with a cookie: changes need an origin of this server, and functions
+cannot be called with them. The token is accepted only in the header, which no page can read or set for another site.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from norn_tasks.store.database.session import Database
 
 HEADER = "Cf-Access-Jwt-Assertion"
 NAME = "access "
-"""The beginning of the names of these senders; the name of no token has a space."""
+"""The beginning of the names of these senders. No token has such a name, because it has a space."""
 _PATH = "/api/"
 _LONGEST = 8192
 _LONGEST_NAME = 200
@@ -53,7 +53,7 @@ class TeamTokens:
         return Identity(Actor(f"{NAME}{name}", frozenset({Scope.ADMIN if admin else self._scope})), ambient=True)
 
     def _claims(self, token: str) -> dict[str, Any]:
-        """Returns what a valid token says; nothing if it is not valid."""
+        """Returns the claims of a token; none if it is not valid."""
         import jwt  # only servers behind Cloudflare Access need it
 
         try:

@@ -41,7 +41,7 @@ def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[
     call, answer = _through_outages(execution)
     left = timeout - (time.monotonic() - begin)
     if not ExecutionState(call.state).terminal and left > 0:
-        _wait_for(execution, left, looking=True)  # its end was announced, and is not written
+        _wait_for(execution, left, looking=True)  # its end was announced, and is not yet in its row
         call, answer = _through_outages(execution)
     if not ExecutionState(call.state).terminal and call.begun_at is None:
         with contextlib.suppress(DatabaseDown):

@@ -74,7 +74,7 @@ class OutputTooLarge(NornError):
 
 
 class BadResponse(NornError):
-    """The function's output is not an answer of the form that its infraspec names."""
+    """The output of the function does not have the form that its infraspec promises (`response: cgi`)."""
 
     code, status = "bad_response", 502
 

@@ -49,7 +49,7 @@ def compare(before: FunctionAnswer, after: FunctionAnswer) -> AnswerDifference:
 
 
 def seen_answer(call: FunctionCall, io: Answer) -> FunctionAnswer:
-    """Returns the answer of a call that has ended, as a client got it; of a failed call only the status."""
+    """Returns the answer of a call that has ended, as a client got it; for a failed call, only the status."""
     error = trouble(call)
     return FunctionAnswer(error.status, (), b"") if error is not None else answer_of_call(call, io)
 
@@ -82,7 +82,7 @@ def _first_byte(before: bytes, after: bytes) -> int | None:
 
 
 def _lines(before: FunctionAnswer, after: FunctionAnswer) -> tuple[str, ...]:
-    """Returns the unified diff of two texts; nothing for bytes, and for long texts."""
+    """Returns the unified diff of two texts; nothing if one of them is not text, or is too long."""
     if before.body == after.body or max(len(before.body), len(after.body)) > TEXT_MOST:
         return ()
     try:

@@ -84,7 +84,7 @@ def wants_async() -> bool:
 
 
 def wants_stream() -> bool:
-    """Returns True if the sender reads the answer while it is made: it accepts `text/event-stream`."""
+    """Returns True if the sender wants the answer while the function prints it: it accepts `text/event-stream`."""
     accepted = ",".join(current().headers.getlist("Accept")).lower()
     return any(part.partition(";")[0].strip() == "text/event-stream" for part in accepted.split(","))
 
@@ -115,7 +115,7 @@ def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None,
 
 
 def _callback(*, sync: bool) -> str | None:
-    """Returns the destination that the sender names for the end of its call; raises InvalidRequest or Forbidden."""
+    """Returns the destination that shall get a report of the end of the call; raises InvalidRequest or Forbidden."""
     name = current().headers.get(CALLBACK)
     if name is None:
         return None
@@ -123,6 +123,6 @@ def _callback(*, sync: bool) -> str | None:
     if sync:
         raise InvalidRequest(
             f"{CALLBACK}: only an asynchronous call has a callback, and this one waits for its answer",
-            hint="send Prefer: respond-async, too",
+            hint="also send Prefer: respond-async",
         )
     return name

@@ -1,9 +1,9 @@
-"""Sends the answer of a call while the function makes it: the pieces of its output come over the broker.
+"""Sends the answer of a call while the function prints it: the broker passes on the pieces of its output.
 
-The client always has a beginning of the recorded output, and at the end all of it: a piece whose place is not the next
-one is left out, and the rest is taken from the record. The head of the answer is sent with the first piece. A call that
-fails before that gets an ordinary error; a later failure breaks the connection off, so that nobody takes the beginning
-of an answer for a whole one.
+The client gets exactly the recorded output. If a piece is lost, those after it are ignored, and the rest is read from
+the record when the call has ended. The head of the answer is sent with the first piece. If the call fails before
+that, the client gets an ordinary error. A later failure breaks the connection off, so that no client takes the
+beginning of an answer for the whole.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from norn_tasks.domain.infraspec import FunctionOptions
 from norn_tasks.store.apps.registry import LiveFunction
 
 _PIECE_SECONDS = 0.25
-"""How long a piece is waited for before the end of the call is looked for."""
+"""How long to wait for a piece before checking whether the call has ended."""
 _LOOK_EVERY = 4
-"""The silent waits after which the row of the call is read, in case the announcement of its end was lost."""
+"""One in this number of waits also reads the row of the call, in case the announcement of its end was lost."""
 
 
 def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None]) -> Response:
@@ -58,7 +58,7 @@ def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None
 
 
 def _head(begin: bytes, options: FunctionOptions) -> FunctionAnswer | None:
-    """Returns the answer as far as it has come; None while its head is not complete, or has a mistake."""
+    """Returns the answer so far; None while its head is not complete, or if the head has a mistake."""
     try:
         return answer_of(begin, options) if begin else None
     except InvalidRequest:
@@ -66,7 +66,7 @@ def _head(begin: bytes, options: FunctionOptions) -> FunctionAnswer | None:
 
 
 def _output(job: int, execution: int, timeout: float, connection: Connection) -> Iterator[bytes]:
-    """Yields the output of a call as it comes, and the rest at its end; raises the error of a call that failed."""
+    """Yields the output of a call as it arrives, and the rest at its end; raises the error of a call that failed."""
     sent, cursor, until = 0, "0", time.monotonic() + timeout
     for turn in count(1):
         lines = norn().live.read(job, cursor, _PIECE_SECONDS)

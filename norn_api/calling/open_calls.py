@@ -1,7 +1,7 @@
 """Calls without a token, of functions whose live release has `function.auth: none`.
 
-Their senders are strangers. Each address may call a few times a second, few bodies are read at a time and each within a
-limit of time, and an Idempotency-Key is refused, because nobody knows whose it would be.
+Their senders are strangers. The number of calls per second from one address, the number of bodies that are read at the
+same time, and the time for each of them are limited. An Idempotency-Key is refused, because its owner is not known.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from norn_tasks.store.apps import registry
 STRANGER = Actor("anonymous", frozenset({Scope.INVOKE}))
 """The sender of a call without a token."""
 BODY_SECONDS = 30.0
-"""The longest time that the body of a stranger may take."""
+"""The longest time that reading the body of a stranger may take."""
 
 
 def caller(app: str) -> Identity:
@@ -77,7 +77,7 @@ def body_in_time(seconds: float = BODY_SECONDS) -> Iterator[None]:
 
 
 def refuse_key() -> None:
-    """Raises Forbidden for an Idempotency-Key of a stranger, who could otherwise read the answer to another one."""
+    """Raises Forbidden for an Idempotency-Key of a stranger, who could read another stranger's answer with it."""
     if actor() is STRANGER and "Idempotency-Key" in request.headers:
         raise Forbidden(
             "an Idempotency-Key needs a token: without one, nobody knows whose key it is",
@@ -86,6 +86,6 @@ def refuse_key() -> None:
 
 
 def refuse_callback(header: str) -> None:
-    """Raises Forbidden for a stranger that names a destination of callbacks."""
+    """Raises Forbidden for a stranger who names a destination of callbacks."""
     if actor() is STRANGER:
         raise Forbidden(f"{header} needs a token", hint="send a token of scope invoke, or leave the header out")

@@ -1,4 +1,4 @@
-"""The output of a call as an HTTP answer: the body alone, or with status and headers (`response: cgi`)."""
+"""Turns the output of a call into an HTTP answer: only the body, or also status and headers (`response: cgi`)."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class FunctionResponse(FlaskResponse):
 
 
 def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = None) -> FunctionAnswer:
-    """Returns the answer of a call that succeeded, by the options of its release.
+    """Returns the answer of a call that succeeded, according to the options of its release.
 
-    Another release may be live since; `live` is the one that the caller knows.
+    `live`: the live release as the caller knows it, which need not be that of the call.
     """
     if live is not None and call.release == live.release:
         return answer_of(io.response or b"", live.options)
@@ -56,7 +56,7 @@ def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = N
 
 
 def options_of_call(execution: int, live: LiveFunction) -> FunctionOptions:
-    """Returns the options of the release that a call was accepted for, which need not be the one known as live."""
+    """Returns the options of the release that a call was accepted for, which need not be `live`."""
     with norn().database.transaction() as tx:
         call = runs_read.call(tx, execution)
         if call.release == live.release:
@@ -65,7 +65,7 @@ def options_of_call(execution: int, live: LiveFunction) -> FunctionOptions:
 
 
 def answer_of(output: bytes, options: FunctionOptions) -> FunctionAnswer:
-    """Returns the answer that the output of a call that succeeded is."""
+    """Returns the answer that the output of a successful call describes."""
     if options.response is Response.RAW:
         return FunctionAnswer(200, ((_TYPE, options.content_type),), output)
     answer = cgi.parse(output)

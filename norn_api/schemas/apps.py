@@ -223,7 +223,7 @@ class AppResponse(ResponseModel):
     url: str | None
     """Its address: the router's address of a webserver, `/fn/…` of a function."""
     update: str | None = Field(examples=["5f1d7a84e2b3c4d5e6f708192a3b4c5d6e7f8091"])
-    """The newest commit of `repo.branch`, if it is not the live one."""
+    """The newest commit of `repo.branch`, if that is known and is not the live one."""
     external: str | None = Field(examples=["blog.example.com: routed"])
     """Its public host name, whether the tunnel leads it to the app, and if not, why."""
     figures: FiguresResponse | None

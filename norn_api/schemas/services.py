@@ -1,4 +1,4 @@
-"""Models of shared services, never a credential: what apps were given, and the snapshots of their databases."""
+"""Models of shared services: the parts that apps were given, and the snapshots of their databases; no credentials."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SnapshotResponse(ResponseModel):
     bytes: int | None
     """Null while it is being taken, or if that failed."""
     rows: int | None
-    """The rows of all tables."""
+    """The number of rows of all tables together."""
     drilled_at: datetime | None
     """The moment at which a drill last restored it."""
     file: str = Field(examples=["mail-agent-12.dump"])
@@ -76,6 +76,6 @@ class DatabaseResponse(ResponseModel):
     """The schedule of its backups."""
     next_backup: datetime | None
     last_backup: datetime | None
-    """The moment of the newest backup that is whole."""
+    """The moment of the newest complete backup."""
     drilled_at: datetime | None
     """The moment at which a drill last restored a backup."""

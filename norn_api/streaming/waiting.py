@@ -1,7 +1,7 @@
-"""Waits for the end of calls: the broker announces it. No database connection is held.
+"""Waits for the end of calls, which the broker announces, without holding a database connection.
 
-A call that ends within a second costs no look at its row. Later the row is polled, in case the announcement was lost;
-while the broker is not heard, it is polled from the beginning.
+The row of a call that ends within a second is not read at all. After that, the row is polled, in case the announcement
+was lost. While the connection to the broker is broken, the row is polled from the beginning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.runs import runs_read
 
 _LOOKS = (0.25, 0.25, 0.5)
-"""The seconds before each of the first polls of the row while the broker is not heard."""
+"""The seconds before each of the first polls of the row while the connection to the broker is broken."""
 _EVERY = 1.0
 """The seconds before each later poll."""
 
@@ -33,7 +33,7 @@ class EndWaiter:
     def until_ended(self, execution: int, seconds: float, *, looking: bool = False) -> bool:
         """Waits until the call has ended; returns False if the time is up or the process stops.
 
-        `looking`: an announcement is not enough, the row decides.
+        `looking`: only the row counts, and not an announcement.
         """
         ended = self._ends.expect(execution)
         end = time.monotonic() + seconds

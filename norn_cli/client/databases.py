@@ -34,7 +34,7 @@ class DatabasesClient(Transport):
         return self._send("POST", app_path(app, "drill"), json={})
 
     def download_snapshot(self, app: str, snapshot: int, target: Path) -> int:
-        """Writes the file of a snapshot; returns its bytes. A file that did not arrive whole is removed."""
+        """Writes the file of a snapshot; returns its size. A file that did not arrive completely is removed."""
         part = target.with_name(f".{target.name}.part")
         part.unlink(missing_ok=True)
         part.touch(mode=0o600)

@@ -24,7 +24,7 @@ def note_source(session: Session, app: str) -> None:
 
 
 def _spec_of(app: str) -> Path | None:
-    """Returns the app's infraspec in the current directory, or in its subdirectory of the app's name."""
+    """Returns the app's infraspec in the current directory, or in its subdirectory that is named like the app."""
     return next((file for place in (Path(), Path(app)) for file in spec_files(place) if _names(file, app)), None)
 
 

@@ -102,7 +102,7 @@ def require_uploadable(place: Local) -> None:
 
 
 def is_forged(app: Json) -> bool:
-    """Returns True for an app that has its infrastructure."""
+    """Returns True if the app is forged."""
     return bool((app.get("forge") or {}).get("state") == "forged")
 
 
@@ -123,7 +123,7 @@ def _has_files(app: Json) -> bool:
 
 
 def uploaded(session: Session, place: Local, source: Packed) -> str:
-    """Uploads a packed source as the app's, and returns its revision; raises CliError if the server reads another."""
+    """Uploads a packed source for the app and returns its revision; raises CliError if the server computes another."""
     kept = session.client.put_source(place.app, source.archive)
     if kept.get("revision") != source.revision:
         raise CliError(
@@ -161,7 +161,7 @@ def forge(session: Session, app: str, waiting: WaitOptions) -> None:
 
 
 def deadline(waiting: WaitOptions) -> float | None:
-    """Returns when the command stops waiting, by the monotonic clock; None without `--timeout`."""
+    """Returns the time of the monotonic clock at which the command stops waiting; None without `--timeout`."""
     return time.monotonic() + waiting.timeout if waiting.timeout else None
 
 

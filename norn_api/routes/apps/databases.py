@@ -48,7 +48,7 @@ def take_snapshot(path: AppPath, body: SnapshotRequest) -> Response:
 
 @api.post("/api/apps/<app>/snapshots/<id:snapshot>/restore", responses=ACCEPTED)
 def restore_snapshot(path: SnapshotPath, body: NothingRequest) -> Response:
-    """Puts a snapshot in place of an app's database, of which another snapshot is taken first."""
+    """Replaces an app's database with a snapshot, after taking a snapshot of the present database."""
     work = dispatch.request_restore(norn().intake, path.app, snapshot=path.snapshot, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.RESTORE)
 
@@ -83,6 +83,6 @@ def download_snapshot(path: SnapshotPath) -> Response:
 
 @api.post("/api/apps/<app>/drill", responses=ACCEPTED)
 def drill_backup(path: AppPath, body: NothingRequest) -> Response:
-    """Restores the newest backup of an app's database into a scratch database, and compares the rows of each table."""
+    """Restores the newest backup into a scratch database, and checks the number of rows of each table."""
     work = dispatch.request_drill(norn().intake, path.app, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.DRILL)

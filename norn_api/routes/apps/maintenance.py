@@ -1,4 +1,4 @@
-"""Maintenance of an app: a page at its public name, while its replicas go on."""
+"""Maintenance of an app: its public name shows a page, while its replicas keep running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ api = noun("maintenance", "A page instead of an app")
 
 @api.put("/api/apps/<app>/maintenance", responses=responses_of(None, 204))
 def begin(path: AppPath, body: MaintenanceRequest) -> Response:
-    """Sends visitors of the app's public name a page, with 503; replicas and the app's own address go on."""
+    """Shows visitors of the app's public name a page, with 503; its replicas and its own address do not change."""
     by = actor().name
 
     def change(tx: Tx) -> int:

@@ -20,12 +20,12 @@ from norn_tasks.store.apps.files import secret_files
 api = noun("secret files", "Files of secrets that sops encrypts and decrypts")
 FILE_BODY = text_body("A file that sops encrypted with age", "application/yaml", "text/yaml", "text/plain")
 LARGEST = 4 * 1024 * 1024
-"""Bytes of a file: the sealed values of an app with their encoding fit into it."""
+"""The most bytes of a file: enough for all secrets that an app may have, encrypted and encoded."""
 
 
 @api.post("/api/apps/<app>/secrets/import", responses=responses_of(WorkAccepted, 202), request_body=FILE_BODY)
 def import_secrets(path: AppPath) -> Response:
-    """Sets the secrets of an encrypted file; its values are decrypted by a worker, and the file stays encrypted."""
+    """Sets the secrets of an encrypted file, which only a worker decrypts."""
     body = current().raw(LARGEST, YAML)
     try:
         text = body.decode()
@@ -39,7 +39,7 @@ def import_secrets(path: AppPath) -> Response:
 
 @api.post("/api/apps/<app>/secrets/export", responses=responses_of(WorkAccepted, 202))
 def export_secrets(path: AppPath, body: ExportRequest) -> Response:
-    """Writes the app's secrets into a file that only the given public keys' owners can decrypt."""
+    """Writes the app's secrets into a file that only the owners of the given public keys can decrypt."""
     recipients = tuple(dict.fromkeys(body.recipients))
     work = dispatch.request_export(norn().intake, path.app, recipients, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.EXPORT_SECRETS)

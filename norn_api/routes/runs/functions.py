@@ -126,7 +126,7 @@ def _may_see(call: FunctionCall, scope: Scope) -> None:
 
 @api.get("/api/invocations/<id:invocation>/comparison/<id:other>", responses=responses_of(CallsCompared))
 def compare_invocations(path: ComparisonPath) -> Response:
-    """Compares the answer of a call with that of another one of the same app, such as its replay."""
+    """Compares the answer of a call with that of another call of the same app, such as its replay."""
     calls = [outcome(path.invocation), outcome(path.other)]
     for call, io in calls:
         _may_see(call, Scope.READ)

@@ -1,4 +1,4 @@
-"""`norn validate`: prints an infraspec's mistakes, all at once; with `--server` also what the server misses."""
+"""`norn validate`: prints all mistakes of an infraspec; with `--server` also secrets that are missing on the server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from norn_cli.uploads.applying import mistakes_of, name_of
 
 @norn_command("validate")
 @click.argument("paths", nargs=-1, metavar="[FILE|DIR]...")
-@click.option("--server", is_flag=True, help="Ask the server too: which secrets are missing, and which nobody uses.")
+@click.option("--server", is_flag=True, help="Also ask the server which secrets are missing, and which are not used.")
 @pass_session
 def command(session: Session, paths: tuple[str, ...], server: bool) -> int:
     """Checks infraspecs and prints every mistake as file:line:col; without --server it needs no server.

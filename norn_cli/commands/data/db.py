@@ -15,13 +15,13 @@ from norn_cli.options import WaitOptions, app_argument, commands, confirm_option
 from norn_cli.session import Session, pass_session
 
 _PSQL = """\
-case "${DATABASE_URL-}" in *://*:*@*) ;; *) echo "this app has no DATABASE_URL of Norn's" >&2; exit 1;; esac
+case "${DATABASE_URL-}" in *://*:*@*) ;; *) echo "this app has no DATABASE_URL from Norn" >&2; exit 1;; esac
 command -v psql >/dev/null || { echo "this image has no psql: install postgresql-client in it" >&2; exit 127; }
 rest=${DATABASE_URL#*://}; login=${rest%%@*}
 export PGUSER="${login%%:*}" PGPASSWORD="${login#*:}"
 exec psql -v ON_ERROR_STOP=1 "postgresql://${rest#*@}"
 """
-"""Becomes psql. The password is passed in the environment, because other users of the machine can read arguments."""
+"""A script that starts psql. The password is in the environment, because all users of a machine can read arguments."""
 _SNAPSHOT = click.argument("snapshot", required=False)
 
 
@@ -54,7 +54,7 @@ def snapshots(session: Session, app: str | None) -> None:
 @work_options
 @pass_session
 def snapshot(session: Session, app: str | None, waiting: WaitOptions) -> None:
-    """Takes a snapshot of an app's database now; as many are kept as releases (artifacts.retain)."""
+    """Takes a snapshot of an app's database now; the newest ones stay (artifacts.retain of the infraspec)."""
     work.see_through(session, session.client.take_snapshot(session.app(app), backup=False), waiting)
 
 
@@ -63,7 +63,7 @@ def snapshot(session: Session, app: str | None, waiting: WaitOptions) -> None:
 @work_options
 @pass_session
 def backup(session: Session, app: str | None, waiting: WaitOptions) -> None:
-    """Takes a backup of an app's database now, as services.postgres.backup of its infraspec does on schedule."""
+    """Takes a backup of an app's database now, outside the schedule of services.postgres.backup."""
     work.see_through(session, session.client.take_snapshot(session.app(app), backup=True), waiting)
 
 
@@ -72,7 +72,7 @@ def backup(session: Session, app: str | None, waiting: WaitOptions) -> None:
 @work_options
 @pass_session
 def drill(session: Session, app: str | None, waiting: WaitOptions) -> None:
-    """Restores the newest backup into a scratch database, compares the rows of each table, and removes it."""
+    """Tests the newest backup: restores it into a scratch database, and checks the number of rows of each table."""
     work.see_through(session, session.client.drill_backup(session.app(app)), waiting)
 
 
@@ -87,10 +87,10 @@ def restore(
 ) -> None:
     """Puts SNAPSHOT (see norn db snapshots) in place of an app's database.
 
-    A snapshot of what is there is taken first. The app is connected to the old database until the new one is complete.
+    A snapshot of the present database is taken first. The app stays connected to it until the restored one is complete.
     """
     name, number = _named(session, app, snapshot)
-    consequence = f"This replaces the database of {name} by snapshot {number}, after taking a snapshot of it."
+    consequence = f"This replaces the database of {name} with snapshot {number}, after taking a snapshot of it."
     confirm(session.output, name, confirm_name, consequence)
     work.see_through(session, session.client.restore_snapshot(name, number), waiting)
 
@@ -106,7 +106,7 @@ def download(session: Session, app: str | None, snapshot: str | None, target: Pa
     name, number = _named(session, app, snapshot)
     file = target or Path(f"{name}-{number}.dump")
     if file.exists():
-        raise Usage(f"{file} exists already", hint="--output-file names another file")
+        raise Usage(f"{file} exists already", hint="name another file with --output-file")
     size = session.client.download_snapshot(name, number, file)
     session.output.record({"file": str(file), "bytes": size}, [("file", file), ("bytes", size)], str(file))
 
@@ -129,7 +129,7 @@ def shell(session: Session, app: str | None) -> int:
 
 
 def _named(session: Session, app: str | None, snapshot: str | None) -> tuple[str, int]:
-    """Returns app and number; an app can be left out, as with other commands, because none has a number as its name."""
+    """Returns app and number; a single argument that is a number is the snapshot, because no app has such a name."""
     if app and app.isdigit() and snapshot is None:
         app, snapshot = None, app
     if snapshot is None or not snapshot.isdigit():

@@ -24,7 +24,7 @@ DEFAULT = "secrets.enc.yaml"
 def import_secrets(session: Session, words: tuple[str, ...], waiting: WaitOptions) -> None:
     """Sets the secrets of a file that sops encrypted to the server's key (norn secrets key); FILE - is stdin.
 
-    The file stays encrypted on its way: a worker decrypts it. All secrets are set, or none.
+    The file is sent encrypted, and a worker decrypts it. Either all its secrets are set, or none.
     """
     app, file = _app_and_file(words)
     name, text = session.app(app), _text_of(file)
@@ -34,9 +34,9 @@ def import_secrets(session: Session, words: tuple[str, ...], waiting: WaitOption
 @command("export")
 @click.argument("app", required=False, shell_complete=complete_app)
 @click.option("--to", "recipients", multiple=True, required=True, metavar="KEY",
-              help="A public age key that can decrypt the file; repeat it for several.")  # fmt: skip
+              help="A public age key, whose owner can decrypt the file; may be repeated.")  # fmt: skip
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Write the file there instead of to stdout.")  # fmt: skip
+              help="Write to this file instead of to stdout.")  # fmt: skip
 @work_options
 @pass_session
 def export_secrets(
@@ -44,7 +44,7 @@ def export_secrets(
 ) -> None:
     """Writes the secrets of an app into a file that sops decrypts with the private key of each KEY."""
     if waiting.detach:
-        raise Usage("an export has a file to write, so it waits for it", hint="leave --detach away")
+        raise Usage("an export waits for its file, and --detach does not", hint="leave out --detach")
     name = session.app(app)
     job = work.wait(session, session.client.export_secrets(name, recipients)["job"], waiting)
     work.raise_if_failed(session.client, job)
@@ -65,7 +65,7 @@ def server_key(session: Session) -> None:
 
 
 def _app_and_file(words: tuple[str, ...]) -> tuple[str | None, str]:
-    """Returns the app and the file: of one word the file, if such a file exists or the word cannot be an app."""
+    """Returns the app and the file. A single word is the file if such a file exists or no app can have that name."""
     if len(words) > 2:
         raise Usage("too many words", hint=f"norn secrets import [APP] [{DEFAULT}]")
     if len(words) == 2:
@@ -82,11 +82,11 @@ def _text_of(file: str) -> str:
     except OSError as error:
         raise CliError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise CliError(f"{file} is not UTF-8 text", hint="it has to be a file that sops wrote") from error
+        raise CliError(f"{file} is not UTF-8 text", hint="it must be a file that sops wrote") from error
 
 
 def _write(file: Path, text: str) -> None:
-    """Replaces a file as a whole."""
+    """Writes a file completely, or leaves an existing one unchanged."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         part.write_text(text, "utf-8")

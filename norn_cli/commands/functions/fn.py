@@ -53,7 +53,7 @@ def show(session: Session, execution: int, answer: bool) -> None:
 def replay(session: Session, execution: int, release: int | None, diff: bool, waiting: WaitOptions) -> int:
     """Repeats a recorded call, waits for its end and prints its output as invoke does.
 
-    A call that does not succeed ends with exit status 6. With --diff, status, headers and body of both answers are
+    If the call does not succeed, the exit status is 6. With --diff, status, headers and body of both answers are
     compared; if they differ, the exit status is 8.
     """
     if diff and waiting.detach:

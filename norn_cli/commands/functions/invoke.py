@@ -40,9 +40,9 @@ _WITHOUT_BODY = ("GET", "HEAD")
 @click.option("--path", default="/", show_default=True, help="The request's path, with ?query if there is one.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header of the request.")
 @click.option("--async", "later", is_flag=True, help="Do not wait: print the call's id.")
-@click.option("--callback", metavar="NAME", help="With --async: the destination of notifications that gets its end.")
-@click.option("-v", "--verbose", is_flag=True, help="Print request, run and head of the answer to stderr, too.")
-@click.option("--exit-code", "own_code", is_flag=True, help="End with the function's own exit status.")
+@click.option("--callback", metavar="NAME", help="With --async: a destination that gets a report of the end.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print request, run and answer's head to stderr.")
+@click.option("--exit-code", "own_code", is_flag=True, help="Exit with the exit status of the function.")
 @click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
 @pass_session
 def command(
@@ -51,14 +51,14 @@ def command(
 ) -> int:  # fmt: skip
     """Calls a function: prints its stdout on stdout and its stderr on stderr, unchanged on a pipe.
 
-    A call that does not succeed ends with exit status 6, or with --exit-code with the function's own.
+    If the call does not succeed, the exit status is 6, or with --exit-code that of the function.
     """
     if later and own_code:
         raise Usage("--exit-code waits for the end of the call, and --async does not", hint="leave out one of the two")
     if not path.startswith("/"):
         raise Usage(f"the path {path} does not begin with a slash", hint=f"--path /{path}")
     if callback and not later:
-        raise Usage("--callback is for calls that nobody waits for", hint="add --async")
+        raise Usage("--callback is only for asynchronous calls", hint="add --async")
     sent = {**_headers(headers), **({"Prefer": "respond-async"} if later else {})}
     if callback:
         sent["X-Norn-Callback"] = callback

@@ -1,4 +1,4 @@
-"""`norn maintenance`: a page at an app's public name, while its replicas go on."""
+"""`norn maintenance`: a page at an app's public name, while its replicas keep running."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STATES = ("on", "off")
 @app_argument
 @click.argument("state", required=False, metavar="on|off")
 @click.option("--message", default="", help="A sentence for Norn's page.")
-@click.option("--page", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A page of your own: HTML.")
+@click.option("--page", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own page, in HTML.")
 @pass_session
 def command(session: Session, app: str | None, state: str | None, message: str, page: Path | None) -> None:
-    """Sends visitors of an app's public name a page, with 503, or shows them the app again.
+    """Shows visitors of an app's public name a page, with 503, or the app again.
 
     The replicas, the app's own address and its deploys are not touched.
     """
@@ -43,4 +43,4 @@ def _read(page: Path | None) -> str | None:
     try:
         return page.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Usage(f"{page} cannot be read as text: {error}", hint="name a file of HTML in UTF-8") from error
+        raise Usage(f"{page} cannot be read as text: {error}", hint="name an HTML file in UTF-8") from error
