@@ -21,7 +21,7 @@ WORK = "norn.work"
 BREAKER_SECONDS = 5.0
 _PUBLISH_SECONDS = 0.3
 ENOUGH = 256
-"""Wake-ups of a class that wait at the broker at most, as far as one process knows."""
+"""The number of waiting wake-ups of a class at which a process sends no more."""
 
 
 def create(broker_url: str) -> Celery:
@@ -53,7 +53,7 @@ def create(broker_url: str) -> Celery:
 class Waker:
     """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one.
 
-    It sends none while ENOUGH of the class wait: each of those makes a worker look, after this call, for any job.
+    It sends none while ENOUGH of a class wait, because each waiting one makes a worker look for any job.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -92,7 +92,7 @@ class Waker:
         return True
 
     def _enough(self, job_class: JobClass) -> bool:
-        """Returns True while enough wake-ups wait; it asks the broker only when it may have sent that many since."""
+        """Returns True while enough wake-ups wait. Asks the broker only after it may have sent that many."""
         with self._lock:
             left = self._unseen[job_class] = self._unseen.get(job_class, ENOUGH) - 1
         if left >= 0:

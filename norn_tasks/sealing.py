@@ -43,7 +43,7 @@ def seal(text: str, recipient: str) -> bytes:
 
 
 def armoured(data: bytes, recipient: str) -> str:
-    """Returns bytes sealed to a public key, in the text form of age; raises NotAKey."""
+    """Returns bytes sealed to a public key, in the text format of age; raises NotAKey."""
     return _sealed(data, recipient, armored=True).decode()
 
 
@@ -63,7 +63,7 @@ def unseal(sealed: bytes, key: str) -> str:
 
 
 def unseal_bytes(sealed: bytes, key: str) -> bytes:
-    """Returns the bytes that were sealed to this key, in either form of age; raises NotAKey or CannotOpen."""
+    """Returns the bytes that were sealed to this key, in either format of age; raises NotAKey or CannotOpen."""
     import pyrage
 
     try:

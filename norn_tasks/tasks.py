@@ -238,7 +238,7 @@ def _watch_kubernetes(settings: Settings, database: Database) -> None:
 
 
 def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
-    """Starts to make the nest if this worker's runs may use it; returns it."""
+    """Starts the thread that makes the nest, if this worker's runs may use that; returns the nest."""
     if not fleet.job_class.runs_code or (settings.noop_runtime and settings.test_build):
         return None
     try:

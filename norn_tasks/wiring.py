@@ -280,7 +280,7 @@ def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tun
 
 
 def public_edge(settings: Settings, hosts: ExternalHosts, instance: str) -> Edge:
-    """Returns the edge of this machine, or a stand-in without one; where there is a tunnel, that has the names."""
+    """Returns the edge of this machine; a stand-in if there is none, or if a tunnel serves the public names."""
     if not settings.has_edge or settings.has_tunnel:
         return NoEdge()
     return CaddyEdge(

@@ -34,7 +34,7 @@ class AgeVault:
             ) from None
 
     def unwrap(self, wrapped: str) -> bytes | None:
-        """Opens the key of an encrypted file; None if that was sealed to another key. Raises SecretsLocked."""
+        """Decrypts the key of an encrypted file; None if it was encrypted to another key. Raises SecretsLocked."""
         try:
             return sealing.unseal_bytes(wrapped.encode("utf-8", "surrogatepass"), self._read())
         except sealing.NotAKey:

@@ -1,6 +1,6 @@
-"""The queue of a function: a call that would make it too long is refused at once, so that no accepted call waits long.
+"""Bounds the queue of a function: if it is full, a call is refused at once instead of waiting long.
 
-Synchronous and asynchronous calls are counted apart, because synchronous ones begin first.
+Synchronous and asynchronous calls are counted separately, because synchronous ones begin first.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.runs import waiting_calls
 
 AGAIN_SECONDS, AGAIN_LATER_SECONDS = 1.0, 10.0
-"""When a caller may try again: a synchronous call, and an asynchronous one, whose queue is longer."""
+"""Seconds after which a refused call may be tried again: a synchronous one, and an asynchronous one."""
 
 
 class QueueFull(TooManyRequests):
-    """As many calls of the function wait as its queue takes."""
+    """The queue of the function is full."""
 
     code = "queue_full"
 
@@ -36,7 +36,7 @@ def require_place(tx: Tx, settings: Settings, app: str, *, sync: bool, holder: s
     share = max(1, most // 2)
     if holder and not sync and waiting_calls.waiting_of(tx, app, holder, sync=sync) >= share:
         raise QueueFull(
-            f"{share} asynchronous calls of {app} by your token wait already, and the other places are for others",
-            hint="try again in a moment; a token of scope admin may take all places",
+            f"{share} asynchronous calls of {app} with your token wait already; the rest of the queue is for others",
+            hint="try again in a moment; a token of scope admin may fill the queue",
             retry_after=AGAIN_LATER_SECONDS,
         )

@@ -24,7 +24,7 @@ from norn_tasks.store.upkeep import backup_plans
 from norn_tasks.store.upkeep.backup_plans import DueWork
 
 _LOOK = "look:databases"
-"""The key under which looks at the databases are one job."""
+"""The key that makes a look join one that is already queued."""
 
 
 def request_snapshot(
@@ -63,10 +63,10 @@ def _drill(intake: Intake, tx: Tx, app: str, actor: str) -> Accepted:
 def request_restore(
     intake: Intake, app: str, *, snapshot: int, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a restore of a snapshot, which first takes a snapshot of what is there.
+    """Accepts a restore of a snapshot, which first takes a snapshot of the present database.
 
-    A job of the app that needs attention does not prevent it, because a restore may be what helps. Raises NotFound, and
-    Conflict for a snapshot that is not whole or whose database the app no longer has.
+    It is accepted even if a job of the app needs attention, because the restore may be the remedy. Raises NotFound, and
+    Conflict for a snapshot that is not complete, or whose database the app no longer has.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -83,7 +83,7 @@ def request_restore(
 
 
 def _of_app(intake: Intake, tx: Tx, app: str, request: JobRequest, dedupe: str | None, actor: str) -> int:
-    """Accepts a job about the app's database, or returns the open one of the same key."""
+    """Accepts a job about the app's database, or returns the open job with the same key."""
     found, _ = registered_app(intake, tx, app)
     postgres = found.spec.services.postgres
     made = {part.name for part in _databases_of(tx, app)}
@@ -108,7 +108,7 @@ def request_due_backups(intake: Intake, *, actor: str) -> None:
     with intake.database.transaction() as tx:
         found = backup_plans.due(tx)
     for due in found:
-        with suppress(NornError):  # the app was removed just now; a database that is away is seen by the next round
+        with suppress(NornError):  # the app was removed in between, or the database is away; the next round tries again
             _request_due(intake, due, actor)
 
 

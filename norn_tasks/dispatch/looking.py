@@ -99,7 +99,7 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
 
 
 _TUNNEL, _ACCESS = "look:tunnel", "look:access"
-"""The keys under which looks at the tunnel, and at the keys of Access, are one job each."""
+"""The keys that make a look at the tunnel, or a fetch of the keys of Access, join one that is already queued."""
 
 
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
@@ -110,7 +110,7 @@ def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
 
 
 def request_access_keys(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests the keys of Cloudflare Access; None on a server that admits nobody by them."""
+    """Requests a fetch of the keys of Cloudflare Access; None on a server that does not use Access."""
     if not intake.settings.access_team:
         return None
     return _joined(intake, ObserveJobRequest(access=True), _ACCESS, actor)

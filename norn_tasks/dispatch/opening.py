@@ -1,7 +1,7 @@
-"""The permission to let anyone call a function: only an admin opens a function, and what is open may stay open.
+"""The permission to let anyone call a function: only an admin may open one; others may deploy one that is open.
 
-The spec of a deploy is known only when its source was fetched. So the request keeps whether its sender may open the
-function, and the deploy refuses the spec if not.
+The spec of a deploy is not known before its source is fetched. So the request records whether its sender may open the
+function; if not, the deploy refuses such a spec.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from norn_tasks.store.releases import releases
 
 
 def may_open(tx: Tx, app: str, *, admin: bool) -> bool:
-    """Returns True if a release of the app that anyone may call can become live; `admin`: an admin asks."""
+    """Returns True if the sender may make a release live that anyone may call; `admin`: the sender is an admin."""
     if admin:
         return True
     live = releases.live(tx, app)

@@ -50,7 +50,7 @@ def request_forge(
 ) -> Accepted:
     """Accepts a forge of the app; `force` tears down first and supersedes its deploys.
 
-    `admin`: an admin asks, who may let anyone call a function.
+    `admin`: the sender is an admin, and so may let anyone call a function.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -92,7 +92,7 @@ def request_deploy(
 ) -> Accepted:
     """Accepts a deploy from the app's source: `ref` of a repository, `revision` of an upload.
 
-    A deploy that is still queued is superseded. `admin`: an admin asks, who may let anyone call a function.
+    A deploy that is still queued is superseded. `admin`: the sender is an admin, and so may let anyone call a function.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -122,8 +122,8 @@ def _of_spec(intake: Intake, request: JobRequest, found: registry.FoundApp, clus
 def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
     """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has.
 
-    A cluster on machines of its own is asked for the memory when the app is rolled out.
-    Raises Conflict for a runtime that no worker has.
+    A cluster on machines of its own checks the memory itself, when the app is rolled out. Raises Conflict for a runtime
+    that no worker has.
     """
     _require_runtime(intake, tx, found.spec)
     cluster = app["cluster"] or intake.settings.cluster_of_new_apps

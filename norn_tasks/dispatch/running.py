@@ -77,7 +77,7 @@ def request_invoke(
             tx, target, call, sync=sync, actor=actor, patience=patience, record=record, stream=stream
         )
         if stream:
-            intake.live.watch(run.job)  # before a worker checks whether there is a reader
+            intake.live.watch(run.job)  # so that a worker that checks for a reader finds one
         if callback is not None:
             callbacks.wish(tx, run.execution, app, callback)
         return Accepted(run.job, execution=run.execution)
@@ -131,7 +131,7 @@ def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None)
     """Raises InvalidRequest for a terminal or an open input in an instance of Incus or in a pod."""
     if client is not None and cluster is not None:
         raise InvalidRequest(
-            f"a run with a terminal or an open input is not there for an app on {cluster}",
+            f"an app on {cluster} has no runs with a terminal or an open input",
             hint="norn exec has both, in a replica; norn run without --tty and --stdin prints what the command prints",
         )
     if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:

@@ -15,13 +15,13 @@ from norn_tasks.steps.step import Step
 
 
 def snapshot(job: Job) -> tuple[Step, ...]:
-    """Lists the snapshot, and the removal of those that it makes superfluous."""
+    """Lists the snapshot, and the removal of older ones that are no longer kept."""
     reason = SnapshotReason.BACKUP if job.request_as(SnapshotJobRequest).backup else SnapshotReason.MANUAL
     return (TakeSnapshot(reason), PruneSnapshots(reason))
 
 
 def restore(_job: Job) -> tuple[Step, ...]:
-    """Lists the snapshot of what is there, the restore, and the removal of the replaced database."""
+    """Lists the snapshot of the present database, the restore, and the removal of the replaced database."""
     return (SaveDatabase(), RestoreDatabase(), DiscardReplaced(), PruneSnapshots(SnapshotReason.RESTORE))
 
 

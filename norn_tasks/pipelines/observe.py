@@ -20,7 +20,7 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, ways in, keys of Access, databases, or engines and their orphans."""
+    """Returns the steps of a look at a cluster, tunnel and edge, Access, databases, or engines with their orphans."""
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:

@@ -12,5 +12,5 @@ def push(_job: Job) -> tuple[Step, ...]:
 
 
 def poll(_job: Job) -> tuple[Step, ...]:
-    """Lists the questions to git."""
+    """Lists the step that asks git."""
     return (AskRepositories(),)

@@ -1,4 +1,4 @@
-"""Encrypted files of secrets: one is imported, or one is exported."""
+"""The import and the export of an encrypted file of secrets."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.secrets import ExportSecrets, ImportSecrets
@@ -6,7 +6,7 @@ from norn_tasks.steps.step import Step
 
 
 def import_secrets(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that opens a file and sets its secrets."""
+    """Lists the step that decrypts a file and sets its secrets."""
     return (ImportSecrets(),)
 
 

@@ -16,7 +16,7 @@ class BuildOrder:
     """An image to build. `context` is a private copy of the source, `target` a stage or None.
 
     The image belongs to `app` of the control plane `instance`, and `key` names the source and the build section.
-    `group`: the apps whose specs the source holds, separated by commas; they share what the builder has cached of it.
+    `group`: the apps whose specs the source has, separated by commas; they share cached steps of its builds.
     `another`: the job builds once more after this, and keeps its turn for that.
     """
 

@@ -74,4 +74,4 @@ class LiveStreams(Protocol):
         """Opens the terminal of the client that asked for the job."""
 
     def pieces(self, job: int) -> Callable[[bytes], None]:
-        """Returns the function that sends a job's output to the client that reads it while it comes."""
+        """Returns a function that sends pieces of a job's output to the client that reads them while the code runs."""

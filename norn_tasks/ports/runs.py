@@ -1,4 +1,4 @@
-"""The containers of cron, function and test."""
+"""Containers that run once: cron runs, calls, one-off commands, tests and migrations."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Run:
     client: RunClient | None = None
     """The client whose input it gets, in the place of `stdin`."""
     passed_on: Callable[[bytes], None] | None = None
-    """Takes its stdout while it comes, with its secrets hidden; nothing depends on that."""
+    """Receives its stdout as it arrives, with secrets hidden; the result of the run does not depend on that."""
     max_output: int | None = None
-    """The bytes of stdout after which it is stopped; none to keep head and tail and drop the rest."""
+    """The bytes of stdout after which it is stopped; none to let it run, and keep the beginning and the end."""
     logged: bool = True
     """Its output also goes to a bounded log of the engine, from which a later owner reads it."""
     handed_on: bool = True
-    """Once its code was started, a later owner of its job goes on with its container, if it is `logged` too."""
+    """Its container is left to the next owner of its job, if its code was started and it is `logged`."""
     grace: float = 10.0
     """The seconds from SIGTERM to SIGKILL."""
     until: float | None = None
@@ -79,9 +79,9 @@ class Run:
     published: str = ""
     """The reference of its image in the registry; empty for one that was never pushed."""
     tag: str = ""
-    """The tag of its image on the engine, for a cluster whose operator loads images; empty where none is needed."""
+    """The tag of its image on the engine, for a cluster whose nodes have images loaded manually; empty for others."""
     hidden: Redaction = NOTHING_HIDDEN
-    """The values that are redacted in everything that is read of it."""
+    """The values that are redacted in everything that is read from it."""
 
     @property
     def evidence(self) -> Evidence:
@@ -120,7 +120,7 @@ class Hooks(Protocol):
         """Records the id of the container, which exists and is not started."""
 
     def begun(self) -> None:
-        """Records that the code is started next."""
+        """Records that the code is about to be started."""
 
     def never_begun(self) -> int:
         """Records that an earlier owner never started the code; returns how many runs are used up."""
@@ -134,17 +134,17 @@ class Hooks(Protocol):
 
 
 class FastRoad(Protocol):
-    """A quicker way for the runs of an engine, which a worker makes when it starts, and uses only after a trial."""
+    """A faster way to start runs on an engine, such as the nest. A worker prepares it, and tries it before any use."""
 
     def make(self) -> bool:
-        """Makes and tries it if it is not ready; returns False if it was ready already.
+        """Prepares it and tries it, unless it is ready; returns False if it was ready already.
 
         Raises StepFailed, EngineDown or NotFound, after which runs go through the engine itself.
         """
 
     @property
     def ready(self) -> bool:
-        """Runs that fit may go this way."""
+        """True if runs that it supports may start this way."""
 
 
 class Runtime(Protocol):
@@ -156,9 +156,9 @@ class Runtime(Protocol):
     """The name of the engine on which it runs containers, in `Tools.engines`."""
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Brings an image to where runs of it start, and returns a note about it; empty where it is there already.
+        """Copies an image to the place where its runs start, and returns a note; empty where no copy is needed.
 
-        A run does that too if it is missing. Raises ReleaseGone when the image is not there, StepFailed, EngineDown.
+        `run` copies a missing image itself. Raises ReleaseGone when the image is not there, StepFailed, EngineDown.
         """
 
     def prune(self, app: str, keep: Collection[str]) -> int:
@@ -167,9 +167,9 @@ class Runtime(Protocol):
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
-        The engine reports the end of the container; the end of a stream does not mean it. After a cancel the code
-        gets SIGTERM and its grace, the container is ended and removed, and Stopped is raised, with the end as its fact
-        `ended`. After draining or a lost lease, the container of a run that `outlives_owner`
+        The container has ended when the engine says so; its streams may end earlier. After a cancel the code gets
+        SIGTERM and its grace, and the container is ended and removed; Stopped is raised, and its fact `ended` is the
+        end of the container. After draining or a lost lease, the container of a run that `outlives_owner`
         and whose code was started is left to the next owner, which may already be waiting for its end; any other
         container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine did not
         answer before anything was created.

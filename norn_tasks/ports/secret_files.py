@@ -1,4 +1,4 @@
-"""Encrypted files of secrets: their format, and the rows in which they wait."""
+"""Encrypted files of secrets: their format, and the rows that hold them for a worker or a client."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from norn_tasks.domain.secret import Secret
 
 
 class SopsFormat(Protocol):
-    """Opens and writes files of secrets as the program sops does, with age."""
+    """Reads and writes files of secrets in the format of the program sops, encrypted with age."""
 
     def opened(self, text: str) -> dict[str, Secret]:
         """Returns the values by name.
 
-        Raises SecretsFileRefused for a file of another format, for another key, or changed after it was written;
+        Raises SecretsFileRefused if the file has another format, was encrypted to other keys, or was changed since;
         SecretsLocked when the key is missing.
         """
 
     def written(self, values: Mapping[str, Secret], recipients: Sequence[str]) -> str:
-        """Returns a file that the private keys of these public keys open; raises SecretsFileRefused."""
+        """Returns a file encrypted to these public keys; raises SecretsFileRefused."""
 
 
 class SecretFiles(Protocol):
-    """The files of jobs, which are encrypted at all times. Every change is fenced: it may raise LeaseLost."""
+    """The encrypted files of jobs. Every change is fenced: it raises LeaseLost if the token is not valid."""
 
     def find(self, job: int) -> str | None:
         """Returns the file of a job; None if it was imported already."""
@@ -35,5 +35,5 @@ class SecretFiles(Protocol):
     def set_secrets(self, app: str, values: Mapping[str, Secret], fence: Fence) -> dict[str, int]:
         """Sets the secrets of the job's file for the person who sent it, deletes it, and returns the new versions.
 
-        Raises Conflict for a name that Norn itself sets, InvalidRequest over the app's limits.
+        Raises Conflict for a name that Norn itself sets, InvalidRequest if the app would exceed its limits.
         """

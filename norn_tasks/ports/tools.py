@@ -70,4 +70,4 @@ class Tools:
     records: ServiceRecords
     """The records of the parts that apps were given."""
     team_keys: TeamKeys | None = None
-    """The keys of the team whose people Cloudflare Access lets in; None if the API does not admit them."""
+    """The keys of the team of Cloudflare Access; None if the API does not use Access."""

@@ -82,16 +82,16 @@ class Dns(Protocol):
 
 
 class Edge(Protocol):
-    """The server of public names on this machine, which gets their certificates. A call may be repeated.
+    """The server for public names on this machine, which gets their certificates. A call may be repeated.
 
-    A name that does not lead here, or gets no certificate, is a finding, and no error.
+    If a name does not lead here or gets no certificate, that is a finding and not an error.
     """
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
-        """Makes the name the app's and gets its certificate; raises HostTaken. None without an edge."""
+        """Assigns the name to the app and gets its certificate; raises HostTaken. Returns None without an edge."""
 
     def look(self, host: str) -> SeenRoute | None:
-        """Returns where the name leads and its certificate; None without an edge."""
+        """Returns whether the name leads here, and its certificate; None without an edge."""
 
 
 class TeamKeys(Protocol):

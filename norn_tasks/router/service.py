@@ -240,7 +240,7 @@ class Router:
             log.info(f"{app}: {error or 'its address is open'}", app=app)
 
     def _report_door(self, _app: str, error: str | None) -> None:
-        """Logs a new state of the door of public names."""
+        """Logs the state of the door for public names when it has changed."""
         if error != self._door_error:
             self._door_error = error
             log.info(f"the door of public names: {error or 'it is open'}")

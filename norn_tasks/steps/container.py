@@ -129,7 +129,7 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> Execut
 
 
 def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
-    """Returns the verdict, or a bad one for output that is not an answer of `response: cgi`."""
+    """Returns the verdict; a bad one if the output does not have the form of `response: cgi`."""
     out = finished.ended.stdout
     if finished.state is ExecutionState.SUCCEEDED:
         try:
@@ -213,7 +213,7 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
 
 
 def _passed_on(context: StepContext) -> Callable[[bytes], None] | None:
-    """Returns the receiver of the output of a call that is read while the code runs."""
+    """Returns the receiver of the output, for a call whose client reads it while the code runs."""
     request = context.job.request
     streams = isinstance(request, InvokeJobRequest) and request.stream
     return context.tools.live.pieces(context.job.id) if streams else None

@@ -22,7 +22,7 @@ from norn_tasks.steps.sources.specs import apps_in
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST_SHARING = 20
-"""The most apps of one source that share a build; their names are written into a label."""
+"""The most apps of one source that share builds; a label of the image lists their names."""
 
 
 def build_key(revision: str, spec: Infraspec) -> str:
@@ -52,7 +52,7 @@ def _order(context: StepContext, key: str, tag: str, target: str | None) -> Buil
 
 
 def _group(context: StepContext) -> str:
-    """Returns the apps of the source, if the app is one of several."""
+    """Returns the apps of the source that share builds, separated by commas; empty if only the app itself does."""
     apps = apps_in(context.workspace / "source")
     return ",".join(apps) if context.job.app in apps and 1 < len(apps) <= _MOST_SHARING else ""
 
@@ -163,7 +163,7 @@ _IN_PLACE = "its containers use the image where it was built"
 
 
 class ImportImage(Step):
-    """Brings the image to the engine of runs, if that has its own images, so that the first run need not wait."""
+    """Copies the image to the place where runs start, if they need a copy, so that the first run need not wait."""
 
     name = "import-image"
 
@@ -173,7 +173,7 @@ class ImportImage(Step):
         return None if runs_elsewhere else _IN_PLACE
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes where it is."""
+        """Notes where the copy is."""
         built = context.job.facts.require(BuiltImage)
         note = context.runtime.prepare(built.image_id, context.job.app, context.watch)
         return Learned(note=note) if note else Learned(skipped=True, note=_IN_PLACE)

@@ -72,7 +72,7 @@ class CloneSource(Step):
 
     @staticmethod
     def _allowed(context: StepContext, spec: Infraspec) -> Infraspec:
-        """Returns the spec; raises Forbidden if it lets anyone call the function, and the deploy's sender may not."""
+        """Returns the spec; raises Forbidden if it lets anyone call the function and the sender may not allow that."""
         if spec.function.auth is Auth.NONE and not context.job.request_as(DeployJobRequest).may_open:
             raise open_to_anyone(spec.app)
         return spec

@@ -74,7 +74,7 @@ class StepContext:
         return learned.published if learned is not None else self.job.published
 
     def tag_of(self, image: str) -> str:
-        """Returns the tag of an image that was never pushed, for a cluster that has no images of the engine."""
+        """Returns the engine's tag of an image, for a cluster that does not know the engine's ids; empty for others."""
         if self.job.cluster is None or self.cluster.engine is not None:
             return ""
         found = self.tools.images.find(image)

@@ -68,7 +68,7 @@ class ExternalHostTable:
         return self._retried(external_hosts.everyone)
 
     def due_at_edge(self) -> tuple[ExternalHost, ...]:
-        """Lists the names whose last look is an hour's quarter ago."""
+        """Lists the names that were last looked at more than 15 minutes ago."""
         return self._retried(lambda tx: external_hosts.due_at_edge(tx, LOOK_SECONDS))
 
     def save(self, host: ExternalHost, fence: Fence) -> None:

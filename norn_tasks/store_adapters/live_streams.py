@@ -13,7 +13,7 @@ from norn_tasks.store_adapters.terminal import BrokerTerminal
 _ENTRY_LINES, _ENTRY_SIZE = 100, 64 * 1024
 """The most lines in one entry of a stream, and the most characters in an entry of several lines."""
 _PIECES_MOST = 4 * 2**20
-"""The bytes of a call's output that the broker carries while it comes."""
+"""The bytes of a call's output after which no further pieces are sent."""
 
 
 class BrokerStreams:
@@ -31,15 +31,15 @@ class BrokerStreams:
         return BrokerTerminal(self._live, job, watch)
 
     def pieces(self, job: int) -> Callable[[bytes], None]:
-        """Returns the function that sends a job's output to the client that reads it while it comes."""
+        """Returns a function that sends pieces of a job's output to the client that reads them while the code runs."""
         return BrokerPieces(self._live, job).send
 
 
 class BrokerPieces:
-    """The output of a call on its way to a client that reads it while it comes.
+    """Sends the output of a call in pieces to a client that reads it while the code runs.
 
-    Each piece has its place in the output, so that a reader notices a missing one. Nothing more is sent when the
-    broker is away, the client has left, or the output is large: the reader then gets the rest at the end of the call.
+    Each piece has its position in the output, so that the reader notices a missing one. When the broker is away, the
+    client has left, or the output is large, no more pieces are sent; the reader gets the rest when the call has ended.
     """
 
     def __init__(self, live: Live, job: int) -> None:

@@ -58,12 +58,12 @@ class ServiceRecordTable:
             return snapshots.spent(tx, app, reason, retain)
 
     def snapshot(self, app: str, number: int) -> Snapshot:
-        """Returns a whole snapshot of the app."""
+        """Returns a complete snapshot of the app."""
         with self.database.transaction() as tx:
             return snapshots.whole(tx, app, number)
 
     def newest_backup(self, app: str) -> Snapshot | None:
-        """Returns the newest whole backup."""
+        """Returns the newest complete backup."""
         with self.database.transaction() as tx:
             return snapshots.newest_backup(tx, app)
 
@@ -95,7 +95,7 @@ class ServiceRecordTable:
             return services.of_app(tx, app)
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app has, and lets no other app reserve them."""
+        """Returns the app's parts of this kind that no other app keeps; from now on no other app can reserve them."""
         return self._fenced(fence, lambda tx: services.leave(tx, app, kind))
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:

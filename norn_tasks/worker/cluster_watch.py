@@ -11,15 +11,15 @@ from norn_tasks.domain.errors import DatabaseDown, NornError
 
 log = structlog.get_logger()
 APART = 2.0
-"""The least seconds between two looks: a rollout changes its pods many times."""
+"""The least seconds between two looks, because a rollout changes its pods many times."""
 AGAIN = 5.0
 """Seconds before another try while the database is away."""
 
 
 class ClusterWatch:
-    """The thread that requests looks; `request` is called after one or more calls of `changed`.
+    """The thread that calls `request` after one or more calls of `changed`.
 
-    `begin` gets `changed`, and begins to watch; it is called again while the database is away.
+    `begin` starts to watch, and passes on `changed`; it is called again until the database answers.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class WorkerTools:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str | None] = field(default_factory=dict)
     fast: FastRoad | None = None
-    """A quicker way for runs, which the worker announces like a runtime while it is ready."""
+    """A faster way to start runs; while it is ready, the worker announces it like a runtime."""
 
     @classmethod
     def of(

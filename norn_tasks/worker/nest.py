@@ -1,4 +1,4 @@
-"""The nest of this worker's machine: made and tried when the worker starts, and made again if it is gone."""
+"""Makes and tries the nest of this worker's machine when the worker starts, and again if the nest is gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_SECONDS = 900.0
 
 
 class NestThread:
-    """Keeps the nest ready. Until it is, and wherever it cannot be, runs go through Docker."""
+    """Keeps the nest ready. Until it is ready, or if that is not possible, runs go through Docker."""
 
     def __init__(self, road: FastRoad) -> None:
         self._road = road

@@ -16,7 +16,7 @@ _HINT = "NORN_ACCESS_TEAM is the team's name at Cloudflare; the worker must reac
 
 
 class PublishedTeamKeys:
-    """Implements `ports.TeamKeys` over https. Redirects are not followed: they could name the keys of others."""
+    """Implements `ports.TeamKeys` over https. Redirects are not followed: they could lead to foreign keys."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer

@@ -198,7 +198,7 @@ def image_labels(order: BuildOrder) -> dict[str, str]:
 
 
 def sharers(labels: Mapping[str, str] | None) -> frozenset[str]:
-    """Returns the apps whose builds made the image of a stage; none for other images."""
+    """Returns the apps that share the image of a build stage; none for an image that is not of a stage."""
     return frozenset(filter(None, (labels or {}).get(STAGE, "").split(",")))
 
 

@@ -38,7 +38,7 @@ _HINTS = (
 )  # fmt: skip
 
 _CACHE_RACE = re.compile(r"unable to find image .?sha256:[0-9a-f]{64}")
-"""The words of the classic builder when another image of the same base was removed while it looked through them."""
+"""The classic builder's error if an image is removed while it searches the images with the same base for a step."""
 _CACHE_TRIES = 3
 
 
@@ -243,7 +243,7 @@ class DockerImages:
             check=room.check,
             hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
         )
-        # A base has many children, and one of them may be removed while the classic builder looks for a cached step.
+        # Many images have the same base, and one may be removed while the classic builder searches them for a step.
         for _ in range(_CACHE_TRIES):
             if run(command).code == 0:
                 return

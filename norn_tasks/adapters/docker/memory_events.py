@@ -1,8 +1,8 @@
-"""The engine's events of containers that had too little memory.
+"""The engine's events about containers that ran out of memory.
 
-An engine learns from different sources that a container ended and that a process in it was killed for lack of memory.
-If the second report comes after the first, the mark `OOMKilled` of the ended container stays unset, and only an
-event `oom` says why it ended (seen with Docker 20.10 on a loaded machine).
+The end of a container, and the kill of a process in it for lack of memory, are reported to the engine separately. If
+the kill is reported after the end, the container does not get the mark `OOMKilled`, and only an event `oom` says why it
+ended (seen with Docker 20.10 on a loaded machine).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _LATE = timedelta(seconds=1)
 def ran_out_of_memory(engine: EngineClient, container: str, started: datetime) -> bool:
     """Returns whether the engine has reported, or reports within a second, that a process lacked memory.
 
-    An engine that does not respond makes it False: the exit code is known all the same.
+    Returns False if the engine does not respond, because the exit code is known anyway.
     """
 
     def events(client: APIClient) -> list[Any]:
-        # Whole seconds: the engine reads both limits as such, and waits until the second one has come.
+        # The engine takes both limits in whole seconds, and sends events until the second one has passed.
         until = datetime.fromisoformat(client.info()["SystemTime"]) + _LATE
         only = {"type": "container", "event": "oom", "container": container}
         return list(client.events(since=int(started.timestamp()), until=int(until.timestamp()) + 1, filters=only))

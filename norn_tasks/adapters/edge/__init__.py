@@ -1,1 +1,1 @@
-"""The edge, as forge and status see it: through its public ports."""
+"""The edge as a forge and a look see it, from outside: which certificate its ports present."""

@@ -1,4 +1,4 @@
-"""Caddy's edge on this machine: names are admitted by their rows, and looked at by a handshake."""
+"""The edge of this machine: a row admits a name, and a TLS handshake shows its certificate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CaddyEdge:
     https_port: int
     directory: Path
     public: bool = True
-    """The issuer is a public one, which must reach the name itself."""
+    """True for a public issuer, which must be able to reach this server under the name."""
     resolve: ResolveName = field(default=addresses_of)
     seconds: float = 60.0
     """How long the issuer is waited for."""
@@ -38,13 +38,13 @@ class CaddyEdge:
     """For how long a refused handshake is tried again."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute:
-        """Makes the name the app's, and gets its certificate; raises HostTaken."""
+        """Assigns the name to the app, and gets its certificate; raises HostTaken."""
         self.hosts.claim(app, host, watch.fence)
         watch.stop.check()
         return self.look(host)
 
     def look(self, host: str) -> SeenRoute:
-        """Returns whether the name leads here and has a certificate; the edge gets a missing one."""
+        """Returns whether the name leads here and has a certificate; a missing one is requested by the edge."""
         where = leads_where(host, sign(self.instance), (80, self.http_port), self.resolve)
         if where.fault and where.sure and self.public:
             return SeenRoute(host, RouteState.NOT_ROUTED, where.fault)
@@ -77,7 +77,7 @@ class CaddyEdge:
         return f"no certificate for {host}: {fault}{also}"
 
     def _fault(self, host: str, since: float = 0.0) -> str:
-        """Returns why the edge got no certificate for a name since a moment; empty if it does not say."""
+        """Returns why the edge got no certificate for a name, if it failed after `since`; empty if it did not fail."""
         try:
             error, at = json.loads((self.directory / FAULTS).read_text())[host]
         except (OSError, ValueError, KeyError, TypeError):

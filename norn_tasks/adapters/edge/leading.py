@@ -1,4 +1,4 @@
-"""Whether a public name leads to this server: each of its addresses must show the server's sign."""
+"""Checks whether a public name leads to this server: each address of the name must return this server's sign."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ResolveName = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True)
 class LeadsWhere:
-    """The finding about a name: `fault` says why it does not lead here; `sure` is False if that could not be seen."""
+    """A finding about a name: `fault` says why it does not lead here; `sure` is False if an address did not answer."""
 
     fault: str = ""
     sure: bool = True

@@ -1,4 +1,4 @@
-"""The certificate that the edge presents for a name: a handshake, which also makes the edge get a missing one."""
+"""Reads the certificate that the edge presents for a name in a TLS handshake; the edge requests a missing one then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from norn_tasks.domain.tunnel.certificate import Certificate
 
 SECONDS = 3.0
-"""How long one handshake may take; an order that takes longer goes on, and the next handshake waits for it too."""
+"""How long one handshake may take. If the issuer takes longer, the edge goes on, and a later handshake succeeds."""
 
 
 class NoCertificate(Exception):
@@ -29,7 +29,7 @@ def presented(host: str, port: int, seconds: float = SECONDS) -> Certificate:
     """Returns the certificate that the edge of this machine presents for a name; raises NoCertificate or EdgeSilent."""
     found, _ = _handshake(host, port, seconds, _any())
     trusting = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(found))
-    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate vouches for itself: dates and name count
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any issuer will do: only dates and name are checked
     return _read(_handshake(host, port, seconds, trusting)[1])
 
 
@@ -41,7 +41,7 @@ def _any() -> ssl.SSLContext:
 
 
 def _handshake(host: str, port: int, seconds: float, context: ssl.SSLContext) -> tuple[bytes, dict[str, Any]]:
-    """Returns the certificate as it came, and its fields if the context checks it."""
+    """Returns the certificate in binary form, and its fields if the context verifies it."""
     try:
         plain = socket.create_connection(("127.0.0.1", port), timeout=seconds)
     except OSError as error:

@@ -10,7 +10,7 @@ from norn_tasks.ports import Watch
 
 @dataclass(frozen=True)
 class NoEdge:
-    """Implements `ports.Edge` where none is configured, or where a tunnel has the names."""
+    """Implements `ports.Edge` on a server without an edge, or whose names go through a tunnel."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
         """Admits nothing."""

@@ -1,4 +1,4 @@
-"""Incus as a place: its identity, and the instances of this control plane on it."""
+"""Incus as an engine: its identity, and the instances of this control plane on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class IncusEngine:
         return self.api.briefly(self._identity)
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists all instances that carry an owner of this control plane."""
+        """Lists all instances of this control plane whose label names an owner."""
         now = datetime.now(UTC)
         return tuple(
             SeenContainer(
@@ -48,14 +48,14 @@ class IncusEngine:
         )
 
     def remove(self, container: str) -> None:
-        """Ends and removes an instance by its id, or those with its name, and returns when Incus no longer has it."""
+        """Ends and removes the instances with this id or name, and returns when Incus no longer has them."""
         self.api.briefly(lambda: self.take_away(container), _WITHIN)
         for each in self.api.briefly(lambda: self.labelled(hardening.NAME, container)):
             if each["config"].get(hardening.INSTANCE, "") == self.instance:
                 self.api.briefly(partial(self.take_away, each["name"]), _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tried: docs/incus.md says what the bridge reaches."""
+        """Reports that nothing was tested; docs/incus.md says what the bridge reaches."""
         return RunsReach("")
 
     def labelled(self, key: str, value: str) -> list[dict[str, Any]]:

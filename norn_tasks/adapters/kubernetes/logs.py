@@ -76,7 +76,7 @@ class _PodReader:
         self._closed.set()
 
     def _read(self) -> None:
-        """Opens the log again after each end: a container is read further after silence, a restart or an outage."""
+        """Opens the log again whenever it ends, because a long silence, a restart or an outage ends it too."""
         while not self._closed.is_set():
             with contextlib.suppress(NornError, OSError, *_broken()):
                 if self._api.get("Pod", self._pod) is None:
@@ -103,7 +103,7 @@ class _PodReader:
 
 
 def _shortly_before(at: str) -> str:
-    """Returns a time two seconds earlier: a secret may have begun there, and is recognised only from its beginning."""
+    """Returns a time two seconds earlier: a secret of several lines is recognised only if its first line is read."""
     return (datetime.fromisoformat(at) - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
 

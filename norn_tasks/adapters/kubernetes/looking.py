@@ -96,9 +96,9 @@ def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
 
 
 def entries_of(body: bytes) -> list[bytes]:
-    """Returns the entries of a log with times, without the messages of a node that has removed the container.
+    """Returns the entries of a log that begin with a time; the rest are messages of the node.
 
-    Such a message comes with status 200, in the place of the log or after it.
+    A node that has removed the container sends one instead of the log or after it, with status 200.
     """
     # An app that shows its progress writes returns inside its lines, at which splitlines() would end an entry.
     return [entry for entry in _ENTRY.findall(body) if TIME.match(entry)]

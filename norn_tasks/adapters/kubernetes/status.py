@@ -90,9 +90,9 @@ def _replica(pod: Object) -> ReplicaStatus:
 
 
 def _state(pod: Seen) -> str:
-    """Returns the state of a pod: its phase, or that it leaves, or that it was ready and is not.
+    """Returns the state of a pod: its phase, `leaving`, or NOT_READY if it was ready and no longer is.
 
-    Of a pod that was never ready, the cluster notes that it is not ready before its program begins.
+    If a pod was never ready, its condition is older than the start of its program.
     """
     if _leaves(pod):
         return "leaving"
@@ -108,7 +108,7 @@ def _state(pod: Seen) -> str:
 
 
 def _ends(pod: Seen) -> Iterator[ReplicaEnd]:
-    """Yields the last end of the program of a pod that the cluster started again, or is about to."""
+    """Yields the last end of a pod's program, which the cluster has started again or is about to."""
     for each in pod["status"].get("containerStatuses") or []:
         for state in (each.get("lastState") or {}, each.get("state") or {}):
             ended = state.get("terminated")

@@ -1,4 +1,4 @@
-"""Reads from a pod how its run goes and how it has ended."""
+"""Reads the state and the end of a run from its pod."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.adapters.kubernetes.site import Seen
 from norn_tasks.adapters.kubernetes.status import trouble
 
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
-"""The reasons of a container whose program could not be started."""
+"""The reasons that the cluster gives if a program could not be started."""
 _MISSING = ("executable file not found", "no such file or directory")
 _FORBIDDEN = "permission denied"
 _INFRASTRUCTURE, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
@@ -41,7 +41,7 @@ class RunPod:
     message: str = ""
     """The reason why its program could not be started."""
     trouble: str = ""
-    """The reason why it does not start now."""
+    """The reason why it has not started yet."""
     unscheduled: bool = False
     """No node has room for it yet."""
 
@@ -84,13 +84,13 @@ def _read(pod: Seen) -> RunPod:
 
 
 def _lost(seen: RunPod, status: Seen) -> RunPod:
-    """Returns the end of a pod that failed without an end of its container."""
+    """Returns the end of a pod that failed, and whose container has no recorded end."""
     message = f"{status.get('reason', '')}: {status.get('message', '')}"
     return RunPod(seen.name, seen.uid, seen.leaving, seen.started, over=True, interrupted=True, message=message)
 
 
 def _code_of(message: str) -> int:
-    """Returns the exit code of POSIX 2.8.2 for a program that could not be started."""
+    """Returns the exit code that a shell has (POSIX 2.8.2) for a program that could not be started."""
     if any(words in message for words in _MISSING):
         return _NOT_FOUND
     return _NOT_EXECUTABLE if _FORBIDDEN in message else _INFRASTRUCTURE

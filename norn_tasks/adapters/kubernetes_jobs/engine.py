@@ -1,4 +1,4 @@
-"""The cluster as a place of runs: the Jobs of this control plane on it."""
+"""The cluster as an engine for runs: the Jobs of this control plane on it."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class KubernetesJobs:
         )
 
     def remove(self, container: str) -> None:
-        """Ends and removes a Job by its name, or those of the run with that name, and returns when they are gone."""
+        """Ends and removes the Job of this name, and the Jobs of a run of this name; returns when they are gone."""
         with _as_engine():
             found = self.labelled(f"{marks.selector(self.instance)},{marks.RUN}={container}")
             for name in (container, *(each["metadata"]["name"] for each in found)):
                 self.take_away(name, _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tried: the network policies of the cluster decide it."""
+        """Reports that nothing was tested; the network policies of the cluster decide what runs reach."""
         return RunsReach("")
 
     def labelled(self, selector: str) -> tuple[Object, ...]:
@@ -83,7 +83,7 @@ class KubernetesJobs:
         return self.on_job(name, remove)
 
     def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
-        """Acts on a Job as it is, again if it was changed in between; returns False without one of this instance."""
+        """Acts on the present version of a Job, again if it has changed; returns False if this instance has none."""
         while True:
             seen = self.api.get("Job", name)
             if seen is None or marks.label_of(seen, marks.INSTANCE) != self.instance:

@@ -20,11 +20,11 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _LOOK, _AWAY = 0.5, 1.0
 _LAST_WORDS = 3.0
-"""Seconds for which the output of an ended container may still come."""
+"""Seconds for which the output of an ended container may still arrive."""
 _STUCK, _PENDING = 15.0, 300.0
-"""Seconds for which a pod may fail to start for a reason that rarely passes, and for which it may wait at all."""
+"""The most seconds for which a pod may fail to start (for reasons that rarely pass), and for which it may wait."""
 _CERTAIN = ("ErrImageNeverPull", "InvalidImageName")
-"""The reasons with which the container of a pod can never start."""
+"""The reasons for which a container can never start."""
 _HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
 
@@ -111,7 +111,7 @@ class RunJob:
         return end
 
     def _attend(self, pod: RunPod) -> None:
-        """Begins to read the output, and the time of the run, at the first look that shows it started."""
+        """Begins to read the output and to measure the time, at the first look at which the run has started."""
         if self._output is not None:
             return
         self._output = PodOutput(self._engine.api, pod.name)
@@ -155,7 +155,7 @@ class RunJob:
         )
 
     def _gone(self) -> ContainerExit:
-        """Returns the end of a run whose pod was removed before its end was seen: by its deadline, or by others."""
+        """Returns the end of a run whose pod was removed, at its deadline or by others, before its end was seen."""
         assert self._pod is not None
         while self._output is not None and (piece := self._output.take(0.5)):
             self._outputs.feed(STDOUT, piece)
@@ -169,7 +169,7 @@ class RunJob:
         )  # fmt: skip
 
     def _without_pod(self) -> ContainerExit | None:
-        """Returns the end of a run that has no pod: its Job has ended or is gone, or the cluster makes none."""
+        """Returns the end of a run without a pod, if its Job has ended or is gone, or the cluster makes no pod."""
         seen = self._engine.api.get("Job", self.id)
         if seen is None or self._deadline.cancelled:
             return ContainerExit(None)
@@ -218,7 +218,7 @@ class RunJob:
 
     def _start(self) -> None:
         def start(seen: Seen) -> None:
-            # The version makes it a conflict if the Job has changed, for example because a later owner removed it.
+            # With the version, this is a conflict if the Job has changed, for example because a later owner removed it.
             exactly = {
                 "op": "replace",
                 "path": "/metadata/resourceVersion",

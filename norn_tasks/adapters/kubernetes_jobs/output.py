@@ -1,7 +1,7 @@
 """Reads the output of a run from its pod, on a thread of its own; the cluster does not keep its two streams apart.
 
-Each entry of the log begins with its time. That is how it differs from messages of the node itself, which come in its
-place, with status 200, when the container was removed.
+Each entry of the log begins with its time. By that it differs from messages of the node, which sends them with status
+200 instead of the log if the container was removed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER
 from norn_tasks.domain.errors import NornError
 
 _AHEAD = 64
-"""The most pieces that are read ahead; after them the cluster keeps the rest."""
+"""The most pieces that are read ahead; the rest stays in the cluster until they are taken."""
 _QUIET = 60.0
 """Seconds without output after which the log is opened again: the connection may be dead."""
 _PAUSE, _FULL = 1.0, 0.05
 
 
 class PodOutput:
-    """The output of one pod; a connection that breaks is opened again, and continues after the last byte."""
+    """The output of one pod; if the connection breaks, reading continues after the last byte."""
 
     def __init__(self, api: Api, pod: str) -> None:
         self._api, self._pod = api, pod

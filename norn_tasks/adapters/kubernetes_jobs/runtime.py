@@ -1,8 +1,8 @@
 """The runtime `kubernetes`: a Job on the cluster for every one-off command of an app that lives there.
 
 The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
-ended, removed. The Job is created with a parallelism of 0; the start makes that 1, so a Job of which a later owner has
-taken the place can no longer be started.
+ended, removed. The Job is created with a parallelism of 0, and started by setting that to 1. So an owner cannot start a
+Job that a later owner has removed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Hooks, Run, Watch
 
 _LONGEST = 50
-"""The most characters of a run's name that the name of its Job has: with the rest it must be a label."""
+"""The most characters of a run's name in the name of its Job, which with a suffix must fit into a label."""
 _REMOVAL = 60.0
 
 
 class KubernetesRuntime:
-    """Implements `ports.Runtime` on a cluster; `site` has everything but version and login, which are asked for."""
+    """Implements `ports.Runtime` on a cluster; `site` lacks the login of the registry, which `login` returns."""
 
     name = "kubernetes"
 
@@ -48,7 +48,7 @@ class KubernetesRuntime:
         """Creates, records, begins, starts, reads, waits, removes."""
         if run.client is not None:
             raise InvalidRequest(
-                "a run with a terminal or an open input is not there for an app on kubernetes",
+                "an app on kubernetes has no runs with a terminal or an open input",
                 hint="norn run without --tty and --stdin prints what the command prints",
             )
         job = RunJob(self.on, self._created(run, watch), run, watch, begun=False)

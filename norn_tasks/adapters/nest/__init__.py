@@ -1,1 +1,1 @@
-"""The nest: one long-lived container per engine, in which a program of ours starts a sandbox for each run by crun."""
+"""The nest: one long-lived container per engine, in which a program of Norn starts a sandbox for each run with crun."""

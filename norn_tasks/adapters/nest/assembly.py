@@ -1,4 +1,4 @@
-"""Puts the parts of the nest together: the runtime and the engine with both roads, and the nest itself."""
+"""Builds the nest, and the runtime and the engine that start runs either in the nest or as containers of Docker."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from norn_tasks.adapters.runtimes.docker import DockerRuntime
 
 
 def nest_on(docker: DockerEngine, data: Path) -> Nest:
-    """Returns the nest of a control plane, whose socket is below its data directory; it is not asked anything yet."""
+    """Returns the nest of a control plane, whose socket is in its data directory; nothing is sent to it yet."""
     return Nest(NestKeeper(docker.client, docker.instance, data / "nest"))
 
 
 def nest_or_none(docker: DockerEngine, data: Path, *, wanted: bool) -> Nest | None:
-    """Returns the nest if it is wanted; if not, ends one that was in use. Raises EngineDown."""
+    """Returns the nest if it is wanted; if not, ends an earlier one. Raises EngineDown."""
     nest = nest_on(docker, data)
     if wanted:
         return nest
@@ -32,13 +32,13 @@ def nest_or_none(docker: DockerEngine, data: Path, *, wanted: bool) -> Nest | No
 
 
 def engine_with_nest(docker: DockerEngine, data: Path) -> EngineWithNest:
-    """Returns the engine with the sandboxes of its nest."""
+    """Returns the engine that also has the sandboxes of its nest."""
     nest = nest_on(docker, data)
     return EngineWithNest(docker, NestEngine(nest.keeper.door), nest)
 
 
 def two_roads(docker: DockerEngine, data: Path, names: Callable[[], tuple[str, ...]]) -> TwoRoads:
-    """Returns the runtime with both roads; runs reach the webservers of these names."""
+    """Returns the runtime that chooses between nest and Docker; its runs reach the webservers with these names."""
     nest = nest_on(docker, data)
     door, hosts = nest.keeper.door, hosts_of(names, lambda: _gateway(docker.client))
     fast = NestRuntime(NestEngine(door), NestImages(docker.client, door), hosts)

@@ -1,4 +1,4 @@
-"""The way to a nest: its unix socket, one connection per request."""
+"""The client of a nest: it sends requests to its Unix socket, over one connection each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SOCKET = "nest.sock"
 _HEAD = struct.Struct(">cI")
 _CHUNK = 256 * 1024
 _PATIENCE, _GLANCE = 30.0, 3.0
-"""The seconds for which a request may take, and a question whether the nest is there."""
+"""The most seconds of an ordinary request, and of a question for the state of the nest."""
 _HINT = "norn doctor; docker logs norn-nest-... says more"
 
 
 class Refusal(StepFailed):
-    """A request that the nest does not fulfil; `word` is its reason."""
+    """A request that the nest refused; `word` is the reason."""
 
     def __init__(self, word: str, said: str) -> None:
         super().__init__(f"the nest refused: {said}", said=said)
@@ -32,23 +32,23 @@ class Refusal(StepFailed):
 
 
 class Door:
-    """The socket of a nest in a directory that this process can reach."""
+    """The socket of a nest, in a directory of this machine."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def look(self) -> dict[str, Any]:
-        """Returns what the nest says of itself, if it does so soon; raises EngineDown or Refusal."""
+        """Returns the facts of the nest; raises EngineDown if it does not answer soon, or Refusal."""
         with self.open({"do": "look"}, patience=_GLANCE) as conversation:
             return conversation.answer()
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Makes a request that has one answer; raises EngineDown or Refusal."""
+        """Sends a request, and returns its only answer; raises EngineDown or Refusal."""
         with self.open(request) as conversation:
             return conversation.answer()
 
     def open(self, request: dict[str, Any], content: bytes = b"", patience: float = _PATIENCE) -> Conversation:
-        """Opens a connection with a request; raises EngineDown."""
+        """Opens a connection and sends a request; raises EngineDown."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(patience)
         try:
@@ -60,7 +60,7 @@ class Door:
         return Conversation(connection)
 
     def _connect(self, connection: socket.socket) -> None:
-        """Connects through the directory's descriptor: the kernel takes no path of more than 107 bytes."""
+        """Connects through the directory's descriptor, because a socket's path may not be longer than 107 bytes."""
         directory = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
         try:
             connection.connect(f"/proc/self/fd/{directory}/{SOCKET}")
@@ -81,7 +81,7 @@ class Conversation:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection; the nest takes that as the leaving of its owner."""
+        """Ends the connection, from which the nest learns that the owner has left."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -98,12 +98,12 @@ class Conversation:
             raise _gone(error) from error
 
     def sent_all(self) -> None:
-        """Says that no more bytes come."""
+        """Marks the end of the bytes that are sent."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
     def patient(self) -> None:
-        """Waits without a limit for what takes long."""
+        """Removes the time limit of the connection, for a request that may take long."""
         self._connection.settimeout(None)
 
     def answer(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def _checked(kind: str, data: bytes) -> dict[str, Any]:
 
 
 def refusal(found: dict[str, Any]) -> Refusal | NotFound:
-    """Returns the error of a refusal: NotFound for something that the nest does not know."""
+    """Returns the error for a refusal; NotFound for a run that the nest does not know."""
     if found["word"] == "gone":
         return NotFound(f"the nest says: {found['said']}")
     return Refusal(found["word"], found["said"])

@@ -1,4 +1,4 @@
-"""The nest as a place: the sandboxes of this control plane in it."""
+"""The nest as an engine: the sandboxes of this control plane in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NestEngine:
         self.door = door
 
     def identity(self) -> str:
-        """Returns the id of this life of the nest; raises EngineDown."""
+        """Returns an id that is new after each start of the nest; raises EngineDown."""
         return str(self.door.look()["epoch"])
 
     def containers(self) -> tuple[SeenContainer, ...]:
@@ -37,5 +37,5 @@ class NestEngine:
             self.door.ask(do="remove", id=container)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tried."""
+        """Reports that nothing was tested."""
         return RunsReach("")

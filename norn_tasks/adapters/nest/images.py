@@ -1,4 +1,4 @@
-"""Brings images from a Docker engine into the nest, which unpacks their layers once."""
+"""Copies images from a Docker engine into the nest, which unpacks each layer once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NestImages:
         self._unfit: dict[str, float] = {}
 
     def name(self, image: str, app: str) -> str:
-        """Returns the name of an image in the nest; the engine is asked only about one without an id.
+        """Returns the name of an image in the nest; the engine is asked only if the image is not given by its id.
 
         Raises ReleaseGone or EngineDown.
         """
@@ -34,7 +34,7 @@ class NestImages:
         return found.removeprefix(_SHORT)
 
     def bring(self, image: str, app: str) -> None:
-        """Brings an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
+        """Copies an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
 
         One that the nest could not unpack is not saved by the engine again for each run. The reason may go away, as
         a full disk does.

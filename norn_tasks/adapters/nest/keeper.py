@@ -1,4 +1,4 @@
-"""Makes the nest's image and its container through the ordinary API of the engine, and tries it before it is used."""
+"""Makes the nest: builds its image, starts its container, both through the engine's API, and tries it before use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 NAME = "norn-nest"
 LABEL = f"{PREFIX}nest"
-"""The label of the nest's image and container, which no list of apps' images and containers has."""
+"""The label of the nest's image and container, by which they are never taken for those of apps."""
 BASE = "debian:bookworm-slim"
 _PACKAGES = "busybox-static crun iproute2 nftables python3 tini"
 _INSTALL = (
@@ -54,7 +54,7 @@ _PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/u
 
 
 class NestKeeper:
-    """The nest of one control plane on one engine; `directory` is where its socket is, on the engine's machine."""
+    """The nest of one control plane on one engine; its socket is in `directory`, on the engine's machine."""
 
     def __init__(self, client: EngineClient, instance: str, directory: Path, patience: float = _ANSWERS_WITHIN) -> None:
         self._client, self._directory = client, directory
@@ -64,7 +64,7 @@ class NestKeeper:
         self.door = Door(directory)
 
     def make(self) -> dict[str, Any]:
-        """Returns what the nest says of itself, and makes it first if it is missing or of another Norn.
+        """Returns the facts of the nest, and makes it first if it is missing or of another version of Norn.
 
         Raises StepFailed, EngineDown or NotFound.
         """
@@ -86,16 +86,16 @@ class NestKeeper:
             return found
 
     def trusted(self) -> dict[str, Any] | None:
-        """Returns what the nest says of itself; None if it does not answer, is of another Norn, or was not tried."""
+        """Returns the facts of the nest; None if it does not answer, is of another version, or was not tried."""
         found = self._current()
         return found if found is not None and found.get("trusted") else None
 
     def _require_known_engine(self) -> None:
-        """Raises StepFailed for an engine whose way of confining containers the nest does not have."""
+        """Raises StepFailed for an engine that confines containers in a way that the nest does not support."""
         options = self._client.briefly(lambda client: client.info().get("SecurityOptions") or ())
         for word in ("selinux", "rootless"):
             if any(f"name={word}" in each for each in options):
-                raise StepFailed(f"the engine uses {word}, with which the nest was not tried", hint="NORN_NEST=off")
+                raise StepFailed(f"the engine uses {word}, which the nest does not support", hint="NORN_NEST=off")
 
     def _current(self) -> dict[str, Any] | None:
         try:
@@ -141,12 +141,12 @@ class NestKeeper:
         return True
 
     def note(self, why: str) -> None:
-        """Notes why there is no nest, for people who ask; empty if there is one."""
+        """Writes the reason why there is no nest, for `norn doctor`; empty if there is one."""
         with contextlib.suppress(OSError):
             (self._directory / _WHY).write_text(why)
 
     def noted(self) -> str:
-        """Returns why there is no nest, as a worker noted it."""
+        """Returns the reason why there is no nest, as a worker has written it."""
         try:
             return (self._directory / _WHY).read_text()
         except OSError:
@@ -162,7 +162,7 @@ class NestKeeper:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Lets one process of this machine at a time make the nest."""
+        """Holds a lock, so that only one process of this machine at a time makes the nest."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
         with (self._directory / "lock").open("w") as lock:
@@ -170,13 +170,13 @@ class NestKeeper:
             yield
 
     def remove(self) -> None:
-        """Ends the nest with everything in it; one that is not there is fine. Raises EngineDown."""
+        """Ends the nest with everything in it, if there is one. Raises EngineDown."""
         self._client.take_away(self.name)
         with contextlib.suppress(OSError):
             (self._directory / SOCKET).unlink()
 
     def put_away(self) -> None:
-        """Ends a nest that is no longer wanted, if there was one; raises EngineDown."""
+        """Ends a nest that is no longer wanted, and removes its images; raises EngineDown."""
         if self._directory.exists():
             self.remove()
             self.forget_images()
@@ -188,7 +188,7 @@ class NestKeeper:
             self._client.briefly(lambda client: client.remove_volume(self.volume))
 
     def _remove_older(self, tag: str) -> None:
-        """Removes the nest's images of earlier Norns that no container uses."""
+        """Removes the images of the nest that earlier versions of Norn have built and no container uses."""
 
         def remove(client: APIClient) -> None:
             for image in client.images(filters={"label": LABEL}):
@@ -228,7 +228,7 @@ class NestKeeper:
             cap_drop=["ALL"],
             cap_add=list(CAPABILITIES),
             security_opt=list(UNCONFINED),
-            # With version 2 of cgroups, the list of devices is a program in the kernel's memory.
+            # With version 2 of cgroups, each list of permitted devices is a program, which counts as locked memory.
             ulimits=[Ulimit(name="memlock", soft=-1, hard=-1)] if client.info().get("CgroupVersion") == "2" else None,
             restart_policy={"Name": "always"},
             network_mode=network,
@@ -236,7 +236,7 @@ class NestKeeper:
             tmpfs={"/run": _MEMORY_OF_ROOTS},
             log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}),
         )
-        host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # a sandbox gets a /proc and a /sys of its own
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # else no sandbox may mount its own /proc and /sys
         environment = {"NEST_OWNER": str(os.getuid()), "NEST_BUILD": tag}
         labels = {LABEL: "", INSTANCE: self._instance}
         return {
@@ -260,13 +260,13 @@ class NestKeeper:
     def _said(self) -> str:
         with contextlib.suppress(EngineDown, NotFound, StepFailed):
             lines = self._client.briefly(lambda client: client.logs(self.name, tail=3)).decode("utf-8", "replace")
-            return " ".join(lines.split()) or "it said nothing"
-        return "it is not there"
+            return " ".join(lines.split()) or "its log is empty"
+        return "it has no container"
 
 
 @cache
 def image_tag() -> str:
-    """Returns the tag of the nest's image, which changes with what is in it."""
+    """Returns the tag of the nest's image, which is computed from its contents."""
     digest = hashlib.sha256(_RECIPE.encode())
     for name, content in _files():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -274,7 +274,7 @@ def image_tag() -> str:
 
 
 def _files() -> list[tuple[str, bytes]]:
-    """Returns the modules of the program, below the names that they have here."""
+    """Returns the modules of the program by their paths, which are the same in the image."""
     found = {}
     for part in _PARTS:
         path = _PACKAGE / part

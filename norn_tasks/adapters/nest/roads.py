@@ -1,6 +1,6 @@
-"""The two roads of runs on one Docker engine: a sandbox in the nest where that is ready, else a container of Docker.
+"""Starts runs on a Docker engine in one of two ways: as a sandbox in the nest if that is ready, else as a container.
 
-Both have the runtime `docker`, since a spec asks for neither. The id of a container says which road has it.
+Both have the runtime `docker`, because a spec does not choose between them. The id of a container says which it is.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, RunsReach, SeenContainer, Watch
 
 _BELIEVED, _DOUBTED = 5.0, 1.0
-"""Seconds for which an answer about the nest is valid: that it is ready, and that it is not."""
+"""Seconds for which the answer is reused that the nest is ready, and that it is not ready."""
 _AWAY = 30.0
-"""Seconds after which a nest that does not answer to the owner of a run is ended."""
+"""Seconds without an answer after which the owner of a run ends the nest."""
 _AGAIN = 0.5
 log = logging.getLogger(__name__)
 
 
 class Nest:
-    """The nest as the runs of this process see it: ready or not, by an answer of the last seconds."""
+    """The nest as this process knows it: ready or not, according to an answer of the last seconds."""
 
     def __init__(self, keeper: NestKeeper) -> None:
         self.keeper = keeper
@@ -39,7 +39,7 @@ class Nest:
 
     @property
     def ready(self) -> bool:
-        """Returns True if the nest answers, is of this Norn and was tried."""
+        """True if the nest answers, is of this version of Norn, and has passed its trial."""
         if time.monotonic() >= self._until:
             self._ready = self.keeper.trusted() is not None
             self._until = time.monotonic() + (_BELIEVED if self._ready else _DOUBTED)
@@ -58,12 +58,12 @@ class Nest:
         return True
 
     def doubt(self) -> None:
-        """Notes that the nest did not do what it was asked for, so that the next run looks first."""
+        """Forgets the last answer, because a request failed; the next run asks the nest again whether it is ready."""
         self._until = 0.0
 
 
 class TwoRoads:
-    """Implements `ports.Runtime` with both roads."""
+    """Implements `ports.Runtime`: each run starts in the nest or as a container of Docker."""
 
     name = DockerRuntime.name
 
@@ -73,7 +73,7 @@ class TwoRoads:
         self._bringing: set[str] = set()
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Brings an image into the nest if that is ready; runs of an image that cannot be there go through Docker."""
+        """Copies an image into the nest if that is ready; runs of an image that it cannot unpack go through Docker."""
         if not self._nest.ready:
             return self._docker.prepare(image, app, watch)
         try:
@@ -89,7 +89,7 @@ class TwoRoads:
         return self.fast.prune(app, keep) if self._nest.ready else 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Runs in the nest if that is ready and has all that the run needs; else through Docker."""
+        """Runs in the nest if that is ready and supports the run; else through Docker."""
         if fits(run) and self._nest.ready:
             try:
                 owned = self.fast.reserve(run, watch, bring=False)
@@ -145,16 +145,16 @@ class TwoRoads:
 
 
 def fits(run: Run) -> bool:
-    """Returns True if the nest has all that a run needs.
+    """Returns True if the nest supports a run: it has no connected client, no volumes and a read-only root.
 
-    A client's terminal, volumes and a root that may be written are Docker's: volumes have the owners of the machine,
-    which a sandbox cannot use, and what a sandbox writes would count as its memory.
+    The files of volumes have owners of the machine, which a sandbox does not know, and all that a sandbox wrote to its
+    root would count as its memory.
     """
     return run.client is None and not run.mounts and not run.writable
 
 
 class EngineWithNest:
-    """Implements `ports.Engine`: the containers of a Docker engine, and the sandboxes of the nest on it."""
+    """Implements `ports.Engine` with the containers of a Docker engine and the sandboxes of its nest."""
 
     def __init__(self, docker: DockerEngine, fast: NestEngine, nest: Nest) -> None:
         self.name = docker.name
@@ -190,7 +190,7 @@ class EngineWithNest:
 
 
 def hosts_of(names: Callable[[], tuple[str, ...]], gateway: Callable[[], str]) -> Callable[[Run], dict[str, str]]:
-    """Returns a function that gives the names that a run knows: all have the machine's address on the runs' network."""
+    """Returns a function of a run, which returns the host names that the run can use; all lead to the machine."""
 
     def hosts(run: Run) -> dict[str, str]:
         known = (*names(), *((HOST,) if run.services else ()))

@@ -1,7 +1,7 @@
-"""The runtime of the nest: a sandbox for every cron run, function call and test, made by crun in milliseconds.
+"""The runtime of the nest: a sandbox for each run, which crun makes in milliseconds.
 
 The order of these stages is guaranteed (docs/reliability.md, "Fencing"): reserved, recorded, begun, started, read,
-ended, removed. A reservation starts nothing, and a later owner takes it back.
+ended, removed. A reservation starts nothing, and a later owner withdraws it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGE_MISSING = "image"
 
 
 class NestRuntime:
-    """Implements `ports.Runtime` on a nest; `hosts` returns the addresses of the names that a run knows."""
+    """Implements `ports.Runtime` on a nest; `hosts` returns the host names that a run can use, with their addresses."""
 
     name = "nest"
 
@@ -82,7 +82,7 @@ class NestRuntime:
     def reserve(self, run: Run, watch: Watch, *, bring: bool = True) -> tuple[Conversation, str]:
         """Returns a reservation, for which the image is brought if it is missing; without `bring` that is refused.
 
-        Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal for a run that the nest cannot make.
+        Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal if the nest refuses the run.
         """
         wanted = self._wanted(run, watch, self._images.name(run.image, run.app))
         try:

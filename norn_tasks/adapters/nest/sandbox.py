@@ -27,7 +27,7 @@ _STREAMS = {"1": STDOUT, "2": STDERR}
 
 
 class NestSandbox:
-    """A sandbox that is reserved or started under `id`; the conversation is that of its owner."""
+    """A sandbox that is reserved or started under `id`; `conversation` is its owner's connection to the nest."""
 
     def __init__(
         self, door: Door, conversation: Conversation, sandbox: str, run: Run, watch: Watch, *, begun: bool,
@@ -72,7 +72,7 @@ class NestSandbox:
         return self.follow(outputs, Deadline(self._run.seconds, self._run.grace))
 
     def adopted(self) -> ContainerExit:
-        """Follows a sandbox that an earlier owner started; its time counts from its start."""
+        """Follows a sandbox that an earlier owner started; its timeout counts from that start."""
         return self.follow(Outputs(self._run), None)
 
     def follow(self, outputs: Outputs, deadline: Deadline | None) -> ContainerExit:

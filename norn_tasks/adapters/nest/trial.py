@@ -1,4 +1,4 @@
-"""The trial of a nest before it is used: a sandbox must start, and must be closed where the docker road is closed."""
+"""The trial of a nest before it is used: a sandbox must start, and be confined as well as a container of Docker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ attempt sh -c 'ls /proc | grep -E "^[0-9]+$" | grep -qE "[0-9]{3}"'
 attempt cat /dev/vda
 echo "end"
 """
-"""Tries the walls of a container from inside, and prints each that is open; any image with a busybox runs it."""
+"""Tries, inside a container, actions that must be refused, and prints each that is not; it needs only busybox."""
 
 CLOSED = """CapInh:	0000000000000000
 CapPrm:	0000000000000000
@@ -39,7 +39,7 @@ NoNewPrivs:	1
 Seccomp:	2
 end
 """
-"""The output of the probe in a container that is closed."""
+"""The output of the probe in a container that refuses all of these actions."""
 
 _OWN = r"""
 grep -q ' 200000000 ' /proc/self/uid_map || echo "open: no user namespace"
@@ -51,13 +51,13 @@ _MEMORY, _TIMEOUT = 64 * 2**20, 20.0
 
 
 def tried(door: Door, nest: dict[str, Any]) -> None:
-    """Starts a sandbox in the nest and compares what it can do; raises StepFailed or EngineDown."""
+    """Runs the probe in a sandbox of the nest; raises StepFailed if the output is not as expected, or EngineDown."""
     expected = CLOSED + ("apparmor\n" if nest["apparmor"] else "")
     said, end = _ran(door, PROBE + _OWN)
     if (end.get("code"), said) != (0, expected):
         found = " ".join((set(said.splitlines()) - set(expected.splitlines())) or [end.get("said", "")])
         what = f"a sandbox of the nest failed its trial (exit {end.get('code')}): {found}"
-        raise StepFailed(what, hint="runs go through Docker; NORN_NEST=off does not try it again")
+        raise StepFailed(what, hint="runs go through Docker; with NORN_NEST=off the nest is not tried again")
 
 
 def _ran(door: Door, script: str) -> tuple[str, dict[str, Any]]:

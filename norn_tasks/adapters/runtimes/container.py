@@ -157,7 +157,7 @@ class Container:
         )
 
     def _lacked_memory(self, code: int | None, started: datetime | None) -> bool:
-        """Returns whether a SIGKILL that nobody here sent was for lack of memory, although the mark is missing."""
+        """Returns whether a SIGKILL that Norn did not send was for lack of memory, although `OOMKilled` is not set."""
         if started is None or code != SIGNALLED[0] or self._signal or self._engine_left:
             return False
         return ran_out_of_memory(self._engine, self.id, started)

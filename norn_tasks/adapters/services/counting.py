@@ -1,4 +1,4 @@
-"""The rows of a database, counted at one moment: a dump of that moment is compared with them when it is restored."""
+"""Counts the rows of a database at the moment of its dump; a restore of the dump is compared with these counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namesp
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'
                       AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
  ORDER BY 1, 2"""
-"""The tables of apps: those of extensions are made by the extension, and not by a dump."""
+"""The tables of an app, without those of extensions, which a dump does not contain."""
 
 
 _TABLES_ONLY = """
@@ -35,7 +35,7 @@ Servers since the releases of August 2024 know the setting; pg_dump makes it too
 
 @dataclass(frozen=True)
 class FrozenMoment:
-    """A moment of a database; nothing that is written later is seen in it."""
+    """The state of a database at one moment, without anything that is written later."""
 
     name: str
     """The name by which pg_dump finds it."""
@@ -54,9 +54,9 @@ class FrozenMoment:
 
 @contextmanager
 def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
-    """Yields the present moment of a database, which stays as long as the context is open."""
+    """Yields the present state of a database, which can be read as long as the context is open."""
     with cursor(url) as done:
-        # No function of the app may be found under the name of one of PostgreSQL's, and no policy may hide rows.
+        # The app cannot replace PostgreSQL's functions with its own, and none of its policies hides rows.
         done.execute("SET search_path = ''; SET row_security = off; SET statement_timeout = 0")
         done.execute(_TABLES_ONLY)
         done.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'")

@@ -66,7 +66,7 @@ class SharedServers:
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Puts a snapshot in place of its database."""
+        """Replaces the database of a snapshot with the snapshot."""
         url, fence = self._url(ServiceKind.POSTGRES, watch.stop), watch.fence
         if not self._fill(url, snapshot, credential, watch):
             return False
@@ -82,7 +82,7 @@ class SharedServers:
             restoring.discard(url, self._role(snapshot.app), watch.fence)
 
     def tidy(self, app: str, stop: Stop) -> None:
-        """Removes what restores and drills have left."""
+        """Removes the databases that restores and drills have left."""
         url = self._url(ServiceKind.POSTGRES, stop)
         _promptly(lambda: restoring.tidy(url, self._role(app)), stop)
 
@@ -92,9 +92,9 @@ class SharedServers:
         return _promptly(lambda: postgres.seen(url, names), stop)
 
     def _fill(self, url: str, snapshot: Snapshot, credential: Secret, watch: Watch) -> bool:
-        """Restores a snapshot into a scratch database, with the app's own role, and compares its rows.
+        """Restores a snapshot into a scratch database as the role of the app, and compares the row counts.
 
-        The role of the workers would run functions of the app with rights that the app does not have.
+        A restore can run functions of the app, which must not get the rights of the workers' role.
         """
         role = self._role(snapshot.app)
         if not _promptly(lambda: restoring.begin(url, role, watch.fence), watch.stop):

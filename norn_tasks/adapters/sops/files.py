@@ -30,7 +30,7 @@ _VERSION = "3.9.0"
 _OWN_TOOL = "encrypt a file of NAME: value with sops (docs/secrets.md)"
 
 Unwrap = Callable[[str], bytes | None]
-"""Opens the key of a file that was encrypted with age to a key of this server; None for another key."""
+"""Decrypts the key of a file, which age has encrypted; None if it was not encrypted to the key of this server."""
 
 
 class SopsFiles:
@@ -40,7 +40,7 @@ class SopsFiles:
         self._unwrap = unwrap
 
     def opened(self, text: str) -> dict[str, Secret]:
-        """Returns the values by name, if the file is whole."""
+        """Returns the values by name, if the file is complete and unchanged."""
         values, about = _read(text)
         key = self._key_of(about)
         found = {name: decrypted(value, key, f"{name}:") for name, value in values.items()}
@@ -51,7 +51,7 @@ class SopsFiles:
         """Returns a file with these values."""
         if _SECTION in values:
             raise SecretsFileRefused(
-                f"a secret named {_SECTION} does not fit into such a file", hint="give it another name"
+                f"no secret in a file of sops can have the name {_SECTION}", hint="give it another name"
             )
         key, plain = secrets.token_bytes(KEY_BYTES), {name: value.reveal().encode() for name, value in values.items()}
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -84,7 +84,7 @@ class SopsFiles:
 def _read(text: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Returns the encrypted values and the section about them; raises SecretsFileRefused."""
     try:
-        found = yaml.BaseLoader(text).get_single_data()  # makes only texts, lists and maps
+        found = yaml.BaseLoader(text).get_single_data()  # returns only texts, lists and maps
     except (yaml.YAMLError, RecursionError):
         raise SecretsFileRefused("the file is not YAML", hint=_OWN_TOOL) from None
     if not isinstance(found, dict) or not isinstance(found.get(_SECTION), dict):

@@ -1,6 +1,6 @@
 """The encrypted values of a sops file: AES-256-GCM with a key of the file, bound to the name of each value.
 
-A checksum over all values, the MAC, is encrypted too: it shows that no value was removed, added or moved.
+A checksum over all values, the MAC, is encrypted too. It reveals a value that was removed, added or moved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENCRYPTED_ONLY = hashlib.sha256(b"sops").digest()
 
 
 class SecretsFileRefused(StepFailed):
-    """A file of secrets is not in the format of sops, is for another key, or was changed."""
+    """A file of secrets is not in the format of sops, is encrypted to other keys, or was changed."""
 
     code, status = "secrets_file_refused", 422
 
@@ -37,7 +37,7 @@ def is_encrypted(text: str) -> bool:
 
 def decrypted(text: str, key: bytes, bound_to: str) -> tuple[str, bytes]:
     """Returns the type and the bytes of an encrypted value; raises SecretsFileRefused if it was changed."""
-    # A process that never reads such a file does not need the library.
+    # Imported here, because most processes never read such a file.
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

@@ -1,4 +1,4 @@
-"""Polls of the repositories that no webhook reports, so that a status can say that an update is available."""
+"""Requests polls of repositories without a webhook, so that the status of an app can say "update available"."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from norn_tasks.store.status import apps
 from norn_tasks.store.status.apps import AppFilter
 
 _KEY = "poll"
-"""The key under which polls are one job: they never take more than one worker."""
+"""The key of all polls: there is one at a time, so they never occupy more than one worker."""
 _AT_ONCE = 10
 _EVERY_APP = AppFilter(hidden=True)
 
 
 def request_due_polls(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a poll of the branches that are due, a few at a time; None if none is, or one is polled already."""
+    """Requests a poll of some of the branches that are due; None if none is due, or a poll is queued or running."""
     every = intake.settings.poll_seconds
     if not every:
         return None

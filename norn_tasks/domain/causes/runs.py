@@ -14,7 +14,7 @@ _LINES = 200
 
 
 def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = False) -> ExecutionVerdict:
-    """Returns the verdict with the cause in its sentence and hint, if its code ended by itself and badly.
+    """Returns the verdict; if the code failed by itself, its sentence and hint name the cause.
 
     `known`: the facts about its container, without its output. `tests`: it ran tests.
     """
@@ -27,7 +27,7 @@ def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = Fals
 
 
 def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
-    """Returns the verdict on a call, with no cause that quotes its output, because the caller reads the verdict."""
+    """Returns the verdict on a call. No cause in it quotes the output, because the verdict is sent to the caller."""
     if verdict.cause not in _BY_ITSELF:
         return verdict
     cause = read_only(replace(known, lines=_lines(verdict.ended)))

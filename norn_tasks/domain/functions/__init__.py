@@ -1,1 +1,1 @@
-"""The rules of functions alone: the callers that one accepts, and the form of its answer."""
+"""The rules that only functions have: the callers that one accepts, and the form of its answer."""

@@ -1,7 +1,7 @@
 """The answer of a function with `response: cgi`: header lines, an empty line, and the body (RFC 3875, section 6).
 
-A function sets the status and a short list of headers. Any other header is a mistake of the function, which its author
-learns: a header that is dropped silently looks like a defect of Norn.
+A function may set the status and a short list of headers. Any other header fails the call with a sentence for the
+author, because a header that was dropped silently would look like a defect of Norn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _COMPUTED = frozenset({"content-length", "date", "server", "connection"})
 """Headers that frameworks print and that the server sets itself; they are left out."""
 _RESERVED = ("x-norn-", "x-accel-", "x-sendfile", "x-lighttpd-", "x-reproxy-", "x-forwarded-", "x-request-id",
              "x-content-type-options")  # fmt: skip
-"""Headers of Norn's own, and those by which a proxy in front of it would send a file or ask another server."""
+"""Norn's own headers, and those that make a proxy in front of it send a file or ask another server."""
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,80}")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -46,7 +46,7 @@ class FunctionAnswer:
 
 
 def parse(output: bytes) -> FunctionAnswer:
-    """Returns the answer that the output is; raises InvalidRequest, which says what is wrong with the output."""
+    """Returns the answer that an output describes; raises InvalidRequest, which says what is wrong with the output."""
     block, body = _split(output)
     lines = [line.removesuffix("\r") for line in block.decode("latin-1").split("\n")] if block else []
     if len(lines) > MOST_HEADERS:

@@ -1,6 +1,6 @@
 """Fields of the spec that are accepted and have no effect, one row each; a notice says why.
 
-Some belong to features that are not available yet, and are harmless until then; others are needed by nothing.
+Some belong to features that are not available yet, and do no harm until then; Norn has no use for the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Skipped:
 
 
 _STORES = "object stores are not there yet; forge and deploy refuse it"
-_WARM = "nothing needs it: each call starts a fresh container of its own, and none is kept waiting"
+_WARM = "has no effect, because each call starts a fresh container of its own, and none is started in advance"
 _NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
 
 

@@ -74,8 +74,8 @@ def decode(content: bytes, file: str = FILE_NAME) -> str:
 def from_json(value: Mapping[str, Any]) -> Infraspec:
     """Returns the spec that `to_json` stored; raises `SpecInvalid`.
 
-    Fields are read strictly, as in a file. Available features and the fields of a role are not checked again, so that
-    a spec that was accepted once remains readable.
+    Fields are read strictly, as in a file. Contradictions, and fields that the role does not have, are not looked for
+    again, so that a spec that was accepted once remains readable.
     """
     spec, findings = validate(dict(value))
     if findings:

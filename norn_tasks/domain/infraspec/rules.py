@@ -151,8 +151,8 @@ def _migrations_have_a_database(spec: Infraspec) -> Iterator[Finding]:
 def _database_is_no_scratch(spec: Infraspec) -> Iterator[Finding]:
     postgres = spec.services.postgres
     if postgres is not None and re.fullmatch(r"norn-(scratch|replaced)-.*", postgres.database):
-        hint = "write another name: restores make databases of such names, and remove them"
-        yield Finding(("services", "postgres", "database"), f"{postgres.database} is a name of Norn's own", hint)
+        hint = "write another name: restores make and remove databases with such names"
+        yield Finding(("services", "postgres", "database"), f"{postgres.database} is a name that Norn uses", hint)
 
 
 def _services_have_their_variables(spec: Infraspec) -> Iterator[Finding]:

@@ -108,7 +108,7 @@ def _schedule(text: str) -> str:
 
 
 class DatabaseBackup(Section):
-    """When a database is backed up."""
+    """The backups of a database."""
 
     schedule: Annotated[str, Text(_schedule)]
     """Times of the backups, as five fields in UTC, a macro such as @daily, or @every and a duration."""
@@ -122,7 +122,7 @@ class Postgres(Section):
     database: Annotated[str, _word("[a-z_][a-z0-9_-]{0,62}", "a database's name (lower case, 63 at most)")]
     """Name of the database."""
     backup: DatabaseBackup | None = None
-    """When it is backed up; without this section it is not."""
+    """Its backups; without this section there are none."""
 
 
 class Kv(Section):
@@ -283,7 +283,7 @@ class FunctionOptions(Section):
     content_type: Annotated[str, Text(_media_type)] = "text/plain"
     """Content type of a raw answer."""
     warm: Annotated[int, Whole(0, 64)] = 1
-    """Accepted, and nothing needs it: each call starts a fresh container, and none waits for calls."""
+    """Accepted without effect: each call starts a fresh container, and none is started in advance."""
     warm_max: Annotated[int, Whole(0, 64)] = 8
     """Accepted, and nothing needs it: no container waits for calls."""
     idle: Annotated[int, Seconds(1, DAY)] = 300

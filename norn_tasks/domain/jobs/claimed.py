@@ -107,9 +107,9 @@ class Job:
 
     @property
     def runtime(self) -> str:
-        """The runtime of its containers: that of its spec, or the one of the cluster in which a one-off runs.
+        """The runtime of its containers: that of its spec, or for a one-off on a cluster, the cluster's.
 
-        A cluster on machines of its own has a runtime of its name, and a one-off of an app there carries the cluster.
+        A cluster on machines of its own has a runtime with the cluster's name. A one-off of an app there has `cluster`.
         """
         if self.kind is JobKind.RUN and self.cluster is not None:
             return self.cluster

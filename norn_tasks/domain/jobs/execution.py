@@ -145,7 +145,7 @@ def judge(
 
 
 def bad_response(ended: ContainerExit, sentence: str, hint: str) -> ExecutionVerdict:
-    """Returns the judgement of a call whose output is not an answer of the form that its spec names."""
+    """Returns the judgement of a call whose output does not have the form that its spec promises."""
     return _bad(ended, ExecutionState.FAILED, "bad_response", sentence, hint)
 
 

@@ -21,9 +21,9 @@ CLUSTER: Final = "cluster:"
 NEST: Final = "nest"
 """The name with which a worker announces that its runs start in the nest. No job requires it."""
 DEPLOYS: Final = "deploys"
-"""The share of all deploys, snapshots and drills together, in the slots of the class `deploy`."""
+"""The share to which all deploys, snapshots and drills count, of the slots of the class `deploy`."""
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
-"""The kinds of that share."""
+"""The kinds that count to that share."""
 SLOTS_PER_FREE_SLOT: Final = 3
 """How many slots of a worker an app may have for each free one: alone, it gets three quarters of them."""
 

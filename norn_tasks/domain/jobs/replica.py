@@ -82,6 +82,6 @@ class ReplicaEnd:
     exit_code: int | None
     out_of_memory: bool = False
     release: int | None = None
-    """The release that it runs; none for a replica whose row has it."""
+    """The release of a replica that has no row; none for one that has."""
     generation: int | None = None
     """The generation of a replica that has no row; none for one that has."""

@@ -244,12 +244,12 @@ class PushJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class PolledBranch:
-    """A branch of a repository, of which Norn asks git for the newest commit."""
+    """A branch of a repository, for whose newest commit Norn asks git."""
 
     repository: str
     """The name under which Norn keeps the answer: host and path."""
     url: str
-    """The address that git is asked at."""
+    """The address of the repository."""
     branch: str
     """The branch."""
 
@@ -276,7 +276,7 @@ class SnapshotJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class RestoreJobRequest(JobRequest):
-    """Puts a snapshot in place of the database of an app."""
+    """Replaces the database of an app with a snapshot."""
 
     kind = JobKind.RESTORE
 
@@ -286,7 +286,7 @@ class RestoreJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class DrillJobRequest(JobRequest):
-    """Restores the newest backup of an app's database into a scratch database, and compares it."""
+    """Restores the newest backup of an app's database into a scratch database, and checks the row counts."""
 
     kind = JobKind.DRILL
 
@@ -423,7 +423,7 @@ class ImportSecretsJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class ExportSecretsJobRequest(JobRequest):
-    """Writes the secrets of an app into a file that only the given keys open."""
+    """Writes the secrets of an app into a file that only the given keys can decrypt."""
 
     kind = JobKind.EXPORT_SECRETS
 

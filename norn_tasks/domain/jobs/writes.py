@@ -44,7 +44,7 @@ class ImagePublished:
 
 @dataclass(frozen=True)
 class BranchSeen:
-    """The newest commit of a branch: none if the branch is gone, or, with an error, if git could not read it."""
+    """The newest commit of a branch; none if the branch is gone, or if git could not read it (`error`)."""
 
     repository: str
     branch: str
@@ -54,7 +54,7 @@ class BranchSeen:
 
 @dataclass(frozen=True)
 class TeamKeysSeen:
-    """The keys with which Cloudflare Access signs for a team; none with an error if they could not be fetched."""
+    """The keys with which Cloudflare Access signs a team's tokens; none if they could not be fetched (`error`)."""
 
     issuer: str
     keys: tuple[TeamKey, ...]

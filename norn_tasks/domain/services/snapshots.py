@@ -14,13 +14,13 @@ from pydantic import AfterValidator
 RowCounts = Mapping[str, int]
 """The number of rows of each table of a database, by `schema.table`."""
 BACKUP_SUFFIX = ".backup"
-"""The end of the names of backups, which are in a directory of their own."""
+"""The suffix of the names of backups, which have a directory of their own."""
 
 
 def _backup_directory(text: str) -> str:
     """Returns an absolute path, or an empty text; raises ValueError for a bucket, which backups cannot use yet."""
     if "://" in text:
-        raise ValueError("not a directory: backups to a bucket are not there yet, mount one as a directory instead")
+        raise ValueError("not a directory: backups to a bucket are not supported yet, mount it as a directory instead")
     if text and not text.startswith("/"):
         raise ValueError("not an absolute path such as /backups/databases")
     return text
@@ -43,7 +43,7 @@ class DumpDirectories:
 
 
 def dump_directories(data: Path, backups: str) -> DumpDirectories:
-    """Returns the directories beneath a data directory; `backups`: another one for backups, if it is not empty."""
+    """Returns the directories in a data directory; `backups`: another directory for backups, or empty."""
     data = data.expanduser()
     return DumpDirectories(data / "snapshots", Path(backups) if backups else data / "backups")
 
@@ -63,12 +63,12 @@ class SnapshotReason(StrEnum):
 
 @dataclass(frozen=True)
 class Dump:
-    """A dump that is whole."""
+    """A complete dump."""
 
     bytes: int
     """The size of its file."""
     counts: RowCounts
-    """The rows that it contains."""
+    """The number of rows of each table in it."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Snapshot:
     at: datetime
     """The moment at which it was begun."""
     bytes: int | None
-    """The size of its file; none until it is whole and checked."""
+    """The size of its file; none until it is complete and checked."""
     counts: RowCounts | None = None
-    """The rows that it contains; none in snapshots of earlier versions of Norn."""
+    """The number of rows of each table in it; none for a snapshot of an earlier version of Norn."""
     drilled_at: datetime | None = None
     """The moment at which a drill last restored it."""
 
@@ -101,7 +101,7 @@ class Snapshot:
 
     @property
     def rows(self) -> int | None:
-        """The rows of all of its tables."""
+        """The number of rows of all tables together."""
         return None if self.counts is None else sum(self.counts.values())
 
 
@@ -118,7 +118,7 @@ class SeenDatabase:
 
 
 def difference(expected: RowCounts, found: RowCounts) -> str:
-    """Returns in words which table has other rows than expected; empty if none has."""
+    """Returns in words which table has another number of rows than expected; empty if none has."""
     for table in sorted(expected.keys() | found.keys()):
         if expected.get(table) != found.get(table):
             return f"{table} has {_rows(found.get(table))} instead of {_rows(expected.get(table))}"

@@ -1,6 +1,6 @@
-"""The values of settings as an operator writes them: each function returns the value, or raises ValueError.
+"""Checks the values of settings as an operator writes them: each function returns the value or raises ValueError.
 
-The name of the variable is added to the error by the caller.
+The caller adds the name of the variable to the error.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def memory(value: object) -> object:
 
 
 def listed_paths(value: object) -> object:
-    """Returns the paths of a list with separators."""
+    """Returns the paths in a list with separators."""
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
 def paths_apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Returns directories of which none is inside another."""
+    """Returns the directories, if none of them is inside another."""
     require_apart(roots)
     require_apart([root.resolve() for root in roots])
     return roots

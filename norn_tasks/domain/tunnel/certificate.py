@@ -1,4 +1,4 @@
-"""A certificate of a public host name, and when it should have been renewed."""
+"""A certificate of a public host name: its issuer, and how long it is valid."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class SeenRoute:
     state: RouteState
     """Its state."""
     reason: str = ""
-    """Why it is not routed, or what is wrong although it is."""
+    """Why it is not routed; or if it is routed, what is wrong nevertheless."""
     certificate: Certificate | None = None
     """Its certificate at the edge; none behind a tunnel, and before there is one."""
 

@@ -1,4 +1,4 @@
-"""The sign by which a server recognises that a public name leads to itself."""
+"""The sign that a server returns at its public names; by it, the server recognises that a name leads to itself."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ MESSAGE_MAX, PAGE_MAX = 500, 64 * 1024
 
 @dataclass(frozen=True)
 class Maintenance:
-    """The maintenance of an app: what its visitors read, and who began it when."""
+    """The maintenance of an app: the message to its visitors, who began it, and when."""
 
     message: str
     began_by: str
@@ -27,7 +27,7 @@ class Maintenance:
 
 def page_of(app: str, message: str) -> str:
     """Returns Norn's own page for an app in maintenance."""
-    said = escape(message) or "It is being maintained. Please come back in a while."
+    said = escape(message) or "It is being maintained. Please try again later."
     return _PAGE.format(title=escape(f"{app} is in maintenance"), message=said)
 
 

@@ -1,4 +1,4 @@
-"""Sentences about the services of apps: the parts of them that a backup of the control plane has and lacks."""
+"""Sentences that say which data about the services of apps a backup of the control plane contains, and which not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def restored(database: Database) -> tuple[str, ...]:
     kept = f" The files of {files} were not in it either." if files else ""
     return (
         f"It has the credentials of {parts} of apps; their data was not in the backup.{kept}",
-        "Where it is gone, norn forge APP makes them again, empty; norn db restore APP SNAPSHOT fills a database.",
+        "If they are gone, norn forge APP makes them again, empty; norn db restore APP SNAPSHOT fills a database.",
     )
 
 

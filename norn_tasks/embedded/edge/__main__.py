@@ -1,7 +1,7 @@
 """`python -m norn_tasks.embedded.edge`: opens the ports, drops its rights, and keeps Caddy running on them.
 
-A Caddy that is killed is started again on the same sockets: connections wait in them and are not refused. An edge that
-cannot serve says why in its log and to `norn doctor`, and tries again: nothing else of Norn waits for it.
+If Caddy is killed, it is started again on the same sockets: connections wait, and are not refused. If the edge cannot
+serve, its log and `norn doctor` say why, and it tries again; the rest of Norn runs without it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from norn_tasks.settings import Settings
 RETRY_SECONDS = 2.0
 PAUSE_MAX = 10.0
 LASTED_SECONDS = 30.0
-"""A Caddy that ran for this time is started again without a pause."""
+"""If Caddy ran for at least this time, it is started again without a pause."""
 AT_ONCE = 5
-"""The ends in a row after which there is a pause before the next start."""
+"""The number of ends in a row after which there is a pause before the next start."""
 _KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GOMEMLIMIT", "GOMAXPROCS")
 
 
 class CaddyProcess:
-    """Caddy on sockets of ours, and what is to be done at its end."""
+    """Caddy on the sockets of this process, which starts it again when it ends."""
 
     def __init__(self, read: Settings) -> None:
         self._settings = read
@@ -112,7 +112,7 @@ class CaddyProcess:
             pass_fds=sockets.files,
             preexec_fn=rights.end_with_parent,
         )
-        if self._stopped.is_set():  # SIGTERM came before there was a Caddy to end
+        if self._stopped.is_set():  # SIGTERM arrived before Caddy was started
             self._caddy.terminate()
         assert self._caddy.stdout is not None
         for line in self._caddy.stdout:

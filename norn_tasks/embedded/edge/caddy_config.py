@@ -1,7 +1,7 @@
-"""Caddy's configuration, which no forge and no deploy changes: every host goes to the router's door.
+"""Caddy's configuration, which no forge and no deploy changes: it sends every host to one port of the router.
 
-A reload of Caddy loses requests, so there is none: Caddy asks the door whether a name may have a certificate, and has
-no admin API.
+Caddy is never reloaded, because a reload loses requests. It asks that port of the router (the door) whether a name may
+have a certificate, and has no admin API.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from norn_tasks.settings import Settings
 HEAD_MAX = 64 * 1024
 """The longest head of a request in bytes, as at the router."""
 IDLE_SECONDS = 60
-"""How long an idle connection to the door is kept: less than the router keeps it."""
+"""How long Caddy keeps an idle connection to the router: not as long as the router does."""
 PATIENCE_SECONDS = 5
-"""How long a request waits for a router that is started again."""
+"""How long a request waits while the router is restarted."""
 _FORGEABLE = ["X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip"]
 
 

@@ -1,6 +1,6 @@
-"""The edge's reports in its directory: why it does not serve, and why a name has no certificate.
+"""The reports in the edge's directory: why the edge does not serve, and why a name has no certificate.
 
-`norn doctor` reads the first one, a forge the second one.
+`norn doctor` reads the first report, a forge and a look the second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAULTS_MAX = 200
 
 @dataclass(frozen=True)
 class EdgeState:
-    """The state of the edge: serving, or the sentence why not, with a hint."""
+    """The state of the edge; if it does not serve, with a sentence that says why and a hint."""
 
     sentence: str = ""
     hint: str = ""
@@ -34,11 +34,11 @@ class Reports:
         self._faults: dict[str, tuple[str, float]] = {}
 
     def serving(self) -> None:
-        """Writes that the edge serves."""
+        """Reports that the edge serves."""
         _write(self._directory / STATE, {"sentence": "", "hint": ""})
 
     def trouble(self, error: NornError) -> None:
-        """Writes why it does not."""
+        """Reports why the edge does not serve."""
         _write(self._directory / STATE, {"sentence": error.sentence, "hint": error.hint})
 
     def read_line(self, line: bytes) -> None:

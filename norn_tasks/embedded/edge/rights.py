@@ -1,4 +1,4 @@
-"""The account as which the edge runs: after its ports are open, it needs no right of root."""
+"""The account under which the edge runs. Once its ports are open, it no longer needs the rights of root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_program() -> Path:
 
 
 def choose(where: DataPaths, directory: Path) -> Account:
-    """Returns the account that can write the edge's directory, which is made; as root, one without rights.
+    """Makes the edge's directory, and returns an account that can write it; for root, one without root's rights.
 
     Raises NotStarted if there is none.
     """
@@ -54,7 +54,7 @@ def choose(where: DataPaths, directory: Path) -> Account:
 
 
 def _candidates(where: DataPaths) -> Iterator[Account]:
-    """Yields the account of the stores, or the ones that could run them; at last root without its rights."""
+    """Yields the account that runs the database, or accounts that could; at last root without its rights."""
     known = {user.pw_name: user for user in pwd.getpwall()}
     if where.postgres.exists():
         owner = where.postgres.stat().st_uid
@@ -67,10 +67,10 @@ def _candidates(where: DataPaths) -> Iterator[Account]:
 
 
 def reachable(program: Path, to: Account, directory: Path) -> Path:
-    """Returns a path at which the account can run the program: its own, or that of a copy in its directory."""
+    """Returns a path at which the account can run the program: the given one, or that of a copy in `directory`."""
     if _does(to, [program, "version"]):
         return program
-    copy = directory / f"{PROGRAM}-program"  # Caddy makes a directory of its own name
+    copy = directory / f"{PROGRAM}-program"  # `caddy` is the name of a directory that Caddy makes
     copy.unlink(missing_ok=True)
     try:
         copy.hardlink_to(program)
@@ -93,14 +93,14 @@ def _does(account: Account, argv: Sequence[str | Path]) -> bool:
 
 
 def drop(to: Account) -> None:
-    """Becomes the account, for good: neither this process nor its children get any right back."""
+    """Changes to the account permanently: neither this process nor its children can regain rights."""
     if to.name:
         os.setgroups([])
         os.setgid(to.gid)
         os.setuid(to.uid)
     kernel = ctypes.CDLL(None)
     kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    end_with_parent()  # a change of the user clears it
+    end_with_parent()  # the setting is lost when the user changes
 
 
 def end_with_parent() -> None:

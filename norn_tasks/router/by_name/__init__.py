@@ -1,1 +1,1 @@
-"""The ports at which several apps are served, and the name in `Host` says which app is meant."""
+"""Ports that serve several apps; the name in `Host` says which of them is meant."""

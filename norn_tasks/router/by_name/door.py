@@ -1,7 +1,7 @@
 """The door of public names: one port for all of them, at which the name in `Host` says which app is meant.
 
-The edge (Caddy) and the tunnel lead here, so neither is changed when a replica, a port or an app is. The door also says
-whether a name may have a certificate, and shows that a name leads to this server.
+The edge (Caddy) and the tunnel lead here, so neither is reconfigured when replicas, ports or apps change. The door also
+says whether a name may have a certificate, and returns the sign by which a server recognises its own names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PORT = re.compile(r":\d+$")
 
 
 class PublicDoor(PortSet[int]):
-    """The door, if the settings give it a port; `report` takes the sentence why it cannot listen."""
+    """The door, if the settings give it a port; if it cannot listen, `report` is called with the reason."""
 
     def __init__(
         self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits, *, asked_at: str = ""
@@ -72,7 +72,7 @@ class DoorPort(AppPort):
         self.sign = ""
 
     def serve(self, read: Routes) -> None:
-        """Takes the names and the pages of apps in maintenance."""
+        """Replaces the served names, and the pages of apps in maintenance."""
         self.names = {route.external: route.app for route in read.routes if route.external is not None}
         self.pages = {route.app: route.maintenance for route in read.routes if route.maintenance is not None}
         self.sign = leading.sign(read.instance)
@@ -111,11 +111,11 @@ class DoorConnection(ClientConnection):
     def _may_have_a_certificate(self, target: str) -> tuple[int, str]:
         names = parse_qs(urlsplit(target).query).get("domain", [])
         name = names[0].lower().rstrip(".") if len(names) == 1 else ""
-        return (200, f"{name} is a name of this server") if name in self._port.names else (404, "not a name of here")
+        return (200, f"{name} is a name of this server") if name in self._port.names else (404, "unknown name")
 
 
 class _Said(Exchange):
-    """A request that the door answers itself with a sentence."""
+    """A request that the door itself answers with a sentence."""
 
     def __init__(
         self, client: Requester, request: ClientRequest, table: Table, said: tuple[int, str], *, closing: bool
@@ -144,5 +144,5 @@ class _Closed(Exchange):
 
 
 def _shown(name: str) -> str:
-    """Returns a name as it may be shown to its sender: without anything that is not part of a host name."""
+    """Returns a name that is safe to show: characters that no host name has are replaced."""
     return re.sub(r"[^a-z0-9.-]", "?", name)[:253] or "that it was asked for"

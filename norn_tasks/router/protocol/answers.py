@@ -26,7 +26,7 @@ def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = Fals
 
 
 def page(html: str, *, method: bytes = b"", closing: bool = False) -> bytes:
-    """Returns a 503 with a page for visitors; with `closing`, the connection ends after it."""
+    """Returns a 503 with a page for visitors; with `closing`, the connection is closed after it."""
     body = html.encode()
     lines = [
         f"HTTP/1.1 503 {_REASONS[503]}",

@@ -1,4 +1,4 @@
-"""The keys of Cloudflare Access, which the API needs to recognise the people that Access lets in."""
+"""The keys of Cloudflare Access, with which the API checks the tokens of people whom Access has let in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class FetchAccessKeys(Step):
-    """Fetches the keys of the team; the API reads the row, and admits nobody by keys that are a day old."""
+    """Fetches the keys of the team into a row. The API reads it, and does not use keys that are older than a day."""
 
     name = "fetch-access-keys"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the keys, or why there are none; the earlier ones then stay until they are too old."""
+        """Writes the keys. If they could not be fetched, writes the reason, and the earlier keys stay."""
         keys = context.tools.team_keys
         if keys is None:
             return Learned(skipped=True, note="no team is configured")

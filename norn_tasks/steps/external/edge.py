@@ -1,4 +1,4 @@
-"""The edge: the public name of a webserver, with its certificate before the first visitor."""
+"""The edge: serves the public name of a webserver, with a certificate that exists before the first visitor."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NO_EDGE = "no edge (NORN_EDGE)"
 
 
 class RouteEdge(Step):
-    """Admits the app's public name to the edge, and gets its certificate.
+    """Makes the edge serve the app at its public name, and gets the certificate of the name.
 
-    A name that leads elsewhere, or gets no certificate, does not fail the forge: the app serves at its own address, and
+    The forge does not fail if the name leads elsewhere or gets no certificate: the app serves at its own address, and
     `norn status` says what is missing.
     """
 
@@ -38,7 +38,7 @@ class LookAtEdge(Step):
     name = "look-at-edge"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the state of each name that is due. The looks are rare: one may ask an issuer for a certificate."""
+        """Writes the state of each name that is due. That is rarely, because a look may request a certificate."""
         edge, stop = context.tools.edge, context.watch.stop
         seen: list[SeenRoute] = []
         for known in context.tools.hosts.due_at_edge():

@@ -1,4 +1,4 @@
-"""A push: the commit is deployed if its branch still names it and a file differs that matters to the app."""
+"""A push: its commit is deployed if that is the newest of its branch, and a file that matters to the app differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A poll: the newest commits of branches whose repositories have no webhook that would report them."""
+"""A poll: asks for the newest commits of branches whose repositories have no webhook."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class AskRepositories(Step):
-    """Asks git which commit each branch names; nothing is fetched. Statuses of apps read the rows."""
+    """Asks git for the newest commit of each branch, without fetching it; the status of apps shows the answer."""
 
     name = "ask-repositories"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the answers. A repository that cannot be read holds up no other."""
+        """Writes the answers. If a repository cannot be read, the others are still asked."""
         asked = context.job.request_as(PollJobRequest).branches
         seen = tuple(self._seen(context, branch) for branch in asked)
         silent = sum(1 for each in seen if each.error)

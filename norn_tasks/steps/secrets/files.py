@@ -1,4 +1,4 @@
-"""Encrypted files of secrets, in the format of sops: only a worker has the key that opens one."""
+"""Encrypted files of secrets in the format of sops; only workers have the key that decrypts them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ImportSecrets(Step):
     name = "import-secrets"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes which secrets have changed; raises SecretsFileRefused, or InvalidRequest for a value that is none."""
+        """Notes which secrets have changed; raises SecretsFileRefused, or InvalidRequest for a bad name or value."""
         files, job = context.tools.secret_files, context.job
         text = files.find(job.id)
         if text is None:
@@ -31,7 +31,7 @@ class ImportSecrets(Step):
 
 
 class ExportSecrets(Step):
-    """Writes the app's secrets into a file for the keys of the request, without the credentials that Norn sets."""
+    """Writes the app's secrets, except the credentials that Norn sets, into a file encrypted to the requested keys."""
 
     name = "export-secrets"
 
@@ -48,5 +48,5 @@ class ExportSecrets(Step):
 
 
 def _known(context: StepContext) -> dict[str, Secret]:
-    """Opens the secrets that are set; raises SecretsLocked."""
+    """Returns the secrets that are set; raises SecretsLocked."""
     return {name: context.tools.vault.open(each) for name, each in current(context.job.sealed).items()}

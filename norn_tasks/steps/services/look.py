@@ -1,4 +1,4 @@
-"""Looking at the databases of apps: their sizes and connections."""
+"""The look at the databases of apps: their sizes and connections."""
 
 from __future__ import annotations
 

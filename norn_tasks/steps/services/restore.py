@@ -1,4 +1,4 @@
-"""The restore of an app's database from a snapshot, and the drill that tries this with the newest backup."""
+"""The restore of an app's database from a snapshot, and the drill, which tests a restore of the newest backup."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class SaveDatabase(Step):
 
 
 class RestoreDatabase(Step):
-    """Restores the snapshot into a new database, which then replaces the old one at once."""
+    """Restores the snapshot into a new database, which then replaces the old one in one transaction."""
 
     name = "restore-database"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what was restored; a job that was taken over after the replacement replaces nothing again."""
+        """Notes what was restored. If an earlier worker has replaced the database, that is not repeated."""
         wanted, fence = _wanted(context), context.watch.fence
         records, services = context.tools.records, context.tools.services
         services.restore(wanted, _credential(context), lambda: records.check(fence), context.watch)
@@ -48,7 +48,7 @@ class DiscardReplaced(Step):
 
 
 class DrillBackup(Step):
-    """Restores the newest backup into a scratch database, compares the rows of each table, and removes it."""
+    """Restores the newest backup into a scratch database, checks the row counts, and removes that database."""
 
     name = "drill-backup"
 
@@ -72,7 +72,7 @@ def _wanted(context: StepContext) -> Snapshot:
 
 
 def _credential(context: StepContext) -> Secret:
-    """Returns the credential of the app; a restore acts with its rights, because it may run functions of the app."""
+    """Returns the credential of the app: a restore has only its rights, because it may run functions of the app."""
     sealed = current(context.job.sealed).get(ServiceKind.POSTGRES.variable)
     if sealed is None:
         raise NoService(f"{context.job.app} has no database of Norn's", hint=f"norn forge {context.job.app}")

@@ -1,4 +1,4 @@
-"""Snapshots of an app's database: recorded, taken, checked, and pruned by the reason for which they were taken."""
+"""Snapshots of an app's database: recorded, taken, checked, and pruned separately for each reason."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from norn_tasks.steps.step import Step, StepContext
 class TakeSnapshot(Step):
     """Takes a snapshot of the app's database, for one of the reasons.
 
-    Its row is written first and names its file. A worker that dies in between leaves a row without a size, and the next
-    worker writes that file again.
+    Its row, which names the file, is written first. If the worker dies before the file is complete, the row has no
+    size, and the next worker writes the file again.
     """
 
     name = "take-snapshot"
@@ -48,7 +48,7 @@ class SnapshotDatabase(TakeSnapshot):
 
 
 def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learned:
-    """Takes a snapshot of a database of the app; a job that was taken over writes its first one again."""
+    """Takes a snapshot of a database of the app; after a takeover, the job writes the same snapshot again."""
     records, fence = context.tools.records, context.watch.fence
     snapshot = records.reserve_snapshot(context.job.app, database, reason, fence)
     dump = context.tools.services.dump(database, snapshot.file, context.watch)
@@ -60,8 +60,8 @@ def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learne
 class PruneSnapshots(Step):
     """Removes the snapshots for one reason that are older than the newest ones that are kept.
 
-    Of backups `services.postgres.backup.keep` are kept, of others `artifacts.retain`. The file of one may be on the
-    machine of another worker, which removes it: until then its row stays.
+    `services.postgres.backup.keep` backups are kept, and `artifacts.retain` other snapshots. If the file is on the
+    machine of another worker, the row stays until that worker removes both.
     """
 
     name = "prune-snapshots"

@@ -1,1 +1,1 @@
-"""The reading of a fetched source, which several steps need."""
+"""Reads a fetched source, for several steps."""

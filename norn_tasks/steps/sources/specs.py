@@ -1,6 +1,6 @@
-"""The specs in a fetched source: which of its files is the app's, and which apps it holds.
+"""The specs in a fetched source: finds the file of the app, and the names of all apps in the source.
 
-Files of other apps may have mistakes; these are reported when those apps are deployed.
+Mistakes in the files of other apps are ignored here; they are reported when those apps are deployed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class _Found:
 
 
 def spec_in(source: Path, registered: Infraspec) -> Infraspec:
-    """Returns the revision's spec of an app; the registered one if no file is the app's and none is infraspec.yaml.
+    """Returns the app's spec in the revision: from the file that names the app, or else from infraspec.yaml.
 
-    Raises SpecInvalid, InvalidRequest for two files of the app, and for an app or a role that has changed.
+    Returns the registered spec if there is neither. Raises SpecInvalid, and InvalidRequest if two files name the app,
+    or if the name of the app or its role has changed.
     """
     files = _files(source)
     mine = [file for file in files if file.app == registered.app] or [file for file in files if file.name == FILE_NAME]

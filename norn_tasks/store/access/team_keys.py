@@ -1,4 +1,4 @@
-"""The keys of Cloudflare Access as rows: the newest ones of each team, and how old they are."""
+"""The keys of Cloudflare Access as rows: the newest ones of each team, with their age."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from norn_tasks.domain.tunnel.team_keys import TeamKey
 from norn_tasks.store.database.session import Row, Tx
 
 OLDEST = 86_400
-"""The age in seconds from which keys are not used: a key that Cloudflare has withdrawn would be valid for longer."""
+"""The age in seconds at which keys are no longer used, because Cloudflare may have withdrawn them since."""
 
 
 def seen(tx: Tx, write: TeamKeysSeen) -> None:
-    """Keeps the keys of a team in place of the earlier ones; if none were fetched, the earlier ones stay."""
+    """Replaces the keys of a team; if they could not be fetched, keeps the earlier ones and the error."""
     values = {"issuer": write.issuer, "keys": json.dumps([asdict(key) for key in write.keys]), "error": write.error}
     tx.execute(_FAILED if write.error else _SEEN, values)
 
@@ -31,7 +31,7 @@ ON CONFLICT (issuer) DO UPDATE SET error = excluded.error, asked_at = clock_time
 
 
 def usable(tx: Tx, issuer: str) -> dict[str, TeamKey]:
-    """Returns the keys of a team by their ids; none if they were last fetched a day ago."""
+    """Returns the keys of a team by their ids; none if they were last fetched more than a day ago."""
     found = tx.scalar(_USABLE, {"issuer": issuer, "oldest": OLDEST}) or []
     return {each["kid"]: TeamKey(**each) for each in found}
 
@@ -42,7 +42,7 @@ SELECT keys FROM access_keys
 
 
 def newest(tx: Tx) -> Row | None:
-    """Returns the row of the team that was asked for within the last hour, with the age of its keys."""
+    """Returns the row of the team whose keys were requested last, within the last hour, with the age of the keys."""
     return tx.execute(_NEWEST).mappings().first()
 
 

@@ -1,6 +1,6 @@
 """The rules of backups: an alert while the last backup or the last drill of an app's database has failed.
 
-The jobs are those that `store.upkeep.backup_plans` has noted. A job that was cancelled says nothing about a backup.
+The jobs are those that `store.upkeep.backup_plans` has noted. A job that was cancelled neither raises nor resolves one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database
 
 BATCH = 500
-"""Alerts that one look changes at most; the next look goes on."""
+"""The most alerts that one look changes; the next look continues."""
 _BAD = "j.state IN ('failed', 'error', 'dead', 'expired')"
 _LAST = f"""(
   SELECT app, backup_job AS job, '{AlertKind.BACKUP_FAILED}' AS kind FROM backup_plans

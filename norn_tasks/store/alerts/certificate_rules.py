@@ -1,7 +1,7 @@
-"""The rule of certificates at the edge: an alert when one was not renewed in time, before visitors are refused.
+"""The rule for certificates at the edge: an alert if one was not renewed in time, before it has expired.
 
-An issuer's client renews a certificate when a third of its time is left. The alert comes when a fifth is left, whatever
-that time is: 18 days for one of 90 days.
+Caddy renews a certificate when a third of its lifetime is left. The alert is raised when a fifth is left, 18 days
+before the end for a lifetime of 90 days.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_time
 
 
 def edge_seen(tx: Tx, look: EdgeSeen) -> None:
-    """Writes what a look at the edge found of each name; a name that has left in between gets nothing."""
+    """Writes the findings of a look at the edge for each name; ignores a name that is gone by now."""
     for route in look.routes:
         found = route.certificate
         values = {"issuer": found.issuer, "since": found.since, "until": found.until} if found else _NO_CERTIFICATE
@@ -196,7 +196,7 @@ def edge_seen(tx: Tx, look: EdgeSeen) -> None:
 
 
 def due_at_edge(tx: Tx, seconds: float) -> tuple[ExternalHost, ...]:
-    """Lists the names that were not looked at for some seconds, the one that waits longest first."""
+    """Lists the names that were not looked at for these seconds, the longest ago first."""
     return tuple(_host(row) for row in tx.execute(_DUE, {"seconds": seconds}).mappings())
 
 

@@ -1,4 +1,4 @@
-"""Deliveries of webhooks, each once; the decision about each; and the newest commits of apps and branches."""
+"""Deliveries of webhooks, each once, and the decisions about them; the newest commits of apps and branches."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _state(state: str | None, error: dict[str, str] | None) -> str:
 
 
 Branch = tuple[str, str]
-"""A repository, as `repository_of` writes it, and a branch of it."""
+"""A repository, in the form of `repository_of`, and one of its branches."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class NewestCommit:
 
 
 def branch_seen(tx: Tx, write: BranchSeen) -> None:
-    """Keeps what a push or a poll showed; after a failed poll the commit that was seen before stays."""
+    """Keeps the commit that a push or a poll has shown; after a failed poll, keeps the earlier commit and the error."""
     values = {"repository": write.repository, "branch": write.branch, "revision": write.revision, "error": write.error}
     tx.execute(_POLL_FAILED if write.error else _BRANCH_SEEN, values)
 
@@ -146,7 +146,7 @@ ON CONFLICT (repository, branch) DO UPDATE SET error = excluded.error, asked_at 
 
 
 def newest_commits(tx: Tx, branches: Collection[Branch]) -> dict[Branch, NewestCommit]:
-    """Returns what is known of these branches."""
+    """Returns the newest known commits of these branches."""
     if not branches:
         return {}
     return {
@@ -160,7 +160,7 @@ SELECT repository, branch, revision, seen_at, error FROM branches WHERE reposito
 
 
 def asked_lately(tx: Tx, seconds: float) -> frozenset[Branch]:
-    """Returns the branches that were asked for within the last `seconds`."""
+    """Returns the branches that were polled or pushed to within the last `seconds`."""
     return frozenset((row.repository, row.branch) for row in tx.execute(_ASKED_LATELY, {"seconds": seconds}))
 
 

@@ -20,7 +20,7 @@ from norn_tasks.store.tables import ServicePartRow as Part
 def reserve(tx: Tx, app: str, grants: Iterable[Grant]) -> None:
     """Reserves the parts for an app; raises ServiceTaken, which names the owner, for one that is another app's.
 
-    Raises ServiceDown for a topic that a purge of another app is removing: it can be reserved a moment later.
+    Raises ServiceDown for a topic that a purge of another app is removing; when that is done, it can be reserved.
     """
     tx.execute(_ONE_AT_A_TIME)
     for grant in grants:
@@ -100,24 +100,24 @@ SELECT name FROM service_parts p WHERE app = :app AND kind = :kind AND NOT EXIST
 _LEAVING = text("""
 SELECT min(app) FROM service_parts WHERE kind = :kind AND name = :name AND app <> :app
 HAVING bool_and(leaving_at IS NOT NULL)""")
-"""An app that leaves the part, if all others that have it leave it."""
+"""The name of an app that is leaving a part, if every other app that has the part is leaving it."""
 
 
 def leave(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
-    """Returns the app's parts of this kind that no app keeps; no other can reserve one until the rows are gone."""
+    """Returns the app's parts of this kind that no other app keeps; until the rows are gone, none can reserve them."""
     tx.execute(_ONE_AT_A_TIME)
     tx.execute(_LEAVE, {"app": app, "kind": str(kind)})
     return tuple(tx.execute(_ALONE, {"app": app, "kind": str(kind)}).scalars())
 
 
 def databases(tx: Tx) -> tuple[str, ...]:
-    """Lists the databases of all apps that exist."""
+    """Lists the databases that were made for apps."""
     made = select(Part.name).where(Part.kind == str(ServiceKind.POSTGRES), Part.made_at.is_not(None))
     return tuple(tx.scalars(made.order_by(Part.name)))
 
 
 def seen(tx: Tx, databases: Iterable[SeenDatabase]) -> None:
-    """Keeps what a look at databases has found."""
+    """Keeps the findings of a look at databases."""
     for each in databases:
         same = (Part.kind == str(ServiceKind.POSTGRES), Part.name == each.name)
         values = {"bytes": each.bytes, "connections": each.connections, "seen_at": NOW}

@@ -26,7 +26,7 @@ def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fenc
 
 
 def taken(tx: Tx, snapshot: int, dump: Dump) -> None:
-    """Notes that its file is whole."""
+    """Notes that its file is complete."""
     tx.execute(update(Row).where(Row.id == snapshot).values(bytes=dump.bytes, counts=dict(dump.counts)))
 
 
@@ -57,7 +57,7 @@ def listed(tx: Tx, within: Reach) -> tuple[Snapshot, ...]:
 
 
 def whole(tx: Tx, app: str, snapshot: int) -> Snapshot:
-    """Returns a snapshot of an app; raises NotFound if there is none, Conflict if it never became whole."""
+    """Returns a snapshot of an app; raises NotFound if there is none, Conflict if it was never completed."""
     row = tx.execute(select(*_COLUMNS).where(Row.id == snapshot, Row.app == app)).one_or_none()
     if row is None:
         raise NotFound(f"{app} has no snapshot {snapshot}", hint=f"norn db snapshots {app} lists them")
@@ -67,16 +67,16 @@ def whole(tx: Tx, app: str, snapshot: int) -> Snapshot:
 
 
 def newest_backup(tx: Tx, app: str) -> Snapshot | None:
-    """Returns the newest backup of an app that is whole."""
+    """Returns the newest complete backup of an app."""
     of_app = select(*_COLUMNS).where(Row.app == app, Row.reason == str(SnapshotReason.BACKUP), Row.bytes.is_not(None))
     row = tx.execute(of_app.order_by(Row.id.desc()).limit(1)).one_or_none()
     return None if row is None else _value(row)
 
 
 def spent(tx: Tx, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
-    """Returns the snapshots for a reason that are older than the newest `retain` whole ones.
+    """Returns the snapshots taken for this reason that are older than the newest `retain` complete ones.
 
-    One that never became whole is spent as soon as a later one is whole.
+    One that was never completed is returned too, as soon as a later one is complete.
     """
     ours = [each for each in listed(tx, frozenset({app})) if each.reason is reason]
     whole = [each.id for each in ours if each.bytes is not None]

@@ -1,7 +1,7 @@
-"""Apps that are directories: reads every infraspec.yaml and infraspec.<name>.yaml in subdirectories of NORN_APPS_DIR.
+"""Apps in NORN_APPS_DIR: reads each infraspec.yaml and infraspec.<name>.yaml in the subdirectories of that directory.
 
-A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the name
-in it if that can be read, else under the directory's name.
+A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the app's
+name in it if that can be read, else under the name of the directory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SpecFile:
     spec: Infraspec | None
     mistakes: tuple[Mistake, ...] = ()
     file: str = ""
-    """The file's name, with that of its directory."""
+    """The path of the file within NORN_APPS_DIR."""
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ class Ends:
             return event
 
     def announced(self, execution: int) -> bool:
-        """Returns True if the end of the execution was announced, lately."""
+        """Returns True if the end of the execution was announced recently."""
         with self._lock:
             return execution in self._ended
 
@@ -225,7 +225,7 @@ class Ends:
 
     @property
     def hears(self) -> bool:
-        """True while the broker's announcements arrive."""
+        """True while the subscription to the broker's announcements works."""
         return self._hears.is_set()
 
     def close(self) -> None:
@@ -251,7 +251,7 @@ class Ends:
         try:
             while not self._closed.is_set():
                 message = pubsub.get_message(timeout=1.0)
-                if not self._hears.is_set():  # the first answer is that the subscription was made
+                if not self._hears.is_set():  # the first answer confirms the subscription
                     self._hears.set()
                     self._wake_all()
                 if message and str(message["data"]).isdigit():

@@ -1,4 +1,4 @@
-"""Apps in maintenance, as rows that the router reads: it shows their page at their public name."""
+"""Apps in maintenance, as rows. The router reads them, and shows the page at the public name of the app."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.store.events.publishing import publish
 
 
 def begin(tx: Tx, app: str, message: str, page: str | None, actor: str) -> None:
-    """Shows visitors the page, or Norn's own with the message; replaces the page of a maintenance that goes on.
+    """Shows visitors the page, or Norn's own page with the message; replaces the page of an app in maintenance.
 
     Raises AppNotFound, or Conflict for an app whose public name does not lead to the router.
     """

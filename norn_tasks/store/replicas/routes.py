@@ -97,7 +97,7 @@ class Route:
     container_port: int | None = None
     """The port at which its containers listen."""
     external: str | None = None
-    """Its public name, at which the door of public names serves it; None without one."""
+    """Its public name, at which the router's door serves it; None without one."""
     maintenance: str | None = None
     """The page that visitors of its public name get instead of the app; None when the app is not in maintenance."""
 

@@ -6,7 +6,7 @@ from norn_tasks.domain.jobs.placement import DEPLOYS, LONG_KINDS, SLOTS_PER_FREE
 from norn_tasks.store.rules.lists import CODE_CLASSES
 
 LONG = f"({', '.join(repr(str(kind)) for kind in LONG_KINDS)})"
-"""The kinds that share the slots of deploys, in SQL."""
+"""The kinds of jobs that share the slots of deploys, in SQL."""
 
 
 def share(job: str) -> str:

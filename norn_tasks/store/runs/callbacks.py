@@ -1,7 +1,7 @@
 """Callbacks of asynchronous calls: when a call has ended, a destination of notifications gets a signed report of it.
 
-The wish is a row of its own, written with the call. Beat turns the wishes of calls that have ended into deliveries,
-whichever way they ended: by their code, by a cancel, or because nobody began them in time.
+A callback is a row of its own, written with the call. When the call has ended, beat turns the row into a delivery,
+whether the code ended, the call was cancelled, or no worker began it in time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ON CONFLICT (destination, subject) DO NOTHING""")  # noqa: S608 - built from a c
 
 
 def wish(tx: Tx, execution: int, app: str, name: str) -> None:
-    """Writes that a destination gets the end of a call; raises InvalidRequest for one that the app cannot use."""
+    """Writes the callback of a call; raises InvalidRequest for a destination that the app cannot use."""
     d = t.DestinationRow
     row = tx.execute(select(d.id, d.format, d.apps).where(d.name == name)).first()
     if row is None or row.format != NotificationFormat.JSON or (row.apps is not None and app not in row.apps):

@@ -73,7 +73,7 @@ def accept_oneoff(
 ) -> AcceptedRun:
     """Accepts a command to run in the live release's image, in a slot of its own: it waits for no schedule.
 
-    `cluster` is the one in which it runs; None for an engine.
+    `cluster`: the cluster on which it runs; None if it runs on an engine.
     """
     new = NewJob(
         request, app=release["app"], actor=actor, patience=patience, spec=release["spec"],

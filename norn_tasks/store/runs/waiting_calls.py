@@ -1,4 +1,4 @@
-"""The calls of a function that wait to begin: how many there are, so that the queue of an app stays short."""
+"""Counts the calls of a function that wait to begin, so that its queue can be bounded."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _COUNT_OF = Prepared(
     AND state = 'queued' AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text)"""  # noqa: S608
 )
 _AT_ONCE = 64
-"""More calls of one app than are accepted at the same moment: each takes a connection to the database."""
+"""More calls than can be accepted at the same moment, each of which needs a connection to the database."""
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
 
 
 def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
     """Returns True if fewer than `most` synchronous (or asynchronous) calls of the app wait.
 
-    Calls that are accepted at the same moment do not see each other. So when few places are left, they are counted one
-    after the other: the lock is held until the transaction ends.
+    Transactions that accept calls at the same moment do not see each other's calls. So when few places are left, they
+    take turns: each holds a lock until it ends.
     """
     values = {"app": app, "sync": sync, "most": most}
     waiting = int(run(tx, _COUNT, values).scalar_one())
@@ -37,5 +37,5 @@ def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
 
 
 def waiting_of(tx: Tx, app: str, actor: str, *, sync: bool) -> int:
-    """Returns the number of calls of the app by one sender that wait."""
+    """Returns the number of waiting calls of the app from one sender."""
     return int(run(tx, _COUNT_OF, {"app": app, "sync": sync, "actor": actor}).scalar_one())

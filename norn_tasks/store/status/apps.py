@@ -88,7 +88,7 @@ class AppView:
     external: SeenRoute | None = None
     """Its public host name as it is routed; None if none was ever routed."""
     maintenance: Maintenance | None = None
-    """Its maintenance; None if visitors get the app."""
+    """Its maintenance; None if it is not in maintenance."""
     newest: NewestCommit | None = None
     """The newest commit of its branch; None for an app without a repository, and before one was seen."""
     figures: CallFigures = field(default_factory=CallFigures)
@@ -123,7 +123,7 @@ class AppView:
     def update(self) -> str | None:
         """The newest commit of its branch, if a push or a poll has shown it since the live release was deployed.
 
-        None if that is the live release, or was not made of a commit.
+        None if that commit is live, or if the live release was not made from a commit.
         """
         newest, live = self.newest, self.live
         if newest is None or newest.revision is None or newest.seen_at is None or live is None:

@@ -1,4 +1,4 @@
-"""The databases of apps as people see them: size, connections, backups and drills."""
+"""The databases of apps for `norn db list` and the page: size, connections, backups and drills."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def listed(tx: Tx, within: Reach) -> tuple[DatabaseView, ...]:
 
 
 def _backups(tx: Tx) -> dict[str, tuple[datetime | None, datetime | None]]:
-    """Returns by database the moments of the newest whole backup and of the last drill."""
+    """Returns, for each database, the moments of the newest complete backup and of the last drill."""
     row = SnapshotRow
     whole = (row.reason == str(SnapshotReason.BACKUP), row.bytes.is_not(None))
     query = select(row.database, func.max(row.at).label("at"), func.max(row.drilled_at).label("drilled_at"))

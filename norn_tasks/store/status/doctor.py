@@ -88,7 +88,7 @@ def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Itera
 
 
 def _access(tx: Tx) -> Iterator[HealthCheck]:
-    """Returns a check of the keys of Cloudflare Access; none on a server that admits nobody by them."""
+    """Yields a check of the keys of Cloudflare Access; nothing on a server that does not use Access."""
     row = team_keys.newest(tx)
     if row is None:
         return

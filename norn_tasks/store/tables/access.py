@@ -64,14 +64,14 @@ class AuditRow(Base):
 
 
 class TeamKeysRow(Base):
-    """The keys with which Cloudflare Access signs for a team, as they were fetched last."""
+    """The keys with which Cloudflare Access signs the tokens of a team, as they were last fetched."""
 
     __tablename__ = "access_keys"
     issuer: Mapped[str] = mapped_column(primary_key=True)
     keys: Mapped[list[Any]]
-    """Each with the values of `domain.tunnel.team_keys.TeamKey`."""
+    """Each has the fields of `domain.tunnel.team_keys.TeamKey`."""
     seen_at: Mapped[datetime | None]
     """When they were fetched; none if they never were."""
     error: Mapped[str]
-    """Why they could not be fetched last; empty if they could."""
+    """Why the last fetch failed; empty if it did not."""
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -71,7 +71,7 @@ class DeliveryRow(Base):
 
 
 class CallbackRow(Base):
-    """The wish that a destination gets the end of an asynchronous call; it goes when the delivery is written."""
+    """The callback of an asynchronous call; the row is deleted when the delivery is written."""
 
     __tablename__ = "callbacks"
     execution: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -81,4 +81,4 @@ class ServicePartRow(Base):
     connections: Mapped[int | None]
     seen_at: Mapped[datetime | None]
     leaving_at: Mapped[datetime | None]
-    """A purge of the app began to remove it, and no other app may reserve it."""
+    """When a purge of the app began to remove it; no other app may reserve it then."""

@@ -46,7 +46,7 @@ class DueWork:
 
 
 def due(tx: Tx) -> tuple[DueWork, ...]:
-    """Returns what is due; plans follow the infraspecs. A schedule that was missed several times is due once.
+    """Updates the plans to the infraspecs, and returns the work that is due; several missed backups are due as one.
 
     The first drill is due as soon as there is a backup.
     """
@@ -67,14 +67,14 @@ def next_after(backup: Mapping[str, Any], last: datetime) -> datetime:
 
 
 def take(tx: Tx, due: DueWork) -> bool:
-    """Returns True if the caller shall request the work; False if another beat has done so."""
+    """Returns True if this beat shall request the work; False if another beat has requested it."""
     at = Plan.backup_at if due.work == "backup" else Plan.drill_at
     taken = update(Plan).where(Plan.app == due.app, at == due.last).values({at.key: NOW}).returning(Plan.app)
     return tx.scalar(taken) is not None
 
 
 def requested(tx: Tx, app: str, work: Work, job: int) -> None:
-    """Notes the job of a backup or drill, which is the last one from then on."""
+    """Notes the job of a backup or drill as the last one."""
     values = {f"{work}_at": NOW, f"{work}_job": job}
     row = insert(Plan).values(app=app, **values)
     tx.execute(row.on_conflict_do_update(index_elements=[Plan.app], set_=values))
@@ -82,7 +82,7 @@ def requested(tx: Tx, app: str, work: Work, job: int) -> None:
 
 @dataclass(frozen=True)
 class BackupPlan:
-    """The backups of an app's database as its readers see them."""
+    """The schedule of an app's backups, and the next one."""
 
     schedule: str
     """The schedule of its infraspec."""

@@ -1,4 +1,4 @@
-"""Chooses the reference by which the nodes of a cluster have an image; they have none of the engine's ids."""
+"""Chooses the reference by which the nodes of a cluster know an image: they do not know the engine's ids."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Imaged(Protocol):
 
 
 def reference(site: Site, of: Imaged, what: str) -> str:
-    """Returns the reference of an image; raises RegistryFailed if no node can pull it. `what` names its release."""
+    """Returns the reference of an image; raises RegistryFailed if no node can pull it. `what`: its release in words."""
     if site.loaded:
         return of.tag or of.image
     if of.published:
         return of.published
     raise RegistryFailed(
-        f"the image of {what} is on the engine alone, where the cluster cannot pull it",
+        f"the image of {what} is only on the engine, from which the cluster cannot pull it",
         hint="set NORN_REGISTRY_URL and deploy again; or load images onto the nodes: NORN_KUBE_IMAGES=loaded",
     )

@@ -1,7 +1,7 @@
 """Builds the Job of a run, and the Secret with the values of its secrets.
 
-The Job is made with a parallelism of 0, so nothing runs until Norn has recorded it; then the parallelism becomes 1. Its
-pod has no label by which a Deployment or a Service of the app would take it for a replica.
+The Job is made with a parallelism of 0, so that nothing runs until Norn has recorded it; then Norn sets that to 1. Its
+pod does not have the labels by which a Deployment or a Service finds replicas of the app.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
         "spec": {
             "parallelism": 0,
             "completions": 1,
-            # The code never begins twice.
+            # The cluster must not start the code a second time.
             "backoffLimit": 0,
             "template": {
                 "metadata": {"labels": {marks.MANAGED: marks.NORN, marks.RUN: run.name}},
@@ -71,7 +71,7 @@ def _pod(name: str, run: Run, site: Site) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": max(1, math.ceil(run.grace)),
-        # The cluster ends a run that Norn forgot, or that outlives Norn; Norn enforces the timeout itself.
+        # Norn enforces the timeout itself; this limit ends a run that Norn has lost.
         "activeDeadlineSeconds": math.ceil(run.timeout + run.grace) + _ONE_HOUR,
         "securityContext": rights,
         "affinity": _beside_the_app(run, site) if run.mounts else {},
@@ -103,7 +103,7 @@ def _container(name: str, run: Run, site: Site) -> Object:
 
 
 def _beside_the_app(run: Run, site: Site) -> Object:
-    """Returns the preference for a node with a pod of the app: only one node at a time has its volumes."""
+    """Returns the preference for a node with a pod of the app, because a volume may be on one node at a time only."""
     term = {
         "labelSelector": {"matchLabels": marks.selected(run.app, site.instance)},
         "topologyKey": "kubernetes.io/hostname",

@@ -42,5 +42,5 @@ def _head(name: str, workload: Workload, site: Site, fence: Fence) -> Object:
 
 
 def encoded(text: str) -> str:
-    """Returns a value as a Secret has it."""
+    """Returns a value in the encoding of a Secret."""
     return base64.b64encode(text.encode()).decode()

@@ -1,4 +1,4 @@
-"""Watches the apps of this control plane in a cluster, so that a change is looked at before the next regular look."""
+"""Watches the apps of this control plane in a cluster, so that a change is noticed before the next regular look."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from norn_tasks.domain.errors import NornError, StepFailed
 _KINDS = ("Deployment", "Pod")
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 _LASTS, _SLACK = 300, 30
-"""Seconds after which the server ends a watch, and for which it may be late with that."""
+"""Seconds after which the server ends a watch, and further seconds to wait for that end."""
 _PAUSE, _AWAY, _REFUSED = 2.0, 5.0, 60.0
-"""Seconds before another watch: after an end, while the server is away, and after a refusal. Regular looks go on."""
+"""Seconds before another watch: after an end, while the server is away, and after it refused the watch."""
 
 
 class ClusterChanges:
@@ -69,7 +69,7 @@ class ClusterChanges:
 
 
 def _is_change(event: dict[str, Any]) -> bool:
-    """Returns true for a change; raises ValueError for the message that the watch has lost its place."""
+    """Returns true for a change; raises ValueError if the server can no longer continue the watch."""
     if event["type"] == "ERROR":
         raise ValueError(str(event.get("object")))
     return event["type"] in _CHANGES

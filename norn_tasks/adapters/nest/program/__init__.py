@@ -1,1 +1,1 @@
-"""The program inside the nest: it starts a sandbox for each run by crun, and needs only the standard library."""
+"""The program inside the nest, which starts a sandbox for each run with crun; it needs only the standard library."""

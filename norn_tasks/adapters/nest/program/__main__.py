@@ -1,4 +1,4 @@
-"""The nest's first process: prepares what sandboxes need, and serves its clients at one unix socket."""
+"""The first process of the nest: prepares everything for sandboxes, and serves its clients at a Unix socket."""
 
 from __future__ import annotations
 

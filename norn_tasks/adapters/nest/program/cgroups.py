@@ -1,7 +1,7 @@
-"""The cgroups of the sandboxes, which lie below that of the nest: version 1 and version 2.
+"""The cgroups of the sandboxes, which are children of the nest's own; versions 1 and 2.
 
-The engine mounts them read-only. The nest makes its own view of them writable, so no path of the machine is needed,
-and the engine removes them with the nest.
+The engine mounts the cgroups read-only into the nest. The nest makes this mount writable, so it needs no directory of
+the machine, and the engine removes all these cgroups with the nest.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def prepare() -> None:
     if is_v2():
         _delegate()
     else:
-        kernel.unmount(str(ROOT / "unified"))  # crun knows no mixture of both versions
+        kernel.unmount(str(ROOT / "unified"))  # crun does not support both versions at once
 
 
 def _delegate() -> None:
-    """Moves the nest into a cgroup without children, and passes the controllers on to those of the sandboxes."""
+    """Moves the nest itself into a leaf cgroup, and enables the controllers for the cgroups of the sandboxes."""
     leaf = ROOT / "init"
     leaf.mkdir(exist_ok=True)
     for process in (ROOT / "cgroup.procs").read_text().split():
@@ -53,7 +53,7 @@ def _delegate() -> None:
 
 
 def account(name: str) -> dict[str, Any]:
-    """Returns what a sandbox used: read after its last process has ended, before its cgroup is removed."""
+    """Returns the resources that a sandbox used; called between the end of its last process and its removal."""
     if is_v2():
         directory = ROOT / PARENT.strip("/") / name
         events, times = _table(directory / "memory.events"), _table(directory / "cpu.stat")
@@ -66,7 +66,7 @@ def account(name: str) -> dict[str, Any]:
 
 
 def remove(name: str) -> bool:
-    """Removes what is left of a sandbox's cgroups; returns False if something stays."""
+    """Removes the cgroups of a sandbox; returns False if one could not be removed."""
     parents = [ROOT] if is_v2() else [each for each in ROOT.iterdir() if each.is_dir() and not each.is_symlink()]
     gone = True
     for parent in parents:

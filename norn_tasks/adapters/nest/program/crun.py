@@ -17,7 +17,7 @@ _NOT_FOUND, _NOT_EXECUTABLE, _INFRASTRUCTURE = 127, 126, 125
 _NOT_FOUND_WORDS = ("No such file", "not found")
 _NOT_EXECUTABLE_WORDS = ("ermission denied", "xec format", "Is a directory")
 _awaited: set[int] = set()
-"""The first processes of sandboxes, whose ends their runs wait for."""
+"""The first processes of sandboxes, for whose ends their runs wait."""
 
 
 class SandboxNotStarted(Exception):
@@ -48,7 +48,7 @@ def start(bundle: Path, name: str, streams: Sequence[int]) -> int:
 def wait(first: int) -> int:
     """Waits for the end of a first process, and returns its wait status.
 
-    Right after its start it still belongs to the crun that forked it, and not yet to this process.
+    Right after the start, the process is still a child of crun, and not yet of this process.
     """
     try:
         while True:
@@ -63,18 +63,18 @@ def wait(first: int) -> int:
 
 
 def forget(name: str) -> None:
-    """Removes what crun keeps of a sandbox whose processes have all ended, without starting crun for that."""
+    """Removes crun's files about a sandbox whose processes have all ended, without starting crun."""
     shutil.rmtree(_STATE / name, ignore_errors=True)
 
 
 def delete(name: str) -> None:
-    """Ends and removes a sandbox that may not be complete; one that is not there is fine."""
+    """Ends and removes a sandbox that may be incomplete; does nothing if there is none."""
     subprocess.run([*_command(), "delete", "-f", name], stderr=subprocess.DEVNULL, check=False)
     shutil.rmtree(_STATE / name, ignore_errors=True)
 
 
 def reap_strangers() -> None:
-    """Starts the thread that reaps processes which crun leaves to this one, and for which no run waits."""
+    """Starts the thread that reaps orphaned processes of sandboxes, for which no run waits."""
     threading.Thread(target=_reap_often, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""The words between the nest and its clients: one connection per request.
+"""The protocol between the nest and its clients, with one connection per request.
 
 A client sends one line of JSON, then the bytes that the line announces, then more lines as commands. The nest sends
 frames: a letter, the length in four bytes, and the content.
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 RESERVED, STARTED, STDOUT, STDERR, SKIPPED, END, REFUSED = "r", "s", "1", "2", "k", "e", "x"
-"""The kinds of frames: a run has its id, its code was started, its output, lost bytes of that, its end, a refusal."""
+"""The kinds of frames: the id of a run, the start of its code, output, a number of lost bytes, the end, a refusal."""
 LONGEST_LINE = 4 * 2**20
 _HEAD = struct.Struct(">cI")
 

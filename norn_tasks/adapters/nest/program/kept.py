@@ -1,4 +1,4 @@
-"""The output of a run as the nest keeps it for a later owner: the beginning and the end, in bounded memory."""
+"""Keeps the output of a run for a later owner, in bounded memory: only the beginning and the end."""
 
 from __future__ import annotations
 

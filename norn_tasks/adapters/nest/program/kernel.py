@@ -1,4 +1,4 @@
-"""The system calls that Python has no function for."""
+"""System calls for which Python has no function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
 
 
 def unmount(target: str) -> None:
-    """Detaches a mount; one that is not there is fine."""
+    """Detaches a mount; does nothing if there is none."""
     _libc.umount2(_text(target), _DETACH)
 
 
@@ -27,7 +27,7 @@ def unshare(flags: int) -> None:
 
 
 def enter(descriptor: int, flags: int) -> None:
-    """Moves this thread into the namespace of a descriptor; raises OSError."""
+    """Moves this thread into the namespace that a descriptor refers to; raises OSError."""
     _try(_libc.setns(descriptor, flags), "setns")
 
 

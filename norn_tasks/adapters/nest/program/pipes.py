@@ -1,4 +1,4 @@
-"""The three streams of a sandbox: its input is fed, and its output is read until its first process has ended."""
+"""The three streams of a sandbox: writes its input, and reads its output until its first process has ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Pipes:
-    """Pipes to and from one sandbox; `stdin` is all of its input."""
+    """Pipes to and from one sandbox; `stdin` is its whole input."""
 
     def __init__(self, stdin: bytes) -> None:
         theirs, self._input = os.pipe()
@@ -23,17 +23,17 @@ class Pipes:
             os.set_blocking(each, False)
 
     def close_sandbox_ends(self) -> None:
-        """Closes the ends that the sandbox has got."""
+        """Closes the sandbox's ends of the pipes, which it has by now."""
         for each in self.of_sandbox:
             os.close(each)
 
     def close(self) -> None:
-        """Closes our ends, when the sandbox was not started."""
+        """Closes our ends of the pipes, if the sandbox was not started."""
         for each in (self._input, self._out, self._err):
             os.close(each)
 
     def carry(self, process: int, wrote: Callable[[int, bytes], None]) -> None:
-        """Carries bytes until the process of this descriptor has ended, and its last output was read."""
+        """Writes input and reads output, until the process of this descriptor has ended and all its output was read."""
         streams = {self._out: STDOUT, self._err: STDERR}
         poll = select.poll()
         for each in (*streams, process):
@@ -55,7 +55,7 @@ class Pipes:
             os.close(self._input)
 
     def _feed(self, poll: select.poll) -> bool:
-        """Writes input; returns False when all is written, or nobody reads it."""
+        """Writes input; returns False when all is written or the sandbox no longer reads it."""
         try:
             while self._rest:
                 self._rest = self._rest[os.write(self._input, self._rest[:_CHUNK]) :]
@@ -68,7 +68,7 @@ class Pipes:
         return False
 
     def _pass(self, source: int, stream: int, wrote: Callable[[int, bytes], None]) -> bool:
-        """Passes on what is there; False at the end of the stream."""
+        """Passes on the output that is available; returns False at the end of the stream."""
         try:
             data = os.read(source, _CHUNK)
         except BlockingIOError:
@@ -78,7 +78,7 @@ class Pipes:
         return bool(data)
 
     def _last(self, streams: dict[int, int], wrote: Callable[[int, bytes], None]) -> None:
-        """Reads what is left in the pipes. All processes of the sandbox have ended, so no more is written."""
+        """Reads the rest of the output. All processes of the sandbox have ended, so no more is written."""
         for source, stream in streams.items():
             os.set_blocking(source, True)
             while self._pass(source, stream, wrote):

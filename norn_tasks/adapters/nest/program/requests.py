@@ -1,4 +1,4 @@
-"""The requests of clients: one connection each, which for a run lasts until the run has ended or its owner leaves."""
+"""Serves the requests of clients. Each has a connection; that of a run lasts until it has ended or its owner leaves."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ class Requests:
 
 
 def _plain_name(name: str) -> str:
-    """Returns a name that is no path; raises ValueError."""
+    """Returns a name, if it cannot be a path; raises ValueError."""
     if not name or not all(each.isalnum() or each in "-_" for each in name):
-        raise ValueError("a name has letters, digits, - and _ only")
+        raise ValueError("a name may have only letters, digits, - and _")
     return name
 
 
 def _plain_run(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns a request for a run with a name that can be that of a cgroup; raises ValueError."""
+    """Returns a request for a run, if its name can also name a cgroup; raises ValueError."""
     _plain_name(request["name"])
     return request

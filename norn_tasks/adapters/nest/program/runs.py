@@ -1,7 +1,7 @@
-"""The runs of the nest: reserved, started once or withdrawn, ended, and forgotten when their last owner says so.
+"""The runs of the nest. Each is reserved, then either withdrawn or started once, and forgotten at its owner's request.
 
-A reservation starts nothing. An owner that was frozen between its reservation and its start finds that withdrawn, if
-another owner came in between.
+A reservation starts nothing. If another owner takes the run over before its start, the reservation is withdrawn, and
+the first owner can no longer start it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.run import NestRun
 
 EPOCH = uuid.uuid4().hex[:12]
-"""The name of this life of the nest. Everything of an earlier one is dead: the kernel ended it with the nest."""
+"""A name that is new after each start of the nest. Runs of earlier names are dead: the kernel ended them."""
 _REMEMBERED = 10_000
 
 
 class OrderRefused(Exception):
-    """A request that the nest does not fulfil; `word` says why."""
+    """A request that the nest refuses; `word` says why."""
 
     def __init__(self, word: str, said: str) -> None:
         super().__init__(said)
@@ -43,10 +43,10 @@ class Runs:
         directory.mkdir(parents=True, exist_ok=True)
 
     def reserve(self, wanted: dict[str, Any], stdin: bytes) -> NestRun:
-        """Returns a reserved run; raises OrderRefused if its name or its image is not free."""
+        """Returns a reserved run; raises OrderRefused if its name is taken or its image is missing."""
         image = self._images.ready(wanted["image"])
         if image is None:
-            raise OrderRefused("image", "the image was not brought")
+            raise OrderRefused("image", "the image is not in the nest")
         while True:
             with self._lock:
                 old = next((each for each in self._runs.values() if each.name == wanted["name"]), None)
@@ -57,7 +57,7 @@ class Runs:
                     self._runs[name] = run
                     return run
             if old.owner != wanted["owner"]:
-                raise OrderRefused("conflict", f"a run that is not of {wanted['owner']} has the name {wanted['name']}")
+                raise OrderRefused("conflict", f"{wanted['name']} is a run of another owner than {wanted['owner']}")
             if old.fence > wanted["fence"]:
                 raise OrderRefused("late", f"a later owner has made {wanted['name']}")
             self.remove(old.id)
@@ -71,7 +71,7 @@ class Runs:
         threading.Thread(target=self._play, args=[run], daemon=True).start()
 
     def withdraw(self, name: str) -> bool:
-        """Takes a reservation back; False if its code was started. Raises OrderRefused if the run is not known."""
+        """Withdraws a reservation; False if its code was started. Raises OrderRefused if the run is not known."""
         with self._lock:
             if name in self._withdrawn:
                 return True
@@ -84,7 +84,7 @@ class Runs:
             return True
 
     def left(self, run: NestRun) -> None:
-        """Notes that an owner has left: a reservation is withdrawn, and code that nobody may adopt is ended."""
+        """Withdraws the reservation of an owner that has left, or ends its code if no later owner may take it over."""
         with self._lock:
             if run.id in self._runs and not run.begun:
                 self._take_back(run)
@@ -106,7 +106,7 @@ class Runs:
     def remove(self, name: str, fence: int | None = None) -> None:
         """Ends a run by its id or its name, and returns when nothing is left of it.
 
-        An owner gives its fence: a run that a later owner has taken is left to that.
+        `fence`: that of the owner who asks; a run that a later owner has taken is not ended.
         """
         with self._lock:
             named = [each for each in self._runs.values() if name in (each.id, each.name)]

@@ -1,4 +1,4 @@
-"""The rights of a sandbox: everything that crun is asked for one run. docs/nest.md compares it with the docker road."""
+"""Describes a sandbox for crun, with its rights and limits. docs/nest.md compares it with a container of Docker."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from norn_tasks.adapters.nest.program import cgroups
 from norn_tasks.adapters.nest.program.network.networks import GATEWAY
 
 FIRST_ID = 200_000_000
-"""The machine's number of user 0 of every sandbox: no user of the machine has it, and layers are unpacked with it."""
+"""The id on the machine of user 0 of each sandbox, and of the owner of layers; no user of the machine has it."""
 IDS = 65536
 PROCESSES = 256
 INIT = "/dev/init"
-"""Where a sandbox has its init, which passes signals on to the program and reaps what it leaves behind."""
+"""The path of a sandbox's init, which passes signals on to the program and reaps orphaned processes."""
 _INIT_HERE = "/usr/bin/tini-static"
 _PERIOD = 100_000
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -42,7 +42,7 @@ _APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 def described(
     wanted: dict[str, Any], image: dict[str, Any], root: str, files: Path, network: Path | None, seccomp: str
 ) -> dict[str, Any]:
-    """Returns the description of a sandbox, as the OCI runtime specification has it."""
+    """Returns the description of a sandbox in the form of the OCI runtime specification."""
     document: dict[str, Any] = {
         "ociVersion": "1.0.2",
         "process": _process(wanted, image),
@@ -88,7 +88,7 @@ def _process(wanted: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_apparmor() -> bool:
-    """Returns True where the engine confines containers by AppArmor: then sandboxes get its profile too."""
+    """Returns True if the engine confines containers with AppArmor; sandboxes then get its profile too."""
     return _APPARMOR.exists() and _APPARMOR.read_text().strip() == "Y"
 
 
@@ -101,7 +101,7 @@ def argv(wanted: dict[str, Any], image: dict[str, Any]) -> list[str]:
 def _mounts(wanted: dict[str, Any], image: dict[str, Any], files: Path) -> list[dict[str, Any]]:
     mounts = [_mount(target, kind, kind, options.split(",")) for target, kind, options in _MOUNTS]
     scratch = _SCRATCH.format(memory=wanted["memory"]).split(",")
-    # The paths of an image's VOLUME lines are empty memory, as on the docker road.
+    # The paths of an image's VOLUME lines are empty and in memory, as in a container of Docker.
     mounts += [_mount(path, "tmpfs", "tmpfs", scratch) for path in sorted({"/tmp", *image["volumes"]})]  # noqa: S108
     for name in ("hosts", "hostname", "resolv.conf"):
         mounts.append(_mount(f"/etc/{name}", "bind", str(files / name), ["bind", "ro", "rprivate", "nosuid", "nodev"]))
@@ -119,7 +119,7 @@ def _namespaces(network: Path | None) -> list[dict[str, str]]:
 
 
 def write_files(wanted: dict[str, Any], directory: Path) -> None:
-    """Writes the files of a sandbox's /etc: its name, and the names that it knows."""
+    """Writes the files of a sandbox's /etc: its host name, and the host names that it can use."""
     name, network = wanted["hostname"], wanted["network"] != "none"
     hosts = "".join(f"{address}\t{each}\n" for each, address in wanted["hosts"].items()) if network else ""
     (directory / "hosts").write_text(f"{_HOSTS}{hosts}127.0.1.1\t{name}\n")

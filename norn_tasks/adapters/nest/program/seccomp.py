@@ -1,8 +1,8 @@
 """The filter of system calls, compiled once at the nest's start: crun would spend 17 ms on it for each sandbox.
 
-The list of calls is the one that Docker permits a container without capabilities, except two that newer Dockers do not
-permit either: io_uring, whose defects in the kernel have let programs escape from containers, and sockets through which
-a container on a virtual machine reaches programs of the hypervisor.
+It permits the calls that Docker permits a container without capabilities, except for two groups, which newer versions
+of Docker refuse too: io_uring, because defects of it have let programs escape from containers, and sockets by which a
+container in a virtual machine reaches programs of the hypervisor.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Comparison(ctypes.Structure):
 
 
 def compiled() -> str:
-    """Returns the filter as crun takes it, in base64; raises OSError."""
+    """Returns the filter in the form that crun takes (base64); raises OSError."""
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_REFUSE | _NOT_PERMITTED)))
@@ -43,14 +43,14 @@ def compiled() -> str:
         _rule(library, context, _ALLOW, "personality", _Comparison(0, _EQUAL, value, 0))
     _rule(library, context, _ALLOW, "socket", _Comparison(0, _UNEQUAL, _HYPERVISOR, 0))
     _rule(library, context, _ALLOW, "clone", _Comparison(0, _MASKED, _NEW_NAMESPACES, 0))
-    # A C library that is refused this call with another number does not fall back to clone.
+    # With any other error than "not implemented", C libraries do not fall back to clone.
     _rule(library, context, _REFUSE | _NOT_IMPLEMENTED, "clone3")
     return _exported(library, context)
 
 
 def _rule(library: Any, context: ctypes.c_void_p, action: int, name: str, *comparisons: _Comparison) -> None:
     number = library.seccomp_syscall_resolve_name(name.encode())
-    if number == -1:  # this machine's kind of processor does not have it
+    if number == -1:  # this kind of processor does not have the call
         return
     given = (_Comparison * len(comparisons))(*comparisons)
     result = library.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, len(comparisons), given)

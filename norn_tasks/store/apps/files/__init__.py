@@ -1,1 +1,1 @@
-"""Files of apps that wait in rows for a worker or for a client."""
+"""Files of apps in rows, which hold them until a worker or a client gets them."""

@@ -1,4 +1,4 @@
-"""Cron: policies beside the schedule, planned starts, who closed a pause, stretches still to be counted."""
+"""Cron: policies beside the schedule, planned starts, the sender that ended a pause, and gaps still to be counted."""
 
 from alembic import op
 

@@ -1,7 +1,7 @@
-"""Room for updates on the pages of jobs and calls: a job's row is written five times until it has ended.
+"""Free room on the pages of jobs and calls, because the row of a job is updated about five times.
 
-A new version on the same page needs no new index entries if no indexed column changed, and its WAL has only what
-differs. Rows that exist stay where they are.
+A new version of a row on the same page needs no new index entries if no indexed column has changed, and less WAL. Rows
+that exist already are not moved.
 """
 
 from alembic import op

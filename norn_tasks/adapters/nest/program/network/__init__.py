@@ -1,1 +1,1 @@
-"""The network of sandboxes: namespaces that are made ahead, and names."""
+"""The network of sandboxes: network namespaces that are made in advance, and the lookup of names."""

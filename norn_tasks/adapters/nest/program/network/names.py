@@ -1,4 +1,4 @@
-"""Forwards the sandboxes' questions for names to the engine's resolver, which only the nest itself can reach."""
+"""Forwards DNS queries of sandboxes to the engine's resolver, which only the nest itself can reach."""
 
 from __future__ import annotations
 

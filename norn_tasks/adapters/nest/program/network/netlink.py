@@ -1,4 +1,4 @@
-"""The few requests to the kernel's routing socket that connect a sandbox: quicker than a program for each of them."""
+"""The requests to the kernel's routing socket that connect a sandbox; faster than the program `ip`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KIND, _DATA, _PEER = 1, 2, 1
 _PORT, _ISOLATED, _NESTED = 12, 33, 0x8000
 _GATEWAY, _INTERFACE = 5, 4
 INSIDE = 77
-"""The number of a sandbox's own interface."""
+"""The index of the interface inside a sandbox."""
 
 
 class Netlink:
@@ -39,7 +39,7 @@ class Netlink:
         self._ask(_NEW_LINK, _CREATE, _link(index) + named + _attribute(_INFO, info))
 
     def port(self, index: int, bridge: int) -> None:
-        """Makes an interface a port of a bridge, over which it reaches no other such port, and starts it."""
+        """Makes an interface a port of a bridge, isolated from the other ports, and starts it."""
         self._ask(_NEW_LINK, 0, _link(index, _UP) + _attribute(_MASTER, struct.pack("I", bridge)))
         family = struct.pack("BBHiII", socket.AF_BRIDGE, 0, 0, index, 0, 0)
         isolated = _attribute(_PORT | _NESTED, _attribute(_ISOLATED, b"\1"))

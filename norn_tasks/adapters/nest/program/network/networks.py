@@ -1,4 +1,4 @@
-"""The networks of sandboxes: namespaces that are made ahead and used once, behind a bridge of the nest.
+"""The networks of sandboxes: network namespaces that are made in advance and used once, behind a bridge of the nest.
 
 A namespace is never used again: a late packet of one run could otherwise reach the next one.
 """
@@ -18,7 +18,7 @@ from norn_tasks.adapters.nest.program import kernel
 from norn_tasks.adapters.nest.program.network.netlink import INSIDE, Netlink
 
 GATEWAY = "198.18.0.1"
-"""The bridge's address. No network of anybody has addresses of this range: RFC 2544 keeps it for measurements."""
+"""The bridge's address. Other networks do not use this range, because RFC 2544 reserves it for measurements."""
 _SUBNET, _PREFIX = "198.18", 16
 _BRIDGE = "nest0"
 _AHEAD = 8
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Networks:
-    """Namespaces with a network that wait for their run."""
+    """Network namespaces that are ready for a run."""
 
     def __init__(self, directory: Path) -> None:
         """Makes the bridge and its rules; raises OSError or CalledProcessError."""
@@ -65,7 +65,7 @@ class Networks:
         threading.Thread(target=self._keep, daemon=True).start()
 
     def take(self) -> Path:
-        """Returns a namespace for one run, and waits for it if none is ready."""
+        """Returns a namespace for one run; waits until one is ready."""
         with self._changed:
             self._changed.wait_for(lambda: self._ready)
             taken = self._ready.popleft()
@@ -104,7 +104,7 @@ class Networks:
         kernel.unshare(kernel.NEW_NETWORK)
         try:
             kernel.mount("/proc/thread-self/ns/net", str(path), "none", kernel.BIND)
-            # As the engine has it: programs without rights may listen at any port, and ping.
+            # As in the engine's containers, programs without rights may listen at any port and may ping.
             _set("ip_unprivileged_port_start", "0")
             _set("ping_group_range", "0 65535")
             inner = Netlink()

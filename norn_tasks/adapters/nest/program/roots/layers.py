@@ -1,4 +1,4 @@
-"""The layers of images: each is unpacked once, and images share it. It gets its name when it is complete."""
+"""The layers of images: each is unpacked once, and shared by images. It gets its name when it is complete."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import IO
 
 _CHUNK = 1 << 20
 _SMALLEST = 1024
-"""The bytes of the shortest tar archive; a smaller file of a saved image is no layer."""
+"""The least bytes of a tar archive; a smaller file in a saved image is not a layer."""
 _UNPACK = "norn_tasks.adapters.nest.program.roots.unpack"
 _NAME = 24
-"""The characters of a layer's digest in its name: the kernel takes the names of all layers of an image in one page."""
+"""The characters of a digest in the name of its layer; all names of a mount must fit into one page of the kernel."""
 
 
 def unpack(stream: IO[bytes], store: Path, wanted: set[str]) -> None:
@@ -49,7 +49,7 @@ def _take(layer: IO[bytes], store: Path, wanted: set[str]) -> None:
 
 
 def _digest(layer: IO[bytes], into: Path) -> str:
-    """Unpacks an archive, and returns its digest; empty if it is no archive of a layer."""
+    """Unpacks an archive, and returns its digest; empty if it is not a layer."""
     argv = [sys.executable, "-m", _UNPACK, str(into)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None and child.stdout is not None

@@ -1,7 +1,7 @@
-"""A program of its own that unpacks one layer: it reads the archive from its input, and prints the digest of that.
+"""A separate program that unpacks one layer: it reads the archive from stdin, and prints the archive's digest.
 
-It is confined to the new directory before it reads anything, so no name and no link in the archive leads elsewhere.
-Everything that it needs is imported before that.
+It changes its root to the layer's directory before it reads anything, so that no name or link in the archive can lead
+elsewhere. Everything that it needs is imported before that.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _unpacked(archive: IO[bytes]) -> str:
             for member in layer:
                 if _put(layer, member) and member.isdir():
                     directories.append(member)
-    except tarfile.ReadError:  # it is a description of the image, and no layer
+    except tarfile.ReadError:  # it describes the image, and is not a layer
         while archive.read(_CHUNK):
             continue
         return ""
@@ -68,7 +68,7 @@ def _unpacked(archive: IO[bytes]) -> str:
 
 
 def _plain(archive: IO[bytes]) -> IO[bytes]:
-    """Returns the archive without compression; newer engines save layers as they pulled them."""
+    """Returns the uncompressed archive; newer engines save layers compressed, as they were pulled."""
     buffered = cast(io.BufferedReader, archive)
     compressed = buffered.peek(2)[:2] == b"\x1f\x8b"
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered)) if compressed else archive
@@ -79,7 +79,7 @@ def _path(name: str) -> Path:
 
 
 def _put(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
-    """Makes one entry of a layer; False for one that needs no owner."""
+    """Makes one entry of a layer; returns False if its owner and times need not be set again."""
     path = _path(member.name)
     if path == Path("/"):
         _own(path, member)
@@ -99,7 +99,7 @@ def _put(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
 
 
 def _make_parents(path: Path) -> None:
-    """Makes directories that the layer does not describe; they belong to the image's root."""
+    """Makes parent directories that are not entries of the layer; they belong to the root user of the sandbox."""
     if not os.path.lexists(path):
         _make_parents(path.parent)
         path.mkdir(mode=0o755)
@@ -146,7 +146,7 @@ def _own(path: Path, member: tarfile.TarInfo) -> None:
     if not member.issym():
         path.chmod(member.mode & 0o7777)
     for key, value in member.pax_headers.items():
-        # The attributes of users only: capabilities of files give a sandbox nothing.
+        # Only user attributes; file capabilities would be of no use in a sandbox.
         attribute = key.removeprefix("SCHILY.xattr.")
         if attribute != key and attribute.startswith("user."):
             with contextlib.suppress(OSError):
