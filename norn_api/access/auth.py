@@ -12,7 +12,7 @@ from werkzeug.datastructures import Headers
 
 from norn_api.access.limits import Buckets
 from norn_api.access.remembering import RecentlySeen
-from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.access import NAMELESS, Actor, Scope
 from norn_tasks.domain.errors import DatabaseDown, Forbidden, TooManyRequests, Unauthenticated
 from norn_tasks.store.access import tokens
 from norn_tasks.store.database.session import Database
@@ -20,8 +20,8 @@ from norn_tasks.store.database.session import Database
 CACHE_SECONDS = 5.0
 """The longest time for which another API process still accepts a token after it was revoked."""
 
-ANONYMOUS = Actor("anonymous")
-_EVERYONE_IS_ADMIN = Actor("anonymous", frozenset({Scope.ADMIN}))
+ANONYMOUS = Actor(NAMELESS)
+_EVERYONE_IS_ADMIN = Actor(NAMELESS, frozenset({Scope.ADMIN}))
 HEADER = "X-Norn-CSRF"
 """The header with the second secret of a session."""
 _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"

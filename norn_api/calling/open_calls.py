@@ -16,12 +16,12 @@ from norn_api.services import actor, norn
 from norn_api.streaming.connections import Connection, TooSlow
 from norn_api.web.request import current
 from norn_api.web.senders import credentials
-from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.access import NAMELESS, Actor, Scope
 from norn_tasks.domain.errors import BadRequest, Forbidden, TooManyRequests
 from norn_tasks.domain.infraspec.words import Auth
 from norn_tasks.store.apps import registry
 
-STRANGER = Actor("anonymous", frozenset({Scope.INVOKE}))
+STRANGER = Actor(NAMELESS, frozenset({Scope.INVOKE}))
 """The sender of a call without a token."""
 BODY_SECONDS = 30.0
 """The longest time that reading the body of a stranger may take."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+NAMELESS = "anonymous"
+"""The name of callers without a token; no token has it, because calls belong to the name of their sender."""
+
 
 class Scope(StrEnum):
     """A right of a token."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, or_, select, text, update
 
-from norn_tasks.domain.access import Actor, Scope
+from norn_tasks.domain.access import NAMELESS, Actor, Scope
 from norn_tasks.domain.errors import Conflict, InvalidRequest, NotFound
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.store import tables as t
@@ -81,6 +81,8 @@ def create(
 ) -> Token:
     """Keeps a new token; raises Conflict for a name that one has or had, InvalidRequest for an admin of some apps."""
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-tokens'))"))
+    if name == NAMELESS:
+        raise Conflict(f"{name} is the name of callers without a token", hint="choose another name")
     if name == BOOTSTRAP or named(tx, name) is not None:
         raise Conflict(f"there is a token named {name}", hint="choose another name")
     if _used(tx, name):

@@ -51,6 +51,11 @@ def test_name_is_taken_once(api: Api) -> None:
     assert api.post("/api/tokens", json={"name": "ci", "scopes": ["read"]}).status_code == 409
 
 
+def test_no_token_has_the_name_of_callers_without_one(api: Api) -> None:
+    """It would see and cancel their calls."""
+    assert api.post("/api/tokens", json={"name": "anonymous", "scopes": ["invoke"]}).status_code == 409
+
+
 def test_revoked_token_lets_nobody_in(api: Api) -> None:
     made = make(api)
     one = Api(api.app, api.database, str(made["token"]))
