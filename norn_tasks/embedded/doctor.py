@@ -61,6 +61,7 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
             "local:processes", "fail", error.sentence, "wait until it has started, or norn down and norn up"
         )
         return
+    yield from door(settings)
     down = [process.name for process in processes if not process.up]
     fresh = [p for p in processes if p.up and p.now - p.began < SETTLED]
     running = f"{len(processes) - len(down)} of {len(processes)} run"
@@ -119,10 +120,20 @@ def edge(settings: Settings) -> Iterator[MachineFinding]:
     elif seen.sentence:
         yield MachineFinding(name, "fail", seen.sentence, seen.hint)
     elif not _door_answers(settings):
-        sentence = f"the router does not serve public names at {settings.door_address}"
-        yield MachineFinding(name, "fail", sentence, "norn logs --server router; NORN_EDGE_DOOR names another port")
+        yield _door_shut(name, settings)
     else:
         yield MachineFinding(name, "ok", f"the edge has ports {ports}")
+
+
+def door(settings: Settings) -> Iterator[MachineFinding]:
+    """Yields that rules of a tunnel lead to a door that does not answer; what the edge needs is in `edge`."""
+    if settings.has_tunnel and not settings.has_edge and not _door_answers(settings):
+        yield _door_shut("local:door", settings)
+
+
+def _door_shut(name: str, settings: Settings) -> MachineFinding:
+    sentence = f"the router does not serve public names at {settings.door_address}"
+    return MachineFinding(name, "fail", sentence, "norn logs --server router; NORN_EDGE_DOOR names another port")
 
 
 def _door_answers(settings: Settings) -> bool:

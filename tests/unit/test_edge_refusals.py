@@ -37,6 +37,14 @@ def test_doctor_says_what_the_edge_reports(tmp_path: Path) -> None:
     assert list(doctor.edge(load({"NORN_DATA_DIR": str(tmp_path)}))) == []
 
 
+def test_doctor_says_that_the_rules_of_a_tunnel_lead_nowhere(tmp_path: Path) -> None:
+    environ = {"NORN_DATA_DIR": str(tmp_path), "NORN_EDGE_DOOR": str(free_port())}
+    found = list(doctor.door(load({**environ, "NORN_CLOUDFLARE_TUNNEL": "home"})))
+    assert [(each.name, each.status) for each in found] == [("local:door", "fail")]
+    assert "NORN_EDGE_DOOR" in found[0].hint
+    assert list(doctor.door(load(environ))) == []
+
+
 def test_a_report_is_written_through_no_link_and_over_the_rest_of_one_that_was_cut_short(tmp_path: Path) -> None:
     elsewhere, edge = tmp_path / "passwd", tmp_path / "edge"
     elsewhere.write_text("root")
