@@ -24,7 +24,8 @@ INSERT INTO deliveries(destination, subject, event, app, body)
 SELECT e.destination, 'call-' || e.execution, '{CALL_ENDED}', f.app, jsonb_build_object(
          'event', '{CALL_ENDED}', 'app', f.app, 'execution', f.id, 'job', f.job_id, 'release', f.release,
          'state', f.state, 'cause', f.cause, 'sentence', f.sentence, 'exit_code', f.exit_code,
-         'duration_ms', f.duration_ms, 'finished_at', to_char(f.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+         'duration_ms', f.duration_ms,
+         'finished_at', to_char(f.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
          'href', '/api/invocations/' || f.id)
   FROM ended e JOIN func_executions f ON f.id = e.execution JOIN destinations d ON d.id = e.destination
 ON CONFLICT (destination, subject) DO NOTHING""")  # noqa: S608 - built from a constant
