@@ -27,6 +27,11 @@ def key_in(text: str) -> str:
     return "".join(line.strip() for line in text.splitlines() if not line.startswith("#"))
 
 
+def keys_in(text: str) -> tuple[str, ...]:
+    """Returns the keys in a file: the one in use, then earlier ones, which open what was sealed before a rotation."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+
+
 def recipient_of(key: str) -> str:
     """Returns the public key, `age1…`, of a private key; raises NotAKey, which does not quote the key."""
     import pyrage

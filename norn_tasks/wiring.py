@@ -81,6 +81,7 @@ from norn_tasks.store_adapters.replicas import ReplicaTable
 from norn_tasks.store_adapters.repository_logins import RepositoryLogins
 from norn_tasks.store_adapters.router_ports import RouterPortTable
 from norn_tasks.store_adapters.secrets.files import SecretFileTable
+from norn_tasks.store_adapters.secrets.sealed import SealedTables
 from norn_tasks.store_adapters.service_records import ServiceRecordTable
 from norn_tasks.store_adapters.uploads import UploadTable
 
@@ -303,8 +304,7 @@ def tools(
     engine = EngineClient(settings.engine_address)
     name = instance.name(database)
     docker = DockerEngine(engine, name)
-    hosts = ExternalHostTable(database, settings.self_stop_seconds)
-    tunnel, dns = way_in(settings, hosts, name)
+    tunnel, dns = way_in(settings, hosts := ExternalHostTable(database, settings.self_stop_seconds), name)
     workspace, vault = settings.data_dir / "work", AgeVault(settings.age_key, settings.age_key_path)
     queue = BuildQueueRows(database, engine_identity(settings), wake)
     return Tools(
@@ -322,6 +322,8 @@ def tools(
         live=BrokerStreams(live),
         logs=kept_logs(settings),
         vault=vault,
+        keyring=vault,
+        sealed_rows=SealedTables(database, settings.self_stop_seconds),
         sops=SopsFiles(vault.unwrap),
         secret_files=SecretFileTable(database, settings.apps_dir, settings.self_stop_seconds),
         messenger=_sender(settings, DeliveryOutbox(database, name), vault),

@@ -113,6 +113,7 @@ TABLE: dict[tuple[str, str], Permission] = {
     ("POST", f"{_APP}/secrets/export"): ADMIN_CHANGE,
     ("GET", f"{_APP}/secrets/export/<id:job>"): ADMIN,
     ("GET", "/api/secrets/key"): READ,
+    ("POST", "/api/secrets/key/rotate"): ADMIN_CHANGE,
     ("GET", "/api/services"): READ,
     ("GET", f"{_APP}/services"): READ,
     ("GET", "/api/databases"): READ,

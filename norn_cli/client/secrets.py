@@ -40,3 +40,7 @@ class SecretsClient(Transport):
     def server_key(self) -> Json:
         """Returns the server's public key."""
         return self._get("/api/secrets/key")
+
+    def rotate_key(self) -> Json:
+        """Requests a new key for the server; returns the accepted job."""
+        return self._send("POST", "/api/secrets/key/rotate", json={})

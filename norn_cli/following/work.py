@@ -30,6 +30,7 @@ _OUTCOMES = {
     "repair": "{app} has all its replicas again",
     "compare": "{app} was compared with its live release",
     "teardown": "{app} is torn down",
+    "rotate-key": "all secrets are sealed to a new key",
     "import-secrets": "the secrets of {app} are set",
 }
 

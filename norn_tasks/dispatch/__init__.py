@@ -83,7 +83,7 @@ from norn_tasks.dispatch.running import (
     request_invoke,
     request_run,
 )
-from norn_tasks.dispatch.secrets import request_export, request_import, set_secrets, unset_secret
+from norn_tasks.dispatch.secrets import request_export, request_import, request_key_rotation, set_secrets, unset_secret
 from norn_tasks.dispatch.uploading import KeptSource, keep_source
 
 __all__ = [
@@ -141,6 +141,7 @@ __all__ = [
     "unset_secret",
     "request_import",
     "request_export",
+    "request_key_rotation",
     "DestinationToAdd",
     "add_destination",
     "request_deliveries",

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from norn_tasks import sealing
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, found_app, new_job
-from norn_tasks.domain.errors import Conflict, InvalidRequest
+from norn_tasks.domain.errors import AlreadyRunning, Conflict, InvalidRequest
 from norn_tasks.domain.infraspec import Infraspec
-from norn_tasks.domain.jobs.job import JobClass
-from norn_tasks.domain.jobs.requests import ExportSecretsJobRequest, ImportSecretsJobRequest
+from norn_tasks.domain.jobs.job import JobClass, JobKind
+from norn_tasks.domain.jobs.requests import ExportSecretsJobRequest, ImportSecretsJobRequest, RotateKeyJobRequest
 from norn_tasks.domain.secret import Secret
 from norn_tasks.store.access.idempotency import IdempotencyKey
 from norn_tasks.store.apps import secrets
 from norn_tasks.store.apps.files import secret_files
 from norn_tasks.store.database.session import Tx
+from norn_tasks.store.fleet import workers
 from norn_tasks.store.queue import jobs
 from norn_tasks.store.status import apps
 
@@ -72,6 +73,28 @@ def request_export(
         found, _ = found_app(intake, tx, app)
         request = ExportSecretsJobRequest(recipients)
         return Accepted(jobs.accept(tx, new_job(intake, request, app, actor, spec=found.spec.frozen())))
+
+    return accept(intake, JobClass.OBSERVE, key, write)
+
+
+def request_key_rotation(intake: Intake, *, actor: str, key: IdempotencyKey | None) -> Accepted:
+    """Accepts a rotation of the server's key; raises Conflict if workers on several machines have copies of it.
+
+    Raises AlreadyRunning while another one has not ended.
+    """
+
+    def write(tx: Tx) -> Accepted:
+        secrets.recipient(tx)
+        hosts = workers.live_hosts(tx)
+        if len(hosts) > 1:
+            raise Conflict(
+                f"workers on {', '.join(hosts)} have a key file each, and a rotation changes one",
+                hint="stop the workers of all machines but one, rotate, copy age.key to the others (docs/secrets.md)",
+            )
+        jobs.alone(tx, JobKind.ROTATE_KEY)
+        if jobs.open_of_kinds(tx, (JobKind.ROTATE_KEY,)):
+            raise AlreadyRunning("the key is being rotated already", hint="norn jobs list --kind rotate-key")
+        return Accepted(jobs.accept(tx, new_job(intake, RotateKeyJobRequest(), "", actor)))
 
     return accept(intake, JobClass.OBSERVE, key, write)
 

@@ -29,12 +29,12 @@ def ensure_key(database: Database, settings: Settings) -> None:
     with database.transaction() as tx:
         known, sealed = secrets.known_recipient(tx), secrets.any_sealed(tx)
     try:
-        public = sealing.recipient_of(_key(settings, may_make=known is None or not sealed))
+        keys = _keys(settings, may_make=known is None or not sealed)
     except SecretsLocked as lost:
         say(f"  {lost.sentence}: {sealed} secrets cannot be opened\n  hint: {lost.hint}")
         return
-    if public == known:
-        return
+    if known in [sealing.recipient_of(key) for key in keys]:
+        return  # also while a rotation has made a key that is not in use yet
     if known is not None and sealed:
         say(
             f"  {settings.age_key_path} is not the key to which {sealed} secrets were sealed: they cannot be opened\n"
@@ -42,10 +42,10 @@ def ensure_key(database: Database, settings: Settings) -> None:
         )
         return
     with database.transaction() as tx:
-        secrets.remember_recipient(tx, public)
+        secrets.remember_recipient(tx, sealing.recipient_of(keys[0]))
 
 
-def _key(settings: Settings, *, may_make: bool) -> str:
+def _keys(settings: Settings, *, may_make: bool) -> tuple[str, ...]:
     file = settings.age_key_path
     if settings.age_key:
         return _checked(settings.age_key, "NORN_AGE_KEY")
@@ -80,9 +80,11 @@ def _make(file: Path) -> None:
         part.unlink()
 
 
-def _checked(text: str, where: str) -> str:
+def _checked(text: str, where: str) -> tuple[str, ...]:
+    keys = sealing.keys_in(text)
     try:
-        sealing.recipient_of(sealing.key_in(text))
+        for key in keys or ("",):
+            sealing.recipient_of(key)
     except sealing.NotAKey:
         raise NotStarted(f"{where} holds no private age key", hint="put the right one there, or remove it") from None
-    return sealing.key_in(text)
+    return keys

@@ -11,7 +11,7 @@ from norn_tasks.pipelines.notify import call_deadman, notify
 from norn_tasks.pipelines.observe import compare, execute, observe, read_logs
 from norn_tasks.pipelines.push import poll, push
 from norn_tasks.pipelines.run import oneoff, run
-from norn_tasks.pipelines.secrets import export_secrets, import_secrets
+from norn_tasks.pipelines.secrets import export_secrets, import_secrets, rotate_key
 from norn_tasks.steps.step import Step
 
 Pipeline = Callable[[Job], tuple[Step, ...]]
@@ -40,4 +40,5 @@ PIPELINES: dict[JobKind, Pipeline] = {
     JobKind.EXEC: execute,
     JobKind.IMPORT_SECRETS: import_secrets,
     JobKind.EXPORT_SECRETS: export_secrets,
+    JobKind.ROTATE_KEY: rotate_key,
 }

@@ -27,7 +27,7 @@ from norn_tasks.ports.source import (
 )
 from norn_tasks.ports.tools import Limits, Tools
 from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, TeamKeys, Tunnel, WriteTurn
-from norn_tasks.ports.vault import Vault
+from norn_tasks.ports.vault import Keyring, SealedPlace, SealedRows, Vault
 from norn_tasks.ports.volumes import Mount, Volumes
 from norn_tasks.ports.watch import Say, Stop, Watch
 
@@ -70,6 +70,9 @@ __all__ = [
     "SopsFormat",
     "SecretFiles",
     "TeamKeys",
+    "Keyring",
+    "SealedPlace",
+    "SealedRows",
     "Tunnel",
     "Dns",
     "Edge",

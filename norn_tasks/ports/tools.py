@@ -17,7 +17,7 @@ from norn_tasks.ports.secret_files import SecretFiles, SopsFormat
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import Deploys, Directories, Git, Sources
 from norn_tasks.ports.tunnel import Dns, Edge, ExternalHosts, TeamKeys, Tunnel
-from norn_tasks.ports.vault import Vault
+from norn_tasks.ports.vault import Keyring, SealedRows, Vault
 from norn_tasks.ports.volumes import Volumes
 
 
@@ -59,6 +59,8 @@ class Tools:
     logs: KeptLogs
     """The kept lines of replicas."""
     vault: Vault
+    keyring: Keyring
+    sealed_rows: SealedRows
     sops: SopsFormat
     secret_files: SecretFiles
     messenger: Messenger

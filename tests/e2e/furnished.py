@@ -203,6 +203,7 @@ def secrets_by_files(speaker: Speaker) -> None:
     speaker.settle(speaker.ask("import_secrets", content=file, headers=YAML))
     job = speaker.settle(speaker.ask("export_secrets", json={"recipients": [ours]}))
     speaker.ask("get_export", job=job)
+    speaker.settle(speaker.ask("rotate_key", json={}))
 
 
 def sign_in_and_out(speaker: Speaker) -> None:

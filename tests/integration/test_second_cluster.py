@@ -149,6 +149,7 @@ class TwoClusters:
             runtimes={"docker": self.runtime}, volumes=FakeVolumes(),
             limits=Limits(5, 512 * 2**20, 1, 0, self.home / "work", "fake01"), live=cast(Any, self.streams),
             vault=unused, messenger=unused, sops=unused, secret_files=unused,
+            keyring=unused, sealed_rows=unused,
             tunnel=FakeTunnel(), dns=FakeDns(), edge=FakeEdge(), hosts=FakeExternalHosts(),
             services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.home / "app-logs", KeepLimits(2**26, 1e6), 0),

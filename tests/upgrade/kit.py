@@ -181,6 +181,7 @@ class Plane:
             limits=Limits(5, 512 * 2**20, 1, 0, self.workspace, self.name),
             live=Streams(), vault=self.vault, messenger=self.messenger,
             sops=cast(Any, None), secret_files=cast(Any, None),
+            keyring=cast(Any, None), sealed_rows=cast(Any, None),
             tunnel=FakeTunnel(), dns=FakeDns(), edge=FakeEdge(), hosts=FakeExternalHosts(),
             services=FakeServices(), records=ServiceRecordTable(self.database),
             logs=KeptLogDirectory(self.workspace / "app-logs", KeepLimits(2**26, 1e6), 0),

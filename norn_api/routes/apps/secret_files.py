@@ -6,6 +6,7 @@ from flask import Response
 
 from norn_api.routes.apps.specs import YAML
 from norn_api.schemas.common import AppPath, WorkAccepted
+from norn_api.schemas.jobs import NothingRequest
 from norn_api.schemas.secrets import ExportedFile, ExportPath, ExportRequest, ServerKey
 from norn_api.services import actor, norn
 from norn_api.web.openapi import noun, responses_of, text_body
@@ -58,3 +59,10 @@ def get_key() -> Response:
     """Returns the server's public key, to which a file must be encrypted for its import."""
     with norn().database.transaction() as tx:
         return reply(ServerKey(recipient=secrets.recipient(tx)))
+
+
+@api.post("/api/secrets/key/rotate", responses=responses_of(WorkAccepted, 202))
+def rotate_key(body: NothingRequest) -> Response:
+    """Makes a new key for the server, and seals all secrets to it."""
+    work = dispatch.request_key_rotation(norn().intake, actor=actor().name, key=key())
+    return accepted(work, "", JobKind.ROTATE_KEY)

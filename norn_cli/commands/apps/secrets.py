@@ -29,7 +29,12 @@ def command() -> None:
     """Sets, unsets and lists an app's secrets, from values or encrypted files; no value is ever shown."""
 
 
-for each in (secret_files.import_secrets, secret_files.export_secrets, secret_files.server_key):
+for each in (
+    secret_files.import_secrets,
+    secret_files.export_secrets,
+    secret_files.server_key,
+    secret_files.rotate_key,
+):
     command.add_command(each)
 
 

@@ -64,6 +64,14 @@ def server_key(session: Session) -> None:
     session.output.data(answer, lambda: session.output.line(answer["recipient"]), [answer["recipient"]])
 
 
+@command("rotate-key")
+@work_options
+@pass_session
+def rotate_key(session: Session, waiting: WaitOptions) -> None:
+    """Makes a new key for the server and seals all secrets to it; earlier keys stay in the key file."""
+    work.see_through(session, session.client.rotate_key(), waiting)
+
+
 def _app_and_file(words: tuple[str, ...]) -> tuple[str | None, str]:
     """Returns the app and the file. A single word is the file if such a file exists or no app can have that name."""
     if len(words) > 2:

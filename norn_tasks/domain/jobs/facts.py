@@ -127,9 +127,17 @@ class ProgramExit(Fact):
     """Its exit code."""
 
 
+@dataclass(frozen=True)
+class NewServerKey(Fact):
+    """The key to which a rotation seals everything."""
+
+    public: str
+    """The public key."""
+
+
 KINDS: Final = (
     StepPlan, SourceRevision, BuiltImage, PublishedImage, KeptImages, SecretVersions, OrphanedContainers,
-    RemovedOrphans, RequestedRepairs, ProgramExit, ServiceAddress,
+    RemovedOrphans, RequestedRepairs, ProgramExit, ServiceAddress, NewServerKey,
 )  # fmt: skip
 
 F = TypeVar("F", bound=Fact)

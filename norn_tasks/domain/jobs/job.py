@@ -46,6 +46,7 @@ class JobKind(StrEnum):
     EXEC = "exec"
     IMPORT_SECRETS = "import-secrets"
     EXPORT_SECRETS = "export-secrets"
+    ROTATE_KEY = "rotate-key"
 
     @property
     def job_class(self) -> JobClass:
@@ -87,6 +88,7 @@ _CLASSES = {
     JobKind.EXEC: JobClass.OBSERVE,
     JobKind.IMPORT_SECRETS: JobClass.OBSERVE,
     JobKind.EXPORT_SECRETS: JobClass.OBSERVE,
+    JobKind.ROTATE_KEY: JobClass.OBSERVE,
 }
 
 

@@ -431,6 +431,13 @@ class ExportSecretsJobRequest(JobRequest):
     """The public age keys of the readers."""
 
 
+@dataclass(frozen=True)
+class RotateKeyJobRequest(JobRequest):
+    """Seals all secrets of the server to a new key."""
+
+    kind = JobKind.ROTATE_KEY
+
+
 KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
     kind.kind: kind
     for kind in (
@@ -438,6 +445,7 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
         TeardownJobRequest, PushJobRequest, PollJobRequest, SnapshotJobRequest, RestoreJobRequest, DrillJobRequest,
         InvokeJobRequest, CronRunJobRequest, RunJobRequest, ObserveJobRequest, CompareJobRequest, ReadLogsJobRequest,
         NotifyJobRequest, CallDeadManJobRequest, ExecJobRequest, ImportSecretsJobRequest, ExportSecretsJobRequest,
+        RotateKeyJobRequest,
     )
 }  # fmt: skip
 

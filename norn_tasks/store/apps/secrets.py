@@ -37,8 +37,11 @@ NEW_START = "its next start writes it: norn down, then norn up; or docker-compos
 
 
 def recipient(tx: Tx) -> str:
-    """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet."""
-    found = tx.scalar(select(InstanceRow.age_recipient))
+    """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet.
+
+    It stays the same until the transaction ends: a rotation waits for that, and then finds what was sealed to it.
+    """
+    found = tx.scalar(select(InstanceRow.age_recipient).with_for_update(read=True))
     if found is None:
         raise Conflict("this server has no key for secrets yet", hint=NEW_START)
     return str(found)

@@ -215,3 +215,13 @@ def slots(tx: Tx) -> dict[JobClass, int]:
                  WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
     )
     return {JobClass(row._mapping["class"]): row.slots for row in rows}
+
+
+_LIVE_HOSTS = text(
+    "SELECT DISTINCT host FROM workers WHERE seen_at > clock_timestamp() - interval '60 s' ORDER BY host"
+)
+
+
+def live_hosts(tx: Tx) -> tuple[str, ...]:
+    """Lists the machines whose workers have reported themselves in the last minute."""
+    return tuple(tx.execute(_LIVE_HOSTS).scalars())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.event import EventKind
@@ -124,3 +124,8 @@ def open_of_kinds(tx: Tx, kinds: tuple[JobKind, ...], actor: str = "") -> int:
     """Returns the number of waiting and running jobs of these kinds, of one actor if it is given."""
     found = select(func.count()).where(JobRow.kind.in_(kinds), JobRow.state.in_(OPEN))
     return int(tx.scalar(found.where(JobRow.actor == actor) if actor else found) or 0)
+
+
+def alone(tx: Tx, kind: JobKind) -> None:
+    """Makes acceptances of jobs of this kind wait for each other until the transaction ends."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-jobs'), hashtext(:kind))"), {"kind": str(kind)})

@@ -141,6 +141,10 @@ def test_one_that_is_not_set_is_not_found(norn, run):
 @pytest.fixture
 def filed(norn):
     """A server that imports files and exports one."""
+    rotating = {"job": 7, "app": "", "kind": "rotate-key", "state": "queued"}
+    norn.on("POST", "/api/secrets/key/rotate", Answer(rotating, 202))
+    norn.on("GET", "/api/jobs/7", shapes.job(id=7, app="", kind="rotate-key", state="succeeded"))
+    norn.on("GET", "/api/jobs/7/events", Answer(content_type="text/event-stream", pieces=[]))
     for word, job in (("import", 5), ("export", 6)):
         accepted = {"job": job, "app": "blog", "kind": f"{word}-secrets", "state": "queued"}
         norn.on("POST", f"/api/apps/blog/secrets/{word}", Answer(accepted, 202))
@@ -172,6 +176,11 @@ def test_an_export_is_printed_or_written(filed, run, tmp_path: Path):
     file = tmp_path / "secrets.enc.yaml"
     written = run("secrets", "export", "blog", "--to", "age1mine", "--file", str(file))
     assert (written.exit_code, file.read_text()) == (0, "API_KEY: ENC[x]\nsops: {}\n")
+
+
+def test_a_rotation_of_the_key_is_waited_for(filed, run):
+    result = run("secrets", "rotate-key")
+    assert (result.exit_code, "all secrets are sealed to a new key" in result.stdout) == (0, True), result.output
 
 
 def test_the_servers_key_is_printed_alone(filed, run):
