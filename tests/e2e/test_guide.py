@@ -6,6 +6,7 @@ a program that makes them: it is called with the names that are missing.
 
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 import struct
@@ -30,6 +31,9 @@ GUIDE = Path(__file__).parent / "guide"
 APPS = ("mail-agent", "queue-processor", "daily-report", "thumbnail-gen")
 BASES = ("node:20-alpine", "golang:1.25-alpine", "alpine:3.21")
 ENDS = ("succeeded", "failed", "error", "dead", "cancelled", "expired", "superseded")
+
+SIGNING_KEY = b"the key of the guide's thumbnails"
+"""The secret of thumbnail-gen."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -66,6 +70,10 @@ class Guide:
         stack.serve_apps()
         for name in APPS:
             shutil.copytree(GUIDE / name, stack.apps / name)
+        with (stack.apps / "thumbnail-gen" / "infraspec.yaml").open("a") as spec:
+            spec.write("secrets: [SIGNING_KEY]\n")
+        stack.norn("secrets", "set", "thumbnail-gen", "SIGNING_KEY", "-", stdin=SIGNING_KEY)
+        for name in APPS:
             stack.norn("forge", name)
         self.jobs = {name: int(stack.json("deploy", name, "--detach")["job"]) for name in APPS}
 
@@ -138,6 +146,22 @@ def test_an_app_reaches_nothing_of_another_one_and_nothing_of_the_control_plane(
     ports = [str(port) for port in (stack.port, stack.broker.port, postgres.port)]
     probe = stack.norn("exec", name, "--", "node", "--input-type=module", "-e", PROBE.read_text(), "probe", *ports)
     assert probe.stdout.decode().splitlines() == ["open: its own database"]
+
+
+KEYS_PROBE = Path(__file__).parent / "services_probe.sh"
+
+
+def test_an_app_reads_no_key_and_no_stream_of_another_one(stack: Stack, guide: Guide) -> None:
+    name = guide.deployed("queue-processor")
+    instance = stack.rows("SELECT name FROM instance")[0]["name"]
+    with redis.Redis.from_url(stack.admin_of("kv")) as server:
+        server.set("mail-agent:inbox", "of mail-agent")
+        server.xadd("mail.received", {"body": "of mail-agent"})
+        server.acl_setuser(f"norn-{instance}-mail-agent-kv", enabled=True, passwords=["+of mail-agent"], keys=["*"])
+        words = (f"norn-{instance}-mail-agent-kv", "mail-agent:inbox", "mail.received")
+        probe = stack.norn("exec", name, "--", "sh", "-c", KEYS_PROBE.read_text(), "probe", *words)
+        assert probe.stdout.decode().splitlines() == ["open: its own key", "open: its own topic"]
+        assert (server.get("mail-agent:inbox"), server.xlen("mail.received")) == (b"of mail-agent", 1)
 
 
 # The webserver
@@ -272,6 +296,11 @@ def test_fn_answers_the_same_bytes_as_invoke(stack: Stack, thumbnail: bytes) -> 
 def test_the_query_reaches_the_function(stack: Stack, thumbnail: bytes) -> None:
     done = stack.norn("invoke", "thumbnail-gen", "--path", "/?size=16", "--body", "-", stdin=picture(300, 150))
     assert size_of(done.stdout) == (16, 8)
+
+
+def test_thumbnail_gen_reads_its_secret(stack: Stack, thumbnail: bytes) -> None:
+    done = stack.norn("invoke", "thumbnail-gen", "--path", "/?sign=1", "--body", "-", stdin=picture(300, 150))
+    assert done.stdout.decode().strip() == hmac.new(SIGNING_KEY, thumbnail, "sha256").hexdigest()
 
 
 def test_what_is_no_picture_is_refused_in_the_functions_own_words(stack: Stack, thumbnail: bytes) -> None:
