@@ -16,6 +16,8 @@ from norn_tasks.ports import RunsReach, SeenContainer
 
 _PAUSE = 0.25
 _WITHIN = 60.0
+_SILENT = 10.0
+"""Seconds for which a cluster that did not answer is not asked again for its id: workers ask before each claim."""
 
 
 class KubernetesJobs:
@@ -25,11 +27,22 @@ class KubernetesJobs:
 
     def __init__(self, api: Api, instance: str = "") -> None:
         self.api, self.instance = api, instance
+        self._silent: tuple[float, EngineDown] | None = None
 
     def identity(self) -> str:
-        """Returns the same id for every worker: a control plane has one cluster, which its settings name."""
-        with _as_engine():
-            self.api.require_answer()
+        """Returns the same id for every worker: a control plane has one cluster, which its settings name.
+
+        Raises EngineDown at once if the cluster did not answer a moment ago, so that other jobs do not wait for it.
+        """
+        if self._silent is not None and time.monotonic() - self._silent[0] < _SILENT:
+            raise EngineDown(self._silent[1].sentence, hint=self._silent[1].hint)
+        try:
+            with _as_engine():
+                self.api.require_answer()
+        except EngineDown as error:
+            self._silent = time.monotonic(), error
+            raise
+        self._silent = None
         return f"kubernetes:{self.api.namespace}"
 
     def containers(self) -> tuple[SeenContainer, ...]:
