@@ -126,7 +126,7 @@ def edge(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def door(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields that rules of a tunnel lead to a door that does not answer; what the edge needs is in `edge`."""
+    """Yields a failure if the rules of a tunnel lead to a door that does not answer; `edge` checks the edge itself."""
     if settings.has_tunnel and not settings.has_edge and not _door_answers(settings):
         yield _door_shut("local:door", settings)
 

@@ -91,6 +91,8 @@ class Dumps:
             self.directories.path(name).unlink()
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise StepFailed(f"{self.directories.path(name)} cannot be removed: {error.strerror}") from error
         return True
 
     def _run(self, url: str | None, words: Sequence[str], what: str, watch: Watch) -> None:

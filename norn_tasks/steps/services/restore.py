@@ -36,9 +36,13 @@ class RestoreDatabase(Step):
 
 
 class DiscardReplaced(Step):
-    """Removes the database that was replaced, or the copy that an unfinished restore has left."""
+    """Removes the database that was replaced, or the copy that an unfinished restore has left.
+
+    If it fails, the restore has succeeded all the same; the next restore, drill or purge removes what is left.
+    """
 
     name = "discard-replaced"
+    best_effort = True
     always = True
 
     def run(self, context: StepContext) -> Learned | None:
