@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from norn_cli import secret_files
 from norn_cli.answers import Json
-from norn_cli.commands.data import secret_files
 from norn_cli.display.tables import SECRETS
 from norn_cli.dotenv import parsed
 from norn_cli.errors import CliError, Refused, Usage
