@@ -63,6 +63,7 @@ def _address(rule: str, **filled: object) -> str:
         "rest": "x",
         "token": 1,
         "session": 9,
+        "snapshot": 1,
         "webhook": 1,
         "login": 1,
         "other": 1,
