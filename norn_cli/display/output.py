@@ -41,8 +41,8 @@ class Style(StrEnum):
 _STYLES = {
     Style.GOOD: "ok running succeeded deployed forged ready scheduled fired caught_up live up delivered",
     Style.BAD: "fail failed down broken missing dead error forge_failed timed_out oom_killed missed failed_to_start "
-    "crash-looping out-of-memory deploy-failed backup-failed drill-failed disk-full scheduler-away runs-failing "
-    "runs-missed image-gone schedule-unreadable given-up",
+    "crash-looping out-of-memory deploy-failed backup-failed drill-failed certificate-ends disk-full scheduler-away "
+    "runs-failing runs-missed image-gone schedule-unreadable given-up",
     Style.CARE: "warn unhealthy degraded paused cancelled superseded expired forging tearing_down needs_attention "
     "queued pending skipped_overlap skipped_paused rolled_back paused-long drifted waiting",
 }
