@@ -26,7 +26,7 @@ SERVE = "mkdir -p /tmp/www; echo hello > /tmp/www/index.html; echo up; exec http
 SPECS = {
     "blog": f"role: webserver\nport: 8080\nsecrets: [API_KEY]\ncommand: {SERVE!r}\n",
     "mail-agent": "role: worker\ncommand: \"trap 'exit 0' TERM; while :; do sleep 1 & wait; done\"\n"
-    "services: {kv: {namespace: mails}}\n",
+    "services: {kv: {namespace: mails}, postgres: {database: mails}}\n",
     "daily-report": "role: cron\nschedule: '0 0 1 1 *'\ncommand: echo report\n",
     "thumbnail-gen": "role: function\ncommand: cat\n",
     "spare": "role: worker\n",
@@ -187,13 +187,31 @@ def change(speaker: Speaker) -> None:
     ask("set_schedule", json={"schedule": "@daily"})
     ask("clear_schedule")
     settle(ask("replay", json={}))
+    (newest,) = speaker.stack.rows("SELECT max(id) AS id FROM func_executions")
+    ask("compare_invocations", other=newest["id"])
     ask("cancel_invocation")
+    snapshots(speaker)
+    # A public name needs an edge or a tunnel, which this server does not have.
+    speaker.stack.rows("INSERT INTO external_hosts (host, app) VALUES ('blog.example.com', 'blog') RETURNING host")
+    ask("begin", json={"message": "We are back at 14:00."})
+    ask("end")
     sign_in_and_out(speaker)
     ask("add_destination", json={"name": "ops", "url": "https://198.51.100.1/norn"})
     ask("test_destination", json={})
     ask("list_deliveries")
     ask("remove_destination")
     ask("rotate_webhook", json={})
+
+
+def snapshots(speaker: Speaker) -> None:
+    """Takes a snapshot and a backup of a database, and restores both."""
+    ask, settle, mine = speaker.ask, speaker.settle, {"app": "mail-agent"}
+    settle(ask("take_snapshot", **mine, json={}))
+    (taken,) = speaker.stack.rows("SELECT max(id) AS id FROM snapshots")
+    ask("download_snapshot", **mine, snapshot=taken["id"])
+    settle(ask("restore_snapshot", **mine, snapshot=taken["id"], json={}))
+    settle(ask("take_snapshot", **mine, json={"backup": True}))
+    settle(ask("drill_backup", **mine, json={}))
 
 
 def secrets_by_files(speaker: Speaker) -> None:
