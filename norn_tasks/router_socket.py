@@ -35,7 +35,7 @@ class RouterProcess:
 
     @property
     def believed(self) -> bool:
-        """True for a process of root or of our own user; another user could take the name only to stop us."""
+        """True for a process of root or of our own user; another user may hold the name only to keep us out."""
         return self.user in (0, os.geteuid())
 
 

@@ -24,7 +24,7 @@ from norn_tasks.settings import Settings
 from norn_tasks.store.database.opening import open_database
 
 FILES_PER_CONNECTION = 4
-"""A request holds two files, the client's and the replica's; one app may take half of what the process may open."""
+"""A request holds two files, the client's and the replica's; one app may use half of the files that may be open."""
 
 log = structlog.get_logger(__name__)
 

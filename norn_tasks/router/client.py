@@ -16,7 +16,7 @@ from norn_tasks.router.tunnel import SwitchedStreams
 LINGER_SECONDS = 2.0
 """How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
 UNREAD_MAX = 64 * 1024
-"""The most bytes behind the open request that are read; the kernel's buffer holds the rest."""
+"""The most bytes that are read after the end of the open request; the kernel's buffer holds the rest."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -26,10 +26,10 @@ class ClientConnection(asyncio.Protocol):
     head_since = 0.0
     _exchange: Exchange | None = None
     _leftover: ClientRequest | None = None
-    """A request that is answered, and whose body is not whole: its rest is dropped."""
+    """A request that was answered before its whole body had arrived; the rest of the body is dropped."""
     _tunnel: SwitchedStreams | None = None
     _unread = b""
-    """Bytes behind the open request."""
+    """Bytes that arrived after the end of the open request."""
     _linger: asyncio.TimerHandle | None = None
     _advancing = False
     _closing = False
@@ -46,7 +46,7 @@ class ClientConnection(asyncio.Protocol):
     # Calls of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes the transport and a place among the clients."""
+        """Takes the transport, and adds this connection to the clients of its address."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._reader = RequestReader(peer[0].encode() if peer else b"", self._address)
@@ -54,7 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._clients.arrived(self)
 
     def data_received(self, data: bytes) -> None:
-        """Reads requests; bytes behind the open one wait until it is answered."""
+        """Reads requests; bytes after the end of the open request wait until that is answered."""
         exchange = self._exchange
         if self._tunnel is not None:
             self._tunnel.from_client(data)
@@ -108,7 +108,7 @@ class ClientConnection(asyncio.Protocol):
     # From request to request
 
     def _advance(self) -> None:
-        """Continues until something is missing that only the client or a replica can bring."""
+        """Continues until it needs bytes from the client or from a replica."""
         if self._advancing:
             return
         self._advancing = True
@@ -124,7 +124,7 @@ class ClientConnection(asyncio.Protocol):
             self._pause_or_resume()
 
     def _step(self) -> bool:
-        """Does the next thing while no request is open; returns True when there may be another one."""
+        """Does one piece of work while no request is open; returns True if there may be another one."""
         if self._leftover is not None and not self._drop_leftover(self._leftover):
             return False
         reader = self._reader
@@ -186,7 +186,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Sends no more; to a client that is gone already, nothing."""
+        """Ends the sending side, unless the client is gone already."""
         if not self._transport.is_closing() and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()
@@ -194,7 +194,7 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.abort()
 
     def close(self) -> None:
-        """Ends the connection once what was sent is out."""
+        """Ends the connection after sending the bytes that are still queued."""
         self._closing = True
         self._transport.close()
 
@@ -236,7 +236,7 @@ class ClientConnection(asyncio.Protocol):
         self._advance()
 
     def switched(self, tunnel: SwitchedStreams) -> bytes:
-        """Makes the connection a tunnel; returns what the client has sent into it already."""
+        """Makes the connection a tunnel; returns the bytes that the client has already sent into it."""
         self._tunnel = tunnel
         early, self._unread = self._unread, b""
         if self._ended:
@@ -247,7 +247,7 @@ class ClientConnection(asyncio.Protocol):
     # The end
 
     def _refuse_broken(self, status: int, sentence: str) -> None:
-        """Ends the exchange of a request that is not one after all."""
+        """Ends the exchange of a request whose body turns out to be invalid or incomplete."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None and exchange.abandon():
             self.abort()
@@ -262,8 +262,8 @@ class ClientConnection(asyncio.Protocol):
     def _hang_up(self) -> None:
         """Ends the connection after its last answer.
 
-        Bytes that the client still sends are read and dropped for a while: a close over unread bytes is a reset, which
-        would destroy the answer.
+        Bytes that the client still sends are read and dropped for a while: closing a connection with unread bytes
+        resets it, which would destroy the answer.
         """
         self._closing = True
         self._stop_lingering()
@@ -296,7 +296,7 @@ class ClientConnection(asyncio.Protocol):
         self._hang_up()
 
     def leave(self) -> None:
-        """Ends the connection with the request that is open, or now."""
+        """Ends the connection after the open request, or now if none is open."""
         if self._exchange is not None:
             self._exchange.closing = True
         elif not self._closing:

@@ -10,7 +10,8 @@ from typing import Protocol
 REFUSALS_MAX = 100
 """Clients of one address that are sent a 503 at the same time; the connections of others are reset."""
 CLOSED_AT_ONCE = 64
-"""At the limit, one in this number of idle clients is closed, at least one, so that searches for them stay rare."""
+"""At the limit of connections, one in this number of idle clients is closed, at least one. Closing several at once
+keeps searches for idle clients rare."""
 LEAVING_IDLE_SECONDS = 10.0
 """How long a client may wait before its next request when another router has taken the place of this one."""
 
@@ -30,9 +31,9 @@ class Member(Protocol):
     """A client's connection, as its address sees it."""
 
     idle_since: float
-    """The time since which it has had no request open and no byte of one; 0 while it has."""
+    """The time since which no request is open and no byte of the next one has arrived; 0 at other times."""
     head_since: float
-    """The time since which a part of a head is here; 0 when there is none."""
+    """The time at which the first part of an incomplete head arrived; 0 if there is no such head."""
 
     def close_idle(self) -> None:
         """Closes a connection that has no request open."""
@@ -44,7 +45,7 @@ class Member(Protocol):
         """Sends a 503 to a client for which there is no room."""
 
     def leave(self) -> None:
-        """Ends the connection with the request that is open, or now."""
+        """Ends the connection after the open request, or now if none is open."""
 
     def abort(self) -> None:
         """Ends the connection at once."""
@@ -92,7 +93,7 @@ class Clients:
         return not self._members and not self._refused
 
     def sweep(self, now: float) -> None:
-        """Closes the clients that have been idle, or in one head, for too long."""
+        """Closes the clients that have been idle, or have been sending one head, for too long."""
         for member in tuple(self._members):
             if member.head_since and now - member.head_since > self._limits.head_seconds:
                 member.refuse_slow_head()
@@ -100,13 +101,13 @@ class Clients:
                 member.close_idle()
 
     def leave_with_next_answer(self) -> None:
-        """Ends each connection with its next answer; idle ones have a shorter time than usual for that."""
+        """Ends each connection after its next answer, or when it has been idle for a shorter time than usual."""
         self.leaving = True
         idle = min(self._limits.idle_seconds, LEAVING_IDLE_SECONDS)
         self._limits = replace(self._limits, idle_seconds=idle)
 
     def leave(self) -> None:
-        """Ends idle connections now, and busy ones with their open request."""
+        """Ends idle connections now, and busy ones after their open request."""
         self.leaving = True
         for member in (*self._members, *self._refused):
             member.leave()

@@ -1,9 +1,9 @@
-"""One request and its answer: to the least busy replica, once more to another when that is safe, and back.
+"""One request and its answer: the least busy replica gets the request; after a failure, another one if that is safe.
 
-Safe means that the client has seen nothing of an answer and the whole body can be sent again, and that the replica
-cannot have begun: it took no connection; or a connection that had been used before closed without a byte, which is how
-a server ends one that it thought idle. A fresh connection that closes without a byte has had the request: then only a
-method that may be repeated by its nature is (RFC 9110 9.2.2).
+That is safe if the client has seen nothing of an answer, the whole body can be sent again, and the replica cannot have
+begun: it accepted no connection, or a connection that had been used before closed without a byte of an answer,
+as happens when the server thought it idle. If a fresh connection closes without a byte, the replica may have acted on
+the request, which is then sent again only if its method is idempotent (RFC 9110 9.2.2).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from norn_tasks.router.table import Entry, OpenRequest, Table
 from norn_tasks.router.tunnel import SwitchedStreams
 
 HALF_CLOSED_SECONDS = 5.0
-"""Seconds that a replica may be silent after its client's last byte: few clients still read then, most are gone."""
+"""Seconds that a replica may be silent after its client has ended its sending side: most such clients are gone, and few
+still read."""
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 _NONE: frozenset[Backend] = frozenset()
 
@@ -33,10 +34,10 @@ class Requester(Protocol):
         """Sends bytes of an answer."""
 
     def write_eof(self) -> None:
-        """Sends no more."""
+        """Ends the sending side."""
 
     def close(self) -> None:
-        """Ends the connection once what was sent is out."""
+        """Ends the connection after sending the bytes that are still queued."""
 
     def abort(self) -> None:
         """Ends the connection at once, so that the client sees an answer that is not whole."""
@@ -45,10 +46,10 @@ class Requester(Protocol):
         """Stops reading the body, or continues."""
 
     def answered(self, *, closing: bool) -> None:
-        """Ends the exchange, whose answer is complete; with `closing` also the connection."""
+        """Ends the exchange, because its answer is complete; with `closing`, ends the connection too."""
 
     def switched(self, tunnel: SwitchedStreams) -> bytes:
-        """Makes the connection a tunnel; returns the bytes that the client has sent into it already."""
+        """Makes the connection a tunnel; returns the bytes that the client has already sent into it."""
 
 
 class Exchange:
@@ -115,7 +116,7 @@ class Exchange:
             self._client.hold(False)
 
     def body_came(self) -> None:
-        """Passes on what has come of the body; until a replica takes it, reading stops when the buffer is full."""
+        """Passes on the part of the body that has arrived; while no replica takes it, a full buffer stops reading."""
         if self._replica is not None:
             if data := self.request.unsent():
                 self._replica.write(data)
@@ -139,7 +140,7 @@ class Exchange:
             self._replica.pause(full)
 
     def client_ended(self) -> None:
-        """Watches the replica of a client that sends no more: one that stays silent is left."""
+        """Watches the replica of a client that sends no more: the exchange ends if the replica stays silent."""
         if self._tunnel is not None:
             self._tunnel.client_ended()
         elif self._silence is None:
@@ -200,7 +201,7 @@ class Exchange:
         self._answered = True
 
     def _close_if_unsure(self) -> None:
-        """Ends the connection of a client that still waits for `100 Continue`: it may send its body or not."""
+        """Ends the connection of a client that waits for `100 Continue`: it may still send its body, or may not."""
         if self.request.expects_continue and not self.request.whole:
             self.closing = True
 
@@ -209,7 +210,7 @@ class Exchange:
         self._out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunking else piece)
 
     def flush(self) -> None:
-        """Sends what has come of the answer."""
+        """Sends the part of the answer that has arrived."""
         out = self._out
         if out:
             self._client.write(out[0] if len(out) == 1 else b"".join(out))
@@ -246,7 +247,7 @@ class Exchange:
             self._answer(502, f"{self._app}: its replica closed the connection before it had answered")
 
     def _cut_answer(self) -> None:
-        """Ends half an answer: without chunks or a length, only a reset shows a client that it is not whole."""
+        """Ends an incomplete answer: without chunks or a length, only a reset shows a client that a part is missing."""
         self._stop_watching()
         self.flush()
         if self.request.head.modern:

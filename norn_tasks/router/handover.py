@@ -2,8 +2,8 @@
 
 The new router gets the listening sockets themselves, so that connections that wait in them are not lost. It reads its
 table and reports that it serves; then the old one accepts no more connections. The old one answers further requests of
-its clients, and ends when they are gone. Until then a replica that leaves is drained only when both have no request
-open on it.
+its clients, and ends when they are gone. Until then a replica that leaves is drained only when neither router has a
+request open on it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ TAKE_OVER, SERVING = "take over", "serving"
 
 
 class Successor:
-    """The router that has replaced this one, which still has clients."""
+    """The router that has replaced this one, while this one still has clients."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         connection.setblocking(False)
 
     def drained(self, container: str) -> None:
-        """Reports a leaving replica that has no request of ours open; the next report repeats one that is lost."""
+        """Reports a leaving replica on which we have no request open; a report that is lost is repeated later."""
         with contextlib.suppress(OSError):
             send(self._connection, {"drained": container})
 
@@ -62,7 +62,7 @@ class Predecessor:
         self.sockets = sockets
 
     def replace(self) -> None:
-        """Reports to it that we serve, and waits until it has given up its right or has ended."""
+        """Reports that we serve, and waits until that router has given up its right to the addresses or has ended."""
         with contextlib.suppress(OSError, ValueError):
             self._connection.settimeout(RELEASE_SECONDS)
             send(self._connection, {"do": SERVING})
@@ -82,7 +82,7 @@ class Predecessor:
 
 
 def take_over(name: str) -> Predecessor | None:
-    """Returns the router that has the name, with its sockets; None when there is none, or it does not give them."""
+    """Returns the router that has the name, with its sockets; None if there is none, or it does not hand them over."""
     reached = reach(name)
     if reached is None:
         return None
@@ -104,7 +104,7 @@ def take_over(name: str) -> Predecessor | None:
 
 
 class Drains:
-    """The leaving replicas on which no request is open: here, and in a predecessor while there is one."""
+    """The leaving replicas on which neither this router nor its predecessor, while there is one, has a request open."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.waits = False

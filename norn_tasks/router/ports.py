@@ -20,7 +20,7 @@ BACKLOG = 1024
 """How many connections may wait to be accepted."""
 
 Report = Callable[[str, str | None], None]
-"""Takes an app, and None when its port is open, or the sentence why it is not."""
+"""Takes an app and the state of its port: None if it is open, else a sentence that says why not."""
 
 
 K = TypeVar("K")
@@ -44,7 +44,7 @@ class PortSet(Generic[K]):
         return [found for port in list(self._ports.values()) for found in port.files()]
 
     def leave_to_successor(self) -> None:
-        """Accepts nothing new; a client's connection ends with its next answer, or when it is idle for a while."""
+        """Accepts nothing new; a client's connection ends after its next answer, or when it is idle for a while."""
         for port in self._ports.values():
             port.shut()
             port.clients.leave_with_next_answer()
@@ -57,7 +57,7 @@ class PortSet(Generic[K]):
         return all(port.clients.none_left for port in (*self._ports.values(), *self._shut))
 
     def sweep(self, now: float) -> None:
-        """Closes the clients that have been idle, or in one head, for too long."""
+        """Closes the clients that have been idle, or have been sending one head, for too long."""
         self._shut = [port for port in self._shut if not port.clients.none_left]
         for port in (*self._ports.values(), *self._shut):
             port.clients.sweep(now)
@@ -154,7 +154,7 @@ async def close_all(ports: Iterable[AppPort], seconds: float) -> None:
 
 
 def why_not(host: str, port: int, error: OSError) -> str:
-    """Returns the sentence why a port cannot be listened on."""
+    """Returns a sentence that says why a port cannot be listened on."""
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken by another program"
     if error.errno == errno.EACCES:

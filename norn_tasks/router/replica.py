@@ -1,4 +1,4 @@
-"""A connection to a replica: carries one request at a time, and is kept for the next one while it is clean."""
+"""A connection to a replica: carries one request at a time, and is kept for the next one if it can carry that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ReplicaUser(Receiver, Protocol):
     """The exchange that a connection carries."""
 
     def flush(self) -> None:
-        """Sends on what has come of the answer."""
+        """Passes on the part of the answer that has arrived."""
 
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
         """Ends the exchange: the answer is whole."""
@@ -38,7 +38,7 @@ class ReplicaConnection(asyncio.Protocol):
     """A connection to a replica."""
 
     received = 0
-    """Bytes that have come on it; a count that stays the same shows a silent replica."""
+    """The number of bytes that have arrived; while it stays the same, the replica is silent."""
     reused = False
     usable = True
     """True while nothing has happened on an idle connection that prevents its next use."""
@@ -52,7 +52,7 @@ class ReplicaConnection(asyncio.Protocol):
     # Calls of the exchange
 
     def send(self, user: ReplicaUser, method: bytes, data: bytes) -> None:
-        """Sends the first bytes of a request, whose answer is the user's."""
+        """Sends the first bytes of a request, whose answer `user` receives."""
         self.reused, self._used = self._used, True
         self._user = user
         self._reader.expect(user, method)
@@ -82,11 +82,11 @@ class ReplicaConnection(asyncio.Protocol):
 
     @property
     def answering(self) -> bool:
-        """True once a byte of the answer is here."""
+        """True once a byte of the answer has arrived."""
         return self._reader.begun
 
     def close(self) -> None:
-        """Ends the connection once what was sent is out."""
+        """Ends the connection after sending the bytes that are still queued."""
         self.usable = False
         self._user = None
         self._transport.close()
@@ -131,7 +131,7 @@ class ReplicaConnection(asyncio.Protocol):
             user.flush()
 
     def eof_received(self) -> bool:
-        """Ends an answer that lasts as long as the connection; returns True if that stays open for writing."""
+        """Ends an answer that lasts until the connection ends; returns True if the sending side stays open."""
         self.usable = False
         user = self._user
         if user is not None and self._tunnelling:

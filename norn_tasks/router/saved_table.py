@@ -1,4 +1,4 @@
-"""The last routing table on disk, so that a router that starts while PostgreSQL is away serves by it.
+"""The last routing table on disk, with which a router that starts while PostgreSQL is away can serve.
 
 The file names the database that the table came from: the table of another database is not used. Leaving replicas are
 not saved, because a router that reads the file cannot report that they are drained.

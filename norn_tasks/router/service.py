@@ -1,4 +1,4 @@
-"""The router as a whole: rows become the table and the open ports; drained replicas and bad ports become rows."""
+"""The router as a whole: reads its table and ports from rows, and writes drained replicas and failed ports to rows."""
 
 from __future__ import annotations
 

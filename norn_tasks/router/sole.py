@@ -21,7 +21,7 @@ READY_SECONDS = 600.0
 
 
 class Addresses(Protocol):
-    """The addresses that a router has opened; called from a thread of the socket's own."""
+    """The addresses that a router has opened; these methods are called from a thread of the socket."""
 
     def listening(self) -> tuple[str, ...]:
         """Returns the apps whose port is open."""
@@ -44,7 +44,7 @@ class SoleRouter:
         self._handing_over = threading.Lock()
 
     def acquire(self) -> RouterProcess | None:
-        """Returns None if this process has the right now, else the process that has it; this may take a moment."""
+        """Returns None if this process has the right now, else the process that has the right; may take a moment."""
         if not sys.platform.startswith("linux"):
             return None
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -80,7 +80,7 @@ class SoleRouter:
             threading.Thread(target=self._meet, args=(connection,), name="router-peer", daemon=True).start()
 
     def _meet(self, connection: socket.socket) -> None:
-        """Serves one process. If that leaves, or sends an invalid message, only its own connection ends."""
+        """Serves one process. If that process leaves, or sends an invalid message, only its own connection ends."""
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as closing:
             closing.callback(connection.close)
             connection.settimeout(PEER_SECONDS)
@@ -116,4 +116,4 @@ class SoleRouter:
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)  # ends a waiting accept
             server.close()
-            self._answering.join(PEER_SECONDS)  # it holds the name as long as it waits in the kernel
+            self._answering.join(PEER_SECONDS)  # the thread holds the name until `accept` returns

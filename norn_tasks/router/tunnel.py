@@ -12,10 +12,10 @@ class TunnelSide(Protocol):
         """Sends bytes."""
 
     def write_eof(self) -> None:
-        """Sends no more."""
+        """Ends the sending side."""
 
     def close(self) -> None:
-        """Ends the connection once what was sent is out."""
+        """Ends the connection after sending the bytes that are still queued."""
 
 
 class SwitchedStreams:
@@ -36,12 +36,12 @@ class SwitchedStreams:
         self._client.write(data)
 
     def client_ended(self) -> None:
-        """Passes the client's end on."""
+        """Ends the sending side toward the replica, because the client sends no more."""
         self._client_ended = True
         self._end(self._replica)
 
     def replica_ended(self) -> None:
-        """Passes the replica's end on."""
+        """Ends the sending side toward the client, because the replica sends no more."""
         self._replica_ended = True
         self._end(self._client)
 

@@ -17,8 +17,8 @@ from norn_tasks.store.fleet import workers
 REMEMBERED = 60.0
 """Seconds for which a late round is reported as this beat's lag."""
 WAKE_SECONDS = 1.0
-"""In a longer round, workers are woken after each such interval as well as at its end. Before that, they do not compete
-with beat for the database."""
+"""In a round that takes longer, workers are woken each time this many seconds have passed, and at its end. Until then
+they do not compete with beat for the database."""
 
 
 GAPS_SECONDS = 1.0
@@ -35,7 +35,7 @@ class DueSchedules:
         self._runnable_until: datetime | None = None
 
     def round(self) -> bool:
-        """Decides every due occurrence, and for GAPS_SECONDS then those of outages; returns True if some are left.
+        """Decides every due occurrence, then for GAPS_SECONDS those of outages; returns True if some of these are left.
 
         A long outage of many schedules takes minutes to count. The rest of beat's work is done between its rounds.
         """

@@ -1,7 +1,7 @@
 """Housekeeping beside beat's loop, on its own thread and connection, so that it never delays a tick.
 
 It checks the disk reserve once a second. Every few seconds it counts new events and deletes those parts of calls that
-are not to be kept. Once an hour, one of all beats deletes rows whose retention has ended.
+are not to be kept. Once an hour, one of the running beats deletes rows whose retention has ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ log = structlog.get_logger()
 LOOK_SECONDS, ROUND_SECONDS, RETENTION_SECONDS = 1.0, 5.0, 3600.0
 CALLS_AT_ONCE = 200
 BODIES_SECONDS = 60.0
-"""Seconds between two checks of the bytes of recorded bodies, and the age from which a body counts."""
+"""Seconds between two checks of the bytes of recorded bodies. A call that ended less than this time ago keeps its
+bodies, unless `result_ttl` is shorter."""
 
 
 def keep_of(settings: Settings) -> RetentionLimits:

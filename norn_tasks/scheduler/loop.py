@@ -53,7 +53,7 @@ class _Every:
 
 
 def _pause(away: float, passed: float) -> float:
-    """Returns how long to sleep when the next work was due after `away` seconds, of which some have passed.
+    """Returns how long to sleep: `passed` seconds ago, the next work was due in `away` seconds.
 
     A schedule that changed in between was announced, and ends the sleep.
     """

@@ -1,4 +1,4 @@
-"""Beat's periodic tasks: alerts, notifications, backups, the dead man's switch, looks at clusters, tunnel and git."""
+"""Beat's periodic tasks: alerts, notifications, backups, comparisons, polls of git, the dead man's switch and more."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class _PeriodicTask:
 
 
 class PeriodicTasks:
-    """Runs in each turn of beat's loop, after its decisions: if the loop hangs, the dead man's switch is not called."""
+    """The periodic tasks of one beat.
+
+    They run in each turn of beat's loop, after its decisions: if the loop hangs, the dead man's switch is not called.
+    """
 
     def __init__(self, intake: Intake, name: str) -> None:
         days = intake.settings.alert_paused_days

@@ -33,7 +33,7 @@ class PublicDoor(PortSet[int]):
     def __init__(
         self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits, *, asked_at: str = ""
     ) -> None:
-        """Makes a door; `asked_at` is its address as the edge writes it, perhaps not that at which it listens."""
+        """Makes a door; `asked_at` is the address that the edge uses, which may differ from the listening address."""
         super().__init__(table, report, limits)
         self._host, self._number, self._asked_at = host, number, asked_at
 

@@ -26,7 +26,7 @@ _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
 
 DATABASES = frozenset({5432, 6379, 25432, 26379})
 """The ports of PostgreSQL and Redis, and those of the servers that apps share: a database of this machine must be able
-to listen there, and the router, which speaks HTTP, could not lead to one."""
+to listen there, and the router, which speaks only HTTP, could not lead to a database."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class RunPorts(PortSet[int]):
                 self._report(app, error)
 
     async def _open(self, number: int, apps: Mapping[str, str], at: IPv4Interface) -> str | None:
-        """Returns the sentence why the port cannot be opened; None when it is open."""
+        """Returns a sentence that says why the port cannot be opened; None when it is open."""
         known = self._ports.get(number)
         if isinstance(known, RunPort):
             known.apps = apps
@@ -84,7 +84,7 @@ class RunPorts(PortSet[int]):
 
 
 class RunPort(AppPort):
-    """A listening port at which several apps may be; `apps` has them by internal name."""
+    """A listening port that several apps may share; `apps` has them by internal name."""
 
     def __init__(self, number: int, table: Table, limits: ClientLimits, at: IPv4Interface) -> None:
         super().__init__(f"port {number} of runs", number, table, limits)
@@ -105,7 +105,7 @@ class RunConnection(ClientConnection):
         self._port, self._at = port, at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes a connection from the runs' network, and no other: a neighbour of this machine may know the address."""
+        """Accepts connections from the runs' network only: other machines on this machine's networks may know the address."""
         peer = transport.get_extra_info("peername")
         if peer is not None and ip_address(peer[0]) in self._at.network:
             self._taken = True

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: readers of requests and answers on llhttp, the heads that the router writes, its own answers.
+"""HTTP/1.1 as bytes: readers of requests and answers on llhttp, the heads that the router writes, and its own answers.
 
 Nothing here opens, reads or writes a connection.
 """

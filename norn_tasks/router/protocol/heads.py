@@ -22,9 +22,9 @@ _HOP_BY_HOP = frozenset((b"connection", b"upgrade", b"keep-alive", b"te", b"tran
 }
 _NOT_TO_REPLICA = _HOP_BY_HOP | {b"x-forwarded-for"}
 _NEVER_NAMED = frozenset((b"host", b"content-length"))
-"""Fields that `Connection` cannot remove: the server that is asked, and the end of the body."""
+"""Fields that `Connection` cannot remove: they say which server is asked, and where the body ends."""
 _NO_NAMES = _NEVER_NAMED | {b"close", b"keep-alive"}
-"""Tokens of `Connection` that need no handling: they name no field, or one that is always or never removed."""
+"""Tokens of `Connection` that need no handling: they name no field, or a field that is always or never removed."""
 _USUAL = {value: frozenset((value.lower(),)) for value in (b"close", b"Close", b"keep-alive", b"Keep-Alive")}
 """The tokens of the usual values of `Connection`."""
 _NOT_IN_TRAILERS = (
@@ -48,7 +48,7 @@ class RequestHead(NamedTuple):
     length: int | None
     """The size of the body in bytes; None for a body in chunks, whose size is not known before its end."""
     closes: bool
-    """True when the client ends its connection with this request."""
+    """True when the client ends its connection after this request."""
     expects_continue: bool
     upgrades: bool
 
@@ -194,14 +194,14 @@ def answer_fields(fields: Fields) -> tuple[FoundFields, list[bytes]]:
 
 
 def answer_head(status: int, reason: bytes, pieces: list[bytes], *, chunked: bool, closing: bool) -> bytes:
-    """Returns the head of an answer for the client; `closing`: its connection ends after the answer."""
+    """Returns the head of an answer for the client; with `closing`, the client's connection ends after the answer."""
     coding = b"Transfer-Encoding: chunked\r\n" if chunked else b""
     end = b"Connection: close\r\n\r\n" if closing else b"\r\n"
     return b"HTTP/1.1 %d %s\r\n%s%s%s" % (status, reason, b"".join(pieces), coding, end)
 
 
 def early_head(status: int, reason: bytes, fields: Fields) -> bytes:
-    """Returns the head of a 1xx answer for the client; that of a 101 keeps the name of the new protocol."""
+    """Returns the head of a 1xx answer for the client; the head of a 101 keeps the name of the new protocol."""
     found, pieces = _sorted(fields, _HOP_BY_HOP)
     if status == 101:
         pieces.append(b"Connection: Upgrade\r\nUpgrade: %s\r\n" % b", ".join(found.get(b"upgrade", ())))

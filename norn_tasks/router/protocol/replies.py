@@ -27,7 +27,7 @@ class ReplyHead(NamedTuple):
 
 
 class Receiver(Protocol):
-    """The receiver of an answer, in the order in which its parts come."""
+    """The receiver of an answer; its methods are called in the order in which the parts of the answer arrive."""
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
         """Takes a 1xx answer; returns False when it must not be passed on."""
@@ -47,11 +47,11 @@ class ReplyReader:
     """Reads one answer after the other from the bytes of one connection to a replica."""
 
     begun = False
-    """True once a byte of the answer is here."""
+    """True once a byte of the answer has arrived."""
     done = False
-    """True once the answer is whole."""
+    """True once the whole answer has arrived."""
     broken = False
-    """True when the bytes are no answer, or more than one."""
+    """True when the bytes are not a valid answer, or are more than one."""
     switched: bytes | None = None
     """The first bytes of the new protocol, once the replica has switched to it."""
     _parser: httptools.HttpResponseParser | None = None
@@ -67,7 +67,7 @@ class ReplyReader:
 
     def expect(self, receiver: Receiver, method: bytes) -> None:
         """Prepares for the answer to a request of that method."""
-        if self._parser is None or self._bodyless_request:  # after a HEAD it would wait for the body
+        if self._parser is None or self._bodyless_request:  # after a HEAD the old parser would wait for the body
             self._parser = httptools.HttpResponseParser(self)
             # A reply with both a length and chunks is read, and passed on, by its chunks alone. Programs behind CGI end
             # lines with a bare LF; the router rewrites every line.
@@ -85,7 +85,7 @@ class ReplyReader:
 
     @property
     def trailers(self) -> Fields:
-        """The fields behind the body of a whole answer."""
+        """The fields after the body of a whole answer."""
         trailers, self._fields = self._fields, []
         return trailers
 
@@ -105,14 +105,14 @@ class ReplyReader:
             self.broken = True
 
     def end_of_stream(self) -> None:
-        """Ends an answer whose end is that of its connection."""
+        """Ends an answer that lasts until its connection ends."""
         if self._head_done and self._until_end and not self.broken:
             self.done = True
 
     # Callbacks of llhttp
 
     def on_message_begin(self) -> None:
-        """Notices a second answer behind the first."""
+        """Notices a second answer after the first."""
         if self.done:
             self.broken = True
 
@@ -162,7 +162,7 @@ class ReplyReader:
         self._receiver.reply_body(body)
 
     def on_message_complete(self) -> None:
-        """Ends the answer; early ones have no end of their own."""
+        """Ends the answer, unless it is a 1xx answer, after which the final one follows."""
         self._unfinished = 0
         if self._head_done:
             self.done = True

@@ -1,4 +1,4 @@
-"""The reader of requests, on llhttp: turns a client's bytes into heads for the replica, and bodies piece by piece."""
+"""The reader of requests, built on llhttp: turns a client's bytes into heads for the replica and pieces of bodies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SLICE_BYTES = 16 * 1024
 
 
 class ClientRequest:
-    """A request: its head, and the pieces of its body that are here and may still be needed."""
+    """A request: its head, and the pieces of its body that have arrived and may still be needed."""
 
     whole = False
     repeatable = True
@@ -52,7 +52,7 @@ class ClientRequest:
         self.whole = True
 
     def from_start(self) -> bytes:
-        """Returns the head and what is here of the body; both count as sent from now on."""
+        """Returns the head and the part of the body that has arrived; both count as sent from now on."""
         self._sent = 0
         return self.head.raw + self.unsent() if self._pieces else self.head.raw
 
@@ -69,7 +69,7 @@ class ClientRequest:
 
 
 class RequestReader:
-    """Turns the bytes of one client's connection into requests, or into the reason why they are not valid ones.
+    """Turns the bytes of one client's connection into requests, or into the reason why they are not valid.
 
     `arrived` holds the requests that were not taken yet, oldest first; `refused` says why no more will come.
     """
@@ -93,7 +93,7 @@ class RequestReader:
 
     @property
     def inside_head(self) -> bool:
-        """True when a part of the next request's head is here."""
+        """True when a part of the next request's head has arrived."""
         return self._reading is None and self._unfinished > 0
 
     def feed(self, data: bytes) -> bytes:
@@ -121,7 +121,7 @@ class RequestReader:
         return b""
 
     def _after_upgrade(self, rest: bytes) -> bytes:
-        """Continues after a head that proposes another protocol; without a body, the rest waits for the answer."""
+        """Continues after a head that proposes another protocol; if no body follows, the rest waits for the answer."""
         self._parser = httptools.HttpRequestParser(self)
         if self._reading is None:
             return rest
