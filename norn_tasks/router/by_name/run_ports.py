@@ -105,7 +105,7 @@ class RunConnection(ClientConnection):
         self._port, self._at = port, at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accepts connections from the runs' network only: other machines on this machine's networks may know the address."""
+        """Accepts connections from the runs' network only: a neighbouring machine may know the address too."""
         peer = transport.get_extra_info("peername")
         if peer is not None and ip_address(peer[0]) in self._at.network:
             self._taken = True
