@@ -13,15 +13,14 @@ from norn_tasks.domain.alerting.destination import NotificationFormat, shown_url
 
 
 class AlertSummary(ResponseModel):
-    """A condition of an app that needs attention."""
+    """A condition of an app or of the server that needs attention."""
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted`; for webservers
-    `certificate-ends`; for any app
-    `deploy-failed`, `backup-failed`, `drill-failed`; for cron apps `runs-failing`, `runs-missed`, `paused-long`,
-    `image-gone`, `schedule-unreadable`;
-    for the server `disk-full`, `scheduler-away`."""
+    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down` or `drifted`; for webservers
+    also `certificate-ends`; for cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone` or
+    `schedule-unreadable`; for any app `deploy-failed`, `backup-failed` or `drill-failed`; for the server `disk-full`
+    or `scheduler-away`."""
     severity: str = Field(examples=["warning"])
     """`critical` or `warning`."""
     sentence: str = Field(examples=["run 31 of daily-report failed: it exited 3"])
@@ -30,7 +29,7 @@ class AlertSummary(ResponseModel):
 
 
 class AlertResponse(AlertSummary):
-    """An alert, open while `resolved_at` is null."""
+    """An alert; it is open while `resolved_at` is null."""
 
     app: str = Field(examples=["daily-report"])
     """Empty for an alert of the server."""
@@ -44,7 +43,7 @@ class AlertsQuery(ListQuery):
     app: Text | None = None
     kind: AlertKind | None = None
     all: bool = False
-    """Also resolved alerts."""
+    """Also list resolved alerts."""
 
 
 class DestinationPath(InPath):
@@ -69,7 +68,7 @@ class DestinationRequest(RequestModel):
     )
     """Only alerts of these kinds; the default is all."""
     severity: Annotated[Severity, Field(strict=False)] = Field(Severity.WARNING, examples=["critical"])
-    """`critical`: only critical alerts; `warning`, the default: all."""
+    """`critical`: only critical alerts; `warning`: all alerts. The default is `warning`."""
 
 
 class DestinationResponse(ResponseModel):
@@ -81,7 +80,7 @@ class DestinationResponse(ResponseModel):
     apps: list[str] | None
     kinds: list[str] | None
     severity: str = Field(examples=["warning"])
-    """It gets alerts of this severity or a higher one."""
+    """The destination gets alerts of this severity or a higher one."""
     created_by: str
     created_at: datetime
 
@@ -92,9 +91,9 @@ class DestinationResponse(ResponseModel):
 
 
 class DestinationMade(DestinationResponse):
-    """A new destination with the secret that signs, shown only once.
+    """A new destination with its signing secret, which is shown only once.
 
-    It is null if the Idempotency-Key was repeated, and in every format but `json`.
+    The secret is null if the Idempotency-Key was repeated, and for every format except `json`.
     """
 
     secret: str | None = Field(examples=["whsec_…"])
@@ -107,7 +106,7 @@ class DeliveryResponse(ResponseModel):
     event: str = Field(examples=["alert.raised"])
     app: str | None
     state: str = Field(examples=["delivered"])
-    """`waiting`, `delivered`, `given-up`."""
+    """`waiting`, `delivered` or `given-up`."""
     attempts: int
     outcome: str = Field(examples=["it answered 204"])
     """The result of the last attempt."""

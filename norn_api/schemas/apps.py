@@ -27,7 +27,7 @@ INFRASPEC = "app: blog\nrole: webserver\nport: 8080\nhealthcheck: /health\n"
 
 
 class SpecRequest(RequestModel):
-    """An infraspec as JSON."""
+    """An infraspec as a text in JSON."""
 
     infraspec: LongText = Field(examples=[INFRASPEC], max_length=65_536)
     """The text of the file."""
@@ -44,7 +44,7 @@ class AppsQuery(InQuery):
     core: bool | None = None
     """True: only the platform's own apps; false: only the others."""
     all: bool = False
-    """Also apps that say `deploy: false`."""
+    """Also list apps whose infraspec says `deploy: false`."""
 
 
 class AppQuery(InQuery):
@@ -65,9 +65,10 @@ class AppliedSpecResponse(ResponseModel):
 
 
 class FileQuery(InQuery):
-    """The file name in mistakes."""
+    """The name of the checked file."""
 
     file: Text = Field("infraspec.yaml", max_length=255)
+    """The file name that mistakes show."""
 
 
 class SecretsCheck(ResponseModel):
@@ -88,7 +89,7 @@ class Validity(ResponseModel):
     spec: Json | None
     """The spec in normal form (sizes in bytes, times in seconds); null if it is invalid."""
     secrets: SecretsCheck | None = None
-    """The spec compared with the secrets that are set; null if no app is named, or if the spec is invalid."""
+    """The comparison with the secrets that are set; null if no app is named, or if the spec is invalid."""
 
 
 class ForgeSummary(ResponseModel):
@@ -135,7 +136,7 @@ class ReplicaResponse(ResponseModel):
     healthy: bool | None
     message: str
     usage: UsageResponse | None = None
-    """Null if its cluster does not measure it, such as Kubernetes, or if it was not measured yet."""
+    """Null if its cluster does not measure usage (Kubernetes does not), or has not measured it yet."""
 
 
 class JobSummary(ResponseModel):
@@ -165,7 +166,7 @@ class RunSummary(ResponseModel):
     exit_code: int | None
     trigger: str
     verdict: str | None
-    """The id of its occurrence; null for a manual run."""
+    """The verdict on its occurrence; null for a manual run."""
     attempt: int
     begun_at: datetime | None
     scheduled_for: datetime | None
@@ -221,13 +222,13 @@ class AppResponse(ResponseModel):
     live: LiveSummary | None
     last_deployment: DeploymentResponse | None
     url: str | None
-    """Its address: the router's address of a webserver, `/fn/…` of a function."""
+    """Its address: for a webserver its address at the router, for a function `/fn/…`."""
     update: str | None = Field(examples=["5f1d7a84e2b3c4d5e6f708192a3b4c5d6e7f8091"])
-    """The newest commit of `repo.branch`, if that is known and is not the live one."""
+    """The newest known commit of `repo.branch`; null if it is the live one, or if none is known."""
     external: str | None = Field(examples=["blog.example.com: routed"])
-    """Its public host name, whether the tunnel leads it to the app, and if not, why."""
+    """Its public host name, whether that name is routed to the app, and if not, why."""
     figures: FiguresResponse | None
-    """Of a function; null for any other app."""
+    """The calls of a function in the last hour; null for any other app."""
     schedule: ScheduleResponse | None
     alerts: list[AlertSummary]
     """Its open alerts."""
@@ -237,26 +238,26 @@ class AppResponse(ResponseModel):
     seen_at: datetime | None
     """The time of the last observation of its replicas."""
     message: str
-    """The message of that observation."""
+    """The message of the last observation of its replicas."""
     replicas: list[ReplicaResponse]
     usage: UsageResponse | None
-    """The sum of its replicas that were measured, with the time of the oldest measurement; null if none was."""
+    """The sum over its measured replicas, with the time of the oldest measurement; null if no replica was measured."""
     running_job: JobSummary | None
 
 
 class StateSpanResponse(ResponseModel):
-    """A time in which an app was in one state."""
+    """A period in which an app was in one state."""
 
     state: str = Field(examples=["down"])
     """`running`, `degraded` (some replicas serve), `down` or `stopped`."""
     reason: str
     began_at: datetime
     ended_at: datetime | None
-    """Null for the present state."""
+    """Null if the app is still in this state."""
 
 
 class StateSpanListed(StateSpanResponse):
-    """A time in which an app was in one state, in a list."""
+    """A period in which an app was in one state, with its id in a list."""
 
     id: int = Field(examples=[42])
 
@@ -298,6 +299,6 @@ class LogsQuery(InQuery):
     replica: int | None = Field(None, ge=1, le=2**31 - 1)
     """Only lines of the replica with this number."""
     previous: bool = False
-    """Only lines of the replicas that ran last and are gone."""
+    """Only lines of the newest replicas that are gone."""
     timestamps: bool = False
     """Begin each line of text with its time; JSON lines always have it."""

@@ -19,10 +19,10 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
-"""Any text from outside that PostgreSQL can store and JSON can carry."""
+"""Text from outside of at most 4,096 characters, which PostgreSQL can store and JSON can carry."""
 
 LongText = Annotated[str, AfterValidator(_storable)]
-"""Such a text of any length."""
+"""Such text of any length."""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 
@@ -90,7 +90,7 @@ class Why(ResponseModel):
 
 
 class ListOf(ResponseModel, Generic[T]):
-    """A page of a list. `next`: the `after` of the next page, null at the end."""
+    """A page of a list. `next`: the value of `after` for the next page; null on the last page."""
 
     items: list[T]
     next: str | None = None

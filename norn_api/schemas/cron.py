@@ -40,7 +40,7 @@ class TickResponse(ResponseModel):
     how_many: int
     verdict: str | None = Field(examples=["fired"])
     trigger: str | None = Field(examples=["schedule"])
-    """The trigger of its run: schedule, catchup, manual; null if nothing ran."""
+    """The trigger of its run: `schedule`, `catchup` or `manual`; null if nothing ran."""
     reason: str
     execution: int | None
     job: int | None
@@ -51,14 +51,14 @@ class TickResponse(ResponseModel):
     attempt: int | None
     """The number of this attempt, from 1."""
     begun_at: datetime | None
-    """The time at which its code began; `scheduled_for` is the planned one."""
+    """The time at which its code began; `scheduled_for` is the time at which it was due."""
     sentence: str | None
     """The cause of the run's failure."""
     first_error_line: str | None
 
 
 class MarkResponse(ResponseModel):
-    """An occurrence, or a range of `how_many`, as one sign of a bar."""
+    """An occurrence, or a range of `how_many` occurrences, as one mark of the bar that shows a history."""
 
     scheduled_for: datetime
     how_many: int
@@ -75,7 +75,7 @@ class TicksQuery(ListQuery):
 
 
 class ScheduleOverride(ResponseModel):
-    """A schedule that a user set over the spec's."""
+    """A schedule that a user set in place of the spec's."""
 
     schedule: str
     by: str
@@ -93,12 +93,13 @@ class Pause(ResponseModel):
 class ScheduleResponse(ResponseModel):
     """An app's schedule.
 
-    `state`: waiting for its first deploy, off (`deploy: false`), scheduled, paused, cannot be read, not forged.
+    `state`: `waiting for its first deploy`, `off: its infraspec says deploy: false`, `scheduled`, `paused`,
+    `cannot be read` or `not forged`.
     """
 
     text: str = Field(examples=["0 9 * * *"])
     words: str = Field(examples=["at 09:00 every day"])
-    """The same in words; empty for one that cannot be read."""
+    """The schedule in words; empty if it cannot be read."""
     timezone: str = Field(examples=["UTC"])
     next: datetime | None
     state: str = Field(examples=["scheduled"])
@@ -143,11 +144,11 @@ class CronRunResponse(ResponseModel):
     """The digest of the image that ran."""
     trigger: str = Field(examples=["schedule"])
     verdict: str | None
-    """The id of its occurrence; null for a manual run."""
+    """The verdict on its occurrence; null for a manual run."""
     scheduled_for: datetime | None
     """The moment of its occurrence."""
     planned_at: datetime | None
-    """The planned beginning: that moment plus the jitter."""
+    """The planned beginning: the moment of its occurrence plus the jitter."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None
@@ -166,7 +167,7 @@ class CronResponse(ResponseModel):
     next: list[datetime]
     last: list[CronRunResponse]
     recent: list[MarkResponse]
-    """Oldest first."""
+    """The last 30 occurrences, oldest first."""
 
 
 class NextQuery(InQuery):
@@ -175,11 +176,11 @@ class NextQuery(InQuery):
     n: int = Field(10, ge=1, le=100)
     """The number of occurrences."""
     around: Text | None = Field(None, examples=["2026-10-25"], max_length=40)
-    """The start, which is included: a date, or a time (without a zone: in the schedule's zone); the default is now."""
+    """The first moment to list: a date or a time, in the schedule's zone unless it names one; the default is now."""
     schedule: Text | None = Field(None, examples=["*/5 * * * *"], max_length=200)
-    """Another schedule than the app's, for a preview."""
+    """A schedule to preview instead of the app's."""
     timezone: Text | None = Field(None, examples=["Europe/Berlin"], max_length=100)
-    """The zone of that schedule; the default is the app's."""
+    """The zone of the listed schedule; the default is the app's."""
 
 
 class OccurrenceResponse(ResponseModel):
@@ -189,9 +190,9 @@ class OccurrenceResponse(ResponseModel):
     local: str = Field(examples=["2026-10-25 02:30:00"])
     """The local time in the schedule's zone."""
     offset: str = Field(examples=["+02:00"])
-    """The offset of that zone from UTC."""
+    """The offset of the schedule's zone from UTC at that time."""
     note: str
-    """The effect of a clock change on it; empty on any other day."""
+    """The effect of a clock change on this occurrence; empty if there is none."""
 
 
 class NextResponse(ResponseModel):
@@ -199,16 +200,16 @@ class NextResponse(ResponseModel):
 
     text: str = Field(examples=["0 9 * * *"])
     words: str = Field(examples=["at 09:00 every day"])
-    """The same in words."""
+    """The schedule in words."""
     timezone: str = Field(examples=["UTC"])
     items: list[OccurrenceResponse]
     state: str = Field(examples=["scheduled"])
-    """The state of the app's schedule: only a `scheduled` one really runs at these times."""
+    """The state of the app's schedule: the app really runs at these times only if it is `scheduled`."""
     paused: Pause | None
     """The pause of the app's schedule, if it is paused."""
     next_odd_night: list[OccurrenceResponse]
-    """The fixed times of the next night in which a clock change moves or could repeat them; empty if an item is already
-    in such a night."""
+    """The occurrences that the next clock change moves or could repeat, if the schedule has fixed times; empty if an
+    item already has a `note`."""
 
 
 class TriggerRequest(RequestModel):

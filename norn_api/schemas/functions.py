@@ -29,9 +29,9 @@ class InvokeQuery(InQuery):
     """The request that the function sees."""
 
     method: Text = Field("POST", pattern="^[A-Z]{1,20}$", examples=["POST"])
-    """Its method."""
+    """The method of that request."""
     path: Text = Field("/", pattern="^/", max_length=2000, examples=["/"])
-    """Its path; a query may follow."""
+    """The path of that request, with its query if it has one."""
 
 
 class CallsQuery(ListQuery):
@@ -63,11 +63,11 @@ class CallResponse(ResponseModel):
     request_size: int
     response_size: int | None
     record: str = Field(examples=["full"])
-    """The bytes that are kept after its output was read: `full`, `output`, `meta`."""
+    """The parts of the call that are kept after its answer was read: `full`, `output` or `meta`."""
     request_sha256: str | None
     response_sha256: str | None
     trimmed_at: datetime | None
-    """The time at which the other bytes were dropped; the hashes are of the original bytes."""
+    """The time at which the parts that are not kept were dropped; the hashes are still those of all bytes."""
     created_at: datetime
     begun_at: datetime | None
     finished_at: datetime | None
@@ -75,7 +75,7 @@ class CallResponse(ResponseModel):
 
 
 NameAndValue = Annotated[list[str], Field(min_length=2, max_length=2)]
-"""A header. JSON Schema has another keyword for tuples in each of its versions, and not every client knows it."""
+"""A header. It is a list, because versions of JSON Schema differ in how they describe a tuple."""
 
 
 class CallRecord(CallResponse):
@@ -85,9 +85,9 @@ class CallRecord(CallResponse):
     stdout_base64: str | None = None
     stderr: str | None = None
     status: int | None = Field(None, examples=[200])
-    """The status that `/fn/…` answers; null while the call has not ended."""
+    """The status of the answer at `/fn/…`; null while the call has not ended, or if its output is not kept."""
     headers: list[NameAndValue] = Field([], examples=[[["Content-Type", "text/plain"]]])
-    """The headers that the function set there, each as its name and its value."""
+    """The headers of the answer at `/fn/…`, each as its name and its value."""
 
 
 class ComparisonPath(InvocationPath):
@@ -98,7 +98,7 @@ class ComparisonPath(InvocationPath):
 
 
 class ValueDifference(ResponseModel):
-    """A value that differs; null where there is none."""
+    """A value that differs between two answers; null for an answer without it."""
 
     name: str = Field(examples=["content-type"])
     before: str | None
@@ -114,7 +114,7 @@ class CallsCompared(ResponseModel):
     status: ValueDifference | None
     headers: list[ValueDifference]
     first_byte: int | None
-    """The position of the first byte of the bodies that differs; null if they are equal."""
+    """The position of the first byte at which the bodies differ; null if they are equal."""
     lines: list[str]
     """The unified diff of the bodies; empty if they are equal, not text, or over 64 KiB or 4,000 lines."""
 

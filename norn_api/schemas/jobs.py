@@ -29,10 +29,10 @@ class DeploymentPath(InPath):
 
 
 class ResolveRequest(RequestModel):
-    """The answer about a step of unknown end."""
+    """The decision about a step whose outcome is unknown."""
 
     resolution: Resolution = Field(strict=False, examples=["done"])
-    """done: it did its work; retry: it may run again; abandon: the job does not go on."""
+    """`done`: the step did its work; `retry`: the step may run again; `abandon`: the job does not continue."""
 
 
 class StepResponse(ResponseModel):
@@ -99,7 +99,7 @@ class ForgeRequest(RequestModel):
     """Options of forge."""
 
     force: bool = False
-    """Tear down first."""
+    """Tear the app down first."""
 
 
 class DeployRequest(RequestModel):
@@ -115,7 +115,7 @@ class RollbackRequest(RequestModel):
     """The release to roll back to."""
 
     release: int | None = Field(None, ge=1, le=2**31 - 1, examples=[3])
-    """The number of a release; the default is the one before the live one."""
+    """The number of a release; the default is the release before the live one."""
 
 
 class NothingRequest(RequestModel):
@@ -135,7 +135,7 @@ class TeardownRequest(RequestModel):
     """Options of teardown."""
 
     purge: bool = False
-    """Remove also what a teardown keeps."""
+    """Also remove what a teardown keeps, such as volumes and databases with their data."""
 
 
 class ForgeResponse(ResponseModel):
@@ -185,7 +185,7 @@ class ReleaseResponse(ResponseModel):
     created_at: datetime
     live_at: datetime | None
     pruned_at: datetime | None
-    """The time since which its image is gone."""
+    """The time at which its image was removed; null while it exists."""
     live: bool
     state: str | None = Field(examples=["deployed"])
     """The state of the deploy that made it."""

@@ -39,7 +39,7 @@ class RunRequest(RequestModel):
     """True: the sender reads the command's output at `/api/execs/{job}/output` and sends input. The command is
     cancelled when nobody reads its output."""
     tty: bool = False
-    """True: it is attached and gets a terminal, and stdout and stderr are one stream."""
+    """True: the command is attached and gets a terminal; its stdout and stderr are then one stream."""
     term: Term = ""
     """The kind of that terminal."""
     size: Size | None = Field(None, strict=False)
@@ -84,7 +84,7 @@ class ExecRequest(RequestModel):
     replica: int | None = Field(None, ge=1, le=2**31 - 1)
     """The number of a replica; the default is any."""
     tty: bool = False
-    """True: it gets a terminal, and stdout and stderr are one stream."""
+    """True: the program gets a terminal; its stdout and stderr are then one stream."""
     term: Term = ""
     """The kind of that terminal."""
     size: Size | None = Field(None, strict=False)
@@ -97,7 +97,7 @@ class TypedRequest(RequestModel):
     seq: int = Field(1, ge=1, le=2**53)
     """A counter from 1, so that a repeated chunk is used once."""
     data: LongText = Field("", max_length=131_072)
-    """Bytes, base64."""
+    """The bytes in base64."""
     eof: bool = False
     """True for the end of the input."""
     size: Size | None = Field(None, strict=False)

@@ -11,14 +11,14 @@ from norn_tasks.domain.comparing.changes import Part, Verb
 
 
 class PlannedChange(ResponseModel):
-    """One field of the live release that gets another value; null where the field is not set."""
+    """One field of the live release that gets another value; null means that the field is not set."""
 
     field: str = Field(examples=["env.COLOUR"])
     part: Part = Field(examples=["workload"])
     before: str | None = Field(examples=["blue"])
     after: str | None = Field(examples=["green"])
     by: Verb = Field(examples=["forge"])
-    """The verb that makes it so."""
+    """The command that puts the change into effect."""
 
 
 class PlannedCreation(ResponseModel):
@@ -60,11 +60,11 @@ class FieldDrift(ResponseModel):
 
 
 class DriftResponse(ResponseModel):
-    """The last comparison of what runs of an app with its live release."""
+    """The last comparison of a running app with its live release."""
 
     name: str = Field(examples=["blog"])
     seen_at: datetime | None
-    """The moment of the comparison; null if there was none since the release is live."""
+    """The moment of the comparison; null if there was none since the release went live."""
     drifted: bool
     """Whether anything differs."""
     found: list[FieldDrift]

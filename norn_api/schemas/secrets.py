@@ -21,7 +21,7 @@ class SecretPath(InPath):
 
 
 class SecretsRequest(RequestModel):
-    """Secrets to set; others of the app stay as they are."""
+    """Secrets to set; the app's other secrets stay as they are."""
 
     values: dict[str, LongText] = Field(
         min_length=1, max_length=MOST, examples=[{"API_KEY": "correct horse battery staple"}],
@@ -51,7 +51,7 @@ class ExportPath(AppPath):
     """An app and the job of an export in a path."""
 
     job: Id
-    """Id of the job that exported."""
+    """Id of the job that wrote the file."""
 
 
 class ExportRequest(RequestModel):
@@ -62,7 +62,7 @@ class ExportRequest(RequestModel):
 
 
 class ExportedFile(ResponseModel):
-    """A file in the format of sops, whose values are encrypted."""
+    """A file in the format of sops, with encrypted values."""
 
     content: str
     """The text of the file."""

@@ -13,7 +13,7 @@ from norn_tasks.domain.stored import Json
 
 
 class CheckResponse(ResponseModel):
-    """One thing that Norn needs."""
+    """The check of one thing that Norn needs."""
 
     name: str = Field(examples=["database"])
     status: str = Field(examples=["ok"])
@@ -40,7 +40,7 @@ class VersionResponse(ResponseModel):
 
 
 class QueueResponse(ResponseModel):
-    """The ready jobs of a class."""
+    """The ready jobs of a class: their number, and the age of the oldest."""
 
     depth: int
     oldest_seconds: float
@@ -50,18 +50,18 @@ class StatsResponse(ResponseModel):
     """Figures. Past jobs and executions are counted among the newest 10,000."""
 
     apps: dict[str, dict[str, int]]
-    """By role and state."""
+    """The number of apps by role and state."""
     jobs: dict[str, dict[str, int]]
-    """By class and state."""
+    """The number of jobs by class and state."""
     cron_runs: dict[str, int]
-    """Of the last hour, by state."""
+    """The number of cron runs of the last hour by state."""
     calls: dict[str, int]
-    """Of the last hour, by state."""
+    """The number of calls of the last hour by state."""
     queues: dict[str, QueueResponse]
 
 
 class EventResponse(ResponseModel):
-    """A fact. `id` is its position in the stream; `seq` counts the events of its job without gaps."""
+    """An event. `id` is its position in the stream; `seq` counts the events of its job without gaps."""
 
     id: str = Field(examples=["812-4711"])
     at: datetime
@@ -87,18 +87,18 @@ class EventStreamQuery(InQuery):
 
     app: Text | None = None
     after: Text | None = Field(None, examples=["812-4711"])
-    """The start, as the header Last-Event-ID; `0-0` is the beginning; the default is now."""
+    """Start after the event with this id, like the header Last-Event-ID; `0-0` is the beginning; the default is now."""
 
 
 class PageStreamQuery(InQuery):
     """The events and log lines to follow."""
 
     logs: list[Text] = Field(default_factory=list, max_length=8, examples=[["blog"]])
-    """Webservers and workers whose log lines come too; repeat it for more."""
+    """A webserver or worker whose log lines are streamed too; repeat the parameter for more of them."""
     tail: int = Field(0, ge=0, le=10_000)
-    """The number of past lines of each app that come first, unless the stream is resumed."""
+    """The number of past lines of each app to send first, unless the stream is resumed."""
     after: str | None = Field(None, max_length=4096, examples=["812-4711"])
-    """The start, as the header Last-Event-ID; the default is now."""
+    """Start after the message with this id, like the header Last-Event-ID; the default is now."""
 
 
 class TokenPath(InPath):
@@ -140,9 +140,9 @@ class SettingResponse(ResponseModel):
 
     name: str = Field(examples=["NORN_MAX_STREAMS"])
     value: str | None = Field(examples=["150"])
-    """As the environment has it; null for a setting that may hold a password."""
+    """The value in use, written as in the environment; null for a setting that may hold a password."""
     set: bool
-    """True if it is not the default."""
+    """True if the value is not the default."""
     secret: bool
     meaning: str
 
@@ -170,7 +170,7 @@ class WorkerResponse(ResponseModel):
     seen_at: datetime
     draining_at: datetime | None
     capabilities: list[str] = Field(examples=[["builds", "cluster:docker", "engine:5f0c", "home", "runtime:docker"]])
-    """The jobs that it takes now: each job requires some of these."""
+    """The abilities that it has now: it takes a job only if it has all abilities that the job requires."""
 
 
 class AuditQuery(ListQuery):
@@ -191,4 +191,4 @@ class AuditEntryResponse(ResponseModel):
     app: str | None
     status: int
     about: str
-    """Details beside the address: the names of secrets that were set."""
+    """Details that the address does not show, such as the names of secrets that were set."""

@@ -14,11 +14,11 @@ class ServicePartResponse(ResponseModel):
     """A database, a namespace of keys or a topic that an app was given."""
 
     app: str = Field(examples=["mail-agent"])
-    """The app that owns it, or for a topic one of those that have it."""
+    """The app that owns it; for a topic, one of the apps that use it."""
     kind: ServiceKind
     name: str = Field(examples=["mailagent_db"])
     variable: str = Field(examples=["DATABASE_URL"])
-    """The environment variable with the URL that leads there."""
+    """The environment variable that holds its URL."""
     since: datetime
     made: bool
     """False while it is only reserved: the forge has not made it yet."""
@@ -37,7 +37,7 @@ class SnapshotRequest(RequestModel):
     """A snapshot to take."""
 
     backup: bool = False
-    """Take a backup, which is kept by the rules of `services.postgres.backup`."""
+    """True: take a backup, which is kept as `services.postgres.backup` says; false: take a snapshot."""
 
 
 class SnapshotResponse(ResponseModel):
@@ -48,10 +48,10 @@ class SnapshotResponse(ResponseModel):
     database: str = Field(examples=["mailagent_db"])
     reason: SnapshotReason
     release: int | None
-    """The release whose migration followed it."""
+    """The release whose migration ran after this snapshot was taken."""
     at: datetime
     bytes: int | None
-    """Null while it is being taken, or if that failed."""
+    """The size of the dump; null while it is being made, or if that failed."""
     rows: int | None
     """The number of rows of all tables together."""
     drilled_at: datetime | None
@@ -69,7 +69,7 @@ class DatabaseResponse(ResponseModel):
     """Its size; null until it was observed."""
     connections: int | None
     seen_at: datetime | None
-    """The moment of that observation."""
+    """The moment at which size and connections were observed."""
     named: bool
     """False if the infraspec no longer names it; it is kept with its data."""
     schedule: str | None = Field(examples=["@daily"])

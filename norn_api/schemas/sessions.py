@@ -10,7 +10,7 @@ from norn_api.schemas.common import Id, InPath, RequestModel, ResponseModel, Tex
 
 
 class SignInRequest(RequestModel):
-    """A token, or a code of `norn ui`: one of them."""
+    """Either a token or a code of `norn ui`."""
 
     token: Text | None = Field(None, min_length=1, max_length=200, examples=["norn_…"])
     code: Text | None = Field(None, min_length=1, max_length=200)
@@ -26,7 +26,7 @@ class SessionResponse(ResponseModel):
     name: str = Field(examples=["bootstrap"])
     """The name of the token."""
     scopes: list[str] = Field(examples=[["admin", "deploy", "invoke", "read"]])
-    """Every scope that the token has or that is part of one of its own."""
+    """The scopes of the token, and every scope that they include."""
     apps: list[str] | None
     """The apps that the token is limited to; null for every app."""
     session: int | None = Field(examples=[7])
@@ -39,15 +39,15 @@ class SessionMade(SessionResponse):
     """A new session, whose cookie is in the header Set-Cookie."""
 
     csrf: str
-    """The second secret: each request with the cookie also sends it, as the header X-Norn-CSRF. It is not shown again.
-    Empty if the server asks for no token."""
+    """The second secret, which each request with the cookie must also send, in the header X-Norn-CSRF. It is not shown
+    again, and is empty if the server asks for no token."""
 
 
 class SignInCode(ResponseModel):
     """A code that signs one browser in."""
 
     code: str | None
-    """It can be used once, within a minute; null if the server asks for no token, because none is needed."""
+    """It can be used once, within a minute; null if the server asks for no token."""
 
 
 class SessionPath(InPath):
@@ -62,12 +62,12 @@ class SessionListed(ResponseModel):
 
     id: int = Field(examples=[7])
     token: str = Field(examples=["bootstrap"])
-    """The name of the token that it acts as."""
+    """The name of the token whose scopes it has."""
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
     agent: str = Field(examples=["Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"])
-    """The browser, as it names itself."""
+    """The header User-Agent of the browser."""
     address: str = Field(examples=["127.0.0.1"])
     current: bool
     """True for the session of this request."""

@@ -17,7 +17,7 @@ class WebhookPath(InPath):
 
 
 class PushQuery(InQuery):
-    """The webhook that the address names."""
+    """The webhook that the address of a delivery names."""
 
     hook: Text = Field(max_length=20, examples=["3"])
     """Id of the webhook."""
@@ -41,7 +41,7 @@ class WebhookResponse(ResponseModel):
     created_by: str
     created_at: datetime
     rotated_at: datetime | None
-    """The time of its newest secret, if that is not its first."""
+    """The time at which its secret was last replaced; null if it never was."""
     last_at: datetime | None
     """The time of its last signed delivery."""
 
@@ -56,7 +56,7 @@ class WebhookMade(WebhookResponse):
 
 
 class PushResultResponse(ResponseModel):
-    """The consequence of a delivery for one app."""
+    """The result of a delivery for one app."""
 
     app: str = Field(examples=["blog"])
     job: int = Field(examples=[42])
@@ -86,7 +86,7 @@ class PushAnswer(ResponseModel):
 
     outcome: str = Field(examples=["compared for blog"])
     jobs: dict[str, int] = Field(examples=[{"blog": 42}])
-    """The job of each app, which compares the commit."""
+    """For each app, the job that compares the commit."""
 
 
 class LoginPath(InPath):
@@ -102,7 +102,7 @@ class LoginRequest(RequestModel):
     url: Text = Field(max_length=2048, examples=["https://git.example/ada/blog.git"])
     """Its https address, as an infraspec has it in `repo.url`."""
     username: Text = Field("x-access-token", max_length=255, examples=["x-access-token"])
-    """The user; GitHub and Gitea accept any with a token, GitLab gives one to each deploy token."""
+    """The user name. GitHub and Gitea accept any name with a token; at GitLab each deploy token has its own name."""
     token: Text = Field(max_length=4096, examples=["glpat-…"])
     """A token that may read the repository."""
 

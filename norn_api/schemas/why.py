@@ -1,4 +1,4 @@
-"""Models of why: the failures, and what helps."""
+"""Models of the explanation of an app's state: its failures, and what helps against them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class ReasonResponse(ResponseModel):
     """One failure that was not followed by a success."""
 
     kind: str = Field(examples=["deploy"])
-    """A job's kind, such as `deploy`, `forge` or `repair`; else `occurrence`, `run` or `call`."""
+    """A job's kind, such as `deploy` or `forge`; an alert's kind, such as `down`; or `occurrence`, `run` or `call`."""
     state: str = Field(examples=["failed"])
     at: datetime | None
     code: str = Field(examples=["rollout_failed"])
     sentence: str = Field(examples=["the new container exited 1 after 0.4 s"])
     hint: str
     step: str | None = Field(examples=["await-rollout"])
-    """The step of the job."""
+    """The step at which the job failed."""
     last_lines: list[str]
-    """Its last lines; kept after its container is gone."""
+    """The last lines of its output, which are kept after its container is gone."""
     job: int | None = Field(examples=[42])
     release: int | None
     deployment: int | None
@@ -59,4 +59,4 @@ class WhyResponse(ResponseModel):
     reasons: list[ReasonResponse]
     """The failures, latest first."""
     hint: str
-    """The hint for the state itself; empty if nothing is missing."""
+    """The command that helps an app in this state; empty if nothing is wrong."""

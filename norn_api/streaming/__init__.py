@@ -1,1 +1,1 @@
-"""Long responses: the event hub, waiting for the end of a job, and the limits on both."""
+"""Long responses: the event hub, live logs, waiting for the end of a call, and the limits on them."""

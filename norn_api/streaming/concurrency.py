@@ -1,4 +1,4 @@
-"""Concurrency limits for requests that hold a thread or memory for long; excess requests get a Retry-After."""
+"""Concurrency limits for requests that occupy a thread or memory for long; excess requests get a Retry-After."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from norn_tasks.domain.errors import TooManyRequests
 
 @dataclass(frozen=True)
 class Share:
-    """The part of all places that the requests of one holder may have at the same time."""
+    """The part of a limit that the requests of one holder, such as a token, may use at the same time."""
 
     holder: str
     part: float
     whose: str
-    """The holder in a sentence: `your token`."""
+    """The name of the holder in an error message, such as `your token`."""
 
     def of(self, places: int) -> int:
-        """Returns the number of places."""
+        """Returns how many of these places the holder may have; at least one."""
         return max(1, int(places * self.part))
 
 
 class ConcurrencyLimit:
-    """A limit on requests at the same time; each place is released exactly once.
+    """A limit on the number of requests at the same time: each request holds one of `count` places.
 
-    A request may name shares, so that none of its holders keeps all others out.
+    A request may name shares; then no holder of a share can take all places and keep the others out.
     """
 
     def __init__(self, count: int, what: str) -> None:

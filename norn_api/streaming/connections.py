@@ -16,7 +16,7 @@ _KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPC
 
 
 class TooSlow(TimeoutError):
-    """The client took longer over its body than it may."""
+    """The client took longer to send its body than it is allowed to."""
 
 
 class Connection:
@@ -26,7 +26,7 @@ class Connection:
         self._socket: socket.socket | None = environ.get("gunicorn.socket")
 
     def guard(self) -> None:
-        """Limits a client that reads or sends nothing to one minute, and one that vanished without closing to 30 s."""
+        """Limits each wait for the client to 20 s, and notices within 30 s that a client vanished without closing."""
         if self._socket is None:
             return
         with contextlib.suppress(OSError):
@@ -38,9 +38,9 @@ class Connection:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Reads nothing more from a client when the block has taken `seconds`, and raises TooSlow; it can be answered.
+        """Stops reading from the client after `seconds`, and then raises TooSlow; the client can still be answered.
 
-        `guard` limits each pause of a client, and this the sum of them.
+        `guard` limits each single wait for the client; this limits the time of the whole block.
         """
         until = time.monotonic() + seconds
         timer = threading.Timer(seconds, self.stop_reading)
@@ -55,7 +55,7 @@ class Connection:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Lets what reads in the block fail with an OSError where it would wait."""
+        """Makes each read in the block fail with an OSError instead of waiting for the client."""
         if self._socket is None:
             yield
             return
@@ -67,7 +67,7 @@ class Connection:
             self._socket.settimeout(before)
 
     def stop_reading(self) -> None:
-        """Reads nothing more that the client sends from now on. It can still be answered; then the connection ends."""
+        """Stops reading from the client. It can still be answered; after that the connection ends."""
         self._shut(socket.SHUT_RD)
 
     def gone(self) -> bool:

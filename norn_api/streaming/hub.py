@@ -1,7 +1,8 @@
 """One reader of events per process: it reads each event once and hands it to every subscriber that wants it.
 
-It listens for NOTIFY and also polls once a second, so that a lost notification costs one second and nothing else. A
-subscriber that does not keep up is dropped; it can return with the id of the last event it saw.
+The reader listens for NOTIFY and also polls once a second, so that a lost notification only delays an event by one
+second. A subscriber that does not keep up is dropped; its client can connect again with the id of the last event that
+it saw.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Dropped(Exception):
 
 
 class Subscriber:
-    """Receives events. `job`: a job whose output also wakes it, without an event."""
+    """Receives events. `job`: a job whose output also wakes the subscriber, without an event."""
 
     def __init__(self, wants: Wants, job: int | None, drop: Callable[[], None], reader: Callable[[], None]) -> None:
         self._wants = wants
@@ -66,7 +67,7 @@ class Subscriber:
             return
 
     def offer(self, event: StoredEvent) -> bool:
-        """Queues an event; returns False if the subscriber does not keep up, and drops it."""
+        """Queues an event if it is wanted; if the queue is full, drops the subscriber and returns False."""
         if not self._wants(event):
             return True
         try:
@@ -145,7 +146,7 @@ class EventHub:
         self._thread.start()
 
     def _require_reader(self) -> None:
-        """Starts another reader, at the place of the last event, if the reader has died. Each subscriber calls this."""
+        """Starts a new reader, which continues after the last event, if the reader has died. Each wait calls this."""
         with self._lock:
             if self._running and not self._thread.is_alive():
                 _log.error("the event reader died, and another one goes on")

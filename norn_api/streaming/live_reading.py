@@ -1,4 +1,4 @@
-"""Reading the live stream of a job that reads an app's logs: its position, what was missed, and how it ended."""
+"""Reads the live stream of a job that reads an app's logs: the position, the missed lines, and how the job ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.queue import jobs_read
 
 FIRST_SECONDS = 5.0
-"""Seconds that a response waits for the first line, so that an early failure is a problem, not an empty stream."""
+"""Seconds that a response waits for the first line, so that an early failure is sent as an error response."""
 
 
 class LiveReading:
@@ -43,7 +43,7 @@ class LiveReading:
         return kept
 
     def more(self, seconds: float) -> list[LiveLine]:
-        """Waits at most `seconds` and returns new lines; if the reader was too slow, one says how many it missed."""
+        """Returns new lines after waiting at most `seconds`; if the reader missed some, one line says how many."""
         found = self._live.read(self.job, self._place, seconds)
         if not found:
             return []
@@ -58,7 +58,7 @@ class LiveReading:
         yield line
 
     def look(self) -> NornError | None:
-        """Looks whether the reading job has ended; returns its error, if any. Raises DatabaseDown."""
+        """Checks whether the job that reads has ended; returns its error, if any. Raises DatabaseDown."""
         with self._database.transaction() as tx:
             found = jobs_read.get(tx, self.job)
         self.ended = self.ended or found.ended

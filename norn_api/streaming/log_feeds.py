@@ -1,7 +1,7 @@
 """Log lines for pages: one reader per app, however many pages of this process follow the app.
 
-A worker reads the lines of an app for as long as somebody follows it, and each page gets them from here. If the worker
-goes away, another one goes on where it was.
+As long as at least one page follows an app, one worker reads its lines, and all its pages get them from here. If the
+worker goes away, another worker continues at the same line.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
 from norn_tasks.store.broker.live import LiveLine
 
 READER = "norn's page"
-"""The actor of the reading jobs, which no token has as its name. Together they take half of the places for readers."""
+"""The actor of the jobs that read; no token can have this name. These jobs may take half of the places for readers."""
 MOST = 10_000
-"""How many past lines of an app a page gets at most."""
+"""The maximum number of past lines of an app that a page gets."""
 _OVERLAP_SECONDS = 5
-"""Lines are read again from this long before the beginning, because they are kept a little after they were written."""
+"""A feed starts reading this many seconds early, because a line is stored a little after it was written."""
 _AGAIN_SECONDS = 2.0
 _PAST_SECONDS = 20.0
 
@@ -33,7 +33,7 @@ AppLine = tuple[str, LiveLine]
 
 
 class LogInbox:
-    """The lines that one page has not sent yet; of more than `MOST` the oldest are dropped, which a line says."""
+    """The lines that have not been sent to one page yet. Of more than `MOST` lines, the oldest are dropped."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -51,7 +51,7 @@ class LogInbox:
         self._wake()
 
     def take(self) -> list[AppLine]:
-        """Returns the lines that came since the last call."""
+        """Returns the lines that were added since the last call; the first line says how many were dropped, if any."""
         with self._lock:
             found, dropped = list(self._lines), self._dropped
             self._lines.clear()
@@ -62,12 +62,12 @@ class LogInbox:
 
 
 def note(sentence: str) -> LiveLine:
-    """Returns a line of Norn's own among those of an app."""
+    """Returns a line that Norn itself adds to the lines of an app."""
     return LiveLine("", "norn", f"… {sentence} …")
 
 
 class _Feed:
-    """The lines of one app from its beginning on."""
+    """Reads the lines of one app from the time at which the feed was made."""
 
     def __init__(self, intake: Intake, app: str, ending: Callable[[_Feed], bool]) -> None:
         self.app = app
@@ -79,14 +79,14 @@ class _Feed:
         self._said = ""
 
     def run(self) -> None:
-        """Reads until nobody follows."""
+        """Reads until no page follows the app."""
         while not self._ending(self):
             try:
                 self._read()
             except NotFound as error:
                 if self._since is None:
                     self._say(error.sentence)
-                self._since = None  # a cluster that keeps its lines itself knows no times
+                self._since = None  # a cluster that keeps the lines itself cannot select them by time
             except NornError as error:
                 self._say(error.sentence)
             threading.Event().wait(_AGAIN_SECONDS)
@@ -116,7 +116,7 @@ class _Feed:
                 raise trouble
 
     def _say(self, sentence: str) -> None:
-        """Says once why there are no lines."""
+        """Sends the pages the reason why there are no lines, once."""
         if sentence != self._said:
             self._said = sentence
             self._hand_out([note(sentence)])
@@ -137,7 +137,7 @@ class LogFeeds:
 
     @contextmanager
     def follow(self, apps: Sequence[str], wake: Callable[[], None]) -> Iterator[LogInbox]:
-        """Yields an inbox that receives every line of these apps from now on; `wake` is called when some have come."""
+        """Yields an inbox that receives every line of these apps from now on; `wake` is called when lines arrive."""
         inbox = LogInbox(wake)
         for app in apps:
             self._join(app, inbox)
@@ -149,7 +149,7 @@ class LogFeeds:
                     feed.inboxes.discard(inbox)
 
     def past(self, app: str, places: LogPlaces, tail: int) -> Iterator[LiveLine]:
-        """Yields the lines since these positions, those at them too, or the last `tail` ones for a new reader."""
+        """Yields the lines from these positions on, or the last `tail` lines for a reader without positions."""
         since = None if places.earliest is None else parse_time(places.earliest, 0, "since")
         if since is None and not tail:
             return

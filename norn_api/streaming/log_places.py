@@ -1,7 +1,7 @@
-"""Positions in the lines of an app: how far a reader got, so that it goes on there without a line lost or doubled.
+"""Positions in the lines of an app: how far a reader got, so that it continues there and gets each line once.
 
-The lines of one stream of a container are in the order of their times. Several may have the same time, so a position
-is a time and how many lines of that time were read. Lines without a time have no position.
+The lines of one stream of a container are in the order of their times. Several lines may have the same time, so a
+position is a time and the number of lines with that time that were read. Lines without a time have no position.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from norn_tasks.store.broker.live import LiveLine
 
 _PLACE = re.compile(r"([a-z0-9-]{1,40})/([\w.-]{1,40})/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)/(\d{1,9})", re.ASCII)
 _LATE_SECONDS = 600
-"""By how many seconds a line may be stored later than other lines."""
+"""A line may be stored up to this many seconds later than lines that were written after it."""
 _STREAMS = 40
-"""How many streams of containers of an app are remembered; those that were silent longest are forgotten first."""
+"""The number of container streams of an app that are remembered; the one that was silent longest is forgotten first."""
 
 
 class LogPlaces:
@@ -41,7 +41,7 @@ class LogPlaces:
         return min(at for at in times if at >= oldest)
 
     def begin_again(self) -> None:
-        """Prepares for lines that may have been read before, from an earlier time on."""
+        """Prepares for reading again from an earlier time, where some lines have already been read."""
         self._again.clear()
 
     def new(self, lines: Iterable[LiveLine]) -> list[LiveLine]:

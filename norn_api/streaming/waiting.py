@@ -1,7 +1,7 @@
 """Waits for the end of calls, which the broker announces, without holding a database connection.
 
-The row of a call that ends within a second is not read at all. After that, the row is polled, in case the announcement
-was lost. While the connection to the broker is broken, the row is polled from the beginning.
+If the end of a call is announced within a second, its row is not read. After that, the row is polled, in case the
+announcement was lost. While the connection to the broker is broken, the row is polled from the beginning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EVERY = 1.0
 
 
 class EndWaiter:
-    """The waiting requests of one process."""
+    """Lets the requests of one process wait for the ends of calls."""
 
     def __init__(self, database: Database, ends: Ends, closing: threading.Event) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class EndWaiter:
     def until_ended(self, execution: int, seconds: float, *, looking: bool = False) -> bool:
         """Waits until the call has ended; returns False if the time is up or the process stops.
 
-        `looking`: only the row counts, and not an announcement.
+        `looking`: an announcement is not enough; the row must say that the call has ended.
         """
         ended = self._ends.expect(execution)
         end = time.monotonic() + seconds
@@ -57,7 +57,7 @@ class EndWaiter:
         return self._ends.announced(execution) or (looking and self._has_ended(execution))
 
     def _has_ended(self, execution: int) -> bool:
-        """Returns False also while the database is away: the call was accepted, and it goes on."""
+        """Returns True if the row says that the call has ended; False also while the database is down."""
         try:
             with self._database.transaction() as tx:
                 state = runs_read.call_state(tx, execution)

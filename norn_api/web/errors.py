@@ -1,4 +1,4 @@
-"""Turns every error into an RFC 9457 problem: our own with their status and code, the framework's in the same shape."""
+"""Turns every error into an RFC 9457 problem: our own errors, and those of the framework."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from norn_tasks.store.database import session, trouble
 CONTENT_TYPE = "application/problem+json"
 _SHOWN_FACTS = ("job", "execution", "deployment", "retry_after", "limit")
 _RETRY_AFTER = 2.0
-"""The seconds of Retry-After where an error names none."""
+"""The seconds in the header Retry-After if the error itself names none."""
 _log = structlog.get_logger("norn.api")
 
 
@@ -53,7 +53,7 @@ class MethodRefused(NornError):
 
 
 class Internal(NornError):
-    """An unexpected error; the log has it under the id in the sentence."""
+    """An unexpected error; its sentence has the id under which the log has the details."""
 
     code, status = "internal", 500
 
@@ -77,7 +77,7 @@ def body_of(error: NornError) -> dict[str, Any]:
 
 
 def _asks_to_wait(error: NornError) -> bool:
-    """Returns True for an error that says: nothing was done, try again."""
+    """Returns True for an error after which nothing was done and the client may try again."""
     return isinstance(error, Unavailable | TooManyRequests) and not isinstance(error, Unconfirmed)
 
 
@@ -94,7 +94,10 @@ def problem(error: NornError) -> Response:
 
 
 def _refused(error: NornError) -> Response:
-    """Returns a refusal, with the name of another app only if the sender may see that app."""
+    """Returns the response for an error of ours, with the name of another app only if the sender may see that app.
+
+    If the database fails after the request has changed something, the error says that the outcome is unconfirmed.
+    """
     if isinstance(error, HostTaken) and g.actor.reaches(error.owner):
         error = error.naming_the_owner()
     if (
@@ -110,7 +113,7 @@ def _refused(error: NornError) -> Response:
 
 
 def refused_fields(error: ValidationError) -> Response:
-    """Returns the response with which flask-openapi aborts if a model refuses a request."""
+    """Returns the response that flask-openapi sends for a request that does not fit its model."""
     return problem(fields_invalid(error))
 
 
@@ -143,7 +146,7 @@ def _framework(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """Logs the place of the error under an id, without values: a driver's message may hold a user's data."""
+    """Logs an error under an id, with the first line of its message only: the rest may hold a user's data."""
     number = secrets.token_hex(6)
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     first_line = (str(error).splitlines() or [""])[0][:200]

@@ -21,7 +21,7 @@ PROBLEM = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
 REFUSALS = ("400", "401", "403", "404", "409", "413", "414", "415", "422", "429", "431", "503", "507")
-"""The statuses of refusals of any operation; docs/errors.md maps codes to them. A 500 is a defect."""
+"""The statuses with which any operation may refuse a request (docs/errors.md). A 500 is a defect instead."""
 Answers = dict[str | int, Any]
 
 
@@ -44,7 +44,7 @@ def responses_of(model: type[BaseModel] | None, status: int = 200, **more: Any) 
 
 
 def text_response(about: str, content_type: str = "text/plain") -> Answers:
-    """Documents a response that is not one JSON value; a stream's schema would be that of one chunk."""
+    """Documents a response that is not one JSON value. Only plain text has a schema; a stream's would be of a chunk."""
     shape = {"schema": {"type": "string"}} if content_type.startswith("text/plain") else {}
     return {"200": {"description": about, "content": {content_type: shape}}}
 
@@ -62,7 +62,7 @@ def file_body(about: str, *content_types: str) -> dict[str, Any]:
 
 
 def document(version: str) -> dict[str, Any]:
-    """Returns the arguments with which an application has our document and none of the library's pages."""
+    """Returns the arguments for an application that serves our document and none of the library's pages."""
     return {
         "info": Info(title="Norn", version=version, description="Runs small apps from their infraspec.yaml."),
         "security_schemes": {
@@ -95,7 +95,7 @@ def finish(app: OpenAPI) -> None:
 
 
 def _document_scope(operation: dict[str, Any], method: str, address: str) -> None:
-    """Documents the scope that a token needs; nothing where no token is needed."""
+    """Documents the scope that the operation requires, or that it requires no token."""
     needed = next(what for (verb, rule), what in TABLE.items() if (verb, _written(rule)) == (method.upper(), address))
     operation["security"] = [] if needed.open or needed.signed else [{"token": []}, {"session": [], "csrf": []}]
     if needed.scope is not None:

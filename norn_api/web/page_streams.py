@@ -1,4 +1,4 @@
-"""The one stream of a page: events and the log lines of the apps that it shows, resumed together by one id."""
+"""The only stream of a page: events and log lines of the apps that the page shows, resumed together by one id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from norn_tasks.store.events.stream import Cursor
 
 @dataclass
 class PagePosition:
-    """How far a page got: in the events, and in the lines of each app. Its text is the id of each message."""
+    """How far a page got in the events and in the lines of each app. As text, it is the id of a message."""
 
     events: Cursor
     logs: dict[str, LogPlaces]
@@ -43,9 +43,9 @@ class PagePosition:
 
 
 def follow_page(source: Source, feeds: LogFeeds, wanted: EventFilter, at: PagePosition, tail: int) -> Iterator[str]:
-    """Yields the events after a position and the lines after it, and then new ones, each once.
+    """Yields the events and lines after a position, and then new ones, each of them once.
 
-    `tail`: how many past lines of an app without a position come first.
+    `tail`: for an app without a position, how many of its past lines are sent first.
     """
     yield "retry: 2000\n\n"
     try:
@@ -61,7 +61,7 @@ def follow_page(source: Source, feeds: LogFeeds, wanted: EventFilter, at: PagePo
                 places.begin_again()
             yield from _new(source, follower, inbox, at)
     except DatabaseDown:
-        return  # the page returns with the id of its last message
+        return  # the page connects again with the id of its last message
 
 
 def _new(source: Source, follower: Subscriber, inbox: LogInbox, at: PagePosition) -> Iterator[str]:

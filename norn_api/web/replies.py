@@ -51,7 +51,7 @@ def items(kind: type[M], things: Iterable[M], after: str | None = None) -> Respo
 
 
 def accepted(work: Accepted, app: str, kind: JobKind) -> Response:
-    """Returns the response for accepted work; for a repeated Idempotency-Key with the job's current state."""
+    """Returns the response for accepted work; for a repeated Idempotency-Key, it shows the job's current state."""
     state = str(JobState.QUEUED)
     if work.replayed:
         with norn().database.transaction() as tx:
@@ -75,8 +75,8 @@ def has_key() -> bool:
 def key(body: bytes | None = None, *, slowly: bool = False) -> IdempotencyKey | None:
     """Returns the request's Idempotency-Key with the hash of the request, None without one; raises InvalidRequest.
 
-    `body`: the request's, if it was read already. `slowly`: the body holds secrets, so its hash is slow to compute,
-    against guessing them.
+    `body`: the body of the request, if it was read already. `slowly`: the body holds secrets, so it is hashed with a
+    slow function, which makes guessing them hard.
     """
     given = request.headers.get("Idempotency-Key")
     if given is None:
@@ -96,8 +96,8 @@ def key(body: bytes | None = None, *, slowly: bool = False) -> IdempotencyKey | 
 
 
 def once(change: Callable[[Tx], int], *, slowly: bool = False) -> int:
-    """Makes a change in one transaction and returns its status; a repeated key changes nothing and returns the same.
+    """Makes a change in one transaction and returns its status.
 
-    `slowly` as for `key`.
+    A repeated key changes nothing, and the first status is returned. `slowly`: see `key`.
     """
     return dispatch.change(norn().intake, key(slowly=slowly), change)

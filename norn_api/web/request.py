@@ -41,10 +41,10 @@ class StrictRequest(Request):
     ) -> bytes:
         """Reads the whole body, once; raises BodyTooLarge while reading, before more than `limit` bytes are held.
 
-        `seconds`: the longest time that this may take; then it raises BadRequest.
+        `seconds`: the longest time that this may take; after it, BadRequest is raised.
         """
         if self._body is None:
-            self.max_content_length = limit + 1  # werkzeug cuts a longer body without a length silently
+            self.max_content_length = limit + 1  # werkzeug silently cuts a longer body that has no Content-Length
             within = nullcontext() if seconds is None else Connection(self.environ).within(seconds)
             with _reading(what, limit, hint), within:
                 body = self.get_data(cache=True)
@@ -53,16 +53,16 @@ class StrictRequest(Request):
         return self._body
 
     def discard_rest(self) -> None:
-        """Reads the rest of the request: closing the connection before that resets it, and the response is lost."""
+        """Reads and drops the rest of the request; closing the connection before that would lose the response."""
         left = _DISCARDED_MAX if self.has_body else 0
         with contextlib.suppress(OSError, ParseException), Connection(self.environ).within(_DISCARD_SECONDS):
             while left > 0 and (piece := self.environ["wsgi.input"].read(_PIECE)):
                 left -= len(piece)
 
     def discard_what_came(self) -> None:
-        """Reads what has arrived of the body; if there is more, the connection ends after the answer.
+        """Reads and drops the part of the body that has arrived; if more is to follow, the connection ends afterwards.
 
-        Otherwise the HTTP server would wait for the rest, which holds one of its threads.
+        If it did not end, a thread of the HTTP server would wait for the rest of the body.
         """
         connection = Connection(self.environ)
         with contextlib.suppress(OSError, ParseException), connection.at_once():
@@ -78,12 +78,12 @@ class StrictRequest(Request):
 
     @property
     def unread(self) -> bool:
-        """True if the request has a body that nobody read into memory."""
+        """True if the request has a body that was not read into memory."""
         return self.has_body and self._body is None
 
     @property
     def json_limit(self) -> int:
-        """The largest body of requests that are not a function's."""
+        """The maximum size of a body, except for calls of functions."""
         return int(flask.current_app.config["MAX_CONTENT_LENGTH"])
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
@@ -119,7 +119,7 @@ class StrictRequest(Request):
         Raises BadRequest, BodyTooLarge or DiskFull while reading.
         """
         self.max_content_length = limit + 1
-        beside = str(room) if room.is_dir() else None  # it may not exist if processes are started manually
+        beside = str(room) if room.is_dir() else None  # the directory may not exist if processes are started manually
         spool = SpooledTemporaryFile(max_size=in_memory, dir=beside)  # noqa: SIM115 - handed on, read by the caller
         try:
             with _reading(what, limit, hint):
@@ -165,7 +165,7 @@ def current() -> StrictRequest:
 
 @contextmanager
 def _reading(what: str, limit: int, hint: str) -> Iterator[None]:
-    """Turns what can go wrong while a body comes in into errors that the sender understands."""
+    """Turns the exceptions of reading a body into errors that the sender understands."""
     try:
         yield
     except RequestEntityTooLarge as error:

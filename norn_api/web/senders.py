@@ -20,7 +20,7 @@ def credentials() -> Credentials:
 
 
 def signed_credentials(limit: int, seconds: float) -> Credentials:
-    """Returns the parts of a delivery, whose body may have up to `limit` bytes and take `seconds`."""
+    """Returns the parts of a delivery; its body may have up to `limit` bytes, and take `seconds` to arrive."""
     address, named = request.remote_addr or "", parse_qs(request.query_string.decode("ascii", "replace")).get("hook")
     webhook = named[0] if named else ""
 

@@ -155,7 +155,7 @@ def _notices(app: AppView) -> Iterator[str]:
 
 
 def schedule_response(app: AppView) -> ScheduleResponse | None:
-    """Returns a cron app's schedule as registered, else as its spec defines it."""
+    """Returns the registered schedule of a cron app; if there is none, the schedule of its spec."""
     spec, plan = app.known.spec, app.schedule
     if plan is None:
         if spec is None or spec.schedule is None:
@@ -177,7 +177,7 @@ def schedule_response(app: AppView) -> ScheduleResponse | None:
 
 
 NOT_FORGED = "not forged"
-"""The state of a schedule that only the infraspec has yet."""
+"""The state of a schedule that is in the infraspec, but is not registered."""
 UNREADABLE = "cannot be read"
 """The state of a schedule that was accepted once but can no longer be read."""
 
@@ -187,7 +187,7 @@ def _readable(plan: CronSchedule) -> bool:
 
 
 def _words(schedule: str, timezone: str) -> str:
-    """Returns a schedule in words; empty for one that cannot be read."""
+    """Returns a schedule in words; empty if it cannot be read."""
     try:
         return words(parse_schedule(schedule, timezone))
     except InvalidRequest:

@@ -1,6 +1,6 @@
-"""Bodies of senders that nobody knows yet: sign-ins, and deliveries of webhooks, whose signature is over their body.
+"""Bodies that are read before their sender is known: sign-ins, and deliveries of webhooks, which sign their body.
 
-Few are read at a time, and each within a limit of time, so that strangers hold few threads and little memory.
+Only a few are read at the same time, each within a time limit, so that strangers occupy few threads and little memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TURN_SECONDS = 2.0
 
 
 def read_sign_in() -> None:
-    """Reads the body of a sign-in, for the view; raises TooManyRequests, BodyTooLarge or BadRequest."""
+    """Reads the body of a sign-in before its view runs; raises TooManyRequests, BodyTooLarge or BadRequest."""
     asked = current()
     limit = min(_SIGN_IN_MAX, asked.json_limit)
     with norn().sign_ins.place():
@@ -32,7 +32,7 @@ def read_sign_in() -> None:
 
 @contextmanager
 def delivery() -> Iterator[Credentials]:
-    """Gives the parts of a delivery that can identify its sender, and holds its place while that is found out.
+    """Yields the parts of a delivery that can identify its sender; until the block ends, it counts toward the limits.
 
     Raises TooManyRequests.
     """
@@ -46,5 +46,5 @@ def delivery() -> Iterator[Credentials]:
 
 
 def _is_large() -> bool:
-    """Returns True for a body that is large, or may be, since it comes without its length."""
+    """Returns True for a body that is large, or that may be large because its length is not given."""
     return (request.content_length or 0) > _LARGE or "Transfer-Encoding" in request.headers

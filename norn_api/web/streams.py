@@ -1,4 +1,4 @@
-"""Server-sent events and growing logs: each holds a thread, and no database connection while it waits."""
+"""Server-sent events and growing logs: each occupies a thread, but no database connection while it waits."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class Source:
-    """The origin of events, and the signals that end a stream from outside."""
+    """The origin of events, and the signals by which a stream has to end early."""
 
     hub: EventHub
     database: Database
@@ -76,7 +76,7 @@ class Source:
 
     @property
     def open(self) -> bool:
-        """False once the process shall end, the client has gone, or its token was revoked."""
+        """False when the process has to end, the client has gone, or its token was revoked."""
         return not (self.closing.is_set() or self.connection.gone()) and self.admission.holds()
 
 
@@ -94,7 +94,7 @@ def source() -> Source:
 def follow_events(source: Source, wanted: EventFilter, place: Cursor | None) -> Iterator[str]:
     """Returns a stream of the wanted events after `place`, each once and in order, and then of new ones.
 
-    Without a place it begins now: it contains every event that is published after this returns.
+    Without `place` it begins now: it contains every event that is published after this function returns.
     """
     if place is None:
         with source.database.transaction() as tx:
@@ -111,7 +111,7 @@ def _followed(source: Source, wanted: EventFilter, place: Cursor) -> Iterator[st
                 if event is not None and event.kind == wanted.last:
                     return
     except DatabaseDown:
-        return  # the client returns with the id of its last event
+        return  # the client connects again with the id of its last event
 
 
 def _all_events(
@@ -153,7 +153,7 @@ def _new(source: Source, follower: Subscriber) -> Iterator[StoredEvent | None]:
 
 
 def sse(event: StoredEvent, id: str) -> str:
-    """Returns an event as a message of a stream; a client returns with its id."""
+    """Returns an event as a message of a stream; with the id, a client can resume the stream later."""
     summary = event_response(event).model_dump_json()
     return f"id: {id}\nevent: {event.kind}\ndata: {summary}\n\n"
 
@@ -169,9 +169,10 @@ def event_response(event: StoredEvent) -> EventResponse:
 
 
 class SignOfLife:
-    """The sign of life of a stream of JSON lines: an empty line after a while without others.
+    """The sign of life of a silent stream of JSON lines: an empty line every ten seconds.
 
-    Plain text has nothing that a reader would not show; there TCP itself notices a client that has vanished.
+    A stream of plain text gets no such lines, because a reader would show them; there TCP itself notices a client that
+    has vanished.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -179,7 +180,7 @@ class SignOfLife:
         self._last = time.monotonic()
 
     def over(self, text: str) -> str:
-        """Returns the text that goes on the wire: this one, or a sign of life."""
+        """Returns the text to send: `text`, or if that is empty and it is time, a sign of life."""
         now = time.monotonic()
         if not text and now - self._last < HEARTBEAT_SECONDS:
             return ""

@@ -1,4 +1,4 @@
-"""Turns stored replicas into responses: the usage of each, and the sum of an app."""
+"""Turns stored replicas into responses: each replica with its usage, and the sum of an app's usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_api.schemas.apps import ReplicaResponse, UsageResponse
 
 
 def replica_response(stored: dict[str, Any]) -> ReplicaResponse:
-    """Returns the response for a replica as the last look stored it."""
+    """Returns the response for a replica as the last observation stored it."""
     usage = stored.get("usage")
     return ReplicaResponse(**{**stored, "usage": _usage(usage) if usage else None})
 
@@ -25,7 +25,7 @@ def _usage(stored: dict[str, Any]) -> UsageResponse:
 
 
 def usage_sum(parts: Sequence[UsageResponse]) -> UsageResponse | None:
-    """Returns the usage of an app; a replica without a limit leaves the whole without one."""
+    """Returns the usage of an app; if one replica has no memory limit, the sum has none."""
     if not parts:
         return None
     cpus = [each.cpus for each in parts if each.cpus is not None]
