@@ -74,7 +74,7 @@ _log = structlog.get_logger("norn.api")
 
 
 class NornApp(OpenAPI):
-    """Our Flask application: strict requests, addresses taken literally."""
+    """Our Flask application, which reads requests strictly."""
 
     request_class = StrictRequest
 
@@ -82,7 +82,7 @@ class NornApp(OpenAPI):
 def create_app(intake: Intake, authenticators: Sequence[Authenticator] = ()) -> NornApp:
     """Makes the application that accepts work through `intake`; raises InvalidRequest for an API open to everyone.
 
-    `authenticators` follow the bearer tokens.
+    `authenticators` are asked after the authenticators of Norn itself.
     """
     refuse_unsafe_settings(intake.settings)
     app = NornApp("norn_api", static_folder=None, **openapi.document(server.server_version()))
@@ -114,7 +114,7 @@ def _add_nouns(app: NornApp) -> None:
 def _admit() -> Response | None:
     """Lets a request pass to its view if it can be read and its sender has the permission.
 
-    A browser asks by a preflight whether a page may call a function: that is answered here, without a token.
+    A preflight, with which a browser asks whether a page may call a function, is answered here, without a token.
     """
     g.actor, g.began, g.changes = ANONYMOUS, time.monotonic(), session.changes_of_thread()
     _name_request()
@@ -153,7 +153,7 @@ def _let_in(needed: Permission) -> None:
 
 
 def _guard_body() -> None:
-    """Frees the thread of a request whose sender stops in the middle of the body."""
+    """Makes sure that a sender who stops in the middle of the body does not keep a thread."""
     if current().has_body:
         Connection(request.environ).guard()
 
@@ -168,7 +168,7 @@ def _identify(needed: Permission) -> Identity:
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
         _require_room()  # a database that hangs because its disk is full is reported as a full disk
-        # Only the time of the token's last use is unconfirmed here: the request itself has not begun.
+        # Only the update of the token's last use is unconfirmed here: the request itself has not begun.
         if isinstance(error, Unconfirmed):
             raise DatabaseDown("the database did not confirm the token", hint=_HEALTH, retry_after=2) from error
         raise
@@ -187,7 +187,7 @@ def _require_room() -> None:
 
 
 def _needs_room(needed: Permission) -> bool:
-    """Returns True for a request that needs disk space; ending, removing and cancelling work on a full disk too."""
+    """Returns True for a request that needs disk space; ending, removing or cancelling something does not."""
     frees = request.method == "DELETE" or request.path.rsplit("/", 1)[-1] in ("cancel", "teardown", "drain")
     return needed is CALL or needed.signed or (needed.audited and not frees)
 
@@ -200,7 +200,7 @@ def _open_figures() -> bool:
 
 
 def _finish(response: Response) -> Response:
-    """Writes the audit, and adds the headers that every response has."""
+    """Adds the headers that every response has, and writes the request into the audit if it belongs there."""
     policy = policy_of(request.url_rule.rule if request.url_rule is not None else None)
     policy.apply(response.headers)
     if policy is ContentPolicy.FOREIGN:
@@ -230,9 +230,10 @@ def _count(status: int) -> None:
 
 
 def _to_audit(needed: Permission, status: int, actor: Actor) -> bool:
-    """Returns True for mutations and refusals. A call has a row of its own, and rate-limited requests leave none.
+    """Returns True for changes, and for requests whose sender was refused for lack of a token or a permission.
 
-    Of the failed attempts of one sender the first ones are written, and then one every few seconds.
+    A call of a function is recorded in a row of its own instead. Requests that are refused with 429 or 507 are not
+    recorded. Of one sender's failed attempts the first ones are recorded, and after that one every few seconds.
     """
     if request.method in SAFE or status in (429, 507):
         return False

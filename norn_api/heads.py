@@ -1,7 +1,8 @@
-"""The HTTP server of the API: gunicorn's threads, and the head of each request read before a thread gets it.
+"""The HTTP server of the API: gunicorn with threads; a thread gets a request only when its head has arrived.
 
-gunicorn gives a thread to a connection with its first byte, without a time limit, so that as many half heads as there
-are threads stop everything. Here the loop that accepts connections collects heads, and a thread sees whole ones only.
+Plain gunicorn gives a connection a thread at its first byte, and waits for the rest without a time limit. With an
+incomplete head for every thread, a client could block the whole server. Here the loop that accepts connections also
+collects the heads.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10.0
-"""How long a head may take from the moment at which its connection is open or readable."""
+"""How long a head may take, from the moment at which its connection was opened, or became readable again."""
 WAITING_MAX = 500
-"""The most connections whose head is not complete; then the oldest of them is closed."""
+"""The maximum number of connections with an incomplete head; one more closes the oldest of them."""
 _HEAD_MAX = 128 * 1024
 _LINE_MAX = 8 * 1024
 _PIECE = 64 * 1024
@@ -25,14 +26,14 @@ _REFUSAL = "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class HeadsFirst(ThreadWorker):  # type: ignore[misc]
-    """A worker of gunicorn: `-k norn_api.heads.HeadsFirst`. Everything here runs in the thread that accepts."""
+    """A worker of gunicorn: `-k norn_api.heads.HeadsFirst`. Its own methods run in the accepting thread."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heads: dict[Any, tuple[bytearray, float]] = {}  # by connection, the oldest first
 
     def enqueue_req(self, conn: Any) -> None:
-        """Collects the head of a connection's next request, and gives it to a thread when it is whole."""
+        """Collects the head of a connection's next request; a thread gets the request when its head is whole."""
         begun = conn.parser.unreader.take_buffered() if conn.parser is not None else b""
         if len(self._heads) >= WAITING_MAX:
             self._drop(next(iter(self._heads)), "503 Service Unavailable")
@@ -42,7 +43,7 @@ class HeadsFirst(ThreadWorker):  # type: ignore[misc]
         self._read(conn, conn.sock)
 
     def murder_pending(self) -> None:
-        """Closes the connections whose head took too long; all of them when the worker ends."""
+        """Closes the connections whose head takes too long, and when the worker ends, all with an incomplete head."""
         super().murder_pending()
         now = time.monotonic()
         for conn, (_, until) in list(self._heads.items()):
@@ -92,5 +93,5 @@ class HeadsFirst(ThreadWorker):  # type: ignore[misc]
 
 
 def _is_whole(head: bytearray) -> bool:
-    """Returns True for a whole head, and for one that the server refuses without waiting for more of it."""
+    """Returns True for a whole head, and for the beginning of a head that gunicorn refuses without reading on."""
     return b"\r\n\r\n" in head or b"\n\n" in head or (len(head) > _LINE_MAX and b"\n" not in head)

@@ -1,7 +1,7 @@
 """The log lines of the API's processes on stderr: sentences with ids, as text for people or as JSON.
 
-One renderer serves our own lines, the standard library's and gunicorn's; its parent process writes some before
-our application exists. Every line of a request carries the request's id.
+One renderer formats our own lines, the standard library's, and gunicorn's, whose parent process writes some before
+our application exists. Every line that a request causes has the request's id.
 """
 
 from __future__ import annotations

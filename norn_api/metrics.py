@@ -77,7 +77,7 @@ class ProcessMetrics:
     def __init__(self, database: Database, *, alone: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Stored(database))
-        # Each scrape reaches any one of several processes, so their counters would seem to go up and down.
+        # A scrape reaches only one of several processes, so the counters would seem to go up and down.
         own = self._registry if alone else CollectorRegistry()
         requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
         self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=own)
@@ -86,7 +86,7 @@ class ProcessMetrics:
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts a request that was handled; `route` is a route of ours, not the requested path."""
+        """Counts a request that was handled; `route` is the pattern of its route, not the requested path."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 

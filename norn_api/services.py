@@ -31,9 +31,9 @@ from norn_tasks.store.database.session import Database
 _KEY = "norn"
 BODIES = 4
 """The number of large bodies that one process writes, and of large answers that it reads, at the same time: each takes
-several times its size in memory, and a connection to the database for as long as the server takes."""
+several times its size in memory, and a database connection until PostgreSQL has finished."""
 CHECKS = 1
-"""The number of infraspecs and slow hashes that one process computes at the same time: each keeps the process busy."""
+"""How many infraspecs a process may parse and slow hashes it may compute at the same time: each keeps a core busy."""
 CHECK_SECONDS = 10.0
 """How long such a computation waits for its turn."""
 SIGN_INS, DELIVERIES = 16, 64
@@ -47,7 +47,7 @@ _BROWSERS = Share("sessions", 0.5, "the browsers that are signed in together")
 
 @dataclass(frozen=True)
 class ApiServices:
-    """The settings, the stores, and the in-memory state of the process. `closing` is set when the process shall end."""
+    """The settings, the stores, and the in-memory state of the process. `closing` is set when the process must end."""
 
     settings: Settings
     intake: Intake
@@ -74,12 +74,12 @@ class ApiServices:
     ends: Ends
     figures: ProcessMetrics
     failures: Buckets
-    """How many failed attempts of each sender are written into the audit."""
+    """Limits how many failed attempts of each sender are written into the audit."""
     strangers: Buckets
     """Limits how often each address may call functions without a token."""
 
     def close(self) -> None:
-        """Ends every stream and wait, and their threads, within two seconds."""
+        """Ends every stream and every waiting request, with their threads, within two seconds."""
         self.closing.set()
         self.ends.close()
 
@@ -95,12 +95,12 @@ class ApiServices:
 
     @property
     def live(self) -> Live:
-        """The live side of the broker."""
+        """The part of the broker that carries live output, input and announcements."""
         return self.intake.live
 
     @staticmethod
     def of(intake: Intake, more: Sequence[Authenticator] = ()) -> ApiServices:
-        """Makes the services of a process that accepts work through `intake`; `more` follow the bearer tokens."""
+        """Makes the services of a process that accepts work through `intake`; `more` follow Norn's authenticators."""
         settings, database, closing = intake.settings, intake.database, threading.Event()
         ends, tokens, api_key = Ends(settings.broker_url), BearerTokens(database), ApiKey(settings.api_key_path)
         sessions = BrowserSessions(database, settings.port)
@@ -155,14 +155,14 @@ def session() -> int | None:
 
 
 def holder() -> str:
-    """Returns the name under which this request holds places: one token holds at most half of them, an admin all."""
+    """Returns the name whose half of the places this request may use; empty for an admin, who may use all of them."""
     return "" if actor().may(Scope.ADMIN) else actor().name
 
 
 def shares() -> tuple[Share, ...]:
-    """Returns the shares of this request: of its session and of all sessions, or of a token that is no admin's.
+    """Returns the shares that limit this request: those of its session and of all sessions, or that of its token.
 
-    Browsers together leave half of the places to programs, and each of them leaves most to the other browsers.
+    All browsers together may take half of the places, and each session a tenth. The token of an admin is not limited.
     """
     if session() is not None:
         return (_BROWSERS, Share(f"session {session()}", 0.1, "your session"))
@@ -170,14 +170,14 @@ def shares() -> tuple[Share, ...]:
 
 
 def turn() -> AbstractContextManager[None]:
-    """Returns a place for a computation that keeps a core busy; raises TooManyRequests after waiting for one."""
+    """Returns the context of a computation that keeps a core busy; it raises TooManyRequests after a wait."""
     return norn().checks.place(CHECK_SECONDS)
 
 
 def hide_from_others(app: str, absent: NotFound) -> None:
-    """Raises `absent` if the sender's token does not reach the app: an id of another app looks like none at all.
+    """Raises `absent` if the sender's token does not reach the app, as if the requested id did not exist.
 
-    A job of no app belongs to the server, which a token that is limited to apps does not reach.
+    A job without an app belongs to the server, which a token that is limited to apps does not reach.
     """
     if not actor().reaches(app):
         raise absent

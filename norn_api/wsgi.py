@@ -19,11 +19,11 @@ from norn_tasks.store.database.opening import open_for_requests
 
 TOKEN_FILE = "token"  # noqa: S105 - a file's name
 _LOAD_FAILED = 4
-"""The exit status by which gunicorn knows that a restart would not help."""
+"""The exit status after which gunicorn does not restart the process, because that would not help."""
 
 
 def make(settings: Settings) -> NornApp:
-    """Makes the process's application: its database, its intake, the bootstrap token."""
+    """Makes the application of this process with its database and its intake, and registers the bootstrap token."""
     database = open_for_requests(settings)
     if settings.auth == "on" and not _register_bootstrap_token(database, settings):
         threading.Thread(
@@ -49,7 +49,7 @@ def _register_when_up(database: BriefDatabase, settings: Settings) -> None:
 
 
 def _close_on_term(close_all: Callable[[], None]) -> None:
-    """Ends streams and waits at SIGTERM; gunicorn's own handler still runs."""
+    """Ends streams and waiting requests at SIGTERM, and then runs gunicorn's own handler."""
     before = signal.getsignal(signal.SIGTERM)
 
     def close(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Authenticators: each recognises one kind of credentials. The chain asks them in order and slows down guessing."""
+"""Authenticators: each recognises one kind of credentials. A chain asks them in order, and slows down guessing."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True)
 class Refusals:
-    """The answers to a sender that nobody recognises."""
+    """The error messages for a sender that no authenticator recognises."""
 
     many: str
-    """For many failures from one address."""
+    """The message after many failures from one address."""
     none: str
-    """For a request without credentials."""
+    """The message for a request without credentials."""
     unknown: str
-    """For credentials that nobody knows."""
+    """The message for credentials that are not valid."""
     hint: str
     header: str = "Authorization"
     """The header that holds the credentials."""
@@ -102,8 +102,8 @@ OF_TOKENS = Refusals(
 class AuthenticatorChain:
     """The authenticators of an API in their order; the first that identifies the sender decides.
 
-    A valid token always passes, whatever its address did before: all clients behind a proxy share one. Only failures
-    are slowed down.
+    Only failures are slowed down. A valid token always passes, even after many failures from its address, because all
+    clients behind a proxy share one address.
     """
 
     def __init__(
@@ -118,13 +118,13 @@ class AuthenticatorChain:
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender, or None if nobody knows it; this is not counted as a failure."""
+        """Returns the sender, or None if no authenticator recognises it, which is not counted as a failure."""
         with contextlib.suppress(CsrfMissing):
             return self._first(credentials)
         return None
 
     def _first(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender; raises CsrfMissing if it has a cookie without its second secret, and nothing else."""
+        """Returns the sender; raises CsrfMissing if its only credentials are a cookie without the second secret."""
         missing: CsrfMissing | None = None
         for each in self._chain:
             try:
@@ -155,7 +155,7 @@ class AuthenticatorChain:
 
 
 class Admission:
-    """The right of a sender to go on reading a stream: its token is checked again every few seconds."""
+    """The right of a sender to continue reading a stream: its token is checked again every few seconds."""
 
     def __init__(self, known: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._known = known
@@ -164,7 +164,7 @@ class Admission:
         self._holds = True
 
     def holds(self) -> bool:
-        """Returns False once the token was revoked. While the database is down, the last answer is used."""
+        """Returns False once the token was revoked. While the database is down, the last result is used."""
         if self._holds and self._clock() - self._looked >= CACHE_SECONDS:
             self._looked = self._clock()
             with contextlib.suppress(DatabaseDown):

@@ -1,8 +1,9 @@
-"""Browsers that are signed in: their cookie, their CSRF token, and the pages from which they may send.
+"""Browsers that are signed in: their cookie, their CSRF token, and the pages that may use the session.
 
-A cookie does not know ports: a browser sends it to every server of the same host, so also to an app of Norn's. That is
-why the cookie alone identifies nobody, and why a page needs the second secret even for reading. Each such app can also
-set a cookie of the same name for a longer path, which the browser sends first; so every value that arrives is tried.
+A cookie is not limited to a port: a browser sends it to every server on the same host, and so also to the apps that
+run there. That is why the cookie alone identifies nobody, and why a page needs the second secret even for reading. Such
+an app can also set a cookie of the same name for a longer path, which the browser sends first; so every cookie of this
+name is tried.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from norn_tasks.store.access.tokens import digest
 from norn_tasks.store.database.session import Database
 
 PATH = "/api"
-"""Browsers send the cookie only to addresses below this one, and only there is it accepted: never at a function's."""
+"""Browsers send the cookie only to addresses below this path, and it is accepted only there, never by functions."""
 _LONGEST = 200
 _MOST = 10
-"""The most cookies of that name that are tried."""
+"""The maximum number of cookies of the same name that are tried."""
 
 
 class InsecurePage(Forbidden):
-    """A page that came without TLS from another machine wants to sign in."""
+    """A page that was loaded from another machine without TLS wants to sign in."""
 
     code = "insecure_page"
 
 
 def cookie_name(port: int) -> str:
-    """Returns the name of the cookie, with the port in it: servers on other ports of a host see the same cookies."""
+    """Returns the name of the cookie. It contains the port, because all servers on a host get the same cookies."""
     return f"norn_session_{port}"
 
 
@@ -62,7 +63,7 @@ class BrowserSessions:
     def find(self, credentials: Credentials) -> SignedIn | None:
         """Returns the session that the cookie names, whether the CSRF token is there or not.
 
-        Of several cookies, the one that the CSRF token belongs to counts, or else the first one that names a session.
+        Of several cookies, the one that the CSRF token belongs to is used, or else the first one that names a session.
         """
         if not credentials.path.startswith(f"{PATH}/"):
             return None
@@ -88,7 +89,7 @@ def _fits(known: SignedIn, credentials: Credentials) -> bool:
 
 
 def set_cookie(response: Response, port: int, secret: str, *, host: str, seconds: float) -> None:
-    """Gives the cookie to the browser, for TLS alone unless the host is this machine."""
+    """Sets the cookie in the browser, which sends it only over TLS unless the host is this machine."""
     response.set_cookie(
         cookie_name(port), secret, max_age=int(seconds), path=PATH, httponly=True, samesite="Strict",
         secure=not is_local_host(host),
@@ -115,7 +116,7 @@ def refuse_foreign_page(method: str, headers: Mapping[str, str]) -> None:
 
 
 def require_safe_page(headers: Mapping[str, str]) -> None:
-    """Raises InsecurePage for a page without TLS from another machine: the browser would drop the cookie."""
+    """Raises InsecurePage for a page from another machine without TLS, because its browser would drop the cookie."""
     host = headers.get("Host", "")
     if not is_local_host(host) and urlsplit(headers.get("Origin", "")).scheme == "http":
         raise InsecurePage(

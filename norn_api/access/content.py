@@ -9,19 +9,19 @@ from werkzeug.datastructures import Headers
 
 
 class ContentPolicy(StrEnum):
-    """The policies; each value is the Content-Security-Policy of a response, whatever the view has set."""
+    """The policies. Each value is sent as the header Content-Security-Policy, even if the view has set another."""
 
     DATA = "default-src 'none'; frame-ancestors 'none'"
-    """Data of the API: a browser shows it and loads nothing because of it."""
+    """Data of the API: a browser that shows it loads nothing else."""
     PAGE = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
     )
-    """Norn's page: everything in it comes from this server in files of its own, and nothing is inline."""
+    """Norn's page: its scripts and styles are separate files from this server, and nothing is inline."""
     DOCS = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-    """The API's documentation, whose program writes styles into the page."""
+    """The API's documentation; its script writes styles into the page."""
     FOREIGN = "sandbox allow-scripts allow-forms"
-    """The output of a function: a page of an origin of its own, without our cookies (docs/security.md)."""
+    """The output of a function: a page in it has its own origin, and gets none of our cookies (docs/security.md)."""
 
     def apply(self, headers: Headers) -> None:
         """Sets the headers of this policy."""

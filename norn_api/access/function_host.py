@@ -26,7 +26,7 @@ def refuse_other_host(rule: str, host: str, fn_host: str) -> None:
 
 
 def url_of(app: str, root: str, fn_host: str) -> str:
-    """Returns the address of a function; `root` is the address at which this server was asked."""
+    """Returns the address of a function; `root` is the address at which the client reached this server."""
     scheme, _, host = root.rstrip("/").partition("://")
     if fn_host:
         port = host[len(_name(host, lower=False)) :]

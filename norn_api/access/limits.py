@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 _MANY_KEYS = 10_000
-"""How many callers are counted before idle ones are forgotten."""
+"""The number of buckets at which full ones are forgotten."""
 
 
 class Buckets:
@@ -34,7 +34,7 @@ class Buckets:
             return 0.0
 
     def _forget_full(self, now: float) -> None:
-        """Bounds the memory: drops buckets that are full again, which equal new ones."""
+        """Bounds the memory: drops buckets that are full again, as new ones are; if too many remain, drops all."""
         if len(self._levels) < _MANY_KEYS:
             return
         self._levels = {

@@ -1,7 +1,8 @@
 """An API without tokens (NORN_AUTH=off): where it may listen, and which browser pages it refuses.
 
-A page from anywhere can reach loopback: it sends blindly, or points its own name to 127.0.0.1 (DNS rebinding). The
-browser reveals both: the name that it sends to (Host), and the page that sends (Origin, Sec-Fetch-Site).
+Any web page can make a browser on this machine send requests to loopback: it sends them without seeing the answers,
+or points its own name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host names the destination, and
+Origin and Sec-Fetch-Site show which page sends.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _TOKENS = "unset NORN_AUTH, and send a token"
 
 
 class ForeignHost(Forbidden):
-    """No token is needed, and the request was sent to a name that others may control."""
+    """No token is needed, and the request was sent to a host name that others may control."""
 
     code = "foreign_host"
 
 
 class ForeignPage(Forbidden):
-    """No token is needed, and a page that is not Norn's own tries to change something."""
+    """A page that is not Norn's own tries to change something, with a browser's session or where no token is needed."""
 
     code = "foreign_page"
 
@@ -34,7 +35,8 @@ class ForeignPage(Forbidden):
 def refuse_unsafe_settings(settings: Settings) -> None:
     """Raises InvalidRequest for settings that would let in more people than the operator wants.
 
-    These are NORN_AUTH=off or NORN_METRICS=open where other machines can connect, and Access without an audience.
+    These are NORN_AUTH=off or NORN_METRICS=open where other machines can connect, and Cloudflare Access with only one
+    of its two settings.
     """
     if settings.auth == "off" and not _is_local(settings.host):
         raise InvalidRequest(
@@ -54,7 +56,7 @@ def refuse_unsafe_settings(settings: Settings) -> None:
 
 
 def refuse_foreign(method: str, headers: Mapping[str, str], *, runs: bool = False) -> None:
-    """Raises ForeignHost or ForeignPage for a request that a foreign page may have made a browser send.
+    """Raises ForeignHost or ForeignPage for a request that a browser may have sent for a foreign page.
 
     `runs`: the request runs code whatever its method is, so no method is safe.
     """
@@ -78,7 +80,7 @@ def is_local_host(host: str) -> bool:
 
 
 def is_foreign(headers: Mapping[str, str]) -> bool:
-    """Returns True for a page of another host or port. Programs send neither header; a sandbox has origin `null`."""
+    """Returns True for a page of another host or port. Programs send no such header; a sandbox has origin `null`."""
     host, origin, site = headers.get("Host", "").lower(), headers.get("Origin"), headers.get("Sec-Fetch-Site")
     return (origin is not None and _host_of(origin) != host) or site not in (None, "same-origin", "none")
 

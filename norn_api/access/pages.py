@@ -1,7 +1,7 @@
-"""Pages of other origins that call a function: the answers to their browsers (CORS).
+"""Pages of other origins that call a function: the headers that make a browser allow it (CORS).
 
-A call needs a token that the page sends itself; a cookie is not accepted. So any page may try. Without tokens
-(NORN_AUTH=off) no page of another origin may: `open_door` refuses it before.
+Any page may send a call, because a call needs a token that the page itself sends; a cookie is not accepted. With
+NORN_AUTH=off, no token is needed, so `open_door` refuses pages of other origins first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def is_preflight() -> bool:
 
 
 def preflight() -> Response:
-    """Returns the response to a preflight: the same for every address, whether there is a function or not."""
+    """Returns the response to a preflight: it is the same whether the function exists or not."""
     response = Response(status=204)
     del response.headers["Content-Type"]
     response.headers["Access-Control-Allow-Methods"] = _METHODS
@@ -31,7 +31,7 @@ def preflight() -> Response:
 
 
 def allow(headers: Headers) -> None:
-    """Lets the page that sent this request read its answer."""
+    """Lets the page that sent this request read the response."""
     if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = _SHOWN

@@ -14,17 +14,17 @@ class Permission:
     """The permission that a route requires."""
 
     scope: Scope | None
-    """The scope of the sender; None requires none."""
+    """The scope that the sender needs; None if it needs none."""
     own: Scope | None = None
     """A scope that suffices for objects that the sender made."""
     audited: bool = False
     """True for a mutation, which is written into the audit whether it succeeds or not."""
     whole: bool = False
-    """True for facts about the whole server: a token that is limited to apps does not reach it."""
+    """True for facts about the whole server, which a token that is limited to apps does not reach."""
     signed: bool = False
     """True if the sender must have signed the body, as senders of webhooks do."""
     open: bool = False
-    """True if strangers may ask; nobody is identified before the view."""
+    """True if anybody may send the request: its sender is not identified before the view."""
 
     def allows(self, actor: Actor) -> bool:
         """Returns True if the actor's scopes suffice; for `own` the view checks the owner."""
@@ -44,14 +44,14 @@ EXEC_STREAM = Permission(Scope.DEPLOY)
 CANCEL_OWN = Permission(Scope.DEPLOY, own=Scope.INVOKE, audited=True)
 INVOKE = Permission(Scope.INVOKE, audited=True)
 END_SESSION = Permission(Scope.READ, audited=True)
-"""Sessions of the sender's own token; an admin ends any."""
+"""Ends a session of the sender's own token; an admin may end any session."""
 DEPLOY = Permission(Scope.DEPLOY, audited=True)
 DOWNLOAD = Permission(Scope.DEPLOY, audited=True)
 """Reading all data of an app, as a program in its containers could; the audit records each download."""
 ADMIN = Permission(Scope.ADMIN)
 ADMIN_CHANGE = Permission(Scope.ADMIN, audited=True)
 SIGNED = Permission(None, signed=True)
-"""A delivery of a webhook; its row is its record."""
+"""A delivery of a webhook; it is recorded in a row of its own instead of the audit."""
 
 ANOTHER_APP = "ask an admin for one that does: norn token create NAME --only APP"
 WHOLE_SERVER = "ask an admin for one that is not: norn token create NAME --scope SCOPE, without --only"
@@ -194,7 +194,7 @@ def permission(method: str, rule: str) -> Permission:
 
 
 def require(needed: Permission, sender: Identity, app: str | None) -> None:
-    """Raises Forbidden if the sender lacks the permission, or may not touch this app; Unauthenticated if unsigned."""
+    """Raises Forbidden if the sender lacks the permission or does not reach the app; Unauthenticated if unsigned."""
     actor = sender.actor
     if needed.signed and not sender.signed:
         raise Unauthenticated("this needs a signed body", hint="send the signature that belongs to this address")

@@ -1,4 +1,4 @@
-"""Credentials as the database knows them, kept for a few seconds, so that not every request asks it."""
+"""A cache of credentials: what the database knows about them is kept for a few seconds, to save queries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 _MANY = 2_000
-"""How many values are kept before all are forgotten."""
+"""The number of kept values at which all are forgotten."""
 
 
 class RecentlySeen(Generic[V]):
-    """Values by the hashes of secrets, each kept for `seconds`; a hash without a value is not kept. Thread-safe."""
+    """Values by the hashes of secrets, each kept for `seconds`; a hash without a value is not cached. Thread-safe."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds

@@ -1,8 +1,8 @@
-"""The signatures of webhooks: a request without a well-formed one is refused before a byte of its body is read.
+"""The signatures of webhooks: a request without a well-formed one is refused before its body is read.
 
-A missing or malformed signature, another algorithm and an old time are refused by the headers alone. Then the body is
-read, up to its limit, whether the webhook exists or not, so that no answer says which webhooks exist. The signature is
-compared in constant time.
+The headers alone show that a signature is missing or malformed, has another algorithm, or is too old. If nothing is
+wrong with them, the body is read, up to its limit, whether the webhook exists or not, so that no response reveals which
+webhooks exist. Signatures are compared in constant time.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class PushSignatures:
     def _secret(self, sealed: bytes) -> str:
         try:
             return self._key.open(sealed).reveal()
-        except SecretsLocked as error:  # its sentence names a file, which is for the operator and not for strangers
+        except SecretsLocked as error:  # its sentence names a file: only the operator may see that
             _log.error("deliveries cannot be checked", says=error.sentence, hint=error.hint)
             raise SecretsLocked(
                 "this server cannot check signatures now", hint="the log of Norn's API says why"

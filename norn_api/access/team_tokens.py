@@ -1,8 +1,8 @@
 """People whom Cloudflare Access lets in: the token that it adds to each of their requests.
 
 Cloudflare adds the header to every request of the browser, including those that a page of another site makes it send.
-Such requests are therefore `ambient`, like those with a cookie: changes need an origin of this server, and functions
-cannot be called with them. The token is accepted only in the header, which no page can read or set for another site.
+Such requests are therefore `ambient`: as with a cookie, a change is accepted only from a page of this server, and
+functions cannot be called. The token is accepted only in the header, which no page can read or set for another site.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class TeamTokens:
         return Identity(Actor(f"{NAME}{name}", frozenset({Scope.ADMIN if admin else self._scope})), ambient=True)
 
     def _claims(self, token: str) -> dict[str, Any]:
-        """Returns the claims of a token; none if it is not valid."""
+        """Returns the claims of a token; an empty dictionary if the token is not valid."""
         import jwt  # only servers behind Cloudflare Access need it
 
         try:
@@ -70,7 +70,7 @@ class TeamTokens:
             return {}
 
     def _known(self) -> dict[str, TeamKey]:
-        """Returns the team's keys, read again every few seconds."""
+        """Returns the team's keys, which are read again every few seconds."""
         if self._clock() - self._read >= CACHE_SECONDS:
             with self._database.transaction() as tx:
                 self._keys = team_keys.usable(tx, self._issuer)

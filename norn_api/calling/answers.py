@@ -1,7 +1,7 @@
 """The end of an accepted call: waiting for it, and reading it.
 
-The call goes on whatever happens here, so no error says that nothing was done, and an outage of the database is waited
-out.
+The call continues whatever happens here. So no error of this module says that nothing was done, and reading is retried
+during an outage of the database.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from norn_tasks.store.runs import runs_read
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
 GRACE_SECONDS = 4.0
-"""How many seconds beyond the call's own timeout its end is waited for. At the timeout the worker stops the call, for
-one second gently, and then records the end, which takes a moment longer on a busy machine."""
+"""How many seconds longer than a call's timeout a request waits for its end. At the timeout the worker sends SIGTERM,
+one second later SIGKILL, and then it records the end, which takes a moment longer on a busy machine."""
 READING_SECONDS = 18.0
-"""How long the database may take for an answer; the server itself ends a statement after 20 s."""
+"""How long the database may take to return an answer; PostgreSQL itself ends a statement after 20 s."""
 OUTAGE_SECONDS = 30.0
 """How long reading an answer is retried while the database is down."""
 _AGAIN_SECONDS = 0.5
@@ -33,15 +33,15 @@ _AGAIN_SECONDS = 0.5
 def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
     """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
 
-    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the whole time of
-    a call of which the client has waited for a part already.
+    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the whole time
+    limit of the call, if the client has already waited for a part of it.
     """
     begin = time.monotonic()
     _wait_for(execution, timeout)
     call, answer = _through_outages(execution)
     left = timeout - (time.monotonic() - begin)
     if not ExecutionState(call.state).terminal and left > 0:
-        _wait_for(execution, left, looking=True)  # its end was announced, and is not yet in its row
+        _wait_for(execution, left, looking=True)  # its end was announced, but is not yet in its row
         call, answer = _through_outages(execution)
     if not ExecutionState(call.state).terminal and call.begun_at is None:
         with contextlib.suppress(DatabaseDown):
@@ -50,20 +50,20 @@ def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[
     if not ExecutionState(call.state).terminal:
         raise not_in_time(call, timeout if of is None else of)
     if call.record != Record.FULL and not has_key():
-        with contextlib.suppress(DatabaseDown):  # the later clean-up drops it
+        with contextlib.suppress(DatabaseDown):  # otherwise, the later clean-up drops the answer
             dispatch.take_answer(norn().intake, execution)
     return call, answer
 
 
 def _wait_for(execution: int, timeout: float, *, looking: bool = False) -> None:
-    """Waits for a call's end until its time is up; raises NotWaited if the process has to end."""
+    """Waits for a call's end until `timeout` and the grace are over; raises NotWaited if the process has to end."""
     ended = norn().ends_of_calls.until_ended(execution, timeout + GRACE_SECONDS, looking=looking)
     if not ended and norn().closing.is_set():
         raise interrupted(execution)
 
 
 def _through_outages(execution: int) -> tuple[FunctionCall, Answer]:
-    """Returns a call's record and its output; waits out an outage of the database, and raises NotRead after it."""
+    """Returns a call's record and its output; retries while the database is down, and raises NotRead after 30 s."""
     end = time.monotonic() + OUTAGE_SECONDS
     while True:
         try:

@@ -10,7 +10,7 @@ from norn_tasks.domain.jobs.execution import ExecutionState
 from norn_tasks.store.runs.runs_read import FunctionCall
 
 HEADERS_MAX = 32 * 1024
-"""The most bytes of all headers together: they become one environment variable, which Linux limits to 128 KiB."""
+"""The maximum size of all headers together: they become one environment variable, which Linux limits to 128 KiB."""
 
 _HOP_BY_HOP = {
     "connection",
@@ -86,25 +86,25 @@ class FunctionTimedOut(NornError):
 
 
 class EngineTrouble(Unavailable):
-    """The call could not be begun; its code is not to blame."""
+    """The call could not be started; the function's code is not the cause."""
 
     code = "engine_trouble"
 
 
 class EngineLost(NornError):
-    """The call had begun, and its engine was lost or ended it; its code is not to blame, and may have done its work."""
+    """The engine was lost, or ended the call, after the code had begun. The code may have done its work."""
 
     code, status = "engine_lost", 502
 
 
 class NotRead(NornError):
-    """The call was accepted, and its answer cannot be read."""
+    """The call was accepted, but its answer cannot be read."""
 
     code, status = "unconfirmed", 504
 
 
 class NotWaited(NornError):
-    """The call was accepted and goes on, and the server that waited for its end restarts."""
+    """The call was accepted and continues, but the server that waited for its end restarts."""
 
     code, status = "call_goes_on", 504
 
@@ -158,7 +158,7 @@ def trouble(call: FunctionCall) -> NornError | None:
 
 
 def not_in_time(call: FunctionCall, timeout: float) -> NornError:
-    """Returns the error for a call that has not ended in time, and goes on."""
+    """Returns the error for a call that has not ended in time, but may still go on."""
     facts = {"execution": call.id, "job": call.job}
     hint = "raise function.timeout in its infraspec.yaml, or make it quicker"
     return FunctionTimedOut(f"{call.app}: it did not end within {timeout:g} s", hint=hint, **facts)
@@ -171,7 +171,7 @@ def interrupted(execution: int) -> NotWaited:
 
 
 def unread(execution: int, error: NornError) -> NotRead:
-    """Returns the error for a client whose call was accepted, and whose answer could not be read."""
+    """Returns the error for a client whose call was accepted, but whose answer could not be read."""
     sentence = f"invocation {execution} was accepted, and its answer cannot be read: {error.sentence}"
     return NotRead(sentence, hint=_LATER.format(execution), execution=execution)
 

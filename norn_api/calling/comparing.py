@@ -11,13 +11,13 @@ from norn_tasks.domain.functions.cgi import FunctionAnswer
 from norn_tasks.store.runs.runs_read import Answer, FunctionCall
 
 TEXT_MOST, LINES_COMPARED = 64 * 1024, 4000
-"""The most bytes and the most lines of a body whose lines are compared: the time grows with the square of the lines."""
+"""Bodies with more bytes or lines get no diff, because its time grows with the square of the number of lines."""
 _LINES_MOST = 400
 
 
 @dataclass(frozen=True)
 class ChangedValue:
-    """A value that differs; None where there is none."""
+    """A value that differs between two answers; None for an answer without it."""
 
     name: str
     before: str | None
@@ -26,7 +26,7 @@ class ChangedValue:
 
 @dataclass(frozen=True)
 class AnswerDifference:
-    """The differences of two answers; `first_byte` is where the bodies differ, `lines` their unified diff if text."""
+    """The differences of two answers. `first_byte`: where the bodies begin to differ; `lines`: the unified diff."""
 
     status: ChangedValue | None
     headers: tuple[ChangedValue, ...]
@@ -72,7 +72,7 @@ def _first_byte(before: bytes, after: bytes) -> int | None:
     if before == after:
         return None
     equal, least = 0, min(len(before), len(after)) + 1
-    while least - equal > 1:  # the bytes before `equal` are the same, and not all before `least`
+    while least - equal > 1:  # the first `equal` bytes are the same, the first `least` bytes are not
         middle = (equal + least) // 2
         if before[equal:middle] == after[equal:middle]:
             equal = middle

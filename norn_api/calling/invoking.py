@@ -29,11 +29,11 @@ SMALL_BODY = 64 * 1024
 TURN_SECONDS = 30.0
 """How long a large body waits for its turn; after that the call is refused, and nothing was done."""
 BODY_SECONDS = 18.0
-"""How long the database may take for a large body; the server itself ends a statement after 20 s."""
+"""How long the database may take to store a large body; PostgreSQL itself ends a statement after 20 s."""
 
 
 CALLBACK = "X-Norn-Callback"
-"""The header that names the destination of notifications that gets the end of an asynchronous call."""
+"""The header that names a destination of notifications, to which the end of an asynchronous call is reported."""
 
 
 def function_of(app: str) -> LiveFunction:
@@ -57,7 +57,7 @@ class ReceivedCall:
     body: IO[bytes]
     """Its body."""
     size: int
-    """The bytes of its body."""
+    """The size of its body in bytes."""
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def received_call(app: str, options: FunctionOptions, *, method: str, path: str,
 
 
 def wants_async() -> bool:
-    """Returns True if the sender wants 202 by `Prefer: respond-async` (RFC 7240)."""
+    """Returns True if the sender asks for an immediate 202 with `Prefer: respond-async` (RFC 7240)."""
     preferences = ",".join(current().headers.getlist("Prefer"))
     return any(part.strip().lower() == "respond-async" for part in re.split("[,;]", preferences))
 
@@ -90,7 +90,7 @@ def wants_stream() -> bool:
 
 
 def accept(app: str, received: ReceivedCall, *, sync: bool, stream: bool = False) -> Accepted:
-    """Accepts a call that has arrived; large bodies take turns on their way to the database, which may be slow."""
+    """Accepts a call that has arrived; only a few large bodies are written to the database at the same time."""
     with ExitStack() as held:
         if received.size > SMALL_BODY:
             held.enter_context(norn().bodies.place(TURN_SECONDS))
@@ -100,7 +100,7 @@ def accept(app: str, received: ReceivedCall, *, sync: bool, stream: bool = False
 
 
 def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None, stream: bool = False) -> Accepted:
-    """Accepts a call; the response's headers carry its id, whatever happens after."""
+    """Accepts a call; from then on the response has its id in a header, even if an error follows."""
     try:
         used = key(call.body)
         work = request_invoke(
@@ -115,7 +115,7 @@ def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None,
 
 
 def _callback(*, sync: bool) -> str | None:
-    """Returns the destination that shall get a report of the end of the call; raises InvalidRequest or Forbidden."""
+    """Returns the destination to which the end of the call is reported, if any; raises InvalidRequest or Forbidden."""
     name = current().headers.get(CALLBACK)
     if name is None:
         return None

@@ -1,7 +1,7 @@
-"""Calls without a token, of functions whose live release has `function.auth: none`.
+"""Calls without a token of functions whose live release has `function.auth: none`.
 
-Their senders are strangers. The number of calls per second from one address, the number of bodies that are read at the
-same time, and the time for each of them are limited. An Idempotency-Key is refused, because its owner is not known.
+Their senders are strangers. Three things are limited: the calls per second from one address, the number of bodies that
+are read at the same time, and the time for each body. An Idempotency-Key is refused, because its owner is not known.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _slow_down(address: str) -> None:
 
 @contextmanager
 def body_in_time(seconds: float = BODY_SECONDS) -> Iterator[None]:
-    """Limits the time and the number of bodies of strangers while one is read; other bodies are not limited here.
+    """Limits the number of bodies of strangers that are read in such blocks at the same time, and the time of each.
+
+    The bodies of other senders are not limited here.
 
     Raises TooManyRequests or BadRequest.
     """

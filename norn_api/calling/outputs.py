@@ -27,8 +27,8 @@ _TYPE, _LOCATION = "Content-Type", "Location"
 class FunctionResponse(FlaskResponse):
     """The response with an answer of a function; its `Location` is sent as the function printed it.
 
-    The framework takes an address apart to write it in another form, and for some, such as `http://a..b/`, that fails
-    while the response is sent.
+    The framework would parse the address to write it in another form. With some addresses, such as `http://a..b/`,
+    that would fail while the response is sent.
     """
 
     def __init__(self, answer: FunctionAnswer, body: Iterable[bytes] | None = None) -> None:
@@ -46,7 +46,7 @@ class FunctionResponse(FlaskResponse):
 def answer_of_call(call: FunctionCall, io: Answer, live: LiveFunction | None = None) -> FunctionAnswer:
     """Returns the answer of a call that succeeded, according to the options of its release.
 
-    `live`: the live release as the caller knows it, which need not be that of the call.
+    `live`: the live release as the caller knows it; the call may have run another release.
     """
     if live is not None and call.release == live.release:
         return answer_of(io.response or b"", live.options)
