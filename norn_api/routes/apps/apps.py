@@ -1,4 +1,4 @@
-"""Apps: listing them, reading one, applying a spec, removing one."""
+"""Apps: listing and reading them, applying a spec, and removing an app."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def get_app(path: AppPath, query: AppQuery) -> Response:
 
 @api.get("/api/apps/<app>/health-checks", responses=responses_of(ListOf[StateSpanListed]))
 def list_health_checks(path: AppPath, query: ListQuery) -> Response:
-    """Lists the states of a webserver or worker as its health checks and replicas gave them, newest first."""
+    """Lists the states of a webserver or worker, derived from its health checks and replicas, newest first."""
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         page = uptime.listed(tx, path.app, cut=Cut(query.limit, query.after))
@@ -116,7 +116,7 @@ def apply_app(path: AppPath) -> Response:
 
 @api.delete("/api/apps/<app>", responses=responses_of(None, 204))
 def delete_app(path: AppPath) -> Response:
-    """Removes an app; 409 while anything of it runs. An app of a directory stays listed, as not forged."""
+    """Removes an app; 409 while anything of it runs. An app that has a directory stays listed, as not forged."""
 
     def remove(tx: Tx) -> int:
         dispatch.remove_app(tx, norn().settings.apps_dir, path.app, actor=actor().name)

@@ -20,7 +20,7 @@ api = noun("drift", "The fields that others have changed in a cluster")
 
 @api.get("/api/apps/<app>/drift", responses=responses_of(DriftResponse))
 def get_drift(path: AppPath) -> Response:
-    """Returns the last comparison of the running app with its live release; it is made each night, and on request."""
+    """Returns the last comparison of the running app with its live release; Norn compares nightly and on request."""
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         last = drifts.of(tx, path.app)

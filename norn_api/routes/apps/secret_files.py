@@ -1,4 +1,4 @@
-"""Encrypted files of secrets in the format of sops: imported and exported by workers, which have the key."""
+"""Encrypted files of secrets in the format of sops; workers import and export them, because only they have the key."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from norn_tasks.store.apps.files import secret_files
 api = noun("secret files", "Files of secrets that sops encrypts and decrypts")
 FILE_BODY = text_body("A file that sops encrypted with age", "application/yaml", "text/yaml", "text/plain")
 LARGEST = 4 * 1024 * 1024
-"""The most bytes of a file: enough for all secrets that an app may have, encrypted and encoded."""
+"""The maximum size of a file in bytes: enough for all secrets that an app may have, encrypted and encoded."""
 
 
 @api.post("/api/apps/<app>/secrets/import", responses=responses_of(WorkAccepted, 202), request_body=FILE_BODY)
 def import_secrets(path: AppPath) -> Response:
-    """Sets the secrets of an encrypted file, which only a worker decrypts."""
+    """Sets the secrets that an encrypted file holds; a worker decrypts it."""
     body = current().raw(LARGEST, YAML)
     try:
         text = body.decode()
@@ -56,7 +56,7 @@ def get_export(path: ExportPath) -> Response:
 
 @api.get("/api/secrets/key", responses=responses_of(ServerKey))
 def get_key() -> Response:
-    """Returns the server's public key, to which a file must be encrypted for its import."""
+    """Returns the server's public key, for which a file must be encrypted so that it can be imported."""
     with norn().database.transaction() as tx:
         return reply(ServerKey(recipient=secrets.recipient(tx)))
 

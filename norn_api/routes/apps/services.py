@@ -24,7 +24,7 @@ LISTED = responses_of(ListOf[ServicePartResponse])
 
 @api.get("/api/services", responses=LISTED)
 def list_services() -> Response:
-    """Lists the shared services of all apps, including those that the infraspec no longer names."""
+    """Lists the shared services of all apps, including services that an infraspec no longer names."""
     with norn().database.transaction() as tx:
         found = services.listed(tx, actor().apps)
     return _listed(found)

@@ -1,4 +1,4 @@
-"""Uploaded sources: an archive of a directory, kept until no release needs it."""
+"""Uploaded sources: archives of directories, which are kept until no release needs them."""
 
 from __future__ import annotations
 

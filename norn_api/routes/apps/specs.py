@@ -1,4 +1,4 @@
-"""Infraspecs: checking a text, and the schema for editors."""
+"""Infraspecs: checking one, listing those that were applied, and their schema for editors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _validity(file: str, name: str | None) -> Validity:
 
 
 def _secrets_check(spec: Infraspec) -> SecretsCheck:
-    """Returns the secrets that are missing or unused if this is the app's infraspec."""
+    """Returns the secrets that would be missing or unused if this were the app's infraspec."""
     with norn().database.transaction() as tx:
         there = {each.name for each in secrets.listed(tx, spec.app)}
         live = releases.live(tx, spec.app)
@@ -66,7 +66,7 @@ def _secrets_check(spec: Infraspec) -> SecretsCheck:
 
 
 def named(spec: Infraspec, name: str, file: str) -> tuple[Mistake, ...]:
-    """Returns the mistake of a spec that names another app than the address."""
+    """Returns the mistake if the spec names another app than the address; else nothing."""
     if spec.app == name:
         return ()
     sentence = f"the spec says {spec.app}, the address says {name[:80]}"
@@ -91,7 +91,7 @@ def validate_for_app(path: AppPath, query: FileQuery) -> Response:
 
 @api.get("/api/apps/<app>/specs", responses=responses_of(ListOf[AppliedSpecResponse]))
 def list_specs(path: AppPath, query: ListQuery) -> Response:
-    """Lists the infraspecs that were applied to an app, newest first; none for an app of a directory."""
+    """Lists the infraspecs that were applied to an app, newest first; none for an app that has a directory."""
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         page = history.applied(tx, path.app, Cut(query.limit, query.after))

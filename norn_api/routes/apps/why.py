@@ -1,4 +1,4 @@
-"""Why an app is not as it should be: what is live, its last failure, and what helps."""
+"""Why an app is not as it should be: its live release, its last failures, and what helps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ api = noun("why", "Why an app is not as it should be")
 
 @api.get("/api/apps/<app>/why", responses=responses_of(WhyResponse))
 def get_why(path: AppPath) -> Response:
-    """Returns what is live of an app, and its last failure: the step, the cause, the last lines and the hint."""
+    """Returns an app's live release and its last failures, each with its step, cause, last lines and hint."""
     services = norn()
     with services.database.transaction() as tx:
         app = apps.one(tx, services.settings.apps_dir, path.app)

@@ -53,7 +53,7 @@ def list_releases(path: AppPath, query: ListQuery) -> Response:
 
 @api.get("/api/apps/<app>/artifacts", responses=responses_of(ListOf[ReleaseResponse]))
 def list_artifacts(path: AppPath, query: ListQuery) -> Response:
-    """Lists an app's releases with their images. The same as `/releases`, at its other address."""
+    """Lists an app's releases with their images; does the same as `/releases`."""
     return _releases(path.app, query)
 
 

@@ -1,4 +1,4 @@
-"""Jobs: accepted work, its progress and its output; and cancelling it."""
+"""Jobs: reading accepted work, its progress and its output, cancelling it, and resolving it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def cancel_job(path: JobPath, body: NothingRequest) -> Response:
 def resolve_job(path: JobPath, body: ResolveRequest) -> Response:
     """Resolves a job that stopped inside a step which must not be repeated: another job continues it, or none does.
 
-    The response names the job that continues, or the same job if it is abandoned.
+    The response names the job that continues it; if it is abandoned, the response names the job itself.
     """
     with norn().database.transaction() as tx:
         found = jobs_read.get(tx, path.job)
@@ -114,7 +114,7 @@ def follow_job(path: JobPath) -> Response:
 def get_job_logs(path: JobPath, query: LogQuery) -> Response:
     """Returns the output of a job's steps as text, or (Accept: application/x-ndjson) as JSON lines.
 
-    With `follow` the response goes on until the job has ended.
+    With `follow` the response continues until the job has ended.
     """
     with norn().database.transaction() as tx:
         found = jobs_read.get(tx, path.job)

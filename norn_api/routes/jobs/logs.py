@@ -1,4 +1,4 @@
-"""An app's logs: the lines of its replicas, also of those that are gone, or of its last run or call."""
+"""An app's logs: the lines of its replicas, including replicas that are gone, or of its last run or call."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Shape = Callable[[LiveLine], str]
 api = noun("logs", "Logs of apps")
 
 
-@api.get("/api/apps/<app>/logs", responses=text_response("`replica | line`, one a line"))
+@api.get("/api/apps/<app>/logs", responses=text_response("Lines of the form `replica | line`"))
 def get_logs(path: AppPath, query: LogsQuery) -> Response:
-    """Returns an app's last lines, `replica | line`, as text or (Accept: application/x-ndjson) as JSON lines.
+    """Returns an app's last lines as text (`replica | line`) or (Accept: application/x-ndjson) as JSON lines.
 
-    Lines of replicas that are gone are among them, also of earlier releases, as long as they are kept. For a cron app
-    or a function they are the lines of its last run or call.
+    They include the kept lines of replicas that are gone, also of earlier releases. For a cron app or a function they
+    are the lines of its last run or call.
     """
     wants_json = NDJSON in request.headers.get("Accept", "")
     shape, kind = (_json_line, NDJSON) if wants_json else (_timed if query.timestamps else _plain, TEXT)
@@ -59,7 +59,7 @@ def get_logs(path: AppPath, query: LogsQuery) -> Response:
 
 
 def _wanted(query: LogsQuery) -> ReadLogsJobRequest:
-    """Returns what the query asks for; raises InvalidRequest, which names the parameter."""
+    """Returns the query as a request to a worker; raises InvalidRequest, which names the wrong parameter."""
     now = time.time()
     since = None if query.since is None else parse_time(query.since, now, "since")
     until = None if query.until is None else parse_time(query.until, now, "until")
@@ -80,7 +80,7 @@ def _wanted(query: LogsQuery) -> ReadLogsJobRequest:
 
 
 def _asks_for_kept(wanted: ReadLogsJobRequest) -> list[str]:
-    """Returns the parameters that only kept lines can answer, those of a release that never served among them."""
+    """Returns the given parameters that need kept lines; such lines exist even if no release ever went live."""
     return [
         name
         for name in ("since", "until", "grep", "release", "replica", "previous")
@@ -89,7 +89,7 @@ def _asks_for_kept(wanted: ReadLogsJobRequest) -> list[str]:
 
 
 def _require_plain(app: str, role: Role, wanted: ReadLogsJobRequest) -> None:
-    """Raises InvalidRequest for a parameter that only kept lines of replicas support, not the output of a run."""
+    """Raises InvalidRequest for a parameter that needs kept lines of replicas, because a run or a call has none."""
     asked = _asks_for_kept(wanted)
     if asked:
         raise InvalidRequest(

@@ -48,7 +48,7 @@ def get_forge(path: AppPath) -> Response:
 
 @api.get("/api/apps/<app>/forge-state", responses=responses_of(ForgeResponse))
 def get_forge_state(path: AppPath) -> Response:
-    """Returns the state of the app's infrastructure; the same as `/forge`, at its other address."""
+    """Returns the state of the app's infrastructure; does the same as `/forge`."""
     return _forge_state(path.app)
 
 
@@ -63,14 +63,14 @@ def _forge_state(name: str) -> Response:
 
 @api.delete("/api/apps/<app>/forge", responses=ACCEPTED)
 def delete_forge(path: AppPath) -> Response:
-    """Removes what forge made; the same as `/teardown` without `purge`."""
+    """Removes what forge made; does the same as `/teardown` without `purge`."""
     work = dispatch.request_teardown(norn().intake, path.app, purge=False, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.TEARDOWN)
 
 
 @api.post("/api/apps/<app>/teardown", responses=ACCEPTED)
 def teardown(path: AppPath, body: TeardownRequest) -> Response:
-    """Removes what forge made; with `purge` also volumes, which a teardown keeps."""
+    """Removes what forge made; volumes, databases, keys and topics are kept unless `purge` is true."""
     work = dispatch.request_teardown(norn().intake, path.app, purge=body.purge, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.TEARDOWN)
 
@@ -95,7 +95,7 @@ def rollback(path: AppPath, body: RollbackRequest) -> Response:
 
 @api.post("/api/apps/<app>/restart", responses=ACCEPTED)
 def restart(path: AppPath, body: NothingRequest) -> Response:
-    """Replaces the live release's containers by fresh ones, one after the other."""
+    """Replaces the live release's containers with new ones, one after the other."""
     work = dispatch.request_restart(norn().intake, path.app, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.RESTART)
 

@@ -1,4 +1,4 @@
-"""Schedules: past occurrences, next times, run now, pause, override."""
+"""Schedules: past occurrences, next times, manual runs, pauses and overrides."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from norn_tasks.store.status.apps import AppFilter, AppView
 RECENT = Cut(limit=5)
 FAR = datetime.max.replace(tzinfo=UTC)
 INCLUDED = timedelta(microseconds=1)
-"""The start is moved back by this, so that an occurrence at exactly that moment is listed too."""
+"""The start is moved back by this much, so that an occurrence at exactly that moment is listed too."""
 api = noun("cron", "Schedules of cron apps, their ticks and runs")
 
 
@@ -97,7 +97,7 @@ def _schedule(app: AppView) -> ScheduleResponse:
 
 @api.get("/api/apps/<app>/cron", responses=responses_of(CronResponse))
 def get_cron(path: SchedulePath) -> Response:
-    """Returns an app's schedule, its next three occurrences and its last five runs."""
+    """Returns an app's schedule, its next three occurrences, its last five runs and its last 30 occurrences."""
     return reply(_cron(path.app))
 
 
@@ -165,7 +165,7 @@ def _own_zone(app: AppView, plan: ScheduleResponse) -> str:
 
 
 def _start(text: str | None, zone: str) -> datetime:
-    """Returns the moment to start at; a date or a time without a zone is in the schedule's zone."""
+    """Returns the moment to start at. A date, or a time without a zone, is in the schedule's zone."""
     if text is None:
         return datetime.now(UTC)
     try:
@@ -213,7 +213,7 @@ def _change(name: str, change: Callable[[Tx], None]) -> Response:
 
 @api.post("/api/apps/<app>/cron/pause", responses=responses_of(CronResponse))
 def pause(path: SchedulePath, body: PauseRequest) -> Response:
-    """Stops the schedule from firing until it is resumed; running runs go on, and skipped occurrences are recorded."""
+    """Stops the schedule from firing until it is resumed; skipped occurrences are recorded, and begun runs go on."""
     return _change(path.app, lambda tx: dispatch.pause_schedule(tx, path.app, body.reason, actor=actor().name))
 
 

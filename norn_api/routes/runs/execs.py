@@ -1,4 +1,4 @@
-"""A program for a client that is connected: starting one in a live replica, and input and output while it runs.
+"""Programs with a connected client: starting one in a live replica, and its input and output while it runs.
 
 The same addresses carry the output and the input of an attached `norn run`.
 """
@@ -43,7 +43,7 @@ def run_in_replica(path: AppPath, body: ExecRequest) -> Response:
 
 @api.get("/api/execs/<id:job>/output", responses=text_response("Chunks of output", "application/x-ndjson"))
 def read_output(path: JobPath) -> Response:
-    """Streams the program's output as JSON lines until it ends; the last line has its exit code, or the error."""
+    """Streams the program's output as JSON lines; the last line has its exit code, or the error."""
     _own(path.job)
     here = source()
     return streamed(_pieces(here, norn().intake, path.job), "application/x-ndjson", here.connection)
@@ -51,7 +51,7 @@ def read_output(path: JobPath) -> Response:
 
 @api.post("/api/execs/<id:job>/input", responses=responses_of(None, 204))
 def send_input(path: JobPath, body: TypedRequest) -> Response:
-    """Sends the user's input to the program, its end, or a new size of the terminal."""
+    """Sends the program the user's input, the end of the input, or a new size of the terminal."""
     if _own(path.job).ended:
         raise Conflict(f"the program of job {path.job} has ended", hint="norn exec runs another one")
     try:
@@ -87,7 +87,7 @@ def _pieces(here: Source, intake: Intake, job: int) -> Iterator[str]:
         while here.open:
             piece = dispatch.written_by(intake, job, 1.0)
             if piece is None and (problem := _trouble(here, job)):
-                # Its last chunk may have arrived between the two reads.
+                # The last chunk of output may have arrived between the two reads.
                 piece = dispatch.written_by(intake, job, 0.1) or {"problem": problem}
             if piece is not None or time.monotonic() - heard >= HEARTBEAT_SECONDS:
                 heard = time.monotonic()
@@ -99,7 +99,7 @@ def _pieces(here: Source, intake: Intake, job: int) -> Iterator[str]:
 
 
 def _trouble(here: Source, job: int) -> dict[str, str] | None:
-    """Returns the error of a job that has ended without its program's end; None otherwise."""
+    """Returns the error of a job that has ended, or its state if it has none; None if it may still run."""
     try:
         with here.database.transaction() as tx:
             found = jobs_read.get(tx, job)

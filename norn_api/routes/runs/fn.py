@@ -39,7 +39,7 @@ def call_function(app: str, rest: str | None) -> Response:
 
 
 def _streamed(app: str, received: ReceivedCall, live: LiveFunction) -> Response:
-    """Returns an answer that is sent while the function prints it; a repeated Idempotency-Key gets the recorded one."""
+    """Returns an answer that is sent while the function prints it, or the recorded answer for a repeated key."""
     give_back = norn().waiting.take(shares=shares())
     try:
         work = accept(app, received, sync=True, stream=True)

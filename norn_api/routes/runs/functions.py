@@ -1,4 +1,4 @@
-"""Functions: calling one for its record, the history of calls, cancelling and repeating them."""
+"""Functions: calling one and getting the record of the call, listing, comparing, cancelling and repeating calls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ api = noun("functions", "Functions, their invocations and records")
 
 @api.post("/api/apps/<app>/invoke", responses=responses_of(CallRecord, _202=WorkAccepted), request_body=RAW)
 def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
-    """Calls a function with this body and returns the record of the call, also of a failed one.
+    """Calls a function with this body and returns the record of the call, even if the call failed.
 
     With `Prefer: respond-async` it returns 202 at once.
     """
@@ -88,7 +88,7 @@ def _record(call: FunctionCall, io: Answer, live: LiveFunction | None = None) ->
 
 
 def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[int | None, list[list[str]]]:
-    """Returns the status and the headers of the call's answer at `/fn`, as far as its output is kept."""
+    """Returns the status and the headers of the call's answer at `/fn`, or none if they are not known."""
     if not ExecutionState(call.state).terminal:
         return None, []
     error = trouble(call)
@@ -159,7 +159,7 @@ def cancel_invocation(path: InvocationPath) -> Response:
 
 @api.post("/api/invocations/<id:invocation>/replay", responses=responses_of(WorkAccepted, 202))
 def replay(path: InvocationPath, body: ReplayRequest) -> Response:
-    """Repeats a call with the same request, on the live release or another one."""
+    """Repeats a call with the same request, on the live release or on another release."""
     call, io = outcome(path.invocation)
     _may_see(call, Scope.READ)
     if io.request is None:

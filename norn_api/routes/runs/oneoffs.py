@@ -1,4 +1,4 @@
-"""One-off commands in an app's image: running one, and the records of past ones."""
+"""One-off commands in an app's image: running a command, and the records of past commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts: conditions of apps that need attention."""
+"""Alerts: conditions of apps or of the server that need attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit: every change, with its sender."""
+"""The audit: every requested change with its sender, and every refused attempt."""
 
 from __future__ import annotations
 

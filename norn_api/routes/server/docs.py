@@ -1,4 +1,4 @@
-"""The OpenAPI document and its pages, all served from this machine: they contain no foreign address."""
+"""The OpenAPI document and its pages. The pages load nothing from other machines."""
 
 from __future__ import annotations
 

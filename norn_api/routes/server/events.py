@@ -1,4 +1,4 @@
-"""Events: a list of past ones, and a stream of new ones."""
+"""Events: a list of past events, and a stream of new ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from norn_tasks.store.apps import registry
 from norn_tasks.store.events import stream
 from norn_tasks.store.events.stream import Cursor
 
-api = noun("events", "Events: facts in their order")
+api = noun("events", "Events in their order")
 
 
 @api.get("/api/events", responses=responses_of(ListOf[EventResponse]))
 def list_events(query: EventsQuery) -> Response:
-    """Lists events, oldest first: those after `after`, else the newest."""
+    """Lists events, oldest first: the events after `after`, or without it the newest events."""
     wanted = EventFilter(
         app=None if query.app is None else require_visible(query.app), job=query.job, reach=actor().apps
     )
@@ -48,7 +48,7 @@ def stream_events(query: EventStreamQuery) -> Response:
 def stream_page(query: PageStreamQuery) -> Response:
     """Streams all events, and the log lines of these apps as messages of the type `log`.
 
-    The id of each message resumes both. All pages of a process share one reader of an app's lines.
+    With the id of its last message, a client resumes both. All pages of a process share one reader of an app's lines.
     """
     apps = tuple(dict.fromkeys(map(require_visible, query.logs)))
     with norn().database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Destinations of notifications: alerts are sent there by a worker, as signed webhooks or in words for people."""
+"""Destinations of notifications: a worker sends alerts to them, as signed webhooks or as messages for people."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_destinations() -> Response:
 
 @api.post("/api/notifications", responses=responses_of(DestinationMade, 201))
 def add_destination(body: DestinationRequest) -> Response:
-    """Adds a destination; only this response shows the secret that signs webhooks in JSON."""
+    """Adds a destination; only this response shows its secret, with which notifications of format `json` are signed."""
     url = address(body.url, field="url", private=norn().settings.outgoing_private)
     kind = format_of(url, body.format, field="format")
     apps = app_names(body.apps)

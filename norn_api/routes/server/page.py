@@ -1,4 +1,4 @@
-"""Norn's page: the files that its build wrote, and a plain page that says how to build it if there are none."""
+"""Norn's page: the files that its build wrote; if there are none, a plain page says how to build it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.domain.errors import NotFound
 
 pages = Blueprint("page", __name__)
 DIST = Path(str(files("norn_api").joinpath("ui", "dist")))
-"""The directory that the build writes: index.html, and files whose names hold a hash of their content in assets/."""
+"""The directory that the build writes: index.html and assets/, where each file's name has a hash of its content."""
 _TYPES = {
     ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".ico": "image/x-icon",
     ".js": "text/javascript; charset=utf-8", ".json": "application/json", ".map": "application/json",
@@ -24,7 +24,7 @@ _TYPES = {
 }  # fmt: skip
 _FOREVER = "public, max-age=31536000, immutable"
 _LEAST = 1000
-"""Smaller files are sent as they are."""
+"""Files of fewer bytes are sent uncompressed."""
 _MISSING = b"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Norn</title></head>
@@ -41,7 +41,7 @@ _MISSING = b"""<!doctype html>
 
 @pages.get("/")
 def get_page() -> Response:
-    """Returns the page; a browser asks each time whether it has changed."""
+    """Returns the page; each time, a browser has to ask whether it has changed."""
     path = DIST / "index.html"
     if not path.is_file():
         return _sent(_MISSING, ".html", "no-cache")
@@ -50,7 +50,7 @@ def get_page() -> Response:
 
 @pages.get("/assets/<path:file>")
 def get_asset(file: str) -> Response:
-    """Returns a file of the page, which a browser keeps: another content has another name."""
+    """Returns a file of the page, which a browser may keep forever: if its content changes, so does its name."""
     found = safe_join(str(DIST / "assets"), file)
     suffix = Path(file).suffix
     if found is None or suffix not in _TYPES or not Path(found).is_file():

@@ -28,7 +28,7 @@ def list_logins() -> Response:
 
 @api.put("/api/repositories", responses=responses_of(LoginResponse))
 def set_login(body: LoginRequest) -> Response:
-    """Sets the login of a repository; a later clone uses it."""
+    """Sets the login of a repository, which later clones use."""
 
     def put(tx: Tx) -> int:
         dispatch.set_login(tx, body.url, body.username, Secret(body.token), actor=actor().name)

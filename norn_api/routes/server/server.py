@@ -25,7 +25,7 @@ from norn_tasks.store.status import apps, doctor, figures, health
 from norn_tasks.store.status.health import CheckStatus, HealthCheck
 
 SHOWN_TO_ALL = frozenset({"database", "broker", "beat"})
-"""The checks whose sentences reveal nothing about the server: everybody may read them."""
+"""The checks whose sentences everybody may read, because they reveal nothing about the server."""
 _START_POSTGRES = f"start PostgreSQL; {log_of('postgres')}"
 api = noun("server", "The server itself")
 
@@ -42,7 +42,7 @@ def server_version() -> str:
 def get_health() -> Response:
     """Returns the health of everything that Norn needs; 503 if the database is down.
 
-    The sentences name directories, hosts and apps: without a token for the whole server most of them are empty.
+    Most sentences are empty without a token for the whole server, because they name directories, hosts and apps.
     """
     return _reported(health.checks, None if _may_know_the_server() else SHOWN_TO_ALL)
 
@@ -59,7 +59,7 @@ def _may_know_the_server() -> bool:
 def get_doctor() -> Response:
     """Checks everything: health, disks, clocks, silent workers, the tunnel, schema, secrets, retention, backups.
 
-    To a token that is limited to apps, the sentences are about its apps only.
+    For a token that is limited to apps, some checks cover only its apps, and most sentences about the server are empty.
     """
     settings, reach = norn().settings, actor().apps
     least = Least(settings.disk_build_free, settings.disk_build_percent)
@@ -70,9 +70,9 @@ def get_doctor() -> Response:
 
 
 def _reported(look: Callable[[Tx], tuple[HealthCheck, ...]], in_full: frozenset[str] | None) -> Response:
-    """Returns the checks of the database's rows, of the stores themselves and of this process's disk.
+    """Returns the checks of the database, its rows, the broker and this process's disk.
 
-    `in_full`: the checks with sentences; None for all.
+    `in_full`: the checks whose sentences are shown; None for all.
     """
     checks, status = [_broker(), _disk()], "ok"
     try:
@@ -121,7 +121,7 @@ def get_version() -> Response:
 
 @api.get("/metrics", responses=text_response("Prometheus' text format, version 0.0.4"))
 def get_metrics() -> Response:
-    """Returns metrics for Prometheus. Those from the database survive a restart; those of HTTP begin with it."""
+    """Returns metrics for Prometheus. The HTTP metrics begin at zero when the API starts; the others survive that."""
     response = Response(norn().figures.text(), content_type=CONTENT_TYPE_LATEST)
     response.headers["Cache-Control"] = "no-store"
     return response

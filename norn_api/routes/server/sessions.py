@@ -51,7 +51,7 @@ def get_session() -> Response:
 def create_session(body: SignInRequest) -> Response:
     """Signs a browser in: exchanges a token or a one-time code for a cookie and the secret that belongs to it.
 
-    200 without a cookie if the server asks for no token.
+    Returns 200 and no cookie if the server asks for no token.
     """
     refuse_foreign_page(request.method, dict(request.headers))
     if (body.token is None) == (body.code is None):
@@ -94,7 +94,7 @@ def _shown(sender: Identity | None, known: SignedIn | None) -> SessionResponse:
 
 @api.delete("/api/session", responses=responses_of(None, 204))
 def delete_session() -> Response:
-    """Signs this browser out: its session ends and its cookie is taken back."""
+    """Signs this browser out: ends its session and removes its cookie."""
     here = session()
     if here is None:
         raise Conflict("this request was made without a session", hint="norn session list")
@@ -124,7 +124,7 @@ def create_sign_in_code() -> Response:
 
 @api.get("/api/sessions", responses=responses_of(ListOf[SessionListed]))
 def list_sessions() -> Response:
-    """Lists the browsers that are signed in, newest first: to an admin all of them, to others those of their token."""
+    """Lists the browsers that are signed in, newest first; only an admin sees the browsers of other tokens."""
     with norn().database.transaction() as tx:
         found = sessions.listed(tx, token=_own())
     return items(SessionListed, (SessionListed(**asdict(each), current=each.id == session()) for each in found))
@@ -138,7 +138,7 @@ def revoke_session(path: SessionPath) -> Response:
 
 
 def _own() -> str | None:
-    """Returns the name of the token whose sessions the sender reaches; None for an admin, who reaches all."""
+    """Returns the name of the token whose sessions the sender may see and end; None for an admin, who may end any."""
     return None if actor().may(Scope.ADMIN) else actor().name
 
 

@@ -1,4 +1,4 @@
-"""The settings of this server, for reading: where each value comes from; secret values are not shown."""
+"""The settings of this server, for reading: each value, and whether it is the default; secret values are not shown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ api = noun("settings", "The settings of this server")
 
 @api.get("/api/settings", responses=responses_of(ListOf[SettingResponse]))
 def list_settings() -> Response:
-    """Lists the settings of this API process; one that may hold a password shows only whether it is set."""
+    """Lists the settings of this API process; of a setting that may hold a password, shows only whether it is set."""
     return items(SettingResponse, _settings(norn().settings))
 
 
@@ -36,7 +36,7 @@ def _settings(settings: Settings) -> Iterator[SettingResponse]:
 
 
 def _written(value: object) -> str:
-    """Returns a value as the environment has it."""
+    """Returns a value as it would be written in the environment."""
     if isinstance(value, tuple):
         return os.pathsep.join(map(str, value))
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Webhooks of repositories: GitHub, Gitea and GitLab report pushes to them."""
+"""Webhooks of repositories, to which GitHub, Gitea and GitLab report pushes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BODY = text_body("The delivery, as its sender signed it", "application/json", "
 
 @api.post("/api/webhooks/push", responses=responses_of(PushAnswer, 202, _200=PushAnswer), request_body=_BODY)
 def receive_push(query: PushQuery) -> Response:
-    """Takes a signed delivery: 202 if jobs follow from it, 200 if nothing does."""
+    """Accepts a signed delivery: returns 202 if it starts jobs, else 200."""
     body = current().read_body(norn().settings.webhook_max)
     name = event_name(request.headers)
     event = read_event(name, request.mimetype, body)
@@ -102,7 +102,7 @@ def remove_webhook(path: WebhookPath) -> Response:
 
 @api.get("/api/webhooks/<id:webhook>/deliveries", responses=responses_of(ListOf[PushDeliveryResponse]))
 def list_push_deliveries(path: WebhookPath, query: ListQuery) -> Response:
-    """Lists the signed deliveries of a webhook with what followed from them, newest first."""
+    """Lists the signed deliveries of a webhook with their results, newest first."""
     with norn().database.transaction() as tx:
         webhooks.one(tx, path.webhook)
         page = pushes.listed(tx, path.webhook, Cut(query.limit, query.after))

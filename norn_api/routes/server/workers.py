@@ -26,7 +26,7 @@ def list_workers() -> Response:
 
 @api.post("/api/workers/<name>/drain", responses=responses_of(WorkerResponse, 202))
 def drain_worker(path: WorkerPath) -> Response:
-    """Asks a worker to finish its jobs, take no more and leave; its row is deleted when it has left."""
+    """Asks a worker to finish its jobs, take no new ones and end; its row is deleted when it has ended."""
     by = actor().name
 
     def drain(tx: Tx) -> int:
