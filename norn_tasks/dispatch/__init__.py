@@ -1,7 +1,7 @@
-"""Requests to Norn: each is accepted in one transaction, and its class of workers is woken after the commit.
+"""Requests to Norn: each is accepted in one transaction, and the workers of its class are woken after the commit.
 
 The API is the usual caller. A request that is known to be wrong is refused here, before a job exists. Once a request is
-accepted, its job is a row that reaches an end whichever process dies.
+accepted, its job is a row, and reaches an end even if any of the processes dies.
 """
 
 from norn_tasks.dispatch.changing import (

@@ -11,7 +11,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.runs import waiting_calls
 
 AGAIN_SECONDS, AGAIN_LATER_SECONDS = 1.0, 10.0
-"""Seconds after which a refused call may be tried again: a synchronous one, and an asynchronous one."""
+"""Seconds after which a refused call may be tried again: for synchronous calls, and for asynchronous calls."""
 
 
 class QueueFull(TooManyRequests):

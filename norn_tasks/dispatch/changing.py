@@ -1,6 +1,7 @@
 """Changes that take effect with their commit and need no job: specs, schedules, tokens, destinations, workers.
 
-Each function writes in the transaction of `change`, which makes a change with an Idempotency-Key happen once.
+The functions that take a `tx` write in the transaction of `change`, so that a request with an Idempotency-Key makes its
+change only once.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from norn_tasks.store.runs import payloads
 
 
 def change(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], int]) -> int:
-    """Runs `write` in one transaction and returns the HTTP status that it returns.
+    """Runs `write` in one transaction and returns its result, an HTTP status.
 
-    A key that was used before changes nothing and returns the first use's status; raises KeyReused for another body.
+    If the key was used before, nothing is written, and the status of its first use is returned. Raises KeyReused if the
+    first use had another body.
     """
     with intake.database.transaction() as tx:
         before = recall(tx, key)
@@ -52,7 +54,7 @@ def apply_spec(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) ->
 
 
 def remove_app(tx: Tx, apps_dir: Path | None, app: str, *, actor: str) -> None:
-    """Deletes an app's row; raises AppNotFound, or Conflict while anything of it runs."""
+    """Removes an app with its secrets and uploads; raises AppNotFound, or Conflict until the app is torn down."""
     registry.remove(tx, apps_dir, app, actor=actor)
 
 
@@ -72,12 +74,15 @@ def override_schedule(tx: Tx, app: str, schedule: str, timezone: str | None, *, 
 
 
 def clear_schedule_override(tx: Tx, app: str, *, actor: str) -> None:
-    """Returns to the spec's schedule."""
+    """Removes the override, so that the spec's schedule is in effect again."""
     schedules.clear_override(tx, app, actor)
 
 
 def begin_maintenance(tx: Tx, app: str, message: str, page: str | None, *, actor: str) -> None:
-    """Shows visitors of an app's public name a page instead of the app; raises Conflict for an app without one."""
+    """Shows visitors of an app's public name a page instead of the app.
+
+    Raises Conflict if the app has no public name that leads to this server's router.
+    """
     maintenances.begin(tx, app, message, page, actor)
 
 
@@ -89,7 +94,10 @@ def end_maintenance(tx: Tx, app: str, *, actor: str) -> None:
 def create_token(
     tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
 ) -> Token:
-    """Keeps the hash of a new token; raises Conflict for a used name, InvalidRequest for an admin of some apps."""
+    """Keeps the hash of a new token.
+
+    Raises Conflict for a name that is taken, and InvalidRequest for the scope admin if the token is limited to `apps`.
+    """
     return tokens.create(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
 
 
@@ -101,19 +109,19 @@ def revoke_token(tx: Tx, token: int, *, actor: str) -> None:
 def sign_in(
     tx: Tx, *, token: str | None, code: str | None, made: SessionSecrets, browser: Browser, seconds: float
 ) -> SignedIn | None:
-    """Begins a session of a token, or of the token that made the code; None if the token or code is not valid."""
+    """Begins a session for a token, or for the token that made the code; None if the token or code is not valid."""
     if code is not None:
         return sessions.begin_by_code(tx, code, made, browser, seconds=seconds)
     return sessions.begin(tx, token or "", made, browser, seconds=seconds)
 
 
 def make_sign_in_code(tx: Tx, code: str, *, token: str) -> None:
-    """Keeps the hash of a code that signs one browser in once, with the token of this name."""
+    """Keeps the hash of a code that can sign one browser in, once, with the token that is named `token`."""
     sessions.make_code(tx, code, token)
 
 
 def end_session(tx: Tx, session: int, *, token: str | None) -> None:
-    """Signs a browser out; `token`: only if the session is one of the token of this name. Raises NotFound."""
+    """Signs a browser out; with `token`, only if the session belongs to the token of that name. Raises NotFound."""
     sessions.end(tx, session, token=token)
 
 
@@ -128,6 +136,6 @@ def drain_worker(tx: Tx, name: str, *, actor: str) -> None:
 
 
 def take_answer(intake: Intake, execution: int) -> None:
-    """Drops the bytes of a call whose answer was read, except those that its `function.record` keeps."""
+    """Drops the bytes of a call after its answer was read, except the bytes that the app's `function.record` keeps."""
     with intake.database.transaction() as tx:
         payloads.taken(tx, execution)

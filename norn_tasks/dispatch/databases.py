@@ -24,7 +24,7 @@ from norn_tasks.store.upkeep import backup_plans
 from norn_tasks.store.upkeep.backup_plans import DueWork
 
 _LOOK = "look:databases"
-"""The key that makes a look join one that is already queued."""
+"""The dedupe key of looks at databases: a new look joins one that is queued or running."""
 
 
 def request_snapshot(
@@ -63,7 +63,7 @@ def _drill(intake: Intake, tx: Tx, app: str, actor: str) -> Accepted:
 def request_restore(
     intake: Intake, app: str, *, snapshot: int, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a restore of a snapshot, which first takes a snapshot of the present database.
+    """Accepts a restore of a snapshot; the restore first takes a snapshot of the present database.
 
     It is accepted even if a job of the app needs attention, because the restore may be the remedy. Raises NotFound, and
     Conflict for a snapshot that is not complete, or whose database the app no longer has.
@@ -124,7 +124,7 @@ def _request_due(intake: Intake, due: DueWork, actor: str) -> None:
 
 
 def request_database_look(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a look at the databases of apps; None while no app has one."""
+    """Requests a look at the databases of apps; returns None if no app has a database."""
     with intake.database.transaction() as tx:
         if not services.databases(tx):
             return None

@@ -1,4 +1,4 @@
-"""A program in a live replica for a client that is connected: its request, its input and its output."""
+"""Programs that run in a live replica for a connected client: the request, the input and the output."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def request_exec(
 
 
 def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
-    """Sends input to the program; raises Unavailable when the program does not read the input before it."""
+    """Sends input to the program; raises Unavailable if the program does not read the input that was sent before."""
     until = time.monotonic() + SLOW_SECONDS
     item = json.dumps(typed)
     while not intake.live.offer(f"{job}:in", item, most=TYPED_MOST):
@@ -70,7 +70,7 @@ def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
 
 
 def written_by(intake: Intake, job: int, seconds: float) -> dict[str, Any] | None:
-    """Returns the next piece of output, or the end of the program; None when neither is there within `seconds`."""
+    """Returns the next piece of output, or the end of the program; None if neither arrives within `seconds`."""
     intake.live.watch(job)
     item = intake.live.take(f"{job}:out", seconds)
     piece: dict[str, Any] | None = None if item is None else json.loads(item)

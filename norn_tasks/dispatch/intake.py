@@ -33,7 +33,7 @@ class Intake:
     """The tools that accept requests."""
 
     database: Database
-    """The database that keeps them."""
+    """The database that keeps the requests."""
     settings: Settings
     """The settings of the process."""
     waker: Waker
@@ -64,7 +64,7 @@ class Accepted:
 def accept(
     intake: Intake, job_class: JobClass, key: IdempotencyKey | None, write: Callable[[Tx], Accepted]
 ) -> Accepted:
-    """Runs the transaction of an acceptance, again after a deadlock, and then wakes the class."""
+    """Runs the transaction of an acceptance, repeats it after a deadlock, and then wakes the workers of the class."""
     accepted = _written(intake, key, write)
     if not accepted.replayed:
         intake.waker.wake(job_class)
@@ -99,9 +99,10 @@ def found_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row
 
 
 def registered_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row]:
-    """Finds an app by its row alone, and locks the row.
+    """Finds an app for a request that does not need its directory, and locks the app's row.
 
-    A directory that is broken, duplicate or of another role stops forge and deploy, but not this.
+    If the app has a row, a directory that is broken, duplicate or of another role is ignored; it stops only forge and
+    deploy.
     """
     return _enrolled(tx, registry.find(tx, intake.settings.apps_dir, name, registered_only=True))
 

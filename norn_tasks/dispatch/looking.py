@@ -30,7 +30,10 @@ _READERS = (JobKind.READ_LOGS, JobKind.EXEC)
 
 
 def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor: str, holder: str = "") -> Accepted:
-    """Accepts a job that reads the app's logs into its live stream; refused at once when no worker can."""
+    """Accepts a job that sends the app's logs into the job's live stream.
+
+    Raises Unavailable or EngineDown at once if no worker can run it.
+    """
     with intake.database.transaction() as tx:
         if not registry.role_of(tx, app).long_running:
             raise NotFound(f"{app} has no running containers to read from", hint=f"norn status {app}")
@@ -51,7 +54,7 @@ def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor
 
 
 def leave_room(tx: Tx, holder: str = "") -> None:
-    """Raises TooManyRequests when readers of logs and programs would leave no worker free for an observation.
+    """Raises TooManyRequests if jobs that read logs or run programs would leave no worker free for an observation.
 
     `holder`: a sender that may have at most half of the places.
     """
@@ -68,12 +71,12 @@ def _full(sentence: str) -> TooManyRequests:
 
 
 def request_look(intake: Intake, *, actor: str) -> Accepted:
-    """Requests a look at the home engine; joins one that waits or runs already."""
+    """Requests a look at the home engine; joins a look that is queued or running already."""
     return _requested(intake, HOME, None, actor)
 
 
 def request_looks_elsewhere(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
-    """Requests a look at each other engine, for the containers that were left behind there."""
+    """Requests a look at every engine except the home engine, to find containers that were left behind there."""
     with intake.database.transaction() as tx:
         places = engines.others(tx)
     return tuple(_requested(intake, place, None, actor) for place in places)
@@ -87,19 +90,19 @@ def request_cluster_looks(intake: Intake, *, actor: str) -> tuple[Accepted, ...]
 
 
 def request_cluster_look(intake: Intake, cluster: str, *, actor: str) -> Accepted:
-    """Requests a look at one cluster; joins one that waits or runs already."""
+    """Requests a look at one cluster; joins a look that is queued or running already."""
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
 def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Requests a look at the app's cluster, or at the home engine for an app that lives in none."""
+    """Requests a look at the app's cluster, or at the home engine if the app is in no cluster."""
     with intake.database.transaction() as tx:
         cluster = clusters.of(tx, app)
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
 _TUNNEL, _ACCESS = "look:tunnel", "look:access"
-"""The keys that make a look at the tunnel, or a fetch of the keys of Access, join one that is already queued."""
+"""The dedupe keys of looks at the tunnel, and of fetches of Access's keys: a new job joins one that has not ended."""
 
 
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
@@ -127,7 +130,7 @@ def _joined(intake: Intake, request: ObserveJobRequest, key: str, actor: str) ->
 
 
 def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Requests a comparison of an app's replicas with its live release; joins one that waits or runs already."""
+    """Requests a comparison of an app's replicas with its live release; joins one that is queued or running already."""
     with intake.database.transaction() as tx:
         cluster = clusters.of(tx, app)
     place = intake.settings.place_of_cluster(cluster)
@@ -159,7 +162,7 @@ def request_due_comparisons(intake: Intake, *, actor: str) -> None:
     with intake.database.transaction() as tx:
         apps = drifts.due(tx, COMPARED_EACH, _AT_ONCE)
     for app in apps:
-        with suppress(Conflict, NotFound):  # it was torn down or removed just now
+        with suppress(Conflict, NotFound):  # the app was torn down or removed just now
             request_comparison(intake, app, actor=actor)
 
 

@@ -32,11 +32,11 @@ class DestinationToAdd:
     name: str
     """Its name."""
     url: str
-    """The address to which they are sent."""
+    """The address to which notifications are sent."""
     apps: tuple[str, ...] | None = None
-    """The apps whose alerts it gets; none for all."""
+    """The apps whose alerts it gets; None for all apps."""
     kinds: tuple[str, ...] | None = None
-    """The kinds of alerts that it gets; none for all."""
+    """The kinds of alerts that it gets; None for all kinds."""
     format: NotificationFormat = NotificationFormat.JSON
     """The format of its messages."""
     severity: Severity = Severity.WARNING
@@ -50,9 +50,10 @@ ON_TIME = 5.0
 
 
 def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | None:
-    """Writes a destination of notifications; returns the secret of a signed webhook, which is kept only sealed.
+    """Writes a destination; returns the secret with which its messages are signed, and keeps only a sealed copy.
 
-    Raises Conflict when the name is taken, or the server has no key yet to seal with.
+    Returns None if the format is not signed. Raises Conflict when the name is taken, or the server has no key to seal
+    with yet.
     """
     secret = Secret(fresh_secret()) if new.format is NotificationFormat.JSON else None
     sealed = None if secret is None else sealing.seal(secret.reveal(), app_secrets.recipient(tx))
@@ -62,7 +63,7 @@ def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | No
 
 
 def request_deliveries(intake: Intake, *, actor: str) -> int:
-    """Accepts a job for each due delivery, gives up those tried often enough, and returns how many were due.
+    """Accepts a job for each due delivery, gives up deliveries with too many tries, and returns how many were due.
 
     The callbacks of calls that have ended become deliveries first.
     """

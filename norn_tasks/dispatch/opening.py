@@ -1,4 +1,4 @@
-"""The permission to let anyone call a function: only an admin may open one; others may deploy one that is open.
+"""The permission to let anyone call a function: only an admin may open it, but others may deploy an open function.
 
 The spec of a deploy is not known before its source is fetched. So the request records whether its sender may open the
 function; if not, the deploy refuses such a spec.
@@ -15,7 +15,7 @@ from norn_tasks.store.releases import releases
 
 
 def may_open(tx: Tx, app: str, *, admin: bool) -> bool:
-    """Returns True if the sender may make a release live that anyone may call; `admin`: the sender is an admin."""
+    """Returns True if the sender may deploy a function that anyone may call; `admin`: the sender is an admin."""
     if admin:
         return True
     live = releases.live(tx, app)

@@ -48,7 +48,7 @@ MAX_REPLICAS = 100
 def request_forge(
     intake: Intake, app: str, *, force: bool, actor: str, admin: bool = False, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a forge of the app; `force` tears down first and supersedes its deploys.
+    """Accepts a forge of the app; with `force`, the app is torn down first and its deploys are superseded.
 
     `admin`: the sender is an admin, and so may let anyone call a function.
     """
@@ -135,7 +135,7 @@ def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
 
 
 def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
-    """Raises Conflict for runtime: incus without an Incus, or with services on networks of Docker."""
+    """Raises Conflict for `runtime: incus` if there is no Incus, or if the app has services on networks of Docker."""
     if spec.runtime is not RuntimeName.INCUS:
         return
     missing = intake.settings.servers_of_norn_up(grant.kind for grant in spec.services.grants())
@@ -153,7 +153,7 @@ def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
 
 
 def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
-    """Raises InvalidRequest when no engine has the memory; a rollout briefly has one replica more than wanted."""
+    """Raises InvalidRequest if no engine has enough memory; a rollout briefly needs one replica more than wanted."""
     field, each = ("resources.memory", spec.resources.memory or 0)
     if spec.role is Role.FUNCTION:
         field, each = "function.memory", spec.function.memory
@@ -170,7 +170,10 @@ def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
 def request_rollback(
     intake: Intake, app: str, *, release: int | None, actor: str, admin: bool = False, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a rollback to an earlier release, which supersedes the app's deploys; `admin` as for a deploy."""
+    """Accepts a rollback to an earlier release; the app's deploys are superseded.
+
+    `admin`: the sender is an admin, and so may let anyone call a function.
+    """
 
     def write(tx: Tx) -> Accepted:
         _, row = registered_app(intake, tx, app)
@@ -247,7 +250,7 @@ def request_scale(
 
 
 def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Accepts a job that restores the containers of the live release, and leaves those that are right unchanged."""
+    """Accepts a job that restores the containers of the live release, and changes none that is as it should be."""
 
     def write(tx: Tx) -> Accepted:
         row = enrolment.locked(tx, app)
@@ -261,7 +264,7 @@ def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
 def request_teardown(
     intake: Intake, app: str, *, purge: bool, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a teardown of everything that forge made, which supersedes the app's deploys.
+    """Accepts a teardown of everything that forge made; the app's deploys are superseded.
 
     A job of the app that needs attention is abandoned.
     """

@@ -14,7 +14,7 @@ from norn_tasks.store.queue import attention, jobs
 def request_resolve(
     intake: Intake, job: int, resolution: Resolution, *, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Writes the answer, and accepts the job that goes on with it; for an abandoned job, returns that job.
+    """Writes the answer, and accepts a job that continues the stopped one; for an abandoned job, returns that job.
 
     Raises NotFound, and Conflict for a job that needs no attention.
     """

@@ -25,7 +25,10 @@ from norn_tasks.store.runs import callbacks, runs
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
-    """Cancels a queued job at once, and asks a running one to stop; an ended one stays as it is."""
+    """Cancels a queued job at once; asks a job that runs, or whose container may still run, to stop.
+
+    A job that has ended is not changed.
+    """
     with intake.database.transaction() as tx:
         row = cancelling.cancel(tx, job, actor)
     if row["state"] == "queued":
@@ -35,7 +38,7 @@ def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
 
 
 def expire_call(intake: Intake, job: int) -> None:
-    """Ends a call that no worker began in its time, so that none begins it later."""
+    """Ends a call that no worker began in time, so that no worker begins it later."""
     with intake.database.transaction() as tx:
         sweeper.expire_overdue(tx, job)
 
@@ -56,7 +59,7 @@ def request_invoke(
     """Accepts one call of a function; `release` None is the live one.
 
     A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls. Any call is
-    refused while the function's queue is full; `holder` is a sender that may take only a part of it. `callback`
+    refused while the function's queue is full; `holder` is a sender that may take only a part of the queue. `callback`
     names the destination that gets a report of the end of an asynchronous call. `stream`: the sender reads the output
     while the code runs.
     """
@@ -103,9 +106,10 @@ def request_cron_run(
     env: Mapping[str, str] | None = None,
     key: IdempotencyKey | None = None,
 ) -> Accepted:
-    """Accepts a run now, even of a paused schedule, whose times stay as they are; `force` allows it beside another run.
+    """Accepts a cron run that begins now, even if the schedule is paused; the schedule's times do not change.
 
-    `command` and `env` are for this run alone: `command` replaces the spec's, `env` is added to the spec's.
+    `force` allows the run beside another one. `command` and `env` are for this run alone: `command` replaces the spec's
+    command, and `env` is added to the spec's `env`.
     """
     for name in env or {}:
         names.env_key(name)
@@ -144,7 +148,7 @@ def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None)
 def _overridden(
     spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """Returns the release's spec with the changes of this run alone; raises SpecInvalid."""
+    """Returns the release's spec with the changes that are for this run alone; raises SpecInvalid."""
     changed = dict(spec)
     if command is not None:
         changed["command"] = list(command)
@@ -165,7 +169,7 @@ def request_run(
 ) -> Accepted:
     """Accepts a one-off: a command in the live release's image and environment, stopped after `timeout` seconds.
 
-    A client that is connected to it must begin to read within `PATIENCE` seconds, and the run must begin in that time.
+    If a client is connected to the run, the client must begin to read and the run must begin within `PATIENCE` seconds.
     """
     longest = int(intake.settings.run_timeout_max)
     if timeout is not None and not 1 <= timeout <= longest:

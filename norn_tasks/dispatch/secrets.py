@@ -1,6 +1,6 @@
-"""Secrets of an app: each value is sealed here, with a key that only workers can open, and written at once.
+"""Secrets of an app: each value is sealed here, so that only workers can open it, and written at once.
 
-A replica gets it with the next deploy or restart, a run or call with its next start.
+A replica gets a new value at the next deploy or restart; a run or call gets it when it starts.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from norn_tasks.store.status import apps
 def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Secret], *, actor: str) -> dict[str, int]:
     """Sets some of an app's secrets and returns their new versions.
 
-    Raises AppNotFound, InvalidRequest over the app's limits, Conflict when the server has no key yet or a name is that
-    of a credential.
+    Raises AppNotFound, InvalidRequest if the app would exceed its limits, and Conflict if the server has no key yet, or
+    if a name belongs to a credential that Norn sets.
     """
     _refuse_credentials(_require_app(tx, apps_dir, app), app, values)
     public = secrets.recipient(tx)
@@ -40,13 +40,13 @@ def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Se
 
 
 def unset_secret(tx: Tx, apps_dir: Path | None, app: str, name: str, *, actor: str) -> None:
-    """Unsets one of an app's secrets; raises AppNotFound, or NotFound when it is not set."""
+    """Unsets one of an app's secrets; raises AppNotFound, NotFound if it is not set, Conflict for a credential."""
     _refuse_credentials(_require_app(tx, apps_dir, app), app, (name,))
     secrets.unset(tx, app, name, actor=actor)
 
 
 def request_import(intake: Intake, app: str, text: str, *, actor: str, key: IdempotencyKey | None) -> Accepted:
-    """Accepts the import of an encrypted file; the file is a row of its own, which its worker opens."""
+    """Accepts the import of an encrypted file; a row of its own keeps the file, and the job's worker decrypts it."""
 
     def write(tx: Tx) -> Accepted:
         found, _ = found_app(intake, tx, app)
@@ -60,7 +60,7 @@ def request_import(intake: Intake, app: str, text: str, *, actor: str, key: Idem
 def request_export(
     intake: Intake, app: str, recipients: tuple[str, ...], *, actor: str, key: IdempotencyKey | None
 ) -> Accepted:
-    """Accepts the export of an app's secrets to these public keys; raises InvalidRequest for one that is none."""
+    """Accepts the export of an app's secrets to these public keys; raises InvalidRequest if one is not a public key."""
     for recipient in recipients:
         try:
             sealing.seal("", recipient)
@@ -80,7 +80,7 @@ def request_export(
 def request_key_rotation(intake: Intake, *, actor: str, key: IdempotencyKey | None) -> Accepted:
     """Accepts a rotation of the server's key; raises Conflict if workers on several machines have copies of it.
 
-    Raises AlreadyRunning while another one has not ended.
+    Raises AlreadyRunning while another rotation has not ended.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -100,7 +100,7 @@ def request_key_rotation(intake: Intake, *, actor: str, key: IdempotencyKey | No
 
 
 def _require_app(tx: Tx, apps_dir: Path | None, app: str) -> Infraspec | None:
-    """Returns the app's spec; none for a broken app, which keeps its secrets and may get new ones.
+    """Returns the app's spec, or None if the spec is broken: such an app keeps its secrets and may get new ones.
 
     Raises AppNotFound for a name that no app has.
     """

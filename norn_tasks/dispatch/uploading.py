@@ -17,7 +17,7 @@ _CHUNK_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class KeptSource:
-    """An uploaded source; `new` is false if the same tree had been uploaded before."""
+    """An uploaded source; `new` is False if the same tree was uploaded before."""
 
     tree: Tree
     new: bool

@@ -1,4 +1,4 @@
-"""The stories: which steps each kind of job takes, in order; `runner` plays them."""
+"""The pipelines: the steps of each kind of job, in order; `runner` runs them."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ from norn_tasks.steps.step import Step
 
 
 def snapshot(job: Job) -> tuple[Step, ...]:
-    """Lists the snapshot, and the removal of older ones that are no longer kept."""
+    """Lists the step that takes the snapshot, and the removal of older snapshots that are no longer kept."""
     reason = SnapshotReason.BACKUP if job.request_as(SnapshotJobRequest).backup else SnapshotReason.MANUAL
     return (TakeSnapshot(reason), PruneSnapshots(reason))
 
@@ -26,5 +26,5 @@ def restore(_job: Job) -> tuple[Step, ...]:
 
 
 def drill(_job: Job) -> tuple[Step, ...]:
-    """Lists the drill."""
+    """Lists the step that drills the newest backup."""
     return (DrillBackup(),)

@@ -1,4 +1,4 @@
-"""Deploy makes a release out of a revision and lets it go live; rollback lets an earlier one go live again."""
+"""Deploy makes a release out of a revision and makes it live; rollback makes an earlier release live again."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource, RestartJobRequest
@@ -12,10 +12,10 @@ from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Lists source, secrets, services, image, test, migration, [release] and tidying.
+    """Lists the steps for source, secrets, services, image, test, migration, the role's `release` steps, and tidying.
 
-    A missing secret, and a database of another app, are reported before the build. An image of a registry is its own
-    source, and is published already.
+    A missing secret, and a database of another app, are reported before the build. An image from a registry needs no
+    source and no build, and is published already.
     """
     if isinstance(job.request_as(DeployJobRequest).source, ImageSource):
         image = (SyncSecrets(), ProvisionServices(), ResolveImage(), PullImage(), TestImage(), ImportImage())
@@ -39,17 +39,17 @@ def deploy(job: Job) -> tuple[Step, ...]:
 
 
 def rollback(job: Job) -> tuple[Step, ...]:
-    """Lists [release] with the earlier image, which is frozen into the job; secrets have their present values."""
+    """Lists the role's `release` steps, for the earlier image in the job; secrets have their present values."""
     return (SyncSecrets(), ProvisionServices(), *role_of(job).release)
 
 
 def rescale(job: Job) -> tuple[Step, ...]:
-    """Lists [release] of the live release: more or fewer of the same replicas (scale, repair)."""
+    """Lists the role's `release` steps for the live release: more or fewer of the same replicas (scale, repair)."""
     return (SyncSecrets(), *role_of(job).release)
 
 
 def restart(job: Job) -> tuple[Step, ...]:
-    """Lists [release] of the live release with fresh containers; a rotation first makes new passwords."""
+    """Lists the role's `release` steps for the live release, with new containers; a rotation first makes passwords."""
     if not job.request_as(RestartJobRequest).rotate:
         return rescale(job)
     renewed = (SyncSecrets(), ProvisionServices(fresh=True))

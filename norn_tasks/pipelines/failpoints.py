@@ -12,9 +12,10 @@ from norn_tasks.domain.errors import StepFailed
 
 
 class Point(StrEnum):
-    """A place in a step: before it begins, after its effect and before the commit, after the commit.
+    """A place in a step: before the step begins, between its effect and the commit, or after the commit.
 
-    A step that runs a container has three more: the container is created and not recorded, recorded, or about to start.
+    A step that runs a container has three more places: the container is created but not recorded, is recorded, or is
+    about to start.
     """
 
     BEFORE = "before"
@@ -41,7 +42,7 @@ class Failpoint:
     action: str
 
     def __call__(self, step: str, point: Point) -> None:
-        """Performs the action if this is its place."""
+        """Performs the action if this is the step and the point of the failpoint."""
         if (step, point) != (self.step, self.point):
             return
         if self.action == "fail":
@@ -50,7 +51,7 @@ class Failpoint:
 
 
 def failpoint_from(text: str, *, test_build: bool) -> FailpointHook:
-    """Reads `NORN_FAILPOINT`; without the test build it is not even read."""
+    """Returns the failpoint that `NORN_FAILPOINT` describes; an inert one if it is empty, or outside the test build."""
     if not test_build or not text:
         return inert
     step, point, action = text.split(":")

@@ -1,4 +1,4 @@
-"""Forge makes an app's infrastructure and brings its live release to the registered spec; teardown removes both."""
+"""Forge makes an app's infrastructure and applies the registered spec to its live release; teardown removes both."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import ForgeJobRequest, TeardownJobRequest
@@ -16,7 +16,10 @@ def role_of(job: Job) -> RoleSteps:
 
 
 def forge(job: Job) -> tuple[Step, ...]:
-    """Returns [provision], then [release] if the forge has a release; a forced forge dismantles first."""
+    """Returns the role's `provision` steps, then its `release` steps if the forge makes a release.
+
+    A forced forge takes the `dismantle` steps first, and makes no release.
+    """
     role = role_of(job)
     if job.request_as(ForgeJobRequest).force:
         return (*role.dismantle, *role.provision)
@@ -26,6 +29,6 @@ def forge(job: Job) -> tuple[Step, ...]:
 
 
 def teardown(job: Job) -> tuple[Step, ...]:
-    """Returns [dismantle], and the removal of the images and log lines if nothing is to be kept."""
+    """Returns the role's `dismantle` steps, and if nothing is to be kept, the removal of the images and log lines."""
     purges = job.request_as(TeardownJobRequest).purge
     return (*role_of(job).dismantle, *((RemoveImages(), DeleteLogs()) if purges else ()))

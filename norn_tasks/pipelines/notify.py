@@ -1,4 +1,4 @@
-"""Notifications to receivers outside."""
+"""Calls to receivers outside: the delivery of a notification, and the call of the dead man's switch."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.notification import CallDeadMan, SendNotification
@@ -11,5 +11,5 @@ def notify(_job: Job) -> tuple[Step, ...]:
 
 
 def call_deadman(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that makes one call."""
+    """Lists the step that calls the dead man's switch once."""
     return (CallDeadMan(),)

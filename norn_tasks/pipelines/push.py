@@ -7,10 +7,10 @@ from norn_tasks.steps.step import Step
 
 
 def push(_job: Job) -> tuple[Step, ...]:
-    """Lists the comparison, which asks for a deploy if one is needed."""
+    """Lists the step that compares the push with the live release, and requests a deploy if one is needed."""
     return (ComparePush(),)
 
 
 def poll(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that asks git."""
+    """Lists the step that asks git for the newest commits."""
     return (AskRepositories(),)

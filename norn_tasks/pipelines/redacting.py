@@ -17,7 +17,7 @@ from norn_tasks.ports import Say, Vault
 
 
 def known_secrets(job: Job, vault: Vault) -> Redaction:
-    """Returns the secrets to hide for this job. One that cannot be opened was never given to a container of it."""
+    """Returns the secrets to hide for this job. No container of the job ever got a secret that cannot be opened."""
     return Redaction(_opened(job, vault))
 
 
@@ -31,7 +31,7 @@ def _opened(job: Job, vault: Vault) -> Iterator[Secret]:
 
 @contextmanager
 def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
-    """Yields a `say` that hides them, even if they come in pieces; at its end the block passes on the last text."""
+    """Yields a `say` that hides the secrets, even if they arrive in pieces; the rest is passed on after the block."""
     if not hidden:
         yield say
         return

@@ -11,5 +11,5 @@ def run(_job: Job) -> tuple[Step, ...]:
 
 
 def oneoff(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that runs one container, whose output is read while it runs."""
+    """Lists the step that runs one container, whose output a client can read while it runs."""
     return (RunCommand(),)

@@ -1,8 +1,9 @@
-"""The runner plays a pipeline: skips what is done or not needed, runs the rest, records all of it in the ledger.
+"""Runs a pipeline: skips steps that are done or not needed, runs the others, and records all of this in the ledger.
 
-Nothing else records progress. It ends a job in exactly one of these ways: succeeded, failed, cancelled,
-handed back (draining), or not at all: its lease is lost and another worker has it, or PostgreSQL is away for longer
-than the lease, and the sweeper takes the job over when it is back.
+Nothing else records the progress of a pipeline. The runner ends a job as succeeded, failed, in error or cancelled, or
+hands it back to the queue when the worker drains or the job is postponed. It leaves a job without an end if the lease
+is lost, because another worker has the job then; or if PostgreSQL is away for longer than the lease, or the engine is
+away after a cancel: then the sweeper takes the job over.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class OpenStepLog(Protocol):
 
 @dataclass(frozen=True)
 class Runner:
-    """Plays jobs with the tools of this process."""
+    """Runs jobs with the tools of this process."""
 
     ledger: JobLedger
     tools: Tools
@@ -119,10 +120,10 @@ class Runner:
     pipelines: Mapping[JobKind, Pipeline] = field(default_factory=lambda: PIPELINES)
 
     def run(self, job: Job, stop: RunnerStop) -> JobState | None:
-        """Plays the job to an end; None when it was handed back or lost."""
+        """Runs the job to its end and returns its state; None if the job was handed back or lost."""
         try:
             return _Play(self, job, stop).through()
-        except (LeaseLost, Stopped):  # Stopped: while it cleaned up after its end
+        except (LeaseLost, Stopped):  # Stopped: raised by the cleanup after the job's end
             log.warning("lease lost", job=job.id, token=job.fence.token)
         except DatabaseDown as error:
             log.warning("job left to the sweeper", job=job.id, error=error.sentence)
@@ -135,7 +136,7 @@ class _Hooks:
     def __init__(self, ledger: JobLedger, job: Job, tools: Tools, reach: Callable[[Point], None]) -> None:
         self._ledger, self._job, self._tools, self._reach = ledger, job, tools, reach
         self.has_begun = job.execution is not None and job.execution.adopt
-        """The code has begun: here, or under an earlier owner whose container may still run."""
+        """The code has begun: here, or with an earlier owner of the job, whose container may still run."""
         self.taken_back: int | None = None
 
     def created(self, container: str) -> None:
@@ -165,7 +166,7 @@ class _Hooks:
 
 
 class _Play:
-    """One job being played."""
+    """One job that is being run."""
 
     def __init__(self, runner: Runner, job: Job, stop: RunnerStop) -> None:
         self._runner, self._job, self._stop = runner, job, stop
@@ -180,7 +181,7 @@ class _Play:
             self._runner.reach(self._current.name, point)
 
     def through(self) -> JobState | None:
-        """Plays all steps; an unforeseen error ends the job too, with a traceback in the log."""
+        """Runs all steps; an unforeseen error ends the job too, with a traceback in the log."""
         try:
             if self._job.sealed:
                 self._hidden = known_secrets(self._job, self._runner.tools.vault)
@@ -190,10 +191,10 @@ class _Play:
         except (LeaseLost, Stopped) as error:
             return self._stopped(error.facts.get("ended"))
         except DatabaseDown:
-            raise  # our trouble and no end of the job: the sweeper has it
+            raise  # this does not end the job: the sweeper takes it over
         except NornError as error:
             return self._fail(None, self._problem(error))
-        except Exception as error:  # noqa: BLE001 - logged below, with what is secret hidden
+        except Exception as error:  # noqa: BLE001 - logged below, with the secrets hidden
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 return self._fail(None, Problem("disk_full", f"{error.filename}: {error.strerror}", _ROOM))
             where = self._hidden.of_text(traceback.format_exc())
@@ -205,7 +206,7 @@ class _Play:
     def _all_steps(self) -> JobState | None:
         job = self._job
         self._steps = self._runner.pipelines[job.kind](job)
-        # A job's only step ends together with the job: while the job runs, that step is not done.
+        # The only step of a job ends together with the job, so it cannot be done yet.
         done = self._ledger.steps(job.fence) if self._recorded else {}
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
@@ -213,7 +214,7 @@ class _Play:
         for n, step in enumerate(self._steps, 1):
             if self._resumes(step) is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
-            if self._job.container is None:  # one that an earlier owner started is ended by its step, which knows how
+            if self._job.container is None:  # else the step itself ends the container that an earlier owner started
                 self._stop.check()
             if self._resumes(step) is Resume.NEVER and done.get(step.name) is StepState.RUNNING:
                 return self._leave_to_a_person()
@@ -232,12 +233,12 @@ class _Play:
         return len(self._steps) > 1 or any(self._resumes(step) is Resume.NEVER for step in self._steps)
 
     def _leave_to_a_person(self) -> JobState:
-        """Ends a job that an earlier owner left inside a step which must not be repeated; the ledger says why."""
+        """Ends a job that an earlier owner left inside a step which must not be repeated; the ledger adds a reason."""
         self._ledger.finish(self._job.fence, JobState.ERROR)
         return JobState.ERROR
 
     def _one_step(self, place: StepPosition, step: Step, *, last: bool) -> JobState | None:
-        """Plays one step; returns the job's state when the job has ended with it."""
+        """Runs one step; returns the job's state if the job has ended with this step, else None."""
         reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
         if reason is not None:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
@@ -258,13 +259,13 @@ class _Play:
         self._runner.reach(step.name, Point.EFFECT)
         try:
             ended = self._close(place, _judged(learned), last)
-        except HostTaken as error:  # by another app, while this revision was fetched
+        except HostTaken as error:  # another app took the host while this revision was fetched
             return self._fail((place, step), self._problem(error))
         self._runner.reach(step.name, Point.AFTER)
         return ended
 
     def _run(self, step: Step, stop: Stop) -> Learned | None:
-        """Runs the step; while engine or cluster are away it waits with its lease alive, up to the patience."""
+        """Runs the step; while the engine, the cluster or a service is away, tries again, for at most the patience."""
         job, tools = self._job, self._runner.tools
         waited_for = job.execution is not None and job.execution.sync
         patience = tools.limits.engine_patience if step.patient and not waited_for else 0.0
@@ -291,7 +292,7 @@ class _Play:
                     raise
 
     def _problem(self, error: NornError) -> Problem:
-        """Returns the problem with which the job ends; without another hint it points to the output of the steps."""
+        """Returns the problem with which the job ends; if the error has no hint, the hint names the steps' output."""
         hint = error.hint or f"norn jobs logs {self._job.id} has the output"
         return hidden_problem(self._hidden, Problem(error.code, error.sentence, hint))
 
@@ -308,8 +309,8 @@ class _Play:
     def _fail(self, at: tuple[StepPosition, Step] | None, problem: Problem) -> JobState:
         """Ends the job as failed, with the step at which it failed; steps that always run are run first.
 
-        A step that must not be repeated counts as begun until its job ends, which is one transaction: a worker that
-        dies before that leaves a job that needs attention, and none that would be queued again.
+        If the step must not be repeated, its failure and the end of the job are one transaction. If the worker dies
+        before that transaction, the step still counts as begun: the job needs attention, and is not queued again.
         """
         state = JobState.ERROR if problem.code in ERROR_CODES else JobState.FAILED
         once = at is not None and self._resumes(at[1]) is Resume.NEVER
@@ -361,7 +362,7 @@ class _Play:
         return None
 
     def _without_container(self) -> bool:
-        """Makes sure that the container of an earlier owner is gone; False while its engine is away."""
+        """Removes the container of an earlier owner, if there is one; returns False if its engine is away."""
         container = self._job.container
         if container is None or self._hooks.taken_back is not None:
             return True

@@ -11,7 +11,7 @@ def import_secrets(_job: Job) -> tuple[Step, ...]:
 
 
 def export_secrets(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that writes the file."""
+    """Lists the step that writes the secrets into an encrypted file."""
     return (ExportSecrets(),)
 
 

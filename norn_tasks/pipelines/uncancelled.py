@@ -1,4 +1,4 @@
-"""The stop of steps that clean up after a job: a cancelled job has ended already, so its cancel does not stop them."""
+"""The stop of steps that clean up after a job: a cancel of the job ends its other steps, but not these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.ports import Stop
 
 @dataclass(frozen=True)
 class UncancelledStop:
-    """Implements `ports.Stop`: that of a job, without a cancel."""
+    """Implements `ports.Stop` with the stop of a job, but ignores a cancel."""
 
     job: Stop
 

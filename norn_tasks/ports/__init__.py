@@ -1,8 +1,8 @@
-"""The outside world: the calls that steps may make, one file for each external system, and the Tools they get.
+"""The outside world: the calls that steps may make, one file for each external system, and the Tools that steps get.
 
 Each Protocol has its adapters in `adapters/`, an in-memory fake in `tests/fakes/`, and one contract test for both.
-Adapters raise only errors of `domain.errors`. Every call that may take long takes a `Stop`. Within a second after that
-is set, the call ends everything that it started, and raises `Stopped`.
+Adapters raise only errors of `domain.errors`. Every call that may take long gets a `Stop`. Within a second after the
+stop is set, the call ends everything that it started, and raises `Stopped`.
 """
 
 from norn_tasks.ports.cluster import Cluster, ExecCommand, Replicas, RouterPorts, Workload

@@ -1,4 +1,4 @@
-"""Long-running apps."""
+"""The cluster, which keeps the replicas of long-running apps running."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Workload:
     release: int
     """The number of its release."""
     generation: int
-    """The job that rolls it out; containers of another generation are replaced."""
+    """The id of the job whose rollout started this generation; containers of another generation are replaced."""
     image: str
     """The image of the release."""
     replicas: int
@@ -39,21 +39,24 @@ class Workload:
     port: int | None = None
     """The port on which they serve; none for a worker, which no client reaches."""
     healthcheck: str | None = None
-    """The path that must answer before a replica is live; without one it must stay up, and its port, if any, accept."""
+    """The path that must answer before a replica is live.
+
+    Without a path, the replica must stay up, and its port, if it has one, must accept connections.
+    """
     health: Health = field(default_factory=Health)
-    """How long and how often it is asked; the path is in `healthcheck`."""
+    """How long and how often a replica is asked for its health; the path is in `healthcheck`."""
     recreate: bool = False
     """The old replicas are stopped before new ones start."""
     stop_grace: int = 10
     """The seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
     proven: bool = False
-    """A replica of this generation was live before: the rollout brings back or scales what has run already."""
+    """A replica of this generation was live before: the rollout restores or scales containers that have run already."""
     internal_host: str = ""
-    """The name under which other apps reach it."""
+    """The name under which other apps reach the app."""
     memory: int | None = None
-    """The bytes of memory that each may use; none for no limit."""
+    """The bytes of memory that each container may use; None for no limit."""
     cpus: float | None = None
-    """The number of processors that each may use; none for no limit."""
+    """The number of processors that each container may use; None for no limit."""
     mounts: tuple[Mount, ...] = ()
     """Their volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
@@ -63,7 +66,7 @@ class Workload:
     published: str = ""
     """The reference of the image in the registry; empty for one that was never pushed."""
     services: bool = False
-    """They reach the servers of shared services by name."""
+    """The containers reach the servers of shared services by name."""
     tag: str = ""
     """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
 
@@ -77,8 +80,8 @@ class Workload:
 class ExecCommand:
     """A program to run inside a live replica, beside the app's own processes.
 
-    `replica`: its number, None for any. `mark` distinguishes it from every other. `tty`: it gets a terminal of its own,
-    of the kind `term` and of `size` (rows, columns).
+    `replica`: the number of the replica, None for any. `mark` distinguishes this program from every other. `tty`: the
+    program gets a terminal of its own, of the kind `term` and of `size` (rows, columns).
     """
 
     app: str
@@ -94,15 +97,15 @@ class Cluster(Protocol):
     """Keeps webservers and workers running."""
 
     name: str
-    """The key under which Tools has it."""
+    """The key of the cluster in `Tools.clusters`."""
     engine: str | None
     """The name of the engine that has its replicas; none for a cluster on machines of its own."""
 
     def own_volumes(self, watch: Watch) -> Volumes | None:
-        """Returns the volumes of the cluster itself, for one job; none if its replicas mount those of the engine."""
+        """Returns the volumes of the cluster itself, for one job; None if its replicas mount volumes of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes what a deployment of the app needs before its first release (nothing runs yet)."""
+        """Makes the objects that the app's replicas need; before the first release, nothing runs yet."""
 
     def expose(self, workload: Workload, watch: Watch) -> str:
         """Makes the app reachable by its internal host name; returns the address for clients outside of the cluster."""
@@ -113,10 +116,10 @@ class Cluster(Protocol):
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
         """Rolls out what was applied, one replica at a time: a new one passes its gate before an old one is stopped.
 
-        Surge is 1, unavailable 0. With `recreate` the old replicas are stopped first.
+        So at most one replica more than wanted runs at a time. With `recreate` the old replicas are stopped first.
 
-        Raises RolloutFailed with one sentence and the new replica's last lines; the old replicas still serve then, and
-        the failed one is removed.
+        Raises RolloutFailed with one sentence and the new replica's last lines. Then the failed replica is removed, and
+        old replicas that were not stopped first still serve.
         """
 
     def unexpose(self, app: str, watch: Watch) -> None:
@@ -140,16 +143,16 @@ class Cluster(Protocol):
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits (replica, line) of the app's replicas, the last `tail` lines each, then new ones while following.
+        """Emits pairs (replica, line): the last `tail` lines of each replica of the app, then with `follow` new lines.
 
-        Secrets in `hidden` are replaced in them.
+        Secrets in `hidden` are redacted in the lines.
         """
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
         """Runs a program in a live replica for a connected client; returns its exit code.
 
-        Raises NotFound when there is no such replica. Raises Stopped when the terminal's stop is set; the program is
-        ended before, if the image has a shell for that.
+        Raises NotFound when there is no such replica. Raises Stopped when the terminal's stop is set, after it has
+        ended the program; to end the program it needs a shell in the image.
         """
 
 
@@ -167,7 +170,7 @@ class RouterPorts(Protocol):
 
 
 class Replicas(Protocol):
-    """The Docker cluster's records of replicas, which the router follows; a Kubernetes API server has its own.
+    """The Docker cluster's records of replicas, which the router follows; Kubernetes keeps its own in its API server.
 
     Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
     """
@@ -179,13 +182,13 @@ class Replicas(Protocol):
         """Records a created container before it is started."""
 
     def live(self, container: str, address: str, fence: Fence) -> None:
-        """Marks it as live: it passed its gate."""
+        """Marks the replica of a container as live: it has passed its gate."""
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """Keeps new requests away from it from now on."""
+        """Keeps new requests away from the replica from now on."""
 
     def drained(self, container: str) -> bool:
-        """Returns True when the router has reported that no request is open on it."""
+        """Returns True when the router has reported that the replica has no open request."""
 
     def gone(self, container: str, fence: Fence) -> None:
-        """Forgets it: the engine no longer has it."""
+        """Forgets the container: the engine no longer has it."""

@@ -1,4 +1,4 @@
-"""The place where containers are: a container engine, whichever runtimes and clusters use it."""
+"""The container engine, on which runtimes and clusters run their containers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class SeenContainer:
 
 @dataclass(frozen=True)
 class RunsReach:
-    """The reach of the containers of runs on an engine; None: it was not tried."""
+    """The addresses that the containers of runs on an engine can reach; a field is None if that was not tested."""
 
     address: str
-    """Where they reach the engine's machine, with the length of the prefix, such as 172.20.0.1/16; empty: nowhere."""
+    """The address at which they reach the engine's machine, such as 172.20.0.1/16; empty if they do not reach it."""
     host: bool | None = None
-    """Whether a program that listens there gets their connections; a firewall may keep them away."""
+    """Whether their connections arrive at a program that listens at `address`; a firewall may block them."""
     metadata: bool | None = None
     """Whether they can connect to the address at which a cloud machine asks for its own metadata."""
     io_uring: bool | None = None
@@ -32,19 +32,19 @@ class RunsReach:
 
 
 class Engine(Protocol):
-    """A container engine. Several runtimes may share one, and a runtime may have one of its own."""
+    """A container engine. Several runtimes may share an engine, or a runtime may have an engine of its own."""
 
     name: str
-    """The key under which Tools has it."""
+    """The key of the engine in `Tools.engines`."""
 
     def identity(self) -> str:
         """Returns the engine's id, which Norn stores in it; raises EngineDown."""
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists all containers that carry an owner of this control plane; raises EngineDown."""
+        """Lists all containers whose labels name an owner of this control plane; raises EngineDown."""
 
     def remove(self, container: str) -> None:
-        """Ends and removes a container by id or name, and returns when it is gone; a missing one is fine."""
+        """Ends and removes a container by id or name, and returns when it is gone; a missing container is no error."""
 
     def reach(self) -> RunsReach:
         """Returns what the containers of runs can reach; raises EngineDown."""

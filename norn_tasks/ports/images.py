@@ -15,9 +15,9 @@ from norn_tasks.ports.watch import Watch
 class BuildOrder:
     """An image to build. `context` is a private copy of the source, `target` a stage or None.
 
-    The image belongs to `app` of the control plane `instance`, and `key` names the source and the build section.
-    `group`: the apps whose specs the source has, separated by commas; they share cached steps of its builds.
-    `another`: the job builds once more after this, and keeps its turn for that.
+    The image belongs to `app` of the control plane `instance`, and `key` names its revision and Dockerfile. `group`:
+    the apps whose specs are in the source, separated by commas; their builds share cached steps. `another`: the job
+    builds another image after this one, and keeps its turn to build until then.
     """
 
     context: Path
@@ -48,9 +48,9 @@ class BuildQueue(Protocol):
     """Allows one build at a time on an engine."""
 
     def turn(self, watch: Watch, *, keep: bool = False) -> AbstractContextManager[None]:
-        """Holds the turn of the engine for the block; raises Postponed while another job has it, and Stopped.
+        """Holds the engine's turn to build for the block; raises Postponed while another job has the turn, and Stopped.
 
-        With `keep` the job has the turn after the block as well: until it takes and leaves it once more, or ends.
+        With `keep` the job has the turn after the block too, until it has taken and left the turn once more, or ends.
         """
 
 
@@ -73,7 +73,7 @@ class Images(Protocol):
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
         """Pushes an image to the registry under `name` (`path:tag`), and returns its reference there, by digest.
 
-        None where no registry is set. Raises RegistryFailed.
+        Returns None if no registry is configured. Raises RegistryFailed.
         """
 
     def pull(self, reference: str, watch: Watch) -> Image:
@@ -97,21 +97,22 @@ class Images(Protocol):
     def remove_stage(self, image_id: str) -> bool:
         """Removes the image of a stage; False when something still uses it, or it has a tag or our label.
 
-        The ids of the stages are taken from the output of the build, into which the app's own programs write.
+        The ids of the stages are read from the output of the build. The app's own programs write into that output too,
+        so an id may be false.
         """
 
 
 class RegistryImages(Protocol):
-    """The images of apps whose infraspec names one of a registry instead of a build.
+    """The images of apps whose infraspec names an image in a registry instead of a build.
 
-    They have no label of ours. A tag of ours for each app keeps them on the engine.
+    These images do not have our label. A tag of ours for each app keeps them on the engine instead.
     """
 
     def resolve(self, reference: str, watch: Watch) -> str:
-        """Returns the digest that a reference has in its registry now; raises RegistryFailed with the reason there."""
+        """Returns the digest that a reference has in its registry now; raises RegistryFailed with the reason."""
 
     def pull(self, reference: str, app: str, watch: Watch) -> Image:
-        """Fetches the image that a reference by digest names, unless it is there, and keeps it for the app.
+        """Fetches the image that a reference by digest names, unless the engine has it, and keeps it for the app.
 
         Raises RegistryFailed, SourceError for an image that no app may have, DiskFull.
         """

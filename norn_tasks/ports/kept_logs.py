@@ -1,7 +1,7 @@
 """The lines of containers, kept after the containers are gone.
 
-The adapter of each cluster writes lines in batches. A batch has the position up to which its container, pod or instance
-is read with it, and the adapter continues from the last position.
+The adapter of each cluster writes lines in batches. A batch includes the position up to which its container, pod or
+instance has been read, and the adapter continues from the last position.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KeptLogs(Protocol):
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Passes on the requested lines by time; then, with `follow`, new ones until that is set.
+        """Passes the requested lines to `take`, ordered by time; with `follow`, then new lines until that stop is set.
 
         Raises InvalidRequest for an invalid expression, and Stopped if `stop` is set while it searches.
         """
@@ -50,16 +50,16 @@ class KeptLogs(Protocol):
         """Returns the apps of which something is kept."""
 
     def trim(self) -> None:
-        """Deletes lines that are too old."""
+        """Deletes lines that are too old, and the oldest lines of an app that has too many bytes of them."""
 
     def trouble(self) -> str:
         """Returns why lines are not kept at this moment; empty while they are."""
 
     def collector(self, wait: float) -> AbstractContextManager[bool]:
-        """Makes this the one process that collects; yields False if another one still does after `wait` seconds."""
+        """Makes this the only process that collects lines; yields False if another one still does so after `wait` s."""
 
     def reader(self, app: str, container: str, wait: float) -> AbstractContextManager[bool]:
-        """Makes this the one that reads a container; yields False if another one still does after `wait` seconds."""
+        """Makes this the only reader of a container; yields False if another one still reads after `wait` seconds."""
 
 
 class Hiding(Protocol):

@@ -1,4 +1,4 @@
-"""The live side of the broker."""
+"""Live streams and terminals: output for connected clients while a job runs, and input from these clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.ports.watch import Stop, Watch
 
 
 class LiveText(NamedTuple):
-    """A line for a reader: the name of what wrote it, its text, and further facts such as its time."""
+    """A line for a reader: the name of its writer, its text, and further facts such as its time."""
 
     source: str
     text: str
@@ -18,11 +18,11 @@ class LiveText(NamedTuple):
 
 
 class LiveStream(Protocol):
-    """The receiver of a job's live lines; nothing depends on their arrival."""
+    """The receiver of a job's live lines; the result of the job does not depend on their arrival."""
 
     @property
     def stop(self) -> Stop:
-        """The stop that is set when no client reads it."""
+        """The stop that is set when no client reads the stream."""
 
     @property
     def begun(self) -> bool:
@@ -40,7 +40,7 @@ class LiveStream(Protocol):
 
 @dataclass(frozen=True)
 class Typed:
-    """Input of a client: bytes, their end, or another size of the window (rows and columns)."""
+    """Input of a client: bytes, the end of the input, or a new size of the window (rows and columns)."""
 
     data: bytes = b""
     eof: bool = False
@@ -48,11 +48,11 @@ class Typed:
 
 
 class Terminal(Protocol):
-    """A client that is connected: it types, and reads the output."""
+    """A connected client, which types input and reads output."""
 
     @property
     def stop(self) -> Stop:
-        """The stop that is set when no client reads it."""
+        """The stop that is set when the client has left."""
 
     def typed(self, seconds: float) -> Typed | None:
         """Waits for the next input, for at most `seconds`."""
@@ -65,10 +65,10 @@ class Terminal(Protocol):
 
 
 class LiveStreams(Protocol):
-    """The live side of the broker."""
+    """Opens the live streams and the terminals of jobs."""
 
     def of_job(self, job: int, watch: Watch) -> LiveStream:
-        """Opens a job's live stream, whose stop is also set with the watch's."""
+        """Opens a job's live stream; its stop is also set when the stop of `watch` is set."""
 
     def terminal(self, job: int, watch: Watch) -> Terminal:
         """Opens the terminal of the client that asked for the job."""

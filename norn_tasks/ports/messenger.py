@@ -13,17 +13,17 @@ class Receipt:
     """The result of a call."""
 
     taken: bool
-    """The call was answered with a 2xx."""
+    """The call was answered with a 2xx, or the mail server took the mail and no address has to get it later."""
     outcome: str
     """The answer, or the reason why there was none."""
     pause: float | None = None
     """The seconds for which the receiver asked to wait before the next try."""
     left: tuple[str, ...] = ()
-    """The mail addresses that must still get it, if others have it already."""
+    """The mail addresses that must still get the message, if other addresses have it already."""
 
 
 class Messenger(Protocol):
-    """Calls machines outside, each call once and within 10 s; a missing answer is a receipt and no error."""
+    """Calls outside machines, once and for at most 10 s each; if there is no answer, returns a receipt and no error."""
 
     def deliver(self, delivery: int) -> Receipt | None:
         """Sends a delivery to its destination; None when nothing is left to send."""

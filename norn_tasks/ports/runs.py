@@ -18,7 +18,7 @@ from norn_tasks.ports.watch import Watch
 
 @dataclass(frozen=True)
 class RunClient:
-    """A client that is connected to a run: the run gets its input, and ends when it has left."""
+    """A client that is connected to a run: the run gets the client's input, and ends when the client has left."""
 
     terminal: Terminal
     """The input and output of the client."""
@@ -53,15 +53,15 @@ class Run:
     network: str = "bridge"
     """Its network: `bridge` or `none`."""
     writable: bool = False
-    """Its root file system may be written."""
+    """It may write to its root file system."""
     stdin: bytes | None = None
     """Its input; none when its input is closed."""
     client: RunClient | None = None
-    """The client whose input it gets, in the place of `stdin`."""
+    """The client whose input it gets, instead of `stdin`."""
     passed_on: Callable[[bytes], None] | None = None
     """Receives its stdout as it arrives, with secrets hidden; the result of the run does not depend on that."""
     max_output: int | None = None
-    """The bytes of stdout after which it is stopped; none to let it run, and keep the beginning and the end."""
+    """The bytes of stdout after which it is stopped; None: it goes on, and only its first and last bytes are kept."""
     logged: bool = True
     """Its output also goes to a bounded log of the engine, from which a later owner reads it."""
     handed_on: bool = True
@@ -94,17 +94,17 @@ class Run:
 
     @property
     def outlives_owner(self) -> bool:
-        """A container whose code was started is left to the next owner."""
+        """True if the container is left to the next owner of the job when its code was started."""
         return self.logged and self.handed_on
 
     @property
     def reads(self) -> bool:
-        """Its input is open."""
+        """True if its input is open."""
         return self.stdin is not None or self.client is not None
 
     @property
     def tty(self) -> bool:
-        """It has a terminal."""
+        """True if it has a terminal."""
         return self.client is not None and self.client.tty
 
     @property
@@ -114,7 +114,7 @@ class Run:
 
 
 class Hooks(Protocol):
-    """The records that a run makes before it goes on; each commits, or raises LeaseLost if the fence is not valid."""
+    """The records that a run makes before it continues; each commits, or raises LeaseLost if the fence is not valid."""
 
     def created(self, container: str) -> None:
         """Records the id of the container, which exists and is not started."""
@@ -123,13 +123,13 @@ class Hooks(Protocol):
         """Records that the code is about to be started."""
 
     def never_begun(self) -> int:
-        """Records that an earlier owner never started the code; returns how many runs are used up."""
+        """Records that an earlier owner never started the code; returns how many of its runs the job has used."""
 
     @property
     def taken_back(self) -> int | None:
-        """The last result of `never_begun`; None if that was never called.
+        """The last result of `never_begun`, which is the number of used runs; None if it was not called.
 
-        The job has used that number of runs since then, and has no container.
+        After such a call the job has no container.
         """
 
 
@@ -148,7 +148,7 @@ class FastRoad(Protocol):
 
 
 class Runtime(Protocol):
-    """One way of running containers on an engine. While the engine does not answer, calls wait, until stopped."""
+    """One way of running containers on an engine. While the engine does not answer, calls wait until stopped."""
 
     name: str
     """The name that a spec's `runtime` gives it."""
@@ -156,28 +156,31 @@ class Runtime(Protocol):
     """The name of the engine on which it runs containers, in `Tools.engines`."""
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Copies an image to the place where its runs start, and returns a note; empty where no copy is needed.
+        """Copies an image to the place where its runs start, and returns a note, which is empty if no copy is needed.
 
         `run` copies a missing image itself. Raises ReleaseGone when the image is not there, StepFailed, EngineDown.
         """
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the app's images that `prepare` brought, except these; returns how many. Raises EngineDown."""
+        """Removes the copies of the app's images that `prepare` made, except `keep`; returns how many it removed.
+
+        Raises EngineDown.
+        """
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
         The container has ended when the engine says so; its streams may end earlier. After a cancel the code gets
         SIGTERM and its grace, and the container is ended and removed; Stopped is raised, and its fact `ended` is the
-        end of the container. After draining or a lost lease, the container of a run that `outlives_owner`
+        end of the container. If the worker drains or the lease is lost, the container of a run that `outlives_owner`
         and whose code was started is left to the next owner, which may already be waiting for its end; any other
         container is removed at once. Raises ReleaseGone when the image is not there, EngineDown when the engine did not
         answer before anything was created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Waits for a container that an earlier owner started, takes its output, removes it.
+        """Waits for the end of a container that an earlier owner recorded, takes its output, and removes it.
 
-        One that was never started is removed, and its end says so (`never_started`), if the engine can prove that.
-        Returns None when it is gone: its outcome is unknown.
+        A container that was never started is removed, and the result says so (`never_started`), if the engine can prove
+        that. Returns None when the container is gone: its outcome is unknown.
         """

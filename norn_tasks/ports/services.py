@@ -1,4 +1,4 @@
-"""Shared services: the servers on which apps have databases, keys and topics, and the records of these."""
+"""Shared services: the servers on which apps have databases, keys and topics, and Norn's records of what apps have."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from norn_tasks.ports.watch import Stop, Watch
 
 
 class SharedServices(Protocol):
-    """The servers of all kinds; each is started or reached when it is needed.
+    """The servers of all kinds of services; a server is started, or connected to, when it is needed.
 
-    `apart`: the app runs on machines other than the engine's, so the servers that Norn runs itself are no use to it.
+    `apart`: the containers of the app cannot reach the servers that Norn itself runs on the engine.
     """
 
     def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
-        """Returns the credential of an app, with the present address and the password in `known`, or else a new one.
+        """Returns an app's credential, with the server's present address and the password of `known`, else a new one.
 
         Changes nothing on the server. Raises NoService, ServiceDown.
         """
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
-        """Raises NoService or ServiceDown if the server of a kind cannot be managed, StepFailed if it refuses us."""
+        """Raises NoService or ServiceDown if the server of a kind cannot be managed, StepFailed if it refuses Norn."""
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Makes the parts that are missing and lets the credential, and no other, use them.
+        """Makes the parts that are missing, and lets this credential and no other use the parts.
 
-        Raises ServiceTaken for a database that is not of this app, ServiceDown.
+        Raises ServiceTaken for a database that does not belong to this app, and ServiceDown.
         """
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
@@ -47,34 +47,34 @@ class SharedServices(Protocol):
         """
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Replaces its database with a snapshot, in one transaction; returns False if this job has done that before.
+        """Replaces the snapshot's database with the snapshot in one transaction; False if this job has done so before.
 
-        Until then, and after an error, the database is unchanged. `confirm` raises LeaseLost if the job has another
-        owner. Raises StepFailed if the file of the snapshot is not on this machine, cannot be restored or has other row
-        counts than were recorded; ServiceDown.
+        Before that transaction, and after an error, the database is unchanged. `confirm` raises LeaseLost if the job
+        has another owner. Raises ServiceDown, and StepFailed if the file of the snapshot is not on this machine, cannot
+        be restored, or has other row counts than were recorded.
         """
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
-        """Restores a snapshot into a scratch database, and removes that again; raises as `restore` does."""
+        """Restores a snapshot into a scratch database, and removes that database; raises the errors of `restore`."""
 
     def tidy(self, app: str, stop: Stop) -> None:
-        """Removes the databases that restores and drills of the app have replaced or left."""
+        """Removes the databases that restores and drills of the app have replaced or left behind."""
 
     def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
-        """Returns size and connections of those of the databases that exist."""
+        """Returns the size and the number of connections of each of these databases that exists."""
 
     def drop_dump(self, file: str) -> bool:
         """Removes a dump by its name; returns False if this machine does not have it."""
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
-        """Removes the parts with their data, and with the `last` ones the app's role too; missing ones are fine."""
+        """Removes parts with their data, with `last` also the app's role; missing parts are no error."""
 
 
 class ServiceRecords(Protocol):
-    """The records of what apps were given. Every change is fenced: it raises LeaseLost if the token is not valid."""
+    """The records of the parts that apps were given. Every change is fenced: it raises LeaseLost for an old token."""
 
     def reserve(self, app: str, grants: tuple[Grant, ...], fence: Fence) -> None:
-        """Reserves the parts for an app before they are made; raises ServiceTaken for one of another app."""
+        """Reserves the parts for an app before they are made; raises ServiceTaken if another app has one of them."""
 
     def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
         """Seals and keeps credentials, each as the next version of a secret; returns all secrets of the app."""
@@ -113,7 +113,7 @@ class ServiceRecords(Protocol):
         """Removes the row of a snapshot whose file is gone."""
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
-        """Lists the parts that the app has, including those that its spec no longer names."""
+        """Lists the parts that the app has, including parts that its spec no longer names."""
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
         """Returns the app's parts of this kind that no other app keeps; from now on no other app can reserve them."""

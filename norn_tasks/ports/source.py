@@ -1,4 +1,4 @@
-"""Where source comes from."""
+"""The sources of apps: git repositories, directories and uploads."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two commits: the files, or None when git cannot compare them."""
+    """The files that differ between two commits, or None when git cannot compare the commits."""
 
     paths: tuple[str, ...] | None
     because: str = ""
-    """The reason why they cannot be compared."""
+    """The reason why the commits cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Git(Protocol):
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
         """Checks out exactly the commit that `ref` (branch, tag or SHA) names, into the directory `into`, without .git.
 
-        Raises SourceError naming the ref or the address.
+        Raises SourceError, which names the ref or the address.
         """
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
@@ -63,7 +63,7 @@ class Deploys(Protocol):
     """Asks for a deploy as a person would."""
 
     def deploy(self, app: str, revision: str, job: int) -> int:
-        """Accepts a deploy of a commit and returns its job; the same one when `job` asks again.
+        """Accepts a deploy of a commit and returns its job; if `job` asks again, returns the same one.
 
         Raises the errors of a request: Conflict, NotForged, DiskFull and others.
         """
@@ -75,17 +75,17 @@ class Directories(Protocol):
     def checkout(self, origin: Path, into: Path, watch: Watch) -> Checkout:
         """Copies the tree into `into` (links kept as links, .git left out) and names its revision.
 
-        Raises SourceError when this machine does not see the directory, or it is over the source limit.
+        Raises SourceError when this machine does not see the directory, or the directory is over the source limit.
         """
 
 
 class Sources(Protocol):
-    """Fetches uploaded sources, from wherever the worker runs."""
+    """Fetches uploaded sources to any machine on which a worker runs."""
 
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
         """Unpacks the uploaded tree that `revision` (`src-…`) names into `into`.
 
-        Raises SourceError when it is not kept, or does not match its revision.
+        Raises SourceError when the tree is no longer kept, or does not match its revision.
         """
 
 

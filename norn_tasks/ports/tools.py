@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tools:
-    """The outside world as a step gets it; it has no access to the store. `engines` and `runtimes` are by name."""
+    """The outside world as a step gets it, without access to the store. `engines` and `runtimes` are keyed by name."""
 
     git: Git
     directories: Directories

@@ -28,7 +28,7 @@ class ExternalHosts(Protocol):
     """The public host names of apps as rows; a change raises LeaseLost if the job's token is no longer valid."""
 
     def turn(self, watch: Watch) -> AbstractContextManager[WriteTurn]:
-        """Waits until no other job changes the tunnel, and keeps the others waiting inside the block."""
+        """Waits until no other job changes the tunnel; until the end of the block, other jobs wait."""
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
         """Gives the name to the app, and marks its other names as leaving; raises HostTaken if another app has it."""
@@ -46,11 +46,11 @@ class ExternalHosts(Protocol):
         """Lists the names for which another look is due."""
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
-        """Writes which rule and record were made, or will be; deletes a leaving name that has neither."""
+        """Writes the rule and the record that a name has, or will get; deletes a leaving name that has neither."""
 
 
 class Tunnel(Protocol):
-    """The rules of the tunnel. Only rules of names in the rows are changed; a change may be repeated.
+    """The rules of the tunnel. Only rules for names that have a row are changed; a change may be repeated.
 
     Raises TunnelFailed with the reason that the tunnel's provider gives, or when somebody else's rule is there.
     """

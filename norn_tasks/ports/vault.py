@@ -11,20 +11,20 @@ from norn_tasks.domain.secret import Sealed, Secret
 
 
 class Vault(Protocol):
-    """Opens what the API sealed."""
+    """Opens secrets that the API sealed."""
 
     def open(self, sealed: Sealed) -> Secret:
-        """Returns the secret; raises SecretsLocked when the key is missing, or the secret was sealed to another one."""
+        """Returns the secret; raises SecretsLocked if the key is missing, or the secret was sealed to another key."""
 
 
 class Keyring(Protocol):
-    """Makes a new key, and seals to it what was sealed to another."""
+    """Makes a new key, and seals to it the secrets that were sealed to another key."""
 
     def add_key(self, in_use: str) -> str:
-        """Returns the public key of a new key, or of one that was made before and is not `in_use`; raises Conflict."""
+        """Makes a key, unless there is one that is not `in_use` yet, and returns its public key; raises Conflict."""
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:
-        """Returns the text sealed to this public key; None if it is already. Raises SecretsLocked."""
+        """Returns the text sealed to this public key; None if it already is. Raises SecretsLocked."""
 
 
 @dataclass(frozen=True)

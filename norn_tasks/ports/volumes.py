@@ -24,15 +24,15 @@ class Volumes(Protocol):
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
         """Makes missing volumes, keeps existing ones with their content, and returns their mounts.
 
-        Raises InvalidRequest for a hostPath that the operator does not allow, or that leads elsewhere by a link, and
-        EngineDown.
+        Raises EngineDown, and InvalidRequest for a hostPath that the operator does not allow or that leads elsewhere
+        through a link.
         """
 
     def of_app(self, app: str) -> tuple[str, ...]:
-        """Lists the app's volumes by the names that its spec gave them, including those that it no longer names."""
+        """Lists the app's volumes by their names in the spec, including volumes that the spec no longer names."""
 
     def remove(self, app: str) -> tuple[str, ...]:
         """Removes all of the app's volumes with their content, if there are any, and returns their names.
 
-        Directories of the host are never removed. Raises Conflict while a container uses one.
+        Directories of the host are never removed. Raises Conflict while a container uses one of the volumes.
         """

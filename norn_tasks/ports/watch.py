@@ -1,4 +1,4 @@
-"""The companions of a long piece of work: the sink of its output, and the reason to stop."""
+"""The watch of a piece of work that may take long: the sink of its output, and the stop that ends it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Say = Callable[[str], None]
 
 
 class Stop(Protocol):
-    """Signals a running piece of work to end: cancelled, draining, or its lease is lost."""
+    """Signals a running piece of work to end, because it is cancelled, its worker drains, or its lease is lost."""
 
     @property
     def reason(self) -> str | None:
@@ -28,7 +28,7 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """The companions of a long piece of work: its fence, the sink of its output, and the reason to stop.
+    """The fence of a piece of work that may take long, the sink of its output, and the stop that ends it.
 
     `err` takes stderr; None if the two streams are not kept apart.
     """

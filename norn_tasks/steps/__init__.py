@@ -1,1 +1,1 @@
-"""The parts of pipelines: one outside resource per file, making and unmaking side by side."""
+"""The steps of pipelines: each file has one outside resource, with the steps that make it and that remove it."""

@@ -34,7 +34,7 @@ from norn_tasks.steps.redacted_terminal import RedactedTerminal
 from norn_tasks.steps.step import Step, StepContext
 
 ADOPTABLE_STDIN = 64 * 1024
-"""The engine has a body up to this size as a whole before the code begins, so a later owner may wait for the answer."""
+"""The engine gets a body of at most this size completely before the code begins, so a later owner can adopt the run."""
 SHORTEST = 0.1
 SYNC_GRACE = 1.0
 """Seconds from SIGTERM to SIGKILL for a synchronous call whose time is up: its client waits for the answer."""
@@ -46,7 +46,7 @@ class RunContainer(Step):
     name = "run-container"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Records the end of the execution; if that is bad, the job fails too."""
+        """Records how the execution ended; if it ended badly, the job fails too."""
         return _learned(self._finished(context))
 
     def _finished(self, context: StepContext, client: RunClient | None = None) -> ExecutionVerdict:
@@ -68,7 +68,7 @@ class RunCommand(RunContainer):
     watched = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Records the end of the run, and sends the exit code to a connected client; if that leaves, the run ends."""
+        """Records the run's end, and sends the exit code to a connected client; if the client leaves, the run ends."""
         request = context.job.request_as(RunJobRequest)
         if request.client is None:
             return super().run(context)
@@ -109,7 +109,7 @@ def _learned(finished: ExecutionVerdict) -> Learned:
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
-    """Returns the verdict on its end, by the limits of the spec; without another hint it points to the output."""
+    """Returns the verdict on the end of a run, by the limits of the spec; without another hint, it names the output."""
     limit, fields = spec.timeout, OF_A_RUN
     execution = job.required_execution().id
     hint = f"norn cron logs {job.app} {execution} has its output"
@@ -129,7 +129,7 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> Execut
 
 
 def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
-    """Returns the verdict; a bad one if the output does not have the form of `response: cgi`."""
+    """Returns the verdict, or a bad verdict if the output does not have the form of `response: cgi`."""
     out = finished.ended.stdout
     if finished.state is ExecutionState.SUCCEEDED:
         try:
@@ -142,7 +142,7 @@ def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
 def _as_it_stands(context: StepContext) -> StepContext:
     """Returns the context with the job as the ledger has it: a run that never began is not counted.
 
-    If the engine goes away after that, the step runs again with the job as it was claimed.
+    If the engine goes away afterwards, the step runs again, with the job as it was claimed.
     """
     runs = context.hooks.taken_back
     if runs is None:
@@ -152,7 +152,7 @@ def _as_it_stands(context: StepContext) -> StepContext:
 
 
 def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
-    """Returns how a container of an earlier owner ended; None when the code may be started.
+    """Returns how the container of an earlier owner ended; None if the code may be started now.
 
     A container that an earlier owner recorded is adopted or removed before anything new is started.
     """
@@ -171,13 +171,13 @@ def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
 
 
 class WorkerLost(NornError):
-    """The code was begun by a worker that died, its outcome is not known, and it may not run again."""
+    """A worker that died had begun the code; the outcome is not known, and the code may not run again."""
 
     code, status = "worker_lost", 502
 
 
 def run_of(context: StepContext, client: RunClient | None = None) -> Run:
-    """Builds the container of the job's execution; a one-off command may write where the app's replicas may."""
+    """Builds the container of the job's execution; a one-off of a long-running app may write to its root directory."""
     job, spec, limits = context.job, context.spec, context.tools.limits
     execution = job.required_execution()
     if execution.image_id is None:
@@ -220,7 +220,7 @@ def _passed_on(context: StepContext) -> Callable[[bytes], None] | None:
 
 
 def _timeout(job: Job, spec: Infraspec) -> float:
-    """Returns the limit in seconds; a synchronous call has the rest of its time since it was accepted."""
+    """Returns the limit in seconds; for a synchronous call, the part that is left since the call was accepted."""
     execution = job.required_execution()
     if isinstance(job.request, RunJobRequest):
         return float(job.request.timeout)

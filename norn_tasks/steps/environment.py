@@ -1,8 +1,8 @@
 """The environment of an app's containers: one rule for replicas, runs and the test of an image.
 
-Later sources win: a default that Norn offers (`PORT` of a webserver), the spec's `env`, the variables of its services
-(`KV_PREFIX`, `EVENTS_TOPICS`), those that Norn sets (`NORN_APP` and the like), and last the secrets, among them the
-credentials of services, which an adapter adds when it creates the container.
+If several sources set a variable, the last one in this list wins: a default of Norn (`PORT` of a webserver), the spec's
+`env`, the variables of its services (`KV_PREFIX`, `EVENTS_TOPICS`), the variables that Norn sets (`NORN_APP` and
+others), and the secrets with the credentials of services. An adapter adds the secrets when it creates the container.
 """
 
 from __future__ import annotations

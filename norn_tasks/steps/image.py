@@ -1,4 +1,4 @@
-"""The image: built once per source and build spec, tested in a container of itself, pruned when no release needs it."""
+"""The image: built once per revision and Dockerfile, tested in a container, pruned when no release needs it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from norn_tasks.steps.sources.specs import apps_in
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST_SHARING = 20
-"""The most apps of one source that share builds; a label of the image lists their names."""
+"""The largest number of apps of one source that share builds; a label of the image lists their names."""
 
 
 def build_key(revision: str, spec: Infraspec) -> str:
-    """Names an image by what it is made of: source and build spec. Two deploys with one key share one image."""
+    """Returns the hash of app, revision and Dockerfile path that names an image; the same hash means the same image."""
     made_of = [spec.app, revision, spec.build.dockerfile]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
 
 
 def image_tag(app: str, key: str) -> str:
-    """Returns the tag under which the engine keeps it."""
+    """Returns the tag under which the engine keeps the image."""
     return f"norn/{app}:{key[:12]}"
 
 
@@ -52,18 +52,18 @@ def _order(context: StepContext, key: str, tag: str, target: str | None) -> Buil
 
 
 def _group(context: StepContext) -> str:
-    """Returns the apps of the source that share builds, separated by commas; empty if only the app itself does."""
+    """Returns the apps of the source, which share builds, separated by commas; empty for one app, or for too many."""
     apps = apps_in(context.workspace / "source")
     return ",".join(apps) if context.job.app in apps and 1 < len(apps) <= _MOST_SHARING else ""
 
 
 def _ours(context: StepContext, image: Image) -> bool:
-    """Returns true for an image of this control plane; another one on the engine may have an app of that name."""
+    """Returns True for an image of this control plane; another one on the engine may have an app of the same name."""
     return image.instance == context.tools.limits.instance
 
 
 class BuildImage(Step):
-    """Builds the release's image, unless the engine has one of the same source and build spec."""
+    """Builds the release's image, unless the engine has one of the same revision and Dockerfile."""
 
     name = "build-image"
     stage = DeploymentState.BUILDING
@@ -96,7 +96,7 @@ class TestImage(Step):
         return None if spec.build.test else "no build.test"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Raises TestsFailed when the test ends with anything but 0."""
+        """Raises TestsFailed when the test ends with anything but 0, TimedOut when it took too long."""
         context.remove_recorded()
         run = self._run(context, self._image(context))
         ended = context.runtime.run(run, context.hooks, context.watch)
@@ -146,7 +146,7 @@ class PublishImage(Step):
     name = "publish-image"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `published`, the reference by which every engine can pull the image; one engine needs no registry."""
+        """Learns `published`, the reference by which every engine can pull the image; skipped without a registry."""
         built, app = context.job.facts.require(BuiltImage), context.job.app
         name = f"norn-{context.tools.limits.instance}/{app}:{built.key[:12]}"
         reference = context.tools.images.publish(built.image_id, name, context.watch)
@@ -180,7 +180,7 @@ class ImportImage(Step):
 
 
 class PruneImages(Step):
-    """Removes the app's images that no kept release needs, and what the builder left of their stages.
+    """Removes the app's images that no kept release needs, and the images of stages that their builds left behind.
 
     Only images that carry the labels of the app and of this control plane are removed. Images of stages carry no labels
     and are removed by their ids. An app's build can print false ids, so an image that has a label or a tag is never
@@ -191,7 +191,7 @@ class PruneImages(Step):
     best_effort = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many it removed. A worker that was frozen in between removes nothing."""
+        """Notes how many images it removed. A worker that was frozen in between removes nothing."""
         kept, images = context.job.facts.get(KeptImages), context.tools.images
         if kept is None or not kept.keep_images:
             return None
@@ -210,13 +210,13 @@ class PruneImages(Step):
 
 
 class RemoveImages(Step):
-    """Removes all images of an app that is purged, and what builds left of their stages."""
+    """Removes all images of an app that is purged, and the images of stages that its builds left behind."""
 
     name = "remove-images"
     best_effort = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many it removed; an image that a container still uses stays."""
+        """Notes how many images it removed; an image that a container still uses stays."""
         app, images = context.job.app, context.tools.images
         mine = [each.id for each in images.of_app(app) if _ours(context, each)]
         gone = tuple(image for image in mine if _removed(context, images.remove, image)) + _dropped(context, set())
@@ -243,7 +243,7 @@ def _note(gone: Collection[str], silent: Collection[str]) -> str:
 
 
 def _dropped(context: StepContext, keep: set[str]) -> tuple[str, ...]:
-    """Drops the app's images of a registry, except those to keep; returns their ids."""
+    """Drops the app's images from registries, except `keep`; returns the ids of the dropped ones."""
     app, images = context.job.app, context.tools.registry_images
     stale = {image.id: image for image in images.of_app(app) if image.id not in keep}
     return tuple(each for each in stale if _removed(context, lambda gone: images.drop(stale[gone], app), each))

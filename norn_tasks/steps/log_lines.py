@@ -19,13 +19,13 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 
 
 class ReadLogs(Step):
-    """Reads the kept lines of an app into the job's live stream, then new ones as long as a client reads there."""
+    """Reads the kept lines of an app into the job's live stream, and then new lines while a client reads the stream."""
 
     name = "read-logs"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Ends when everything is sent, or when no client reads; readers learn from the job why it failed."""
+        """Ends when everything is sent, or when no client reads; the job says why the step failed."""
         context.require_hideable()
         job, logs = context.job, context.tools.logs
         request = job.request_as(ReadLogsJobRequest)
@@ -40,7 +40,7 @@ class ReadLogs(Step):
             try:
                 logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
             except Stopped:
-                context.watch.stop.check()  # else only the reader has left, which is no failure
+                context.watch.stop.check()  # if this does not raise, only the reader has left, which is no failure
         emit.end()
         return None
 
@@ -48,7 +48,7 @@ class ReadLogs(Step):
 def _read_in_cluster(
     context: StepContext, request: ReadLogsJobRequest, emit: LiveStream, tail: int, trouble: str
 ) -> None:
-    """Reads the lines that the cluster still has; if it does not answer, those that were kept before."""
+    """Reads the lines that the cluster still has; if the cluster does not answer, reads the lines that were kept."""
     app, sent = context.job.app, _SentLines(emit, trouble)
     try:
         context.cluster.logs(app, tail, request.follow, sent.line, emit.stop, context.hidden)
@@ -71,7 +71,7 @@ class DeleteLogs(Step):
 
 
 def _question(context: StepContext, request: ReadLogsJobRequest, tail: int) -> LogQuestion:
-    """Returns the query for the request; raises NotFound if no lines of such replicas are kept."""
+    """Returns the query for the request; raises NotFound if no lines of the requested replicas are kept."""
     asked = LogQuestion(tail, request.since, request.until, request.grep or "", request.release, request.replica)
     app, narrow = context.job.app, asked.narrow or request.previous
     if narrow and not context.tools.logs.collects(context.cluster.name):
@@ -106,7 +106,7 @@ def _require_known(app: str, replica: int, origins: frozenset[LogOrigin]) -> Non
 
 
 class _SentLines:
-    """Sends lines to the reader, each with the name of its container; first the reason if new ones are not kept."""
+    """Sends lines to the reader, each with its container's name; if new lines are not kept, sends the reason first."""
 
     def __init__(self, emit: LiveStream, trouble: str) -> None:
         self._emit = emit
@@ -121,7 +121,7 @@ class _SentLines:
         self._emit.line(source, text)
 
     def take(self, lines: Sequence[KeptLine]) -> None:
-        """Sends lines, but only the last ones if they have too many bytes."""
+        """Sends lines; if they have too many bytes, sends only the last ones, and says how many are left out."""
         if lines or self._trouble:
             self._begin()
         size, first = 0, len(lines)

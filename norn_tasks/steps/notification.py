@@ -10,13 +10,13 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class SendNotification(Step):
-    """Tries a delivery once; beat tries it again later."""
+    """Tries a delivery once; if that fails, beat requests another try later."""
 
     name = "send-notification"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the result; the job fails if no receiver took the message."""
+        """Writes the result; the job fails if the message was not taken, or must be sent to an address again."""
         delivery = context.job.request_as(NotifyJobRequest).delivery
         receipt = context.tools.messenger.deliver(delivery)
         if receipt is None:
@@ -37,7 +37,7 @@ class CallDeadMan(Step):
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes how it went."""
+        """Writes the result of the call."""
         receipt = context.tools.messenger.call_deadman()
         failed = None if receipt.taken else Problem("not_delivered", receipt.outcome, "check NORN_DEADMAN_URL")
         return Learned(writes=(DeadManCalled(receipt.taken, receipt.outcome),), note=receipt.outcome, failed=failed)

@@ -14,7 +14,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtCluster(Step):
-    """Looks at the replicas of every app of a cluster; lists of statuses read only the rows that it writes."""
+    """Looks at the replicas of every app of a cluster, and writes rows; the list of all apps reads only these rows."""
 
     name = "look-at-cluster"
 
@@ -25,12 +25,12 @@ class LookAtCluster(Step):
 
 
 class LookAtEngines(Step):
-    """Lists every container of this control plane; recording the list finds those that have no owner."""
+    """Lists every container of this control plane; when the list is recorded, containers without an owner are found."""
 
     name = "look-at-engine"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns which are orphaned. An engine that does not answer is only named."""
+        """Learns which containers are orphaned. An engine that does not answer is only named in the note."""
         looks, silent = _looks(context)
         note = f"no answer from {', '.join(silent)}" if silent else ""
         return Learned(writes=(ContainersSeen(looks),), note=note)
@@ -52,12 +52,12 @@ def _looks(context: StepContext) -> tuple[tuple[EngineLook, ...], list[str]]:
 
 
 class LookAtImages(Step):
-    """Looks which of our images exist: a schedule without its image raises an alert before its next run fails."""
+    """Lists which of our images exist, so that an alert is raised before a run of a schedule without an image fails."""
 
     name = "look-at-images"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes their ids."""
+        """Writes the ids of the images that exist."""
         engine = context.image_engine.identity()
         return Learned(writes=(ImagesSeen(engine, context.tools.images.ids() | context.tools.registry_images.ids()),))
 
@@ -68,7 +68,7 @@ class LookAtNetwork(Step):
     name = "look-at-network"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes it for each engine that answers."""
+        """Writes the result for each engine that answers."""
         seen: list[Write] = []
         for engine in context.tools.engines.values():
             try:
@@ -86,7 +86,7 @@ class RemoveOrphans(Step):
     name = "remove-orphans"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns how many it removed. A worker that was frozen until now removes none: an owner may be back."""
+        """Learns how many containers it removed. A worker that was frozen removes none, as owners may be back."""
         found = context.job.facts.get(OrphanedContainers)
         if found is None or not found.orphaned:
             return None
@@ -108,7 +108,7 @@ def _removed(context: StepContext, engine: Engine, found: OrphanedContainers) ->
 
 
 class RunInReplica(Step):
-    """Runs a program in a live replica for a connected client, and never twice, as its effects are not known."""
+    """Runs a program in a live replica for a connected client, and never twice, because its effects are not known."""
 
     name = "run-in-replica"
     patient = False

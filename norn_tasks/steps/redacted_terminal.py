@@ -9,7 +9,7 @@ from norn_tasks.domain.redaction import Redaction
 from norn_tasks.ports import Stop, Terminal, Typed
 
 ECHO_SECONDS = 0.1
-"""How long a possible beginning of a secret is held back in a window, where a user waits for the typed letter."""
+"""Seconds for which text that may begin a secret is held back in a window, where a user waits to see typed letters."""
 
 
 class RedactedTerminal:
@@ -38,7 +38,7 @@ class RedactedTerminal:
                 self._echo_soon()
 
     def ended(self, exit_code: int) -> None:
-        """Passes on the rest, and the end."""
+        """Passes on the output that was held back, and then the exit code."""
         with self._lock:
             self._cancel_echo()
             self._rest()

@@ -8,7 +8,7 @@ from norn_tasks.domain.schedule import policy_of
 from norn_tasks.steps.step import Step, StepContext
 
 ALLOWED_AT_ONCE = 16
-"""Runs of one app at once with `concurrency: allow`; else one."""
+"""How many runs of an app with `concurrency: allow` may run at once; for other apps it is one."""
 
 
 class RegisterSchedule(Step):

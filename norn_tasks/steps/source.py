@@ -42,7 +42,7 @@ class CloneSource(Step):
 
     @staticmethod
     def _is_needed(context: StepContext) -> bool:
-        """Returns false when the image is built, and its test needs no stage, is over, or finds the source here."""
+        """Returns True if the image is not built yet, or if its test stage is not built and the source is not here."""
         facts, source = context.job.facts, context.workspace / "source"
         if facts.get(BuiltImage) is None:
             return True

@@ -1,6 +1,7 @@
 """The base of every step, and the context that it gets: the job, the tools, and the watch that stops it.
 
-A step decides what should be; the ports know how. It returns only what it learned; the runner records that.
+A step decides what should exist; the ports know how to make it. A step returns only what it learned; the runner records
+that.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepContext:
-    """The context of a step; `hidden` has the app's secrets, which are redacted in captured output."""
+    """The context of a step; `hidden` holds the app's secrets, which are redacted in captured output."""
 
     job: Job
     tools: Tools
@@ -38,7 +39,7 @@ class StepContext:
 
     @property
     def spec(self) -> Infraspec:
-        """The spec that governs the job; every kind of job that has steps about an app carries one."""
+        """The spec that governs the job; every job with steps about an app has one."""
         assert self.job.spec is not None, f"job {self.job.id} carries no spec"
         return self.job.spec
 
@@ -63,7 +64,7 @@ class StepContext:
 
     @property
     def volumes(self) -> Volumes:
-        """The volumes of the app's replicas: those of its cluster if that has its own, else those of the engine."""
+        """The volumes of the app: those of its cluster if the cluster has volumes of its own, else the engine's."""
         own = self.cluster.own_volumes(self.watch) if self.job.cluster is not None else None
         return own if own is not None else self.tools.volumes
 
@@ -110,15 +111,15 @@ class StepContext:
 
     @property
     def missing_secrets(self) -> tuple[str, ...]:
-        """The names in the spec that are not set."""
+        """The names of secrets in the spec that are not set."""
         known = current(self.job.sealed)
         return tuple(name for name in self.spec.secrets if name not in known)
 
     def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
         """Opens the secrets that a spec (by default the job's) names, and the credentials of its services.
 
-        The database is the one of the spec: the last deploy may have brought another, and not have gone live.
-        Raises SecretsMissing or SecretsLocked.
+        The database is the one that the spec names: a later deploy may have brought another one, and not have gone
+        live. Raises SecretsMissing or SecretsLocked.
         """
         spec = spec or self.spec
         known = current(self.job.sealed)
@@ -137,7 +138,7 @@ class StepContext:
         return opened
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
-        """Returns those of the spec's secrets and of its services' credentials that are set.
+        """Returns the secrets that the spec names and the credentials of its services, without any that are not set.
 
         An app that went live before Norn had shared services has no credentials until its next forge or deploy.
         """
@@ -152,9 +153,9 @@ class StepContext:
             self.tools.engines[runtime.engine].remove(container.id)
 
     def with_image(self, action: Callable[[], T]) -> T:
-        """Runs an action that needs the release's image; if the engine lacks that, pulls it and tries again.
+        """Runs an action that needs the release's image; if the engine lacks the image, pulls it and tries again.
 
-        An action without the image fails before it creates anything.
+        Without the image, an action must fail before it creates anything.
         """
         try:
             return action()
@@ -175,12 +176,12 @@ class StepContext:
 
 
 class Step(ABC):
-    """A small idempotent piece of a pipeline: running it on a finished world changes nothing.
+    """A small idempotent piece of a pipeline: running it again when its work is done changes nothing.
 
-    `best_effort`: a failure is noted and the job goes on. `stage`: what the job's deployment is doing at that time.
-    `always`: it runs even after the job has failed. `returns`: its failure asks for a return to the live release.
-    `patient`: it waits for an engine or a cluster that is away. `watched`: its output is read while it runs, stdout
-    and stderr apart.
+    `best_effort`: a failure is noted and the job goes on. `stage`: the deployment's state while the step runs.
+    `always`: it runs even after the job has failed. `returns`: its failure requests a return to the live release.
+    `patient`: it waits for an engine, a cluster or a service that is away. `watched`: its output is read while it runs,
+    with stdout and stderr kept apart.
     """
 
     name: ClassVar[str]
@@ -193,7 +194,7 @@ class Step(ABC):
     watched: ClassVar[bool] = False
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Says why this app does not need the step; None when it does."""
+        """Returns the reason why this app does not need the step; None if it needs the step."""
         return None
 
     def resumes(self, spec: Infraspec | None) -> Resume:
@@ -210,7 +211,7 @@ class NotThereYet(Step):
 
     @abstractmethod
     def skip_reason(self, spec: Infraspec) -> str:
-        """Says what there is not."""
+        """Returns the reason, which names the feature that is missing."""
 
     def run(self, context: StepContext) -> Learned | None:
         """Does nothing, and is never called."""

@@ -18,7 +18,7 @@ class CreateVolumes(Step):
         return None if spec.volumes else "no volumes"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes and describes the new volumes; those that an earlier forge or deploy made are not named again."""
+        """Notes and describes the new volumes; volumes that an earlier forge or deploy made are not named again."""
         app, volumes = context.job.app, context.volumes
         known = volumes.of_app(app)
         volumes.ready(app, context.spec.volumes)

@@ -42,7 +42,7 @@ class Version:
 
 
 def workload_of(context: StepContext, version: Version) -> Workload:
-    """Returns the whole workload; every call of a cluster gets it from here."""
+    """Returns the complete workload of a version; every call of a cluster gets its workload from here."""
     job, spec = context.job, version.spec
     port = spec.port if spec.role is Role.WEBSERVER else None
     argv = spec.argv()
@@ -72,7 +72,7 @@ def workload_of(context: StepContext, version: Version) -> Workload:
 
 
 def generation_of(job: Job) -> int:
-    """Returns the generation that the job wants: its own, or (scale, return) that of the rollout that it continues."""
+    """Returns the generation that the job rolls out: its own, or the one that it continues, as a scale does."""
     continued = job.request.generation if isinstance(job.request, ReplicasJobRequest) else None
     return continued or job.id
 
@@ -96,7 +96,7 @@ def _new_workload(context: StepContext) -> Workload:
 
 
 def _present_workload(context: StepContext) -> Workload:
-    """Returns the workload of the live release, which a forge leaves running; without one, zero replicas, no image."""
+    """Returns the workload of the live release, which a forge leaves running; without one, a workload of 0 replicas."""
     job, live = context.job, context.job.live
     if live is None:
         return workload_of(context, Version(0, job.id, context.spec, NO_IMAGE.format(app=job.app), 0))
@@ -110,12 +110,12 @@ def _mounted(context: StepContext, version: Version) -> Workload:
 
 
 class CreateDeployment(Step):
-    """Makes what the app's replicas will need; before the first deploy nothing runs."""
+    """Makes the objects that the app's replicas will need; before the first deploy nothing runs."""
 
     name = "create-deployment"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Prepares the cluster, which gets the live release if there is one."""
+        """Prepares the cluster with the workload of the live release, if there is one."""
         context.cluster.prepare(_present_workload(context), context.watch)
         return None
 
@@ -133,7 +133,7 @@ class CreateService(Step):
 
 
 class RolloutImage(Step):
-    """Declares the release as what should run."""
+    """Declares to the cluster that the release should run."""
 
     name = "rollout-image"
     stage = DeploymentState.DEPLOYING
@@ -188,7 +188,7 @@ class DeleteService(Step):
     name = "delete-service"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Leaves the app without an address."""
+        """Removes the app's internal name and its address."""
         context.cluster.unexpose(context.job.app, context.watch)
         return Learned(writes=(AppUnexposed(context.job.app),))
 

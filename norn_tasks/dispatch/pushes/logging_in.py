@@ -1,4 +1,4 @@
-"""Logins of private repositories: the token is sealed here to the workers, as only they read repositories."""
+"""Logins of private repositories. Their tokens are sealed to the workers, because only workers read repositories."""
 
 from __future__ import annotations
 

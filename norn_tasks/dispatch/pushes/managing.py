@@ -1,4 +1,4 @@
-"""Making, rotating and removing the webhook of a repository; its secret is returned once, and sealed."""
+"""Making, rotating and removing the webhook of a repository; its secret is returned once, and kept sealed."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from norn_tasks.store.status import apps
 from norn_tasks.store.status.apps import AppFilter
 
 _KEY = "poll"
-"""The key of all polls: there is one at a time, so they never occupy more than one worker."""
+"""The dedupe key of all polls: there is one poll at a time, so polls never occupy more than one worker."""
 _AT_ONCE = 10
 _EVERY_APP = AppFilter(hidden=True)
 

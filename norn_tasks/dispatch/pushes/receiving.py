@@ -1,4 +1,4 @@
-"""Pushes that were reported: each is recorded once, and gets a job for each app that it may deploy.
+"""Pushes that webhooks report: each is recorded once, and a job is accepted for each app that may need a deploy.
 
 The job compares the commit with the app's live release, because only git knows which files differ: the lists in a
 delivery are truncated.
@@ -33,7 +33,7 @@ class ReceivedDelivery:
 
     webhook: int
     delivery: str
-    """The id that its sender gave it."""
+    """The id that the sender gave to the delivery."""
     body: bytes
     """Its body, as it was signed."""
     event: ReportedEvent
@@ -42,7 +42,7 @@ class ReceivedDelivery:
     def digest(self) -> str:
         """The SHA-256 of its id and body.
 
-        GitLab's body has no time and no id: a branch that goes back and forth has the same one again.
+        GitLab's body has no time and no id, so it is the same again when a branch is moved away and back.
         """
         return hashlib.sha256(self.delivery.encode() + b"\n" + self.body).hexdigest()
 

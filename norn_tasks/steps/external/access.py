@@ -9,7 +9,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class FetchAccessKeys(Step):
-    """Fetches the keys of the team into a row. The API reads it, and does not use keys that are older than a day."""
+    """Fetches the keys of the team into a row. The API reads that row, and does not use keys older than a day."""
 
     name = "fetch-access-keys"
 

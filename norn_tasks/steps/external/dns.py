@@ -10,7 +10,7 @@ NO_RECORD = "no record to make"
 
 
 class CreateDnsRoute(Step):
-    """Makes the DNS record of the app's public name; removes the record of a name that it no longer has."""
+    """Makes the DNS record of the app's public name; removes the record of a name that the app no longer has."""
 
     name = "create-dns-route"
 
@@ -30,7 +30,7 @@ class RemoveDnsRoute(Step):
     name = "remove-dns-route"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes a record that Norn cannot remove."""
+        """Removes the records, and notes a record that Norn cannot remove."""
         return _learned(context.tools.dns.unpoint(context.job.app, context.watch))
 
 

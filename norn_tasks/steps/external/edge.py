@@ -38,7 +38,7 @@ class LookAtEdge(Step):
     name = "look-at-edge"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the state of each name that is due. That is rarely, because a look may request a certificate."""
+        """Writes the state of each name that is due. A name is rarely due, because a look may request a certificate."""
         edge, stop = context.tools.edge, context.watch.stop
         seen: list[SeenRoute] = []
         for known in context.tools.hosts.due_at_edge():

@@ -1,4 +1,4 @@
-"""The tunnel: the rule that lets the outside reach a webserver under `hosts.external`."""
+"""The tunnel: the rule by which clients on the internet reach a webserver under `hosts.external`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ NO_HOST = "no hosts.external"
 
 
 class RouteTunnel(Step):
-    """Makes the tunnel's rule for the app's public name; removes the rule for a name that it no longer has."""
+    """Makes the tunnel's rule for the app's public name; removes the rule for a name that the app no longer has."""
 
     name = "route-tunnel"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Points the name at the router's door, or on Kubernetes at the address that the cluster gave to the app."""
+        """Points the name at the router's address for all public names, or at the address that the cluster gave."""
         tunnel, app, host = context.tools.tunnel, context.job.app, context.spec.hosts.external
         if host is None:
             return _learned(tunnel.unroute(app, context.watch))

@@ -1,4 +1,4 @@
-"""A push: its commit is deployed if that is the newest of its branch, and a file that matters to the app differs."""
+"""A push: its commit is deployed if it is the newest one of the branch, and a file that matters to the app differs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from norn_tasks.domain.pushes.touched import first_touched
 from norn_tasks.steps.step import Step, StepContext
 
 _ASKS, _PAUSE = 11, 2.0
-"""How often git is asked while its host does not show the push yet, and the seconds between two questions."""
+"""How often git is asked while the host does not show the push yet, and the seconds between two requests."""
 
 
 class ComparePush(Step):
-    """Compares the pushed commit with the live release, and asks for its deploy."""
+    """Compares the pushed commit with the live release, and requests a deploy of the commit if one is needed."""
 
     name = "compare-push"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the decision; a request for a deploy that is refused fails the job with its sentence."""
+        """Writes the decision; if the request for a deploy is refused, the job fails with the refusal's sentence."""
         push = context.job.request_as(PushJobRequest)
         skipped = self._skipped(context, push)
         if skipped:
@@ -62,7 +62,10 @@ class ComparePush(Step):
         return context.tools.git.newest(push.url, push.branch, context.watch)
 
     def _untouched(self, context: StepContext, push: PushJobRequest) -> str:
-        """Returns a sentence if no file that matters differs. Commits that cannot be compared are deployed."""
+        """Returns the reason not to deploy if no file that matters differs, else an empty text.
+
+        Commits that cannot be compared are deployed.
+        """
         live = context.job.live
         if live is None:
             return ""

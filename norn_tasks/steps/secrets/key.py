@@ -8,7 +8,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class MakeKey(Step):
-    """Puts a new key before the ones in the key file; a worker that takes the job over takes the key that is there."""
+    """Puts a new key first in the key file; a worker that takes the job over uses the new key that is already there."""
 
     name = "make-key"
 

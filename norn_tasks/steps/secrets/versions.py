@@ -1,4 +1,4 @@
-"""The secrets of a release: all those that its spec names must be set before anything is changed."""
+"""The secrets of a release: all secrets that its spec names must be set before anything is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migration of an app's database: a command in a container of the new image, before any of it takes traffic."""
+"""The migration of an app's database: a command in a container of the new image, before that image takes traffic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.steps.environment import environment_of
 from norn_tasks.steps.step import Step, StepContext
 
 NAME = "norn-x-m"
-"""The beginning of the name of its container."""
+"""The beginning of the name of a migration's container."""
 
 
 class MigrationFailed(StepFailed):
@@ -25,7 +25,7 @@ class MigrationFailed(StepFailed):
 
 
 class MigrateDatabase(Step):
-    """Runs `migrations.command`; one that began is not repeated automatically, unless the spec allows that."""
+    """Runs `migrations.command`; a migration that began is not repeated automatically, unless the spec allows that."""
 
     name = MIGRATE_DATABASE
     stage = DeploymentState.MIGRATING

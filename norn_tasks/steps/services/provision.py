@@ -15,13 +15,14 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ProvisionServices(Step):
-    """Makes what the spec names of the shared services; `fresh`: with new passwords.
+    """Makes the parts of shared services that the spec names; `fresh`: with new passwords.
 
     Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
-    dies in between leaves no part without a row, and the next one goes on with the same password. A server is asked
-    before a credential is kept; if it refuses, the earlier credential is kept again.
+    dies in between leaves no part without a row, and the next worker goes on with the same password. Before a
+    credential is kept, its server is checked; if the server then refuses it, the earlier credential is kept again.
 
-    The live release has these credentials too, and may have an older spec: it keeps the rights on all that the app has.
+    The live release uses these credentials too, and may have an older spec. So they keep the rights on all parts that
+    the app has.
     """
 
     name = "provision-services"
@@ -29,12 +30,12 @@ class ProvisionServices(Step):
     def __init__(self, *, fresh: bool = False) -> None:
         self._fresh = fresh
         self._given: dict[str, Secret] = {}
-        """The credentials of this job's try before, which the next one gives again."""
+        """The credentials of this job's previous try, which the next try uses again."""
         self._made: set[str] = set()
-        """The names of those that a server knows."""
+        """The names of the credentials that a server knows."""
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app that asks for none."""
+        """Returns a reason for an app that asks for no services."""
         asked = spec.services.grants() or spec.services.storage
         return None if asked else "no services asked for"
 
@@ -64,7 +65,7 @@ class ProvisionServices(Step):
                 context.tools.services.make(app, rights, urls[name], context.watch.stop)
             except NornError as error:
                 if isinstance(error, Stopped):
-                    self._made.add(name)  # what was begun on the server goes on to its end
+                    self._made.add(name)  # the server finishes the change that was begun there
                 unknown = {each: url for each, url in before.items() if each not in self._made}
                 if unknown:
                     records.keep(app, unknown, fence)
@@ -112,7 +113,7 @@ class DeleteServices(Step):
     def run(self, context: StepContext) -> Learned | None:
         """Notes what is kept, or what is gone for good; a topic that another app has is kept.
 
-        It also names the snapshots whose files are on other machines, because no row names them from then on.
+        It also names the snapshots whose files are on other machines, because afterwards no row names them.
         """
         app, records = context.job.app, context.tools.records
         grants, snapshots = tuple(_grants(records.of_app(app))), records.snapshots_of(app)

@@ -28,7 +28,7 @@ class RestoreDatabase(Step):
     name = "restore-database"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what was restored. If an earlier worker has replaced the database, that is not repeated."""
+        """Notes what was restored. If an earlier worker has replaced the database already, it is not replaced again."""
         wanted, fence = _wanted(context), context.watch.fence
         records, services = context.tools.records, context.tools.services
         services.restore(wanted, _credential(context), lambda: records.check(fence), context.watch)
@@ -38,7 +38,7 @@ class RestoreDatabase(Step):
 class DiscardReplaced(Step):
     """Removes the database that was replaced, or the copy that an unfinished restore has left.
 
-    If it fails, the restore has succeeded all the same; the next restore, drill or purge removes what is left.
+    If this step fails, the restore has still succeeded; the next restore, drill or purge removes the database.
     """
 
     name = "discard-replaced"
@@ -46,7 +46,7 @@ class DiscardReplaced(Step):
     always = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Removes both; there may be none."""
+        """Removes these databases; there may be none."""
         context.tools.services.tidy(context.job.app, context.watch.stop)
         return None
 
@@ -61,7 +61,7 @@ class DrillBackup(Step):
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes which backup can be restored; fails with the reason if the newest one cannot."""
+        """Notes which backup can be restored; fails with the reason if the newest one cannot be restored."""
         records = context.tools.records
         newest = records.newest_backup(context.job.app)
         if newest is None:
@@ -76,7 +76,7 @@ def _wanted(context: StepContext) -> Snapshot:
 
 
 def _credential(context: StepContext) -> Secret:
-    """Returns the credential of the app: a restore has only its rights, because it may run functions of the app."""
+    """Returns the app's credential: a restore may run SQL functions of the app, so it has only the app's rights."""
     sealed = current(context.job.sealed).get(ServiceKind.POSTGRES.variable)
     if sealed is None:
         raise NoService(f"{context.job.app} has no database of Norn's", hint=f"norn forge {context.job.app}")

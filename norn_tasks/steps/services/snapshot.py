@@ -12,7 +12,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class TakeSnapshot(Step):
-    """Takes a snapshot of the app's database, for one of the reasons.
+    """Takes a snapshot of the app's database, for the given reason.
 
     Its row, which names the file, is written first. If the worker dies before the file is complete, the row has no
     size, and the next worker writes the file again.
@@ -58,10 +58,10 @@ def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learne
 
 
 class PruneSnapshots(Step):
-    """Removes the snapshots for one reason that are older than the newest ones that are kept.
+    """Removes the snapshots that were taken for one reason, except the newest ones.
 
-    `services.postgres.backup.keep` backups are kept, and `artifacts.retain` other snapshots. If the file is on the
-    machine of another worker, the row stays until that worker removes both.
+    `services.postgres.backup.keep` backups are kept, and `artifacts.retain` snapshots for each other reason. If a file
+    is on the machine of another worker, its row stays until that worker removes both.
     """
 
     name = "prune-snapshots"
@@ -89,9 +89,9 @@ class PruneSnapshots(Step):
 
 
 def drop(context: StepContext, snapshots: Iterable[Snapshot], *, for_good: bool = False) -> tuple[str, ...]:
-    """Removes snapshots, file and row; returns the files that this machine does not have.
+    """Removes the files and rows of snapshots; returns the files that this machine does not have.
 
-    The rows of these go only `for_good`. One that never became whole has no file.
+    The rows of such files are removed only with `for_good`. A snapshot that was never completed has no file.
     """
     away = []
     for snapshot in snapshots:
@@ -104,5 +104,5 @@ def drop(context: StepContext, snapshots: Iterable[Snapshot], *, for_good: bool 
 
 
 def not_here(files: Collection[str]) -> str:
-    """Returns the files that this machine does not have in words."""
+    """Returns a note that names the files which this machine does not have."""
     return f"not on this machine: {', '.join(sorted(files))}" if files else ""
