@@ -1,4 +1,4 @@
-"""The words of the server's answers: their type, and which runs are open."""
+"""The type of the server's answers, and the states of a run that has not ended."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def save_contexts(contexts: Contexts, path: Path | None = None) -> Path:
 def find_profile(
     *, url: str = "", token: str = "", context: str = "", environ: Mapping[str, str] | None = None
 ) -> Profile:
-    """Finds the server and the token. Options take precedence over the environment, and that over the current context.
+    """Finds the server and the token: from options, else from the environment, else from the current context.
 
     A context's token is sent to that context's server only, the token of `norn up` to this machine only.
     """

@@ -1,4 +1,4 @@
-"""Asks before something is lost: the user types its name, or has given it with `--confirm`."""
+"""Asks before something is lost: the user types the name of the thing, or gives the name with `--confirm`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_cli.errors import Usage
 
 
 def confirm(output: Output, name: str, given: str | None, consequence: str) -> None:
-    """Returns if the user confirms; raises Usage, before anything is done, if not.
+    """Returns if the user confirms; otherwise raises Usage before anything is done.
 
     `given` is the value of `--confirm`; without it the name is asked for on a terminal.
     """

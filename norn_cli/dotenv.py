@@ -1,4 +1,4 @@
-"""Reads a `.env` file: `NAME=value` a line, `export` before it or not, `#` begins a comment, quotes hold several lines.
+"""Reads a `.env` file: `NAME=value` or `export NAME=value` lines, `#` comments, and quoted values of several lines.
 
 Text in single quotes is literal. In double quotes `\\n` is a new line, `\\t` a tab, and a backslash before any other
 letter is dropped. Nothing is expanded or run: `$HOME` is five letters.

@@ -52,7 +52,7 @@ class CliError(Exception):
 
 
 class Usage(CliError):
-    """The command line makes no sense; no request was sent."""
+    """The command line is wrong, or does not say enough."""
 
     exit_code = ExitCode.USAGE
 
@@ -118,7 +118,7 @@ class Refused(CliError):
 
     @property
     def code(self) -> int:
-        """The exit status that belongs to the HTTP status; 1 for any other."""
+        """The exit status that belongs to the HTTP status; 1 if none is listed for that."""
         return int(_BY_STATUS.get(self.status, ExitCode.FAILED))
 
     @property
@@ -128,7 +128,7 @@ class Refused(CliError):
 
     @property
     def lines(self) -> list[str]:
-        """The mistakes of a spec as `file:line:col: field: message`; those of a request are in its sentence."""
+        """The mistakes of a spec as `file:line:col: field: message`; empty for every other refusal."""
         mistakes = self.problem.get("mistakes") or [] if self.word == "spec_invalid" else []
         return [mistake_line(mistake) for mistake in mistakes]
 

@@ -58,10 +58,10 @@ def output(form: str) -> list[str]:
 
 
 def browse(url: str, *, secret: bool = False) -> None:
-    """Opens a URL in the user's browser if there is a desktop; raises CliError.
+    """Opens a URL in the user's browser if there is a desktop.
 
-    `secret`: the URL is for nobody else. Every account of the machine can read the arguments of a browser, so it gets a
-    file to open that leads to the URL.
+    `secret`: the URL is for nobody else. Every account of the machine can read the arguments of a browser, so the
+    browser opens a file that leads to the URL; raises CliError if the file cannot be written.
     """
     import webbrowser
 
@@ -70,7 +70,7 @@ def browse(url: str, *, secret: bool = False) -> None:
 
 
 def _page_to(url: str) -> Path:
-    """Writes a page that leads to the URL and that only its owner can read; it replaces the one before."""
+    """Writes a page that leads to the URL and that only its owner can read; it replaces the previous page."""
     import html
 
     import platformdirs

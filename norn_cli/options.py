@@ -1,4 +1,4 @@
-"""Options and arguments that commands share: the global options, `APP`, and the options of waiting for work."""
+"""Options and arguments that commands share: the global options, `APP`, and the options for waiting for work."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def app_argument(function: F) -> F:
 
 
 def forms(*taken: Format, because: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Refuses every `-o` except table and those in `taken`; `because` is the reason in the message."""
+    """Refuses every format of `-o` except table and the formats in `taken`; `because` is the reason in the message."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -190,7 +190,7 @@ def confirm_option(function: F) -> F:
 
 @dataclass(frozen=True)
 class WaitOptions:
-    """The options of waiting for accepted work; `timeout` in seconds."""
+    """The options for waiting for accepted work; `timeout` is in seconds."""
 
     detach: bool = False
     timeout: float | None = None

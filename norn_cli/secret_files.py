@@ -1,4 +1,4 @@
-"""`norn secrets import|export|key`: files of secrets that the program sops encrypts and decrypts, with age."""
+"""`norn secrets import|export|key|rotate-key`: files of secrets that sops encrypts and decrypts with age keys."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def export_secrets(
 @command("key")
 @pass_session
 def server_key(session: Session) -> None:
-    """Prints the server's public key: sops --encrypt --age KEY writes a file that norn secrets import reads."""
+    """Prints the server's public key. A file from sops --encrypt --age KEY can be read by norn secrets import."""
     answer = session.client.server_key()
     session.output.data(answer, lambda: session.output.line(answer["recipient"]), [answer["recipient"]])
 

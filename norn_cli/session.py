@@ -46,7 +46,7 @@ class Session:
         return Output(self.form, colour=self.colour)
 
     def app(self, typed: str | None = None) -> str:
-        """Returns the app of the command: typed after it, or from --app, NORN_APP or the directory's infraspec."""
+        """Returns the app of the command: the typed one, or that of --app, NORN_APP or the directory's infraspec."""
         from norn_cli.errors import Usage
         from norn_cli.project import find_app
 

@@ -21,7 +21,7 @@ class ServerEvent:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cuts a stream of bytes at newlines; the last line may lack one. Invalid UTF-8 is replaced."""
+    """Cuts a stream of bytes at newlines; the last line may end without a newline. Invalid UTF-8 is replaced."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -34,7 +34,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 def events(stream: Iterable[str]) -> Iterator[ServerEvent]:
     """Assembles the lines of an event stream into events; a comment becomes a heartbeat.
 
-    An event that the end of the stream cut off is dropped: the server sends it again after the last id.
+    An event that the end of the stream cut off is dropped: the server sends it again when the client resumes.
     """
     last_id, kind, data = "", "", list[str]()
     for line in stream:

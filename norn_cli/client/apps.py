@@ -13,7 +13,7 @@ class AppsClient(Transport):
     """Apps: specs, work, releases, logs."""
 
     def apps(self, *, hidden: bool = False, role: str | None = None, core: bool | None = None) -> Json:
-        """Lists apps, of one role if given; `hidden` adds those with `deploy: false`, `core` filters by that field."""
+        """Lists apps; `hidden` adds apps with `deploy: false`, and `role` and `core` filter by fields of the spec."""
         chosen = {"all": 1 if hidden else None, "role": role, "core": None if core is None else str(core).lower()}
         return self._all("/api/apps", {name: value for name, value in chosen.items() if value is not None})
 
@@ -38,7 +38,7 @@ class AppsClient(Transport):
         return self._send("PUT", app_path(app, "source"), content=archive, headers={"Content-Type": "application/gzip"})
 
     def remove(self, app: str) -> None:
-        """Deletes an app's row."""
+        """Removes an app from the server."""
         self._send("DELETE", app_path(app))
 
     def validate(self, spec: str, file: str) -> Json:
@@ -69,7 +69,7 @@ class AppsClient(Transport):
         return self._send("POST", app_path(app, verb), json=body)
 
     def begin_maintenance(self, app: str, body: Json) -> None:
-        """Shows visitors of the app's public name a page."""
+        """Shows visitors of the app's public name a page instead of the app."""
         self._send("PUT", app_path(app, "maintenance"), json=body)
 
     def end_maintenance(self, app: str) -> None:
@@ -77,7 +77,7 @@ class AppsClient(Transport):
         self._send("DELETE", app_path(app, "maintenance"))
 
     def run(self, app: str, command: list[str], timeout: int | None, **attached: Any) -> Json:
-        """Requests a one-off command; returns the accepted job. `attached`: fields that connect it to this client."""
+        """Requests a one-off command; returns the accepted job. `attached` connects it to this client."""
         return self._send("POST", app_path(app, "run"), json={"command": command, "timeout": timeout, **attached})
 
     def oneoffs(self, app: str, limit: int) -> Json:

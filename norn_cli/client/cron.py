@@ -26,7 +26,7 @@ class CronClient(Transport):
         return self._get(app_path(app, "cron/history"), {"limit": limit, **filters})
 
     def cron_do(self, app: str, verb: str, body: Json) -> Json:
-        """Requests trigger, pause or resume."""
+        """Triggers a run of the app, or pauses or resumes its schedule."""
         return self._send("POST", app_path(app, f"cron/{verb}"), json=body)
 
     def set_schedule(self, app: str, body: Json) -> Json:

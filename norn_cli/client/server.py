@@ -14,14 +14,14 @@ class ServerClient(Transport):
     """The server: health, workers, tokens, events."""
 
     def health(self) -> Json:
-        """Reads the server's health; a server that is down returns the same shape."""
+        """Reads the server's health; a server that is down returns an object with the same fields."""
         response = self._exchange("GET", "/api/health")
         if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
             return read_object(response.text, self.profile.url)
         return self._answer(response)
 
     def doctor(self) -> Json:
-        """Reads the server's check-up; a server that is down returns the same shape."""
+        """Reads the server's check-up; a server that is down returns an object with the same fields."""
         response = self._exchange("GET", "/api/doctor")
         if response.status_code == 503 and "problem" not in response.headers.get("content-type", ""):
             return read_object(response.text, self.profile.url)
@@ -76,5 +76,5 @@ class ServerClient(Transport):
         return self._get("/api/events", {"limit": limit, **filters})
 
     def follow_events(self, app: str, after: str = "") -> Iterator[ServerEvent]:
-        """Follows events of one app or of all, after an id or from now on."""
+        """Follows the events of one app, or of all apps, starting after the event with the id `after`, or now."""
         return self._events("/api/events/stream", {"app": app} if app else {}, after)

@@ -36,8 +36,8 @@ class Transport:
         headers = {"Accept": "application/json, application/problem+json", "User-Agent": "norn-cli"}
         if profile.token:
             headers["Authorization"] = f"Bearer {profile.token}"
-        # A proxy from the environment is for other machines, never for this one. Loading the CA certificates takes
-        # 50 ms, and plain http (no redirect is followed) does not need them.
+        # A proxy from the environment is never used for a server on this machine. Loading the CA certificates takes
+        # 50 ms, and plain http does not need them, because no redirect is followed.
         self._http = httpx.Client(
             base_url=profile.url,
             headers=headers,
@@ -62,7 +62,7 @@ class Transport:
             try:
                 return self._answer(self._exchange(method, path, headers=headers, read=read, **request))
             except Unreachable as error:
-                # Only after a broken connection is it unknown whether the request arrived; the key makes a retry safe.
+                # After a broken connection nobody knows whether the request arrived; the key makes a retry safe.
                 if attempt == _TRIES or not isinstance(error.__cause__, _BROKEN):
                     raise
                 time.sleep(0.3 * attempt)

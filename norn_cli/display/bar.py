@@ -1,4 +1,4 @@
-"""A schedule's last occurrences as a bar: one sign each, newest on the right, that reads the same without colours."""
+"""A schedule's last occurrences as a bar: a sign for each, newest on the right, which can be read without colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from norn_cli.answers import Json
 from norn_cli.display.output import Bar, Style, Styled
 
 LENGTH = 30
-"""The number of recent runs in a bar."""
+"""The number of occurrences in a bar."""
 
 _ENDED = {
     "succeeded": (".", Style.GOOD),

@@ -1,6 +1,6 @@
 """The step view: a line for each step that has ended, and for the current one.
 
-On a terminal the current step is one repainted line. Elsewhere a step is named when it has taken a second, and again
+On a terminal the current step is one repainted line. Elsewhere a step is named after it has run for a second, and again
 every 30 seconds.
 """
 
@@ -22,18 +22,18 @@ _MARKS = {
     "failed": Styled("✘ ", Style.BAD),
 }
 EVERY = 30.0
-"""Seconds after which a step that goes on is named again, where no line can be repainted."""
+"""Seconds after which a running step is named again, where no line can be repainted."""
 MOMENT = 1.0
-"""Seconds after which a step that goes on is named for the first time, where no line can be repainted."""
+"""Seconds after which a running step is named for the first time, where no line can be repainted."""
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class StepLine:
-    """Prints one job on stderr; `verbose` prints every line of the steps, else the terminal shows the last one.
+    """Prints one job on stderr; with `verbose` every line of the steps is printed, else a terminal shows the last line.
 
-    `tail` returns the last lines that a step wrote; they are printed below a failed step. Skipped steps are printed by
-    `verbose` alone. `every` and `moment`: seconds between the lines about a step that goes on, and before the
-    first one, where no line can be repainted.
+    `tail` returns the last lines that a step wrote; they are printed below a failed step. Skipped steps are printed
+    only with `verbose`. Where no line can be repainted, `moment` is the time in seconds before the first line about a
+    running step, and `every` the time between later lines.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class StepLine:
             self._output.paint(clip(text, self._output.columns - 1))
 
     def close(self) -> None:
-        """Removes the painted line."""
+        """Removes the line that was painted last."""
         if self._output.live:
             self._output.paint("")
 
     def _queued(self, waits: str | None) -> None:
-        """Shows the reason for which the job waits."""
+        """Shows the reason why the job waits."""
         self._now(waits or "queued, waiting for a worker", say=False)
         if waits and waits not in self._named and not self._output.live:
             self._print_now(waits)

@@ -48,7 +48,7 @@ _STYLES = {
 }
 _STYLE_OF = {word: style for style, words in _STYLES.items() for word in words.split()}
 
-# Control characters do not belong in JSON on a terminal either; as escapes they mean the same to every parser.
+# These control characters must not reach a terminal in JSON either; as escapes they mean the same to every parser.
 _RAW_CONTROLS = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -62,7 +62,7 @@ class Styled:
 
 @dataclass(frozen=True)
 class Bar:
-    """A cell whose pieces have a style each."""
+    """A cell of a table whose pieces each have a style of their own."""
 
     parts: tuple[Styled, ...]
 
@@ -153,7 +153,7 @@ class Output:
         self.flush()
 
     def facts(self, facts: Iterable[Fact]) -> None:
-        """Prints labelled values, one a line."""
+        """Prints labelled values, one on each line."""
         shown = [(label, value) for label, value in facts if value not in (None, "", [])]
         pad = max((len(label) for label, _ in shown), default=0)
         for label, value in shown:
@@ -180,7 +180,7 @@ class Output:
         self._out.flush()
 
     def raw(self, content: bytes, *, err: bool = False) -> None:
-        """Prints bytes unchanged; on a terminal, as clean text."""
+        """Prints bytes unchanged, but on a terminal as clean text."""
         to = self._err if err else self._out
         if to.isatty():
             colours = self._err_colour if err else self._out_colour
@@ -217,7 +217,7 @@ class Output:
         self._put(self._err, clean(question))
 
     def hint(self, text: str) -> None:
-        """Prints the next step to take, in a table only."""
+        """Prints a hint about the next step to take, only if data is printed as a table."""
         if self.for_people:
             self.say(Styled("hint: ", Style.FAINT), text)
 
@@ -232,7 +232,7 @@ class Output:
             self.say(Styled("hint: ", Style.FAINT), one_line(error.hint))
 
     def note(self, left: CliError) -> None:
-        """Prints a sentence that is no error, with its hint."""
+        """Prints the sentence and the hint of something that is not an error."""
         self.say(Styled("note: ", Style.CARE), one_line(left.sentence))
         if left.hint:
             self.say(Styled("hint: ", Style.FAINT), one_line(left.hint))

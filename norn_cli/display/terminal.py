@@ -1,4 +1,4 @@
-"""The user's terminal while a remote program uses it: every key goes to the program; afterwards it is restored."""
+"""The user's terminal while a remote program uses it: every key goes to the program; then the terminal is restored."""
 
 from __future__ import annotations
 

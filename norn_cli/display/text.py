@@ -7,15 +7,15 @@ import unicodedata
 
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
-# ECMA-48: device control, operating system and similar strings up to their terminator (or the end of the line, for
-# one that never ends), control sequences, and the shorter escapes; each also in its 8-bit form.
+# ECMA-48: device control, operating system and similar strings up to their terminator (or to the end of the line if
+# there is none), control sequences, and the shorter escapes; each also in its 8-bit form.
 _SEQUENCES = re.compile(
     r"(?:\x1b[PX\]^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c|(?=\n)|$)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|\x1b[ -/]*[0-~]"
 )
 
-# Other control characters, and the overrides of writing direction that make a line read as another one.
+# Other control characters, and the overrides of writing direction, which can make a line look like a different one.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 RESET = "\x1b[0m"

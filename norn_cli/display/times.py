@@ -1,4 +1,4 @@
-"""Times for people: the server sends RFC 3339 in UTC, people ask "how long ago" and "how long did it take"."""
+"""Times for people, who ask "how long ago" and "how long did it take"; the server sends RFC 3339 times in UTC."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def _zone(name: str) -> tzinfo | None:
 
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # a name that this machine's zones do not have
+    except (KeyError, ValueError, OSError):  # this machine does not know a zone of this name
         return None

@@ -1,4 +1,4 @@
-"""The trouble of apps: how bad it is, for the order of lists and for a filter."""
+"""How bad the trouble of an app is, for the order of lists and for a filter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HALF = frozenset({"degraded", "tearing_down", "unhealthy"})
 
 
 def last_deploy_failed(app: Json) -> bool:
-    """Returns True if the app's last deploy failed, whatever has been live before and after it."""
+    """Returns True if the app's last deploy failed, even if an earlier release is live."""
     return (app.get("last_deployment") or {}).get("state") in ("failed", "needs_attention")
 
 

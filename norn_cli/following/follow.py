@@ -53,7 +53,7 @@ class Away:
 
 @dataclass(frozen=True)
 class Lost:
-    """The server has not responded for a minute, or refuses: following has ended."""
+    """The end of the following: the server has not responded for a minute, or refuses."""
 
     error: CliError
 
@@ -102,7 +102,7 @@ class Following:
         return threading.Thread(target=self._reported, args=(work,), daemon=True)
 
     def _reported(self, work: Callable[[], None]) -> None:
-        """Does the work of a thread; an unforeseen error ends the following, instead of a spinner for ever."""
+        """Does the work of a thread; an unforeseen error ends the following, which would otherwise wait forever."""
         try:
             work()
         except Exception as error:  # noqa: BLE001 - it is shown
@@ -157,7 +157,7 @@ class Following:
         """Reads a queued job again from time to time: the reason why it waits changes without an event of its own."""
         while not self._over.wait(_REASON_SECONDS):
             if self._queued:
-                with suppress(Unreachable, NotNorn, Refused):  # the thread that follows the job reports them
+                with suppress(Unreachable, NotNorn, Refused):  # the thread that follows the job reports these errors
                     self._look()
 
     def _follow_stream(self, after: str) -> str:
@@ -186,7 +186,7 @@ class Following:
                 if JobUpdate(self._client.job(self._job)).ended:
                     return
             except (Unreachable, NotNorn, Refused):
-                # The job's own thread reports a server that is away; here lines only arrive later.
+                # The thread that follows the job reports a server that is away; the lines only arrive later.
                 pass
             self._over.wait(_POLL_SECONDS)
 
@@ -194,7 +194,7 @@ class Following:
 def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Json]:
     """Yields the output of a job's steps in chunks, each once; with `follow`, until the job ends.
 
-    It waits for a server that is away as long as `Following` does.
+    If the server is away, it waits for as long as `Following` does.
     """
     last: dict[str, int] = {}
     over, away_since = not follow, None

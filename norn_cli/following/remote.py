@@ -1,4 +1,4 @@
-"""A program in a replica, as if it ran here: it gets the user's input, and its output and exit code are ours."""
+"""A remote program that seems to run here: it gets the user's input, and its output and exit code become ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AGAIN = 0.5
 
 
 class Remote:
-    """The program of job `job`; `tty`: it has a terminal."""
+    """The program of the job `job`, in a replica or as a one-off; `tty`: the program has a terminal."""
 
     def __init__(self, client: Client, output: Output, job: int, *, tty: bool, stdin: bool) -> None:
         self._client, self._output, self._job = client, output, job
@@ -31,7 +31,7 @@ class Remote:
         self._typed: queue.SimpleQueue[Json] = queue.SimpleQueue()
 
     def to_its_end(self) -> int:
-        """Returns the program's exit code; raises JobFailed if it could not be run, or was ended."""
+        """Returns the program's exit code; raises JobFailed if the program could not be run, or was stopped."""
         self._begin(self._send)
         if self._stdin:
             self._begin(self._read)

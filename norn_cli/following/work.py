@@ -1,4 +1,4 @@
-"""Follows accepted work: waits with the step view, prints the outcome, and says how to return to work that goes on."""
+"""Follows accepted work: shows its steps, prints the outcome, and says how to return to work that goes on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def print_accepted(session: Session, accepted: Json) -> None:
 
 
 def wait(session: Session, job: int, waiting: WaitOptions) -> Json:
-    """Prints a job until it ends and returns it; raises WaitedEnough, Detached, or the server's refusal."""
+    """Prints the progress of a job until it ends, and returns the job; raises WaitedEnough, Detached or Refused."""
     view = StepLine(session.output, lambda step: _tail(session.client, job, step), verbose=waiting.verbose)
     following = Following(session.client, job, logs=waiting.verbose or session.output.live)
     until = time.monotonic() + waiting.timeout if waiting.timeout else None
@@ -133,7 +133,7 @@ def print_outcome(session: Session, job: Json) -> None:
 
 
 def _took(job: Json) -> str:
-    """Returns how long the user waited for a job, with the time in the queue where that was more than a moment."""
+    """Returns how long the user waited for a job, with the time in the queue if that was `_LONG_IN_QUEUE` or more."""
     accepted, began = job.get("created_at"), job.get("started_at")
     took = between(accepted, job.get("ended_at"))
     if took and accepted and began and (parse(began) - parse(accepted)).total_seconds() >= _LONG_IN_QUEUE:

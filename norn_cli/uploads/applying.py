@@ -1,4 +1,4 @@
-"""Applying an infraspec file under the name that it holds; its mistakes are reported with the path as typed."""
+"""Registers an infraspec under the app's name in it; its mistakes are reported with the path that the user typed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def apply_file(session: Session, file: Path) -> Json:
 
 @contextmanager
 def mistakes_of(file: Path) -> Iterator[None]:
-    """Raises a refusal from the block again, with the file's path as typed in each of its mistakes."""
+    """Raises a refusal from the block again, with the path that the user typed in each of its mistakes."""
     try:
         yield
     except Refused as error:

@@ -1,4 +1,4 @@
-"""The note of a deploy by name if the app's directory is here too: it says which files are deployed instead."""
+"""The note of a deploy by name if the app's directory is here too: it says which other files are deployed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _same(session: Session, here: Path, known: Json) -> bool:
 
 
 def _deployed(known: Json) -> str:
-    """Returns where the files come from; empty without a source: the server itself refuses that deploy."""
+    """Returns where the files come from; empty if the app has no source, because the server refuses its deploy."""
     source, origin = known.get("source"), known.get("origin")
     if source == "upload":
         return f"what was uploaded last, {(known.get('upload') or {}).get('revision')}"

@@ -1,7 +1,8 @@
 """Compiles lines of a .gitignore so that a hostile line cannot keep the command busy for hours.
 
-A regular expression with several stars tries every length of each star. The part between two stars is best found as
-early as possible. So each star but the last is written as an atomic group, which is tried once.
+A regular expression with several stars tries every length of each star. But if the part between two stars is found as
+early as possible, no other length can do better. So each star except the last is written as an atomic group, which is
+tried once.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 _STAR = "[^/]*"
 _GROUP = "(?"
 _MOST = 4
-"""Parts of a line that are tried in every length: `**`, and stars in front of one."""
+"""The most parts of a line that may be tried in every length: `**`, and a star in front of `**`."""
 
 
 def compiled(line: str) -> GitIgnoreSpecPattern:
-    """Returns a line as pathspec takes it; raises CliError for one that takes too long to match."""
+    """Returns a line as a pattern of pathspec; raises CliError for a line that would take too long to match."""
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     regex, include = GitIgnoreSpecPattern.pattern_to_regex(line)

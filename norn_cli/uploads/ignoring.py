@@ -48,7 +48,7 @@ class Ignored:
         """Returns True if something below a directory that is left out may still be kept.
 
         Only two kinds of files are kept there: those in `always`, and those that a `!` line of .dockerignore includes
-        again. Git never includes a file again whose directory is ignored.
+        again. A .gitignore never includes a file again if its directory is ignored.
         """
         if any(keep.startswith(f"{path}/") for keep in self._always):
             return True

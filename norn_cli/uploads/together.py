@@ -1,6 +1,6 @@
-"""Deploys the apps of one directory together: it is packed once and uploaded for each app.
+"""Deploys the apps of one directory together: the directory is packed once, and uploaded for each app.
 
-All infraspecs are applied, and all new apps forged, before the first deploy is requested. So a mistake in one of them
+All infraspecs are applied, and all new apps forged, before the first deploy is requested. So a mistake in an infraspec
 changes nothing that runs. If a deploy fails, the others go on.
 """
 
@@ -22,7 +22,7 @@ from norn_cli.uploads.uploading import Local
 
 @dataclass(frozen=True)
 class Wanted:
-    """An app to deploy. `named`: the server itself has the source; if not, the directory is uploaded."""
+    """An app to deploy. `named`: the server itself knows the source; otherwise the directory is uploaded."""
 
     place: Local
     named: bool
@@ -80,7 +80,7 @@ def _prepared(
 
 
 def _followed(session: Session, app: str, accepted: Json, waiting: WaitOptions, failed: dict[str, str]) -> Json:
-    """Prints a deploy until it ends and returns its job; a failure is noted in `failed`."""
+    """Prints the progress of a deploy until it ends, and returns its job; notes a failure in `failed`."""
     session.output.say(Styled(app, Style.STRONG))
     job = work.wait(session, accepted["job"], waiting)
     if session.output.form is Format.TABLE:

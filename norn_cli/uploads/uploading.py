@@ -1,4 +1,4 @@
-"""Deploying a directory of this machine: its spec applied, its files packed and uploaded, forged if it is new."""
+"""Deploys a directory of this machine: applies its spec, packs and uploads its files, and forges a new app first."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Local:
 
 
 def locals_in(session: Session, directory: Path) -> tuple[Local, ...]:
-    """Reads the infraspecs of a directory, or with `--app` that of this app.
+    """Reads the infraspecs of a directory, or with `--app` only that of this app.
 
-    Raises Usage if there is none, or two of one app, and Refused for one that names no app.
+    Raises Usage if there is none, or if two name the same app, and Refused if one names no app.
     """
     files = spec_files(directory)
     if not files:
@@ -81,7 +81,7 @@ def known(session: Session, app: str) -> Json | None:
 
 
 def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> None:
-    """Deploys the directory, printing every step as it ends; an app that is new is forged first."""
+    """Deploys the directory, and prints each step when it ends; a new app is forged first."""
     require_uploadable(place)
     until = deadline(waiting)
     app = applied(session, place)
@@ -93,7 +93,7 @@ def deploy_directory(session: Session, place: Local, waiting: WaitOptions) -> No
 
 
 def require_uploadable(place: Local) -> None:
-    """Raises Usage for an app of a repository."""
+    """Raises Usage for an app that is deployed from its repository."""
     if place.of_repository:
         raise Usage(
             f"{place.spec} says repo.url: {place.app} is deployed from its repository, not from a directory",
@@ -107,7 +107,7 @@ def is_forged(app: Json) -> bool:
 
 
 def applied(session: Session, place: Local) -> Json:
-    """Applies the spec and returns the app, unless the server reads the app's spec from a directory of its own."""
+    """Applies the spec, unless the server reads the app's spec from a directory of its own; returns the app."""
     app = known(session, place.app)
     if app is not None and app.get("directory" if app.get("source") == "image" else "origin") and _has_files(app):
         return app
@@ -123,7 +123,7 @@ def _has_files(app: Json) -> bool:
 
 
 def uploaded(session: Session, place: Local, source: Packed) -> str:
-    """Uploads a packed source for the app and returns its revision; raises CliError if the server computes another."""
+    """Uploads a packed source for the app; returns its revision, or raises CliError if the server computes another."""
     kept = session.client.put_source(place.app, source.archive)
     if kept.get("revision") != source.revision:
         raise CliError(
@@ -154,7 +154,7 @@ def packed(session: Session, places: Sequence[Local]) -> Packed:
 
 
 def forge(session: Session, app: str, waiting: WaitOptions) -> None:
-    """Forges an app, and waits for it unless the command detaches: its deploy is then queued behind the forge."""
+    """Forges an app and waits for the forge; with `--detach` it does not wait, and the deploy is queued behind it."""
     accepted = session.client.work(app, "forge", {"force": False})
     if not waiting.detach:
         work.raise_if_failed(session.client, work.wait(session, accepted["job"], waiting))

@@ -21,7 +21,7 @@ from norn_cli.uploads.uploading import Local
 @norn_command("deploy")
 @click.argument("what", required=False, metavar="[APP|PATH]", shell_complete=complete_app)
 @click.argument("ref", required=False)
-@click.option("--ref", "ref_option", metavar="REF", help="The REF to deploy, if the app is not typed.")
+@click.option("--ref", "ref_option", metavar="REF", help="The REF to deploy, for a command line without an app.")
 @work_options
 @pass_session
 def command(session: Session, what: str | None, ref: str | None, ref_option: str | None, waiting: WaitOptions) -> None:
@@ -30,8 +30,8 @@ def command(session: Session, what: str | None, ref: str | None, ref_option: str
     For an app whose infraspec has `image`, REF is a tag or a digest of that image.
 
     PATH (with a slash, `.`, or a directory with an infraspec) deploys the files of that directory. Without arguments,
-    `norn deploy` does so for the current directory if it has an infraspec. But if the server knows a repository or a
-    directory of the app, it deploys that instead, and a note says which files are deployed.
+    `norn deploy` deploys the current directory if it has an infraspec. But if the server knows a repository or a
+    directory of the app, it deploys the files there instead, and a note says which files are deployed.
 
     If a directory has several infraspecs (infraspec.yaml, infraspec.NAME.yaml), all its apps are deployed together;
     with --app, only that one.
@@ -74,7 +74,7 @@ def _all(what: str | None, files: Sequence[Path]) -> bool:
 
 
 def _by_name(session: Session, what: str, places: Sequence[Local]) -> tuple[Wanted, ...]:
-    """Returns the apps of a directory that is named like one of them; none if the server has the source of that one."""
+    """Returns the apps of a directory that has the name of one of them; none if the server has that app's source."""
     named = next((place for place in places if place.app == what), None)
     if named is None:
         raise Usage(

@@ -13,13 +13,13 @@ from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 _NOTHING_STANDS = ("not_forged", "spec_invalid")
-"""The codes with which a teardown is refused if nothing is left to tear down. `spec_invalid` is among them because an
-app with a broken spec can still be torn down if it is registered."""
+"""The codes with which a teardown is refused if there is nothing to tear down. `spec_invalid` means that too: a broken
+spec only matters if the app is not registered."""
 
 
 @norn_command("destroy")
 @app_argument
-@click.option("--purge", is_flag=True, help="Remove volumes, images, databases and snapshots too.")
+@click.option("--purge", is_flag=True, help="Remove volumes, databases, snapshots, images and log lines too.")
 @confirm_option
 @click.option("-v", "--verbose", is_flag=True, help="Show what the steps write, as they write it.")
 @pass_session

@@ -21,9 +21,9 @@ _PATIENCE = 120.0
 @click.option("--last", is_flag=True, help="Show the last comparison, without a new one.")
 @pass_session
 def command(session: Session, app: str | None, detailed_exitcode: bool, last: bool) -> int:
-    """Compares the running app with its live release, field by field with both values. Nothing is changed.
+    """Compares the running app with its live release; shows both values of each field that differs.
 
-    Each app is also compared every night, and a difference raises an alert.
+    Nothing is changed. Each app is also compared automatically every 24 hours, and a difference raises an alert.
     """
     name = session.app(app)
     if not last:

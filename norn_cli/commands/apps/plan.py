@@ -24,8 +24,8 @@ _HEADINGS = {"forge": "norn forge makes a release of the same image with:", "dep
 def command(session: Session, target: str | None, detailed_exitcode: bool) -> int:
     """Shows what a forge and a deploy would change: each field with both values. Nothing is changed.
 
-    With a path, or with an infraspec.yaml in the current directory and no app, that infraspec is compared as if it were
-    applied; of a directory, each one is. With an app, its registered infraspec is.
+    With a path, or without an app in a directory that has an infraspec, that infraspec is compared as if it were
+    applied; if the directory has several, each one is compared. With an app, its registered infraspec is compared.
     """
     plans = _plans(session, target or "")
     answer = plans[0] if len(plans) == 1 else {"items": plans}

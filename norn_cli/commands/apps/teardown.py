@@ -13,7 +13,7 @@ from norn_cli.session import Session, pass_session
 
 @norn_command("teardown")
 @app_argument
-@click.option("--purge", is_flag=True, help="Remove volumes, databases and snapshots too.")
+@click.option("--purge", is_flag=True, help="Remove volumes, databases, snapshots, images and log lines too.")
 @confirm_option
 @work_options
 @pass_session

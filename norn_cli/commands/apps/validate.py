@@ -23,8 +23,8 @@ from norn_cli.uploads.applying import mistakes_of, name_of
 def command(session: Session, paths: tuple[str, ...], server: bool) -> int:
     """Checks infraspecs and prints every mistake as file:line:col; without --server it needs no server.
 
-    Of a directory, all infraspecs are checked. With --server the command also names secrets that are not set, which
-    would fail a deploy, and exits with 1 if there are any.
+    In a directory, all infraspecs are checked. With --server the command also names secrets that are not set, which
+    would make a deploy fail, and exits with 1 if there are any.
     """
     if not server:
         launch.domain(["validate", *launch.output(session.form), "--", *(paths or (".",))])
@@ -38,7 +38,7 @@ def command(session: Session, paths: tuple[str, ...], server: bool) -> int:
 
 
 def _answer(session: Session, file: Path) -> Json:
-    """Returns what the server says of a valid infraspec; raises Refused with the mistakes of another one."""
+    """Returns the server's answer about a valid infraspec; raises Refused with the mistakes of an invalid one."""
     spec = read_spec(file)
     with mistakes_of(file):
         name = name_of(session, file, spec)

@@ -54,7 +54,7 @@ def snapshots(session: Session, app: str | None) -> None:
 @work_options
 @pass_session
 def snapshot(session: Session, app: str | None, waiting: WaitOptions) -> None:
-    """Takes a snapshot of an app's database now; the newest ones stay (artifacts.retain of the infraspec)."""
+    """Takes a snapshot of an app's database now; artifacts.retain of the infraspec says how many are kept."""
     work.see_through(session, session.client.take_snapshot(session.app(app), backup=False), waiting)
 
 
@@ -87,7 +87,8 @@ def restore(
 ) -> None:
     """Puts SNAPSHOT (see norn db snapshots) in place of an app's database.
 
-    A snapshot of the present database is taken first. The app stays connected to it until the restored one is complete.
+    A snapshot of the present database is taken first. The app stays connected to the present database until the
+    restored one is complete.
     """
     name, number = _named(session, app, snapshot)
     consequence = f"This replaces the database of {name} with snapshot {number}, after taking a snapshot of it."
@@ -99,7 +100,7 @@ def restore(
 @app_argument
 @_SNAPSHOT
 @click.option("--output-file", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Where to write it; APP-SNAPSHOT.dump in this directory by default.")  # fmt: skip
+              help="The file to write; APP-SNAPSHOT.dump in this directory by default.")  # fmt: skip
 @pass_session
 def download(session: Session, app: str | None, snapshot: str | None, target: Path | None) -> None:
     """Writes the file of SNAPSHOT here, in the custom format of pg_dump, which pg_restore reads."""
@@ -117,7 +118,7 @@ def download(session: Session, app: str | None, snapshot: str | None, target: Pa
 def shell(session: Session, app: str | None) -> int:
     """Opens psql for an app's database, in a container of the live release; SQL can be piped into it.
 
-    It has the rights of the app, and the app's image must have psql.
+    psql has the rights of the app, and must be installed in the app's image.
     """
     from norn_cli.display import terminal
     from norn_cli.following.remote import Remote
@@ -129,7 +130,7 @@ def shell(session: Session, app: str | None) -> int:
 
 
 def _named(session: Session, app: str | None, snapshot: str | None) -> tuple[str, int]:
-    """Returns app and number; a single argument that is a number is the snapshot, because no app has such a name."""
+    """Returns the app and the snapshot's number; a number alone is the snapshot, because it cannot be an app's name."""
     if app and app.isdigit() and snapshot is None:
         app, snapshot = None, app
     if snapshot is None or not snapshot.isdigit():

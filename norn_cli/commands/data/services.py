@@ -19,7 +19,7 @@ def command() -> None:
 @click.argument("app", required=False, shell_complete=complete_app)
 @pass_session
 def list_services(session: Session, app: str | None) -> None:
-    """Lists the services of one app, or of all; a container finds the URL of each in the variable."""
+    """Lists the services of one app, or of all, with the variable in which containers find the URL of each service."""
     found = session.client.services(app or session.app_option or None)
     session.output.page(found, SERVICES, "name", none="no app has a shared service")
 

@@ -1,4 +1,4 @@
-"""`norn cron`: schedules: their next times, their past occurrences, and changing them."""
+"""`norn cron`: shows schedules with their next times and past occurrences, and changes them."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def logs(session: Session, app: str | None, execution: str | None, follow: bool)
 
 
 def _app_and_schedule(words: tuple[str, ...], *, clear: bool, zone_alone: bool) -> tuple[str | None, str | None]:
-    """Returns the app and the schedule that were written; None for one that was not."""
+    """Returns the app and the schedule that the user typed; None for each of them that was not typed."""
     named = len(words) == 1 and _is_app(words[0])
     if (clear or zone_alone) and (named or not words):
         return (words[0] if words else None), None

@@ -33,7 +33,7 @@ def history(session: Session, app: str | None, limit: int) -> None:
 @click.option("--answer", is_flag=True, help="Print the function's stdout and stderr only, as invoke does.")
 @pass_session
 def show(session: Session, execution: int, answer: bool) -> None:
-    """Shows a call with its output, also one that failed."""
+    """Shows a call with its output, even if the call failed."""
     if answer:
         refuse_form(session.form, (), f"norn fn show {execution} --answer", "an answer is printed byte by byte")
     record = session.client.call(execution)
@@ -47,7 +47,7 @@ def show(session: Session, execution: int, answer: bool) -> None:
 @command.command("replay")
 @_EXECUTION
 @click.option("--release", type=click.IntRange(min=1), help="Run it on this release instead of the live one.")
-@click.option("--diff", is_flag=True, help="Print how its answer differs from that of the recorded call instead.")
+@click.option("--diff", is_flag=True, help="Print how the new answer differs from the recorded one, instead of it.")
 @work_options
 @pass_session
 def replay(session: Session, execution: int, release: int | None, diff: bool, waiting: WaitOptions) -> int:

@@ -1,9 +1,9 @@
 """`norn invoke`: calls a function and prints its output unchanged.
 
-Standard input is sent if it is a pipe or a file, read to its end as a filter such as `sort` would. Some CI systems
-leave standard input open as a pipe that nobody writes to or closes. The command must not hang on such a pipe, nor make
-the call without its input. So if no byte arrives within `SILENT` seconds, the call is not made, and the error names the
-two options that say what is meant.
+If standard input is a pipe or a file, the command reads it to its end, like a filter such as `sort`, and sends it. Some
+CI systems leave standard input open as a pipe that nobody writes to or closes. The command must neither hang on such a
+pipe nor make the call without its input. So if no byte arrives within `SILENT` seconds, the call is not made, and the
+error names the two options with which the user can choose.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _WITHOUT_BODY = ("GET", "HEAD")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header of the request.")
 @click.option("--async", "later", is_flag=True, help="Do not wait: print the call's id.")
 @click.option("--callback", metavar="NAME", help="With --async: a destination that gets a report of the end.")
-@click.option("-v", "--verbose", is_flag=True, help="Also print request, run and answer's head to stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print the request, the run and the answer's head to stderr.")
 @click.option("--exit-code", "own_code", is_flag=True, help="Exit with the exit status of the function.")
-@click.option("--record", is_flag=True, help="Print what is known of the call instead of its answer.")
+@click.option("--record", is_flag=True, help="Print the record of the call instead of its answer.")
 @pass_session
 def command(
     session: Session, app: str | None, body: str | None, method: str, path: str, headers: tuple[str, ...],
@@ -82,7 +82,7 @@ def command(
 
 
 def _piped() -> bytes:
-    """Returns standard input if it is a pipe or a file, up to its end; raises Usage if nothing comes on it."""
+    """Returns standard input up to its end if it is a pipe or a file; raises Usage if nothing arrives in time."""
     try:
         number = sys.stdin.fileno()
         mode = os.fstat(number).st_mode

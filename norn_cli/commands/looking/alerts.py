@@ -1,4 +1,4 @@
-"""`norn alerts`: lists what is wrong with apps."""
+"""`norn alerts`: lists the alerts about apps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from norn_cli.session import Session, pass_session
 
 @norn_command("alerts")
 @click.argument("app", required=False, shell_complete=complete_app)
-@click.option("-a", "--all", "also_resolved", is_flag=True, help="Also those that are resolved.")
+@click.option("-a", "--all", "also_resolved", is_flag=True, help="Also list resolved alerts.")
 @click.option(
     "--kind",
     metavar="KIND",
-    help="Only of this kind: crash-looping, out-of-memory, unhealthy, down, deploy-failed, drifted, "
+    help="Only alerts of this kind: crash-looping, out-of-memory, unhealthy, down, deploy-failed, drifted, "
     "certificate-ends, backup-failed, drill-failed, disk-full, scheduler-away, runs-failing, runs-missed, paused-long, "
     "image-gone, schedule-unreadable.",
 )

@@ -1,4 +1,4 @@
-"""`norn events`: lists what happened, in its order."""
+"""`norn events`: lists events in the order in which they happened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BEGINNING = "0-0"
 def command(session: Session, follow: bool, job: int | None, limit: int) -> None:
     """Lists the newest events, or follows them; --app names an app.
 
-    While following, -o json prints one object a line.
+    While following, -o json prints one object on each line.
     """
     client, app = session.client, session.app_option
     if follow:
@@ -56,7 +56,7 @@ def _follow(session: Session, client: Client, app: str, job: int | None) -> None
 
 
 def _followed(stream: Callable[[str], Iterator[ServerEvent]], after: str) -> Iterator[Json]:
-    """Yields events, each once; when the stream breaks, it tries for a minute to resume after the last one."""
+    """Yields each event once; when the stream breaks, it tries for a minute to resume after the last event."""
     begun, away_since = False, None
     while True:
         try:
@@ -65,7 +65,7 @@ def _followed(stream: Callable[[str], Iterator[ServerEvent]], after: str) -> Ite
                 if event.kind and isinstance(event.payload, dict):
                     yield event.payload
         except (Unreachable, NotNorn, Refused) as error:
-            # A retry helps neither against a refusal nor with a server that never responded.
+            # A retry is useless if the server refuses the request, or has never responded.
             if not begun or (isinstance(error, Refused) and not error.temporary):
                 raise
             away_since = away_since or time.monotonic()

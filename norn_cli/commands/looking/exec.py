@@ -16,15 +16,15 @@ from norn_cli.session import Session, pass_session
 @command_with_another("exec")
 @app_argument
 @click.option("--replica", type=click.IntRange(min=1), metavar="N", help="Run it in this replica; the default is any.")
-@click.option("-t/-T", "--tty/--no-tty", "tty", default=None, help="With a terminal of its own, or without.")
-@click.option("-i/-n", "--stdin/--no-stdin", "stdin", default=None, help="With standard input, or without one.")
+@click.option("-t/-T", "--tty/--no-tty", "tty", default=None, help="Run it with a terminal of its own, or without.")
+@click.option("-i/-n", "--stdin/--no-stdin", "stdin", default=None, help="Run it with standard input, or without.")
 @forms(because="it prints what the program writes")
 @pass_session
 def command(session: Session, app: str | None, replica: int | None, tty: bool | None, stdin: bool | None) -> int:
     """Runs a program inside a replica that serves, and ends with its exit status.
 
-    At a terminal the program gets its own terminal, as a shell needs; if stdin or stdout is not a terminal, it gets
-    them unchanged. It is stopped when this command ends.
+    If stdin and stdout are a terminal, the program gets a terminal of its own, which a shell needs; otherwise its input
+    and output pass through unchanged. The program is stopped when this command ends.
     """
     from norn_cli.display import terminal
     from norn_cli.following.remote import Remote

@@ -20,21 +20,21 @@ from norn_cli.session import Session, pass_session
 @norn_command("logs")
 @app_argument
 @click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
-@click.option("--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many lines back.")
+@click.option("--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many past lines.")
 @click.option("--since", metavar="TIME", help="Only lines since then: 2h, 90m, or 2026-11-30T17:00:00Z.")
 @click.option("--until", metavar="TIME", help="Only lines before then: 30m, or a time.")
-@click.option("--grep", metavar="REGEX", help="Only lines that match it (RE2); (?i) in front ignores case.")
+@click.option("--grep", metavar="REGEX", help="Only lines that match REGEX (RE2); (?i) in front ignores case.")
 @click.option("--release", type=click.IntRange(1), metavar="N", help="Only lines of this release.")
 @click.option("--replica", type=click.IntRange(1), metavar="N", help="Only lines of the replica with this number.")
-@click.option("-p", "--previous", is_flag=True, help="Only lines of the replicas that ran last and are gone.")
+@click.option("-p", "--previous", is_flag=True, help="Only lines of the newest replicas that no longer exist.")
 @click.option(
     "-t/-T",
     "--timestamps/--no-timestamps",
     default=None,
-    help="Each line with its time; the default with --since, --until, --grep, --release and --previous.",
+    help="Print each line with its time; the default with --since, --until, --grep, --release and --previous.",
 )
 @click.option("--server", is_flag=False, flag_value="", metavar="[PROCESS]",
-              help="The lines of the server's own processes, started by norn up on this machine.")  # fmt: skip
+              help="Print the lines of the server's own processes, started by norn up on this machine.")  # fmt: skip
 @forms(Format.JSON, Format.YAML, because="a line has no name")
 @pass_session
 def command(
@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Prints what an app has written: its replicas' lines, or the output of its last run.
 
-    Lines are kept when a replica is restarted, replaced or gone. With -o json each line is an object.
+    The lines of a replica are kept when it is restarted, replaced or removed. With -o json each line is an object.
     """
     which = {
         name: int(value) if value is True else value for name, value in which.items() if value not in (None, False)

@@ -16,8 +16,8 @@ from norn_cli.session import Session, pass_session
 @command_with_another("run")
 @app_argument
 @click.option("--timeout", type=click.IntRange(min=1), metavar="SECONDS", help="Stop it after this time.")
-@click.option("-t", "--tty", is_flag=True, help="With a terminal, as a shell needs; it ends when this command ends.")
-@click.option("-i", "--stdin", is_flag=True, help="With this standard input; it ends when this command ends.")
+@click.option("-t", "--tty", is_flag=True, help="Run it with a terminal, as a shell needs, until this command ends.")
+@click.option("-i", "--stdin", is_flag=True, help="Run it with this standard input, until this command ends.")
 @click.option("--exit-code", "own_code", is_flag=True, help="End with the command's own exit status.")
 @click.option("--detach", is_flag=True, help="Print the run's id and do not wait for it.")
 @pass_session
@@ -27,8 +27,8 @@ def command(
     """Runs a command once in the live release's image, with the app's environment, in a container of its own.
 
     Its stdout and stderr are printed as it writes them. If the command fails, the exit status is 6, or with --exit-code
-    the command's own. With -t it gets this terminal, with -i this standard input; then the exit status is the
-    command's own.
+    the command's own status. With -t the command gets this terminal, with -i this standard input; in both cases the
+    exit status is the command's own.
     """
     if tty or stdin:
         return _attached(session, app, timeout, tty=tty, detach=detach)

@@ -26,7 +26,7 @@ _FIRST_STEPS = """No apps yet. Where your app is, type:
 
 @norn_command("status")
 @app_argument
-@click.option("-a", "--all", "hidden", is_flag=True, help="Also apps with deploy: false.")
+@click.option("-a", "--all", "hidden", is_flag=True, help="Also show apps with deploy: false.")
 @click.option("--down", is_flag=True, help="Only apps that are not as they should be.")
 @click.option("--role", type=click.Choice(ROLES), help="Only apps of this role.")
 @click.option("--core/--no-core", default=None, help="Only the platform's own apps, or only the others.")

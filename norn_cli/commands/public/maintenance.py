@@ -1,4 +1,4 @@
-"""`norn maintenance`: a page at an app's public name, while its replicas keep running."""
+"""`norn maintenance`: shows a page at an app's public name instead of the app, whose replicas keep running."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATES = ("on", "off")
 @click.option("--page", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own page, in HTML.")
 @pass_session
 def command(session: Session, app: str | None, state: str | None, message: str, page: Path | None) -> None:
-    """Shows visitors of an app's public name a page, with 503, or the app again.
+    """Shows visitors of an app's public name a page (on), with the status 503, or the app again (off).
 
     The replicas, the app's own address and its deploys are not touched.
     """

@@ -30,12 +30,13 @@ def list_logins(session: Session) -> None:
 
 @command.command("login")
 @click.argument("repository")
-@click.option("--user", default=_ANY, show_default=True, help="The user; GitLab shows one with each deploy token.")
+@click.option("--user", default=_ANY, show_default=True, help="User name; GitLab shows one with each deploy token.")
 @pass_session
 def login(session: Session, repository: str, user: str) -> None:
     """Sets the token with which a private repository is read over https.
 
-    The token is asked for without showing it, or read from standard input. Use one that can only read this repository.
+    The command asks for the token without showing it, or reads it from standard input. Use a token that can only read
+    this repository.
     """
     made = session.client.set_login({"url": repository, "username": user, "token": _token()})
     session.output.record(made, [("repository", made["repository"]), ("user", made["username"])], made["id"])

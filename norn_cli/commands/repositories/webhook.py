@@ -32,8 +32,8 @@ def list_webhooks(session: Session) -> None:
 def create(session: Session, repository: str) -> None:
     """Makes the webhook of a repository and prints its address and secret, only this once.
 
-    REPOSITORY is its https or ssh address, as an infraspec has it in repo.url. Apps with repo.autoDeploy are deployed
-    when their branch is pushed.
+    REPOSITORY is the repository's https or ssh address, as in repo.url of an infraspec. Apps with repo.autoDeploy are
+    deployed when their branch is pushed.
     """
     _show(session, session.client.create_webhook(repository))
 

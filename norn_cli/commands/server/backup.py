@@ -13,7 +13,7 @@ from norn_cli.options import forms
 
 @norn_command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--bodies", is_flag=True, help="Also the requests and answers of calls that have ended.")
+@click.option("--bodies", is_flag=True, help="Also save the requests and answers of calls that have ended.")
 @forms(because="it prints its progress for people")
 def command(file: Path, bodies: bool) -> None:
     """Writes the control plane into FILE while it runs: its database and its keys, readable by you alone.

@@ -1,4 +1,4 @@
-"""`norn context`: servers under names that the user chose."""
+"""`norn context`: keeps the addresses of servers under names that the user chooses."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def list_destinations(session: Session) -> None:
 @command.command("add")
 @click.argument("name")
 @click.argument("address", metavar="URL")
-@click.option("--format", "kind", type=click.Choice(_FORMATS), help="The format; it follows from a known address.")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), help="The format; known addresses do not need it.")
 @click.option("--severity", type=click.Choice(["warning", "critical"]), help="Only alerts of at least this severity.")
 @click.option("--only", "apps", metavar="APP", multiple=True, help="Only alerts of this app; repeat for more.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True,
@@ -47,8 +47,8 @@ def add(
 ) -> None:  # fmt: skip
     """Sends alerts to an https address, or by mail to mailto:ops@example.org.
 
-    Addresses of Slack, Discord and ntfy.sh are known; another one gets signed JSON unless --format is given. The secret
-    that signs JSON is printed this once.
+    Norn recognises addresses of Slack, Discord and ntfy.sh; any other https address gets signed JSON unless --format
+    is given. The secret that signs JSON is printed only this once.
     """
     asked = {"name": name, "url": address, "apps": list(apps) or None, "kinds": list(kinds) or None}
     asked |= {key: value for key, value in (("format", kind), ("severity", severity)) if value}

@@ -13,11 +13,11 @@ from norn_cli.options import forms
 
 @norn_command("restore")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Put the existing data aside.")
+@click.option("--replace", is_flag=True, help="Move existing data aside first.")
 @forms(because="it prints its progress for people")
 def command(file: Path, replace: bool) -> None:
     """Restores the control plane from FILE into an empty data directory; norn up then starts it.
 
-    The control plane keeps its name, and so finds its containers on the same engine. Apps serve during the restore.
+    The control plane keeps its name, so that it finds its containers on the same engine. Apps serve during the restore.
     """
     launch.embedded(["restore", *(["--replace"] if replace else []), "--", str(file)])

@@ -19,7 +19,7 @@ def command() -> None:
 def list_sessions(session: Session) -> None:
     """Lists the browsers that are signed in.
 
-    All of them if your token has the scope admin, otherwise those of your own token.
+    If your token has the scope admin, all of them are listed, otherwise only those of your own token.
     """
     session.output.page(session.client.sessions(), SESSIONS)
 

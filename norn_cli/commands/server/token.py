@@ -30,7 +30,7 @@ def list_tokens(session: Session) -> None:
 @click.argument("name")
 @click.option("--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, default=["read"], show_default=True,
               help="Permission of the token; repeat for more.")  # fmt: skip
-@click.option("--only", "apps", metavar="APP", multiple=True, help="Only for this app; repeat for more. Not for admin.")
+@click.option("--only", "apps", metavar="APP", multiple=True, help="Only for this app; repeatable. Not for admin.")
 @pass_session
 def create(session: Session, name: str, scopes: tuple[str, ...], apps: tuple[str, ...]) -> None:
     """Creates a token and prints it, only this once."""

@@ -14,8 +14,8 @@ from norn_cli.session import Session, pass_session
 def command(session: Session) -> None:
     """Prints the URL of Norn's page, and opens it in the browser when typed at a terminal.
 
-    The URL signs one browser in, as the token of this command and within a minute. The browser gets it by a file that
-    only you can read, since others on the machine see its arguments.
+    Within a minute, the URL can sign one browser in, with the token of this command. The browser reads the URL from a
+    file that only you can read, because other users of the machine can see a browser's arguments.
     """
     code = session.client.create_sign_in_code()["code"]
     url = session.client.profile.url.rstrip("/") + "/" + (f"#code={code}" if code else "")

@@ -10,7 +10,7 @@ from norn_cli.options import forms
 
 
 @norn_command("up")
-@click.option("--foreground", is_flag=True, help="Stay with it until it is stopped, for systemd or a container.")
+@click.option("--foreground", is_flag=True, help="Return only when the server is stopped, for systemd or a container.")
 @forms(because="it prints its progress for people")
 def command(foreground: bool) -> None:
     """Starts a whole server on this machine and returns when it is healthy: stores, API, workers, schedules, router.

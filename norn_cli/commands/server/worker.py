@@ -30,7 +30,7 @@ def list_workers(session: Session) -> None:
 
 @command.command("drain")
 @click.argument("name")
-@click.option("--detach", is_flag=True, help="Do not wait until it has left.")
+@click.option("--detach", is_flag=True, help="Do not wait until the worker has left.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
               help="Stop waiting after this many seconds (exit 7); the worker goes on draining.")  # fmt: skip
 @pass_session
