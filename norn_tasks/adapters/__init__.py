@@ -1,1 +1,1 @@
-"""The outside world, one system per file: each keeps a Protocol of `ports` and raises only our errors."""
+"""Adapters: each connects Norn to one outside system, implements a Protocol of `ports` and raises only our errors."""

@@ -1,4 +1,4 @@
-"""Keeps the beginning and the end of a stream that may be of any length, in bounded memory."""
+"""Keeps the beginning and the end of a stream, in bounded memory even if the stream is endless."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Capture:
                 del self._tail[:-tail]
 
     def skip(self, count: int) -> None:
-        """Counts bytes of the stream that are not there; the next ones belong to its end."""
+        """Counts bytes of the stream that were lost before they reached this object."""
         self.size += count
 
     def captured(self) -> Captured:
-        """Returns what is kept, and how much is not."""
+        """Returns the kept bytes, and the number of bytes that were not kept."""
         head, tail = bytes(self._head), bytes(self._tail[-self._most[1] :]) if self._most[1] else b""
         return Captured(head, tail, self.size - len(head) - len(tail))

@@ -1,9 +1,9 @@
-"""One outgoing request, under the rules of docs/security.md 13.
+"""Sends an outgoing request under the rules of section 13 of docs/security.md.
 
-It uses https. The host is resolved once, and the connection goes to that address, so that a name cannot mean another
-machine a moment later. Addresses outside the public internet are refused unless an operator allows them; no redirect is
-followed; one timeout covers everything. Of the response only the status is read, and of a refusal also its first
-letters and the pause that it asks for.
+The request uses https. The host is resolved once, and the connection goes to that address, so that a name cannot mean
+another machine a moment later. Addresses outside the public internet, and http, are refused unless an operator allows
+them; no redirect is followed; one timeout covers everything. Only the status of a response is read; of a refusal, also
+its `Retry-After` and the beginning of its body.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from norn_tasks.domain.addresses import Resolve, public
 _PORTS = {"https": 443, "http": 80}
 _REFUSED = 400
 _SAID = 1024
-"""Bytes of a refusal that are read."""
+"""The most bytes that are returned of the body of a refusal."""
 _READ = ("application/json", "application/problem+json", "text/plain")
 
 
@@ -40,16 +40,16 @@ class PostAnswer:
     """The response to a request."""
 
     status: int
-    """Its status."""
+    """The HTTP status."""
     said: str = ""
     """The beginning of the body of a refusal, if that is text."""
     pause: float | None = None
-    """The seconds for which a refusal asks to wait (Retry-After)."""
+    """The seconds that a refusal asks the sender to wait (Retry-After)."""
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Sends requests. `private`: also to addresses that are not public, and there without TLS. `limit` in seconds."""
+    """Sends requests, within `limit` seconds each. `private` also allows addresses that are not public, and http."""
 
     private: bool = False
     limit: float = 10.0
@@ -82,11 +82,11 @@ class Outgoing:
             raise
 
     def reach(self, host: str, port: int, end: float) -> socket.socket:
-        """Connects to the host until the moment `end`, at an address that is allowed; raises NotReached or OSError."""
+        """Connects to an allowed address of the host before the moment `end`; raises NotReached or OSError."""
         return socket.create_connection((self._address(host, port, end), port), seconds_left(end))
 
     def _address(self, host: str, port: int, end: float) -> str:
-        """Returns the host's address from one lookup; all addresses that this finds must be allowed."""
+        """Looks the host up once, and returns its first address; raises NotReached unless all of them are allowed."""
         found = timeouts.begin(lambda: self.resolve(host, port, type=socket.SOCK_STREAM))
         try:
             addresses = [str(each[4][0]) for each in found.result(seconds_left(end))]
@@ -138,11 +138,11 @@ def _next(client: h11.Connection, connection: socket.socket, end: float) -> obje
 
 
 def _said(client: h11.Connection, connection: socket.socket, end: float, headers: Mapping[str, str]) -> str:
-    """Returns the beginning of a body, but nothing of a page for browsers, whose beginning does not help."""
+    """Returns the beginning of a body of text or JSON; empty for a page for browsers, whose beginning does not help."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() not in _READ:
         return ""
     body = b""
-    # The status counts even if the rest never comes.
+    # The status is reported even if the body never arrives.
     with suppress(OSError, h11.ProtocolError):
         while len(body) < _SAID and isinstance(data := _next(client, connection, end), h11.Data):
             body += data.data
@@ -150,7 +150,7 @@ def _said(client: h11.Connection, connection: socket.socket, end: float, headers
 
 
 def _pause(text: str) -> float | None:
-    """Returns the seconds of a Retry-After, which is a number or a moment; None for anything else."""
+    """Returns the seconds of a Retry-After, which is a number or a date; None for anything else."""
     try:
         pause = float(text)
     except ValueError:
@@ -162,7 +162,7 @@ def _pause(text: str) -> float | None:
 
 
 def seconds_left(end: float) -> float:
-    """Returns the seconds until the moment `end`; raises TimeoutError when it is over."""
+    """Returns the seconds until the moment `end`; raises TimeoutError if that has passed."""
     left = end - time.monotonic()
     if left <= 0:
         raise TimeoutError

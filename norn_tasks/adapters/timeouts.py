@@ -1,4 +1,4 @@
-"""Waits for blocking calls that cannot be stopped (a client library, the resolver), on threads of their own."""
+"""Makes blocking calls that cannot be interrupted (of a client library or the resolver), each on its own thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.ports import Stop
 T = TypeVar("T")
 
 _LOOK = 0.25
-"""Seconds between two looks at the stop while a call is under way."""
+"""Seconds between two checks of the stop while a call is under way."""
 
 
 def begin(call: Callable[[], T]) -> Future[T]:
@@ -23,7 +23,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
     def work() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the future is asked
+        except BaseException as error:  # noqa: BLE001 - the future raises it for its caller
             future.set_exception(error)
 
     threading.Thread(target=work, name="norn-call", daemon=True).start()
@@ -33,7 +33,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
 def wait(future: Future[T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
     """Returns the result of the call; raises Stopped if the stop is set before that.
 
-    `late` gets a result that arrives after that, in order to undo it.
+    `late` is called with a result that arrives after the stop, in order to undo it.
     """
     while True:
         try:

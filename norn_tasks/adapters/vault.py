@@ -1,7 +1,7 @@
-"""The private age keys of this worker, from a file or from its environment; they are read at their first use.
+"""The private age keys of this worker, from its environment or from a file, which is first read when a key is needed.
 
-The file has the key in use and, after a rotation, the earlier ones. It is read again for a secret that no known key
-opens: the key may have been rotated since.
+The file has the key in use and, after a rotation, the earlier ones. It is read again when no known key opens a secret,
+because the key may have been rotated since.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AgeVault:
         self._keys: tuple[str, ...] = self._fixed
 
     def open(self, sealed: Sealed) -> Secret:
-        """Opens one secret with the key to which it was sealed."""
+        """Opens a secret with the key to which it was sealed; raises SecretsLocked if this worker does not have it."""
         try:
             found = self._unsealed(sealed.sealed)
         except sealing.NotAKey:
@@ -49,9 +49,10 @@ class AgeVault:
             raise SecretsLocked("the key of this worker is no private age key", hint=_BACK) from None
 
     def add_key(self, in_use: str) -> str:
-        """Returns the public key of a new first key of the file; one that a rotation has made and not used is taken.
+        """Puts a new key at the beginning of the file, and returns its public key.
 
-        `in_use` is the public key to which secrets are sealed. Raises Conflict when the key is not in a file.
+        `in_use` is the public key to which secrets are sealed. If the file already begins with another key, then an
+        unfinished rotation made that one, and its public key is returned. Raises Conflict if the key is not in a file.
         """
         if self._fixed:
             raise Conflict(
@@ -66,7 +67,7 @@ class AgeVault:
         return sealing.recipient_of(keys[0])
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:
-        """Returns the text sealed to this public key; None if it is already."""
+        """Returns the secret sealed to this public key; None if it is already sealed to it."""
         for key in self._tried():
             if sealing.recipient_of(key) == public:
                 try:
@@ -85,7 +86,7 @@ class AgeVault:
         return None
 
     def _tried(self) -> Iterator[str]:
-        """Yields the known keys, then those that the file has since got."""
+        """Yields the known keys, then the keys that were added to the file after it was last read."""
         known = self._keys
         yield from known
         if not self._fixed:
@@ -106,7 +107,7 @@ class AgeVault:
         return found
 
     def _write(self, keys: tuple[str, ...]) -> None:
-        """Replaces the file as a whole; it is on the disk before anything is sealed to the new key."""
+        """Replaces the whole file, and flushes it to the disk before any secret can be sealed to the new key."""
         part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

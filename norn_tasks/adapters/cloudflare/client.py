@@ -1,8 +1,8 @@
-"""Cloudflare's HTTP API v4: requests, pages, and the sentences for what it refuses.
+"""Cloudflare's HTTP API v4: sends requests, reads pages of results, and words the errors for refusals.
 
-A read is sent again while Cloudflare does not answer, and everything is sent again after a 429, which was not carried
-out. A change without an answer may have been carried out: it raises Unanswered, and its caller reads before it writes
-once more. The token is in no message.
+A read is sent again while Cloudflare does not answer. After a 429 every request is sent again, because Cloudflare did
+not carry it out. A change that gets no answer may have been carried out: it raises Unanswered, and the caller reads the
+current state before it writes again. No message contains the token.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _TOKEN = "NORN_CLOUDFLARE_API_TOKEN: has it expired, or was it revoked?"  # noqa
 _AWAY = "https://www.cloudflarestatus.com says whether it is down; norn forge does the rest later"
 _PAGE = 50
 TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
-"""The limits of one request, each of a part of it; the handshake of TLS has that of `connect` once more.
+"""The time limits of one request, one for each part; the TLS handshake may take as long as `connect` again.
 
-Together they are less than the seconds after which the database ends an idle turn: a request that arrives later could
-overwrite that of the job which has the turn then.
+Their sum is less than the time after which the database ends an idle turn. A request that arrived after its job's turn
+could overwrite the change of the job that has the next turn.
 """
 _PATIENCE = 60.0
-"""Seconds for which one request waits for Cloudflare in all."""
+"""The most seconds that one request waits for Cloudflare, with all its repetitions."""
 _FIRST_PAUSE = 0.25
 _LONGEST = 300
 Query = Mapping[str, str | int]
@@ -116,12 +116,12 @@ class CloudflareClient:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Returns the certificates that this machine trusts: reading them takes longer than a request."""
+    """Returns the certificates that this machine trusts; they are read once, which takes longer than a request."""
     return ssl.create_default_context()
 
 
 class _Busy(Exception):
-    """Cloudflare asks to wait; `error` is raised when that takes too long."""
+    """Cloudflare asks the client to wait; `error` is raised if the wait would be too long."""
 
     def __init__(self, pause: float | None) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class _Busy(Exception):
 
 
 def _envelope(response: httpx.Response, what: str) -> Any:
-    """Returns the answer of a request that was carried out."""
+    """Returns the answer to a request that was carried out; raises an error for any other response."""
     if response.status_code == 429:
         raise _Busy(_pause_of(response))
     try:
@@ -165,7 +165,7 @@ def _refused(status: int, answer: Mapping[str, Any], what: str) -> CloudflareRef
 
 
 def _pause_of(response: httpx.Response) -> float | None:
-    """Returns the seconds that Retry-After asks for, as a number or a date."""
+    """Returns the seconds of Retry-After, which is a number or a date; None for anything else."""
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdigit():
         return float(asked)

@@ -1,8 +1,8 @@
-"""The rules in the ConfigMap of a cloudflared that runs in the cluster: its config.yaml, and a rolling restart.
+"""Keeps a tunnel's rules in the ConfigMap of a cloudflared that runs in the cluster, and restarts its pods in turn.
 
-The API server refuses a write to an object that has changed since it was read, so that a foreign change is never lost.
-The pods carry the hash of the file as an annotation: writing the same hash again restarts nothing, and a worker that
-takes over after a kill finishes the restart.
+The API server refuses a write to an object that has changed since it was read, so nobody else's change is ever lost.
+The pods carry the hash of config.yaml as an annotation. Writing the same hash again restarts nothing, so a worker that
+takes over from a killed worker can finish the restart safely.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RIGHTS = "deploy/kubernetes/cloudflared.yaml has the objects and the rights tha
 
 @dataclass(frozen=True)
 class ConfigMapRules:
-    """Keeps rules (`RuleKeeper`) in a ConfigMap; the Deployment beside it has the same name."""
+    """Implements `RuleKeeper` with a ConfigMap; the Deployment of its cloudflared has the same name."""
 
     api: Api
     name: str
@@ -47,7 +47,7 @@ class ConfigMapRules:
         return self._file(self._seen("ConfigMap")).rules
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules, and restarts cloudflared with them."""
+        """Writes the edited rules, and restarts cloudflared so that it reads them."""
         before = self._written(edit, waiting)
         if before is None and not unfinished:
             return False
@@ -55,7 +55,7 @@ class ConfigMapRules:
         return before is not None
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows, and the pods with their Deployment."""
+        """Compares the rules with the rows of host names, and counts the ready pods of the Deployment."""
         try:
             rules = self._file(self._seen("ConfigMap")).rules
             silent, sentence = _state(self._seen("Deployment"), self._where)
@@ -66,7 +66,7 @@ class ConfigMapRules:
         return RulesLook((TunnelCheck("tunnel", True, silent or sentence),), faults, silent)
 
     def _written(self, edit: Edit, waiting: Waiting) -> str | None:
-        """Writes the edited file; returns the one before, None if the edit changes nothing."""
+        """Writes the edited file; returns its previous text, or None if the edit changes nothing."""
         first: list[str] = []
 
         def write() -> None:
@@ -84,7 +84,7 @@ class ConfigMapRules:
         return first[0] if first else None
 
     def _restart(self) -> None:
-        """Gives the pods of the Deployment the hash of the file."""
+        """Annotates the Deployment's pods with the hash of the file; a new hash restarts them."""
         wanted = hashlib.sha256(self._file(self._seen("ConfigMap")).text.encode()).hexdigest()[:16]
         seen = self._seen("Deployment")
         metadata = seen["spec"]["template"].get("metadata") or {}
@@ -96,7 +96,7 @@ class ConfigMapRules:
         self.api.patch(seen, [_unchanged(seen), change])
 
     def _moved(self, kind: str, work: Any, waiting: Waiting) -> None:
-        """Does the work, again while others change the object."""
+        """Does the work, and repeats it as long as others change the object between its reading and its writing."""
         for _ in range(_TRIES):
             try:
                 work()
@@ -131,7 +131,7 @@ def _set(path: str, value: Any, *, op: str = "add") -> dict[str, Any]:
 
 
 def _state(deployment: dict[str, Any], where: str) -> tuple[str, str]:
-    """Returns why no request can arrive, empty if one can; and the state of the Deployment."""
+    """Returns the reason why no request can arrive (empty if one can), and a sentence on the Deployment's state."""
     wanted, status = int(deployment["spec"]["replicas"]), deployment.get("status") or {}
     ready = status.get("readyReplicas", 0)
     sentence = f"{ready} of {wanted} pods of the Deployment {where} are ready"

@@ -1,7 +1,7 @@
-"""DNS records through Cloudflare's API. A comment marks those of this control plane; no other one is changed.
+"""Makes DNS records through Cloudflare's API. A comment marks the records of this control plane; no other is changed.
 
-A name lies in the zone with the longest name that it ends with. A record that was made and whose answer was lost is
-found by its comment when the step runs again.
+A host belongs to the zone with the longest name with which the host's name ends. If a record was made but Cloudflare's
+answer was lost, the step finds the record by its comment when it runs again.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from norn_tasks.ports import ExternalHosts, Stop, Watch
 
 Record = dict[str, Any]
 WANTED, FOREIGN = "wanted", "foreign"
-"""Notes in a row: a record that is about to be made, and one of somebody else that points at the tunnel already."""
+"""Notes in a row: Norn is about to make the record; somebody else's record already points at the tunnel."""
 _EXCLUDES: Final = ("A", "AAAA", "CNAME")
-"""The types of records beside which there can be no CNAME."""
+"""The types of records that a CNAME of the same name excludes."""
 _EXISTS: Final = frozenset({81053, 81057, 81058})
-"""Cloudflare's codes for a record that is there already."""
+"""Cloudflare's codes for a record that exists already."""
 _GONE: Final = frozenset({81044})
 _TRIES, _PAUSE = 4, 0.5
 
 
 @dataclass(frozen=True)
 class ZoneRecords:
-    """Implements `ports.Dns` for the zones that the token reaches; `instance` is in the comments."""
+    """Implements `ports.Dns` for the zones that the token reaches; the records' comments contain `instance`."""
 
     client: CloudflareClient
     site: TunnelSite
@@ -55,7 +55,7 @@ class ZoneRecords:
         return RouteOutcome(bool(notes), "; ".join(notes))
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Compares the records with the rows, zone by zone."""
+        """Checks that each host whose row says that it has a record really has a good one."""
         waiting, faults = Waiting(stop), {}
         known = [each for each in self.hosts.all() if each.recorded and not each.leaving]
         try:
@@ -149,7 +149,7 @@ class ZoneRecords:
         try:
             found = self.client.get(path, "check the API token", waiting)
         except CloudflareRefused:
-            # A token of the account, and not of a person, is verified by the account.
+            # A token may belong to the account and not to a person: such a token has another path to verify it.
             found = self.client.get(f"/accounts/{self.site.account}/tokens/verify", "check the API token", waiting)
         if found.get("status") != "active":
             raise TunnelFailed(f"the API token is {found.get('status')}", hint="make a new one: docs/tunnel.md")
@@ -193,7 +193,7 @@ def _longest(zones: Sequence[Record], host: str) -> Record | None:
 
 
 def _excluding(seen: Sequence[Record], host: str, target: str) -> Record | None:
-    """Returns somebody else's record that points at the tunnel already; raises TunnelFailed for one that does not."""
+    """Returns somebody else's record if it points at the tunnel already; raises TunnelFailed if it points elsewhere."""
     theirs = next((each for each in seen if each["type"] in _EXCLUDES), None)
     if theirs is None:
         return None

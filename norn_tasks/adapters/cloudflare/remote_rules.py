@@ -1,8 +1,7 @@
-"""The rules in a tunnel's remotely managed configuration: cloudflared takes a change at once, without a restart.
+"""Keeps rules in a tunnel's configuration at Cloudflare, whose changes cloudflared takes over without a restart.
 
-Cloudflare replaces the configuration as a whole and knows no precondition, so that a change is read, edited and written
-by one job at a time. After a write without an answer the configuration is read again, which shows whether it was
-written.
+Cloudflare replaces the whole configuration and supports no preconditions, so only one job at a time reads, edits and
+writes it. After a write without an answer, the configuration is read again to see whether it was written.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from norn_tasks.domain.tunnel.rules import fault_of
 from norn_tasks.ports import Stop
 
 _WRITES = 5
-"""How often a change is written before its last failure is raised."""
+"""How many times a change is tried before its failure is raised."""
 _SILENT = {
     "inactive": "no cloudflared has ever run the tunnel {name}; docs/tunnel.md says how one is started",
     "down": "no cloudflared is connected to the tunnel {name}; docs/tunnel.md says how one is started",
@@ -31,7 +30,7 @@ _SILENT = {
 
 @dataclass(frozen=True)
 class RemoteRules:
-    """Keeps rules (`RuleKeeper`) through Cloudflare's API."""
+    """Implements `RuleKeeper` through Cloudflare's API."""
 
     client: CloudflareClient
     site: TunnelSite
@@ -41,7 +40,7 @@ class RemoteRules:
         return _ingress(self._configuration(self._tunnel(waiting), waiting))
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules until a read shows them."""
+        """Writes the edited rules; if no answer comes, reads the rules again and repeats the write if necessary."""
         tunnel, written = self._tunnel(waiting), False
         for left in reversed(range(_WRITES)):
             configuration = self._configuration(tunnel, waiting)
@@ -53,7 +52,7 @@ class RemoteRules:
             try:
                 body = {"config": {**configuration, "ingress": wanted}}
                 self.client.change("PUT", self._path(tunnel), "write the tunnel's rules", waiting, body)
-                waiting.keep()  # a write that took longer than the turn is not confirmed, and is made again
+                waiting.keep()  # raises if the turn ended during the write: then the step must write again
                 return True
             except Unanswered:
                 if not left:
@@ -62,7 +61,7 @@ class RemoteRules:
         raise AssertionError("the last write returns or raises")
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows."""
+        """Compares the rules with the rows of host names."""
         waiting = Waiting(stop)
         try:
             tunnel = self._tunnel(waiting)

@@ -1,6 +1,6 @@
-"""DNS records by `cloudflared tunnel route dns`, for operators who give Norn no API token.
+"""Makes DNS records with `cloudflared tunnel route dns`, for operators who give Norn no API token.
 
-The command makes a record and has no way to remove one: what a teardown leaves is named.
+The command makes a record but cannot remove one, so a teardown leaves records behind and lists them in its outcome.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CERT = "cert.pem"
 
 @dataclass(frozen=True)
 class RouteCommand:
-    """Implements `ports.Dns` with the program; `cert` is the certificate of `cloudflared tunnel login`."""
+    """Implements `ports.Dns` with `program`; `cert` is the certificate of `cloudflared tunnel login`."""
 
     hosts: ExternalHosts
     program: str
@@ -32,7 +32,7 @@ class RouteCommand:
     cert: Path | None = None
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
-        """Points the name at the tunnel; records of the app's other names are named and stay."""
+        """Points the name at the tunnel; the records of the app's other names stay, and the outcome lists them."""
         known = self.hosts.of_app(app)
         mine = next((each for each in known if each.host == host and not each.leaving), None)
         if mine is None:
@@ -44,7 +44,7 @@ class RouteCommand:
         return RouteOutcome(not mine.recorded or bool(left), "; ".join([f"{host} points at the tunnel", *left]))
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Names the records that are left, and forgets them."""
+        """Lists the records that stay in Cloudflare's DNS, and forgets them."""
         self.hosts.release(app, watch.fence)
         left = self._left(self.hosts.of_app(app), watch)
         return RouteOutcome(bool(left), "; ".join(left))

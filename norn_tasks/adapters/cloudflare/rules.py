@@ -1,7 +1,7 @@
-"""Changes of a tunnel's rules for one app, wherever the rules are kept.
+"""Changes a tunnel's rules for one app, wherever the rules are kept.
 
-A row is written before a rule, and says which rule may exist: a worker that takes over after a kill finishes it. A rule
-that existed before the row is not Norn's, and is not changed.
+A row is written before its rule and says which rule may exist, so that a worker that takes over from a killed worker
+can finish the change. A rule that existed before its row is not Norn's, and is not changed.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Edit = Callable[[Sequence[RawRule]], list[RawRule]]
 
 
 class RuleKeeper(Protocol):
-    """The place of a tunnel's rules."""
+    """Reads and changes a tunnel's rules where they are kept."""
 
     def read(self, waiting: Waiting) -> list[RawRule]:
         """Returns the rules as they are now."""
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Changes the rules if the edit changes them, until that is confirmed; returns True if it did.
+        """Writes the edited rules if they differ, until the write is confirmed; returns True if it wrote something.
 
-        `unfinished`: an earlier worker may have ended between the change and what follows it.
+        `unfinished`: an earlier worker may have written the rules and ended before the work that follows a write.
         """
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows."""
+        """Compares the rules with the rows of host names."""
 
 
 @dataclass(frozen=True)
 class KeptRules:
-    """Implements `ports.Tunnel` with any keeper of rules."""
+    """Implements `ports.Tunnel` with any RuleKeeper."""
 
     keeper: RuleKeeper
     hosts: ExternalHosts
@@ -58,7 +58,7 @@ class KeptRules:
             return self._changed(app, None, "", watch, turn)
 
     def look(self, stop: Stop) -> RulesLook | None:
-        """Compares the rules with the rows."""
+        """Compares the rules with the rows of host names."""
         return self.keeper.look(self.hosts.all(), stop)
 
     def _changed(self, app: str, host: str | None, service: str, watch: Watch, turn: WriteTurn) -> RouteOutcome:

@@ -19,7 +19,7 @@ WHERE: Final = "NORN_CLOUDFLARE_ACCOUNT and NORN_CLOUDFLARE_TUNNEL name it; NORN
 
 @dataclass(frozen=True)
 class TunnelSite:
-    """The names of the operator's tunnel; empty ones are taken from its token."""
+    """Identifies the operator's tunnel; `or_of` fills empty fields from the tunnel's token."""
 
     account: str = ""
     """The id of the account."""
@@ -27,7 +27,7 @@ class TunnelSite:
     """The id of the tunnel, or its name."""
 
     def or_of(self, token: str) -> TunnelSite:
-        """Returns the site with what is missing taken from the token with which cloudflared runs the tunnel."""
+        """Returns the site with its empty fields filled from the token with which cloudflared runs the tunnel."""
         try:
             found = json.loads(base64.b64decode(token, validate=True)) if token else {}
         except (binascii.Error, ValueError):
@@ -38,13 +38,13 @@ class TunnelSite:
 
 @dataclass(frozen=True)
 class FoundTunnel:
-    """The tunnel as Cloudflare has it."""
+    """The tunnel as Cloudflare describes it."""
 
     id: str
     name: str
     status: str
     local: bool
-    """Its rules are in a file beside its cloudflared."""
+    """Whether its rules are in a file beside its cloudflared."""
 
     @property
     def target(self) -> str:

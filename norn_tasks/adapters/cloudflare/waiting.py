@@ -1,4 +1,4 @@
-"""Waiting between two requests: in short parts, each of which keeps what the caller holds and notices a stop."""
+"""Waits between two requests, in short parts: before each part, the caller's turn is renewed and a stop is noticed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The way in which a job waits; `keep` is called before each request and in each part of a pause."""
+    """Waits for a job; `keep` renews the job's turn, and is called before each request and in each part of a pause."""
 
     stop: Stop
     keep: Callable[[], None] = _nothing
 
     def check(self) -> None:
-        """Raises Stopped when the stop is set, and what `keep` raises."""
+        """Calls `keep`, and raises its errors; raises Stopped when the stop is set."""
         self.stop.check()
         self.keep()
 
     def pause(self, seconds: float) -> None:
-        """Waits."""
+        """Waits for this time; raises the errors of `check`."""
         while seconds > 0:
             self.check()
             self.stop.wait(min(_PART, seconds))

@@ -1,4 +1,4 @@
-"""A server without a tunnel: nothing is routed, and what an earlier configuration made is named."""
+"""The adapters of a server without a tunnel: they route nothing, and list what an earlier configuration left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoTunnel:
         return RouteOutcome(False, NO_TUNNEL)
 
     def unroute(self, app: str, watch: Watch) -> RouteOutcome:
-        """Names the rules that are left at a tunnel of which this server no longer knows, and forgets them."""
+        """Lists the rules that are left at a tunnel that is no longer configured, and forgets them."""
         left = [each for each in self.hosts.of_app(app) if each.service is not None]
         self.hosts.release(app, watch.fence)
         for each in left:
@@ -30,7 +30,7 @@ class NoTunnel:
         return RouteOutcome(bool(left), f"left at the tunnel, which is no longer configured: {names}" if left else "")
 
     def look(self, stop: Stop) -> RulesLook | None:
-        """Looks at nothing."""
+        """Returns None: there are no rules to compare."""
         return None
 
 
@@ -45,7 +45,7 @@ class NoDns:
         return RouteOutcome(False, NO_TUNNEL)
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Names the records that are left, and forgets them."""
+        """Lists the records that are left in Cloudflare's DNS, and forgets them."""
         left = [each for each in self.hosts.of_app(app) if each.record is not None]
         for each in left:
             self.hosts.save(replace(each, record=None, recorded=False), watch.fence)
@@ -53,5 +53,5 @@ class NoDns:
         return RouteOutcome(bool(left), f"left in Cloudflare's DNS: the CNAME of {names}" if left else "")
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Looks at nothing."""
+        """Returns None: there are no records to compare."""
         return None

@@ -1,7 +1,8 @@
 """Checks a build for inputs that the app must not use: images of other apps, addresses in the host's own network.
 
-A builder takes an image by its name alone. The classic builder leaves every step and stage as an image without a name,
-and the engine accepts a prefix of an id as a name: a few hexadecimal digits could name the source of another app.
+A builder uses any image that a name finds, whoever made it. The classic builder leaves every step and stage as an image
+without a name, and the engine accepts the first digits of an id as a name: so a few hexadecimal digits could find an
+image with another app's source.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _BY_NAME = "build on a public image, or on one from a registry"
 
 _LARGEST_IGNORE = 256 * 1024
 _MOST_PATTERNS = 1000
-"""The most lines of a .dockerignore: the docker command tries each on every file, and has no limit itself."""
+"""The most lines of a .dockerignore: the docker command matches each against every file, and sets no limit itself."""
 
 
 class BuildInputs:
@@ -32,7 +33,7 @@ class BuildInputs:
         self._registry = registry
 
     def require_own(self, order: BuildOrder, text: str) -> None:
-        """Raises SourceError for a Dockerfile `text` that uses something that is not the app's."""
+        """Raises SourceError if the Dockerfile `text` uses an input that the app must not use."""
         _require_short(order.context / ".dockerignore", order.context)
         dockerfile.require_public(text, order.dockerfile)
         for reference in dockerfile.outside_images(text, order.dockerfile, self._platform()):
@@ -52,7 +53,10 @@ class BuildInputs:
             raise SourceError(f"{takes}, which is not the name of an image but may find one", hint=_BY_NAME)
 
     def _found(self, reference: str) -> dict[str, Any] | None:
-        """Returns the image of that name on the engine. No builder accepts text that is not the name of an image."""
+        """Returns the engine's image of that name; None if there is none, or if the text is no name of an image.
+
+        No builder accepts a text that is no name of an image.
+        """
         if not dockerfile.is_reference(reference):
             return None
         try:
@@ -63,7 +67,7 @@ class BuildInputs:
             return None
 
     def _owners(self, reference: str, found: dict[str, Any] | None, order: BuildOrder) -> set[str]:
-        """Returns the owners of an image, by its name here, its name in the registry, and its labels."""
+        """Returns the apps that own an image, by its name on the engine, its name in the registry, and its labels."""
         named = re.match(rf"(?:(?:index\.)?docker\.io/)?(?:norn|{PULLED}/[^:@/]+)/([^:@/]+)", reference)
         shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
         labels = ((found or {}).get("Config") or {}).get("Labels") or {}

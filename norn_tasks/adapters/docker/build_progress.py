@@ -28,14 +28,14 @@ _LEGACY_NOTICE = re.compile(
 _PLACE = re.compile(r"(^Dockerfile:|dockerfile parse error (?:on )?line |\(line (?=\d+\)$))(\d{1,6})")
 _EXCERPT = re.compile(r"( *\d{1,6})( \|.*)", re.DOTALL)
 _OF_A_STEP = re.compile(r"#\d+ (?!WARN: )")
-"""BuildKit's marks of an instruction, and of its output."""
+"""The beginning of a line of BuildKit that shows an instruction or its output."""
 
 
 class BuildProgress:
     """Passes the lines of both streams on to `say`, and remembers the facts that are needed afterwards.
 
-    `head`: how many lines Norn has put before the app's own in what is built; `added`: the numbers of the lines that it
-    has put between them. None of them is shown or counted.
+    `head`: how many lines Norn has put before the app's own lines in the built text; `added`: the numbers of the lines
+    that Norn has put between them. Norn's lines are neither shown nor counted.
     """
 
     def __init__(self, say: Say, head: int = 0, added: Sequence[int] = ()) -> None:
@@ -51,7 +51,7 @@ class BuildProgress:
         self._stages: list[str] = []
 
     def out(self, line: str) -> None:
-        """Reads a line of stdout; for the classic builder, its steps and their images."""
+        """Reads a line of stdout, on which the classic builder reports its steps and their images."""
         if step := _STEP.match(line):
             self._begin_step(int(step[1]), int(step[2]), step[3])
             return
@@ -62,7 +62,7 @@ class BuildProgress:
             self._last = made[1]
 
     def _begin_step(self, number: int, of: int, instruction: str) -> None:
-        """Notes a step under the number that it has in the app's own file; a label of ours is no step of the app."""
+        """Records a step with the number that it has in the app's own file, which does not count Norn's labels."""
         if instruction.startswith(_OUR_LABEL):
             self._labels += 1
             return
@@ -74,7 +74,7 @@ class BuildProgress:
             self._close_stage()
 
     def err(self, line: str) -> None:
-        """Reads a line of stderr: all output of BuildKit, the cause of a failure of the classic builder."""
+        """Reads a line of stderr, on which BuildKit writes all its output and the classic builder why it failed."""
         if _LEGACY_NOTICE.match(line):
             return
         placed = line if _OF_A_STEP.match(line) else self._placed(line)
@@ -87,24 +87,24 @@ class BuildProgress:
     def stages(self) -> tuple[str, ...]:
         """The images that finished stages left (of the classic builder; BuildKit leaves none).
 
-        The last one is first: a stage without steps may be the parent of a later one, and cannot be removed before it.
+        The last stage comes first: an earlier image may be the parent of a later one, and can only be removed after it.
         """
         return tuple(reversed(self._stages))
 
     @property
     def failure(self) -> str:
-        """Where and why it failed, as far as the builder reported it: what comes after "the build failed"."""
+        """The text that follows "the build failed": where and why it failed, as far as the builder reported that."""
         reason = _EXITED.sub(r"it exited \1", self._reason) or "it gave no reason"
         what = f" at {self._step}: {reason}" if self._step else f": {reason}"
         return f"{what}: {self.cause.text}" if self.cause else what
 
     @property
     def cause(self) -> Cause | None:
-        """The cause that the output of a program of the build names; none if it was not a program that failed."""
+        """The cause that the output names, if a program in the build failed; None if something else failed."""
         return cause_of_build(self._output) if _OF_A_PROGRAM.search(self._reason) else None
 
     def _placed(self, line: str) -> str | None:
-        """Returns a line with the numbers of lines as they are in the app's file; None for a line of ours."""
+        """Returns a line of output with the line numbers of the app's own file; None if it shows a line of Norn's."""
         excerpt = _EXCERPT.fullmatch(line)
         if excerpt is None:
             return _PLACE.sub(lambda found: f"{found[1]}{self._own(int(found[2]))}", line)
@@ -116,7 +116,7 @@ class BuildProgress:
         return number - self._head - sum(added < number for added in self._added)
 
     def _close_stage(self) -> None:
-        # The image of a stage without a step of its own is that of its base, which is not ours.
+        # A stage without a step of its own ends with the image of its base, which Norn did not make.
         if self._last is not None and self._last != self._base and self._last not in self._stages:
             self._stages.append(self._last)
         self._base = self._last = None

@@ -1,4 +1,4 @@
-"""The client of the Docker engine, which all its adapters share, with its errors turned into ours, and our labels.
+"""The client of the Docker engine, which all its adapters share and which turns its errors into ours; and our labels.
 
 One client serves all threads of a process (measured: 32 threads on one client with a pool are as quick as 32 clients,
 and hold fewer sockets), and a forked child gets its own. A call blocks in the client library where nothing can stop it,
@@ -39,16 +39,16 @@ ENGINE = "norn.io/engine"
 INSTANCE = "norn.io/instance"
 
 KEPT_BY_PRUNE = {"size": "0"}
-"""Options of a volume that `docker system prune --volumes` does not remove while no container mounts it.
+"""Options that keep `docker system prune --volumes` from removing a volume while no container mounts it.
 
 The engine's prune passes over volumes that have options. A size of 0 sets no limit, on any file system.
 """
 KEY = "norn.io/key"
 STAGE = "norn.io/stage"
-"""The label with the app of an image that a step of a classic build left; only Norn's own recipe sets it."""
+"""The label that names the apps of an image that a step of a classic build left; only Norn's own recipe sets it."""
 
 PULLED = "norn-pulled"
-"""The first part of the tags that keep apps' images of a registry; control plane and app follow it."""
+"""The first part of the tags that keep images which apps take from a registry; the control plane and the app follow."""
 
 _AGAIN = 1.0
 """Seconds before a retry of an engine that did not respond."""
@@ -56,7 +56,7 @@ _AGAIN = 1.0
 _POOL = 128
 """How many connections to the engine may be open at once."""
 _FOR_THE_MACHINE = 512 * 2**20
-"""The least bytes of memory that are left to the machine."""
+"""The least memory, in bytes, that is left to the machine itself."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class EngineClient:
     def promptly(self, call: Callable[[docker.APIClient], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
         """Makes one call; raises Stopped if the stop is set before the response.
 
-        `late` gets a result that comes after that, in order to undo it.
+        `late` is called with a result that arrives after the stop, in order to undo it.
         """
         return timeouts.wait(self.begin(call), stop, late)
 
@@ -155,7 +155,7 @@ class EngineClient:
         return datetime.fromisoformat(self.briefly(time_of) if stop is None else self.patiently(time_of, stop))
 
     def memory_for_apps(self) -> int:
-        """Returns the engine's memory without the part for its machine: a fifth, but at least 512 MiB."""
+        """Returns the engine's memory for apps: all but a fifth, and all but 512 MiB, but at least a quarter."""
         total: int = self.briefly(lambda client: client.info()["MemTotal"])
         return max(total - max(total // 5, _FOR_THE_MACHINE), total // 4)
 
@@ -177,7 +177,7 @@ _HINT = "is the engine running? `docker info` on the worker's machine says more"
 
 
 def was_sent(error: EngineDown) -> bool:
-    """Returns False if no connection was made for the call, so that the engine cannot have done what it asked for."""
+    """Returns False if the call got no connection, so that the engine cannot have carried it out."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, (FileNotFoundError, ConnectionRefusedError)):

@@ -1,4 +1,4 @@
-"""Measures the free space of this worker's disks: that of its workspace, and the engine's if it is visible."""
+"""Measures the free space of this worker's disks: the workspace's disk, and the engine's if the worker can see it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EngineDisks:
 
 
 def root(engine: EngineClient) -> str:
-    """Returns the engine's directory, empty if it does not say; raises EngineDown."""
+    """Returns the engine's directory, empty if the engine does not name it; raises EngineDown."""
     return str(engine.briefly(lambda client: client.info()).get("DockerRootDir") or "")
 
 
@@ -49,7 +49,7 @@ def _spaces(root: str, workspace: Path) -> tuple[Space, ...]:
 
 
 def space(use: str, path: Path) -> Space | None:
-    """Returns what is free where a path is or will be; None when that cannot be found out."""
+    """Returns the free space of the disk on which a path is or will be; None if it cannot be measured."""
     there = next((each for each in (path, *path.parents) if _is_there(each)), None)
     if there is None:
         return None
@@ -68,7 +68,7 @@ class DiskGuard:
         self._due = 0.0
 
     def check(self) -> None:
-        """Raises DiskFull when a disk has less; looks once a second at most."""
+        """Raises DiskFull when a disk has less free space; measures at most once a second."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _LOOK_SECONDS

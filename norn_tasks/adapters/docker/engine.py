@@ -1,4 +1,4 @@
-"""The docker engine as a place: its identity, and the containers of this control plane on it."""
+"""The Docker engine as a whole: its identity, and the containers of this control plane on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DockerEngine:
         self._reach = ReachProbe(client, instance)
 
     def identity(self) -> str:
-        """Returns the engine's id, which a volume on it holds."""
+        """Returns the engine's id from the label of a volume on it; makes the volume if it is missing."""
         try:
             volume = self.client.briefly(lambda client: client.inspect_volume(IDENTITY))
         except NotFound:
@@ -39,7 +39,7 @@ class DockerEngine:
         return found
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists all containers that carry an owner of this control plane."""
+        """Lists all containers whose labels name an owner and this control plane."""
         now = self.client.now()
         ours = {"label": [OWNER, f"{INSTANCE}={self.instance}"]}
         found = self.client.briefly(lambda client: client.containers(all=True, filters=ours))
@@ -59,5 +59,5 @@ class DockerEngine:
         self.client.take_away(container)
 
     def reach(self) -> RunsReach:
-        """Returns what the containers of runs reach."""
+        """Returns what the containers of runs can reach."""
         return self._reach.look()

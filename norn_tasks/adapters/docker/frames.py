@@ -1,7 +1,7 @@
 """Splits the engine's multiplexed stream into stdout and stderr of a container.
 
-The format (Engine API, ContainerAttach): frames of an 8-byte header, whose first byte is the stream (1 stdout,
-2 stderr) and whose last four are the payload's length, big-endian.
+The format (Engine API, ContainerAttach): each frame is an 8-byte header and a payload. The header's first byte is the
+stream (1 stdout, 2 stderr), and its last four bytes are the length of the payload, big-endian.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _HINTS = (
 )  # fmt: skip
 
 _CACHE_RACE = re.compile(r"unable to find image .?sha256:[0-9a-f]{64}")
-"""The classic builder's error if an image is removed while it searches the images with the same base for a step."""
+"""The classic builder's error if an image is removed while the builder searches all images for a cached step."""
 _CACHE_TRIES = 3
 
 
@@ -145,7 +145,7 @@ class DockerImages:
         return frozenset(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=ours)))
 
     def trim_cache(self) -> int:
-        """Trims BuildKit's cache to its limit, least recently used first; the classic builder has none."""
+        """Trims BuildKit's cache to its limit, least recently used first; returns the bytes that it freed."""
         most = self._limits.cache
         done: dict[str, Any] = self._engine.ask(lambda client: client.prune_builds(keep_storage=most, all=True))
         return int(done.get("SpaceReclaimed") or 0)
@@ -179,7 +179,7 @@ class DockerImages:
             )
 
     def _discard(self, built: Image, stages: Iterable[str]) -> None:
-        """Removes an image that was refused, unless an earlier build has made and tagged the same one."""
+        """Removes an image that was refused, unless an earlier build has made and tagged the same image."""
         if not built.tags:
             self._untag(built.id)
         for stage in stages:
@@ -194,7 +194,7 @@ class DockerImages:
             )
 
     def _tagged(self, built: Image, tag: str) -> Image:
-        """Tags an image after its checks: a tag thus means that it was checked, even if an earlier worker died."""
+        """Tags an image only after its checks: so every tagged image was checked, even if a worker died in between."""
         name, _, version = tag.rpartition(":")
         self._engine.ask(lambda client: client.tag(built.id, name, version))
         return replace(built, tags=(*built.tags, *(() if tag in built.tags else (tag,))))
@@ -243,7 +243,7 @@ class DockerImages:
             check=room.check,
             hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
         )
-        # Many images have the same base, and one may be removed while the classic builder searches them for a step.
+        # Many images have the same base, and one may disappear while the classic builder searches them for a step.
         for _ in range(_CACHE_TRIES):
             if run(command).code == 0:
                 return
@@ -285,7 +285,7 @@ class DockerImages:
 
 
 def image_of(found: dict[str, Any]) -> Image:
-    """Returns an image as the engine describes it."""
+    """Returns an image from the engine's description of it."""
     config = found.get("Config") or {}
     labels = {name: value for name, value in (config.get("Labels") or {}).items() if name != STAGE}
     return Image(

@@ -1,7 +1,8 @@
-"""The engine's init as the first process of a container, and the programs that are one already.
+"""Recognises programs that are inits themselves, so that a container needs no init of the engine before them.
 
-A first process gets no signal for which it has no handler, so a program of node, python or a shell ignores SIGTERM
-there. Nor does such a program reap the processes that it leaves behind. The engine's init (tini) does both.
+The first process of a container gets no signal for which it has no handler, so a program in node, python or a shell
+ignores SIGTERM there. Nor does such a program reap orphaned processes. The engine's init (tini) passes signals on to
+the program, and reaps.
 """
 
 from __future__ import annotations
@@ -14,5 +15,5 @@ INITS = ("init", "tini", "tini-static", "dumb-init", "catatonit", "docker-init",
 
 
 def is_an_init(program: Sequence[str]) -> bool:
-    """Returns True if a container begins with an init already: that of s6-overlay, for example, must be the first."""
+    """Returns True if the program is an init itself; the init of s6-overlay, for example, must be the first process."""
     return bool(program) and posixpath.basename(program[0]) in INITS

@@ -26,7 +26,7 @@ def ran_out_of_memory(engine: EngineClient, container: str, started: datetime) -
     """
 
     def events(client: APIClient) -> list[Any]:
-        # The engine takes both limits in whole seconds, and sends events until the second one has passed.
+        # The engine takes both times in whole seconds, and sends events until the later time has passed.
         until = datetime.fromisoformat(client.info()["SystemTime"]) + _LATE
         only = {"type": "container", "event": "oom", "container": container}
         return list(client.events(since=int(started.timestamp()), until=int(until.timestamp()) + 1, filters=only))

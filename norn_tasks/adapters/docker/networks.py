@@ -17,20 +17,20 @@ RUNS = "norn-runs"
 """The network of cron runs, calls, one-offs and tests: on it no container reaches another one."""
 
 _TRIES = 5
-"""How often a network that another process is making at this moment is asked for again."""
+"""How many times a network is looked up and made, because other processes may make it at the same time."""
 _NO_TALK = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 def ensure(engine: EngineClient, name: str, *, talk: bool, own_subnet: bool = False) -> dict[str, Any]:
     """Makes a bridge network if it is missing, and returns the engine's description of it.
 
-    `talk`: its containers may reach one another. `own_subnet`: its subnet is fixed, which the engine asks for before
-    it lets containers have fixed addresses.
+    `talk`: its containers may reach one another. `own_subnet`: its subnet is fixed, which the engine requires before
+    it gives containers fixed addresses.
     """
     for _ in range(_TRIES):
         same = _named(engine, name)
         if same:
-            # The engine lets two workers make the same network at the same moment: the older one stays.
+            # The engine lets two workers make networks of the same name at the same moment: the older one stays.
             _remove(engine, same[1:])
             return same[0]
         _create(engine, name, {} if talk else _NO_TALK, _free_subnet(engine, name) if own_subnet else None)
@@ -40,7 +40,10 @@ def ensure(engine: EngineClient, name: str, *, talk: bool, own_subnet: bool = Fa
 
 
 def _free_subnet(engine: EngineClient, name: str) -> IPAMConfig:
-    """Lets the engine choose a free subnet, for a temporary network of another name: ours always has a fixed one."""
+    """Returns a free subnet, which the engine chose for a temporary network of another name.
+
+    So the network itself never exists without a fixed subnet.
+    """
     scratch = f"{name}-{uuid.uuid4().hex[:8]}"
     _create(engine, scratch, {})
     made = _named(engine, scratch)
@@ -70,5 +73,5 @@ def _remove(engine: EngineClient, networks: Iterable[Mapping[str, Any]]) -> None
         try:
             engine.briefly(partial(APIClient.remove_network, net_id=each["Id"]))
         except (NotFound, StepFailed):
-            # Another process was faster, or a container is already in it: a later observation removes it.
+            # Another process has removed it already, or it has a container: then a later `ensure` tries again.
             continue

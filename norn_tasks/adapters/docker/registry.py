@@ -1,4 +1,4 @@
-"""Registries: the one through which engines share images, and those of apps' own images; credentials and errors.
+"""Registries with their credentials and errors: Norn's own, through which engines share images, and those of apps.
 
 The engine itself pushes and pulls: it must be able to reach a registry, and trust it (`insecure-registries` in its
 daemon.json for one without TLS).
@@ -47,8 +47,8 @@ class Registry:
     def owner(self, reference: str, instance: str) -> str | None:
         """Returns the app whose published image `reference` names; None if it is not an app's image.
 
-        An image of the control plane `instance` is recognised by its path, as a registry may have many names. An image
-        of another control plane is recognised by this registry's address, and belongs to no app here.
+        An image of the control plane `instance` is recognised by its path, because a registry may have many names. An
+        image of another control plane is recognised by this registry's address; the name returned for it is no app's.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None
@@ -89,7 +89,7 @@ class Registry:
         return json.dumps({"auths": {host: {"auth": pair}}})
 
     def failed(self, what: str, said: object) -> RegistryFailed:
-        """Returns the error for a failed call of the registry."""
+        """Returns the error for a failed call to the registry."""
         return RegistryFailed(f"the registry {self.address} {what}: {str(said).strip()[:300]}", hint=_HINT)
 
     def _ended(self, said: Iterable[dict[str, Any]], what: str) -> str:
@@ -101,7 +101,7 @@ class Registry:
         return digest
 
     def _credentials(self) -> dict[str, str] | None:
-        """Returns the credentials of the configured file; with None, the engine's client uses those of its user."""
+        """Returns the credentials in the configured file; None makes the engine's client use its user's credentials."""
         if self.config is None:
             return None
         host, _ = resolve_repository_name(f"{self.address}/x")
@@ -114,10 +114,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class Registries:
-    """All registries: `own` has the images that Norn publishes, the others have apps' own images.
+    """All registries: `own` has the images that Norn publishes, the others have images that apps take from elsewhere.
 
-    `own` is None where a single engine needs no registry. `config`: docker's config.json with the credentials of all,
-    or None.
+    `own` is None where a single engine needs no registry. `config`: docker's config.json with the credentials of all
+    registries, or None.
     """
 
     own: Registry | None

@@ -1,4 +1,4 @@
-"""Apps' images that a registry has: resolved to a digest, pulled, and kept by a tag while a release needs them.
+"""Images that apps take from a registry: each is resolved to a digest, pulled, and kept by a tag while it is needed.
 
 An image that was built elsewhere carries no label of ours, so its tag names the app for which it is kept:
 `norn-pulled/<control plane>/<app>:<digest>`.
@@ -51,7 +51,7 @@ class DockerRegistryImages:
         return image
 
     def _allowed(self, pulled: dict[str, Any], reference: str) -> dict[str, Any]:
-        """Returns an image that was pulled; one that is refused is removed again."""
+        """Returns a pulled image if it is allowed; otherwise removes it and raises SourceError."""
         try:
             self._require_allowed(pulled, reference)
         except SourceError:
@@ -72,7 +72,7 @@ class DockerRegistryImages:
 
     def _require_allowed(self, found: dict[str, Any], reference: str) -> None:
         """Raises SourceError for a label of Norn, which containers would inherit, and for too large an image."""
-        labels = (found.get("Config") or {}).get("Labels") or {}  # all of them, as `image_of` leaves one out
+        labels = (found.get("Config") or {}).get("Labels") or {}  # `image_of` would leave one of the labels out
         foreign = sorted(name for name in labels if name.startswith(PREFIX))
         if foreign:
             raise SourceError(
@@ -101,7 +101,7 @@ class DockerRegistryImages:
         return tuple(image_of(each) for each in found if each is not None)
 
     def drop(self, image: Image, app: str) -> bool:
-        """Removes the app's tags of an image, then the image unless another tag or app has it."""
+        """Removes the app's tags of an image, and the image if it has no others; returns False while it is used."""
         by = {"ancestor": image.id}
         if self._engine.ask(lambda client: client.containers(all=True, filters=by)):
             return False

@@ -1,7 +1,7 @@
-"""The reach of the containers of runs: the machine, at the address of their bridge, and the metadata of a cloud.
+"""Finds out whether the containers of runs can reach the engine's machine and the metadata address of a cloud.
 
-A short container tries both. The machine's firewall decides whether the first is open, and whether the second is
-closed; neither can be read from the engine.
+The machine has an address on the bridge of their network. A short-lived container tries to connect to both addresses,
+because the machine's firewall decides whether it can, and the engine does not know the firewall's rules.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from norn_tasks.domain.errors import NotFound, StepFailed
 from norn_tasks.ports import RunsReach
 
 IMAGE = "busybox:stable"
-"""The image of the container that tries; without it on the engine nothing is tried."""
+"""The image of the container that tries; if the engine does not have it, nothing is tried."""
 AGAIN = 3600.0
-"""Seconds after which it is tried again."""
+"""Seconds after which the container tries again."""
 METADATA = "169.254.169.254"
 CLOSES_IO_URING = 25
-"""The version of Docker from which on its seccomp profile leaves io_uring out."""
+"""The first version of Docker whose own seccomp profile forbids io_uring."""
 
 _PATIENCE = 15.0
 _MEMORY = 32 * 2**20
@@ -36,11 +36,11 @@ connects $METADATA 80 && echo metadata
 connects $HOST $PORT && echo host
 test "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 2 || echo io_uring
 """
-"""nc ends with 1 when it cannot connect within 2 s; with a silent server it runs until it is ended."""
+"""nc exits with 1 if it cannot connect within 2 s; with a silent server it runs until `timeout` ends it."""
 
 
 class ReachProbe:
-    """Looks at the network of runs on one engine; keeps what was tried for an hour."""
+    """Finds out what the network of runs on one engine reaches, and remembers the results for an hour."""
 
     def __init__(self, client: EngineClient, instance: str) -> None:
         self._client, self._name = client, f"norn-probe-{instance}"
@@ -49,7 +49,7 @@ class ReachProbe:
         self._tried = RunsReach("")
 
     def look(self) -> RunsReach:
-        """Returns where runs reach the machine, and the results of the tries; raises EngineDown."""
+        """Returns the address at which runs reach the machine, and the results of the tries; raises EngineDown."""
         address = address_of(networks.ensure(self._client, networks.RUNS, talk=False))
         if self._tried_at is None or time.monotonic() - self._tried_at > AGAIN or self._tried.address != address:
             self._tried, self._tried_at = self._try(address), time.monotonic()
@@ -90,7 +90,7 @@ class ReachProbe:
 
 
 def _closes_io_uring(client: APIClient) -> bool:
-    """Returns True for an engine whose own seccomp profile has no io_uring: Docker from 25.0 on."""
+    """Returns True for an engine whose own seccomp profile forbids io_uring: Docker 25.0 or later."""
     version = re.match(r"\d+", str(client.version()["Version"]))
     return version is not None and int(version[0]) >= CLOSES_IO_URING
 
@@ -103,7 +103,7 @@ def address_of(network: dict[str, Any]) -> str:
 
 @contextmanager
 def _listening(host: str) -> Iterator[int | None]:
-    """Yields a port at which this process listens; None when the engine's machine is another one."""
+    """Yields a port at which this process listens; None if the engine runs on another machine."""
     try:
         server = socket.create_server((host, 0))
     except OSError:

@@ -53,6 +53,6 @@ class Typist:
 
     def _sized(self, size: Size | None) -> None:
         if size is not None:
-            # The program may not run yet, or no longer: then its window does not matter.
+            # The program may not have started yet, or may have ended: then the size does not matter.
             with suppress(NornError):
                 self._resize(size)

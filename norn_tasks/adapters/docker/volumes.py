@@ -2,7 +2,7 @@
 
 The local driver enforces no size of a volume. A prune by an administrator leaves volumes alone (`KEPT_BY_PRUNE`). If a
 container mounted a volume that does not exist, the engine would make it without our labels, and Norn could not find it
-again: so each is made here first.
+again: so each volume is made here first.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DockerVolumes:
         # Names of apps and volumes may contain a dash, but no dot: so no two volumes share a name.
         name = f"norn-{self._instance}-{app}.{volume.name}"
         marks = {APP: app, OWNER: f"app:{app}", INSTANCE: self._instance, NAME: volume.name, SIZE: str(volume.size)}
-        # An existing one is returned unchanged, whatever its labels.
+        # If the volume exists, the engine returns it unchanged, whatever its labels.
         self._engine.briefly(lambda client: client.create_volume(name, "local", KEPT_BY_PRUNE, marks))
         return Mount(name, volume.mount_path)
 

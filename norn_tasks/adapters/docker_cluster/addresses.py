@@ -1,8 +1,8 @@
 """The network `norn`, and the fixed address that each replica has on it.
 
-An engine gives a restarted container any free address, so a row would point at another app's replica after a crash or a
-restart of the engine. A fixed one is kept for as long as the container exists. They are drawn at random from the whole
-subnet, so that an address is unlikely to be reused soon after its replica went.
+An engine gives a restarted container any free address, so after a crash or a restart of the engine, a replica's row
+could point at another app's replica. A container keeps a fixed address for as long as it exists. Addresses are drawn at
+random from the whole subnet, so that an address is unlikely to be reused soon after its replica was removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
 
 NOT_ITS_FAULT = ("Address already in use", "user configured subnets")
-"""The engine's messages at a start when the address is taken, or another worker is making the network again."""
+"""Texts in the engine's refusal to start a replica whose address is taken, or whose network is being made again."""
 
 _TRIES = 10
 _PAUSE = 0.2
@@ -35,8 +35,8 @@ def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
             found = networks.ensure(engine, name, talk=True, own_subnet=True)
             return IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
         except (NotFound, Conflict, StepFailed):
-            # Another worker is making the network at this moment: it removes it once, to make it again with a fixed
-            # subnet.
+            # Another worker is making the network at this moment, and may have taken the free subnet or removed a
+            # duplicate network.
             if not left:
                 raise
             time.sleep(_PAUSE)
@@ -53,7 +53,7 @@ def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
     containers = client.containers(all=True, filters={"network": name})
     taken = {address for each in containers for address in _addresses(each["NetworkSettings"]["Networks"].get(name))}
     for _ in range(_DRAWS):
-        # Three addresses are left out: that of the network, the engine's, which is the first, and broadcast, the last.
+        # Three addresses are left out: the network's own, the engine's (the next one), and broadcast (the last one).
         address = str(subnet[2 + secrets.randbelow(subnet.num_addresses - 3)])
         if address not in taken:
             return address

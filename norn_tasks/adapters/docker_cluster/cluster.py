@@ -1,9 +1,9 @@
 """The Docker cluster as steps use it: each method calls a few functions of the modules beside this one.
 
-Names inside: a container on the network `norn` finds a webserver under its internal host. The engine's DNS answers with
-every replica that runs, also one that is still being gated or is leaving; the router, through which requests from
-outside come, sends them only to replicas that have passed their gate. Control planes that share an engine share this
-network and its names.
+Internal names: a container on the network `norn` finds a webserver by its internal host. The engine's DNS answers with
+every running replica, including replicas that are still at their gate or are leaving. The router, which receives the
+requests from outside, sends them only to replicas that have passed their gate. Control planes that share an engine
+share this network and its names.
 """
 
 from __future__ import annotations
@@ -69,30 +69,30 @@ class DockerCluster:
         self._keep_lines = keep_lines
 
     def own_volumes(self, watch: Watch) -> None:
-        """Returns none: the replicas mount the volumes of the engine."""
+        """Returns None: the replicas mount the volumes of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
         """Makes the network if it is missing."""
         self._ensure_network(watch)
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Gives the app a port of the router, which it keeps, and returns its address there.
+        """Reserves a port of the router for the app, which keeps it, and returns the app's address there.
 
-        Each replica brings the internal name with it when it starts on the network.
+        The internal name needs no work here: each replica has it as an alias on the network.
         """
         self._ensure_network(watch)
         return f"{self._router}:{self._ports.reserve(workload.app, watch.fence)}"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Checks that what should run can run; raises ReleaseGone when the image is not there."""
+        """Makes the network if it is missing; raises ReleaseGone if the engine does not have the image."""
         if self._engine.promptly(lambda _: self._engine.image(workload.image), watch.stop) is None:
             raise gone(workload)
         self._ensure_network(watch)
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Replaces one replica after the other, and returns when exactly what is wanted serves.
+        """Replaces the replicas one by one, and returns when exactly the wanted replicas serve.
 
-        Raises EngineDown when the engine does not answer at the beginning; later the call waits for it.
+        Raises EngineDown if the engine does not answer at the beginning; later, the call waits for the engine.
         """
         containers = self._containers(watch, workload.hidden)
         gate = Gate(containers, workload, self._gates, watch.stop)
@@ -101,12 +101,12 @@ class DockerCluster:
         return status(workload.app, world, workload.replicas)
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Frees the app's port of the router; its internal name ends with the replicas that carry it."""
+        """Frees the app's port of the router; the internal name disappears with the replicas that carry it."""
         watch.stop.check()
         self._ports.release(app, watch.fence)
 
     def dismantle(self, app: str, watch: Watch) -> None:
-        """Stops and removes everything of the app that runs, and its rows."""
+        """Stops and removes all of the app's replicas, and their rows."""
         containers = self._containers(watch)
         world = joined(containers.first_look(app), self._replicas.of_app(app))
         Retirement(containers, self._replicas, watch, self._drain).take(world.replicas)
@@ -139,7 +139,7 @@ class DockerCluster:
         return compared(self._engine, self._instance, workload, seen)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
-        """Returns an app's replicas, or why the engine refuses to show them: other apps are still shown then."""
+        """Returns an app's replicas, or why the engine refuses to show them; an error would hide the other apps too."""
         try:
             return look_at(self._engine.briefly, containers)
         except (StepFailed, Conflict) as error:
@@ -154,7 +154,7 @@ class DockerCluster:
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits the last lines of all replicas by time, then, following, new ones until the stop is set."""
+        """Emits the last lines of all replicas by time and then, with `follow`, new lines until the stop is set."""
         logs = Logs(self._engine, self._instance, app, emit, stop, hidden)
         # Following ends when its reader leaves, which is no failure of the job.
         with contextlib.suppress(Stopped):
@@ -163,7 +163,7 @@ class DockerCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the requested replica, or else in the first of the newest that serve."""
+        """Runs a program in the requested replica, or else in the first serving replica of the newest generation."""
         world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
         serving = [each for each in world.replicas if each.live and each.running]
         fit = [each for each in serving if command.replica in (None, each.index)]
@@ -183,7 +183,7 @@ class DockerCluster:
 def _status(
     app: str, world: World, ended: Mapping[str, list[ReplicaEnd]], usage: Mapping[str, ReplicaUsage]
 ) -> WorkloadStatus:
-    """Returns the status of an app with its checks, the ends of its live replicas, and what they use."""
+    """Returns the status of an app with the checks, the ends and the usage of its live replicas."""
     seen = sightings(world)
     return replace(
         status(app, world, usage=usage),

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 LAST_LINES = 20
 GRACE = 10
-"""Seconds between SIGTERM and SIGKILL for a replica from before specs could set them."""
+"""Seconds between SIGTERM and SIGKILL for a replica that was created before specs could set this time."""
 
 _AGAIN = 0.5
 _LONGEST = 1000
@@ -40,7 +40,7 @@ class Ask(Protocol):
 
 
 def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
-    """Returns this control plane's replicas as the engine lists them; those of one app or of all.
+    """Returns the replicas of one app, or of all apps of this control plane, as the engine lists them.
 
     The owner label identifies a replica. A container also inherits the labels of its image, but every container that
     Norn creates overrides the owner.
@@ -55,18 +55,18 @@ def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, An
 
 
 def look(ask: Ask, instance: str, app: str) -> tuple[ReplicaContainer, ...]:
-    """Returns a close look at each replica of an app."""
+    """Returns the details of each replica of an app."""
     return look_at(ask, (each["Id"] for each in listed(ask, instance, app)))
 
 
 def look_at(ask: Ask, containers: Iterable[str]) -> tuple[ReplicaContainer, ...]:
-    """Returns a close look at each of these replicas that is still there."""
+    """Returns the details of each of these replicas that still exists."""
     closely = [see(ask, each) for each in containers]
     return tuple(each for each in closely if each is not None)
 
 
 def see(ask: Ask, container: str) -> ReplicaContainer | None:
-    """Returns a close look at one replica; None when it is gone or when its labels cannot be read."""
+    """Returns the details of one replica; None when it is gone or when its labels cannot be read."""
     try:
         found: dict[str, Any] = ask(lambda client: client.inspect_container(container))
     except NotFound:
@@ -98,10 +98,10 @@ def _seen(found: dict[str, Any]) -> ReplicaContainer:
 
 
 class Containers:
-    """The engine's side of one piece of work; `patience`: seconds to wait for an engine that is away.
+    """The actions of one job on an engine; `patience`: seconds to wait for an engine that is away.
 
-    `outages` counts the calls that it did not answer. `hidden` is replaced in lines. `keep_lines` keeps what a
-    container has written, before it is removed.
+    `outages` counts the calls that the engine did not answer. `hidden` is redacted in lines. `keep_lines` is called
+    before a container is removed, and keeps its output.
     """
 
     def __init__(
@@ -130,11 +130,11 @@ class Containers:
         return look(self.patiently, self._instance, app)
 
     def see(self, container: str) -> ReplicaContainer | None:
-        """Looks at one."""
+        """Looks at one container; returns None when it is gone."""
         return see(self.patiently, container)
 
     def create(self, workload: Workload, index: int, fence: Fence) -> str | None:
-        """Makes a container, not started; None if one of its name exists, which the next look will find."""
+        """Creates a container, but does not start it; None if its name exists already: the next look will find that."""
         subnet = self.patiently(lambda _: addresses.ensure(self._engine))
         name = policy.name(workload, index, self._instance)
         marks = policy.marks(workload, index, fence, self._instance)
@@ -153,11 +153,11 @@ class Containers:
             return None
 
     def start(self, container: str) -> None:
-        """Starts it; one that runs is fine."""
+        """Starts a container; does nothing if it runs already."""
         self.patiently(lambda client: client.start(container))
 
     def keep_up(self, container: str) -> bool:
-        """Has the engine restart it from now on, whenever it ends; false when it is gone."""
+        """Makes the engine restart a container whenever it ends from now on; returns False if it is gone."""
 
         def change(client: APIClient) -> None:
             # The type stubs know two of the engine's four policies.
@@ -170,17 +170,17 @@ class Containers:
         return True
 
     def end(self, replicas: Sequence[ReplicaContainer]) -> None:
-        """Ends them all at once, gently at first, and returns when none of them runs."""
+        """Ends these replicas at the same time: each gets SIGTERM, and SIGKILL if it does not end in its grace."""
         with ThreadPoolExecutor(max(1, len(replicas))) as pool:
             list(pool.map(self._end, replicas))
 
     def remove(self, container: str) -> None:
-        """Removes it, and returns when it is gone; a missing one is fine."""
+        """Removes a container, and returns when it is gone; does nothing if it is missing."""
         self._keep_lines(container)
         self.patiently(lambda _: self._engine.take_away(container))
 
     def discard(self, container: str) -> bool:
-        """Removes it even after a request to stop; returns false if the engine does not answer soon."""
+        """Kills and removes a container, even after a stop; returns False if the engine does not answer soon."""
         try:
             with suppress(NotFound, Conflict):  # it is gone, or has ended
                 self._engine.briefly(lambda client: client.kill(container))
@@ -191,7 +191,7 @@ class Containers:
         return True
 
     def last_lines(self, container: str) -> list[str]:
-        """Returns the last lines that it wrote, on either stream, in order; none when they cannot be had."""
+        """Returns the last lines of a container's two streams, in order; none if they cannot be read."""
 
         def read(client: APIClient) -> list[bytes]:
             asked = LAST_LINES + spare(self._hidden)
@@ -205,11 +205,11 @@ class Containers:
         return [each[:_LONGEST] for line in lines for each in line.text.splitlines() or [""]][-LAST_LINES:]
 
     def at_once(self, call: Callable[[APIClient], T], /) -> T:
-        """Makes one call; raises EngineDown when it is not answered."""
+        """Makes one call; raises EngineDown if the engine does not answer it."""
         return self._engine.promptly(call, self._stop)
 
     def patiently(self, call: Callable[[APIClient], T], late: Callable[[T], None] | None = None, /) -> T:
-        """Makes one call, again and again while the engine is away and patience lasts."""
+        """Makes one call, and repeats it while the engine is away, for `patience` seconds at most."""
         until: float | None = None
         while True:
             try:
@@ -226,7 +226,7 @@ class Containers:
         try:
             self.patiently(lambda client: client.stop(replica.id, timeout=replica.grace))
         except (NotFound, Conflict, StepFailed):
-            # It is gone, or is being removed; else its forced removal, which comes next, reports what is wrong.
+            # It is gone or being removed. Any other fault will show in its forced removal, which comes next.
             return
 
     def _undo(self, container: str) -> None:

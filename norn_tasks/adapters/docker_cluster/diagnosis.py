@@ -20,7 +20,7 @@ _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 """The exit codes of a shell whose command is missing or is no program."""
 _EXEC = re.compile(r'exec: "([^"]*)"')
 _INIT = re.compile(r"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)")
-"""The line by which the engine's init says that it cannot execute the program."""
+"""The line in which the engine's init reports that it cannot execute the program."""
 _UNITS = {"k": "KiB", "m": "MiB", "g": "GiB", "t": "TiB"}
 _LONGEST = 300
 """The most characters of an excerpt in a message."""
@@ -78,7 +78,7 @@ def not_listening(workload: Workload, seconds: float, evidence: Evidence) -> Rol
 
 
 def not_healthy(workload: Workload, word: str, seconds: float, evidence: Evidence) -> RolloutFailed:
-    """Returns the error for a replica whose healthcheck never answered well; `word` is what it did last."""
+    """Returns the error for a replica whose healthcheck never answered well; `word` is the result of the last check."""
     status = _ANSWERED.fullmatch(word)
     cause = cause_of_answer(evidence, int(status[1]) if status else None)
     what = f"GET {workload.healthcheck} on port {workload.port} {word} for {seconds:g} s"
@@ -99,7 +99,7 @@ def _out_of_memory(workload: Workload, lines: Sequence[str]) -> RolloutFailed:
 
 
 def _ended(what: str, code: int | None, evidence: Evidence) -> RolloutFailed:
-    """Returns the error for an end with its cause; for an end with status 0, that is the whole cause."""
+    """Returns the error for a replica that ended, with the cause; the exit status 0 needs no other cause."""
     if code == 0:
         hint = "its program must keep running; a job that ends by itself has the role cron"
         return _failed(what, hint, evidence.lines)
@@ -115,7 +115,7 @@ def _with(what: str, cause: str) -> str:
 
 
 def _refused_by_init(evidence: Evidence) -> str | None:
-    """Returns the engine's message for a program that its init could not execute, unless the file explains more."""
+    """Returns the message of the engine's init if it could not execute the program; None if the file explains more."""
     said = _INIT.match(evidence.lines[-1]) if evidence.lines else None
     known = evidence.program is not None and evidence.program.head != b""
     if said is None or "format" in said[2] or (known and "denied" not in said[2]):

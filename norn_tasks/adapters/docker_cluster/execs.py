@@ -1,6 +1,7 @@
-"""Runs a program inside a live replica: its streams to and from a client, and its end when that leaves.
+"""Runs a program inside a live replica, connects its streams to a client, and ends it when the client leaves.
 
-The engine has no call to end such a program, which outlives its connection: so it carries a mark by which it is ended.
+Such a program outlives its connection, and the engine has no call that ends it. So it carries a mark, by which it is
+found when it must be ended.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Exec:
         self._terminal = terminal
 
     def run(self) -> int:
-        """Runs it to its end; returns its exit code. Raises NotFound, Stopped or EngineDown."""
+        """Runs the program to its end; returns its exit code. Raises NotFound, Stopped or EngineDown."""
         self._id = self._ask(self._create)["Id"]
         connection = self._ask(self._start)
         typist = Typist(self._terminal, connection, self._resize)
@@ -55,7 +56,7 @@ class Exec:
 
     def _start(self, client: APIClient) -> socket.socket:
         response: Any = client.exec_start(self._id, tty=self._command.tty, socket=True)
-        # The client library owns its socket, and may close it at any time; this handle is our own.
+        # The client library may close its own socket at any time, so this is a duplicate of it.
         connection = socket.socket(fileno=os.dup(response.fileno()))
         connection.setblocking(False)
         return connection
@@ -88,7 +89,7 @@ class Exec:
             return b""
 
     def _exit_code(self) -> int:
-        """Returns its exit code: the end of its output is not its end, as a child may keep the output open."""
+        """Returns the exit code when the program has ended, which may be later than the end of its output."""
         while True:
             seen: dict[str, Any] = self._ask(lambda client: client.exec_inspect(self._id))
             if not seen["Running"]:

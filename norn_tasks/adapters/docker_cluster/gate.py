@@ -21,7 +21,7 @@ from norn_tasks.domain.errors import RolloutFailed
 from norn_tasks.ports import Stop, Workload
 
 _FIRST, _AGAIN = 0.05, 0.25
-"""Seconds between the first two looks at the engine; the most seconds between later ones."""
+"""Seconds between the first two looks at the engine; the most seconds between later looks."""
 LONGEST_PAUSE = 5.0
 """The most seconds between two checks of an app that fails them: each check adds a line to its log."""
 
@@ -36,7 +36,7 @@ class Gates:
 
 @dataclass
 class Trial:
-    """One replica at its gate: when its next check is due, and the time (monotonic) since which it has been well."""
+    """One replica at its gate: when its next check is due, and since when (monotonic time) it has been well."""
 
     needed: float
     until: float

@@ -1,4 +1,4 @@
-"""Reads what an app's replicas write: the last lines by time, then new ones as they come, of new replicas too."""
+"""Reads the output of an app's replicas: the last lines in order of time, then new lines, also of new replicas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _LOOK = 0.5
 _WRITING = ("running", "restarting")
 _REST = 2.0
-"""Seconds between two readings of a replica: the whole log of one that ends repeatedly is read each time."""
+"""Seconds between two readings of a replica that ends repeatedly: each reading goes through its whole log."""
 
 
 class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
@@ -68,7 +68,7 @@ class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
         return lines[-count:] if count else []
 
     def _attend(self) -> None:
-        """Starts a reader also for a replica that was restarted since its reader ended."""
+        """Starts a reader for each new replica, and for each replica that was restarted after its reader ended."""
         try:
             replicas = self._replicas()
         except EngineDown:
@@ -81,7 +81,7 @@ class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
 
 
 class _LogReader:
-    """Reads one replica's log on a thread of its own, from after `last`, until it ends or is closed."""
+    """Reads one replica's log on a thread of its own: the lines after the time `last`, until it ends or is closed."""
 
     def __init__(
         self, engine: EngineClient, replica: dict[str, Any], last: str, into: queue.Queue[Line], hidden: Redaction
@@ -100,7 +100,7 @@ class _LogReader:
 
     @property
     def ended(self) -> bool:
-        """True when nothing more comes from here, and it was begun a while ago."""
+        """True when the reading has ended, and began long enough ago for another one."""
         return not self._thread.is_alive() and time.monotonic() - self._begun > _REST
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class _LogReader:
         yield from entries.end()
 
     def _opened(self) -> Iterator[bytes]:
-        # From a little before: a secret may have begun there, and is recognised only from its beginning.
+        # The reading begins a little before `last`: a secret may begin there, and is found only from its beginning.
         since = int(datetime.fromisoformat(self.last).timestamp()) - 2 if self.last else None
 
         def open_(client: APIClient) -> CancellableStream[bytes]:

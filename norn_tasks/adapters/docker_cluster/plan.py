@@ -1,10 +1,11 @@
 """Decides the next move of a rollout from the present and the wanted replicas; pure, so that tests can try every order.
 
-The rules, in their order: rows follow the engine; a replica that serves no request is removed; surplus replicas are
-removed, but no old one before the first new one serves; then one more is created and gated. So there is at most one
-more than the larger of the wanted and the earlier number, and never fewer live ones than the smaller. A rollout that
-recreates does not promise that: once the first new one is created, every old one is removed, and only then a new one
-starts. The plan is made again after every move, of any worker.
+The rules, in their order: the rows are corrected to match the engine; replicas that serve no requests are removed;
+surplus replicas are removed, but no old replica before the first new replica serves; then one new replica is created
+and gated. So there are never more replicas than the larger of the wanted and the earlier number, plus one, and never
+fewer live replicas than the smaller of the two. A rollout that recreates promises neither: once its first new replica
+is created, every old replica is removed, and only then does a new one start. The plan is made again after every move
+of any worker.
 """
 
 from __future__ import annotations
@@ -17,35 +18,35 @@ from norn_tasks.domain.jobs.replica import Replica
 
 @dataclass(frozen=True)
 class Forget:
-    """Take away the rows of containers that are gone."""
+    """Remove the rows of containers that are gone."""
 
     rows: tuple[Replica, ...]
 
 
 @dataclass(frozen=True)
 class Readdress:
-    """Give the router the address at which a live replica is now."""
+    """Give the router the present address of a live replica."""
 
     replica: ReplicaContainer
 
 
 @dataclass(frozen=True)
 class Retire:
-    """Take these out of the routes, let them end, remove them."""
+    """Take these replicas out of the routes, let them end, and remove them."""
 
     replicas: tuple[ReplicaContainer, ...]
 
 
 @dataclass(frozen=True)
 class Admit:
-    """Start this one if it is not running, gate it, and make it live."""
+    """Start this replica if it was never started, wait until it has passed its gate, and make it live."""
 
     replica: ReplicaContainer
 
 
 @dataclass(frozen=True)
 class Create:
-    """Make one more, with this number."""
+    """Create one more replica, with this number."""
 
     index: int
 
@@ -55,9 +56,9 @@ Move = Forget | Readdress | Retire | Admit | Create
 
 @dataclass(frozen=True)
 class DesiredReplicas:
-    """How many replicas of which generation; `started`: the ids of those that this rollout has started.
+    """The wanted number of replicas, and their generation; `started`: the ids of those that this rollout has started.
 
-    `recreate`: old replicas go before new ones start.
+    `recreate`: old replicas are removed before new ones start.
     """
 
     generation: int
@@ -80,14 +81,14 @@ def next_move(world: World, wanted: DesiredReplicas) -> Move | None:
 
 
 def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
-    """Returns true for a replica that serves no request and never will: leaving, old and never live, dead, hung."""
+    """Returns True for a replica that serves no request and never will: leaving, old but never live, dead, or hung."""
     if each.leaving:
         return True
     if each.generation != wanted.generation:
         return not each.live
     if each.running:
         return each.hung
-    # The gate judges one that this rollout has started; one of an earlier rollout is replaced, for another chance.
+    # A replica that this rollout started is left to its gate. One from an earlier rollout is replaced, for a new try.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 

@@ -1,10 +1,10 @@
 """The name, the labels and the rights of a replica's container; a test compares all of them with the engine's report.
 
 An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
-default capabilities; it cannot gain more of them, its memory, processes and log are bounded, and it gets nothing of the
-host. The engine's init is its first process, because the kernel does not deliver SIGTERM to a first process without a
-handler. A replica starts without a restart policy, so that no restart hides its first end; it gets the policy when it
-has passed its gate.
+default capabilities. It cannot gain more capabilities, its memory, processes and log are bounded, and it sees nothing
+of the host but its mounts. The engine's init is its first process, because the kernel does not deliver SIGTERM to a
+first process that has no handler. A replica starts without a restart policy, so that no restart hides its first end; it
+gets the policy when it has passed its gate.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
 OWNED = "release:"
-"""The first characters of the owner of a replica, and of no other container."""
+"""The beginning of a replica's owner label; no other container's owner begins with it."""
 
 PIDS = 1024
 DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT")
-"""Capabilities of the engine's default that a replica does not have.
+"""The engine's default capabilities that a replica does not have.
 
 With NET_RAW it could forge ARP on the network that all apps share, and read other apps' requests. A server needs none
 of the others.
@@ -44,7 +44,7 @@ def name(workload: Workload, index: int, instance: str) -> str:
 
 
 def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[str, str]:
-    """Returns its labels."""
+    """Returns the labels of a replica's container."""
     return labels(workload.app, f"{OWNED}{workload.app}:{workload.release}", fence) | {
         INSTANCE: instance,
         RELEASE: str(workload.release),
@@ -56,13 +56,13 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
 def container(client: APIClient, workload: Workload, address: str, gateway: str) -> dict[str, Any]:
     """Returns the rest of the arguments of `create_container`.
 
-    `address` is its fixed IP on the network, `gateway` that of the machine, where shared services listen.
+    `address` is the container's fixed IP on the network; `gateway` is the machine's, at which shared services listen.
     """
     aliases = [workload.internal_host] if workload.port is not None and workload.internal_host else None
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)
     return {
         "image": workload.image,
-        # As the entrypoint: a spec's command replaces the image's entrypoint and command.
+        # A spec's command is the entrypoint, because it replaces the image's entrypoint and command.
         "entrypoint": list(workload.argv) if workload.argv is not None else None,
         "environment": {**workload.env, **{name: each.reveal() for name, each in workload.secrets.items()}},
         "stop_timeout": workload.stop_grace,

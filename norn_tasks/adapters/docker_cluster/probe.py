@@ -1,4 +1,4 @@
-"""Tries whether a replica's port accepts or its healthcheck answers well; bounded, and stopped at once."""
+"""Checks once, within a time limit, whether a replica's port accepts connections or its healthcheck answers well."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 @dataclass(frozen=True)
 class Knock:
-    """The result of one try: `well`, or the fault as the end of a sentence; None if no program listens.
+    """The result of one check; `word`: the end of a sentence about the answer or fault, None if no program listens.
 
     `answered`: a program answered, well or not.
     """
@@ -29,7 +29,7 @@ class Knock:
 
 
 def check(ip: str, port: int, health: Health, stop: Stop) -> Knock:
-    """Tries once whether a replica is well: its path answers with a good status, or without a path its port accepts."""
+    """Checks a replica once: it is well if its path answers with a good status or, without a path, its port accepts."""
     try:
         connection = _Connection(ip, port, health.timeout, stop)
     except OSError:
@@ -61,7 +61,7 @@ def _judged(begin: bytes, good: str) -> Knock:
 
 
 class _Connection:
-    """One connection for one try; raises OSError when it cannot be had, TimeoutError when the time is up."""
+    """The connection of one check; raises OSError when it cannot be made, and TimeoutError when the time is up."""
 
     def __init__(self, ip: str, port: int, seconds: float, stop: Stop) -> None:
         self._until = time.monotonic() + seconds

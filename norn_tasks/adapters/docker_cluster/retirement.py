@@ -1,4 +1,4 @@
-"""The removal of a replica: it leaves the routes, its requests and program end, container and row are removed."""
+"""Removes replicas: each leaves the routes, its requests and its program end, and its container and row are removed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
 from norn_tasks.ports import Replicas, Watch
 
 _AGAIN = 0.1
-"""The seconds between two looks at a replica that drains."""
+"""The seconds between two looks at a replica whose last requests are ending."""
 
 
 class Retirement:
-    """Removes replicas; `drain`: seconds to wait for open requests. Any owner may finish the removal of another one."""
+    """Removes replicas; `drain`: seconds to wait for open requests. Any worker may finish another worker's removal."""
 
     def __init__(self, containers: Containers, replicas: Replicas, watch: Watch, drain: float) -> None:
         self._containers = containers
@@ -23,10 +23,11 @@ class Retirement:
         self._drain = drain
 
     def take(self, leaving: Sequence[ReplicaContainer]) -> None:
-        """Removes these replicas, all at once."""
+        """Removes these replicas, all at the same time."""
         self._out(leaving)
         self._drained(leaving)
-        # Written again, so that a worker that was frozen in between and lost its lease ends nothing.
+        # This is written again, so that a worker that was frozen in between and lost its lease fails here and ends
+        # no replica.
         self._out(leaving)
         self._containers.end(leaving)
         for each in leaving:

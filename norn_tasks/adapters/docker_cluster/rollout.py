@@ -1,8 +1,8 @@
-"""Brings an app's containers to what is wanted, one planned move after the other, until nothing is left to do.
+"""Brings an app's containers to the wanted state, one planned move after the other, until nothing is left to do.
 
 Every move looks at the containers and the database first, because it may be the first after a crash. Containers that an
-earlier worker left are recognised by their labels and database rows, and adopted. A lost lease ends everything at once,
-with nothing more touched.
+earlier worker left are recognised by their labels and database rows, and adopted. A lost lease ends the rollout at
+once, and nothing more is changed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Rollout:
         self._false_starts = 0
 
     def through(self, watch: Watch) -> World:
-        """Moves until everything is as wanted, and returns what there is then."""
+        """Makes moves until everything is as wanted, and returns the resulting containers and rows."""
         try:
             return self._moves(watch)
         except RolloutFailed:
@@ -137,7 +137,7 @@ class Rollout:
         return wanted.proven or any(r.generation == wanted.generation and r.state == ReplicaState.LIVE for r in rows)
 
     def _start(self, replica: ReplicaContainer) -> bool:
-        """Starts it; returns false if it has to be created again, with another address or on another network."""
+        """Starts a replica; returns False if it must be created again, with another address or on another network."""
         try:
             self._containers.start(replica.id)
             return True
@@ -161,7 +161,7 @@ class Rollout:
         self._retirement.take((replica,))
 
     def _check_admitted(self, world: World) -> None:
-        """Fails the rollout if a replica that it has made live has restarted or ended since."""
+        """Fails the rollout if a replica that it has made live has since restarted or ended."""
         for each in world.replicas:
             if each.id in self._admitted and each.live and (each.restarts or not each.running):
                 evidence = examined(self._containers, self._workload, each.id)

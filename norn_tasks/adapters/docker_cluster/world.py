@@ -11,10 +11,10 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
 @dataclass(frozen=True)
 class ReplicaContainer:
-    """The container of a replica. `state` is the engine's name for its state, `ip` is empty while it does not run.
+    """The container of a replica. `state` is the engine's name for its state; `ip` is empty while it does not run.
 
     `grace`: the seconds that its program has to end. `row` is its row in the table of replicas, None before it is
-    recorded. `checked`: this look asked for its health.
+    recorded. `checked`: its health was checked in this look.
     """
 
     id: str
@@ -93,7 +93,7 @@ class World:
 
 
 def joined(containers: Iterable[ReplicaContainer], rows: Iterable[Replica]) -> World:
-    """Returns the containers with their rows."""
+    """Returns the containers, each with its row, and the rows without a container."""
     known = {row.container: row for row in rows}
     replicas = tuple(replace(each, row=known.pop(each.id, None)) for each in containers)
     return World(replicas, tuple(known.values()))

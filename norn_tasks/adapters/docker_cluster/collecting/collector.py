@@ -1,4 +1,4 @@
-"""Makes sure that every replica's log is read: by a thread for each, as long as it has new lines."""
+"""Makes sure that every replica's log is read: each replica has a thread as long as it may write new lines."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 _WRITING = ("running", "restarting", "paused")
 _LOOK = 30.0
-"""Seconds between two looks at all containers; the engine reports each start and end of one before that."""
+"""Seconds between two looks at all containers; in between, the engine reports each start and end of a container."""
 _TURN = 2.0
-"""Seconds between two tries to be the one process that collects."""
+"""Seconds between two tries to become the one process that collects."""
 _TRIM = 3600.0
 _AGAIN = 5.0
 """Seconds before a container is read again after an error."""
 
 
 class LogCollector:
-    """Collects the lines of this control plane's replicas; of several processes that try, one does it."""
+    """Collects the lines of this control plane's replicas; if several processes try, only one does it."""
 
     def __init__(self, engine: EngineClient, instance: str, logs: KeptLogs, hiding: Hiding) -> None:
         self._engine, self._instance, self._logs, self._hiding = engine, instance, logs, hiding
@@ -45,13 +45,13 @@ class LogCollector:
         self._trimmed = float("-inf")
 
     def run(self) -> None:
-        """Collects until it is stopped."""
+        """Collects until the collector is stopped."""
         while not self._stop.is_set():
             self.turn()
             self._stop.wait(_TURN)
 
     def turn(self) -> None:
-        """Collects unless another process does, until the engine is away or it is stopped."""
+        """Collects until the engine is away or the collector is stopped; does nothing if another process collects."""
         with self._logs.collector(0) as mine:
             if mine:
                 self._collect()
@@ -125,7 +125,7 @@ class LogCollector:
             self._stop.wait(_AGAIN)
 
     def _say(self, about: str, sentence: str) -> None:
-        """Writes a warning, once for each trouble."""
+        """Writes a warning to the log, but not the same warning twice in a row."""
         if self._said.get(about) != sentence:
             self._said[about] = sentence
             log.warning("logs of %s are not collected: %s", about, sentence)
@@ -141,8 +141,8 @@ class LogCollector:
         """Forgets the positions of containers that are gone; from time to time, deletes lines that are too old."""
         for app in self._logs.apps():
             for container in self._logs.containers(app):
-                # Only the Docker engine's ids: the containers of other clusters have other ids, and are forgotten
-                # there.
+                # Only ids of the Docker engine have 64 characters: containers of other clusters are forgotten by the
+                # code of those clusters.
                 if len(container) == 64 and container not in there:
                     self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
         if time.monotonic() - self._trimmed > _TRIM:
@@ -151,7 +151,7 @@ class LogCollector:
 
 
 class _Changes:
-    """The engine's reports of replicas that start, end or are removed. Raises EngineDown."""
+    """Receives the engine's reports of replicas that start, end or are removed. Raises EngineDown."""
 
     def __init__(self, address: str, instance: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -192,5 +192,5 @@ class _Changes:
 
 def _containers(lines: list[bytes]) -> Iterator[str]:
     for line in lines:
-        with suppress(ValueError, KeyError, TypeError):  # the head of the answer is none of them
+        with suppress(ValueError, KeyError, TypeError):  # the response's headers are no reports
             yield json.loads(line)["Actor"]["ID"]

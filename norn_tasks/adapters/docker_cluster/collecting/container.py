@@ -1,4 +1,4 @@
-"""Reads one container's log into the kept lines, from where it was read before."""
+"""Reads one container's log into the kept lines, from the position at which the previous reading ended."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from norn_tasks.ports import Hiding, KeptLogs
 log = logging.getLogger(__name__)
 
 BATCH = 256 * 1024
-"""The bytes of lines after which they are kept."""
+"""The number of bytes of lines after which these lines are kept."""
 _CALM, _OFTEN = 0.02, 0.25
-"""Seconds without output after which lines are kept, and the longest that they wait for that."""
+"""Seconds without output after which lines are kept, and the most seconds that lines wait for such a pause."""
 _IDLE = 5.0
 _REST = 0.5
-"""The least seconds between two readings of a container that writes much; after a long reading, twice its time."""
+"""The least seconds between two readings of a container that writes much; after a long reading, twice its duration."""
 _WAIT_FOR_READER = 10.0
 """Seconds for which a removal waits for the reader of its container."""
 
 
 class ContainerLog:
-    """One container's log, on its way from the engine to the kept lines."""
+    """Moves one container's log from the engine to the kept lines."""
 
     def __init__(self, address: str, logs: KeptLogs, hiding: Hiding, app: str, origin: LogOrigin) -> None:
         self._address, self._logs, self._hiding = address, logs, hiding
         self._app, self._origin = app, origin
 
     def collect(self, stop: threading.Event) -> bool:
-        """Keeps what the container writes until it ends, or the stop is set; returns True at the end of its log.
+        """Keeps the container's output until the container ends or the stop is set; returns True at the end of its log.
 
         Returns False at once while another reader has the container. Raises NotFound, EngineDown, DiskFull,
-        DatabaseDown or SecretsLocked, with everything kept up to the position that is kept.
+        DatabaseDown or SecretsLocked; even then, all output before the kept position is kept.
         """
         while not stop.is_set():
             began = time.monotonic()
@@ -50,12 +50,15 @@ class ContainerLog:
                 if not much and self._follow(stop):
                     self.read(ended=True)
                     return True
-            if much:  # a removal of the container may read it during the rest
+            if much:  # during this pause, a removal of the container may become its reader
                 stop.wait(max(_REST, 2 * (time.monotonic() - began)))
         return False
 
     def read(self, *, ended: bool = False) -> int:
-        """Keeps all that the engine has and that is not kept; returns how many bytes. `ended`: no more will come."""
+        """Keeps all output that the engine has and that is not kept yet; returns the number of bytes.
+
+        `ended`: the container has ended, and no more output will come.
+        """
         intake, size, over = self._intake(), 0, False
         with EngineLog(self._address, self._origin.container, intake.since, follow=False) as entries:
             while not over:
@@ -68,7 +71,7 @@ class ContainerLog:
         return size
 
     def _follow(self, stop: threading.Event) -> bool:
-        """Keeps new output as long as it is little; returns True when the log has ended."""
+        """Keeps new output as long as there is little of it; returns True when the log has ended."""
         intake, kept_at = self._intake(), time.monotonic()
         with EngineLog(self._address, self._origin.container, intake.since, follow=True) as entries:
             while not stop.is_set():
@@ -99,7 +102,7 @@ class ContainerLog:
 
 
 def origin_of(container: str, marks: dict[str, Any]) -> LogOrigin:
-    """Returns the origin of a replica's lines, by its labels; raises KeyError or ValueError if it has other ones."""
+    """Returns the origin of a replica's lines, from its labels; raises KeyError or ValueError if it lacks them."""
     return LogOrigin(container, int(marks[policy.RELEASE]), int(marks[policy.GENERATION]), int(marks[policy.INDEX]))
 
 

@@ -1,7 +1,7 @@
 """Makes batches of lines out of the entries of one container's log: each entry once, and without secrets.
 
 A batch always ends after a whole entry, with no part of that entry held back. So the position that is kept with the
-batch says exactly where a later reading begins: at the first entry that was not kept.
+batch says exactly where a later reading must begin: at the first entry that was not kept.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _LINE = 16
 """The bytes that a line costs in addition to its text."""
 
 SLACK = 2 * 10**9
-"""How far before the last entry, in nanoseconds, a new reading begins: the two streams are not exactly in order."""
+"""How many nanoseconds before the last entry a new reading begins: the two streams are not exactly in order."""
 
 
 class LineIntake:
-    """Takes the entries of one reading, starting where, according to the position, the previous reading ended."""
+    """Takes the entries of one reading, and skips those before the position at which the previous reading ended."""
 
     def __init__(self, position: Position, hidden: Redaction) -> None:
         self.position = dict(position)
@@ -50,12 +50,12 @@ class LineIntake:
         self.size = sum(len(text) + _LINE for _, _, text in self._lines)
 
     def end(self) -> None:
-        """Takes the rest without a line end: the program has ended."""
+        """Takes the rest as a line even without a line end, because the program has ended."""
         for written in self._streams.values():
             written.settle(self._lines)
 
     def batch(self) -> LineBatch | None:
-        """Returns the lines that are complete, with the position after them; None if there is nothing new."""
+        """Returns the complete lines, with the position after them; None if there is nothing new."""
         reached = {number: each.settled for number, each in self._streams.items() if each.settled is not None}
         position = self.position | reached
         if position == self.position:
@@ -99,11 +99,11 @@ class _Written:
         self._waiting: list[tuple[int, int, bytes]] = []
         self._waits = 0
         self.settled: tuple[int, int] | None = None
-        """The position up to which everything is in complete lines."""
+        """The position up to which all entries are in complete lines."""
 
     @property
     def undecided(self) -> bool:
-        """True while bytes may be a part of a secret."""
+        """True while bytes are held back because they may be a part of a secret."""
         return self._redactor.holding
 
     def take(self, entry: LogEntry, into: list[tuple[int, int, bytes]], *, clean: bool) -> None:
@@ -121,7 +121,7 @@ class _Written:
             self.settle(into)
 
     def settle(self, into: list[tuple[int, int, bytes]]) -> None:
-        """Ends what was held back, even in the middle of a line, and takes it as a complete line."""
+        """Takes the bytes that are held back as a complete line, even if they end in the middle of a line."""
         if self._redactor.holding:
             self._split(self._reached[0], self._redactor.end())
             self._redactor = self._hidden.stream()

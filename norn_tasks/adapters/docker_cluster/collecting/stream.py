@@ -1,7 +1,7 @@
-"""The engine's log of one container as it sends it: frames, each with a stream, a time and a piece of text.
+"""Reads the log of one container as the engine sends it: in frames, each with a stream, a time and a piece of text.
 
-The client library parses every frame on its own, at a fifth of the speed. This asks with HTTP/1.0, so that the answer
-is the frames themselves until the connection ends.
+The client library parses every frame on its own, at a fifth of the speed. This module asks with HTTP/1.0, so that the
+body of the response is nothing but frames until the connection ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LogEntry(NamedTuple):
 
 
 class EngineLog:
-    """An open log; `follow`: it goes on until the container ends. Raises NotFound or EngineDown."""
+    """An open log; with `follow`, it goes on until the container ends. Raises NotFound or EngineDown."""
 
     def __init__(self, address: str, container: str, since: int, *, follow: bool) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -53,7 +53,7 @@ class EngineLog:
         self._poll.register(self._socket, select.POLLIN)
 
     def __enter__(self) -> EngineLog:
-        """Returns itself, to be closed at the end of the block."""
+        """Returns this log, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,11 +65,11 @@ class EngineLog:
         self._socket.close()
 
     def ready(self, seconds: float) -> bool:
-        """Returns True if something can be read within this time, even if only the end."""
+        """Returns True if data, or the end of the log, can be read within this time."""
         return bool(self._poll.poll(seconds * 1000))
 
     def read(self) -> tuple[list[LogEntry], bool]:
-        """Waits for more; returns the entries that are complete, and whether that was the end."""
+        """Waits for more data; returns the entries that are complete, and whether the log has ended."""
         try:
             data = self._socket.recv(_PIECE)
         except TimeoutError as error:

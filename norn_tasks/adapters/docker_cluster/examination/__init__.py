@@ -1,4 +1,4 @@
-"""Looks at a replica that failed, for the cause that its sentence names."""
+"""Examines a replica that failed, to find the cause that the error names."""
 
 from norn_tasks.adapters.docker_cluster.examination.evidence import examined
 

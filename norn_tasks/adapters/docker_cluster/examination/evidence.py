@@ -1,8 +1,7 @@
 """Gathers the evidence about a replica that fails: its last lines, its open sockets, the file that would not run.
 
-Nothing is run in the container. Its sockets are read in /proc of its network namespace when the engine is on this
-machine; otherwise these ports are tried: those that the image exposes, those mentioned in the output, and the usual
-ones.
+Nothing is run in the container. If the engine is on this machine, the container's sockets are read from /proc.
+Otherwise these ports are tried: those that the image exposes, those mentioned in the output, and the usual ones.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from norn_tasks.ports import Workload
 
 
 def examined(containers: Containers, workload: Workload, container: str) -> Evidence:
-    """Returns the evidence about one replica; facts that cannot be had are left out."""
+    """Returns the evidence about one replica; facts that cannot be found out are left out."""
     lines = tuple(containers.last_lines(container))
     evidence = Evidence(
         lines=lines,
@@ -51,5 +50,5 @@ def _running(evidence: Evidence, found: dict[str, Any], lines: tuple[str, ...]) 
 
 
 def _beside(containers: Containers, workload: Workload) -> bool:
-    """Returns true when a replica of an earlier rollout of the app runs."""
+    """Returns True when a replica of another generation of the app runs."""
     return any(each.running and each.generation != workload.generation for each in containers.first_look(workload.app))

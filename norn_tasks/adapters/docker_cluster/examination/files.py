@@ -1,4 +1,4 @@
-"""Reads the beginning of a file of a container without running anything in it, even after its end."""
+"""Reads the beginning of a file in a container without running anything there, even after the container has ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from norn_tasks.domain.causes.program import failed_program
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 REFUSED = (NotFound, Conflict, StepFailed, EngineDown)
-"""The errors of an engine that cannot show something."""
+"""The errors that mean that the engine cannot show something."""
 
 _HEAD = 256
 _LINKS = 4
@@ -40,7 +40,7 @@ def program_file(containers: Containers, found: dict[str, Any], lines: tuple[str
 
 
 def _archived(client: APIClient, container: str, path: str) -> tuple[bytes, str]:
-    """Returns the first bytes of a file of the container, or the target of a link."""
+    """Returns the first bytes of a file in the container, or the target if the file is a link."""
     stream, facts = client.get_archive(container, path)
     if facts.get("linkTarget"):
         return b"", str(facts["linkTarget"])

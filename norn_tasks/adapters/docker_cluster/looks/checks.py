@@ -1,4 +1,4 @@
-"""Looks at the health of replicas that are live: each is asked as its gate asked it, all of them at once."""
+"""Checks the health of live replicas, all at the same time, each with the same check as at its gate."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaSighting
 
 _AT_ONCE = 32
 _EARLY = 5.0
-"""Seconds by which a check may come before its interval is over: looks are not that punctual."""
+"""Seconds by which a check may come before its interval is over, because looks are not exactly punctual."""
 
 
 class _NeverStopped:
-    """The stop of work that always ends soon by itself."""
+    """The stop for work that always ends soon by itself."""
 
     reason: str | None = None
 
@@ -29,7 +29,7 @@ class _NeverStopped:
 
 
 def checked(worlds: Iterable[World]) -> tuple[World, ...]:
-    """Returns the worlds with the result of a check in each row of a live replica whose check was due."""
+    """Checks each live replica whose check is due, and returns the worlds with the results in the replicas' rows."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [[pool.submit(_checked, each) for each in world.replicas] for world in worlds]
         known = list(worlds)
@@ -40,7 +40,7 @@ def checked(worlds: Iterable[World]) -> tuple[World, ...]:
 
 
 def sightings(world: World) -> tuple[ReplicaSighting, ...]:
-    """Returns what the look found of each live replica."""
+    """Returns what this look found out about each live replica."""
     return tuple(_sighting(each, each.row) for each in world.replicas if each.live and each.row is not None)
 
 

@@ -1,7 +1,7 @@
-"""The ends of replicas' programs, from the engine's events.
+"""Reads from the engine's events how replicas' programs ended.
 
-A replica that ends is started again at once and then looks as if nothing had happened: only the events say with which
-code it ended, and that it ran out of memory. The engine keeps the last few hundred of them.
+A replica that ends is started again at once, and then looks as if nothing had happened: only the events say with which
+code it ended, and whether it ran out of memory. The engine keeps its last few hundred events.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from norn_tasks.domain.errors import NotFound, StepFailed
 from norn_tasks.domain.jobs.replica import ReplicaEnd
 
 SINCE = 90
-"""Seconds that one look reads back: several looks see the same end, and it is kept once."""
+"""Seconds of events that one look reads: several looks see the same end, which is recorded only once."""
 _KILLED_SOON = 5 * 10**9
-"""Nanoseconds within which a container ends that the kernel has taken memory from by force."""
+"""Nanoseconds within which a container ends after the kernel has killed a process in it for lack of memory."""
 
 
 def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
-    """Returns the recent ends by container, oldest first; none if the engine does not show its events."""
+    """Returns the recent ends of each container, oldest first; none if the engine does not show its events."""
     now = int(time.time())
 
     def read(client: APIClient) -> list[dict[str, Any]]:
@@ -33,12 +33,12 @@ def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
     try:
         events = engine.briefly(read)
     except (NotFound, StepFailed):
-        return {}  # a proxy in front of the engine may refuse it; the count of restarts is still seen
+        return {}  # a proxy in front of the engine may refuse events; the count of restarts still shows ends
     return _paired(events)
 
 
 def _paired(events: list[dict[str, Any]]) -> dict[str, list[ReplicaEnd]]:
-    """Returns the ends, each with whether the kernel had taken memory from the container by force."""
+    """Returns the ends; each says whether the kernel had killed a process of the container for lack of memory."""
     found: dict[str, list[ReplicaEnd]] = {}
     out_of_memory: dict[str, int] = {}
     for event in events:

@@ -1,8 +1,8 @@
-"""The status of an app from its containers and rows: how many replicas there should be, how many serve, and each one.
+"""The status of an app from its containers and rows: how many replicas are wanted, how many serve, and each of them.
 
-The wanted number is known from the rows, not from the engine: a replica keeps its row until Norn removes it, so a live
-generation has as many rows as replicas are wanted, even after somebody removed a container. While one generation
-replaces another, the larger number counts.
+The wanted number comes from the rows, not from the engine: a replica keeps its row until Norn removes it, so a live
+generation has as many rows as wanted replicas, even after somebody removed a container. While one generation replaces
+another, the larger number of rows counts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOT_MEASURED: Mapping[str, ReplicaUsage] = MappingProxyType({})
 def status(
     app: str, world: World, wanted: int | None = None, usage: Mapping[str, ReplicaUsage] = NOT_MEASURED
 ) -> WorkloadStatus:
-    """Returns the status of an app; without `wanted` that number is read from the rows. `usage` is by container."""
+    """Returns the status of an app; without `wanted`, the rows give the wanted number. `usage` is by container."""
     rows = [each.row for each in world.replicas if each.row is not None] + list(world.lost)
     wanted = _wanted(rows) if wanted is None else wanted
     missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
@@ -56,7 +56,7 @@ def _replica(each: ReplicaContainer, usage: ReplicaUsage | None) -> ReplicaStatu
 
 
 def _healthy(each: ReplicaContainer) -> bool | None:
-    """Returns None while it is not live: its gate has not judged it yet, or it is leaving."""
+    """Returns None while the replica is not live: it has not passed its gate yet, or it is leaving."""
     return each.well and not each.moved if each.live else None
 
 

@@ -1,7 +1,7 @@
-"""Looks at the processors and the memory that replicas use: one short question to the engine for each.
+"""Measures the CPU time and the memory that replicas use, with one short call to the engine for each replica.
 
-The engine answers from the kernel's counters, in some 5 ms. It never waits for a second measurement: the processors are
-the difference between two looks.
+The engine answers from the kernel's counters in about 5 ms. It does not wait for a second measurement: the use of CPUs
+is the difference of CPU time between two looks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 from norn_tasks.domain.jobs.app_status import ReplicaUsage
 
 WITHIN = 3.0
-"""Seconds for the measurements of one look: a slow engine delays no look, and what is not measured keeps its age."""
+"""The most seconds for the measurements of one look, so that a slow engine does not delay it.
+
+A replica that is not measured in time keeps its previous measurement.
+"""
 _AT_ONCE = 8
 
 
 def measured(engine: EngineClient, replicas: Iterable[ReplicaContainer]) -> dict[str, ReplicaUsage]:
-    """Returns the usage of each running replica by container, without those that the engine did not measure in time."""
+    """Returns the usage of each running replica, by container; replicas that were not measured in time are left out."""
     until = time.monotonic() + WITHIN
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [pool.submit(_measured, engine, each, until) for each in replicas if each.running]
@@ -49,7 +52,7 @@ def _measured(engine: EngineClient, each: ReplicaContainer, until: float) -> Rep
 
 
 def _usage(each: ReplicaContainer, stats: dict[str, Any]) -> ReplicaUsage | None:
-    """Returns the usage from an answer of the engine; None for a container that has ended in the meantime."""
+    """Returns the usage from the engine's answer; None for a container that has ended in the meantime."""
     memory = stats.get("memory_stats") or {}
     if "usage" not in memory:
         return None
