@@ -1,8 +1,8 @@
 r"""The instructions of a Dockerfile: all those that any builder finds, and perhaps more.
 
-Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, the newest also
-`--from x`). So every line that begins like an instruction is read as one, with all lines that may continue it, and
-flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go, split_command.go).
+Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, and in the newest
+builders also `--from x`). So every line that begins like an instruction is read as an instruction, with all lines that
+may continue it, and flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go, split_command.go).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FLAG = re.compile(
 _NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
 _QUOTES = re.compile(r"[\"'\\]")
 _TIMES = 16
-"""The average number of times that a line may be read: lines that continue each other could take forever."""
+"""How often a line may be read on average: otherwise lines that continue each other could take forever."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _begins(line: str, escape: str) -> bool:
 
 
 def _upper(word: str) -> str:
-    # To the builders "İ" is a capital "i" as well.
+    # For the builders, "İ" is a capital "i" too.
     return word.replace("İ", "I").upper()
 
 
@@ -96,13 +96,13 @@ def _joined(lines: Sequence[str], at: int, escape: str) -> tuple[str, int]:
 
 
 def _going_on(line: str, escape: str) -> str | None:
-    """Returns a line without the mark that joins it to the next; None if it has none."""
+    """Returns a line without the mark that joins it to the next line; None if it has no such mark."""
     bare = line.rstrip("\r").rstrip(" \t")
     return bare.removesuffix(escape) if bare.endswith(escape) else None
 
 
 def _read(line: str, *, sure: bool, end: int) -> Iterator[Instruction]:
-    """Yields the readings of a whole line."""
+    """Yields each instruction as which a whole line may be read."""
     word, *more = _PARTING.split(line.strip(BLANKS), maxsplit=1)
     word = _upper(word)
     if word not in _WORDS:
@@ -119,7 +119,7 @@ def _read(line: str, *, sure: bool, end: int) -> Iterator[Instruction]:
 
 
 def _flags(args: str, *, taking: bool) -> tuple[tuple[str, ...], str]:
-    """Returns the flags, and what follows them; `taking`: one without "=" takes the next word as its value."""
+    """Returns the flags, and the text after them; `taking`: a flag without "=" takes the next word as its value."""
     flags: list[str] = []
     at, wanting = 0, False
     while True:

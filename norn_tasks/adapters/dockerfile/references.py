@@ -1,4 +1,4 @@
-"""Names of images by the grammar of the engine (distribution/reference), and other text that finds an image."""
+"""Recognises names of images, by the engine's grammar (distribution/reference), and other text that finds an image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def is_name_of(reference: str, image: Mapping[str, Any]) -> bool:
 
 
 def _familiar(reference: str) -> str:
-    """Returns a name without the default registry, with its digest, or else with its tag."""
+    """Returns a name without the default registry, with its digest if it has one, and otherwise with its tag."""
     found = _REFERENCE.fullmatch(reference)
     if found is None:
         return reference

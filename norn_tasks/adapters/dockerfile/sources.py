@@ -1,4 +1,4 @@
-"""The outside sources of a build: images, as bases or to copy from, and the addresses that `ADD` fetches."""
+"""Finds the outside sources of a build: images, as bases or to copy from, and the addresses that `ADD` fetches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STAGE = re.compile(rf"(?i){BLANK}as{BLANK}+([a-z][a-z0-9_.-]*)$")
 _INDEX = re.compile(r"[0-9]{1,4}")
 _SCHEMES = ("http://", "https://", "git://", "ssh://", "ftp://")
 _UP_TO_THE_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]+[/?#]|[\w.-]+@[^:/]+:")
-"""An address that is complete up to its host: a variable after it is in the path."""
+"""An address that is complete up to its host, so that a variable after it can only be in the path."""
 _SCP_LIKE = re.compile(r"[\w.-]+@([^:/]+):.*", re.DOTALL)
 
 
@@ -62,7 +62,7 @@ def _outside(read: list[Instruction], variables: Arguments) -> frozenset[str]:
     for each in read:
         variables.take(each)
         for wanted in _wanted(each):
-            # Builders fill in variables only in FROM; a name elsewhere that has one cannot be read.
+            # Builders fill in variables only in FROM; elsewhere, an image's name that contains a variable is refused.
             filled = variables.filled(wanted) if each.word == "FROM" else wanted
             reference = _readable(filled, variables.name)
             known = reference.lower() in stages or (each.word != "FROM" and _INDEX.fullmatch(reference))

@@ -1,4 +1,4 @@
-"""Marks every stage of a Dockerfile with a label: the classic builder keeps each of their steps as an image."""
+"""Marks every stage of a Dockerfile with a label, because the classic builder keeps each of its steps as an image."""
 
 from __future__ import annotations
 

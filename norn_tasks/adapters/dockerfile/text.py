@@ -1,8 +1,8 @@
 """The text of a Dockerfile, and the text that is built instead: a head of ours, and then the file.
 
-In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches and hands the build. After our head
-BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). A file that asks for
-one is refused nevertheless, so that its author is not surprised.
+In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches, and that then does the build.
+After our head BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). A file
+that asks for a frontend other than docker's own is refused nevertheless, so that its author is not surprised.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _DOCKERS_OWN = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?
 class Recipe:
     """The text that is built.
 
-    `head`: how many lines Norn has put before the file's own; `added`: the numbers of the lines that it has put between
-    them, counted from 1 in `text`.
+    `head`: how many lines Norn has put before the file's own lines; `added`: the numbers of the lines that Norn has put
+    between them, counted from 1 in `text`.
     """
 
     text: str
@@ -69,7 +69,8 @@ def recipe(text: str, name: str) -> Recipe:
     escape, check = escape_of(text), dict(_directives(text)).get("check")
     if escape not in ("\\", "`"):
         raise SourceError(f"{name} has an `escape` that is none: {escape[:80]}", hint="write \\ or `")
-    # The last line of the head is not a directive, so builders stop looking for directives; nor is the file JSON then.
+    # The last line of the head is not a directive, so builders stop looking for directives. With the head, the text is
+    # not JSON either, in which BuildKit would look for a frontend as well.
     head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]
     return Recipe("\n".join([*head, text]), len(head))
 

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"""([^"'\\`]*)|"([^"'\\`]*)"|'([^"'\\`$]*)'""")
 class Arguments:
     """The values that the ARGs of a Dockerfile set, one by one.
 
-    `given`: the builder's own variables; `bare`: the value of an ARG without one, None for nothing.
+    `given`: the builder's own variables; `bare`: the value that an ARG without a value sets, None if it sets nothing.
     """
 
     def __init__(self, name: str, escape: str, given: Mapping[str, str], bare: str | None) -> None:
@@ -42,7 +42,7 @@ class Arguments:
             self._values |= {key: value if sure else UNREADABLE for key, value in self._set(each.rest)}
 
     def filled(self, text: str) -> str:
-        """Returns a text with its variables filled in; those that are written in other ways stay."""
+        """Returns a text with its variables filled in; variables in a notation that Norn does not read stay."""
         return _filled(text, self._values)
 
     def _set(self, rest: str) -> Iterator[tuple[str, str]]:
@@ -56,7 +56,7 @@ class Arguments:
             if not given and self._bare is None:
                 continue
             value = _value(text, after) if given else str(self._bare)
-            # Builders differ in whether one ARG of a line sees those before it.
+            # Builders differ in whether a variable of an ARG line sees the variables before it in the same line.
             after[key] = value if not given or value == _value(text, before) else UNREADABLE
             yield key, after[key]
 

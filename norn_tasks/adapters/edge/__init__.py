@@ -1,1 +1,1 @@
-"""The edge as a forge and a look see it, from outside: which certificate its ports present."""
+"""Adapters of the edge: they admit names to it, and find out from outside which certificates its ports present."""

@@ -1,4 +1,4 @@
-"""The edge of this machine: a row admits a name, and a TLS handshake shows its certificate."""
+"""The edge of this machine: a row admits a name to it, and a TLS handshake shows the name's certificate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from norn_tasks.domain.tunnel.leading import sign
 from norn_tasks.ports import ExternalHosts, Watch
 
 FAULTS = "faults.json"
-"""The file in which the edge's process keeps why a name got no certificate."""
+"""The file in which the edge's process records why a name got no certificate."""
 KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
-"""For how long a refused handshake is tried again, and how often: the router reads a new name only a moment later."""
+"""For how many seconds, and after how many, a refused handshake is repeated: a new name takes a moment to be read."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class CaddyEdge:
     """True for a public issuer, which must be able to reach this server under the name."""
     resolve: ResolveName = field(default=addresses_of)
     seconds: float = 60.0
-    """How long the issuer is waited for."""
+    """The most seconds to wait for the issuer."""
     refused_seconds: float = KNOWN_SECONDS
-    """For how long a refused handshake is tried again."""
+    """For how many seconds a refused handshake is repeated."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute:
         """Assigns the name to the app, and gets its certificate; raises HostTaken."""
@@ -44,7 +44,7 @@ class CaddyEdge:
         return self.look(host)
 
     def look(self, host: str) -> SeenRoute:
-        """Returns whether the name leads here and has a certificate; a missing one is requested by the edge."""
+        """Returns whether the name leads here and has a certificate; the edge requests a missing certificate."""
         where = leads_where(host, sign(self.instance), (80, self.http_port), self.resolve)
         if where.fault and where.sure and self.public:
             return SeenRoute(host, RouteState.NOT_ROUTED, where.fault)
@@ -67,7 +67,7 @@ class CaddyEdge:
                 if time.monotonic() > start + self.seconds or self._fault(host, began):
                     raise
             except NoCertificate:
-                time.sleep(PAUSE_SECONDS)  # a reason may be on its way through Caddy's log: no second order then
+                time.sleep(PAUSE_SECONDS)  # Caddy's log may be about to show a fault: then no second order is made
                 if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from norn_tasks.domain.tunnel.leading import PATH
 
 SECONDS, ANSWER_SECONDS = 5.0, 10.0
-"""How long nothing may arrive, and how long a whole answer may take."""
+"""The most seconds for which nothing arrives, and the most seconds for a whole answer."""
 ADDRESSES_MAX = 4
 _SIGN_BYTES = 64
 
@@ -37,7 +37,7 @@ def addresses_of(host: str) -> Sequence[str]:
 def leads_where(
     host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of, *, within: float = ANSWER_SECONDS
 ) -> LeadsWhere:
-    """Returns where a name leads, as its addresses answer at one of the ports."""
+    """Finds out where a name leads: each of its addresses is asked, at the first of the ports that accepts."""
     try:
         addresses = resolve(host)[:ADDRESSES_MAX]
     except OSError:
@@ -56,7 +56,7 @@ def leads_where(
 
 
 def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> str | None:
-    """Returns what an address answers, "" for anything that is not a sign; None if it does not answer."""
+    """Returns the sign that an address answers, "" if it answers something else; None if it does not answer."""
     for port in ports:
         connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
         cut = threading.Timer(within, lambda: None)
@@ -78,6 +78,6 @@ def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> st
 
 
 def _end(connected: socket.socket) -> None:
-    """Ends a connection whose answer comes byte by byte: each byte starts the timeout of the socket again."""
+    """Ends a connection whose answer arrives too slowly: each byte restarts the timeout of the socket itself."""
     with contextlib.suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)

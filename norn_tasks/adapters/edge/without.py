@@ -1,4 +1,4 @@
-"""A server without an edge."""
+"""The adapter of a server without an edge."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class NoEdge:
     """Implements `ports.Edge` on a server without an edge, or whose names go through a tunnel."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
-        """Admits nothing."""
+        """Returns None: there is no edge to which the name could be admitted."""
         return None
 
     def look(self, host: str) -> SeenRoute | None:
-        """Looks at nothing."""
+        """Returns None: there is no edge to look at."""
         return None

@@ -1,6 +1,7 @@
-"""The REST API of Incus over its unix socket, with its refusals as our errors.
+"""The REST API of Incus over its unix socket; its refusals become our errors.
 
-A call that changes something is answered by an operation; the client waits for that, and most refusals come from it.
+Incus answers a call that changes something with an operation. The client waits for the operation to end, and most
+refusals are results of operations.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _LOOK = 0.25
 """Seconds between two checks while a call is under way."""
 _POOL = httpx.Limits(max_connections=128, max_keepalive_connections=32)
 _TAKEN = ("UNIQUE constraint", "already exists", "already defined", "is busy running", "is running")
-"""Words of refusals that another attempt may not get: another process is at work, or a name is taken."""
+"""Words in refusals that become a Conflict: another process is at work, or a name is taken."""
 _MISSING = ("not found", "Image not provided")
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class IncusApi:
         self._pid = 0
 
     def get(self, path: str, /, **query: str) -> Any:
-        """Returns what is at a path; raises NotFound, StepFailed or EngineDown."""
+        """Returns the object at a path; raises NotFound, StepFailed or EngineDown."""
         return self._answer(self._send("GET", path, query=query))["metadata"]
 
     def change(self, method: str, path: str, document: Document | None = None, /, **query: str) -> Any:
@@ -57,7 +58,7 @@ class IncusApi:
         return self._done(self._answer(self._send(method, path, query=query, json=document)))
 
     def upload(self, path: str, content: Any, headers: Mapping[str, str], /, **query: str) -> Any:
-        """Sends bytes, and waits until they are taken."""
+        """Sends bytes, and waits until Incus has accepted them."""
         return self._done(self._answer(self._send("POST", path, query=query, content=content, headers=headers)))
 
     def read(self, path: str, headers: Mapping[str, str], /, **query: str) -> bytes:
@@ -70,7 +71,7 @@ class IncusApi:
         return response.content
 
     def briefly(self, call: Callable[[], T], seconds: float = 10, check: Callable[[], None] = lambda: None) -> T:
-        """Makes one call, and raises EngineDown when it is not answered within `seconds`, or what `check` raises."""
+        """Makes one call; raises EngineDown if it is not answered within `seconds`, and any error of `check`."""
         future, until = timeouts.begin(call), time.monotonic() + seconds
         while True:
             try:
@@ -82,7 +83,7 @@ class IncusApi:
                     raise EngineDown(what, hint=HINT) from error
 
     def promptly(self, call: Callable[[], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
-        """Makes one call; raises Stopped if the stop is set before the response, which then goes to `late`."""
+        """Makes one call; raises Stopped if the stop is set before the result, which is then passed to `late`."""
         return timeouts.wait(timeouts.begin(call), stop, late)
 
     def patiently(self, call: Callable[[], T], stop: Stop) -> T:
@@ -101,7 +102,7 @@ class IncusApi:
             raise self._down(error) from error
 
     def _done(self, answer: Document) -> Any:
-        """Waits for the operation of an answer; raises EngineDown for one that Incus has forgotten."""
+        """Waits for the operation of an answer, and returns its result; raises EngineDown if Incus has forgotten it."""
         if answer.get("type") != "async":
             return answer.get("metadata")
         try:

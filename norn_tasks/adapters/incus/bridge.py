@@ -1,4 +1,4 @@
-"""The network of runs on Incus: a bridge of its own, on which each instance has one address."""
+"""The network of runs on Incus: a bridge that only runs use, on which each instance has one address."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Bridge:
             return self._gateway
 
     def address(self) -> str:
-        """Returns an address for a run; another instance may have it, and then the start is refused."""
+        """Returns a random address for a run; if another instance has it, Incus will refuse the start."""
         gateway = self.gateway()
         while True:
             chosen = gateway.network[random.randrange(2, gateway.network.num_addresses - 1)]  # noqa: S311 - no secret
@@ -37,7 +37,7 @@ class Bridge:
                 return str(chosen)
 
     def found(self) -> str | None:
-        """Returns the bridge's address as Incus has it; None when there is no such network."""
+        """Returns the bridge's address as Incus reports it; None if there is no such network."""
         try:
             return str(self._api.get(f"/1.0/networks/{self.name}", project="default")["config"].get("ipv4.address", ""))
         except NotFound:

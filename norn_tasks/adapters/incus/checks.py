@@ -16,7 +16,7 @@ _OLDEST = (6, 0)
 
 
 def checks(api: IncusApi, pool: str, bridge: str, init: Path | None) -> Iterator[tuple[str, str]]:
-    """Yields a sentence for each finding, with a hint if something is missing; one sentence if nothing is."""
+    """Yields a sentence and a hint for each thing that is missing; if nothing is, one sentence without a hint."""
     try:
         found = list(_missing(api, pool, bridge, init or INIT))
         yield from found or [(_well(api, pool, bridge), "")]

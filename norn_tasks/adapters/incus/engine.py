@@ -29,7 +29,7 @@ class IncusEngine:
         self.api, self.instance = api, instance
 
     def identity(self) -> str:
-        """Returns the engine's id, which the project of Norn holds; makes the project when it is missing."""
+        """Returns the engine's id, which is a key of Norn's project; makes the project if it is missing."""
         return self.api.briefly(self._identity)
 
     def containers(self) -> tuple[SeenContainer, ...]:
@@ -67,7 +67,7 @@ class IncusEngine:
         return [each for each in found if each["config"].get(key, "") == value]
 
     def take_away(self, instance: str, within: float = _WITHIN) -> None:
-        """Ends and removes an instance of this id; a missing one is fine. Raises EngineDown if it stays."""
+        """Ends and removes the instance of this id, if there is one. Raises EngineDown if Incus does not remove it."""
         try:
             again(lambda: self._delete(instance), within)
         except (Conflict, StepFailed) as error:

@@ -1,4 +1,4 @@
-"""The files by which a worker and the init of an instance communicate; init/init.c has the other side."""
+"""The files by which a worker and the init of an instance communicate; the init's side is in init/init.c."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _HARMLESS = (
     "closed network",
     "no such file or directory",
 )
-"""Words of refusals from an instance's file server that is ending: the next file server answers."""
+"""Words in refusals of an instance's file server that is ending: the next file server will answer."""
 _TRIES = 20
 _MOST = 256
-"""The bytes that are read of a file with a few numbers; the init writes fewer."""
+"""The most bytes that are read of a file that contains a few numbers; the init writes fewer."""
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of a run as its init wrote it; `halted`: it was asked to end from outside, and not by Norn."""
+    """The end of a run as its init wrote it; `halted`: somebody other than Norn asked the instance to stop."""
 
     code: int
     oom: bool
@@ -56,7 +56,7 @@ class Files:
             return None
 
     def progress(self) -> Progress | None:
-        """Returns how far the run is; None before its init has written anything."""
+        """Returns the progress of the run; None before its init has written anything."""
         try:
             words = self.read("state", 0, _MOST).split()
         except NotFound:
@@ -86,7 +86,7 @@ class Files:
         self._api.upload(self._path, content, headers, path=f"{DIRECTORY}/{name}")
 
     def withdraw(self) -> bool:
-        """Takes the permission to begin away; False when the run has begun already, or another worker was faster."""
+        """Withdraws the permission to begin; False if the run has begun already, or if another worker was faster."""
         try:
             self._api.change("DELETE", self._path, path=f"{DIRECTORY}/go")
         except NotFound:

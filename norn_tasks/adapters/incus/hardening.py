@@ -1,4 +1,4 @@
-"""The rights of an instance of a run: those of runs on Docker (docs/security.md 6), enforced by Incus and our init.
+"""The rights of an instance of a run: the same as on Docker (docs/security.md 6), enforced by Incus and our init.
 
 The init of an instance enforces the rules for which Incus has no setting: read-only root, no capabilities, no new
 privileges.
@@ -25,9 +25,9 @@ NAME, OWNER, INSTANCE, FENCE, APP, JOB = (
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LXC = "lxc.init.cmd=/.norn/init\nlxc.signal.halt=SIGTERM\nlxc.mount.auto=cgroup:ro:force\n"
 _LARGEST = 100_000
-"""The characters of a description that an environment holds; a larger one is written into a file."""
+"""The most characters of a description that is passed in the environment; a longer one is written into a file."""
 STDIN_HERE = 16 * 1024
-"""The largest stdin in bytes that is a part of the description."""
+"""The most bytes of a stdin that is passed in the environment; a longer one is written into a file."""
 
 
 def kept_head(run: Run) -> int:
@@ -36,7 +36,7 @@ def kept_head(run: Run) -> int:
 
 
 def config(run: Run, fence: Fence, instance: str, described: str, resolver: str) -> dict[str, str]:
-    """Returns the configuration of an instance; `described` is what `description` returned, `resolver` an address."""
+    """Returns the configuration of an instance, with a `description` and the address of its DNS server, if any."""
     slice_ = max(1, round(run.cpus * 100))
     given = {} if len(described) > _LARGEST else {"environment.NORN_SPEC": described}
     if run.stdin is not None and len(run.stdin) <= STDIN_HERE:
@@ -45,7 +45,7 @@ def config(run: Run, fence: Fence, instance: str, described: str, resolver: str)
         given["environment.NORN_RESOLVER"] = resolver
     return {
         **given,
-        # Otherwise a restart of Incus would start a run that ended in between once more.
+        # Otherwise Incus, when it restarts, would start a run once more that has ended in between.
         "boot.autostart": "false",
         "security.guestapi": "false",
         "security.idmap.isolated": "true",
@@ -71,7 +71,7 @@ def interface(bridge: str, address: str) -> dict[str, str]:
 
 
 def lxc(address: str = "", gateway: IPv4Interface | None = None) -> str:
-    """Returns the lines for LXC: the first process and the address, for which an image needs no DHCP client."""
+    """Returns the lines for LXC: the first process, and the address, so that an image needs no DHCP client."""
     if gateway is None:
         return _LXC
     net = f"lxc.net.0.ipv4.address={address}/{gateway.network.prefixlen}\nlxc.net.0.ipv4.gateway={gateway.ip}\n"

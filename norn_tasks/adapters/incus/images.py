@@ -1,8 +1,8 @@
-"""The images of runs on Incus: each is brought from the Docker engine once, tried, and found by its alias from then on.
+"""The images of runs on Incus: each is copied once from the Docker engine, tried, and then found by its alias.
 
-An Incus that is killed while it unpacks an image may keep an incomplete image, and use that for every instance from
-then on. So an image gets its alias only after a trial: an instance of it must have the image's last file. An image
-without an alias is not used.
+An Incus that is killed while it unpacks an image may keep an incomplete image, and use it for every later instance. So
+an image gets its alias only after a trial, in which a new instance must contain the image's last file. An image without
+an alias is not used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone
 from norn_tasks.ports import Stop
 
 INIT = Path(__file__).parent / "init" / "norn-init"
-"""The first process of instances, where deploy/prepare puts it: in the directory of its source."""
+"""The program that is the first process of instances; deploy/prepare puts it into the directory of its source."""
 _CHUNK = 1024 * 1024
 _MADE = b"2"
-"""The way in which images are made. With another one they have other aliases, and older ones are not used."""
+"""The version of the way in which images are made. It is in their aliases, so that older images are not used."""
 _REMEMBERED = 1000
 FACTS, APP, INSTANCE, IMAGE = "norn.facts", "norn.app", "norn.instance", "norn.image"
 """The properties of an image in Incus."""
@@ -55,7 +55,7 @@ class ImageFacts:
 
 
 class IncusImages:
-    """Brings images from a Docker engine to an Incus; `init` is the program that runs first in their instances."""
+    """Copies images from a Docker engine to an Incus; `init` is the program that runs first in their instances."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class IncusImages:
         self._known: dict[str, ImageFacts] = {}
 
     def ready(self, image: str, app: str, stop: Stop) -> ImageFacts:
-        """Returns the facts of an image on Incus; brings it there if necessary. Raises ReleaseGone, StepFailed."""
+        """Returns the facts of an image, and copies it to Incus if necessary. Raises ReleaseGone or StepFailed."""
         known = self._known.get(image)
         if known is None:
             known = self._api.promptly(lambda: self._found(image, app, stop), stop)
@@ -87,14 +87,14 @@ class IncusImages:
         self._known.pop(image, None)
 
     def discard(self, facts: ImageFacts) -> None:
-        """Removes an image that gave an incomplete instance; the next run brings it again."""
+        """Removes an image from which an incomplete instance was made; the next run copies it again."""
         self._known = {name: each for name, each in self._known.items() if each.alias != facts.alias}
         with contextlib.suppress(NotFound):
             target = self._api.get(f"/1.0/images/aliases/{facts.alias}")["target"]
             self._api.change("DELETE", f"/1.0/images/{target}")
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images except these ids, and the remains of cut-off imports; returns their number."""
+        """Removes the app's images except these ids, and the remains of cut-off imports; returns how many images."""
         self._remove_trials(app)
         kept, gone = {self._alias(each) for each in keep}, 0
         for image in self._api.get("/1.0/images", recursion="1"):
@@ -108,7 +108,7 @@ class IncusImages:
         return gone
 
     def _remove_trials(self, app: str) -> None:
-        """Removes the instances in which imports that were cut off had tried the app's images."""
+        """Removes the instances in which the app's images were tried, if their imports were cut off."""
         for each in self._api.get("/1.0/instances", recursion="1"):
             config = each["config"]
             mine = (config.get(_TRIAL_OF), config.get(_TRIAL_BY, "")) == (app, self._instance)
@@ -188,7 +188,7 @@ class IncusImages:
         return str(self._api.upload("/1.0/images", parts(), headers)["fingerprint"])
 
     def _try(self, fingerprint: str, app: str) -> None:
-        """Makes an instance, which unpacks the image, and removes it; raises StepFailed if it was incomplete."""
+        """Makes an instance, which unpacks the image, and removes it; raises StepFailed if its files are incomplete."""
         name = f"norn-try-{uuid.uuid4().hex[:12]}"
         root = {"root": {"type": "disk", "path": "/", "pool": self._pool}}
         source = {"type": "image", "fingerprint": fingerprint}

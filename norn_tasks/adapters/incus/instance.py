@@ -1,7 +1,7 @@
 """One instance of a run, from its start to its end and removal, with an Incus that may go away in between.
 
-The state of the run is read from the files of its init, never from the status of the instance, which changes back and
-forth around its end.
+The state of the run is read from the files of its init. The status of the instance alone is never believed, because it
+changes back and forth around the end.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ T = TypeVar("T")
 _SHORTEST, _LONGEST = 0.03, 0.5
 """Seconds between two looks at a run: a tenth of the time since its start, within these bounds."""
 _STUBBORN = 5.0
-"""Seconds after SIGKILL until the instance itself is stopped."""
+"""Seconds after SIGKILL after which the instance itself is stopped."""
 _LOOK, _SOON = 1.0, 0.3
-"""Seconds between two looks at an instance whose run writes nothing, and before the first."""
+"""Seconds between two looks at an instance whose run writes nothing, and before the first look."""
 _SURE = 2
 """The number of looks in a row that must find an instance stopped before that is believed."""
 _ADDRESSES = 100
-"""How many other addresses are tried when one is taken."""
+"""How many addresses are tried for one instance, because an address may be taken."""
 _SIGNALLED = (137, 143)
 _HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
@@ -73,7 +73,7 @@ class Instance:
         """Begins, starts and reads the run, and returns its end."""
         hooks.begun()
         self._begun = True
-        # A worker that was frozen here finds its lease too old, and starts nothing.
+        # A worker that was frozen here notices that its lease is too old, and starts nothing.
         self._stop.check()
         refused = self._started()
         if refused is not None:
@@ -82,7 +82,7 @@ class Instance:
         return self.followed(Outputs(self._run, say, self._watch.err), Deadline(self._run.seconds, self._run.grace))
 
     def followed(self, outputs: Outputs, deadline: Deadline) -> ContainerExit:
-        """Reads the run until its end, and enforces its deadline. Raises Stopped when a cancel has ended it."""
+        """Reads the run's output until its end, and enforces its deadline. Raises Stopped if a cancel has ended it."""
         reading, since = OutputReading(self.files, outputs, hardening.kept_head(self._run)), time.monotonic()
         while True:
             progress = self._until_answered(self.files.progress)
@@ -124,7 +124,7 @@ class Instance:
         return True
 
     def _started(self) -> ContainerExit | None:
-        """Starts it; returns an end at once if it cannot be started. A second start does not begin the code again."""
+        """Starts the instance; returns an exit if that is impossible. A second start does not begin the code again."""
         for _ in range(_ADDRESSES):
             try:
                 self._engine.api.promptly(self._start, self._stop)
@@ -168,7 +168,10 @@ class Instance:
         return True
 
     def _until_answered(self, call: Callable[[], T]) -> T | None:
-        """Makes a call; None when Incus is away. Raises Stopped for a stop that is not a cancel."""
+        """Makes a call; returns None if Incus refuses it or is away.
+
+        Raises Stopped for a stop that is not a cancel; while Incus is away, also for a cancel.
+        """
         future = timeouts.begin(call)
         while True:
             try:
@@ -184,7 +187,7 @@ class Instance:
                 return None
 
     def _briefly(self, call: Callable[[], T], seconds: float = 10) -> T:
-        """Makes a call; raises EngineDown when it takes longer, and Stopped for a stop that is not a cancel."""
+        """Makes a call; raises EngineDown if it takes longer than `seconds`; raises Stopped for a stop but no cancel."""
         return self._engine.api.briefly(call, seconds, self._handed_on)
 
     def _handed_on(self) -> None:
@@ -198,7 +201,7 @@ class Instance:
             self._stop.wait(seconds)
 
     def _overdue(self) -> bool:
-        """Returns True when SIGKILL has not ended it in time, which means that its init is gone."""
+        """Returns True if SIGKILL has not ended the run in time, which means that its init is gone."""
         return self._killed is not None and time.monotonic() - self._killed > _STUBBORN
 
     def _without_end(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:

@@ -1,4 +1,4 @@
-"""Reads the output of a run as it grows, from files of which only the beginning and the end are kept."""
+"""Reads the output of a run while it grows, from files of which only the beginning and the end are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBERS = {STDOUT: OUT, STDERR: ERR}
 
 
 class OutputReading:
-    """The reading of one run, each stream from its first byte; `head` bytes of its beginning are never dropped."""
+    """Reads the streams of one run from their first bytes; the first `head` bytes of a stream are never dropped."""
 
     def __init__(self, files: Files, outputs: Outputs, head: int) -> None:
         self._files, self._outputs, self._head = files, outputs, head
@@ -21,10 +21,10 @@ class OutputReading:
         self._doubtful: dict[str, bytes] = {}
 
     def take(self, progress: Progress) -> bool:
-        """Reads what is new, and returns True when there is more to read.
+        """Reads new output, and returns True if there is more to read.
 
         A piece of a fast stream may be dropped while it is read. So a piece counts only when the next progress shows
-        that it was still kept; the last one counts at once, since nothing is written after the end.
+        that it was still kept; the last piece counts at once, because nothing is written after the end.
         """
         moved = [self._advance(name, progress.sizes[name], ended=progress.end is not None) for name in self._at]
         return any(moved)

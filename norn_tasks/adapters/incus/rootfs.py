@@ -1,8 +1,8 @@
-"""The file system of an instance: what Docker exports of an image, with our init before it and the file `go` after it.
+"""The file system of an instance: Docker's export of an image, with our init before it and the file `go` after it.
 
-`go` is the last entry, so a root whose unpacking was cut off lacks it, and the init there starts nothing. A later
-entry of a tar replaces an earlier one of the same name. Therefore an image that has `/.norn` itself is refused: it
-would bring its own init.
+`go` is the last entry, so a root that was not unpacked to the end lacks it, and its init starts nothing. A later entry
+of a tar replaces an earlier entry of the same name. So an image that contains `/.norn` is refused: it could replace our
+init by its own.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from norn_tasks.domain.errors import StepFailed
 
 _OURS = ".norn"
 IMPORT = "norn.import"
-"""The property of an image in Incus that makes it another one than each other import."""
+"""The property of an image in Incus that makes each import of it a different image."""
 
 
 def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, str]:
-    """Writes the tar of an instance's root; returns the text of its files with users and groups, by their name.
+    """Writes the tar of an instance's root; returns the texts of its files `passwd` and `group`, by these names.
 
-    Raises StepFailed for an image that has our directory.
+    Raises StepFailed if the image contains our directory.
     """
     before = io.BytesIO()
     with tarfile.open(fileobj=before, mode="w") as tar:
@@ -49,10 +49,10 @@ def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, 
 
 
 def metadata(properties: dict[str, str]) -> bytes:
-    """Returns the tar with the description of an image; JSON is YAML.
+    """Returns the tar with the description of an image, written in JSON, which is also YAML.
 
-    No two descriptions are equal. Incus names an image by the hash of its tars and takes a name once, so that of two
-    workers which bring the same image within the same second, one would be refused.
+    No two descriptions are equal. Incus names an image by the hash of its tars, and accepts each name only once: if two
+    workers made equal images in the same second, Incus would refuse one of them.
     """
     made = io.BytesIO()
     unique = {**properties, IMPORT: uuid.uuid4().hex}

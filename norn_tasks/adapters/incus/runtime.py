@@ -1,8 +1,8 @@
 """The runtime `incus`: an instance on an Incus for every cron run, function call and test.
 
 The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
-ended, removed. The permission to begin is a file in the instance, which either its first process or a later owner takes
-away.
+ended, removed. The permission to begin is a file in the instance, which either its first process or a later owner
+removes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _SIGNALLED = (137, 143)
 _LONGEST = 50
-"""The most characters of a run's name that its instance's name has: Incus allows 63."""
+"""The most characters of a run's name that are used in its instance's name: Incus allows 63 for the whole name."""
 
 
 class IncusRuntime:
@@ -39,7 +39,7 @@ class IncusRuntime:
         self._api, self._images, self._bridge, self._pool = on.api, images, bridge, pool
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Brings an image to Incus, so that the first run does not wait for that."""
+        """Copies an image to Incus, so that the first run does not wait for it."""
         self._api.promptly(self.on.identity, watch.stop)  # this call makes the project
         self._images.ready(image, app, watch.stop)
         return "in Incus"
@@ -50,7 +50,7 @@ class IncusRuntime:
         return self._images.prune(app, keep)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Creates, records, begins, starts, reads, removes."""
+        """Runs the code in a new instance, in the stages that this module's docstring lists."""
         if run.client is not None:
             raise InvalidRequest(
                 "a run with a terminal or an open input is not there for runtime incus",
@@ -63,7 +63,7 @@ class IncusRuntime:
             return instance.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows an instance that an earlier owner started, reads its output, removes it."""
+        """Follows an instance that an earlier owner started: reads its output to the end, and removes it."""
         adopted = Instance(self.on, self._bridge, container, run, watch, begun=True)
         try:
             self._api.patiently(lambda: self._api.get(f"/1.0/instances/{container}"), watch.stop)
@@ -92,7 +92,7 @@ class IncusRuntime:
         try:
             return self._api.promptly(lambda: self._make(run, watch, image, name), watch.stop, late=self.on.remove)
         except NotFound:
-            # Somebody removed the image from Incus: it is brought again.
+            # Somebody removed the image from Incus: it is copied again.
             self._images.forget(run.image)
             image = self._images.ready(run.image, run.app, watch.stop)
             return self._api.promptly(lambda: self._make(run, watch, image, name), watch.stop, late=self.on.remove)
@@ -124,7 +124,7 @@ class IncusRuntime:
             files.write("stdin", run.stdin)
 
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Removes the instance that an earlier attempt of the same owner left under our name, and no other."""
+        """Removes the instance of this run's name, but only if an earlier attempt of the same owner left it."""
         for found in self.on.labelled(hardening.NAME, run.name):
             config = found["config"]
             if config.get(hardening.INSTANCE, "") != self.on.instance:

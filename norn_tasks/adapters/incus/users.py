@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class User:
-    """The user of a run: its numbers, its further groups, its home."""
+    """The user of a run: the numbers of the user and of its groups, and its home directory."""
 
     uid: int = 0
     gid: int = 0
@@ -16,7 +16,7 @@ class User:
 
 
 def resolved(wanted: str, passwd: str, group: str) -> User | None:
-    """Returns the user that an image's USER names; None when its files do not have it."""
+    """Returns the user that an image's USER names; None if the image's files do not contain it."""
     name, _, group_name = wanted.partition(":")
     entry = _entry(passwd, name or "0", 7)
     if entry is None and not (name or "0").isdecimal():

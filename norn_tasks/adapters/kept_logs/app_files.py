@@ -1,7 +1,7 @@
-"""The files of one app's kept lines: an open one that is appended to, and sealed ones of which the oldest are deleted.
+"""The files of one app's kept lines: lines are appended to an open file; of the sealed files, the oldest are deleted.
 
-Several processes write: the worker that collects, and the one that removes a container. Each change holds a lock, and
-first reads the changes of other processes.
+Several processes write: the worker that collects, and the worker that removes a container. Each of them takes a lock
+for a change, and first reads the changes of the others.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ OPEN_LINES = 100_000
 
 @dataclass(frozen=True)
 class KeepLimits:
-    """The bounds of each app's lines."""
+    """The limits of the lines that are kept of each app."""
 
     most_bytes: int
-    """The bytes of its files."""
+    """The most bytes of all files of an app."""
     seconds: float
-    """The age of its lines."""
+    """The age in seconds at which lines are deleted."""
     open_bytes: int = 4 * 1024 * 1024
     """The size at which the open file is sealed."""
 
@@ -49,7 +49,7 @@ class _OpenFile:
 
 
 class AppFiles:
-    """The directory of one app, for one process that writes; its threads share it."""
+    """The directory of one app, as a process that writes to it sees it; all threads of the process share it."""
 
     def __init__(self, directory: Path, limits: KeepLimits) -> None:
         self._directory = directory
@@ -72,7 +72,7 @@ class AppFiles:
             return tuple(self._known.positions)
 
     def append(self, record: LineRecord) -> None:
-        """Keeps a record whole, or raises OSError and keeps nothing of it."""
+        """Keeps a whole record, or raises OSError and keeps nothing of it."""
         make_directory(self._directory)
         with self._locked():
             self._write(encoded(record))
@@ -81,7 +81,7 @@ class AppFiles:
                 self._seal()
 
     def trim(self) -> None:
-        """Deletes files whose lines are too old, and those over the bound of bytes."""
+        """Deletes the files whose lines are too old, and the oldest files if all of them have too many bytes."""
         with self._locked():
             path = self._open_path()
             with suppress(FileNotFoundError):
@@ -117,7 +117,7 @@ class AppFiles:
         """Reads what other processes have written, and cuts off a record that was not written to its end."""
         sealed, open_ = numbers(self._directory, CHUNK), numbers(self._directory, OPEN)
         newest = sealed[-1] if sealed else 0
-        for number in [each for each in open_ if each <= newest]:  # sealed, and not deleted by a process that died
+        for number in [each for each in open_ if each <= newest]:  # a process died between sealing and deleting it
             (self._directory / f"{number:08d}{OPEN}").unlink(missing_ok=True)
         number = newest + 1
         try:
@@ -160,7 +160,7 @@ class AppFiles:
         self._delete_old()
 
     def _delete_old(self) -> None:
-        """Deletes the oldest chunks. The newest keeps its head, which has the positions."""
+        """Deletes the oldest chunks. The newest chunk keeps at least its head, which contains the positions."""
         paths = [self._directory / f"{number:08d}{CHUNK}" for number in numbers(self._directory, CHUNK)]
         sizes = [path.stat().st_size for path in paths]
         most = self._limits.most_bytes - self._limits.open_bytes * 5 // 4
@@ -171,14 +171,14 @@ class AppFiles:
             chunks.write(paths[0], (), head.positions)
 
     def _too_old(self, path: Path) -> chunks.ChunkHead | None:
-        """Returns the head of a chunk whose last line is too old."""
+        """Returns the head of a chunk if its last line is too old, and None otherwise."""
         head = chunks.head_of(path)
         oldest = (time.time() - self._limits.seconds) * 1e9
         return head if head is not None and head.last < oldest else None
 
 
 def numbers(directory: Path, suffix: str) -> list[int]:
-    """Returns the numbers of the files of a kind, in order; none if there is no directory."""
+    """Returns the numbers of the files with a suffix, in order; none if there is no directory."""
     try:
         names = [path.name for path in directory.iterdir()]
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A sealed chunk of an app's kept lines: sorted by time and compressed, with a head that says what is in it.
+"""A sealed chunk of an app's kept lines: sorted by time and compressed, with a head that describes its contents.
 
 The text is one block, so that a regular expression is searched in all of it at once. The head has the positions of all
-containers, those of earlier chunks too: old chunks can be deleted without the loss of a position.
+containers, even if only earlier chunks have their lines, so old chunks can be deleted without the loss of a position.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LogOrigin
 
 _MAGIC = b"NORNLOG1"
 _FIRST = 64 * 1024
-"""The bytes of the first read of a file, which usually has the whole head."""
+"""The bytes of the first read of a file, which usually contain the whole head."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ChunkHead:
-    """The description of a chunk in its own file."""
+    """The description of a chunk, which is at the beginning of its file."""
 
     origins: tuple[LogOrigin, ...]
     """The containers of its lines."""
@@ -53,19 +53,19 @@ class Block:
     times: array[int]
     """The time of each line."""
     owners: array[int]
-    """The index in `origins` of each line."""
+    """For each line, the index of its container in `origins`."""
     streams: bytes
     """The stream of each line."""
     text: bytes
     """The texts, each with a line end."""
 
     def line(self, index: int, text: bytes) -> KeptLine:
-        """Returns one of its lines, whose text the caller has found."""
+        """Returns the line with this index; the caller has found its `text`."""
         return KeptLine(self.times[index], self.streams[index], text, self.origins[self.owners[index]])
 
 
 def block_of(lines: Iterable[KeptLine]) -> Block:
-    """Returns lines as a block, by time."""
+    """Returns lines as a block, sorted by time."""
     ordered = sorted(lines, key=lambda line: line.at)
     origins = {origin: index for index, origin in enumerate(dict.fromkeys(line.origin for line in ordered))}
     return Block(
@@ -78,7 +78,7 @@ def block_of(lines: Iterable[KeptLine]) -> Block:
 
 
 def write(path: Path, lines: Iterable[KeptLine], positions: Positions) -> None:
-    """Writes a chunk under its name, whole or not at all."""
+    """Writes a chunk: after a crash, the file `path` has the whole chunk or is unchanged."""
     import zstandard
 
     block, compress = block_of(lines), zstandard.ZstdCompressor(level=3, write_checksum=True).compress

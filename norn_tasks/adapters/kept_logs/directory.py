@@ -1,4 +1,4 @@
-"""The kept lines of all apps: a directory for each, below one that the workers of a machine share."""
+"""The kept lines of all apps: each app has a directory, below a directory that the workers of a machine share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLLECTOR = "collector"
 class KeptLogDirectory:
     """Implements `ports.KeptLogs` in `root`, for the replicas of some clusters.
 
-    While its disk has less than `least_free` bytes, nothing is kept.
+    While the disk has less than `least_free` bytes free, nothing is kept.
     """
 
     def __init__(self, root: Path, limits: KeepLimits, least_free: int, clusters: Collection[str] = ()) -> None:
@@ -81,7 +81,7 @@ class KeptLogDirectory:
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Passes on the requested lines, then, with `follow`, new ones until that is set."""
+        """Passes the requested lines to `take`; then, if `follow` is given, new lines until that stop is set."""
         oldest = int((time.time() - self._limits.seconds) * 1e9)
         question = replace(question, since=max(oldest, question.since or oldest))
         reading = LogReading(self._root / app)
@@ -105,7 +105,7 @@ class KeptLogDirectory:
         return size
 
     def apps(self) -> tuple[str, ...]:
-        """Returns the apps of which something is kept."""
+        """Returns the apps that have a directory of kept lines."""
         return tuple(sorted(path.name for path in self._root.glob("*") if path.is_dir()))
 
     def trim(self) -> None:
@@ -125,13 +125,13 @@ class KeptLogDirectory:
 
     @contextmanager
     def collector(self, wait: float) -> Iterator[bool]:
-        """Makes this the one process that collects; yields False if another one still does after `wait` seconds."""
+        """Makes this process the only collector; yields False if another one still collects after `wait` seconds."""
         with self._holding(self._root / f"{_COLLECTOR}.lock", wait) as mine:
             yield mine
 
     @contextmanager
     def reader(self, app: str, container: str, wait: float) -> Iterator[bool]:
-        """Makes this the one that reads a container; yields False if another one still does after `wait` seconds."""
+        """Makes the caller the container's only reader; yields False if it still has another after `wait` seconds."""
         with self._holding(self._root / app / f"{container[:12]}.lock", wait) as mine:
             yield mine
 

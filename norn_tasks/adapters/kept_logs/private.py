@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def make_directory(path: Path) -> None:
-    """Makes a directory and the one above it."""
+    """Makes a directory and its parent, if they are missing."""
     for each in (path.parent, path):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def opener(path: str, flags: int) -> int:
-    """Opens a file for the built-in `open`."""
+    """Opens a file for the built-in `open`, as its parameter `opener`."""
     return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""One reading of an app's kept lines: those that a question asks for, and then new ones."""
+"""Reads an app's kept lines: first the lines that a question asks for, and then new lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AT_ONCE = 2
 
 
 class LogReading:
-    """Reads the directory of an app; new lines are read from where the answers end."""
+    """Reads the directory of an app; `follow` passes on the lines that were written after `lines` was called."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -38,7 +38,7 @@ class LogReading:
         return fresh | {origin for _, head in self._heads() for origin in head.origins}
 
     def lines(self, question: LogQuestion, stop: Stop | None = None) -> list[KeptLine]:
-        """Returns the lines that are asked for, by time.
+        """Returns the lines that the question asks for, in order of time.
 
         Raises InvalidRequest for an invalid expression, and Stopped if the stop is set between two files.
         """
@@ -73,7 +73,7 @@ class LogReading:
     def _with_older(
         self, find: Finder, question: LogQuestion, found: list[KeptLine], stop: Stop | None
     ) -> list[KeptLine]:
-        """Adds the lines found in the chunks, the newest chunk first, until older ones have nothing to add."""
+        """Adds the lines found in the chunks, from the newest chunk on, until older chunks have nothing to add."""
         waiting = self._candidates(question)
         running: list[tuple[ChunkHead, Future[list[KeptLine]]]] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="norn-log-search") as pool:
@@ -122,7 +122,7 @@ class LogReading:
     # The present
 
     def _open_lines(self) -> list[KeptLine]:
-        """Returns the lines of the open file; `follow` reads the ones that are appended later."""
+        """Returns the lines of the open file; `follow` reads the lines that are appended later."""
         self.close()
         while True:
             sealed = numbers(self._directory, CHUNK)
@@ -161,7 +161,7 @@ class LogReading:
         return lines
 
     def _after_a_gap(self) -> list[KeptLine]:
-        """Goes on with the oldest file if the next one is deleted already, because this reader is too slow."""
+        """Goes on with the oldest file, after a note, if the next one was deleted because this reader is too slow."""
         later = [number for number in numbers(self._directory, CHUNK) if number > self._number]
         with suppress(FileNotFoundError):
             head = head_of(self._path(later[0], CHUNK)) if later else None

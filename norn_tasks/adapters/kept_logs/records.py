@@ -1,7 +1,7 @@
 """The open file of an app's kept lines: records that are appended, each with its length and its checksum.
 
-A process may be killed at any byte of an append. The record is then not whole, its reader stops before it, and the
-next append cuts it off. The position of its container is in the record itself, so both are kept or none is.
+A process may be killed at any byte of an append. Then the record is not whole: readers stop before it, and the next
+append cuts it off. The lines and the position of their container are in the same record, so that only both are kept.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Positions = dict[str, Position]
 
 @dataclass(frozen=True)
 class LineRecord:
-    """One record: lines of a container, or the fact that it is gone (then without lines)."""
+    """One record: lines of a container, or (without lines) the fact that the container is gone."""
 
     origin: LogOrigin
     """The container."""
     batch: LineBatch
     """Its lines."""
     gone: bool = False
-    """The container no longer exists, and its position is forgotten."""
+    """Whether the container no longer exists, so that its position is forgotten."""
 
     def lines(self) -> Iterator[KeptLine]:
         """Yields its lines."""

@@ -15,7 +15,7 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LogQuestion
 from norn_tasks.domain.app_logs.pattern import compiled
 
 _OF_WHOLE_TEXT = (r"\A", r"\z", r"\C", "(?-", "(?s", "(?i-", "(?U")
-"""Operators that mean something else in a block than in a line; an expression with one is searched line by line."""
+"""Operators that mean something else in a block than in a line; expressions with them are searched line by line."""
 
 
 _PIECE = 256 * 1024
@@ -35,7 +35,7 @@ Finder = Callable[[bytes], Iterator[FoundLine]]
 
 
 def finder(grep: str) -> Finder:
-    """Returns a function that finds the lines with an expression, all lines for an empty one; raises InvalidRequest."""
+    """Returns a function that finds the lines that match an expression (all if it is empty); raises InvalidRequest."""
     if not grep:
         return _all
     if any(sign in grep for sign in _OF_WHOLE_TEXT):
@@ -48,7 +48,7 @@ def finder(grep: str) -> Finder:
 def chosen(block: Block, find: Finder, question: LogQuestion) -> list[KeptLine]:
     """Returns the last lines that the question asks for, oldest first; all of them for a tail of 0.
 
-    The block is searched backwards from its end, piece by piece, until there are enough.
+    The block is searched backwards from its end, piece by piece, until enough lines are found.
     """
     wanted = [question.covers(origin) for origin in block.origins]
     whole = all(wanted) and question.since is None and question.until is None

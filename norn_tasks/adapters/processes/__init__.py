@@ -1,1 +1,1 @@
-"""Child processes: starting them, reading their lines, ending their whole tree."""
+"""Starts child processes, reads their lines, and ends their whole process groups."""

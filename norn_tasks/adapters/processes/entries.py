@@ -63,10 +63,10 @@ class Entries:
 
 
 def last_lines(entries: Sequence[bytes], replica: str, count: int, hidden: Redaction = NOTHING_HIDDEN) -> list[Line]:
-    """Returns the last `count` lines of the entries that were read with `spare` more.
+    """Returns the last `count` lines of some entries; the caller has read `count` entries and `spare` more.
 
-    If there were earlier entries, the first ones may be the end of a secret whose beginning was not read: their lines
-    are left out, to the first line that begins after `spare` entries.
+    If earlier entries exist, the first of these may contain the end of a secret whose beginning was not read. So all
+    lines are left out up to the first line that begins after `spare` entries.
     """
     put = Entries(replica, hidden)
     first = _first_whole(entries, spare(hidden)) if len(entries) >= count + spare(hidden) else 0
@@ -78,7 +78,7 @@ def last_lines(entries: Sequence[bytes], replica: str, count: int, hidden: Redac
 
 
 def _first_whole(entries: Sequence[bytes], least: int) -> int:
-    """Returns the index of the first entry from `least` on with which a line begins."""
+    """Returns the index of the first entry, from the index `least` on, that begins a line."""
     if not least:
         return 0
     return next((n for n in range(least, len(entries)) if entries[n - 1].endswith(b"\n")), len(entries))

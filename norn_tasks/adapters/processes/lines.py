@@ -1,4 +1,4 @@
-"""Turns a program's bytes into lines for a log: bounded, valid text, whatever the program writes."""
+"""Turns a program's output into lines for a log: valid text of bounded length, whatever the program writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def decode(data: bytes) -> str:
 
 
 class Lines:
-    """Cuts a stream of bytes into lines; `\\r` ends one too, as progress bars use it."""
+    """Cuts a stream of bytes into lines; `\\r` also ends a line, because progress bars use it."""
 
     def __init__(self) -> None:
         self._rest = b""

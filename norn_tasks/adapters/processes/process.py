@@ -1,4 +1,4 @@
-"""The only module of a worker that starts programs (git, docker): `run(argv, …)`, bounded in every way.
+"""The only module of a worker that starts programs (git, docker), each of them within limits.
 
 A program runs under `process_guard`, in a process group of its own that ends with the program, with this call, or with
 this worker, whichever is first. There is no shell, no stdin, and no environment but the given one. Output arrives line
@@ -72,8 +72,8 @@ def base_environment() -> dict[str, str]:
 def run(command: Command) -> Completed:
     """Runs a program to its end.
 
-    Raises Stopped within a second of the stop being set, TimedOut past the limit, StepFailed when the program is not
-    installed; after any error, the program and all it started are gone first.
+    Raises Stopped within a second after the stop is set, TimedOut past the limit, and StepFailed if the program is not
+    installed. Before an error is raised, the program's whole process group is ended.
     """
     program = shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath))
     if program is None:
@@ -126,8 +126,8 @@ class _ProcessRun:
             while self._process.poll() is None:
                 self._look()
                 self._read(_LOOK)
-            # Reads the rest in the pipes without waiting for their ends: a process that left the group may hold them
-            # open.
+            # This reads the rest in the pipes without waiting for their ends, because a process that left the group may
+            # keep them open.
             while self._read(0):
                 pass
             for key in list(self._selector.get_map().values()):
@@ -143,9 +143,9 @@ class _ProcessRun:
             self._command.check()
 
     def _read(self, wait: float) -> bool:
-        """Reads what is there, waiting at most `seconds`; False when nothing was."""
+        """Reads the available output, waiting at most `wait` seconds for it; returns False if there was none."""
         if not self._selector.get_map():
-            # Both streams are closed and the program still runs: it only remains to wait for its end.
+            # Both streams are closed and the program still runs, so only its end is awaited.
             self._wait(wait)
             return False
         ready = self._selector.select(wait)

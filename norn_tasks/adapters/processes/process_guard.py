@@ -54,8 +54,8 @@ def _become(argv: list[str]) -> None:
 
 
 def _own_group(child: int) -> None:
-    # Parent and child both do this, so that the group exists whichever comes first; after the exec it is refused to the
-    # parent, but then the child has done it.
+    # Parent and child both do this, so that the group exists whichever comes first. After the child's exec, the parent
+    # gets an error, but then the child has already done it.
     try:
         os.setpgid(child, child)
     except OSError:
@@ -63,7 +63,7 @@ def _own_group(child: int) -> None:
 
 
 def _ended(child: int) -> bool:
-    # WNOWAIT leaves it a zombie, so that its number cannot become another group's before ours is killed.
+    # WNOWAIT leaves the child a zombie, so that its id cannot become another group's id before our group is killed.
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

@@ -1,4 +1,4 @@
-"""Emits the lines of several replicas for one reader: the last ones by time, then new ones as they come."""
+"""Emits the lines of several replicas for one reader: the last lines by time, then new lines as they arrive."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from norn_tasks.adapters.processes.entries import Line
 from norn_tasks.ports import Stop
 
 Emit = Callable[[str, str], None]
-"""Takes the name of a replica and a line of it."""
+"""Takes the name of a replica and one of its lines."""
 
 _WAIT = 0.25
 _AHEAD = 1000
-"""The most lines that are read ahead; after them the readers wait, and at last the programs that write."""
+"""The most lines that are read before they are emitted; then the readers of the replicas wait."""
 
 
 class LogReader(Protocol):
@@ -71,11 +71,11 @@ class ReplicaLogs(ABC, Generic[Replica, Reader]):
 
     @abstractmethod
     def _replicas(self) -> Iterable[Replica]:
-        """Returns the replicas that there are."""
+        """Returns the app's present replicas."""
 
     @abstractmethod
     def _history(self, replica: Replica, count: int) -> list[Line]:
-        """Returns its last lines, and remembers where they end; for a count of 0, one line is read for that."""
+        """Returns a replica's last lines, and remembers the time of the last, which is read even for a count of 0."""
 
     @abstractmethod
     def _attend(self) -> None:

@@ -1,4 +1,4 @@
-"""The runtimes that start cron runs and function calls: one file per runtime, one line here each."""
+"""The runtimes `docker` and `noop`, which start cron runs and function calls, and code that all runtimes share."""
 
 from collections.abc import Callable
 
@@ -8,5 +8,5 @@ from norn_tasks.ports import Runtime
 
 
 def runtimes(docker: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> dict[str, Runtime]:
-    """Returns the runtimes by the name that a spec's `runtime` gives them; `names` are those that runs can reach."""
+    """Returns the runtimes by their names in a spec; `names` returns the names of webservers that runs can reach."""
     return {DockerRuntime.name: DockerRuntime(docker, names)}

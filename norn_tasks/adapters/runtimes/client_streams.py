@@ -1,4 +1,4 @@
-"""The connection between a running container and the client who asked for it, each byte as it comes."""
+"""Connects a running container to the client that asked for the run, and passes on each byte as it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.ports import RunClient
 
 
 class ClientStreams:
-    """One attached connection; the client reads the output, and `outputs` keeps it for the record."""
+    """One connection to a container; its output is passed to the client, and kept in `outputs` for the record."""
 
     def __init__(
         self, connection: socket.socket, client: RunClient, outputs: Outputs, resize: Callable[[Size], None]
@@ -25,12 +25,12 @@ class ClientStreams:
         self._begun = False
 
     def close(self) -> None:
-        """Closes the connection; the container goes on."""
+        """Closes the connection; the container keeps running."""
         self._typist.end()
         self._connection.close()
 
     def read(self, seconds: float) -> bool:
-        """Waits for at most `seconds` for output, and hands it on; False when the connection has ended."""
+        """Waits for at most `seconds` for output, and passes it on; returns False if the connection has ended."""
         if not self._begun:
             self._begun = True
             self._typist.begin(self._client.size if self._client.tty else None)

@@ -29,15 +29,15 @@ State = dict[str, Any]
 
 POLL_SECONDS = 0.25
 _DOUBT = 1.0
-"""Seconds between the end of the output and that of the container; after more, the connection may have been cut."""
+"""If more seconds pass from the end of the output to the end of the container, the connection may have been cut."""
 
 _LEAVING = 3.0
-"""Seconds after an unexplained signal in which a stopping engine goes away; it stops its containers first."""
+"""Seconds, after an unexplained signal, in which an engine that is stopping goes away: it ends its containers first."""
 
 SIGNALLED = (137, 143)
 """Exit codes of a program that was ended by SIGKILL or SIGTERM."""
 _HANDED_ON = ("draining", "lease_lost")
-"""Reasons to stop for which a run that has begun is left to the next owner, which may have adopted it already."""
+"""The reasons for a stop after which a run that has begun is left to the next owner, which may already have it."""
 _INFRASTRUCTURE = 125
 _NOT_RUNNABLE = (126, 127)
 
@@ -90,7 +90,7 @@ class Container:
                 if not self._begun:
                     hooks.begun()
                     self._begun = True
-                    # A worker that was frozen here finds its lease too old, and starts nothing.
+                    # A worker that was frozen here notices that its lease is too old, and starts nothing.
                     self._stop.check()
                 try:
                     refused = self._start()
@@ -104,13 +104,13 @@ class Container:
             state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started the container, and is back. How much of stdin it had read is
-            # not known. An engine that was killed just after it had started the code also says that it never did.
+            # The engine went away before it had started the container, and is back. Nobody knows how much of stdin it
+            # had read. An engine that was killed just after it had started the code also reports that it never did.
             if self._run.reads or self._may_have_started:
                 return ContainerExit(None, interrupted=self._may_have_started)
 
     def look(self) -> State | None:
-        """Returns the state that the engine reports of it; None when it is gone."""
+        """Returns the state of the container as the engine reports it; None if the container is gone."""
         try:
             state: State = self._engine.patiently(lambda client: client.inspect_container(self.id), self._stop)["State"]
         except NotFound:
@@ -118,9 +118,9 @@ class Container:
         return state
 
     def await_end(self, deadline: Deadline, outputs: Callable[[], Outputs]) -> State | None:
-        """Waits until the engine says that it has ended, and enforces its deadline; None when it is gone.
+        """Waits for the container's end, and enforces its deadline; returns its state, or None if it is gone.
 
-        Raises Stopped when it has ended because of a cancel; its `ended` has the output until then.
+        Raises Stopped if a cancel has ended the container; `ended` of the error has the output until then.
         """
         while True:
             self._until_exit(deadline)
@@ -133,11 +133,11 @@ class Container:
                 return state
 
     def ended(self, state: State | None, outputs: Outputs, deadline: Deadline) -> ContainerExit:
-        """Returns the end of the container in this state."""
+        """Returns the exit of a container that has ended with this state and output."""
         code = int(state["ExitCode"]) if state is not None else None
         stdout, stderr = outputs.captured()
         started, finished = _times(state)
-        # The engine also sets the mark if a child ran out of memory and the run went on and succeeded.
+        # The engine sets `OOMKilled` even if only a child ran out of memory, and the run went on and succeeded.
         oom_killed = (
             state is not None and code != 0 and (bool(state["OOMKilled"]) or self._lacked_memory(code, started))
         )
@@ -163,7 +163,7 @@ class Container:
         return ran_out_of_memory(self._engine, self.id, started)
 
     def logged(self) -> Outputs:
-        """Returns its output as far as the engine's log has it."""
+        """Returns the run's output as far as the engine's log contains it."""
         if not self._run.logged:
             return Outputs(self._run)
         try:
@@ -172,7 +172,7 @@ class Container:
             return Outputs(self._run)
 
     def discard(self) -> bool:
-        """Stops and removes it; returns False if the engine does not respond: orphan removal finds it by its owner."""
+        """Ends and removes the container; returns False if that fails: the removal of orphans will find it later."""
         try:
             self._engine.take_away(self.id, within=10)
         except (EngineDown, StepFailed):
@@ -198,7 +198,7 @@ class Container:
             self._engine.briefly(lambda client: client.resize(self.id, height=rows, width=columns))
 
     def _start(self) -> ContainerExit | None:
-        """Starts it; returns an end at once if it cannot be started."""
+        """Starts the container; returns an exit if it cannot be started."""
         try:
             self._started()
         except EngineDown as error:
@@ -221,8 +221,8 @@ class Container:
         except NotFound:
             if self._network_checked:
                 raise
-            # Either the container was removed, or its network was (by a prune, for example): it starts when that exists
-            # again.
+            # Either the container or its network was removed (by a prune, for example). If it was the network, the
+            # container can start when the network exists again.
             self._network_checked = True
             networks.ensure(self._engine, hardening.NETWORK, talk=False)
             raise _NetworkWasMissing from None
@@ -245,7 +245,7 @@ class Container:
         """Sends the signal that is due, without waiting for the response.
 
         The engine answers a SIGKILL only when the container has ended. The container ends only when its last output was
-        read, which is our task.
+        read, which this thread must do.
         """
         if self._signalling is not None and not self._signalling.done():
             return
@@ -256,20 +256,20 @@ class Container:
             self._signalling = self._engine.begin(lambda client: client.kill(self.id, signal))
 
     def _settle(self, deadline: Deadline) -> None:
-        """Notes whether the last signal reached the container; if not, it is sent again while it is due."""
+        """Records whether the last signal reached the container; if not, it is sent again while it is due."""
         if self._signalling is None:
             return
         try:
             timeouts.wait(self._signalling, self._stop)
             deadline.sent(self._signal)
         except (NotFound, Conflict, StepFailed, EngineDown):
-            # It has ended by itself, or the engine is away.
+            # The container has ended by itself, or the engine is away.
             return
         finally:
             self._signalling = None
 
     def _until_exit(self, deadline: Deadline) -> None:
-        """Waits once for its end; the wait may end early if the engine goes away, or when its time is over."""
+        """Waits once for the container's end; returns early if the engine goes away or the call times out."""
         exit_ = self._engine.begin(lambda client: client.wait(self.id))
         while True:
             try:
@@ -285,7 +285,7 @@ class Container:
             return
 
     def _engine_is_going_away(self) -> bool:
-        """Returns True if the engine went away in between, or goes now; a synchronous call does not wait for that."""
+        """Returns True if the engine went away, or is going away now; a synchronous call does not wait to find out."""
         until = time.monotonic() + (_LEAVING if self._run.logged else 0)
         while not self._engine_left and time.monotonic() < until:
             try:

@@ -6,7 +6,7 @@ import time
 
 
 class Deadline:
-    """Decides which signal is due. `seconds` until SIGTERM (none or less: now), then `grace` until SIGKILL."""
+    """Decides which signal is due: SIGTERM after `seconds` (0 or less: now), and SIGKILL `grace` seconds later."""
 
     def __init__(self, seconds: float, grace: float) -> None:
         self._term_at = time.monotonic() + seconds
@@ -26,7 +26,7 @@ class Deadline:
         return "SIGTERM" if now >= self._term_at else None
 
     def sent(self, signal: str) -> None:
-        """Notes that the signal reached the container."""
+        """Records that the signal reached the container."""
         if signal == "SIGKILL":
             self._done = True
         else:
@@ -34,7 +34,7 @@ class Deadline:
             self._kill_at = time.monotonic() + self._grace
 
     def cancel(self) -> None:
-        """Makes SIGTERM due now because of a cancel; a run whose time is up already ends by its timeout."""
+        """Makes SIGTERM due now because of a cancel, unless the run is already being ended for another reason."""
         if self._kill_at is None and not self.cancelled:
             self.cancelled = True
             self._term_at = min(self._term_at, time.monotonic())

@@ -24,7 +24,7 @@ from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, Watch
 
 _REMEMBERED = 1000
-"""Images that are remembered, so that a call does not ask for them."""
+"""The most images whose configuration is remembered, so that a call need not ask the engine."""
 
 
 class DockerRuntime:
@@ -33,7 +33,7 @@ class DockerRuntime:
     name = "docker"
 
     def __init__(self, on: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> None:
-        """Keeps the engine, and the function `names`: runs reach these webservers at the address of their bridge."""
+        """Keeps the engine; `names` returns the names of webservers that runs reach at the address of their bridge."""
         self.on, self.engine = on, on.name
         self._client = on.client
         self._names = names
@@ -45,11 +45,11 @@ class DockerRuntime:
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes nothing."""
+        """Removes nothing: runs use the engine's own images."""
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Creates, records, begins, starts, feeds, reads, waits, removes."""
+        """Runs the code in a new container, in the stages that this module's docstring lists."""
         container = Container(self._client, self._create(run, watch), run, watch, begun=False)
         with container.owned():
             hooks.created(container.id)
@@ -57,7 +57,7 @@ class DockerRuntime:
             return container.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Waits for a container that an earlier owner started, reads its output, removes it."""
+        """Waits for the end of a container that an earlier owner started, reads its output, and removes it."""
         adopted = Container(self._client, container, run, watch, begun=True)
         withdrawal = Revocation(self._client, container, watch.stop)
         state = adopted.look()
@@ -106,7 +106,7 @@ class DockerRuntime:
             ) from error
 
     def _image(self, client: APIClient, image: str) -> RunImage:
-        """Returns the image; an id is asked about once, since it always means one image."""
+        """Returns an image's configuration; the engine is asked only once about an id, which always means one image."""
         known = self._images.get(image)
         if known is not None:
             return known
@@ -120,7 +120,7 @@ class DockerRuntime:
         return made
 
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Removes the container that an earlier attempt of the same owner left under our name, and no other."""
+        """Removes the container of this run's name, but only if an earlier attempt of the same owner left it."""
         try:
             found = self._client.briefly(lambda client: client.inspect_container(run.name))
         except NotFound:

@@ -48,11 +48,11 @@ def container(
     image: RunImage = EMPTY,
     hosts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Returns the arguments of `create_container` for a run; `hosts` are the addresses of the names that it knows."""
+    """Returns the arguments of `create_container` for a run; `hosts` has the addresses of the names that it knows."""
     return {
         "name": run.name,
         "image": run.image,
-        # As the entrypoint: a spec's command replaces the image's entrypoint and command.
+        # A spec's command is the entrypoint, because it replaces the image's entrypoint and command.
         "entrypoint": list(run.argv) if run.argv is not None else None,
         "environment": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
         "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
@@ -87,8 +87,8 @@ def _host(client: APIClient, run: Run, image: RunImage, hosts: Mapping[str, str]
 def _in_memory(run: Run, volumes: Iterable[str]) -> list[EngineMount]:
     """Returns an empty directory in memory for each volume of the image.
 
-    Otherwise the engine would make a directory on its disk for each volume: the read-only root would have parts that
-    can be written without a limit.
+    Otherwise the engine would make a directory on its disk for each volume, and these parts of the read-only root could
+    be written without a limit.
     """
     taken = {posixpath.normpath(path) for path in ("/tmp", *(each.target for each in run.mounts))}  # noqa: S108
     paths = sorted({posixpath.normpath(path) for path in volumes} - taken)

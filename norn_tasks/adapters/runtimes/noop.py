@@ -1,7 +1,8 @@
 """The runtime `noop`: replaces only the container, so that all the rest of a run can be measured.
 
-The ledger gets true facts: a run is recorded, begun and ended in this order, and its times are those moments. Nothing
-is on the engine, so there is nothing to remove or to see. Inert outside the test build.
+The ledger gets true facts: a run is recorded, begun and ended in this order, and its times are the times at which it
+began and ended. No container exists, so there is nothing to remove or to list. Outside the test build, the runtime is
+never used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Engine, Hooks, Run, RunsReach, Runtime, SeenContainer, Watch
 
 IDENTITY = "noop"
-"""The id of the engine of this runtime: releases on it have runs that a worker with this runtime may claim."""
+"""The id of the engine of this runtime: a worker with this runtime may claim the runs of releases on this engine."""
 
 
 class NoopEngine:
@@ -27,14 +28,14 @@ class NoopEngine:
         return IDENTITY
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists none."""
+        """Lists no containers."""
         return ()
 
     def remove(self, container: str) -> None:
         """Removes nothing."""
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tried."""
+        """Reports that nothing was tried."""
         return RunsReach("")
 
 
@@ -53,14 +54,14 @@ class NoopRuntime:
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Records, begins and ends."""
+        """Records and begins a run, and returns its end at once."""
         hooks.created(run.name)
         watch.stop.check()
         hooks.begun()
         return _ended()
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Returns the end that a run had at the moment it began."""
+        """Returns a successful end: a run ends at the moment at which it begins."""
         return _ended()
 
 
@@ -70,12 +71,12 @@ def _ended() -> ContainerExit:
 
 
 def instead_of(real: dict[str, Runtime], *, wanted: bool, test_build: bool) -> dict[str, Runtime]:
-    """Returns the runtimes that runs get: outside a test build always the real ones."""
+    """Returns no-op runtimes if they are `wanted` and this is a test build, and otherwise the real runtimes."""
     if not (wanted and test_build):
         return real
     return {name: NoopRuntime(name, runtime.engine) for name, runtime in real.items()}
 
 
 def engines_instead_of(real: dict[str, Engine], *, wanted: bool, test_build: bool) -> dict[str, Engine]:
-    """Returns the engines for the same choice of runtimes."""
+    """Returns the engines that belong to the runtimes which `instead_of` returns."""
     return {name: NoopEngine(name) for name in real} if wanted and test_build else real

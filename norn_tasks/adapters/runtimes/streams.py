@@ -1,4 +1,4 @@
-"""The connection to a running container's streams: feeds stdin, keeps stdout and stderr within bounds."""
+"""The connection to a container's streams: it feeds stdin, and keeps a bounded part of stdout and stderr."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outputs:
     """The output of a run so far, with its secrets hidden.
 
     With `max_output`, stdout is kept whole up to that size; without it, the beginning and the end are kept. `say`, when
-    given, takes the output as text while it comes, and `err` takes stderr.
+    given, gets the output as text as it arrives, or only stdout if `err` is given, which then gets stderr.
     """
 
     def __init__(self, run: Run, say: Say | None = None, err: Say | None = None) -> None:
@@ -54,7 +54,7 @@ class Outputs:
         self._keep(stream, self._redactors[stream].feed(data))
 
     def skip(self, stream: int, count: int) -> None:
-        """Counts bytes that were written to a stream and were not kept for its reader."""
+        """Counts bytes that were written to a stream but were dropped before they could be read."""
         self._keep(stream, self._redactors[stream].end())
         self._redactors[stream] = self._hidden.stream()
         self.size += count
@@ -63,7 +63,7 @@ class Outputs:
             self._tell(stream, f"\n… {count} bytes dropped …\n".encode())
 
     def captured(self) -> tuple[Captured, Captured]:
-        """Returns the kept parts of stdout and stderr, when no more comes."""
+        """Returns the kept parts of stdout and stderr; no more output may be fed afterwards."""
         for stream, redactor in self._redactors.items():
             self._keep(stream, redactor.end())
         return self._stdout.captured(), self._stderr.captured()
@@ -92,7 +92,7 @@ class Streams:
         self._frames = Frames()
 
     def close(self) -> None:
-        """Closes the connection; the container goes on."""
+        """Closes the connection; the container keeps running."""
         self._connection.close()
 
     def prefeed(self) -> None:
@@ -125,7 +125,7 @@ class Streams:
         except BlockingIOError:
             return
         except OSError:
-            # The container has ended, or does not read: its output so far still counts.
+            # The container has ended, or does not read stdin: its output so far is still kept.
             self._rest = None
 
     def _take(self) -> bool:
