@@ -48,7 +48,7 @@ class Registry:
         """Returns the app whose published image `reference` names; None if it is not an app's image.
 
         An image of the control plane `instance` is recognised by its path, because a registry may have many names. An
-        image of another control plane is recognised by this registry's address; the name returned for it is no app's.
+        image of another control plane is recognised by this registry's address, and the returned name is no app's.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None

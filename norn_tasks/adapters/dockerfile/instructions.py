@@ -2,7 +2,8 @@ r"""The instructions of a Dockerfile: all those that any builder finds, and perh
 
 Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, and in the newest
 builders also `--from x`). So every line that begins like an instruction is read as an instruction, with all lines that
-may continue it, and flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go, split_command.go).
+may continue it, and flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go,
+split_command.go).
 """
 
 from __future__ import annotations

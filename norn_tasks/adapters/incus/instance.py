@@ -187,7 +187,7 @@ class Instance:
                 return None
 
     def _briefly(self, call: Callable[[], T], seconds: float = 10) -> T:
-        """Makes a call; raises EngineDown if it takes longer than `seconds`; raises Stopped for a stop but no cancel."""
+        """Makes a call; raises EngineDown if it takes too long, and Stopped for a stop that is not a cancel."""
         return self._engine.api.briefly(call, seconds, self._handed_on)
 
     def _handed_on(self) -> None:

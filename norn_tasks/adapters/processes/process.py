@@ -143,7 +143,7 @@ class _ProcessRun:
             self._command.check()
 
     def _read(self, wait: float) -> bool:
-        """Reads the available output, waiting at most `wait` seconds for it; returns False if there was none."""
+        """Reads the available output, for which it waits `wait` seconds at most; returns False if there was none."""
         if not self._selector.get_map():
             # Both streams are closed and the program still runs, so only its end is awaited.
             self._wait(wait)
