@@ -6,7 +6,7 @@ from norn_tasks.domain.jobs.execution import Captured
 
 HEAD = 16 * 1024
 TAIL = 48 * 1024
-"""The bytes of a stream that are kept from its beginning and from its end."""
+"""How many bytes of a stream's beginning, and how many of its end, are kept."""
 
 
 class Capture:

@@ -170,5 +170,5 @@ def seconds_left(end: float) -> float:
 
 
 def reason(error: Exception) -> str:
-    """Returns the reason for which a connection failed."""
+    """Returns why a connection failed."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -31,7 +31,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
 
 
 def wait(future: Future[T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
-    """Returns the result of the call; raises Stopped if the stop is set before that.
+    """Returns the result of the call; raises Stopped if the stop is set before the call returns.
 
     `late` is called with a result that arrives after the stop, in order to undo it.
     """

@@ -51,8 +51,8 @@ class AgeVault:
     def add_key(self, in_use: str) -> str:
         """Puts a new key at the beginning of the file, and returns its public key.
 
-        `in_use` is the public key to which secrets are sealed. If the file already begins with another key, then an
-        unfinished rotation made that one, and its public key is returned. Raises Conflict if the key is not in a file.
+        `in_use` is the public key to which secrets are sealed. If an unfinished rotation has already put a new key
+        there, the public key of that key is returned. Raises Conflict if the keys are not in a file.
         """
         if self._fixed:
             raise Conflict(

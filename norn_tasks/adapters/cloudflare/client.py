@@ -41,11 +41,11 @@ Query = Mapping[str, str | int]
 
 
 class Unanswered(TunnelFailed):
-    """A request got no answer, or one that does not show whether it was carried out."""
+    """A request got no answer, or an answer that does not show whether the request was carried out."""
 
 
 class CloudflareRefused(TunnelFailed):
-    """Cloudflare refused a request; `status` and `codes` are its own."""
+    """Cloudflare refused a request; `status` and `codes` are the HTTP status and the error codes of its answer."""
 
     def __init__(self, sentence: str, *, status: int, codes: frozenset[int], hint: str = "") -> None:
         super().__init__(sentence, hint=hint)

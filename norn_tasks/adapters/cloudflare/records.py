@@ -1,7 +1,7 @@
 """Makes DNS records through Cloudflare's API. A comment marks the records of this control plane; no other is changed.
 
-A host belongs to the zone with the longest name with which the host's name ends. If a record was made but Cloudflare's
-answer was lost, the step finds the record by its comment when it runs again.
+A host's records are in the most specific zone that contains the host. If a record was made but Cloudflare's answer was
+lost, the step finds the record by its comment when it runs again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ZoneRecords:
         return RouteOutcome(bool(notes), "; ".join(notes))
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Checks that each host whose row says that it has a record really has a good one."""
+        """Checks each record that was made according to its row: it must exist, be proxied and point at the tunnel."""
         waiting, faults = Waiting(stop), {}
         known = [each for each in self.hosts.all() if each.recorded and not each.leaving]
         try:

@@ -27,7 +27,7 @@ class RuleKeeper(Protocol):
         """Returns the rules as they are now."""
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules if they differ, until the write is confirmed; returns True if it wrote something.
+        """Writes the edited rules if they differ, again until a write is confirmed; returns True if it wrote them.
 
         `unfinished`: an earlier worker may have written the rules and ended before the work that follows a write.
         """

@@ -24,7 +24,7 @@ class EngineDisks:
         self._root, self._asked = "", float("-inf")
 
     def look(self) -> tuple[Space, ...]:
-        """Returns what is free, as `spaces` does; raises EngineDown."""
+        """Returns the free space of the disks, as `spaces` does; raises EngineDown."""
         if time.monotonic() - self._asked > ROOT_SECONDS:
             self._root, self._asked = root(self._engine), time.monotonic()
         return _spaces(self._root, self._workspace)
@@ -36,9 +36,9 @@ def root(engine: EngineClient) -> str:
 
 
 def spaces(engine: EngineClient, workspace: Path) -> tuple[Space, ...]:
-    """Returns what is free; the engine's disk is left out when it is in another mount namespace or on another machine.
+    """Returns the free space of the disks; raises EngineDown.
 
-    Raises EngineDown.
+    The engine's disk is left out if it is in another mount namespace or on another machine.
     """
     return _spaces(root(engine), workspace)
 

@@ -1,4 +1,4 @@
-"""Volumes on a docker engine: named ones of its local driver, labelled for their app; and directories of the host.
+"""Volumes on a docker engine: named volumes of its local driver, labelled for their app, and directories of the host.
 
 The local driver enforces no size of a volume. A prune by an administrator leaves volumes alone (`KEPT_BY_PRUNE`). If a
 container mounted a volume that does not exist, the engine would make it without our labels, and Norn could not find it

@@ -139,7 +139,7 @@ class DockerCluster:
         return compared(self._engine, self._instance, workload, seen)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
-        """Returns an app's replicas, or why the engine refuses to show them; an error would hide the other apps too."""
+        """Returns an app's replicas, or why the engine refuses to show them (the other apps can still be shown)."""
         try:
             return look_at(self._engine.briefly, containers)
         except (StepFailed, Conflict) as error:

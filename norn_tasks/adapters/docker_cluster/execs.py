@@ -61,7 +61,7 @@ class Exec:
         connection.setblocking(False)
         return connection
 
-    # Its output
+    # The program's output
 
     def _written(self, connection: socket.socket) -> Iterator[tuple[str, bytes]]:
         """Yields the output until the connection ends; the output of a terminal is one stream."""
@@ -102,7 +102,7 @@ class Exec:
             rows, columns = size
             self._engine.briefly(lambda client: client.exec_resize(self._id, height=rows, width=columns))
 
-    # Its end
+    # The program's end
 
     @contextmanager
     def _ended_with_its_reader(self, typist: Typist) -> Iterator[None]:

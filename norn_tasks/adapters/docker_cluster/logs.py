@@ -100,7 +100,7 @@ class _LogReader:
 
     @property
     def ended(self) -> bool:
-        """True when the reading has ended, and began long enough ago for another one."""
+        """True when the reading has ended, and it began more than `_REST` seconds ago, so that a new one may begin."""
         return not self._thread.is_alive() and time.monotonic() - self._begun > _REST
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
 def container(client: APIClient, workload: Workload, address: str, gateway: str) -> dict[str, Any]:
     """Returns the rest of the arguments of `create_container`.
 
-    `address` is the container's fixed IP on the network; `gateway` is the machine's, at which shared services listen.
+    `address` is the container's fixed IP on the network; `gateway` is the machine's IP, where shared services listen.
     """
     aliases = [workload.internal_host] if workload.port is not None and workload.internal_host else None
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)

@@ -103,7 +103,7 @@ def _going_on(line: str, escape: str) -> str | None:
 
 
 def _read(line: str, *, sure: bool, end: int) -> Iterator[Instruction]:
-    """Yields each instruction as which a whole line may be read."""
+    """Yields the instructions that a whole line may be, one for each way of reading the line."""
     word, *more = _PARTING.split(line.strip(BLANKS), maxsplit=1)
     word = _upper(word)
     if word not in _WORDS:

@@ -36,7 +36,7 @@ def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozens
 
 
 def require_public(text: str, name: str) -> None:
-    """Raises SourceError for an `ADD` from an address that is not public, or whose host is not known.
+    """Raises SourceError for an `ADD` from an address that is not public, or whose host depends on a variable.
 
     The engine would fetch it with the network of the host. Names are not resolved. Variables are not filled in: a
     variable that may become a scheme or a host is refused.

@@ -17,7 +17,7 @@ from norn_tasks.ports import ExternalHosts, Watch
 FAULTS = "faults.json"
 """The file in which the edge's process records why a name got no certificate."""
 KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
-"""For how many seconds, and after how many, a refused handshake is repeated: a new name takes a moment to be read."""
+"""How long a refused handshake is repeated, and the pause in between, in seconds: the router reads a new name late."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from norn_tasks.domain.tunnel.leading import PATH
 
 SECONDS, ANSWER_SECONDS = 5.0, 10.0
-"""The most seconds for which nothing arrives, and the most seconds for a whole answer."""
+"""The most seconds without any data of an answer, and the most seconds for a whole answer."""
 ADDRESSES_MAX = 4
 _SIGN_BYTES = 64
 

@@ -1,4 +1,4 @@
-"""Reads the certificate that the edge presents for a name in a TLS handshake, which makes it request a missing one."""
+"""Reads the certificate that the edge presents in a TLS handshake, which makes the edge request a missing one."""
 
 from __future__ import annotations
 

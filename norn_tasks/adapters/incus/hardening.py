@@ -36,7 +36,7 @@ def kept_head(run: Run) -> int:
 
 
 def config(run: Run, fence: Fence, instance: str, described: str, resolver: str) -> dict[str, str]:
-    """Returns the configuration of an instance, with a `description` and the address of its DNS server, if any."""
+    """Returns the configuration of an instance; `described` is its `description`, `resolver` its DNS server if any."""
     slice_ = max(1, round(run.cpus * 100))
     given = {} if len(described) > _LARGEST else {"environment.NORN_SPEC": described}
     if run.stdin is not None and len(run.stdin) <= STDIN_HERE:
@@ -45,7 +45,7 @@ def config(run: Run, fence: Fence, instance: str, described: str, resolver: str)
         given["environment.NORN_RESOLVER"] = resolver
     return {
         **given,
-        # Otherwise Incus, when it restarts, would start a run once more that has ended in between.
+        # Otherwise a run that ends while Incus restarts would be started again by Incus.
         "boot.autostart": "false",
         "security.guestapi": "false",
         "security.idmap.isolated": "true",

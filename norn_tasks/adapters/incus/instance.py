@@ -31,7 +31,7 @@ T = TypeVar("T")
 _SHORTEST, _LONGEST = 0.03, 0.5
 """Seconds between two looks at a run: a tenth of the time since its start, within these bounds."""
 _STUBBORN = 5.0
-"""Seconds after SIGKILL after which the instance itself is stopped."""
+"""Seconds from SIGKILL until the instance itself is stopped."""
 _LOOK, _SOON = 1.0, 0.3
 """Seconds between two looks at an instance whose run writes nothing, and before the first look."""
 _SURE = 2

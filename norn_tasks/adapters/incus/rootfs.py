@@ -2,7 +2,7 @@
 
 `go` is the last entry, so a root that was not unpacked to the end lacks it, and its init starts nothing. A later entry
 of a tar replaces an earlier entry of the same name. So an image that contains `/.norn` is refused: it could replace our
-init by its own.
+init with its own.
 """
 
 from __future__ import annotations

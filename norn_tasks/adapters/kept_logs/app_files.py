@@ -22,7 +22,7 @@ from norn_tasks.domain.app_logs.lines import Position
 
 OPEN, CHUNK = ".open", ".chunk"
 OPEN_LINES = 100_000
-"""The lines at which the open file is sealed, even if it has few bytes."""
+"""The number of lines at which the open file is sealed, even if it has few bytes."""
 
 
 @dataclass(frozen=True)

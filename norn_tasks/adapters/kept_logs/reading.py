@@ -90,7 +90,7 @@ class LogReading:
         return found
 
     def _candidates(self, question: LogQuestion) -> list[tuple[int, ChunkHead]]:
-        """Returns the chunks that may have lines for the question, the one with the newest lines first."""
+        """Returns the chunks that may have lines for the question, sorted by their last lines, the newest first."""
         fit = [
             (number, head)
             for number, head in self._heads()

@@ -1,7 +1,7 @@
 """The open file of an app's kept lines: records that are appended, each with its length and its checksum.
 
 A process may be killed at any byte of an append. Then the record is not whole: readers stop before it, and the next
-append cuts it off. The lines and the position of their container are in the same record, so that only both are kept.
+append cuts it off. The lines and the position of their container are in one record: either both are kept or neither.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class Entries:
 def last_lines(entries: Sequence[bytes], replica: str, count: int, hidden: Redaction = NOTHING_HIDDEN) -> list[Line]:
     """Returns the last `count` lines of some entries; the caller has read `count` entries and `spare` more.
 
-    If earlier entries exist, the first of these may contain the end of a secret whose beginning was not read. So all
-    lines are left out up to the first line that begins after `spare` entries.
+    If earlier entries exist, the first entries that were read may contain the end of a secret whose beginning was not
+    read. So all lines are left out up to the first line that begins after `spare` entries.
     """
     put = Entries(replica, hidden)
     first = _first_whole(entries, spare(hidden)) if len(entries) >= count + spare(hidden) else 0

@@ -177,7 +177,7 @@ class _Changes:
         self._socket.close()
 
     def wait(self, seconds: float) -> set[str]:
-        """Returns the containers that changed, after waiting at most this time for the first."""
+        """Returns the containers that have changed; waits at most `seconds` for the first of them."""
         if not self._poll.poll(seconds * 1000):
             return set()
         try:

@@ -44,7 +44,7 @@ def waits_for_lock(pid: int, ip: str, proc: Path = _PROC) -> bool:
 
 
 def _is_it(pid: int, ip: str, proc: Path) -> bool:
-    """Returns True if the process has the container's address: the id of an engine elsewhere may be another process."""
+    """Returns True if the process has the container's address; the process id of an engine elsewhere says nothing."""
     if pid <= 0 or not ip:
         return False
     try:
