@@ -23,9 +23,9 @@ class ClusterAccess:
     namespace: str
     """The namespace of all objects."""
     kubeconfig: Path | None = None
-    """The file with the address and the credentials; none for KUBECONFIG, else the pod's own, else the user's file."""
+    """The file with the address and the credentials; without one: KUBECONFIG, else the pod's own, else the user's."""
     context: str = ""
-    """The context of that file; empty for the one that it names itself."""
+    """A context of that file; empty for the file's current context."""
 
     def configured(self) -> Any:
         """Returns the configuration of the client library; raises ClusterDown if there is none that can be used."""
@@ -49,6 +49,6 @@ class ClusterAccess:
 
     @property
     def _inside(self) -> bool:
-        """True for a worker that runs in a pod and is given no file."""
+        """True if the worker runs in a pod, and neither a file nor a context nor KUBECONFIG is set."""
         chosen = self.kubeconfig is not None or self.context or os.environ.get("KUBECONFIG")
         return not chosen and bool(os.environ.get(_INSIDE))

@@ -47,7 +47,7 @@ class Api:
         self._version: tuple[float, ServerVersion] | None = None
 
     def version(self) -> ServerVersion:
-        """Returns the version of the server, which is asked for it at most every ten minutes."""
+        """Returns the version of the server, and reads it from the server at most once in ten minutes."""
         if self._version is None or time.monotonic() - self._version[0] > _VERSION_SECONDS:
             found = ServerVersion.read(self._answer("GET", "version", "read", "its version"))
             self._version = time.monotonic(), found
@@ -105,7 +105,7 @@ class Api:
         return self._answer("PATCH", self.path(kind, name), "patch", f"{kind} {name}", changes, content=_PATCH)
 
     def delete(self, seen: Seen, *, foreground: bool = False) -> None:
-        """Removes exactly the object that was seen; raises ObjectMoved when it has changed, nothing when it is gone."""
+        """Removes the object; raises ObjectMoved if it has changed since it was seen. A missing object is fine."""
         kind, metadata = seen["kind"], seen["metadata"]
         exactly = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         policy = "Foreground" if foreground else "Background"
@@ -153,7 +153,7 @@ class Api:
             return int(response.status), bytes(response.data)
 
     def stream(self, path: str, query: Mapping[str, str], quiet: float = READ_ON) -> Any:
-        """Opens a response that the caller reads as it arrives, and then closes; it may be silent `quiet` seconds."""
+        """Opens a response that the caller reads and closes; a read fails after `quiet` seconds without a byte."""
         from urllib3 import Timeout
 
         with self._errors():

@@ -17,7 +17,7 @@ _KIND = "PersistentVolumeClaim"
 
 
 class KubernetesVolumes:
-    """Implements `ports.Volumes` by claims, for one job: without its lease it makes and removes none."""
+    """Implements `ports.Volumes` with claims, for one job, which makes and removes them only while it has its lease."""
 
     def __init__(self, api: Api, site: Site, lease: Lease, watch: Watch) -> None:
         self._api = api
@@ -34,7 +34,7 @@ class KubernetesVolumes:
         return tuple(sorted(marks.label_of(each, marks.VOLUME) for each in self._mine(app)))
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes the app's claims, and with them what their StorageClass removes; returns the names of the volumes."""
+        """Removes the app's claims; their StorageClass decides whether the data goes too. Returns the volume names."""
         mine = self._mine(app)
         for each in mine:
             self._writer(app).remove(_KIND, each["metadata"]["name"])

@@ -31,12 +31,12 @@ _LOOK = 0.5
 _REMOVAL = 120
 """Seconds that the removal of an app may take in addition to the time that its pods have to end."""
 _ENDING = 3
-"""Seconds for which the end of a failed rollout waits for its pods to be gone; the live ones serve all along."""
+"""Seconds for which the end of a failed rollout waits until its pods are gone; the live pods serve all the time."""
 
 
 @dataclass(frozen=True)
 class _Unstoppable:
-    """A stop that is never set: after a cancel, too, the live release is brought back."""
+    """A stop that is never set, because the live release is brought back even after a cancel."""
 
     reason: str | None = None
 
@@ -70,9 +70,10 @@ class KubernetesCluster:
         return KubernetesVolumes(self._api, self._fixed, self._lease, watch)
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the Deployment if it is missing: without a live release it has no replica and no image.
+        """Makes the Deployment if it is missing; if the app has no live release, with no replica and no image.
 
-        With one it notes that this is live: it passed its gate before, and comes back after a rollout that fails.
+        If there is a live release, the Deployment notes its generation as live: it passed its gate before, and is
+        brought back after a rollout that fails.
         """
         seen = self._api.get("Deployment", workload.app)
         if seen is None:
@@ -82,19 +83,19 @@ class KubernetesCluster:
         require_fence(seen, watch.fence)
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Makes the Service, and returns its address: inside of the cluster only."""
+        """Makes the Service, and returns its address, which is valid only inside the cluster."""
         self._declaration(workload, watch).expose()
         return f"http://{workload.internal_host}.{self._fixed.namespace}.svc"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Checks that what should run can be declared; raises RegistryFailed for an image that no node can pull.
+        """Checks that the workload can be declared; raises RegistryFailed for an image that no node can pull.
 
         The objects are written by `await_rollout`: a job that ends between the two has changed nothing.
         """
         self._declaration(workload, watch).check()
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Waits until the rollout is complete; if it fails, raises when the earlier live release runs again."""
+        """Rolls the workload out, and waits for the end; if it fails, brings back the live release and raises."""
         if workload.mounts and workload.replicas > 0:
             watch.say("old pods end before new ones start: one pod at a time mounts a volume\n")
         declared = self._declaration(workload, watch)
@@ -144,7 +145,7 @@ class KubernetesCluster:
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits the last lines of all pods by time, then, following, new ones until the stop is set."""
+        """Emits the last lines of all pods in order of time; with `follow`, then new lines until the stop is set."""
         logs = PodLogs(self._api, marks.selector(self._fixed.instance, app), emit, stop, hidden)
         with contextlib.suppress(Stopped):
             logs.tail(tail)
@@ -152,7 +153,7 @@ class KubernetesCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the pod with the requested number among those that serve, or else in the first."""
+        """Runs a program in the pod with the requested number (by default 1) among the pods that serve."""
         pods = self._api.all_of("Pod", marks.selector(self._fixed.instance, command.app))
         serving = sorted(
             (each for each in pods if serves(each)),
@@ -188,7 +189,7 @@ class KubernetesCluster:
         )
 
     def _bring_back(self, workload: Workload, watch: Watch) -> None:
-        """Brings back the earlier live release; no error is raised here, as the failure of the rollout is reported."""
+        """Brings back the earlier live release; raises no error, which would hide the failure of the rollout."""
         watch = replace(watch, stop=_Unstoppable())
         try:
             watch.say(f"{self._declaration(workload, watch).bring_back()}\n")

@@ -35,7 +35,7 @@ class Declaration:
         return look_at_app(self._api, self._workload.app, self._site.instance)
 
     def check(self) -> None:
-        """Raises an error if the workload cannot be declared; nothing of it runs yet.
+        """Raises an error if the workload cannot be declared; writes no object.
 
         The errors are InvalidRequest, RegistryFailed for an image that no node can pull, Conflict for a foreign
         Deployment, and LeaseLost.
@@ -76,7 +76,7 @@ class Declaration:
         self._put(self._template(look), self._workload.replicas, look, live=True)
 
     def bring_back(self) -> str:
-        """Runs the generation that passed its gate last, or none if none has; returns a sentence about that."""
+        """Declares the generation that passed its gate last, or 0 replicas if none has; returns a sentence about it."""
         look = self.look()
         if look.deployment is None:
             return "the Deployment is gone"
@@ -134,7 +134,7 @@ class Declaration:
         self._writer.put(made)
 
     def _during(self, look: AppLook) -> int:
-        """Returns the number of replicas until the gate is passed: if it is too low, live replicas end before that."""
+        """Returns the replicas to declare until the gate is passed: with fewer, live replicas could end before that."""
         wanted, seen = self._workload.replicas, look.deployment
         fresh = seen is not None and marks.number_of(seen, marks.LIVE) != self._workload.generation
         if seen is None or not fresh or not wanted or self._workload.recreate or self._workload.mounts:

@@ -1,8 +1,8 @@
-"""Runs a program inside a live pod: its streams to and from the client that asked for it, and its end with the client.
+"""Runs a program inside a live pod: passes its streams to and from the client, and ends it when the client leaves.
 
-The image's `env` program sets a mark in its environment, by which it is ended. In an image without `env` it has no
-mark, and goes on when its client leaves. The end of the input reaches the program on servers from 1.30 on, which have a
-message for that. On older ones, a program whose client has no input gets none at all.
+The image's program `env` starts it with a mark in its environment, by which Norn finds it to end it. In an image
+without `env`, the program has no mark, and continues when its client leaves. Only servers of version 1.30 or later can
+pass on the end of the input. A program whose client sends no input is therefore started without stdin.
 """
 
 from __future__ import annotations

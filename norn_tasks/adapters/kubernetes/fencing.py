@@ -1,7 +1,7 @@
 """Writes objects under a job's fence: a worker that lost its job never overwrites what a later one has written.
 
 An object with a higher fence stops the writer. Every change carries the `resourceVersion` and the `uid` of the object
-that was read, so a change by others in between makes it start again from what is there then.
+that was read. If others change the object in between, the writer reads it again and starts over.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class FencedWriter:
         return self._api.create(wanted)
 
     def _seen(self, kind: str, name: str) -> Object | None:
-        """Returns the object as it is; raises Conflict if it is not the app's, and LeaseLost for a higher fence."""
+        """Returns the present object; raises Conflict if it is not the app's, and LeaseLost if its fence is higher."""
         seen = self._api.get(kind, name)
         if seen is not None:
             marks.require_ours(seen, self._app, self._instance)
@@ -83,7 +83,7 @@ class FencedWriter:
         return seen
 
     def _again(self, work: Callable[[], T], what: str) -> T:
-        """Does the work, again from its beginning each time the object was changed in between."""
+        """Does the work, and starts over each time that others have changed the object in between."""
         last = ""
         for _ in range(_TRIES):
             self._watch.stop.check()
@@ -105,9 +105,9 @@ def require_fence(seen: Seen, fence: Fence) -> None:
 
 
 def _adopted(api: Api, seen: Object) -> Object:
-    """Makes the fields that Norn set by a create count as set by an apply.
+    """Makes the fields that Norn set with a create count as set by an apply.
 
-    An apply removes a field only if an apply has set it: those of the create would stay forever.
+    An apply removes a field only if an earlier apply has set it, so the fields of the create would stay forever.
     """
     entries = seen["metadata"].get("managedFields") or []
     made = [each for each in entries if each["manager"] == MANAGER and each["operation"] == "Update"]

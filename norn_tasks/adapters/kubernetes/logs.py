@@ -1,4 +1,4 @@
-"""Reads what an app's pods write: the last lines by time, then new ones as they come, of new pods too."""
+"""Reads the output of an app's pods: the last lines in the order of their times, then new ones, also of new pods."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class _PodReader:
 
 
 def _shortly_before(at: str) -> str:
-    """Returns a time two seconds earlier: a secret of several lines is recognised only if its first line is read."""
+    """Returns a time two seconds earlier: a secret of several lines is recognised only if all its lines are read."""
     return (datetime.fromisoformat(at) - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
 

@@ -51,7 +51,8 @@ class AppLook:
     def template_of(self, generation: int) -> Object | None:
         """Returns the pod template with which a generation was rolled out; none if the cluster has forgotten it.
 
-        The oldest ReplicaSet of the generation has it: a later change by others keeps the note of the generation.
+        It is in the oldest ReplicaSet of the generation: if others change the template later, the cluster makes a
+        ReplicaSet of the same generation.
         """
         first = sorted(self.sets, key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
         owners = [*first, *((self.deployment,) if self.deployment is not None else ())]
@@ -59,7 +60,7 @@ class AppLook:
 
 
 def look_at_app(api: Api, app: str, instance: str) -> AppLook:
-    """Returns the app's objects in the cluster; the Deployment is read first, so no other object is seen older."""
+    """Returns the app's objects in the cluster; reads the Deployment first, so all others are at least as new."""
     chosen = marks.selector(instance, app)
     deployment = api.get("Deployment", app)
     sets, pods = api.all_of("ReplicaSet", chosen), api.all_of("Pod", chosen)
@@ -98,9 +99,9 @@ def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
 def entries_of(body: bytes) -> list[bytes]:
     """Returns the entries of a log that begin with a time; the rest are messages of the node.
 
-    A node that has removed the container sends one instead of the log or after it, with status 200.
+    A node that has removed the container sends such a message instead of the log or after it, with status 200.
     """
-    # An app that shows its progress writes returns inside its lines, at which splitlines() would end an entry.
+    # An app that shows its progress writes carriage returns inside a line; splitlines() would end the entry there.
     return [entry for entry in _ENTRY.findall(body) if TIME.match(entry)]
 
 

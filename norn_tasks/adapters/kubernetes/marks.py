@@ -1,4 +1,4 @@
-"""The names, labels and annotations of every object: whose it is, and which job wrote it last."""
+"""The labels and annotations of every object: they name its owner, and the job that wrote it last."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def notes(app: str, release: int, generation: int, fence: Fence) -> dict[str, st
 
 
 def label_of(seen: Seen, label: str) -> str:
-    """Returns a label, an empty text without it."""
+    """Returns a label; an empty text if the object does not have it."""
     return str((seen["metadata"].get("labels") or {}).get(label, ""))
 
 
 def note_of(seen: Seen, annotation: str) -> str:
-    """Returns an annotation, an empty text without it."""
+    """Returns an annotation; an empty text if the object does not have it."""
     return str((seen["metadata"].get("annotations") or {}).get(annotation, ""))
 
 
 def number_of(seen: Seen, annotation: str) -> int:
-    """Returns an annotation that is a number; 0 without it, or if it is no number."""
+    """Returns an annotation as a number; 0 if the object does not have it, or if it is not a number."""
     text = note_of(seen, annotation)
     return int(text) if text.isascii() and text.isdigit() else 0
 

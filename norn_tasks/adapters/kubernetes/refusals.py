@@ -1,6 +1,6 @@
 """Translates refusals of an API server into errors of the domain, each a sentence with a hint.
 
-A rollout takes minutes and does not fail because of a few requests without an answer: `patiently` repeats them.
+A rollout takes minutes, and must not fail because a few requests get no answer: `patiently` repeats them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def refusal(status: int, body: bytes, verb: str, what: str) -> Exception:
 
 
 def patiently(work: Callable[[], T], watch: Watch) -> T:
-    """Does the work, again while the cluster is away; raises ClusterDown when that has lasted for a minute."""
+    """Does the work, and repeats it while the cluster is away; raises ClusterDown after a minute without an answer."""
     end, said = time.monotonic() + AWAY, ""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The rights that Norn needs in its namespace, and the ones that are missing.
+"""The rights that Norn needs in its namespace, and the check whether it has them.
 
 `deploy/kubernetes/rbac.yaml` grants exactly these; a test compares the two.
 """
@@ -25,7 +25,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 def missing(api: Api) -> tuple[str, ...]:
-    """Returns what Norn's credentials do not allow, each as verb and resource; raises ClusterDown."""
+    """Returns the rights that Norn's credentials lack, each as verb and resource; raises ClusterDown."""
     return tuple(
         f"{verb} {resource}" + (f".{group}" if group else "")
         for (group, resource), verbs in NEEDED.items()

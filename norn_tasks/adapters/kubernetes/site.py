@@ -1,4 +1,4 @@
-"""The cluster as its objects depend on it: the namespace, the version, and the choices of the operator."""
+"""The facts about a cluster on which an app's objects depend: namespace, version, and the choices of the operator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Seen = Mapping[str, Any]
 """An object of the API that is only read."""
 
 SLEEPS_FROM = 30
-"""The minor version from which a `preStop` hook may sleep without a program of the image."""
+"""The minor version from which a `preStop` hook can sleep without starting a program of the image."""
 BUDGETS_FROM = 21
 """The minor version from which policy/v1 exists."""
 LOW_PORTS_FROM = 22
@@ -70,6 +70,6 @@ class Site:
     loaded: bool = False
     """The operator loads images onto the nodes; none is pulled."""
     registry_login: str = ""
-    """The content of a `.dockerconfigjson` for the registry; empty for one that asks for no login."""
+    """The content of a `.dockerconfigjson` for the registry; empty if the registry asks for no login."""
     storage_class: str = ""
     """The StorageClass of volumes; empty for the cluster's default."""

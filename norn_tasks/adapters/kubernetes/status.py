@@ -24,9 +24,9 @@ def statuses(deployments: Iterable[Object], pods: Iterable[Object]) -> tuple[Wor
 
 
 def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
-    """Returns the status of an app: only pods that are ready, do not leave and have the current template count.
+    """Returns the status of an app: only pods that are ready, are not leaving and have the current template count.
 
-    While a job of Norn rolls out a generation, the pods of the live one count as well: that release is the app's.
+    While a job of Norn rolls out a generation, the pods of the live generation count too: they still serve the app.
     """
     wanted = int(deployment["spec"]["replicas"])
     seen = sorted(pods, key=lambda pod: (generation_of(pod), pod["metadata"]["name"]))
@@ -44,7 +44,7 @@ def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
 
 
 def trouble(pod: Seen) -> str:
-    """Returns the reason why a pod does not run, as the cluster names it; empty for one that does."""
+    """Returns the reason why a pod does not run, as the cluster names it; empty if it runs."""
     for each in pod.get("status", {}).get("containerStatuses") or []:
         waiting = (each.get("state") or {}).get("waiting") or {}
         if waiting.get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
@@ -56,7 +56,7 @@ def trouble(pod: Seen) -> str:
 
 
 def _rolls(deployment: Seen) -> bool:
-    """Returns true between the first write of a job for a generation and its note that this one is live."""
+    """Returns true while a job rolls out a generation: from its first write until it notes that generation as live."""
     live = marks.number_of(deployment, marks.LIVE)
     return 0 < live < generation_of(deployment["spec"]["template"])
 
@@ -64,8 +64,8 @@ def _rolls(deployment: Seen) -> bool:
 def _updated(deployment: Seen, pods: Iterable[Seen]) -> int:
     """Returns how many pods of the current template serve.
 
-    `kubectl set image` keeps the note of the generation: of the pods with that note, those beyond the controller's
-    count of updated ones have an older template, and are counted as if all of them served.
+    `kubectl set image` changes the template but keeps its generation, so some pods of this generation may have an older
+    template: as many as exceed the controller's count of updated pods. They are subtracted as if all of them served.
     """
     status, current = deployment.get("status") or {}, generation_of(deployment["spec"]["template"])
     mine = [pod for pod in pods if generation_of(pod) == current and not _leaves(pod)]
@@ -92,7 +92,7 @@ def _replica(pod: Object) -> ReplicaStatus:
 def _state(pod: Seen) -> str:
     """Returns the state of a pod: its phase, `leaving`, or NOT_READY if it was ready and no longer is.
 
-    If a pod was never ready, its condition is older than the start of its program.
+    The condition of a pod that was never ready is older than the start of the pod's program.
     """
     if _leaves(pod):
         return "leaving"
@@ -129,5 +129,5 @@ def _leaves(pod: Seen) -> bool:
 
 
 def serves(pod: Seen) -> bool:
-    """Returns true for a pod that is ready and does not leave."""
+    """Returns true for a pod that is ready and is not leaving."""
     return _ready(pod) and not _leaves(pod)

@@ -90,7 +90,7 @@ def _lost(seen: RunPod, status: Seen) -> RunPod:
 
 
 def _code_of(message: str) -> int:
-    """Returns the exit code that a shell has (POSIX 2.8.2) for a program that could not be started."""
+    """Returns the exit code of a shell (POSIX 2.8.2) for a program that could not be started."""
     if any(words in message for words in _MISSING):
         return _NOT_FOUND
     return _NOT_EXECUTABLE if _FORBIDDEN in message else _INFRASTRUCTURE

@@ -69,7 +69,7 @@ class KubernetesJobs:
                 self.take_away(name, _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Reports that nothing was tested; the network policies of the cluster decide what runs reach."""
+        """Reports that nothing was tested: the network policies of the cluster decide what runs can reach."""
         return RunsReach("")
 
     def labelled(self, selector: str) -> tuple[Object, ...]:
@@ -96,7 +96,7 @@ class KubernetesJobs:
         return self.on_job(name, remove)
 
     def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
-        """Acts on the present version of a Job, again if it has changed; returns False if this instance has none."""
+        """Acts on the present version of a Job, and again if that has changed; returns False if the Job is missing."""
         while True:
             seen = self.api.get("Job", name)
             if seen is None or marks.label_of(seen, marks.INSTANCE) != self.instance:

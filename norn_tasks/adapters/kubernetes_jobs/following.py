@@ -1,4 +1,4 @@
-"""The Job of one run, from its start to its end and removal, with a cluster that may go away in between."""
+"""The Job of one run, from its start to its end and removal; the cluster may be away for some time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOK, _AWAY = 0.5, 1.0
 _LAST_WORDS = 3.0
 """Seconds for which the output of an ended container may still arrive."""
 _STUCK, _PENDING = 15.0, 300.0
-"""The most seconds for which a pod may fail to start (for reasons that rarely pass), and for which it may wait."""
+"""The most seconds for which a pod may fail to start: for reasons that rarely pass, and for any reason."""
 _CERTAIN = ("ErrImageNeverPull", "InvalidImageName")
 """The reasons for which a container can never start."""
 _HANDED_ON = ("draining", "lease_lost")
@@ -30,7 +30,7 @@ _INFRASTRUCTURE = 125
 
 
 class RunJob:
-    """A Job that exists under `id`, for one run of one owner."""
+    """The Job with the name `id`, for one run of one owner."""
 
     def __init__(self, engine: KubernetesJobs, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = name
@@ -70,7 +70,7 @@ class RunJob:
             try:
                 self._start()
             except ClusterDown:
-                self._until_later()  # the start may have arrived, and a second one changes nothing
+                self._until_later()  # the cluster may have got the start; a second start changes nothing
             except StepFailed as error:
                 return ContainerExit(None, stderr=Captured(head=f"{error.sentence}\n".encode()))
             else:

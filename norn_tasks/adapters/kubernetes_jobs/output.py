@@ -1,7 +1,7 @@
 """Reads the output of a run from its pod, on a thread of its own; the cluster does not keep its two streams apart.
 
-Each entry of the log begins with its time. By that it differs from messages of the node, which sends them with status
-200 instead of the log if the container was removed.
+Each entry of the log begins with its time; a message of the node does not. A node that has removed the container sends
+such a message with status 200 instead of the log.
 """
 
 from __future__ import annotations

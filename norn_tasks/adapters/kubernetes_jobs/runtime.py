@@ -1,4 +1,4 @@
-"""The runtime `kubernetes`: a Job on the cluster for every one-off command of an app that lives there.
+"""The runtime `kubernetes`: a Job on the cluster for every one-off command of an app whose replicas are there.
 
 The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
 ended, removed. The Job is created with a parallelism of 0, and started by setting that to 1. So an owner cannot start a

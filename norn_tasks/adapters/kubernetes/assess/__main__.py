@@ -1,7 +1,7 @@
 """`python -m norn_tasks.adapters.kubernetes.assess FILE.yaml`: the verdict on the objects of a file, without a cluster.
 
 `kubectl get deployments,replicasets,pods,events,pvc,nodes -o yaml` writes such a file. The verdict is one line of JSON.
-Exit status: 0 for every verdict, 2 for a file without one.
+Exit status: 0 for every verdict, 2 for a file from which no verdict can be given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The verdict on a rollout: complete, failed because of the first trouble that has lasted, or still in progress."""
+"""The verdict on a rollout: complete, failed (because of the first trouble that lasted too long), or in progress."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 
 
 def assess(objects: Sequence[KubeObject], now: datetime) -> Assessment:
-    """Returns the verdict on the rollout of the Deployment among these objects.
+    """Returns the verdict on the rollout that these objects show.
 
     `now`: the moment at which they were read. Trouble that may pass by itself counts as a failure only once it has
-    lasted for some time. Raises `NotAssessable` if there is no Deployment, or more than one.
+    lasted for some time. Raises `NotAssessable` if the objects show no rollout, or more than one.
     """
     seen = rollout_of(objects, now)
     if early := unread(seen):

@@ -10,7 +10,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 
 def unread(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns why the status allows no verdict: no controller has read this spec, or none is to act on it."""
+    """Returns why the status allows no verdict: the object is being deleted or paused, or its spec was not read yet."""
     if seen.subject is None:
         return None
     name, kind = text(seen.subject, "metadata", "name"), text(seen.subject, "kind")
@@ -105,7 +105,7 @@ def _sets(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def _of_pods(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns a trouble if the pods contradict the counts, or are all that is known."""
+    """Returns a trouble if the pods contradict the counts, or if only pods are known and some are not ready."""
     if seen.old_pods:
         return RolloutTrouble(
             Cause.OLD_PODS, f"{_pods(len(seen.old_pods))} of an older version still there", pod=seen.old_pods[0].name
@@ -119,7 +119,7 @@ def _of_pods(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def _runs_on(seen: SeenRollout, pod: SeenPod) -> bool:
-    """Returns false for a pod without an owner that is meant to end: it is complete when it has ended."""
+    """Returns false for a pod that is meant to end and has no owner: it counts once it has ended, not while it runs."""
     return seen.subject is not None or text(pod.thing, "spec", "restartPolicy") in ("", "Always")
 
 

@@ -1,4 +1,4 @@
-"""Events, of both APIs that serve them."""
+"""Reads events, which two APIs of Kubernetes serve in different forms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SeenEvent:
 
     @property
     def about(self) -> KubeObject:
-        """Returns the reference to the object that it is about."""
+        """Returns the reference to the object that the event is about."""
         return mapping(self.thing, "involvedObject") or mapping(self.thing, "regarding")
 
     @property
@@ -61,17 +61,17 @@ class SeenEvent:
         return series or next(filter(None, (moment(self.thing, name) for name in named)), None) or self.first
 
     def concerns(self, thing: KubeObject) -> bool:
-        """Returns true if it is about this object: the same uid, or without one, the same kind and name."""
+        """Returns true if the event is about this object: compares the uids, or if one is missing, kind and name."""
         if text(self.about, "uid") and uid_of(thing):
             return text(self.about, "uid") == uid_of(thing)
         kind = text(self.about, "kind")
         return text(self.about, "name") == name_of(thing) and kind in ("", text(thing, "kind"))
 
     def is_of(self, container: str) -> bool:
-        """Returns true if it is about this container of its pod, or about none in particular."""
+        """Returns true if the event is about this container of its pod, or does not name a container."""
         path = text(self.about, "fieldPath")
         return not path or path.endswith(f"{{{container}}}")
 
     def not_before(self, moment_: datetime | None) -> bool:
-        """Returns true if it happened at this moment or later, as far as the objects say."""
+        """Returns true if it happened at this moment or later, or if one of the two times is not known."""
         return moment_ is None or self.last is None or self.last >= moment_.replace(microsecond=0)

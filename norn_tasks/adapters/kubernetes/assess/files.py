@@ -31,7 +31,7 @@ def objects_in(written: str, where: str) -> list[KubeObject]:
 
 
 def _documents(written: str) -> list[object]:
-    """Returns the documents; JSON is read as such, since its tabs are no YAML."""
+    """Returns the documents; JSON is not read as YAML, which does not allow JSON's tabs."""
     if written.lstrip().startswith("{"):
         try:
             return [json.loads(written)]

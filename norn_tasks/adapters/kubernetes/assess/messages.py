@@ -1,7 +1,7 @@
-"""Messages of Kubernetes: the part of one that a person needs, and tables of what they mean.
+"""Messages of Kubernetes: extracts the part of a message that a person needs, and looks up its cause in tables.
 
 Each component words its messages as it likes and changes them between versions. A table therefore looks for a few words
-that both old and new versions print, and quotes the message itself where no row applies.
+that both old and new versions print. If no row applies, the message itself is quoted.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Reading:
     cause: RolloutCause
     """The cause."""
     sentence: str
-    """The sentence, with the names of the groups and of the caller in braces."""
+    """The sentence; names in braces are replaced with the groups, and with the values that the caller passes."""
 
 
 def reading(pattern: str, cause: RolloutCause, sentence: str) -> Reading:
-    """Returns a row of a table; upper and lower case are the same in its words."""
+    """Returns a row of a table, whose words match in upper and lower case."""
     return Reading(re.compile(pattern, re.IGNORECASE), cause, sentence)
 
 
@@ -44,6 +44,6 @@ def read(message: str, table: Sequence[Reading], **names: str) -> tuple[RolloutC
 
 
 def brief(message: str) -> str:
-    """Returns a message on one line, without what remote calls put before it, and not too long."""
+    """Returns a message on one line, shortened if it is too long, without the prefix that remote calls add."""
     line = " ".join(_RPC.sub("", message).split()).rstrip(".: ")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

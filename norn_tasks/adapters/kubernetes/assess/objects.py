@@ -1,4 +1,4 @@
-"""Reads fields of objects as the API and YAML give them; a field that is missing, null or of another type is absent."""
+"""Reads fields of objects from the API or YAML; a field that is missing, null or of another type counts as absent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mapping(thing: object, *path: str) -> KubeObject:
 
 
 def moment(thing: object, *path: str) -> datetime | None:
-    """Returns the time at a path: RFC 3339, or what a reader of YAML made of it; without a zone it is UTC."""
+    """Returns the time at a path: a text in RFC 3339, or a value that YAML has parsed; a time without a zone is UTC."""
     found = at(thing, *path)
     if isinstance(found, str):
         try:
@@ -63,7 +63,7 @@ def condition(thing: object, kind: str) -> KubeObject:
 
 
 def holds(found: KubeObject, value: bool) -> bool:
-    """Returns true if a condition has this status; one that is absent or unknown has neither."""
+    """Returns true if a condition has this status; an absent or unknown condition is neither true nor false."""
     return text(found, "status").lower() == str(value).lower()
 
 

@@ -1,7 +1,7 @@
 """How long each cause may last before a rollout has failed, and the hint that helps.
 
-A cause that cannot pass by itself fails at once. One that others may cure (a registry, an autoscaler, a provisioner)
-has time. Five seconds are for states that a controller shows for a moment while it works.
+A cause that cannot pass by itself fails the rollout at once. A cause that another system may end (a registry, an
+autoscaler, a provisioner) gets more time. Five seconds are for states that a controller shows briefly while it works.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOMENT = timedelta(seconds=5)
 NODE = timedelta(seconds=30)
 OUTSIDE = timedelta(seconds=60)
 DETACHING = timedelta(seconds=400)
-"""For a volume that another node still has: the cluster detaches it from a lost node after six minutes."""
+"""For a volume that is still attached to another node: the cluster detaches it from a lost node after six minutes."""
 AUTOSCALER = timedelta(seconds=600)
 
 
@@ -34,7 +34,7 @@ class Handling:
 
 _IMAGE = "norn deploy builds and pushes it again; kubectl get events shows what the node tried"
 _JOB = ""
-"""No hint: the pod is gone, the output of the job has its last lines, and the end of a job names that output."""
+"""No hint: the pod is gone, but its last lines are in the output of the job, which the message at a job's end names."""
 _PROBE = "the healthcheck of the infraspec says what is asked, and for how long"
 _EVENTS = "kubectl get events shows what the node tried"
 _ROOM = "free some on the nodes, add a node, or lower what the app asks for in its infraspec"
@@ -109,7 +109,7 @@ def hint_of(trouble: RolloutTrouble) -> str:
 
 
 def has_lasted(trouble: RolloutTrouble, now: datetime) -> bool:
-    """Returns true if a trouble is now the verdict on its rollout."""
+    """Returns true if a trouble has lasted longer than its patience, so that its rollout has failed."""
     known = HANDLING.get(trouble.cause)
     if known is None or trouble.passing:
         return False

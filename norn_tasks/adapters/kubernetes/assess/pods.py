@@ -40,7 +40,7 @@ class PodContainer:
     status: KubeObject
     """Its part of the pod's status; empty before the node has reported any."""
     named: bool
-    """It must be named in a sentence, since the pod has others of its kind or it is of a special kind."""
+    """A sentence must name it, because the pod has others like it, or because it is an init container or a sidecar."""
 
     @property
     def name(self) -> str:
@@ -59,12 +59,12 @@ class PodContainer:
 
     @property
     def waiting(self) -> str:
-        """Returns the reason why it waits; empty if it does not."""
+        """Returns the reason why it waits; empty if it does not wait."""
         return text(self.status, "state", "waiting", "reason")
 
     @property
     def waiting_message(self) -> str:
-        """Returns the message with that reason."""
+        """Returns the message that belongs to that reason."""
         return text(self.status, "state", "waiting", "message")
 
     @property
@@ -80,7 +80,7 @@ class PodContainer:
 
     @property
     def ended_now(self) -> bool:
-        """Returns true while it is ended and not yet started again."""
+        """Returns true while it has ended and has not been started again."""
         return bool(mapping(self.status, "state", "terminated"))
 
     @property
@@ -95,7 +95,7 @@ class PodContainer:
 
     @property
     def well(self) -> bool:
-        """Returns true if it does what it should: serve, or for an init container, have ended well."""
+        """Returns true if it is ready, or for an init container, if it has ended with exit code 0."""
         if self.kind == "init container":
             return self.ended_now and number(self.end, "exitCode", default=-1) == 0
         return self.status.get("ready") is True
@@ -122,7 +122,7 @@ class SeenPod:
 
     @property
     def node(self) -> str:
-        """Returns the node on which it is; empty before it is scheduled."""
+        """Returns the name of its node; empty before it is scheduled."""
         return text(self.thing, "spec", "nodeName")
 
     @property
@@ -132,12 +132,12 @@ class SeenPod:
 
     @property
     def gone_at(self) -> datetime | None:
-        """Returns when a pod that is being deleted should be gone: its grace is part of that time."""
+        """Returns when a pod that is being deleted should be gone, which is at the end of its grace."""
         return moment(self.thing, "metadata", "deletionTimestamp")
 
     @property
     def ready(self) -> bool:
-        """Returns true if it counts as ready, readiness gates included."""
+        """Returns true if the cluster counts it as ready, which includes its readiness gates."""
         return holds(condition(self.thing, "Ready"), True)
 
     @property
@@ -162,7 +162,7 @@ class SeenPod:
 
     @cached_property
     def stepped(self) -> datetime | None:
-        """Returns when its node last made progress with it, by its events; none if it never did."""
+        """Returns when its node last made progress with it, according to its events; none if it never did."""
         return max((event.last for event in self.said(*_STEPS) if event.last), default=None)
 
     def unsolved(self, *reasons: str) -> list[SeenEvent]:
@@ -171,7 +171,7 @@ class SeenPod:
         return [event for event in self.said(*reasons) if step is None or event.last is None or event.last > step]
 
     def trouble_since(self, events: Iterable[SeenEvent]) -> datetime | None:
-        """Returns when the trouble began that these events report: never before its node last made progress."""
+        """Returns when the trouble in these events began: not earlier than the last progress of its node."""
         first = min((event.first for event in events if event.first), default=self.since)
         return max(filter(None, (first, self.stepped)), default=None)
 

@@ -26,7 +26,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import NotAssessable
 _HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
 _LOST = timedelta(seconds=60)
-"""How long after the end of its grace a pod that is being deleted still counts."""
+"""The time after its grace for which a pod that is being deleted still counts."""
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
 
@@ -84,7 +84,7 @@ class SeenRollout:
 
     @cached_property
     def old_pods(self) -> tuple[SeenPod, ...]:
-        """Returns the pods of older ReplicaSets that have not ended; also those that are being deleted.
+        """Returns the pods that belong to older ReplicaSets and have not ended, including those that are being deleted.
 
         A pod that should have been gone long ago is left out: its node is lost, and may not come back.
         """
@@ -113,7 +113,7 @@ class SeenRollout:
 
     @cached_property
     def events(self) -> tuple[SeenEvent, ...]:
-        """Returns all events, the one that happened last at the end."""
+        """Returns all events, in the order in which they happened last."""
         return tuple(sorted(map(SeenEvent, self._of_kind("Event")), key=lambda event: event.last or _EARLY))
 
     def events_of(self, thing: KubeObject) -> tuple[SeenEvent, ...]:
@@ -150,7 +150,7 @@ class SeenRollout:
 
 
 def rollout_of(objects: Sequence[KubeObject], now: datetime) -> SeenRollout:
-    """Returns the rollout that these objects are about; raises if there is none, or more than one."""
+    """Returns the rollout that these objects are about; raises NotAssessable if there is none, or more than one."""
     for kind in ("Deployment", "ReplicaSet"):
         found = [each for each in objects if text(each, "kind") == kind]
         if len(found) > 1 and kind == "Deployment":
@@ -186,7 +186,7 @@ def _owner(thing: KubeObject, kind: str) -> str:
 
 
 def _belongs(thing: KubeObject, owner: KubeObject | None) -> bool:
-    """Returns true if the owner owns the thing: by uid, without one by name, without owners at all by labels."""
+    """Returns true if the owner owns the thing, by uid; without uids by kind and name; without any owner by labels."""
     owners = parts(thing, "metadata", "ownerReferences")
     for each in owners:
         if text(each, "uid") and uid_of(owner):
@@ -205,7 +205,7 @@ def _selected(thing: KubeObject, owner: KubeObject | None) -> bool:
 
 
 def _template(thing: object) -> Any:
-    """Returns the pod template of a Deployment or ReplicaSet as both have it: without its hash."""
+    """Returns the pod template of a Deployment or ReplicaSet without the hash, which only ReplicaSets have."""
     found = at(thing, "spec", "template")
     if not isinstance(found, Mapping):
         return None

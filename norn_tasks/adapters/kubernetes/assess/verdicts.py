@@ -1,4 +1,4 @@
-"""The verdicts on a rollout, their causes with how long each is waited for, and the hint that helps."""
+"""The verdicts on a rollout, their causes, and the values that hold them: assessments, and troubles that rules find."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class RolloutTrouble:
     """A cause that a rule found in the objects."""
 
     cause: RolloutCause
-    """Why the rollout fails, or would if it lasts."""
+    """Why the rollout fails, or would fail if this lasted."""
     sentence: str
     """The cause, with the name of the thing at fault."""
     pod: str | None = None
@@ -127,13 +127,13 @@ class RolloutTrouble:
     since: datetime | None = None
     """When it began; none if the objects do not say, which counts as long ago."""
     passing: bool = False
-    """It has not lasted or not been repeated enough for any verdict but `progressing`."""
+    """It has not lasted long enough, or not happened often enough, for another verdict than `progressing`."""
     hint: str = ""
-    """A hint that is better than the one of the cause."""
+    """A hint that replaces the hint of the cause."""
     reason: str = ""
     """The name that Kubernetes gives the cause: its documentation has an entry of that name."""
     patience: timedelta | None = None
-    """How long it may last, instead of the time of its cause."""
+    """How long it may last, if that is not the time of its cause."""
 
     @property
     def whole_sentence(self) -> str:

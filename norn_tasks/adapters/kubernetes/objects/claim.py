@@ -17,7 +17,7 @@ def claim_name(app: str, volume: str) -> str:
 
 
 def claim(app: str, volume: Volume, site: Site, fence: Fence) -> Object:
-    """Returns the claim of one of the app's volumes, which one pod at a time mounts."""
+    """Returns the claim of one of the app's volumes, which one node at a time can mount."""
     spec: Object = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": str(volume.size or DEFAULT_SIZE)}},

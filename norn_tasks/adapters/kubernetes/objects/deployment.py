@@ -66,7 +66,7 @@ def metadata(name: str, workload: Workload, site: Site, fence: Fence) -> Object:
 
 
 def _strategy(workload: Workload) -> Object:
-    """Returns the order of old and new pods; a claim is mounted by one pod at a time."""
+    """Returns whether old pods end before new ones start, as they must with claims, which one pod at a time mounts."""
     if workload.recreate or workload.mounts:
         return {"type": "Recreate"}
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}

@@ -1,4 +1,4 @@
-"""Compares the objects of an app in the cluster with those that Norn declared: what `kubectl` commands have changed."""
+"""Compares an app's objects in the cluster with those that Norn declared, to find what `kubectl` commands changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compared(kind: str, name: str, wanted: Seen | None, found: Seen | None) -> t
 
 
 def templates(name: str, wanted: Seen, found: Seen) -> tuple[Drift, ...]:
-    """Returns the drifts of a Deployment's pod template; both are whole, as the server keeps them."""
+    """Returns the drifts of a Deployment's pod template; both templates are complete, as the server keeps them."""
     return tuple(drifts(f"Deployment {name}", {"template": wanted}, {"template": found}))
 
 

@@ -1,6 +1,7 @@
 """Builds the template of an app's pods.
 
-A generation keeps the template with which it was rolled out first, so nothing here rolls an app that did not change.
+A generation keeps the template with which it was first rolled out. So a change of this module does not replace the pods
+of an app that did not change.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from norn_tasks.ports import Workload
 CONTAINER = "app"
 """The name of the container; the same for all apps, so that `kubectl logs` and `exec` need none."""
 PORT = "http"
-"""The name of the port: the Service finds it in each pod, also while old pods have another number."""
+"""The name of the port, by which the Service finds it in each pod, even while old pods use another number."""
 LEAVING = 5
-"""Seconds between the moment a pod leaves its Service and SIGTERM: until then requests may still reach it."""
+"""Seconds between the removal of a pod from its Service and SIGTERM: requests may still reach the pod during them."""
 VOLUME_GROUP = 65532
-"""The group that owns the volumes of an app, and that its program is in: it lets users other than root write."""
+"""The group that owns the volumes of an app. Its program is in this group, so that users other than root can write."""
 _PRIVILEGED = 1024
 _MIB = 1024**2
 _REFERENCE = re.compile(r"\$(?=[$(])")
@@ -71,7 +72,7 @@ def _container(workload: Workload, image: str, site: Site) -> Object:
 
 
 def literal(text: str) -> str:
-    """Returns a text in which the kubelet replaces nothing: `$(NAME)` would name a variable."""
+    """Returns the text escaped, so that the kubelet does not replace `$(NAME)` with the value of a variable."""
     return _REFERENCE.sub("$$", text)
 
 
@@ -88,9 +89,9 @@ def _low(workload: Workload) -> bool:
 
 
 def _pod_rights(workload: Workload, site: Site) -> Object:
-    """Returns the rights of the pod; a low port is open to every user, as it is in the engine's containers.
+    """Returns the rights of the pod; every user may listen on a low port, as in the engine's containers.
 
-    Every user can also write to a volume, by its group: a fresh volume belongs to root.
+    Every user can also write to a volume, because of its group: a new volume belongs to root.
     """
     rights: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
     if workload.mounts:
@@ -101,7 +102,7 @@ def _pod_rights(workload: Workload, site: Site) -> Object:
 
 
 def _rights(workload: Workload) -> Object:
-    """Returns the rights of the container: no capability but the one that a low port needs."""
+    """Returns the rights of the container: no capability, except the one that a low port needs."""
     capabilities: Object = {"drop": ["ALL"]}
     if _low(workload):
         capabilities["add"] = ["NET_BIND_SERVICE"]
@@ -130,7 +131,7 @@ def _claims(workload: Workload) -> list[str]:
 
 
 def _apart(workload: Workload, site: Site) -> Object:
-    """Returns the preference for different nodes; a single replica has it too, since scaling must not change the pods.
+    """Returns the preference for different nodes. A single replica has it too, because scaling must not change pods.
 
     An app with volumes has no preference: its pods must run where the volumes are.
     """

@@ -1,4 +1,4 @@
-"""Builds the probes of a webserver from its health section; a worker has none."""
+"""Builds the probes of a webserver from its health section; a worker has no probes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from norn_tasks.domain.infraspec import Health
 from norn_tasks.ports import Workload
 
 STATUSES = "200-399"
-"""The answers that a kubelet takes as healthy; it knows no others."""
+"""The statuses that a kubelet counts as healthy; it cannot be given others."""
 _STARTING, _SERVING = 1, 2
-"""Seconds between two probes of a pod that starts, and of one that may serve."""
+"""Seconds between two probes of a pod that starts, and of a pod that may serve."""
 
 
 def probes(workload: Workload, site: Site) -> dict[str, Object]:
-    """Returns the startup, readiness and liveness probes; raises InvalidRequest for statuses that no kubelet knows."""
+    """Returns the startup, readiness and liveness probes; raises InvalidRequest for other statuses than a kubelet's."""
     if workload.port is None:
         return {}
     health = workload.checked
@@ -35,7 +35,7 @@ def patience(workload: Workload, site: Site) -> float:
 
 
 def stays_up(workload: Workload, site: Site) -> int:
-    """Returns the seconds that a new pod must stay ready to count: without a healthcheck nothing else proves it."""
+    """Returns the seconds for which a new pod must stay ready to count as healthy; 0 if a healthcheck shows that."""
     return 0 if workload.healthcheck is not None else math.ceil(site.stay_up)
 
 

@@ -1,4 +1,4 @@
-"""Chooses the reference by which the nodes of a cluster know an image: they do not know the engine's ids."""
+"""Chooses the reference by which the nodes of a cluster can find an image: they do not know the engine's ids."""
 
 from __future__ import annotations
 

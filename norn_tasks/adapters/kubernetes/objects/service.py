@@ -15,7 +15,7 @@ HTTP = 80
 
 
 def service(workload: Workload, site: Site, fence: Fence, also: Collection[int] = ()) -> Object:
-    """Returns the Service under the app's internal host, with port 80, the app's own and those of `also`."""
+    """Returns the Service under the app's internal host, with port 80, the app's own port and the ports in `also`."""
     numbers = {*also, *((workload.port,) if workload.port is not None else ())} - {HTTP}
     ports = [_port(PORT, HTTP), *(_port(f"port-{number}", number) for number in sorted(numbers))]
     return {

@@ -41,7 +41,7 @@ class ClusterChanges:
             try:
                 self._once(kind)
             except (HTTPError, OSError, ValueError, LookupError, TypeError):
-                # The connection ended, or something between answers in place of the server: changes may be missed.
+                # The connection ended, or a proxy answered instead of the server: changes may have been missed.
                 self._report()
             except StepFailed:
                 pause = _REFUSED

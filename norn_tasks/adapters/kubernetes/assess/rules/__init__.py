@@ -1,7 +1,7 @@
 """The rules: each looks for one group of causes, and the first that finds a lasting one decides.
 
-The order is that of a pod's life, so that the earliest cause decides: a pod that was refused has no container. Probes
-come before ends, because a container that was killed by a probe looks like a crash.
+The rules are in the order of a pod's life, so that the earliest cause decides: a pod that was refused has no container.
+Probes come before ends, because the end of a container that a probe killed looks like a crash.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Pods that the API server refuses to create: quotas, limits, policies, webhooks. There is no pod to look at then."""
+"""Pods that the API server refuses to create because of quotas, limits, policies or webhooks: no pod exists then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 _RECENT = timedelta(seconds=60)
-"""How long ago the last refusal may be if only an event shows it: the event stays after the refusals have ended."""
+"""How long ago the last refusal may be if only an event shows it: events remain after the refusals have ended."""
 _FORBIDDEN = re.compile(r'\A(?:Error creating: )?(?:pods? "[^"]*" is forbidden: )?', re.IGNORECASE)
 
 _REFUSALS = (
@@ -88,7 +88,7 @@ def _size(seen: SeenRollout) -> int:
 
 
 def _failure(seen: SeenRollout) -> KubeObject:
-    """Returns the condition that pods are refused, or an event of that, if it is about the new ReplicaSet."""
+    """Returns the condition or the event that reports refused pods of the new ReplicaSet."""
     own = condition(seen.new, "ReplicaFailure")
     if holds(own, True):
         return own
@@ -100,7 +100,7 @@ def _failure(seen: SeenRollout) -> KubeObject:
 
 
 def _by_events(seen: SeenRollout) -> KubeObject:
-    """Returns a failure by the events of the new ReplicaSet alone: only recent ones, and none before a success."""
+    """Returns the failure that only events of the new ReplicaSet show: recent ones, after its last success."""
     events = seen.events_of(seen.new or {})
     created = max((each.last for each in events if each.last and each.reason == "SuccessfulCreate"), default=None)
     refused = [

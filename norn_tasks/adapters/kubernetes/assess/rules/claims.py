@@ -62,7 +62,7 @@ def _of(seen: SeenRollout, claim: KubeObject, pod: SeenPod) -> RolloutTrouble | 
 def _telling(event: SeenEvent, pod: SeenPod) -> bool:
     """Returns True for an event that explains why there is no volume now; a wait until the pod is scheduled does not.
 
-    An event that was last seen long before the pod existed is out of date: trouble that goes on repeats its event.
+    An event that was last seen long before the pod existed is out of date: trouble that continues repeats its event.
     """
     if pod.since and not event.not_before(pod.since - _REPEATED):
         return False

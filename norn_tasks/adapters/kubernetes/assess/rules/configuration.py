@@ -1,4 +1,4 @@
-"""Configuration that a container refers to and that is not there, or that the node refuses."""
+"""Configuration that a container refers to, and that does not exist or is refused by the node."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CONFIGURATION = (
 
 
 def bad_configuration(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the configuration that containers of new pods refer to and do not get."""
+    """Yields the troubles of containers of new pods that do not get the configuration that they refer to."""
     for pod in seen.unready:
         for container in pod.containers:
             if container.waiting != "CreateContainerConfigError":

@@ -1,4 +1,4 @@
-"""Containers that end although they should run: crashes, memory, a program that is done."""
+"""Containers that end although they should run: they crash, run out of memory, or finish their work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 ENDS = 3
-"""After this many ends of a container its rollout has failed, unless the node has said earlier that it loops."""
+"""A container that has ended this often counts as looping, even if its node has not reported that yet."""
 _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
 
@@ -44,7 +44,7 @@ def _of(pod: SeenPod, container: PodContainer) -> RolloutTrouble:
 
 
 def _repeated(pod: SeenPod, container: PodContainer, cause: Cause, sentence: str) -> RolloutTrouble:
-    """Returns the trouble of an end: it lasts in a loop, and after a second end that is not followed by a start."""
+    """Returns the trouble of an end: it may pass until the container loops, or is not started after a second end."""
     looping = container.waiting == "CrashLoopBackOff" or container.ends >= ENDS
     rests = container.ended_now and container.ends > 1
     since = None if looping else moment(container.end, "finishedAt")
@@ -73,7 +73,7 @@ def _signal(code: int) -> str:
 
 
 def _said(container: PodContainer) -> str:
-    """Returns the last line of the message that the container left; a node that found no log leaves one of its own."""
+    """Returns the last line of the message that the container left, but not a node's message that it found no log."""
     message = text(container.end, "message")
     lines = [] if "retrieve container logs" in message else message.splitlines()
     return f": {lines[-1][:200]}" if lines else ""

@@ -52,7 +52,7 @@ _PULLS = (
     ),
     reading(r"", Cause.IMAGE_NOT_PULLED, 'the image "{image}" cannot be pulled: {said}'),
 )
-"""Messages of pulls; the name of the image is taken out of them first."""
+"""Messages of pulls; the name of the image is removed from them first."""
 
 
 def missing_images(seen: SeenRollout) -> Iterator[RolloutTrouble]:

@@ -1,4 +1,4 @@
-"""Nodes that are gone, evict pods or refuse them."""
+"""Nodes that are gone, or that evict or refuse pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes that fail to their limit: the node kills the container, or the pod never becomes ready."""
+"""Probes that fail as often as they may: the node kills the container, or the pod never becomes ready."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"dial tcp \S+?:(\d+):")
 
 
 def failing_probes(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the probes of new pods that have failed to their limit, or that fail now."""
+    """Yields the probes of new pods that have failed as often as they may, or that fail now."""
     for pod in seen.unready:
         for container in pod.containers:
             if container.kind == "init container" or container.well:
@@ -41,7 +41,7 @@ def failing_probes(seen: SeenRollout) -> Iterator[RolloutTrouble]:
 
 
 def _killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the probe for which the node killed the container at its last end, or kills it now."""
+    """Returns the failed probe because of which the node ended the container's last run, or ends its present run."""
     began = None if container.running_since else moment(container.end, "startedAt")
     for event in reversed(pod.said("Killing")):
         found = _KILLED.search(event.message)
@@ -52,7 +52,7 @@ def _killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
 
 
 def _probably_killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the probe that explains an end by a signal, since a node drops events when it has many to write."""
+    """Returns the probe that explains an end by a signal without an event: a node with many events drops some."""
     began, ended = moment(container.end, "startedAt"), moment(container.end, "finishedAt")
     by_signal = number(container.end, "exitCode") in _KILLS and text(container.end, "reason") != "OOMKilled"
     if not by_signal or began is None or ended is None:
@@ -67,7 +67,7 @@ def _probably_killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | 
 
 
 def _start_before(container: PodContainer, event: SeenEvent) -> datetime | None:
-    """Returns the start of the run that a kill may have ended: of this one, or of the one before."""
+    """Returns the start of the run that a kill may have ended: of the present run, or of the run before it."""
     started = container.running_since
     if started is not None and event.last is not None and event.last < started:
         return moment(container.end, "startedAt") or started
@@ -75,7 +75,7 @@ def _start_before(container: PodContainer, event: SeenEvent) -> datetime | None:
 
 
 def _unready(pod: SeenPod, container: PodContainer, now: datetime) -> RolloutTrouble | None:
-    """Returns the probe that keeps a running container from being ready; it has failed once its limit is past."""
+    """Returns the probe that keeps a running container from being ready; it may still pass until its tries are used."""
     started = container.running_since
     failed = [name for name in _SPECS if _last(pod, container, name, started)]
     if container.running is None or not failed:
@@ -92,7 +92,7 @@ def _unready(pod: SeenPod, container: PodContainer, now: datetime) -> RolloutTro
 
 
 def _tried(pod: SeenPod, container: PodContainer, started: datetime | None, now: datetime) -> bool:
-    """Returns true once a startup probe has used its tries; a node before 1.21 notes that up to a minute later."""
+    """Returns true once a startup probe has used all its tries; nodes before 1.21 react to that up to a minute late."""
     spec = mapping(container.spec, _SPECS["startup"])
     event = _last(pod, container, "startup", started)
     crashed = bool(container.end) and number(container.end, "exitCode") not in (0, *_KILLS)
@@ -107,7 +107,10 @@ def _tried(pod: SeenPod, container: PodContainer, started: datetime | None, now:
 
 
 def _overdue(container: PodContainer, spec: KubeObject, started: datetime | None, now: datetime) -> bool:
-    """Returns true once a container that has passed its start had the time of all tries of its readiness probe."""
+    """Returns true once a container has run as long as all tries of its readiness probe take, or SLOW_START if longer.
+
+    SLOW_START counts only for a container without a startup probe.
+    """
     limit = _tries(spec)
     if "startupProbe" not in container.spec:
         limit = max(limit, SLOW_START)
@@ -115,7 +118,7 @@ def _overdue(container: PodContainer, spec: KubeObject, started: datetime | None
 
 
 def _tries(spec: KubeObject, *, but: int = 0) -> timedelta:
-    """Returns how long a probe needs to fail to its limit, with `but` fewer tries."""
+    """Returns how long a probe needs for all its tries, or for all except `but` of them."""
     tries = number(spec, "failureThreshold", default=3) - but
     return timedelta(seconds=number(spec, "initialDelaySeconds") + tries * number(spec, "periodSeconds", default=10))
 
@@ -145,7 +148,7 @@ def _refused(said: str) -> str:
 
 
 def _asked(container: PodContainer, spec: KubeObject) -> str:
-    """Returns what a probe asks, as a part of a sentence."""
+    """Returns the request of a probe, as a part of a sentence."""
     http, tcp = mapping(spec, "httpGet"), mapping(spec, "tcpSocket") or mapping(spec, "grpc")
     if http:
         return f" (GET {text(http, 'path') or '/'} on port {_port(container, http)})"
@@ -153,7 +156,7 @@ def _asked(container: PodContainer, spec: KubeObject) -> str:
 
 
 def _port(container: PodContainer, asked: KubeObject) -> str:
-    """Returns the number of a port that a probe may name."""
+    """Returns the number of the port that a probe uses, which its spec may give by name."""
     named = text(asked, "port")
     numbers = {text(each, "name"): text(each, "containerPort") for each in parts(container.spec, "ports")}
     return numbers.get(named, named)

@@ -67,7 +67,7 @@ _REASONS = (
     ),
     reading(r"", Cause.UNSCHEDULABLE, "no node takes the pod: {said}"),
 )
-"""Reasons of the scheduler, each for some of the nodes."""
+"""Reasons of the scheduler; each applies to some of the nodes."""
 
 
 def unscheduled_pods(seen: SeenRollout) -> Iterator[RolloutTrouble]:
@@ -132,7 +132,7 @@ def _cause(pod: SeenPod, message: str) -> tuple[Cause, str]:
 
 
 def _rank(said: str) -> int:
-    """Returns the weight of a reason: tainted nodes are reserved for others, control plane nodes are for no app."""
+    """Returns the weight of a reason: low if a taint reserves the nodes for others, 0 for control plane nodes."""
     if any(name in said for name in _MANAGED):
         return 0
     return 1 if " taint" in said and "node.kubernetes.io/" not in said else 2

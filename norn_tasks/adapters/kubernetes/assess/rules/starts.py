@@ -1,4 +1,4 @@
-"""Containers that the runtime cannot start: a command that is no program, a hook that fails."""
+"""Containers that the runtime cannot start: a command that is not a program, a hook that fails."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _of(pod: SeenPod, container: PodContainer) -> RolloutTrouble:
 
 
 def _hook(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the hook because of which the node ended the container at its last run."""
+    """Returns the failed hook because of which the node ended the container's last run."""
     message = container.waiting_message if "HookError" in container.waiting else ""
     events = [each for each in pod.said("FailedPostStartHook", "FailedPreStartHook") if each.is_of(container.name)]
     if not message and container.end and not container.running and events:
