@@ -38,7 +38,7 @@ def engine_with_nest(docker: DockerEngine, data: Path) -> EngineWithNest:
 
 
 def two_roads(docker: DockerEngine, data: Path, names: Callable[[], tuple[str, ...]]) -> TwoRoads:
-    """Returns the runtime that chooses between nest and Docker; its runs reach the webservers with these names."""
+    """Returns the runtime that chooses between nest and Docker; `names` returns the webservers that its runs reach."""
     nest = nest_on(docker, data)
     door, hosts = nest.keeper.door, hosts_of(names, lambda: _gateway(docker.client))
     fast = NestRuntime(NestEngine(door), NestImages(docker.client, door), hosts)

@@ -1,4 +1,4 @@
-"""The client of a nest: it sends requests to its Unix socket, over one connection each."""
+"""The client of a nest: it sends each request over a new connection to the nest's Unix socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOCKET = "nest.sock"
 _HEAD = struct.Struct(">cI")
 _CHUNK = 256 * 1024
 _PATIENCE, _GLANCE = 30.0, 3.0
-"""The most seconds of an ordinary request, and of a question for the state of the nest."""
+"""The most seconds of an ordinary request, and of a request for the state of the nest."""
 _HINT = "norn doctor; docker logs norn-nest-... says more"
 
 

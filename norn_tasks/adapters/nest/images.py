@@ -15,7 +15,7 @@ _SHORT = "sha256:"
 _UNFIT_SECONDS = 600.0
 """Seconds until an image that could not be unpacked is tried again."""
 _NOT_SAVED_SECONDS = 60.0
-"""Seconds until an image is tried again that the engine did not save in time, or whose nest ended in between."""
+"""Seconds until an image is tried again after the engine did not save it in time, or the nest ended in between."""
 
 
 class NestImages:
@@ -36,8 +36,8 @@ class NestImages:
     def bring(self, image: str, app: str) -> None:
         """Copies an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
 
-        One that the nest could not unpack is not saved by the engine again for each run. The reason may go away, as
-        a full disk does.
+        After a failure it does not try the image again for a while: otherwise the engine would save it for each run. It
+        does try again, because the reason may go away, for example a full disk.
         """
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])
@@ -62,7 +62,7 @@ class NestImages:
                     try:
                         conversation.send(piece)
                     except EngineDown:
-                        return  # a nest that cannot unpack a layer says so before it ends the connection
+                        return  # a nest that cannot unpack a layer sends the reason before it ends the connection
 
             self._client.ask(pour)
             conversation.sent_all()

@@ -27,7 +27,7 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 NAME = "norn-nest"
 LABEL = f"{PREFIX}nest"
-"""The label of the nest's image and container, by which they are never taken for those of apps."""
+"""The label of the nest's image and container, so that Norn never takes them for those of an app."""
 BASE = "debian:bookworm-slim"
 _PACKAGES = "busybox-static crun iproute2 nftables python3 tini"
 _INSTALL = (
@@ -48,7 +48,7 @@ UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined")
 _MEMORY_OF_ROOTS = "rw,nosuid,nodev,mode=700"
 _WHY = "why-not"
 _STARTS_WITHIN, _ANSWERS_WITHIN, _AGAIN = 20.0, 30.0, 0.5
-"""Seconds for a nest to start, for one that runs to answer before it is replaced, and between two looks at it."""
+"""Seconds for the start of a nest, for the answer of a running nest before it is replaced, and between two looks."""
 _PACKAGE = Path(__file__).parents[2]
 _PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/users.py")
 
@@ -73,7 +73,7 @@ class NestKeeper:
                 return found
             self._require_known_engine()
             tag = image_tag()
-            # One that the engine has started again, after it ended, is only tried again.
+            # A nest that ended and was started again by the engine is not made again, but only tried.
             found = self._left_alone() or self._made(tag)
             try:
                 tried(self.door, found)
@@ -105,10 +105,10 @@ class NestKeeper:
         return found if found["build"] == image_tag() else None
 
     def _left_alone(self) -> dict[str, Any] | None:
-        """Returns what the nest says of itself; None if there is none, or none that may be left as it is.
+        """Returns the facts of a nest that can be kept; None if there is none, or if it must be replaced.
 
-        One that only answers slowly, and one of another Norn, may have runs, which would end with it. Raises StepFailed
-        while the latter has some, or EngineDown.
+        A slow nest gets some time to answer, because it may have runs, which would end with it. Raises StepFailed while
+        a nest of another version of Norn has runs, or EngineDown.
         """
         until = time.monotonic() + self._patience
         while True:

@@ -1,6 +1,6 @@
 """Starts runs on a Docker engine in one of two ways: as a sandbox in the nest if that is ready, else as a container.
 
-Both have the runtime `docker`, because a spec does not choose between them. The id of a container says which it is.
+Both have the runtime `docker`, because a spec does not choose between them. The id of a sandbox begins with `nest-`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, RunsReach, SeenContainer, Watch
 
 _BELIEVED, _DOUBTED = 5.0, 1.0
-"""Seconds for which the answer is reused that the nest is ready, and that it is not ready."""
+"""Seconds for which the nest's last answer is reused: if the nest was ready, and if it was not."""
 _AWAY = 30.0
 """Seconds without an answer after which the owner of a run ends the nest."""
 _AGAIN = 0.5
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Nest:
-    """The nest as this process knows it: ready or not, according to an answer of the last seconds."""
+    """The nest as this process knows it: ready or not, according to its answer some seconds ago."""
 
     def __init__(self, keeper: NestKeeper) -> None:
         self.keeper = keeper
@@ -58,7 +58,7 @@ class Nest:
         return True
 
     def doubt(self) -> None:
-        """Forgets the last answer, because a request failed; the next run asks the nest again whether it is ready."""
+        """Forgets the last answer, so that the next run asks the nest again whether it is ready."""
         self._until = 0.0
 
 
@@ -105,7 +105,7 @@ class TwoRoads:
         return self._docker.run(run, hooks, watch)
 
     def _bring_beside(self, image: str, app: str) -> None:
-        """Brings an image for later runs: that may take a minute, for which no call should wait."""
+        """Brings an image in the background for later runs: no call should wait for the minute that this may take."""
         if image in self._bringing:
             return
         self._bringing.add(image)
@@ -147,8 +147,8 @@ class TwoRoads:
 def fits(run: Run) -> bool:
     """Returns True if the nest supports a run: it has no connected client, no volumes and a read-only root.
 
-    The files of volumes have owners of the machine, which a sandbox does not know, and all that a sandbox wrote to its
-    root would count as its memory.
+    The owners of files in volumes are users of the machine, which do not exist in a sandbox. All that a sandbox wrote
+    to its root would count as its memory.
     """
     return run.client is None and not run.mounts and not run.writable
 

@@ -80,7 +80,7 @@ class NestRuntime:
                 return adopted.adopted()
 
     def reserve(self, run: Run, watch: Watch, *, bring: bool = True) -> tuple[Conversation, str]:
-        """Returns a reservation, for which the image is brought if it is missing; without `bring` that is refused.
+        """Returns a reservation; brings the image first if it is missing, or without `bring` raises Refusal.
 
         Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal if the nest refuses the run.
         """

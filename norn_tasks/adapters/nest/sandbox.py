@@ -1,4 +1,4 @@
-"""One sandbox of a run in the nest, as its owner sees it: started, fed, read, ended, removed."""
+"""The sandbox of a run, as the run's owner uses it: starts it, writes its input, reads its output, and removes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _POLL_SECONDS = 0.25
 _AGAIN, _AWAY = 1.0, 30.0
-"""Seconds before a retry of a nest that does not answer, and after which a cancelled run no longer waits for it."""
+"""Seconds before a nest that does not answer is asked again, and after which a cancelled run stops waiting for it."""
 _SIGNALLED = (137, 143)
 _HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
@@ -92,7 +92,7 @@ class NestSandbox:
                     elif kind in "ex":
                         return self._end(kind, json.loads(data), outputs, deadline)
             except EngineDown:
-                # A nest that ends takes all its sandboxes with it. Its connections also end when a later owner comes.
+                # All sandboxes of a nest end with it. It also ends the connection when a later owner takes the run.
                 self._watch.stop.check()
                 stdout, stderr = outputs.captured()
                 return ContainerExit(None, interrupted=True, stdout=stdout, stderr=stderr)

@@ -39,7 +39,7 @@ NoNewPrivs:	1
 Seccomp:	2
 end
 """
-"""The output of the probe in a container that refuses all of these actions."""
+"""The output of the probe in a container in which all of these actions are refused."""
 
 _OWN = r"""
 grep -q ' 200000000 ' /proc/self/uid_map || echo "open: no user namespace"

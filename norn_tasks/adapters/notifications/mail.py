@@ -25,9 +25,9 @@ class SentMail:
     """The reply of a mail server that took a message."""
 
     reply: str
-    """Its reply, with the reply for each address that it refused."""
+    """The server's reply to the message, and its reply for each address that it refused."""
     later: tuple[str, ...] = ()
-    """The addresses that it refused for the moment (4xx): a mailbox that is full, or greylisting."""
+    """The addresses that the server refused for now (4xx), for example because of a full mailbox or greylisting."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Mail:
         except smtplib.SMTPResponseException as error:
             raise NotReached(f"the mail server answered {self._reply(error.smtp_code, error.smtp_error)}") from None
         except UnicodeError:
-            # Its repr has the user and the password.
+            # The repr of the error has the user and the password.
             raise NotReached("the mail account's user or password has letters that its login cannot send") from None
         except (OSError, smtplib.SMTPException) as error:
             said = self._hidden(reason(error)).lower()
@@ -67,7 +67,7 @@ class Mail:
         mail = EmailMessage(SMTP)
         mail["Subject"], mail["From"], mail["To"] = one_line(words.title), self.sender, ", ".join(to)
         mail["Date"] = formatdate()
-        # The same on every try: a mailbox that has it already can leave it out.
+        # The id is the same on every try, so that a mailbox that has the message already can drop the second one.
         mail["Message-ID"] = f"<{delivery}@{self.sender.partition('@')[2]}>"
         mail["Auto-Submitted"], mail["X-Norn-Delivery"] = "auto-generated", delivery
         mail.set_content(words.text + "\n", cte="quoted-printable")
@@ -75,7 +75,7 @@ class Mail:
 
     def _within(self, end: float, content: bytes, to: Sequence[str]) -> SentMail:
         connection = self.outgoing.reach(self.server.host, self.server.port, end)
-        # TLS takes the connection over; this handle is our own, and can end a call that still waits on its thread.
+        # TLS takes the connection over; this handle remains ours, and can end a call that still waits on its thread.
         with connection.dup() as handle:
             sending = timeouts.begin(lambda: self._sent(connection, content, to, end))
             try:
@@ -94,7 +94,7 @@ class Mail:
             if len(refused) == len(to):
                 _require(next((reply for address, reply in refused if address in later), refused[0][1]))
             reply = _require(smtp.data(content))
-            # The mail is the server's now: waiting for an answer to QUIT could end in a timeout, and in a second mail.
+            # The server has the mail now. A wait for an answer to QUIT could end in a timeout, and in a second mail.
             with suppress(smtplib.SMTPException, OSError):
                 smtp.putcmd("quit")
         left_out = "".join(f"; not for {address}: {self._reply(*answer)}" for address, answer in refused)
@@ -122,7 +122,7 @@ class Mail:
         return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
 
     def _hidden(self, said: object) -> str:
-        """Returns it on one line without the password, which is replaced before a cut could leave a part of it."""
+        """Returns a text on one line and cut; replaces the password first, because the cut could leave a part of it."""
         password = self.server.password.reveal()
         text = str(said)
         return one_line(text.replace(password, "***") if password else text, 200)

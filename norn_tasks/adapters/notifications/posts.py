@@ -17,19 +17,19 @@ from norn_tasks.domain.alerting.destination import NotificationFormat
 from norn_tasks.domain.alerting.message import AlertMessage, Level
 
 _HIDDEN = "\u200b"
-"""A character without width: after it a mention is only text."""
+"""A character without width: a mention after it is only text."""
 _CALLS = re.compile(r"@(?=channel|here|everyone|all\b)", re.IGNORECASE)
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@])")
 _NTFY = {
     Level.CRITICAL: ("5", "rotating_light"), Level.WARNING: ("4", "warning"), Level.RESOLVED: ("3", "white_check_mark"),
     Level.TEST: ("3", "wave"),
 }  # fmt: skip
-"""The priority and the tag, which ntfy shows as a picture."""
+"""The priority of each level, and its tag, which ntfy shows as a picture."""
 _COLOURS = {Level.CRITICAL: 0xD32F2F, Level.WARNING: 0xF9A825, Level.RESOLVED: 0x2E7D32, Level.TEST: 0x1976D2}
 _NTFY_BYTES = 4000
-"""Bytes of a text: ntfy turns what is longer than 4096 into a file."""
+"""The most bytes of a text: ntfy turns a text of more than 4096 bytes into a file."""
 _DISCORD_TITLE, _DISCORD_TEXT = 250, 4000
-"""Letters of a title and of a text; Discord refuses more than 256 and 4096."""
+"""The most letters of a title and of a text; Discord refuses more than 256 and 4096."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.ports import Outbox, Receipt, Vault
 
 _PART = 8
-"""The length from which on a part of an address may be a secret, and is not quoted."""
+"""A part of an address that has this length or more may be a secret, and is not quoted."""
 
 
 class Sender:

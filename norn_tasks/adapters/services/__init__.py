@@ -1,4 +1,4 @@
-"""The servers of apps: PostgreSQL for databases, Valkey or Redis for keys and topics."""
+"""The servers that apps use: PostgreSQL for databases, Valkey or Redis for keys and topics."""
 
 from norn_tasks.adapters.services.dumps import Dumps
 from norn_tasks.adapters.services.local import LocalServer

@@ -21,21 +21,21 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namesp
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'
                       AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
  ORDER BY 1, 2"""
-"""The tables of an app, without those of extensions, which a dump does not contain."""
+"""Selects the tables of an app, except those of extensions, because a dump does not contain them."""
 
 
 _TABLES_ONLY = """
 SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings
  WHERE name = 'restrict_nonsystem_relation_kind'"""
-"""An app may put a view in place of a table before that is counted, and our role would run the functions in it.
+"""Refuses views and foreign tables: an app could replace a table with one whose functions our role would run.
 
-Servers since the releases of August 2024 know the setting; pg_dump makes it too.
+Servers released since August 2024 have this setting; pg_dump uses it too.
 """
 
 
 @dataclass(frozen=True)
 class FrozenMoment:
-    """The state of a database at one moment, without anything that is written later."""
+    """The state of a database at one moment, without later writes."""
 
     name: str
     """The name by which pg_dump finds it."""
@@ -56,7 +56,7 @@ class FrozenMoment:
 def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
     """Yields the present state of a database, which can be read as long as the context is open."""
     with cursor(url) as done:
-        # The app cannot replace PostgreSQL's functions with its own, and none of its policies hides rows.
+        # With these settings, the app cannot replace PostgreSQL's functions, and its policies cannot hide rows.
         done.execute("SET search_path = ''; SET row_security = off; SET statement_timeout = 0")
         done.execute(_TABLES_ONLY)
         done.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'")

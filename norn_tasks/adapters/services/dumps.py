@@ -42,7 +42,7 @@ class Dumps:
     def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
         """Writes a dump, reads its list of contents back and counts its rows. A file of that name is replaced.
 
-        Both show the same moment, even if the database is written to at the same time.
+        The dump and the counts show the same moment, even if the database is written to at the same time.
         """
         path = self.directories.path(name)
         part = path.with_name(f".{name}.{watch.fence.token}.part")
@@ -66,7 +66,7 @@ class Dumps:
                 hint="make room on that disk, or let the user of the deploy workers write there",
             ) from error
         finally:
-            with suppress(OSError):  # what is wrong with the directory was said above
+            with suppress(OSError):  # the error above has reported the trouble with the directory
                 part.unlink(missing_ok=True)
         return Dump(size, counts)
 
@@ -119,7 +119,7 @@ class Dumps:
 
 
 def _remove_parts(path: Path, token: int) -> None:
-    """Removes what earlier owners of the job have written, and not what a later one writes."""
+    """Removes the incomplete dumps of earlier owners of the job, and not that of a later owner."""
     for each in path.parent.glob(f".{path.name}.*part"):
         number = each.name.split(".")[-2]
         if not number.isdigit() or int(number) < token:

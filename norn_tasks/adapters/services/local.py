@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.2
 
 
 class LocalServer:
-    """The server `name` of the data directory's `directory`; `answers` tries the URL of one that runs."""
+    """The server `name`, whose offer and note are in `directory`; `answers` returns whether it answers at a URL."""
 
     def __init__(self, directory: Path, name: str, what: str, setting: str, answers: Callable[[str], bool]) -> None:
         self._directory, self._name = directory, name
@@ -89,7 +89,7 @@ def _start(socket: str, process: str) -> None:
     calls = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
     try:
         with suppress(xmlrpc.client.Fault):
-            # A fault: the process is being started. The wait for it shows whether that succeeds.
+            # A fault here means that the process is being started already. The caller waits until it answers.
             calls.supervisor.startProcess(process, False)
     except (OSError, http.client.HTTPException) as error:
         raise ServiceDown(f"the supervisor of norn up does not answer: {error}", hint="norn up") from error

@@ -43,7 +43,7 @@ def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> N
 
 
 def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> None:
-    """Drops the databases of the role with all that is in them, and the role with the `last` ones."""
+    """Drops the databases of the role with all that is in them, and then the role if these are its `last` ones."""
     with cursor(url) as done:
         for database in databases:
             if _owner(done, database) == role:
@@ -57,7 +57,7 @@ def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> No
 
 
 def seen(url: str, databases: tuple[str, ...]) -> tuple[SeenDatabase, ...]:
-    """Returns size and connections of those of the databases that exist."""
+    """Returns the size and the number of connections of each of the databases that exists."""
     with cursor(url) as done:
         done.execute(
             "SELECT datname, pg_database_size(oid), (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)"

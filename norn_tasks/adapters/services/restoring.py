@@ -24,7 +24,7 @@ _PREFIX = "norn-"
 """The beginning of the names of scratch and replaced databases, which no infraspec may name."""
 _RENAME_SECONDS = 60.0
 _SPARE = 5
-"""The connections of the role beside those of its app, which may use all of its own."""
+"""The connections that the role gets in addition to those for its app, because the app may use all of those."""
 
 
 def scratch_name(fence: Fence) -> str:
@@ -50,7 +50,7 @@ def as_role(url: str, role: str, password: Secret, database: str) -> str:
 def begin(url: str, role: str, fence: Fence) -> bool:
     """Makes an empty database that the role owns; returns False if this job has replaced the old database already.
 
-    The scratch databases of earlier claims are removed first, so that an earlier worker can no longer put one in place.
+    The scratch databases of earlier claims are removed first, so that no earlier worker can still put one in place.
     """
     name, replaced = scratch_name(fence), replaced_name(fence.job)
     tidy(url, role, keep=(replaced,))
@@ -88,9 +88,9 @@ def discard(url: str, role: str, fence: Fence) -> None:
 
 @contextmanager
 def spare_connections(url: str, role: str) -> Iterator[None]:
-    """Lets the role have more connections inside the block, so that an app that uses all of its own prevents nothing.
+    """Lets the role have more connections inside the block, because the app may use all those that it usually has.
 
-    A worker that dies leaves the role with them until the next restore, drill or forge.
+    If the worker dies, the role keeps them until the next restore, drill or forge.
     """
     _limit(url, role, CONNECTIONS + _SPARE)
     try:
@@ -114,7 +114,7 @@ def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], No
     confirm()
     renaming = timeouts.begin(lambda: _rename(url, database, fence))
     until = time.monotonic() + _RENAME_SECONDS
-    # If this connection breaks, the renaming still goes on, and another try must not begin beside it.
+    # If this connection breaks, the renaming still goes on, and another try must not begin at the same time.
     with suppress(ServiceDown, StepFailed), cursor(url) as done:
         while not renaming.done() and time.monotonic() < until:
             done.execute(

@@ -1,4 +1,4 @@
-"""A server of apps: its address for workers, who manage it, and its address for apps, who use it."""
+"""A server that apps use: its address for workers, which manage it, and its address for apps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.ports import Stop
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """The access to a server that answers, or that an operator named."""
+    """The access to a server, which answers or was named by the operator."""
 
     url: str
     """The URL for workers, with the role that may create others."""
@@ -25,7 +25,7 @@ class ServerAccess:
 
 
 class Server(Protocol):
-    """A server of apps, which may have to be started first."""
+    """A server that apps use; it may have to be started first."""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
         """Returns the access to it; starts it if Norn runs it. Raises NoService, ServiceDown."""
@@ -43,7 +43,7 @@ _OF_WORKERS = frozenset(
 
 @dataclass(frozen=True)
 class GivenServer:
-    """A server of the operator's. `seen`: its address for apps; empty: that of the URL."""
+    """A server of the operator. `seen`: its address for apps; if that is empty, apps use the address of the URL."""
 
     url: str
     seen: str = ""
@@ -57,13 +57,13 @@ class GivenServer:
 
 
 def _for_apps(query: str) -> str:
-    """Returns the parameters that apps get too: theirs is another user, over whose name a parameter would win."""
+    """Returns the parameters for apps. Those that name the workers' user are left out: they would override an app's."""
     named = ((unquote_plus(each.partition("=")[0]).strip().lower(), each) for each in query.split("&"))
     return "&".join(each for name, each in named if name not in _OF_WORKERS)
 
 
 def no_server(what: str, setting: str, why: str = "") -> NoService:
-    """Returns the error of an app that asks for a server that is not there."""
+    """Returns the error for an app that asks for a kind of server that this Norn does not have."""
     return NoService(
         f"this Norn has no {what} for apps{why}",
         hint=f"name one in {setting}; docs/services.md says what Norn needs there",

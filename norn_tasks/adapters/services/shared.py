@@ -44,7 +44,7 @@ class SharedServers:
         return credential(access.scheme, role, password, access.seen, path, access.query)
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
-        """Asks the server for an answer."""
+        """Raises an error if the server does not answer."""
         url, ask = self._url(kind, stop), postgres.require if kind is ServiceKind.POSTGRES else valkey.require
         _promptly(lambda: ask(url), stop)
 
@@ -87,7 +87,7 @@ class SharedServers:
         _promptly(lambda: restoring.tidy(url, self._role(app)), stop)
 
     def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
-        """Returns size and connections of databases."""
+        """Returns the size and the number of connections of each database that exists."""
         url = self._url(ServiceKind.POSTGRES, stop)
         return _promptly(lambda: postgres.seen(url, names), stop)
 

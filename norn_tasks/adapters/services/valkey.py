@@ -1,8 +1,8 @@
 """Keys and topics of apps on one Valkey or Redis: an ACL user for each app and kind, which sees its own keys only.
 
 A user's rights are listed, so that a command of a later version is forbidden until it is listed here. Commands such as
-SCAN and PUBSUB CHANNELS are left out: they would list the keys or users of other apps, as no pattern of keys limits
-them. So is CLIENT TRACKING, whose mode BCAST names each key that any client changes.
+SCAN and PUBSUB CHANNELS are left out: they would list the keys or users of other apps, because no pattern of keys
+limits them. CLIENT TRACKING is left out too: its mode BCAST names each key that any client changes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEYS = (
     "+@keyspace", "+@connection", "+@transaction", "+@scripting", "+@pubsub", *_CLOSED, "-script|flush",
     "-script|kill", "+info",
 )  # fmt: skip
-"""The rights on a namespace; INFO is among them, as clients ask it for the version and it names no key."""
+"""The rights on a namespace; INFO is one of them, because clients need it for the version, and it names no key."""
 _TOPICS = ("+@stream", "+@connection", "+@transaction", "+exists", "+type", *_CLOSED, "+info")
 
 
@@ -58,7 +58,7 @@ def allow_topics(url: str, user: str, password: Secret, topics: tuple[str, ...])
 
 
 def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool) -> None:
-    """Deletes all keys of namespaces, and the user with the `last` ones."""
+    """Deletes all keys of namespaces, and the user if these are its `last` ones."""
     with _asked(url) as client:
         for database in _databases(client, url):
             for name in namespaces:
@@ -68,7 +68,7 @@ def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool)
 
 
 def remove_topics(url: str, user: str, topics: tuple[str, ...], *, last: bool) -> None:
-    """Deletes the streams of topics, and the user with the `last` ones."""
+    """Deletes the streams of topics, and the user if these are its `last` ones."""
     with _asked(url) as client:
         for database in _databases(client, url) if topics else ():
             database.unlink(*topics)
@@ -98,10 +98,10 @@ def _keep_users(client: Any) -> None:
 
 
 def _databases(client: Any, url: str) -> Iterator[Any]:
-    """Yields a client of each database that has keys: the patterns of a user hold in all, and an app may choose one."""
+    """Yields a client of each database that has keys: a user's patterns are valid in all, so an app may use any."""
     for name in client.info("keyspace"):
         with _client(url) as database:
-            # The number in a URL would win over one that is given beside it.
+            # The number in a URL would override an argument with the number.
             database.connection_pool.connection_kwargs["db"] = int(name.removeprefix("db"))
             yield database
 

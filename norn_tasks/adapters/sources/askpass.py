@@ -1,6 +1,6 @@
 """The program that git asks for a user name and a password: it prints them from its environment.
 
-A token is thus in no argument, no address and no file. The environment of git can be read by its own user alone.
+So no argument, no address and no file contains a token. Only the user that runs git can read git's environment.
 """
 
 from __future__ import annotations

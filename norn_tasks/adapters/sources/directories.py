@@ -47,7 +47,7 @@ class LocalDirectories:
 
 
 def _head(repository: Path) -> str | None:
-    """Returns the commit that is checked out, read by us: git would read the repository's own configuration too."""
+    """Returns the commit that is checked out; does not ask git, which would read the repository's configuration too."""
     if repository.is_symlink() or not repository.is_dir():
         return None
     head = _text(repository / "HEAD").strip()
@@ -59,7 +59,7 @@ def _head(repository: Path) -> str | None:
 
 
 def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
-    """Returns True when the copy holds what the commit does, and apart from that only files that the commit ignores.
+    """Returns True when the copy has the files of the commit, and no others except those that the commit ignores.
 
     The check runs in a repository of our own that borrows the objects, so that foreign configuration and hooks are
     never read.

@@ -22,7 +22,7 @@ from norn_tasks.domain.sources.source_tree import DEEPEST, MOST_FILES
 from norn_tasks.ports import Checkout, Difference, GitLogins, Say, Watch
 
 _HISTORY = 16
-"""How much larger than the largest source a fetch may be: some servers send the whole history."""
+"""A fetch may be this many times as large as the largest source: some servers send the whole history."""
 
 _EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 

@@ -1,4 +1,4 @@
-"""The addresses that git may fetch from: https and ssh, public, unless an operator allows more (docs/security.md 3)."""
+"""The addresses from which git may fetch: public, by https or ssh, or what an operator allows (docs/security.md 3)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class GitAddress:
 def resolved_address(url: str, *, allow_private: bool, stop: Stop, resolve: Resolve = socket.getaddrinfo) -> GitAddress:
     """Checks an address and returns how to reach it; raises SourceError if Norn does not fetch from it.
 
-    The host is resolved here, and git connects to that address: a name cannot mean another machine a moment later.
+    The host is resolved here, and git connects to the address that was checked, even if the name changes afterwards.
     """
     scheme, host, port = _parts(url)
     allowed = ("https", "ssh", "file") if allow_private else ("https", "ssh")

@@ -10,7 +10,7 @@ _KEY = f"a key without passphrase in ~/.ssh of {_USER} (docs/sources.md, Private
 _BY_SSH = f"a private one needs a token (norn repo login URL), or ssh: repo.url: git@host:path.git, and {_KEY}"
 
 _NO_MORE = "Could not read from remote repository"
-"""The lines that git adds below the reason, which ssh or the other side gave in the line before."""
+"""The text that git adds after a reason from ssh or from the server: the other lines have the reason."""
 
 _KNOWN = (
     (r"returned error: 30\d|redirect",

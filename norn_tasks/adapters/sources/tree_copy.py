@@ -1,4 +1,4 @@
-"""Copies a source tree, links as links, and names it by its content; bounded, because its content is untrusted."""
+"""Copies a source tree (links as links) and names it by its content. It has limits, because the tree is not trusted."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The program inside the nest, which starts a sandbox for each run with crun; it needs only the standard library."""
+"""The program inside the nest, which uses crun to start a sandbox for each run; it needs only the standard library."""

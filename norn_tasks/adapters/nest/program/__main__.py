@@ -1,4 +1,4 @@
-"""The first process of the nest: prepares everything for sandboxes, and serves its clients at a Unix socket."""
+"""The first process of the nest: prepares everything that sandboxes need, and serves clients at a Unix socket."""
 
 from __future__ import annotations
 

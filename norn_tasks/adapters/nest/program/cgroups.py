@@ -1,4 +1,4 @@
-"""The cgroups of the sandboxes, which are children of the nest's own; versions 1 and 2.
+"""The cgroups of the sandboxes, which are children of the nest's own cgroup; supports versions 1 and 2.
 
 The engine mounts the cgroups read-only into the nest. The nest makes this mount writable, so it needs no directory of
 the machine, and the engine removes all these cgroups with the nest.
@@ -53,7 +53,7 @@ def _delegate() -> None:
 
 
 def account(name: str) -> dict[str, Any]:
-    """Returns the resources that a sandbox used; called between the end of its last process and its removal."""
+    """Returns the resources that a sandbox used; must be called after its last process ends and before its removal."""
     if is_v2():
         directory = ROOT / PARENT.strip("/") / name
         events, times = _table(directory / "memory.events"), _table(directory / "cpu.stat")

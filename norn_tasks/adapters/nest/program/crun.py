@@ -17,7 +17,7 @@ _NOT_FOUND, _NOT_EXECUTABLE, _INFRASTRUCTURE = 127, 126, 125
 _NOT_FOUND_WORDS = ("No such file", "not found")
 _NOT_EXECUTABLE_WORDS = ("ermission denied", "xec format", "Is a directory")
 _awaited: set[int] = set()
-"""The first processes of sandboxes, for whose ends their runs wait."""
+"""The first processes of sandboxes; a run waits for the end of each."""
 
 
 class SandboxNotStarted(Exception):
@@ -74,7 +74,7 @@ def delete(name: str) -> None:
 
 
 def reap_strangers() -> None:
-    """Starts the thread that reaps orphaned processes of sandboxes, for which no run waits."""
+    """Starts the thread that reaps orphaned processes of sandboxes: no run waits for them."""
     threading.Thread(target=_reap_often, daemon=True).start()
 
 

@@ -47,7 +47,7 @@ class Link:
         return True
 
     def cut(self) -> None:
-        """Ends the connection, also for a thread that is sending."""
+        """Ends the connection, even while a thread is sending."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""Serves the requests of clients. Each has a connection; that of a run lasts until it has ended or its owner leaves."""
+"""Serves clients, with one connection per request; that of a run lasts until the run ends or its owner leaves."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ KINDS = {1: frames.STDOUT, 2: frames.STDERR}
 
 
 class NestRun:
-    """A run that is reserved, running or ended. It forgets its description, which has secrets, when it was started."""
+    """A run that is reserved, running or ended. When it starts, it forgets its description, which holds secrets."""
 
     def __init__(
         self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str], directory: Path
@@ -80,7 +80,7 @@ class NestRun:
     def kill(self, number: int = signal.SIGKILL) -> bool:
         """Sends a signal to its first process; returns False if that is not running.
 
-        If SIGKILL arrives before the process runs, it is ended as soon as it does.
+        If SIGKILL arrives before the process runs, the process is killed as soon as it runs.
         """
         with self._signalling:
             self._killed = self._killed or number == signal.SIGKILL

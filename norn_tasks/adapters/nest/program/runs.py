@@ -19,12 +19,12 @@ from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.run import NestRun
 
 EPOCH = uuid.uuid4().hex[:12]
-"""A name that is new after each start of the nest. Runs of earlier names are dead: the kernel ended them."""
+"""A name that is new after each start of the nest. Runs under earlier names are dead: the kernel ended them."""
 _REMEMBERED = 10_000
 
 
 class OrderRefused(Exception):
-    """A request that the nest refuses; `word` says why."""
+    """A request that the nest refuses; `word` is the reason."""
 
     def __init__(self, word: str, said: str) -> None:
         super().__init__(said)
@@ -84,7 +84,7 @@ class Runs:
             return True
 
     def left(self, run: NestRun) -> None:
-        """Withdraws the reservation of an owner that has left, or ends its code if no later owner may take it over."""
+        """Withdraws the reservation of an owner that has left; ends a started run that no later owner may take over."""
         with self._lock:
             if run.id in self._runs and not run.begun:
                 self._take_back(run)

@@ -10,7 +10,7 @@ from norn_tasks.adapters.nest.program import cgroups
 from norn_tasks.adapters.nest.program.network.networks import GATEWAY
 
 FIRST_ID = 200_000_000
-"""The id on the machine of user 0 of each sandbox, and of the owner of layers; no user of the machine has it."""
+"""The id that user 0 of each sandbox has on the machine; it also owns the layers, and no user of the machine has it."""
 IDS = 65536
 PROCESSES = 256
 INIT = "/dev/init"

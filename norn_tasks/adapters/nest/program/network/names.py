@@ -16,12 +16,12 @@ from norn_tasks.adapters.nest.program.network.networks import GATEWAY
 
 _PORT, _LARGEST, _PATIENCE = 53, 65535, 10.0
 _AT_ONCE, _OF_ONE = 128, 32
-"""The questions that are under way at once: of all sandboxes, and of one of them."""
+"""The most questions that may be under way at once: of all sandboxes, and of one sandbox."""
 log = logging.getLogger(__name__)
 
 
 class QuestionPlaces:
-    """Places for questions. No sandbox can have all of them, so none keeps the others from asking."""
+    """Places for questions. No sandbox can take all places, so none can keep the others from asking."""
 
     def __init__(self, all_together: int = _AT_ONCE, of_one: int = _OF_ONE) -> None:
         self._free, self._of_one = all_together, of_one
@@ -61,7 +61,7 @@ def serve() -> None:
 
 
 def accepted(listener: socket.socket) -> tuple[socket.socket, str]:
-    """Returns the next connection and its address, also after a time in which this process had no descriptor left."""
+    """Returns the next connection and its address; tries again while this process has no descriptor left."""
     while True:
         try:
             connection, address = listener.accept()

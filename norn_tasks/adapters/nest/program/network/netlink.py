@@ -1,4 +1,4 @@
-"""The requests to the kernel's routing socket that connect a sandbox; faster than the program `ip`."""
+"""Connects sandboxes by requests to the kernel's routing socket, which is faster than starting the program `ip`."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Networks:
 
     def _made(self) -> Path:
         self._count += 1
-        while self._count % _ADDRESSES in self._used:  # by a run that goes on for long
+        while self._count % _ADDRESSES in self._used:  # a long run still has this address
             self._count += 1
         self._used.add(self._count % _ADDRESSES)
         high, low = divmod(self._count % _ADDRESSES, 250)

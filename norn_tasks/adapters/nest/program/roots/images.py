@@ -34,7 +34,7 @@ class NestImageStore:
     def __init__(self, store: Path) -> None:
         self._layers, self._facts = store / "l", store / "i"
         self._lock, self._bringing = threading.Lock(), threading.Lock()
-        """The first is never held for long: runs wait for it. An image may be brought for minutes."""
+        """The first is never held for long, because runs wait for it; the second while an image is brought: minutes."""
         self._ready: dict[str, tuple[dict[str, Any], str]] = {}
         for directory in (self._layers, self._facts, _ROOTS):
             directory.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class NestImageStore:
                 kernel.unmount(str(_ROOTS / name))
                 (self._facts / name).unlink()
                 del records[name]
-            # Of an image that is being brought, layers are there before its record. A later prune removes what stays.
+            # An image that is being brought has layers before it has a record. A later prune removes unused ones.
             if self._bringing.acquire(blocking=False):
                 try:
                     self._remove_unused_layers(records.values())
@@ -150,9 +150,9 @@ def _overlay(at: Path, lower: list[str]) -> None:
 
 
 def _point(top: Path, merged: Path, path: str, *, directory: bool) -> None:
-    """Makes a mount point in our layer if the image does not have it; a link of the image to a directory is left.
+    """Makes a mount point in our layer if the image does not have one; keeps a link of the image to a directory.
 
-    A link to a file, such as resolv.conf often is, may lead nowhere, and is hidden by an empty file.
+    A link to a file may lead nowhere, as resolv.conf often does. An empty file in our layer hides it.
     """
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     for depth in range(1, len(parts) + 1):

@@ -12,7 +12,7 @@ from typing import IO
 
 _CHUNK = 1 << 20
 _SMALLEST = 1024
-"""The least bytes of a tar archive; a smaller file in a saved image is not a layer."""
+"""The size of the smallest tar archive in bytes; a smaller file in a saved image is not a layer."""
 _UNPACK = "norn_tasks.adapters.nest.program.roots.unpack"
 _NAME = 24
 """The characters of a digest in the name of its layer; all names of a mount must fit into one page of the kernel."""

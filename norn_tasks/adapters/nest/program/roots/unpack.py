@@ -56,7 +56,7 @@ def _unpacked(archive: IO[bytes]) -> str:
             for member in layer:
                 if _put(layer, member) and member.isdir():
                     directories.append(member)
-    except tarfile.ReadError:  # it describes the image, and is not a layer
+    except tarfile.ReadError:  # the file describes the image, and is not a layer
         while archive.read(_CHUNK):
             continue
         return ""
