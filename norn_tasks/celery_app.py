@@ -53,7 +53,7 @@ def create(broker_url: str) -> Celery:
 class Waker:
     """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one.
 
-    It sends none while ENOUGH of a class wait, because each waiting one makes a worker look for any job.
+    It sends none while ENOUGH wake-ups of a class wait, because each of them makes a worker look for any job.
     """
 
     def __init__(self, broker_url: str) -> None:

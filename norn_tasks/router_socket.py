@@ -1,8 +1,8 @@
 """The socket at which the router of a Norn is found on its machine: its name, its messages, and the process behind it.
 
-It is a Unix socket with an abstract name. Such a name is valid in its network namespace, as a port is, and the kernel
-frees it when the process ends. Only Linux has such names. A message is a JSON object in one packet, with which files
-may travel.
+It is a Unix socket with an abstract name. Like a port, such a name is valid in its network namespace, and the kernel
+frees it when the process ends. Only Linux has such names. A message is a JSON object in one packet, which can also
+carry open files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass(frozen=True)
 class RouterProcess:
-    """A router's process and user, and the number of apps whose addresses it has opened; None if it does not say."""
+    """A router's process and user, and the number of apps whose addresses it has opened (None if not reported)."""
 
     pid: int
     user: int

@@ -352,7 +352,7 @@ class Settings(BaseModel):
         return "kubernetes" if self.kube_namespace else "docker"
 
     def servers_of_norn_up(self, kinds: Iterable[ServiceKind]) -> tuple[ServiceKind, ...]:
-        """Returns those of these kinds of service for which the settings name no server of the operator's."""
+        """Returns the kinds of service among these for which the settings name no server of the operator."""
         kv = self.services_kv_url
         named = {"postgres": self.services_postgres_url, "kv": kv, "events": self.services_events_url or kv}
         return tuple(kind for kind in kinds if not named.get(kind))

@@ -65,7 +65,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class QuietConsumer(Consumer):
-    """Celery's consumer without messages among workers, for which Celery would wait a second at each start.
+    """Celery's consumer without messages between workers: Celery would wait a second for these at each start.
 
     Workers know each other by their rows in the database.
     """
@@ -159,12 +159,12 @@ _parent = os.getpid()
 
 @signals.celeryd_init.connect
 def _choose_slots(conf: Any, options: dict[str, Any], **_: Any) -> None:
-    """Takes the number of slots from the settings of the class, where -c names none."""
+    """Takes the number of slots from the settings of the class, if the option -c does not give it."""
     conf.worker_concurrency = load().slots(_the_class(options.get("queues") or ()))
 
 
 _UNUSED = ("without_gossip", "without_heartbeat", "without_mingle")
-"""Celery's own messages from worker to worker, which nothing reads: Norn's workers report to PostgreSQL."""
+"""Celery's own messages between workers. Nothing reads them, because Norn's workers report to PostgreSQL."""
 
 
 @signals.worker_init.connect
@@ -194,7 +194,7 @@ def _the_class(queues: Iterable[object]) -> JobClass:
 def _acquire_name(settings: Settings) -> None:
     """Ends this process if another worker has its name.
 
-    While the database is away this cannot be checked: then the newest process has the name, and another one leaves.
+    While the database is away this cannot be checked. Then the newest process gets the name, and the other one ends.
     """
     database = open_database(settings, fleet.job_class, 1)
     try:

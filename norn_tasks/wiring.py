@@ -1,4 +1,4 @@
-"""From settings to Tools: the only module that knows every adapter."""
+"""Builds the Tools from the settings; the only module that knows every adapter."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="norn", description="Norn and its stores on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     begin = verbs.add_parser("up", help="start PostgreSQL, broker, API, workers, beat and router")
-    begin.add_argument("--foreground", action="store_true", help="stay with it until it is stopped")
+    begin.add_argument("--foreground", action="store_true", help="run until Norn is stopped")
     end = verbs.add_parser("down", help="stop it; the router stays while apps have addresses")
     end.add_argument("--all", action="store_true", help="stop the router too")
     saved = verbs.add_parser("backup", help="write the control plane into a file: its database and keys")

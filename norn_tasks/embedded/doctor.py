@@ -79,7 +79,7 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
 
 
 def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether Norn may do in its namespace what it needs to."""
+    """Yields whether Norn has the rights in its Kubernetes namespace that it needs."""
     if not settings.kube_namespace:
         return
     # `wiring` imports every adapter, and only this check needs one.

@@ -1,4 +1,4 @@
-"""`norn down`: stops the processes of Norn, the stores last; containers, and the router before them, keep running."""
+"""`norn down`: stops the processes of Norn, the stores last; the containers of apps and the router keep running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health that the API reports after its start."""
+"""The health checks that the API reports once it has started."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ask(settings: Settings) -> tuple[CheckLine, ...] | None:
 
 
 def _token(settings: Settings) -> dict[str, str]:
-    """Returns the header with the token of the first start: without one the checks have no sentences."""
+    """Returns the header with the token of the first start: the API gives the checks' sentences only with a token."""
     try:
         return {"Authorization": f"Bearer {(settings.data_dir / 'token').read_text().strip()}"}
     except OSError:

@@ -1,4 +1,4 @@
-"""The key of secrets: made once, kept in the data directory; its public half is stored for the API."""
+"""The key that opens secrets: it is made once and kept in the data directory; its public half is stored for the API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ensure_key(database: Database, settings: Settings) -> None:
         say(f"  {lost.sentence}: {sealed} secrets cannot be opened\n  hint: {lost.hint}")
         return
     if known in [sealing.recipient_of(key) for key in keys]:
-        return  # also while a rotation has made a key that is not in use yet
+        return  # this is also the case while a rotation has made a key that is not in use yet
     if known is not None and sealed:
         say(
             f"  {settings.age_key_path} is not the key to which {sealed} secrets were sealed: they cannot be opened\n"

@@ -1,7 +1,7 @@
-"""Processes of a supervisor that died: the kernel has sent them SIGTERM; they are waited for, then killed.
+"""Waits for the processes of a supervisor that died, and kills them if they do not end; the kernel sent them SIGTERM.
 
-Stores are recognised by the address of our control socket in their environment, which supervisor sets; forks of the
-supervisor by its command line, which is theirs too.
+Stores are recognised by the address of our control socket in their environment, which supervisor sets. Forks of the
+supervisor are recognised by their command line, which is that of the supervisor.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _is_ours(entry: Path, where: DataPaths) -> bool:
 
 
 def _is_fork(command: list[str], configuration: str) -> bool:
-    """Returns True for the command line of the supervisor and its forks, not for that of an editor of the file."""
+    """Returns True for the command line of the supervisor and its forks, but not for that of an editor of the file."""
     return command[-1:] == [configuration] and SUPERVISE in command
 
 

@@ -1,4 +1,4 @@
-"""One Norn per data directory: a lock that the supervisor inherits and that the kernel releases when it dies."""
+"""One Norn per data directory: a lock that the supervisor inherits. The kernel releases it when the supervisor dies."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from norn_tasks.settings import Settings
 
 
 def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
-    """Prints the last lines of a process's log, or of all if `process` is empty; `follow`: also new ones, until Ctrl-C.
+    """Prints the last lines of a process's log, or of all logs if `process` is empty; `follow`: new lines until Ctrl-C.
 
     Raises NotFound if there is no such log.
     """
@@ -32,7 +32,7 @@ def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
 
 
 class Growing:
-    """A growing log, read from its end at the start; it may be rotated."""
+    """A growing log, of which only new lines are read; it may be rotated."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

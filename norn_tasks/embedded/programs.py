@@ -1,7 +1,7 @@
 """PostgreSQL's programs that dump and restore a database: finds those that fit its server, and runs them.
 
-A program works with servers of its own version or older. From version 17 on it also writes a setting that older servers
-do not know, so that they could not restore the dump.
+A program works with servers of its own version or older. From version 17 on, pg_restore also writes a setting that
+older servers do not know. Norn removes it, because they would refuse the restore.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IN_THE_HEAD = 64
 
 @dataclass(frozen=True)
 class PostgresProgram:
-    """One of PostgreSQL's programs, its major version, and that of the server it is for."""
+    """One of PostgreSQL's programs, its major version, and the major version of the server with which it is used."""
 
     path: Path
     major: int

@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Prints an action, and when the block ends how long it took, and whether it failed."""
+    """Prints an action; when the block ends, prints how long it took, and whether it failed."""
     began = time.monotonic()
     sys.stdout.write(f"  {text:<{WIDTH}} ")
     sys.stdout.flush()

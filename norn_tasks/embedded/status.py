@@ -15,7 +15,7 @@ from norn_tasks.settings import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """Norn on one data directory; if it is not running, at most a router is among the processes."""
+    """Norn on one data directory; if it is not running, the only process can be a router."""
 
     running: bool
     data_dir: str

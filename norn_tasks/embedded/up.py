@@ -1,4 +1,4 @@
-"""`norn up`: starts stores, schema, first token and processes in this order and waits for each; all or none."""
+"""`norn up`: starts or prepares stores, schema, first token and processes in this order; if one fails, stops all."""
 
 from __future__ import annotations
 

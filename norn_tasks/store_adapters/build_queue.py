@@ -1,4 +1,4 @@
-"""The turns of builds as rows: one at a time per engine; a job that must wait frees its worker's slot."""
+"""The turns of builds as rows: one build at a time per engine; a job that must wait frees its worker's slot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BuildQueueRows:
 
     @contextmanager
     def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
-        """Holds the turn for the block, or with `keep` until the job takes and leaves it once more, or ends."""
+        """Holds the turn during the block; with `keep`, until the end of the job's next turn, or of the job."""
         self._take(watch)
         try:
             yield
@@ -50,7 +50,7 @@ class BuildQueueRows:
             return
 
     def _leave(self, watch: Watch) -> None:
-        """Gives the turn back. Without a database it is void as soon as the job has ended."""
+        """Gives the turn back. If the database is away, the turn ends with the job."""
         try:
             with self._database.transaction() as tx:
                 builds.leave(tx, watch.fence)

@@ -1,4 +1,4 @@
-"""Deploys that a push asks for, accepted as those of people are."""
+"""Deploys that a push asks for, accepted in the same way as those that people ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public host names as rows, and the turn to change the tunnel: a lock of the database."""
+"""The public host names as rows, and the turn of a job to change the tunnel, which is a lock of the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _LockedTurn:
     fence: Fence
 
     def keep(self) -> None:
-        """Uses the transaction, which the database would end after ten idle seconds."""
+        """Uses the transaction, because the database ends it after ten idle seconds."""
         external_hosts.require_held(self.tx, self.fence)
 
 

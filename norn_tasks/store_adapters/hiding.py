@@ -1,4 +1,4 @@
-"""The secrets of an app as they must be hidden in what its containers write."""
+"""The secrets of an app, to be hidden in the output of its containers."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ class ReplicaTable:
             raise NotFound(f"container {container} was never recorded as a replica", hint="deploy the app again")
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """Keeps new requests away from it; one that is gone stays gone."""
+        """Keeps new requests away from a container; a container that is gone stays gone."""
         self._retried(lambda tx: rows.leaving(tx, container, fence))
 
     def drained(self, container: str) -> bool:
-        """Returns True when the router has no open request on it, or it has no row."""
+        """Returns True when the router has no open request to a container, or the container has no row."""
         return self._retried(lambda tx: rows.drained(tx, container))
 
     def gone(self, container: str, fence: Fence) -> None:

@@ -1,4 +1,4 @@
-"""The records of shared services: rows, and credentials that are sealed here as the API seals secrets."""
+"""The records of shared services: rows, and credentials that are sealed here in the same way as secrets in the API."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ServiceRecordTable:
         return self._fenced(fence, lambda tx: snapshots.reserve(tx, app, database, reason, fence))
 
     def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
-        """Notes that the file of a snapshot is whole."""
+        """Notes that the file of a snapshot is complete."""
         self._fenced(fence, lambda tx: snapshots.taken(tx, snapshot, dump))
 
     def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:

@@ -1,1 +1,1 @@
-"""A worker process from the inside: its leases, its presence, the jobs it runs. `tasks` runs it under Celery."""
+"""The code of a worker process: its leases, its presence, and the jobs that it runs. `tasks` runs it under Celery."""

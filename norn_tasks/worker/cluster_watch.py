@@ -19,7 +19,7 @@ AGAIN = 5.0
 class ClusterWatch:
     """The thread that calls `request` after one or more calls of `changed`.
 
-    `begin` starts to watch, and passes on `changed`; it is called again until the database answers.
+    `begin` starts a watch that calls `changed`, its argument. It is called again while the database is away.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ from norn_tasks.store.fleet import engines
 from norn_tasks.store.fleet.engines import EngineMembership
 
 REPORT_SECONDS = 5.0
-"""The seconds between two reports of a worker, which are also how long the state of an engine is believed."""
+"""The seconds between two reports of a worker; the known state of an engine is used for the same time."""
 
 Registration = Callable[[str], EngineMembership]
 """Registers an engine by its id, and returns its relation to the control plane's home."""
@@ -63,9 +63,9 @@ class WorkerTools:
         return tuple(name for name, engine in self.clusters.items() if engine is None)
 
     def reached(self, engines: Collection[str], home: bool) -> frozenset[str]:
-        """Returns the capabilities of its clusters while these of its engines answer.
+        """Returns the capabilities for the worker's clusters while these engines answer.
 
-        Only workers at home reach a cluster on an engine: on another engine it is not the apps' cluster.
+        Only a worker at home reaches a cluster on an engine: another engine does not have the apps' replicas.
         """
         there = {None} | (set(engines) if home else set())
         return frozenset(cluster_capability(name) for name, engine in self.clusters.items() if engine in there)
@@ -74,9 +74,10 @@ class WorkerTools:
 class EngineIdentity:
     """The ids of this worker's engines while they answer, and the disks and the memory of the main one.
 
-    `standing`: the main engine is home, another one that a registry allows, or refused; a refused one shows no id.
-    `spoken_for`: its id even while it is away, as the worker takes the jobs that wait there as soon as it is back.
-    `measure` returns its memory for apps, and is called once. `every`: the seconds for which an answer is valid.
+    `standing`: whether the main engine is home, or another engine that a registry allows, or refused (then without id).
+    `spoken_for`: the main engine's id even while it is away, because its jobs wait for this worker until it is back.
+    `measure` returns the main engine's memory for apps; it is called until that is not 0. `every`: the seconds for
+    which an answer is valid.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class EngineIdentity:
         return frozenset(can | {HOME} if self.standing.home else can)
 
     def look(self) -> None:
-        """Asks each engine for its id; an engine that does not answer has none until it does."""
+        """Asks each engine for its id; an engine that does not answer has no id until it answers."""
         try:
             self._settle(self._ask())
             self.spaces = self._disks()
@@ -154,7 +155,7 @@ class EngineIdentity:
         self._looked = time.monotonic()
 
     def refresh(self, within: float | None = None) -> None:
-        """Asks again about what may have changed: an engine that came, went or was replaced, or another home.
+        """Asks the engines again, because one may have come, gone or been replaced, or the home may have changed.
 
         An answer of the last `within` seconds is still valid; by default one of the last `every` seconds. Only one
         thread asks at a time. Threads that already know an engine keep using it; the others wait.
@@ -171,7 +172,7 @@ class EngineIdentity:
             self._asking.release()
 
     def _settle(self, engine: str) -> None:
-        with contextlib.suppress(DatabaseDown):  # then nothing changes: no worker can claim without a database
+        with contextlib.suppress(DatabaseDown):  # without a database no worker can claim, so nothing changes
             self.standing = self._stand(engine)
         refused = self.standing.refused
         self.id, self.error = (engine, None) if refused is None else (None, refused)

@@ -1,6 +1,6 @@
-"""The leases of a worker process: one thread renews them all, and so learns of cancels and draining.
+"""The leases of a worker process: one thread renews them all, and learns of cancels and draining in the answers.
 
-A cancel need not wait for the next renewal: `worker.cancels` gets a notification, and makes the thread look at once.
+A cancel need not wait for the next renewal: `worker.cancels` gets a notification, and makes the thread renew at once.
 
 A job whose lease could not be renewed for `self_stop` seconds stops itself, well before another worker may take it
 over. The database's clock decides about leases; the monotonic clock of this machine only decides when a worker gives up
@@ -27,14 +27,14 @@ log = structlog.get_logger()
 DRAIN_PATIENCE = {JobClass.INVOKE: 25.0, JobClass.CRON: 25.0}
 """Seconds for which a draining worker lets a run of the class go on; any other job stops at once."""
 _REMEMBERED = 64
-"""Cancelled jobs that are remembered: a job may be claimed whose lease is not held here yet."""
+"""The most cancelled jobs that are remembered: one may be claimed already, and its lease not yet held here."""
 
 
 class JobStop:
     """The stop of one job (ports.Stop): set at most once, with its reason.
 
-    `patience`: seconds since the last renewal after which the lease counts as lost: a process that was frozen
-    finds that out by its own clock, before the next renewal.
+    `patience`: seconds after the last renewal at which the lease counts as lost. So a process that was frozen finds out
+    by its own clock, before the next renewal.
     """
 
     def __init__(self, patience: float = float("inf")) -> None:
@@ -84,7 +84,7 @@ class JobStop:
 class LeaseKeeper:
     """The heartbeat of all jobs of this process.
 
-    It has a `database` of its own, as jobs that wait for locks may use up the other connections.
+    It has a `database` of its own, because jobs that wait for locks may use all other connections.
     """
 
     def __init__(self, database: Database, settings: Settings, job_class: JobClass) -> None:
@@ -127,7 +127,7 @@ class LeaseKeeper:
         self._wake.set()
 
     def heard_of_cancel(self, job: int) -> None:
-        """Looks at once whether this job, if it is held here, is to stop."""
+        """Looks at once whether this job must stop, if its lease is held here."""
         with self._lock:
             self._cancelled.append(job)
             mine = any(fence.job == job for fence in self._held)
@@ -148,7 +148,7 @@ class LeaseKeeper:
             try:
                 self._once()
             except Exception:
-                # Without this thread every job of this worker would be taken for lost.
+                # Without this thread every job of this worker would count as lost.
                 log.exception("heartbeat failed, and goes on")
 
     def _once(self) -> None:

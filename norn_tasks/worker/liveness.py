@@ -1,7 +1,7 @@
-"""Liveness by function: a worker is sick when work that it could take waits and it takes none; a busy one is not.
+"""The liveness check of a worker: it is sick when it is idle, and work that it could take waits.
 
-A consumer that lost its place at the broker looks healthy in every process list. Only a sick worker is restarted: it
-drains first, and its supervisor starts it again.
+A worker that no longer gets messages from the broker looks healthy in every process list. Only a sick worker is
+restarted: it drains first, and its supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Liveness:
         self.restart()
 
     def _idle_while_work_waits(self) -> float | None:
-        """Returns the seconds for which the oldest job that this worker could take has waited; None when that is fine.
+        """Returns the seconds for which the oldest job that this worker could take has waited; None if all is well.
 
         Work that it cannot take is no reason for a restart: the worker's engine may be away, or be refused.
         """

@@ -1,4 +1,4 @@
-"""The log of a step on its way into rows: written at least twice a second, head and tail kept, the middle dropped."""
+"""Writes the log of a step into rows, at least twice a second; if it is long, keeps its head and tail only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLUSH_SECONDS = 0.5
 CHUNK = 16 * 1024
 
 Word = tuple[str, str]
-"""A piece of text, with the stream it came on in front."""
+"""The stream and the text of a piece of output."""
 
 
 class StepOutput:
@@ -57,11 +57,11 @@ class BufferedSink:
         self._lost = 0
 
     def __call__(self, text: str) -> None:
-        """Takes text. When more than a tail waits to be written, its beginning is dropped, and a line says so."""
+        """Takes text. If more text waits than a tail may have, its beginning is dropped, and a line reports that."""
         self._take("stdout", text)
 
     def err(self, text: str) -> None:
-        """Takes text of stderr, where the two are kept apart."""
+        """Takes text of stderr, from a step that keeps stdout and stderr apart."""
         self._take("stderr", text)
 
     def _take(self, stream: str, text: str) -> None:
@@ -80,7 +80,7 @@ class BufferedSink:
                 self._thread.start()
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes the remaining text, and ends the thread."""
         self._closed.set()
         if self._thread is not None:
             self._thread.join(10)
@@ -101,7 +101,7 @@ class BufferedSink:
                 self._words.extendleft(reversed(words))
                 self._waiting += sum(len(text) for _, text in words)
         except Exception:
-            # Without this thread the rest of the output would be lost with what cannot be written.
+            # Without this thread the rest of the output would be lost too.
             log.exception("a part of a step's output cannot be kept", job=self._fence.job, step=self._step)
             with self._lock:
                 self._lost += sum(len(text) for _, text in words)

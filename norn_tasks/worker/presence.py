@@ -1,4 +1,4 @@
-"""The presence of a worker: its row, written every few seconds, with its engines; and its removal at the end."""
+"""The presence of a worker: its row, which it writes every few seconds, with its engines, and removes at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from norn_tasks.worker.process_id import ProcessId
 
 log = structlog.get_logger()
 HANGS_SECONDS = 180.0
-"""Seconds after which one turn of the presence counts as hanging: its waits for engine and database end long before."""
+"""Seconds after which one round of this thread counts as hanging: its waits for engine and database end earlier."""
 
 
 class PresenceThread:
@@ -63,7 +63,7 @@ class PresenceThread:
             self.guard()
 
     def guard(self) -> None:
-        """Replaces the thread if it died; ends the worker, as by SIGTERM, if it hangs.
+        """Replaces the thread if it died; ends the worker in the same way as SIGTERM if the thread hangs.
 
         This runs in another thread. Without reports the worker counts as gone, and no other part of it would notice.
         """
@@ -83,7 +83,7 @@ class PresenceThread:
         self._quietly(self._marked)
 
     def leave(self) -> None:
-        """Removes the row, as the worker ends in an orderly way."""
+        """Removes the row, because the worker ends in an orderly way."""
         self._gone.set()
         self._quietly(self._left)
         log.info("worker has left", worker=self._name)
@@ -127,7 +127,7 @@ class PresenceThread:
             self._heed(asked=asked)
 
     def _heed(self, *, asked: bool) -> None:
-        """Ends the worker as by SIGTERM if it was asked to drain."""
+        """Ends the worker in the same way as SIGTERM if it was asked to drain."""
         if asked and not self._draining:
             log.warning("worker drains: it was asked to", worker=self._name)
             self._end_once()

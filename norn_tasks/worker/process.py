@@ -104,9 +104,9 @@ class WorkerProcess:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
-        """Claims a job. A worker for changes of apps first asks its engine, and leaves them to others if that is away.
+        """Claims a job. A worker that changes apps first asks its engine, and if that is away leaves changes to others.
 
-        Calls are too frequent for that, and end at once when their engine has died.
+        Calls and cron runs are too frequent for that question, and end at once if their engine has died.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:

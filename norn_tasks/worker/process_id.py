@@ -1,8 +1,8 @@
 """The identity of a process across machines and containers, and whether such a process has ended.
 
-A pid alone says nothing: each container has its own, and after a restart often the same one. The kernel knows whether a
-process lives if that is on the same machine and in the same namespace as the asking process; nothing knows that about
-any other process.
+A pid alone does not identify a process: each container has its own pids, and often the same ones after a restart. A
+process can ask the kernel whether another one lives, if both are on the same machine and in the same namespace of pids.
+It cannot find out whether any other process lives.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ProcessId:
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
-        """Returns the identity that a text stands for; None for one that an older version wrote."""
+        """Returns the identity in a text; None for a text that an older version wrote."""
         parts = text.split("/")
         return cls(parts[0], parts[1], int(parts[2]), parts[3]) if len(parts) == 4 else None
 

@@ -1,7 +1,7 @@
 """The shares of a worker's slots, counted where the jobs run: neither one app nor deploys can have all of them.
 
-The claim leaves out jobs whose share is full. Two threads may claim jobs of one share at the same moment, so that each
-claim is counted before it is committed.
+The claim leaves out jobs whose share is full. Two threads may claim jobs of one share at the same moment, so each claim
+is counted before it is committed.
 """
 
 from __future__ import annotations

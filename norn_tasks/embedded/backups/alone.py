@@ -1,4 +1,4 @@
-"""The database for one task: that of a running Norn, or one that is started for the task and stopped after it."""
+"""The database for one task: it runs already, or it is started for the task and stopped afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a backup: a tar with a manifest, the database's dump and the keys, each known by its checksum.
+"""The file of a backup: a tar with a manifest, the database's dump and the keys. The manifest has their checksums.
 
 It holds secrets: only its owner can read it (0600), and it is written atomically.
 """

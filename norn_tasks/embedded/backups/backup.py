@@ -1,7 +1,7 @@
 """`norn backup FILE`: saves the control plane into one file, its database and its keys, while it runs.
 
-pg_dump reads one snapshot, so that the dump is consistent under any load. It does not hold the engine's images,
-containers and volumes, nor the directories of NORN_APPS_DIR.
+pg_dump reads one snapshot, so that the dump is consistent under any load. The file does not contain the engine's
+images, containers and volumes, nor the directories of NORN_APPS_DIR.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from norn_tasks.store.fleet import instance
 from norn_tasks.store.upkeep import exclusive_tasks
 
 _NOT_KEPT = ("workers", "beats")
-"""Tables whose rows describe processes, of which a restored control plane has new ones."""
+"""Tables whose rows describe processes; a restored control plane starts new processes."""
 _BODIES = "execution_io"
-"""The table of the requests and answers of calls, which is most of a busy database."""
+"""The table of the requests and answers of calls, which takes most of the room of a busy database."""
 
 
 def backup(settings: Settings, file: Path, *, bodies: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Sentences that say which data about the services of apps a backup of the control plane contains, and which not."""
+"""Sentences about the data of apps' services: what a backup of the control plane contains, and what it does not."""
 
 from __future__ import annotations
 

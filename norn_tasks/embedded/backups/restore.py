@@ -1,7 +1,7 @@
-"""`norn restore FILE`: restores a control plane from its backup, into an empty data directory, beside its engine.
+"""`norn restore FILE`: restores a control plane from its backup into an empty data directory, on its engine's machine.
 
-Everything is restored before any process of Norn runs. The next `norn up` finds its containers by their labels, and
-reverts changes since the backup. A restore that fails leaves the data directory as it was.
+Everything is restored before any process of Norn runs. The next `norn up` finds the containers of this control plane by
+their labels, and reverts changes since the backup. A restore that fails leaves the data directory as it was.
 """
 
 from __future__ import annotations

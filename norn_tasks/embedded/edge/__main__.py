@@ -44,7 +44,7 @@ class CaddyProcess:
         self._caddy: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
-        """Asks Caddy to end, and starts none again."""
+        """Asks Caddy to end, and does not start it again."""
         self._stopped.set()
         if self._caddy is not None:
             self._caddy.terminate()

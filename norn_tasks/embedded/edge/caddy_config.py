@@ -14,9 +14,9 @@ from norn_tasks.domain.tunnel import leading
 from norn_tasks.settings import Settings
 
 HEAD_MAX = 64 * 1024
-"""The longest head of a request in bytes, as at the router."""
+"""The longest head of a request in bytes; the router has the same limit."""
 IDLE_SECONDS = 60
-"""How long Caddy keeps an idle connection to the router: not as long as the router does."""
+"""How long Caddy keeps an idle connection to the router, which by default keeps it longer (router_idle_timeout)."""
 PATIENCE_SECONDS = 5
 """How long a request waits while the router is restarted."""
 _FORGEABLE = ["X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip"]

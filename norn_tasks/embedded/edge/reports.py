@@ -1,6 +1,6 @@
 """The reports in the edge's directory: why the edge does not serve, and why a name has no certificate.
 
-`norn doctor` reads the first report, a forge and a look the second.
+`norn doctor` reads the first report. A forge and each later look at a public name read the second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAULTS_MAX = 200
 
 @dataclass(frozen=True)
 class EdgeState:
-    """The state of the edge; if it does not serve, with a sentence that says why and a hint."""
+    """The state of the edge: if it does not serve, a sentence that says why, and a hint."""
 
     sentence: str = ""
     hint: str = ""
@@ -69,7 +69,7 @@ def state(directory: Path) -> EdgeState | None:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    """Replaces a file by a new one. Root writes too, in a directory of an account that could place a link there."""
+    """Replaces a file, and never follows a link: root writes here too, and the directory's account could place one."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:

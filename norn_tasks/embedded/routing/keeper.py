@@ -22,7 +22,7 @@ LASTED_SECONDS = 60.0
 
 
 class Keeper:
-    """A router, and what is to be done at its end."""
+    """Runs a router, and starts another one when it dies."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -30,7 +30,7 @@ class Keeper:
         self._router: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
-        """Asks the router to end, and starts none again."""
+        """Asks the router to end, and starts no other one."""
         self._stopped.set()
         if self._router is not None:
             self._router.terminate()
@@ -53,7 +53,7 @@ class Keeper:
 
     def _run_to_its_end(self, more: list[str]) -> int:
         self._router = subprocess.Popen([*ROUTER, *more], stdin=subprocess.DEVNULL)
-        if self._stopped.is_set():  # SIGTERM came before there was a router to end
+        if self._stopped.is_set():  # SIGTERM arrived before the router was started
             self._router.terminate()
         return self._router.wait()
 

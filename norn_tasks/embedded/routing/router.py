@@ -40,7 +40,7 @@ def running(settings: Settings, where: DataPaths) -> RouterProcess | None:
 
 
 def as_process(router: RouterProcess | None) -> Process:
-    """Returns the router as the processes of the supervisor are shown."""
+    """Returns the router in the form in which the supervisor's processes are shown."""
     now = int(time.time())
     if router is None:
         return Process("router", "STOPPED", 0, 0, now)
@@ -108,7 +108,7 @@ class RouterStart:
 
 
 def stop_unless_needed(settings: Settings, where: DataPaths) -> RouterProcess | None:
-    """Ends the router if no app has an address; returns the one that stays."""
+    """Ends the router if no app has an address; otherwise returns it, because it stays."""
     router = running(settings, where)
     if router is not None and router.apps != 0:
         return router
@@ -117,7 +117,7 @@ def stop_unless_needed(settings: Settings, where: DataPaths) -> RouterProcess | 
 
 
 def stop(settings: Settings, where: DataPaths) -> None:
-    """Ends the router, and those that still serve the last clients of an earlier one; kills what does not end."""
+    """Ends the router, and earlier routers that still serve their last clients; kills those that do not end."""
     ended = [file for pid in _processes(settings, where) if (file := _asked_to_end(pid)) is not None]
     deadline = time.monotonic() + STOP_SECONDS
     for file in ended:
@@ -152,7 +152,7 @@ def _asked_to_end(pid: int) -> int | None:
 
 
 def _rotate(log: Path) -> None:
-    """Renames a log that is too long, and the ones before it."""
+    """Renames a log that is too long, and the older logs before it."""
     if not log.exists() or log.stat().st_size < LOG_MAX:
         return
     names = [log, *(log.with_name(f"{log.name}.{n}") for n in range(1, LOGS_KEPT + 1))]

@@ -1,4 +1,4 @@
-"""The addresses at which the servers of apps listen: those of the machine on Norn's two bridges, and no other.
+"""The addresses at which the servers of apps listen: the machine's addresses on Norn's two bridges, and no others.
 
 No client outside of this machine and its containers can reach them, whatever its firewall allows.
 """
@@ -41,7 +41,7 @@ def bridges(settings: Settings) -> tuple[str, ...]:
 
 
 def port(server: str, addresses: tuple[str, ...], note: Path) -> int:
-    """Returns the server's port: that of its note, once it is free, else the preferred one, else any."""
+    """Returns the port in the note, which apps know, once it is free; without a note the preferred port, or any."""
     try:
         kept = int(json.loads(note.read_text())["port"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The offer of `norn up` to its workers: the servers of apps that the supervisor can start, none of them needed yet.
+"""The offer of `norn up` to its workers: the servers of apps that the supervisor can start when an app needs them.
 
 A server that was used before starts with the supervisor. The others cost nothing until an app asks for them.
 """

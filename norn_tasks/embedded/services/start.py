@@ -35,7 +35,7 @@ host all postgres all reject
 host all all all scram-sha-256
 """
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SUPERVISOR_SERVER_URL")
-"""The variables that a server gets; the last one identifies it if its supervisor was killed."""
+"""The variables that a server gets; the last one identifies the server after its supervisor was killed."""
 _KEYS = """\
 bind {addresses}
 port {port}

@@ -61,7 +61,7 @@ class Account:
         os.chown(directory, self.uid, self.gid)
 
     def own_file(self, file: Path, text: str) -> None:
-        """Replaces a file by one that only this account can read, as a whole, also if the machine loses its power."""
+        """Replaces a file atomically by one that only this account can read, even if the machine loses its power."""
         part = file.with_name(f".{file.name}.part")
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

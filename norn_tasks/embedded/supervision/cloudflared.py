@@ -25,7 +25,7 @@ def wanted(settings: Settings) -> bool:
 
 
 def require_program(settings: Settings) -> str:
-    """Returns the path of the program; raises NotStarted if it is wanted and missing, or cannot know its tunnel."""
+    """Returns the path of the program; raises NotStarted if it is not installed, or if no setting names its tunnel."""
     found = shutil.which(settings.cloudflared)
     if found is None:
         raise NotStarted(

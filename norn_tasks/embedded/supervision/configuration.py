@@ -1,8 +1,9 @@
 """The supervisor's configuration file.
 
-Three groups: `stores` starts with the supervisor, `norn` when the stores are ready, and `services`, the servers of
-apps, when an app needs them. Norn is stopped before the other two, each group as a whole. When the supervisor itself
-dies, the kernel signals each process (`setpriv --pdeathsig`; forks request it themselves), so that none is left.
+There are three groups: `stores` starts with the supervisor, `norn` when the stores are ready, and `services` (the
+servers of apps) when an app needs them. Norn is stopped before the other two, each group as a whole. When the
+supervisor itself dies, the kernel signals each process (`setpriv --pdeathsig`; forks request it themselves), so that
+none is left.
 The file holds no secret: processes get them in the environment.
 """
 

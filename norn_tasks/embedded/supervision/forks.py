@@ -1,8 +1,8 @@
-"""Norn's processes as forks of the supervisor, which has imported their modules once: the memory of what is imported is
-shared, and a process starts without imports.
+"""Norn's processes as forks of the supervisor, which has imported their modules once: they share the memory of these
+modules, and start without imports.
 
-Each is a process of its own, with its own pid, log, signals and restarts, as a started program is. Only the import of
-the modules is common. They are forked, not threads, so that the end or the hang of one leaves the others alone.
+Each fork is a process with its own pid, log, signals and restarts, like a program that is started. Only the import of
+the modules is common. They are not threads, so that a process that ends or hangs does not affect the others.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _SUPERVISORS_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SI
 def preload() -> None:
     """Imports the modules, and keeps the garbage collector from writing into what is shared with the forks.
 
-    The parts that Celery's application makes at their first use are made here as well: every worker needs them.
+    It also makes the parts that Celery's application would make at their first use: every worker needs them.
     """
     for module in MODULES:
         importlib.import_module(module)
@@ -79,7 +79,7 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no t
         self._supervisor = os.getpid()
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        """Runs the module if the command is one, and never returns; else starts the program."""
+        """Runs the module if the command runs one, and never returns; else starts the program."""
         if runs_module(argv):
             run_module(argv[2:], env, self._supervisor)
         super().execve(filename, argv, env)
@@ -88,8 +88,8 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no t
 def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) -> NoReturn:
     """Runs a module with its arguments in this fork as `python -m` does, and ends the process with its exit code.
 
-    The supervisor's objects stay in the fork's memory, unused: its files are closed, and their numbers are used again,
-    so that nothing may close them a second time. Therefore the process ends without leaving the supervisor's functions.
+    The supervisor's objects stay in the fork's memory, unused. Its files are closed, and their numbers are used again,
+    so nothing may close them a second time. Therefore the process ends without returning into the supervisor's code.
     """
     code = 1
     try:

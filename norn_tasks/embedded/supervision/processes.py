@@ -18,7 +18,7 @@ _KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
 
 
 def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
-    """Returns the API, a worker of each class, beat, and where wanted cloudflared and the edge; not the router."""
+    """Returns the API, a worker of each class, beat, and if wanted cloudflared and the edge, but not the router."""
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
         *(_worker(name, directory) for name in CLASSES),

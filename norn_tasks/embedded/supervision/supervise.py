@@ -1,6 +1,6 @@
-"""`python -m norn_tasks.embedded.supervision.supervise`: supervisord, which shares its memory and outlives a full disk.
+"""`python -m norn_tasks.embedded.supervision.supervise`: supervisord, which forks Norn and survives a full disk.
 
-It imports the modules of Norn's processes, if its configuration has some, and forks them. If a log cannot be written,
+If its configuration has processes of Norn, it imports their modules and forks them. If a log cannot be written,
 supervisord reports that on stderr, which is a file on the same disk. That write fails too, and would end supervisord
 with all its processes. Here stderr drops text that cannot be written.
 """

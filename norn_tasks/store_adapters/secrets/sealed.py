@@ -27,7 +27,7 @@ class SealedTables:
             return secrets.recipient(tx)
 
     def use(self, public: str, fence: Fence) -> None:
-        """Makes this the key, once every transaction that seals to the one before has ended."""
+        """Makes this the key, once every transaction that seals to the key before it has ended."""
         self._fenced(fence, lambda tx: secrets.remember_recipient(tx, public))
 
     def all(self) -> tuple[SealedPlace, ...]:
