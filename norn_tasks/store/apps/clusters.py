@@ -1,4 +1,4 @@
-"""The cluster in which an app lives: chosen when it is forged for the first time, and kept until it is torn down."""
+"""The cluster of an app: chosen when the app is forged for the first time, and kept until the app is torn down."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from norn_tasks.store.tables import AppRow, JobRow
 
 
 def settle(tx: Tx, app: Row, role: Role, chosen: str) -> str | None:
-    """Returns the cluster of an app that is to be forged; `chosen` becomes it if the app has nothing anywhere yet.
+    """Returns the cluster of an app that is to be forged: `chosen` if nothing of the app exists anywhere yet.
 
-    The caller holds the app's row. None for a cron job or a function: its containers run on engines, not in a cluster.
+    Returns None for a cron job or a function, because its containers run on engines and not in a cluster. The caller
+    has locked the app's row.
     """
     if app["cluster"] is not None and role.long_running and not _has_nothing(tx, app):
         return str(app["cluster"])
@@ -29,12 +30,12 @@ def _has_nothing(tx: Tx, app: Row) -> bool:
 
 
 def of(tx: Tx, app: str) -> str | None:
-    """Returns the cluster in which the app lives; None before its first forge."""
+    """Returns the cluster of the app; None before its first forge, and for a cron job or a function."""
     return tx.scalar(select(AppRow.cluster).where(AppRow.name == app))
 
 
 def inhabited(tx: Tx) -> list[str]:
-    """Returns the clusters in which an app lives, by name."""
+    """Returns the clusters that are the cluster of at least one app, by name."""
     return list(
         tx.scalars(select(AppRow.cluster).where(AppRow.cluster.is_not(None)).distinct().order_by(AppRow.cluster))
     )

@@ -1,4 +1,4 @@
-"""Enrols an app as a row when a request names it, and checks that it is forged."""
+"""Writes the row of an app when a request names the app, and checks that the app is forged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def registered(spec: Infraspec) -> dict[str, Any]:
 
 
 def enrol(tx: Tx, spec: Infraspec, origin: str | None) -> Row:
-    """Returns the app's row, locked until the end of the transaction; an app of a directory gets or renews its row."""
+    """Returns the app's row, locked until the transaction ends; with `origin` (its directory), first writes the row."""
     if origin is not None:
         values = {**registered(spec), "source": "directory", "origin": origin}
         tx.execute(
@@ -37,7 +37,7 @@ def locked(tx: Tx, name: str) -> Row:
 
 
 def require_forged(tx: Tx, app: Row) -> None:
-    """Raises NotForged unless the app is forged, or a forge of it is accepted and not ended."""
+    """Raises NotForged unless the app is forged, or a forge of the app was accepted and has not ended."""
     if app["forge_state"] == "forged":
         return
     coming = select(JobRow.id).where(

@@ -27,10 +27,10 @@ _FIELDS = "host, app, service, ruled, record, recorded, leaving"
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Ensures that no other app has or takes the spec's public name before the transaction has ended.
+    """Ensures that no other app has the spec's public name, or takes it before this transaction ends.
 
-    An app has the name of its applied spec, that of its directory (in `files`), and each name that leads to it now.
-    Raises HostTaken. Callers lock rows before this lock, never after it.
+    An app has the name in its applied spec, the name in the spec of its directory (in `files`), and each name with a
+    row of this app. Raises HostTaken. Callers lock rows before this lock, never after it.
     """
     wanted = spec.hosts.external
     if wanted is None:
@@ -61,7 +61,7 @@ def take_turn(tx: Tx) -> bool:
 
 
 def require_held(tx: Tx, fence: Fence) -> None:
-    """Raises LeaseLost if the job's token is no longer valid; its row is not locked, so that its lease is renewed."""
+    """Raises LeaseLost if the job's token is no longer valid. The job's row is not locked: its lease must be renewed."""
     if tx.scalar(_HELD, {"job": fence.job, "token": fence.token}) is None:
         raise LeaseLost(f"job {fence.job} is no longer held by this worker", job=fence.job)
 
@@ -91,7 +91,7 @@ def _named(app: str, host: str) -> dict[str, str]:
 
 
 def release(tx: Tx, app: str) -> None:
-    """Marks all names of the app as leaving, and deletes those for which nothing was made."""
+    """Marks all names of the app as leaving, and deletes the names for which neither a rule nor a record was made."""
     tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app"), {"app": app})
     tx.execute(_TIDY, {"app": app})
     note(tx, ROUTES, app)
@@ -119,7 +119,7 @@ def _host(row: Row) -> ExternalHost:
 
 
 def save(tx: Tx, host: ExternalHost) -> None:
-    """Writes what was made for a name, or will be; deletes a leaving name of which nothing is left."""
+    """Writes the rule and the record that exist for a name or will be made; deletes a leaving name that has neither."""
     tx.execute(_SAVE, asdict(host))
     tx.execute(_TIDY, {"app": host.app})
 
@@ -132,7 +132,7 @@ UPDATE external_hosts SET service = :service, ruled = :ruled, record = :record, 
 
 
 def routes_of(tx: Tx, apps: Sequence[str]) -> dict[str, SeenRoute]:
-    """Returns how the names of apps are routed, by app; of an app with several names, the one that is not leaving."""
+    """Returns, by app, how its name is routed; for an app with several names, the name that is not leaving."""
     rows = tx.execute(_ROUTES, {"apps": list(apps)})
     return {row.app: SeenRoute(row.host, RouteState(row.state), row.reason, _certificate(row)) for row in rows}
 
@@ -160,7 +160,7 @@ SELECT name, good, sentence, hint, extract(epoch FROM clock_timestamp() - seen_a
 
 
 def unrouted(tx: Tx) -> tuple[tuple[str, SeenRoute], ...]:
-    """Returns the names that are not routed as they should be, each after its app."""
+    """Returns the names that are not routed as they should be, each with its app."""
     rows = tx.execute(_UNROUTED)
     return tuple((row.app, SeenRoute(row.host, RouteState(row.state), row.reason)) for row in rows)
 
@@ -172,7 +172,7 @@ SELECT app, host, state, reason FROM external_hosts WHERE state <> 'routed' AND 
 def seen(tx: Tx, look: TunnelSeen) -> None:
     """Writes the findings of a look and the state of each name; a name without a new state keeps its old one.
 
-    A name that moved from the edge to a tunnel loses its certificate: nobody renews that here.
+    A name that moved from the edge to a tunnel loses its certificate here, because the edge no longer renews it.
     """
     tx.execute(text("DELETE FROM tunnel_checks"))
     for check in look.checks:
@@ -196,7 +196,7 @@ def edge_seen(tx: Tx, look: EdgeSeen) -> None:
 
 
 def due_at_edge(tx: Tx, seconds: float) -> tuple[ExternalHost, ...]:
-    """Lists the names that were not looked at for these seconds, the longest ago first."""
+    """Lists at most 20 names that were not checked in the last `seconds`; the names checked longest ago come first."""
     return tuple(_host(row) for row in tx.execute(_DUE, {"seconds": seconds}).mappings())
 
 

@@ -1,4 +1,5 @@
-"""Deliveries of webhooks, each once, and the decisions about them; the newest commits of apps and branches."""
+"""Deliveries of webhooks (one row each, even if repeated) and their consequences; newest commits of apps and branches.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ class PushResult:
 
 
 def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
-    """Writes a delivery and returns its id; None if it was received before: then its row only counts it."""
+    """Writes a delivery and returns its id. If it was received before, only counts it in its row, and returns None."""
     d = PushDeliveryRow
     made = insert(d).values(
         webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,
@@ -70,18 +71,18 @@ RETURNING app""")
 
 
 def is_news(tx: Tx, app: str, revision: str, delivery: int) -> bool:
-    """Makes this the newest commit of an app; False if it already is. Concurrent deliveries wait for each other."""
+    """Records `revision` as the newest commit of an app; returns False if it already was. Concurrent calls wait."""
     return tx.execute(_NEWEST, {"app": app, "revision": revision, "delivery": delivery}).first() is not None
 
 
 def add_job(tx: Tx, delivery: int, app: str, job: int) -> None:
-    """Notes the job that decides about an app."""
+    """Records the job that decides what a delivery means for an app."""
     tx.execute(insert(PushJobRow).values(delivery=delivery, app=app, job=job))
     tx.execute(update(PushedRow).where(PushedRow.app == app).values(job=job))
 
 
 def decided(tx: Tx, job: int, outcome: str) -> None:
-    """Writes what a job has decided."""
+    """Writes the outcome that a job has decided."""
     tx.execute(update(PushJobRow).where(PushJobRow.job == job).values(outcome=outcome))
 
 
@@ -95,7 +96,7 @@ def listed(tx: Tx, webhook: int, cut: Cut) -> Page[PushDelivery]:
 
 
 def results(tx: Tx, deliveries: list[int]) -> tuple[PushResult, ...]:
-    """Returns the results of these deliveries, by app; that of a failed job has its error."""
+    """Returns the results of these deliveries, by app; the outcome of a failed job includes its error."""
     p, j = PushJobRow, JobRow
     query = (
         select(p.delivery, p.app, p.job, p.outcome, j.state, j.error)
@@ -146,7 +147,7 @@ ON CONFLICT (repository, branch) DO UPDATE SET error = excluded.error, asked_at 
 
 
 def newest_commits(tx: Tx, branches: Collection[Branch]) -> dict[Branch, NewestCommit]:
-    """Returns the newest known commits of these branches."""
+    """Returns the newest known commits of all branches of the repositories in `branches`."""
     if not branches:
         return {}
     return {

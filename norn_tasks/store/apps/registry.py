@@ -68,9 +68,9 @@ def no_such_app(name: str) -> AppNotFound:
 
 
 def find(tx: Tx, apps_dir: Path | None, name: str, *, registered_only: bool = False) -> FoundApp:
-    """Finds an app. Raises AppNotFound, SpecInvalid for a broken one, Conflict for a row and a directory of one name.
+    """Finds an app. Raises AppNotFound; SpecInvalid for a broken spec; Conflict if its directory contradicts its row.
 
-    `registered_only`: if the app has a row, use it and ignore the state of its directory.
+    `registered_only`: for an app with a row, a directory that cannot be deployed is ignored.
     """
     try:
         app_name(name)
@@ -123,7 +123,7 @@ def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> S
 
 
 def new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
-    """Returns the refusal of a spec with another role than the app was forged with; None if it is the same."""
+    """Returns the refusal of a spec with another role than the app was forged with; None if the spec is allowed."""
     if row is None or row["role"] == spec.role or row["forge_state"] == "unforged":
         return None
     return Conflict(
@@ -168,7 +168,7 @@ def live_function(tx: Tx, name: str) -> LiveFunction | None:
 
 
 def options_of_release(tx: Tx, name: str, release: int | None) -> FunctionOptions | None:
-    """Returns the options of a release of a function; None if it is not kept."""
+    """Returns the options of a release of a function; None if the release is not kept."""
     r = t.ReleaseRow
     spec = tx.scalars(select(r.spec).where(r.app == name, r.n == release)).one_or_none()
     return None if spec is None else spec_of(spec).function
@@ -178,10 +178,10 @@ def options_of_release(tx: Tx, name: str, release: int | None) -> FunctionOption
 
 
 def apply(tx: Tx, apps_dir: Path | None, spec: Infraspec, *, actor: str) -> bool:
-    """Registers a spec as the app's; returns True when the app is new. The same spec again changes nothing.
+    """Registers the spec of an app; returns True when the app is new. Applying the same spec again changes nothing.
 
-    Raises Conflict when the name is also a directory's, or when a forged app would change its role; HostTaken when its
-    internal or its public name is another app's.
+    Raises Conflict when a directory has the same name, or when a forged app would change its role; HostTaken when
+    another app has its internal or its public name.
     """
     file = spec_files.find(apps_dir, spec.app)
     if file is not None:
@@ -217,9 +217,9 @@ def _write_version(tx: Tx, spec: Infraspec, version: int, actor: str) -> None:
 
 
 def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
-    """Removes an app of which nothing runs; its history stays. Raises AppNotFound or Conflict.
+    """Removes an app that has no infrastructure; its jobs and runs stay listed. Raises AppNotFound or Conflict.
 
-    A directory is not ours to remove: its app stays listed, as one that was never forged.
+    Norn does not remove a directory: the app of a directory stays listed, like an app that was never forged.
     """
     row = tx.execute(select(t.AppRow).where(t.AppRow.name == name).with_for_update()).mappings().one_or_none()
     if row is not None:

@@ -1,4 +1,4 @@
-"""The scale override: the number of replicas that replaces the spec's, as rows and jobs keep it."""
+"""The scale override: the number of replicas that replaces the number in the spec, as rows and jobs keep it."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def wanted_of(app: Row, in_spec: int) -> int:
 
 
 def override_of(app: Row) -> Override | None:
-    """Returns the app's scale override as a job freezes it; None when it has none."""
+    """Returns the app's scale override in the form that a job keeps; None when the app has none."""
     if app["replicas_override"] is None:
         return None
     return Override(app["replicas_override"], app["override_spec"])
 
 
 def set_override(tx: Tx, app: str, replicas: int | None, spec_replicas: int, actor: str) -> Override | None:
-    """Stores or (None) clears the app's scale override, and returns it as a job freezes it."""
+    """Stores the app's scale override, or clears it if `replicas` is None; returns it in the form that a job keeps."""
     values: dict[str, Any] = dict.fromkeys(("replicas_override", "override_spec", "override_by", "override_at"))
     if replicas is not None:
         values = {

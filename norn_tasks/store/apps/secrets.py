@@ -39,7 +39,8 @@ NEW_START = "its next start writes it: norn down, then norn up; or docker-compos
 def recipient(tx: Tx) -> str:
     """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet.
 
-    It stays the same until the transaction ends: a rotation waits for that, and then finds what was sealed to it.
+    The key stays the same until the transaction ends. A rotation of the key waits until then, and so finds every value
+    that was sealed to the old key.
     """
     found = tx.scalar(select(InstanceRow.age_recipient).with_for_update(read=True))
     if found is None:
@@ -53,7 +54,7 @@ def known_recipient(tx: Tx) -> str | None:
 
 
 def remember_recipient(tx: Tx, public: str) -> None:
-    """Makes this the key to which secrets are sealed."""
+    """Stores the public key to which secrets are sealed from now on."""
     tx.execute(update(InstanceRow).values(age_recipient=public))
 
 
@@ -116,8 +117,8 @@ def forget(tx: Tx, app: str) -> None:
 def forget_retired(tx: Tx, app: str) -> None:
     """Deletes, at the end of a rollout, the values that were retired before the first claim of every open job.
 
-    All replicas are then of that rollout, and each run or call is one of these jobs, so no container can still hold
-    such a value.
+    All replicas then belong to that rollout, and each container of a run or a call belongs to one of these jobs, so no
+    container can still hold such a value.
     """
     begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(OPEN))
     tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))

@@ -1,4 +1,4 @@
-"""The parts of shared services that apps were given: reserved before they are made, and kept until they are purged."""
+"""The parts of shared services that apps were given: reserved before they are made, and kept until a purge."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from norn_tasks.store.tables import ServicePartRow as Part
 
 
 def reserve(tx: Tx, app: str, grants: Iterable[Grant]) -> None:
-    """Reserves the parts for an app; raises ServiceTaken, which names the owner, for one that is another app's.
+    """Reserves the parts for an app; raises ServiceTaken, which names the owner, for a part of another app.
 
-    Raises ServiceDown for a topic that a purge of another app is removing; when that is done, it can be reserved.
+    Raises ServiceDown for a topic that a purge of another app is removing; it can be reserved when the purge is done.
     """
     tx.execute(_ONE_AT_A_TIME)
     for grant in grants:
@@ -54,18 +54,18 @@ def _require_own(tx: Tx, app: str, kind: ServiceKind, name: str) -> None:
 
 
 def made(tx: Tx, app: str, grant: Grant) -> None:
-    """Notes that the parts exist on their server."""
+    """Records that the parts of a grant exist on their server."""
     same = (Part.app == app, Part.kind == str(grant.kind), Part.name.in_(grant.names), Part.made_at.is_(None))
     tx.execute(update(Part).where(*same).values(made_at=NOW))
 
 
 def forget(tx: Tx, app: str, grant: Grant) -> None:
-    """Removes the rows of parts that are gone."""
+    """Deletes the rows of parts that no longer exist on their server."""
     tx.execute(delete(Part).where(Part.app == app, Part.kind == str(grant.kind), Part.name.in_(grant.names)))
 
 
 def of_app(tx: Tx, app: str) -> tuple[GrantedPart, ...]:
-    """Lists the parts of an app, also those that its spec no longer names."""
+    """Lists the parts of an app, including parts that its spec no longer names."""
     return listed(tx, frozenset({app}))
 
 
@@ -104,7 +104,10 @@ HAVING bool_and(leaving_at IS NOT NULL)""")
 
 
 def leave(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
-    """Returns the app's parts of this kind that no other app keeps; until the rows are gone, none can reserve them."""
+    """Marks the app's parts of this kind as leaving, and returns those that no other app keeps.
+
+    No app can reserve the returned parts before their rows are deleted.
+    """
     tx.execute(_ONE_AT_A_TIME)
     tx.execute(_LEAVE, {"app": app, "kind": str(kind)})
     return tuple(tx.execute(_ALONE, {"app": app, "kind": str(kind)}).scalars())
@@ -117,7 +120,7 @@ def databases(tx: Tx) -> tuple[str, ...]:
 
 
 def seen(tx: Tx, databases: Iterable[SeenDatabase]) -> None:
-    """Keeps the findings of a look at databases."""
+    """Records the size and the number of connections of these databases."""
     for each in databases:
         same = (Part.kind == str(ServiceKind.POSTGRES), Part.name == each.name)
         values = {"bytes": each.bytes, "connections": each.connections, "seen_at": NOW}

@@ -15,7 +15,7 @@ from norn_tasks.store.tables import SnapshotRow as Row
 
 
 def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
-    """Returns the snapshot that a job takes for this reason; a job that was taken over keeps its first one."""
+    """Returns the snapshot that a job takes for this reason; a later worker of the job gets the same snapshot."""
     same = (Row.job_id == fence.job, Row.reason == str(reason))
     found = tx.scalar(select(Row.id).where(*same))
     if found is None:
@@ -26,12 +26,12 @@ def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fenc
 
 
 def taken(tx: Tx, snapshot: int, dump: Dump) -> None:
-    """Notes that its file is complete."""
+    """Records that the file of a snapshot is complete."""
     tx.execute(update(Row).where(Row.id == snapshot).values(bytes=dump.bytes, counts=dict(dump.counts)))
 
 
 def drilled(tx: Tx, snapshot: int) -> None:
-    """Notes that a drill has restored it."""
+    """Records that a drill has restored the snapshot."""
     tx.execute(update(Row).where(Row.id == snapshot).values(drilled_at=NOW))
 
 
@@ -76,7 +76,7 @@ def newest_backup(tx: Tx, app: str) -> Snapshot | None:
 def spent(tx: Tx, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
     """Returns the snapshots taken for this reason that are older than the newest `retain` complete ones.
 
-    One that was never completed is returned too, as soon as a later one is complete.
+    A snapshot that was never completed is returned too, as soon as a later one is complete.
     """
     ours = [each for each in listed(tx, frozenset({app})) if each.reason is reason]
     whole = [each.id for each in ours if each.bytes is not None]

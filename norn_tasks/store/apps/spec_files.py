@@ -1,7 +1,7 @@
 """Apps in NORN_APPS_DIR: reads each infraspec.yaml and infraspec.<name>.yaml in the subdirectories of that directory.
 
-A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the app's
-name in it if that can be read, else under the name of the directory.
+A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the app
+name that the file contains; if that cannot be read, under the name of the directory.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Stamp:
 
 
 def read(apps_dir: Path | None) -> tuple[SpecFile, ...]:
-    """Returns every app of the directory, by name; two directories with the same app are both broken."""
+    """Returns every app of the directory, by name; files with the same app name are all returned as broken."""
     found = [_read(stamp) for stamp in _stamps(apps_dir)]
     times = Counter(app.name for app in found)
     marked = [_twice(app, found) if times[app.name] > 1 else app for app in found]
@@ -50,7 +50,7 @@ def read(apps_dir: Path | None) -> tuple[SpecFile, ...]:
 
 
 def find(apps_dir: Path | None, name: str) -> SpecFile | None:
-    """Returns the app of that name; None if no directory has it."""
+    """Returns the app with that name; None if no file has it."""
     return next((app for app in read(apps_dir) if app.name == name), None)
 
 
@@ -101,7 +101,7 @@ def _read(stamp: _Stamp) -> SpecFile:
 
 
 def _name(content: bytes, fallback: str) -> str:
-    """Returns the name in a broken spec; a spec without a valid name is shown as `broken`."""
+    """Returns the app name in a broken spec, or a name made from its directory's, or `broken` if neither is valid."""
     for name in (app_named(content), re.sub(r"[^a-z0-9]+", "-", fallback.lower()).strip("-")[:40]):
         try:
             return app_name(name)

@@ -1,4 +1,4 @@
-"""Uploaded sources: kept once per tree of an app, in pieces, as long as a release or a job may need them."""
+"""Uploaded sources: each source tree of an app is kept once, in pieces, as long as a release or a job may need it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _IDLE = text(f"SELECT count(*) FROM sources s WHERE s.app = :app AND NOT ({_NEED
 
 
 def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> bool:
-    """Keeps an archive; False when its tree is kept already. The caller holds the app's row.
+    """Keeps an archive; returns False when its tree is kept already. The caller has locked the app's row.
 
-    Raises Conflict for another tree with the same revision, which is very unlikely; TooManyRequests for an app that has
-    IDLE_MAX sources that nothing needs.
+    Raises Conflict if another tree has the same revision, which is very unlikely; TooManyRequests if the app already
+    has IDLE_MAX sources that nothing needs.
     """
     known = tx.scalar(select(SourceRow.tree).where(SourceRow.app == app, SourceRow.revision == tree.revision))
     if known is not None:
@@ -67,7 +67,7 @@ def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> b
 
 
 def touch(tx: Tx, app: str, revision: str) -> None:
-    """Notes that a source is used now; raises NotFound when it is not kept."""
+    """Records that a source is used now; raises NotFound when the source is not kept."""
     used = update(SourceRow).where(SourceRow.app == app, SourceRow.revision == revision).values(used_at=NOW)
     if not tx.execute(used).rowcount:
         raise NotFound(f"{app} has no uploaded source {revision}", hint=AGAIN)
@@ -86,7 +86,7 @@ def newest(tx: Tx, apps: Iterable[str]) -> Mapping[str, Upload]:
 
 
 def forget_all(tx: Tx, app: str) -> None:
-    """Forgets every source of an app."""
+    """Deletes every source of an app."""
     tx.execute(delete(SourceRow).where(SourceRow.app == app))
 
 

@@ -27,7 +27,7 @@ class Webhook:
     created_at: datetime
     rotated_at: datetime | None
     last_at: datetime | None
-    """The time of its last delivery."""
+    """The time of its last delivery, repeated or not."""
 
 
 def _webhooks() -> AnySelect:
@@ -60,7 +60,7 @@ def sealed_of(tx: Tx, webhook: int) -> bytes | None:
 
 
 def create(tx: Tx, url: str, sealed: bytes, *, actor: str) -> int:
-    """Makes the webhook of a repository; raises Conflict if it has one."""
+    """Makes the webhook of a repository; raises Conflict if the repository already has one."""
     repository = repository_of(url)
     made = insert(WebhookRow).values(repository=repository, url=url, sealed=sealed, created_by=actor)
     found: int | None = tx.scalar(made.on_conflict_do_nothing().returning(WebhookRow.id))

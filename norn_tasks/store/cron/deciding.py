@@ -1,8 +1,9 @@
 """Decides occurrences: each gets one row with one verdict, and in the same transaction a job if it runs.
 
-`decide()` takes a batch of schedules that the caller has locked: beat locks the due ones, a change of a schedule the
-one that it changes. Per schedule it decides the newest occurrence, which may be due this very second. Earlier
-occurrences that an outage left become a gap (`store.cron.gaps`), which is counted when nothing is due.
+`decide()` takes a batch of schedules that the caller has locked: beat locks the due schedules, and a change of a
+schedule locks that schedule. For each schedule it decides the newest occurrence, which may be due this very second.
+Earlier occurrences that nobody decided in an outage become a gap (`store.cron.gaps`), which is counted when nothing is
+due.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _DecisionBatch:
 
 
 def due_rows(tx: Tx, limit: int) -> list[Row]:
-    """Locks and returns schedules that are due, oldest first; those that another beat holds are left to it."""
+    """Locks and returns schedules that are due, oldest first; skips schedules that another beat has locked."""
     rows = tx.execute(
         select(CronStateRow)
         .where(CronStateRow.next_due <= text("clock_timestamp()"))
@@ -78,7 +79,7 @@ SELECT EXISTS (SELECT FROM cron_states WHERE next_due <= clock_timestamp()) OR E
 
 
 def anything_open(tx: Tx) -> bool:
-    """Returns True if a schedule is due, or occurrences of an outage are not counted yet."""
+    """Returns True if a schedule is due, or if the occurrences of a gap are not all counted yet."""
     return bool(tx.scalar(_OPEN))
 
 
@@ -88,7 +89,10 @@ def limit_idle_transaction(tx: Tx) -> None:
 
 
 def decide(tx: Tx, rows: Sequence[Row], now: datetime, decider: str) -> Decided:
-    """Decides what of these schedules (locked rows) is due by `now`, the database's clock after they were locked."""
+    """Decides the occurrences of these schedules (locked rows) that are due by `now`.
+
+    `now` is the time of the database's clock after the rows were locked.
+    """
     counting = [row for row in rows if row["next_due"] is not None]
     found, unreadable = _due(counting, now)
     _put_off(tx, unreadable)
@@ -128,7 +132,10 @@ def _put_off(tx: Tx, unreadable: Mapping[str, InvalidRequest]) -> None:
 
 
 def _judge(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy, now: datetime) -> None:
-    """Decides a schedule's newest occurrence, and leaves the earlier ones to a gap."""
+    """Decides a schedule's newest due occurrence, and leaves the earlier ones to a gap.
+
+    A newest occurrence that is too late to run becomes part of the gap too.
+    """
     policy = effective.policy_of(row)
     on_time = now - have.newest <= policy.window
     catches_up = policy.catchup is Catchup.ALL
@@ -161,9 +168,10 @@ def _run_or_skip(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy,
 
 
 def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
-    """Returns how the occurrence runs: () as a new run, (job,) as the waiting run that moves on to it, None not at all.
+    """Returns () if the occurrence gets a new run, (job,) if a waiting run moves on to it, None if it does not run.
 
-    A run that did not begin before the next was due moves on, unless `startDeadline` or `catchup: all` keeps it.
+    A run that had not begun when the next occurrence was due moves on to that occurrence. With a `startDeadline` or
+    `catchup: all` it stays with its own.
     """
     alone = policy.concurrency in (Concurrency.FORBID, Concurrency.QUEUE)
     keeps = policy.start_deadline is not None or policy.catchup is Catchup.ALL
@@ -227,5 +235,5 @@ SELECT class, count(*) AS ripe FROM jobs
 
 
 def runnable(tx: Tx, after: datetime, until: datetime) -> dict[JobClass, int]:
-    """Counts work that was held back (jitter, the pause before a retry) and may begin since `after`, by class."""
+    """Counts, by class, the jobs that were delayed (by jitter or a pause before a retry) from `after` to `until`."""
     return {JobClass(row[0]): row.ripe for row in tx.execute(_RIPE, {"after": after, "until": until})}

@@ -23,7 +23,7 @@ def clock(tx: Tx) -> datetime:
 
 
 def effective(row: Row) -> Schedule:
-    """Returns the effective schedule: the override's, else the spec's."""
+    """Returns the effective schedule: the override if there is one, else the schedule in the spec."""
     if row["override_schedule"] is not None:
         return parse_schedule(row["override_schedule"], row["override_timezone"] or row["timezone"])
     return parse_schedule(row["schedule"], row["timezone"])
@@ -35,7 +35,7 @@ def policy_of(row: Row) -> Policy:
 
 
 def deadline(policy: Policy, planned: datetime, following: datetime, now: datetime) -> datetime:
-    """Returns the deadline by which a run planned for a moment may begin."""
+    """Returns the latest moment at which a run planned for `planned` may begin."""
     if policy.start_deadline is not None:
         return planned + timedelta(seconds=policy.start_deadline)
     return max(following, now + PATIENCE)

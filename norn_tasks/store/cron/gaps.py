@@ -1,7 +1,8 @@
-"""Gaps: the undecided occurrences of an outage, and those that a pause must count, recorded when nothing else is due.
+"""Gaps: occurrences that were not decided in an outage, or that a pause skips; they are counted when nothing is due.
 
-A gap carries the schedule as it was, so that an edit need not wait for the counting. Each turn takes a
-limited number of gaps and occurrences: the range row grows turn by turn, and no live tick waits for it.
+A gap keeps a copy of the schedule, so that a change of the schedule need not wait for the counting. Each turn counts a
+limited number of gaps and occurrences: the row of the range grows turn by turn, and no occurrence that is due now has
+to wait.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Gap = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stretch:
-    """Successive occurrences: the first, the last, how many, and whether these are all."""
+    """Successive occurrences: the first, the last, how many, and whether the gap has no others (`complete`)."""
 
     first: datetime
     last: datetime
@@ -76,7 +77,7 @@ class _Widened:
 
 
 def of(row: Row, schedule: Schedule, before: datetime, verdict: Verdict, reason: str, **more: Any) -> Gap:
-    """Returns the gap of a schedule's row: the time since the last decision, up to `before`."""
+    """Returns the gap of a schedule (`row`) that begins after its last decided occurrence and ends before `before`."""
     return {
         "app": row["app"], "schedule": schedule.text, "timezone": schedule.timezone, "anchor": row["anchor"],
         "after": row["decided_until"], "before": before, "verdict": str(verdict), "reason": reason,
@@ -117,9 +118,9 @@ class _Skipped:
 
 
 def skip(tx: Tx, paused: Sequence[tuple[Row, Due]], decider: str) -> list[Gap]:
-    """Adds the oldest due occurrence of each paused schedule to its open range, or opens the range with it.
+    """Adds the oldest due occurrence of each paused schedule to the open range of its pause, or opens a range with it.
 
-    Returns gaps for further due occurrences, which are counted into the same range.
+    Returns gaps for the further due occurrences, which will be counted into the same range.
     """
     if not paused:
         return []
@@ -169,7 +170,7 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    anchor = row["after"] if schedule.period is None else row["anchor"]  # five fields have none: gaps share a count
+    anchor = row["after"] if schedule.period is None else row["anchor"]  # five fields need none; so gaps share a count
     stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:
         turn.done.append(row["id"])
@@ -178,7 +179,7 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
 
 
 def _give_up(turn: _Turn, row: Row, error: InvalidRequest) -> None:
-    """Records a gap whose schedule can no longer be read as one row that says so."""
+    """Records a gap whose schedule can no longer be read: it becomes one row, which names the error."""
     at = row["before"] - _TICK
     uncounted = dict(row) | {"reason": f"{row['reason']}; how often it was due is not known: {error.sentence}"}
     turn.done.append(row["id"])
@@ -196,7 +197,7 @@ def _caught_up(row: Row, schedule: Schedule, now: datetime) -> Iterator[Started]
 
 @lru_cache(maxsize=4096)
 def _stretch(schedule: Schedule, anchor: datetime, after: datetime, before: datetime, most: int) -> Stretch | None:
-    """Counts occurrences between two moments; schedules that are alike after an outage are counted once."""
+    """Counts at most `most` occurrences between two moments; equal schedules with equal gaps are counted only once."""
     found = list(islice(schedule.between(after, before - _TICK, anchor), most + 1))
     if not found:
         return None

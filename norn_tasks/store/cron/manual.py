@@ -12,8 +12,8 @@ from norn_tasks.store.queue import endings
 def make_way(tx: Tx, app: str, concurrency: str, actor: str) -> None:
     """Makes room for a manual run, as the app's `concurrency` says.
 
-    `forbid` raises AlreadyRunning with the run that is open; `replace` asks the running ones to stop; the others do
-    nothing. The scheduler decides no occurrence of the app until this transaction ends.
+    For `forbid`, raises AlreadyRunning if a run of the app has not ended; for `replace`, asks the running runs to stop;
+    for the other values, does nothing. The scheduler decides no occurrence of the app until this transaction ends.
     """
     schedules.hold(tx, app)
     busy = overlap.of(tx, [app])[app]

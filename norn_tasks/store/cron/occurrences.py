@@ -1,7 +1,7 @@
 """Writes decided occurrences in batches: the rows of ticks, their jobs and executions, and their events.
 
 Each function is one statement for the whole batch. The unique `(app, scheduled_for)` is only a safety net: an
-occurrence that already has its row gets no second one, and no second run.
+occurrence that already has its row gets no second row, and no second run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_tasks.store.queue.jobs import accepted
 
 @dataclass(frozen=True)
 class SkippedOccurrence:
-    """An occurrence that does not run; with `until` the first of a range, which may grow."""
+    """An occurrence that does not run; with `until`, a range of occurrences that begins with it and may grow."""
 
     app: str
     scheduled_for: datetime
@@ -35,10 +35,10 @@ class SkippedOccurrence:
 
 @dataclass(frozen=True)
 class Started:
-    """An occurrence that runs: not before `planned_at`, and not at all if it could not begin by `deadline`.
+    """An occurrence that gets a run: the run begins no earlier than `planned_at`, and no later than `deadline`.
 
-    `job` is None for a new run, else the waiting one that moves on to this occurrence; its earlier occurrence gets
-    the verdict `left`, for the reason `left_reason`.
+    `job` is None for a new run; otherwise it is the job of a waiting run that moves on to this occurrence. The
+    occurrence that the waiting run had before gets the verdict `left` with the reason `left_reason`.
     """
 
     app: str
@@ -61,7 +61,7 @@ _TYPES = {
 
 
 def table(*names: str) -> str:
-    """Returns the SQL of a batch as a table of these columns, and `place` for its order."""
+    """Returns the SQL of a batch as a table with these columns, and with the column `place` for the order."""
     arrays = ", ".join(f"CAST(:{name} AS {_TYPES[name]}[])" for name in names)
     columns = ", ".join(f'"{name}"' for name in names)
     return f"unnest({arrays}) WITH ORDINALITY AS given({columns}, place)"
@@ -144,9 +144,9 @@ def skip(tx: Tx, batch: Sequence[SkippedOccurrence], decider: str) -> dict[tuple
 
 
 def start(tx: Tx, batch: Sequence[Started], decider: str) -> int:
-    """Writes occurrences that run, each with its job and execution; returns the number of accepted ones.
+    """Writes occurrences that run, each with its job and execution; returns the number of accepted runs.
 
-    The caller wakes the class after commit, and sends one NOTIFY for all.
+    The caller wakes the class after the commit, and sends one NOTIFY for the whole batch.
     """
     new = [each for each in batch if each.job is None]
     moved = [each for each in batch if each.job is not None]

@@ -1,7 +1,7 @@
-"""Schedules: the spec's and the override apart, pause and resume, and the moment an app's schedule is due next.
+"""Schedules: the schedule in the spec, its override, pause and resume, and the moment when an app is due next.
 
-Every change first decides, under the old schedule and in its own transaction, what was already due
-(`deciding.decide`); then it computes the next moment from now. The NOTIFY makes every beat look again.
+Every change first decides the occurrences that were already due under the old schedule (`deciding.decide`); then it
+computes the next due moment, both in one transaction. Its NOTIFY makes every beat read the schedules again.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def hold(tx: Tx, app: str) -> None:
 
 
 def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
-    """Decides under the old schedule what is due, ends a pause's open range, and returns the moment of the change.
+    """Decides what is due under the old schedule, closes a pause's open range, and returns the moment of the change.
 
-    Both sides of a change use this moment, so that each occurrence is due by then or comes after it.
+    The old schedule counts up to this moment, and the new one after it: no occurrence is lost or decided twice.
     """
     now = effective.clock(tx)
     deciding.decide(tx, [row], now, actor)
@@ -62,7 +62,7 @@ def _counts(tx: Tx, app: str) -> bool:
 
 
 def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
-    """Applies a change and computes the next due moment after it: none while the schedule is off."""
+    """Applies a change and computes the next due moment after it; a schedule that is off has none."""
     tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(decided_until=now, **changes))
     row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
     due = effective.effective(row).next_after(now, row["anchor"]) if _counts(tx, app) else None
@@ -73,7 +73,7 @@ def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> Non
 def register(
     tx: Tx, app: str, schedule: str, timezone: str, concurrent: int, policy: Policy = DEFAULT, *, actor: str = "norn"
 ) -> None:
-    """Sets the schedule and the policy of the spec; an unchanged schedule keeps its anchor and its next moment."""
+    """Sets the schedule and the policy of the spec; an unchanged schedule keeps its anchor and its next due moment."""
     says = {
         "concurrent": concurrent, "catchup": str(policy.catchup), "concurrency": str(policy.concurrency),
         "start_deadline": policy.start_deadline, "jitter": policy.jitter,
@@ -121,7 +121,7 @@ def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
 
 
 def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) -> None:
-    """Sets a schedule that replaces the spec's until it is cleared; raises InvalidRequest if it cannot be read."""
+    """Sets a schedule that replaces the one in the spec until it is cleared; raises InvalidRequest if it is invalid."""
     row = get(tx, app)
     parse_schedule(schedule, timezone or row["timezone"])
     now = _settle(tx, row, actor, "edit")
@@ -131,7 +131,7 @@ def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) 
 
 
 def clear_override(tx: Tx, app: str, actor: str) -> None:
-    """Goes back to the spec's schedule; does nothing when there is no override."""
+    """Goes back to the schedule in the spec; does nothing when there is no override."""
     row = get(tx, app)
     if row["override_schedule"] is None:
         return
@@ -158,7 +158,7 @@ def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
 
 
 def resume(tx: Tx, app: str, actor: str) -> None:
-    """Resumes the schedule from now on, without making up for the pause; does nothing when it is not paused."""
+    """Resumes the schedule from now on; occurrences of the pause do not run. Does nothing when it is not paused."""
     row = get(tx, app)
     if row["paused_at"] is None:
         return

@@ -17,12 +17,12 @@ from norn_tasks.store.database.session import Tx
 LINE = 300
 """The most characters of a run's first error line."""
 BAR = 30
-"""Occurrences that a bar shows."""
+"""The most ticks of an app that a bar shows."""
 
 
 @dataclass(frozen=True)
 class CronSchedule:
-    """An app's schedule: the spec's and the override apart, whether it is paused, and when it comes next."""
+    """An app's schedule: the schedule in the spec, its override, whether it is paused, and when it is due next."""
 
     app: str
     schedule: str
@@ -52,8 +52,8 @@ class CronSchedule:
 class TickView:
     """An occurrence (with `until`: a range of `how_many`), its verdict, and the state of its run.
 
-    A history also has manual runs: they are no occurrences, and have neither `id` nor `verdict`. `trigger` is the
-    run's, None if nothing ran.
+    A history also has manual runs: they are no occurrences, and have neither `id` nor `verdict`. `trigger` says what
+    started the run; None if nothing ran.
     """
 
     id: int | None
@@ -78,7 +78,7 @@ class TickView:
 
 @dataclass(frozen=True)
 class VerdictMark:
-    """An occurrence (or a range of `how_many`) as one sign of a bar: its verdict, and the state of its run."""
+    """An occurrence (or a range of `how_many`) as one mark in a bar: its verdict, and the state of its run."""
 
     scheduled_for: datetime
     how_many: int
@@ -103,7 +103,7 @@ def get(tx: Tx, app: str) -> CronSchedule | None:
 
 
 def _run(x: type[t.CronExecutionRow]) -> tuple[Any, ...]:
-    """Returns the SQL of the end of a tick's run, with the first line of its stderr."""
+    """Returns the columns that say how a run ended; they include the first line of its stderr unless it succeeded."""
     complaint = func.left(func.ltrim(x.stderr, " \t\r\n"), LINE)
     first = case((x.state == "succeeded", None), else_=func.split_part(complaint, "\n", 1))
     return x.state, x.exit_code, x.duration_ms, x.attempt, x.begun_at, x.sentence, first.label("first_error_line")
@@ -118,7 +118,7 @@ def _ticks() -> AnySelect:
 
 
 def _manual() -> AnySelect:
-    """Returns the query of the runs that somebody asked for, in the columns of ticks."""
+    """Returns the query of the manual runs, with the same columns as the query of ticks."""
     x = t.CronExecutionRow
     return select(
         cast(null(), BigInteger).label("id"), x.app, x.created_at.label("scheduled_for"), null().label("until"),
@@ -131,7 +131,7 @@ def _manual() -> AnySelect:
 def history(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[TickView]:
     """Lists an app's occurrences and its manual runs, latest first; with a verdict, only occurrences that have it.
 
-    The next page begins before the microsecond of the last item.
+    The next page begins with the first item that is at least a microsecond earlier than the last item of this page.
     """
     k, x = t.CronTickRow, t.CronExecutionRow
     parts = [_ticks().where(k.app == app, *equal(verdict=(k.verdict, verdict)))]
@@ -150,7 +150,7 @@ def last_ticks(tx: Tx, apps: tuple[str, ...]) -> dict[str, TickView]:
 
 
 def bars(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[VerdictMark, ...]]:
-    """Returns the last rows of each of these apps, oldest first, enough for a bar."""
+    """Returns the latest ticks of each of these apps, at most BAR of them, oldest first."""
     k, x, app = (
         t.CronTickRow,
         t.CronExecutionRow,

@@ -1,4 +1,4 @@
-"""Steps that are never repeated automatically, and the question to a person when the end of one is not known.
+"""Steps that are never repeated automatically, and the question to a person when it is not known how such a step ended.
 
 Such a step begins with a mark in its row. A job needs attention if it ends, or would be queued again, after the mark
 and before the end of the step: its app accepts no further forge or deploy until a person has decided what to do.
@@ -27,7 +27,7 @@ _KEPT = ("n", "name", "state", "attempts", "token", "started_at", "ended_at", "n
 
 
 class NeedsAttention(Conflict):
-    """An earlier job of the app stopped in a step that must not be repeated, and nobody has said what to do."""
+    """An earlier job of the app stopped in a step that must not be repeated, and nobody has decided what to do."""
 
     code = "needs_attention"
 
@@ -45,7 +45,7 @@ def open_step(tx: Tx, row: Row) -> str | None:
 
 
 def problem(job: int, step: str) -> Problem:
-    """Returns the reason with which such a job ends."""
+    """Returns the problem with which a job ends that needs attention because of this step."""
     return Problem(
         "needs_attention",
         f"{step} had begun and its end is not known; it is not repeated by itself",
@@ -87,7 +87,7 @@ def locked(tx: Tx, job: int) -> Row:
 
 
 def answer(tx: Tx, row: Row, resolution: Resolution, actor: str) -> None:
-    """Writes the answer about a job's step, and what follows from it; the app accepts work again."""
+    """Writes a person's decision about the open step of a job, and its consequences; the app accepts work again."""
     done = resolution is Resolution.DONE
     for step in tx.execute(_open_steps(row["id"])).all():
         answer = {"state": str(StepState.SUCCEEDED if done else StepState.FAILED), "note": f"{resolution} by {actor}"}
@@ -112,7 +112,7 @@ def abandon_all(tx: Tx, app: str, actor: str) -> None:
 
 
 def go_on(tx: Tx, row: Row, actor: str, patience: float) -> int:
-    """Accepts a job that goes on where another one stopped: with its facts, its done steps and its deployment."""
+    """Accepts a job that goes on where the job of `row` stopped, with that job's facts, done steps and deployment."""
     new = NewJob(
         read_request(JobKind(row["kind"]), row["args"]), row["app"], actor, patience, spec=row["spec"],
         engine=row["engine"], cluster=row["cluster"], release=row["release"],

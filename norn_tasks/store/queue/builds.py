@@ -1,7 +1,8 @@
 """The turn to build: one job per engine has it.
 
-A turn counts only while its job runs under the token that took it: a dead worker's build blocks nobody for longer than
-its lease. A job that finds the turn taken goes back to the queue, and is not claimed again before the turn is free.
+A turn counts only while its job runs under the token that took it, so the build of a dead worker blocks other builds
+only until the lease of its job ends. A job that finds the turn taken goes back to the queue, and is not claimed again
+before the turn is free.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from norn_tasks.store.rules import fence
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 _WAITS = 0
-"""The token of the row of a job that waits; no claim has it."""
+"""The token in the row of a job that waits for its turn; no claim has this token."""
 _TAKEN = f"SELECT {{columns}} FROM builds b JOIN jobs o ON {fence.held('o', 'b.job_id', 'b.token')}"  # noqa: S608 - built from constants
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('build ' || :engine, 0))")
 _ASK = text("""
@@ -30,7 +31,7 @@ DELETE FROM builds b WHERE b.job_id = :job
 
 
 def is_taken(engine: str) -> str:
-    """Returns SQL that is true when a queued job `c` waits for its turn and another job has the turn of `engine`."""
+    """Returns SQL that is true when a queued job `c` waits for its turn and another job has the turn on `engine`."""
     of_engine = f"{_TAKEN.format(columns='1')} WHERE b.engine = {engine} AND b.job_id <> c.id"
     return f"(EXISTS (SELECT 1 FROM builds q WHERE q.job_id = c.id) AND EXISTS ({of_engine}))"  # noqa: S608
 
@@ -55,7 +56,7 @@ class TurnTaken:
 def take(tx: Tx, engine: str, fence: Fence) -> TurnTaken | None:
     """Takes the turn and returns None; if another build has it, notes the job as waiting and returns that build.
 
-    Callers wait for each other at a lock, so that each sees the turn of the one before.
+    Callers wait for each other at a lock, so that each caller sees the turn that the previous one took.
     """
     tx.execute(_LOCK, {"engine": engine})
     held = tx.execute(_HOLDER, {"engine": engine, "job": fence.job}).one_or_none()

@@ -1,8 +1,8 @@
 """The claims: each hands a ready job to exactly one worker, in one statement.
 
-Order (docs/reliability.md): oldest first. Exclusive jobs of an app strictly in order. In classes with slots, the app
-with the fewest running jobs first, and within it synchronous calls first. Row locks with SKIP LOCKED keep claimers
-apart.
+The order (docs/reliability.md): the oldest job comes first. Exclusive jobs of an app are claimed strictly one after the
+other. In classes with slots, the app with the fewest running jobs comes first, and within the app synchronous calls
+come first. Row locks with SKIP LOCKED keep two workers from claiming the same job.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LAST_RESORT_SECONDS = 10.0
 
 
 def _ready(due: str) -> str:
-    """Returns the SQL of a job that this worker may take now; `due` is the condition of being due."""
+    """Returns the SQL condition for a job `c` that this worker may take now; `due` is the condition for a due job."""
     return f"""c.class = :class AND {due} AND c.claims < :max_claims
   AND (c.deadline IS NULL OR c.deadline >= clock_timestamp()
     OR c.begun_at IS NOT NULL AND (c.container IS NOT NULL OR c.adopt))
@@ -35,17 +35,20 @@ def _ready(due: str) -> str:
 
 
 _READY = _ready(ready.DUE)
-# A run whose worker died, and which was asked to stop since, is taken too: a worker must remove its container.
+# This also matches a run that was asked to stop after its worker had died: a worker must remove its container.
 _KEPT = _ready(ready.DUE_OR_KEPT)
 
 _FIXED = ("class", "capabilities", "last_resort", "max_claims")
-"""The parameters that a worker seldom changes. PostgreSQL must know them, so that it expects most jobs to be ready."""
+"""The parameters whose values seldom change. PostgreSQL plans with these values, so that it expects most jobs to be
+ready.
+"""
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
   first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
 
-# Named one by one: a column that a migration adds does not change the result of a prepared statement.
+# The columns are named one by one, so that a column that a migration adds does not change the result of a prepared
+# statement.
 _BACK = f"""RETURNING {", ".join(f'j."{column.name}"' for column in JobRow.__table__.columns)},
   extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
 
@@ -58,8 +61,8 @@ _CLAIM_PLAIN = Prepared(
     fixed=_FIXED,
 )
 
-# A deploy that waited for an earlier deploy of its app counts as waiting only since that one ended, so that the apps
-# that waited at the same time come first.
+# A deploy that waited for an earlier deploy of its app counts as waiting only since the earlier one ended, so that
+# other apps that waited at the same time come first.
 _CLAIM_CHANGE = Prepared(
     f"""
 {_TAKE}
@@ -84,13 +87,13 @@ _CLAIM_KEPT_SLOT = Prepared(
 )
 
 LOOKED_AT = 64
-"""How many of the oldest ready jobs, and how many apps with a free slot on either walk, a claim compares."""
+"""How many of the oldest ready jobs a claim compares, and how many apps with a free slot in each walk of the index."""
 
 
 def _walk(name: str, begin: str, end: str) -> str:
     """Returns the SQL that walks the index from app to app, to the first ready job of each.
 
-    It ends when enough apps have a free slot.
+    The walk ends when it has passed enough apps that have a free slot.
     """
     return f"""{name} AS (
   (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
@@ -104,7 +107,8 @@ def _walk(name: str, begin: str, end: str) -> str:
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
 
-# The common case, in a few reads: the comparison below would also choose the oldest job whose app runs nothing.
+# The common case, which needs only a few reads: it chooses the app that runs nothing and has the oldest ready job. The
+# comparison of apps below would choose the same app.
 _CLAIM_IDLE = Prepared(
     f"""
 WITH oldest AS MATERIALIZED (
@@ -126,8 +130,9 @@ held AS (
     fixed=_FIXED,
 )
 
-# Up to 64 apps are all compared. Of more apps, those of the oldest jobs are compared, and some from a random app on.
-# So the work is bounded, and neither a flood of jobs of one app nor the alphabet keeps another app waiting.
+# If at most 64 apps have ready jobs, all of them are compared. If there are more, the apps of the oldest jobs are
+# compared, and some more in alphabetical order from a random app on. So the work is bounded, and an app waits neither
+# because another one has a flood of jobs nor because its name comes late in the alphabet.
 _CLAIM_SLOT = Prepared(
     f"""
 WITH RECURSIVE place AS MATERIALIZED (
@@ -163,8 +168,8 @@ held AS (
 )
 
 
-# Most claims find nothing. This statement shows it before anything is locked: whether a job is due, and whether a due
-# job keeps its slot.
+# Most claims find nothing. This statement shows that before anything is locked: it reads whether a job is due, and
+# whether a due job has kept its slot.
 _LOOK = Prepared(
     f"""
 SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}) AS due,
@@ -178,11 +183,12 @@ SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}
 
 @dataclass(frozen=True)
 class Claimer:
-    """A worker of one class that claims a job, with the jobs that it can do now.
+    """A worker of one class that claims a job, and the conditions for the jobs that it can run now.
 
-    `engine` is the one whose memory its jobs are charged to; None while it does not answer. `last_resort`: further
+    `engine` is the engine whose memory its jobs use; None while the engine does not answer. `last_resort`: further
     capabilities, of an engine that is away. A job that needs them is taken after LAST_RESORT_SECONDS, so that it ends
-    with the engine's error. `full`: the shares that have all their slots of this worker; it takes no job of them.
+    with the engine's error. `full`: the shares that already use all the slots that they may have of this worker; it
+    takes no job of these shares.
     """
 
     worker: str
@@ -196,9 +202,9 @@ class Claimer:
 
 
 def claim(tx: Tx, claimer: Claimer) -> Row | None:
-    """Takes the next ready job of the class for this worker, and returns its row; None when there is none that fits.
+    """Takes the next ready job of the class for this worker, and returns its row; None if no ready job fits.
 
-    It looks first. A job that is accepted after the look has a wake-up of its own.
+    It first reads whether any job is due. A job that is accepted after this read sends a wake-up of its own.
     """
     charged = None if claimer.job_class is JobClass.OBSERVE else claimer.engine
     seen = run(tx, _LOOK, {"class": str(claimer.job_class), "engine": charged}).one()
@@ -223,7 +229,7 @@ def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
 
 
 def statements(job_class: JobClass, *, kept: bool = True) -> tuple[Prepared, ...]:
-    """Returns the statements that a claim of the class tries, one after the other; `kept`: some job holds its slot."""
+    """Returns the statements that a claim of the class tries, one after the other; `kept`: a due job kept its slot."""
     if job_class.runs_code:
         return (_CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT) if kept else (_CLAIM_IDLE, _CLAIM_SLOT)
     return (_CLAIM_CHANGE if job_class is JobClass.DEPLOY else _CLAIM_PLAIN,)

@@ -1,6 +1,7 @@
-"""The end of a job, by any cause: its row, its slot, its deployment, its execution, its app and the event, at once.
+"""The end of a job, for any cause: one transaction writes its row, slot, deployment, execution, app and event.
 
-The runner ends jobs that it holds, the sweeper stuck ones, an acceptance superseded ones; all use `end()`.
+The runner ends the jobs that it holds, the sweeper ends stuck jobs, and an acceptance ends the jobs that it supersedes;
+all of them use `end()`.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ def end(
 ) -> None:
     """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it.
 
-    `recorded`: the end of its execution is written already. `by_owner`: its worker ends it, and has seen its container
-    gone; otherwise a container that was recorded may still run, and keeps its slot until an observation of the engine
-    no longer finds it (`slots.release_unseen`).
+    `recorded`: the end of its execution is written already. `by_owner`: its worker ends it, and has seen that its
+    container is gone; otherwise a recorded container may still run, and the job keeps its slot until an observation of
+    the engine no longer finds the container (`slots.release_unseen`).
 
-    The caller's state and problem are replaced for two kinds of jobs. One that stops inside a step of unknown end needs
-    attention. One that was asked to stop is cancelled, even if its worker was lost.
+    The caller's state and problem are replaced for two kinds of jobs. A job that stops inside a step whose end is not
+    known needs attention. A job that was asked to stop is cancelled, even if its worker was lost.
     """
     step = None if state is JobState.SUCCEEDED else attention.open_step(tx, row)
     if step is not None:
@@ -85,7 +86,7 @@ def end(
 
 
 def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
-    """Ends an execution that did not end by itself; one that did keeps its own end."""
+    """Ends an execution that is still open; an execution that has already ended keeps its state and cause."""
     table = EXECUTION_TABLES[JobKind(row["kind"])]
     cause = problem or Problem(str(state), f"the job was {state}")
     tx.execute(
@@ -107,7 +108,7 @@ def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -
 
 
 def _end_deployment(tx: Tx, deployment: int, state: JobState, problem: Problem | None) -> None:
-    """Gives a deployment its last state; a live one stays `deployed` even if the cleanup after it failed."""
+    """Gives a deployment its last state; one that went live stays `deployed`, even if the cleanup afterwards failed."""
     if state is JobState.SUCCEEDED:
         return
     tx.execute(
@@ -143,7 +144,7 @@ def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) ->
 
 
 def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str) -> list[int]:
-    """Ends the app's queued deploys and repairs as superseded and, if asked, requests that a running one cancels.
+    """Ends the app's queued deploys and repairs as superseded; `also_running`: also asks running ones to stop.
 
     Returns the ids of these jobs. The caller holds the app's row.
     """
@@ -166,9 +167,9 @@ def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str
 
 
 def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
-    """Ends the app's waiting jobs of a kind that have no container; of an app that is torn down none could be claimed.
+    """Cancels the app's queued jobs of a kind that have no container: no worker could claim them after a teardown.
 
-    A job between two tries counts as waiting.
+    This includes jobs that wait for their next try.
     """
     waiting = (
         select(JobRow)
@@ -180,9 +181,9 @@ def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
 
 
 def request_cancel(tx: Tx, row: Row, actor: str) -> None:
-    """Marks a job that has not ended as to be cancelled: its owner is notified at once, or sees it with a heartbeat.
+    """Records that a job that has not ended is to be cancelled. Its worker is notified, or reads it with a heartbeat.
 
-    Without an owner the sweeper ends it.
+    The sweeper ends a job that no worker has.
     """
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
         return

@@ -23,7 +23,7 @@ from norn_tasks.store.tables import JobRow
 class NewJob:
     """A job to accept. It may wait `patience` seconds to begin; `engine` pins it to the engine that holds its image.
 
-    `cluster` is the one in which its app lives.
+    `cluster` is the cluster that runs its app.
     """
 
     request: JobRequest
@@ -53,9 +53,9 @@ _NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
 
 
 def accepted(source: str) -> str:
-    """Returns the SQL that accepts the jobs of the table `source`: the rows of `job` and their events.
+    """Returns the SQL that accepts the jobs in the table `source`: it inserts their rows (as `job`) and their events.
 
-    The table has a column for each column of a job that is known when it is accepted.
+    `source` has a column for each column of `jobs` whose value is known when a job is accepted.
     """
     return f"""job AS (
   INSERT INTO jobs({_NAMES}, event_seq) SELECT {_NAMES}, 1 FROM {source} RETURNING id),
@@ -65,9 +65,9 @@ accepted AS (
 
 
 def accepting(execution: str = "CAST(:execution AS bigint)") -> str:
-    """Returns the SQL that accepts one job, whose row is the table `new`; `values_of` has the parameters.
+    """Returns the SQL that accepts one job, whose row is the table `new`; `values_of` returns the parameters.
 
-    It is the beginning of a `WITH`. `execution` is the SQL of the id of its execution.
+    The SQL is the beginning of a `WITH` statement. `execution` is the SQL of the id of the job's execution.
     """
     return f"""WITH new AS MATERIALIZED (
   SELECT nextval('jobs_id_seq') AS id, CAST(:kind AS text) AS kind, CAST(:class AS text) AS class,
@@ -101,7 +101,7 @@ def accept(tx: Tx, new: NewJob) -> int:
 
 
 def coalesced(tx: Tx, kind: JobKind, app: str, dedupe_key: str) -> int | None:
-    """Returns the queued or running job with this key, which a second request joins."""
+    """Returns the queued or running job with this key, so that a second request joins it instead of making another."""
     return tx.scalar(
         select(JobRow.id).where(
             JobRow.kind == str(kind),

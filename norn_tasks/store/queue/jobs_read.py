@@ -34,7 +34,7 @@ class StepView:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
+        """The seconds that the step took; None if it has not ended."""
         if self.started_at is None or self.ended_at is None:
             return None
         return round((self.ended_at - self.started_at).total_seconds(), 3)
@@ -82,7 +82,7 @@ def _jobs() -> AnySelect:
 
 @dataclass(frozen=True)
 class JobFilter:
-    """The filter of a list of jobs; None: any."""
+    """The filter of a list of jobs; a field that is None admits every job."""
 
     app: str | None = None
     kind: str | None = None
@@ -106,7 +106,7 @@ def listed(tx: Tx, wanted: JobFilter, cut: Cut) -> Page[JobView]:
 
 
 def absent(job: int) -> NotFound:
-    """Returns the error of a job that is not there."""
+    """Returns the error for a job that does not exist."""
     return NotFound(f"there is no job {job}", hint="norn jobs")
 
 
@@ -135,7 +135,7 @@ def _pending(job: JobView, begun: list[StepView]) -> Iterator[StepView]:
 
 
 def running_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Returns the oldest job that forges, deploys or changes each of these apps now: its id and kind."""
+    """Returns the id and kind of each app's oldest exclusive job (such as a forge) that has not ended, if it has any."""
     j = t.JobRow
     active = (j.exclusive, j.state.in_(OPEN))
     query = select(j.app, j.id, j.kind).where(j.app.in_(apps), *active).ext(distinct_on(j.app)).order_by(j.app, j.id)

@@ -2,7 +2,7 @@
 
 A row that another session has locked is skipped, because waiting for the lock would cost the leases of all jobs of the
 worker. The lease of the skipped job is not renewed, but its fence holds: the sweeper needs the same lock to take the
-job over, and skips locked rows too. When the lock stays, the job stops itself as if the database were away.
+job over, and skips locked rows too. If the row stays locked, the job stops itself as if the database were away.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from norn_tasks.store.rules import fence
 
 @dataclass(frozen=True)
 class LeaseRenewal:
-    """The state of a job whose fence holds. `renewed`: false when its row was locked, so that its lease still ends
-    at the earlier moment.
+    """The state of a job whose fence holds. `renewed` is false if another session had locked its row; its lease then
+    ends when it would have ended without this renewal.
     """
 
     renewed: bool
@@ -45,7 +45,7 @@ SELECT j.id, j.lease_token, r.id IS NOT NULL AS renewed,
 def renew(tx: Tx, fences: Sequence[Fence], lease: float) -> dict[Fence, LeaseRenewal]:
     """Renews the leases, for `lease` seconds from now by the database's clock.
 
-    Returns the state of the job of each fence that holds; one that is missing has fallen.
+    Returns, for each fence that still holds, the state of its job; a fence that is not in the result no longer holds.
     """
     bound = {"ids": [f.job for f in fences], "tokens": [f.token for f in fences], "lease": lease}
     rows = tx.execute(_RENEW, bound)

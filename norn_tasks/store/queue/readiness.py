@@ -28,7 +28,8 @@ class ReadyWork:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """The due jobs of a class, also those that wait for a slot, for memory or for an earlier change of their app."""
+    """The due jobs of a class, including those that wait for a slot, for memory or for an earlier change of their app.
+    """
 
     depth: int
     """How many there are."""
@@ -51,7 +52,7 @@ SELECT c.class, count(*) AS depth, {ready.WAITED_SECONDS} AS oldest FROM jobs c 
 
 
 def startable(tx: Tx, capabilities: Collection[str] | None = None) -> list[ReadyWork]:
-    """Returns the ready work of each class that has some; with `capabilities` only what such a worker could take."""
+    """Returns the ready work of each class that has some; `capabilities`: only work for such a worker."""
     if not tx.scalar(_ANY_DUE):
         return []
     can = None if capabilities is None else sorted(capabilities)

@@ -1,7 +1,7 @@
-"""Trying again: a run of code that ended badly goes back to the queue while its spec allows more tries.
+"""Retries: a job whose code ended badly goes back to the queue while its spec allows more tries.
 
-`runs` counts how often the code began; it never begins more than `max_runs` times. A cron run keeps its slot through
-the pause, so that no later run of the app gets in between two tries of one.
+`runs` counts how often the code began; it never begins more than `max_runs` times. A cron run keeps its slot during
+the pause, so that no later run of the app begins between two tries of the same run.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from norn_tasks.store.queue import slots
 from norn_tasks.store.tables import JobRow
 
 HOPELESS = frozenset({"not_runnable", "output_too_large"})
-"""Causes that another try would only repeat."""
+"""Causes of a failure that another try would only repeat."""
 LONGEST_PAUSE = 3600
 PATIENCE = 86_400
-"""Seconds for which a further try may wait to begin when its pause is over."""
+"""Seconds for which a further try may wait to begin, counted from the end of its pause."""
 
 
 def pause(row: Row, cause: str) -> int | None:
-    """Returns the seconds until the next attempt of a job whose code just ended for this cause; None: there is none.
+    """Returns the seconds until the next try of a job whose code just ended for this cause; None if there is no next.
 
     The first pause is the spec's `retries.backoff`, and each further one twice as long, up to an hour.
     """

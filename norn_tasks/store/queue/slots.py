@@ -1,4 +1,4 @@
-"""Concurrency as rows: an app has a number of slots of a class; a job runs only while it holds one."""
+"""Slots: rows that limit concurrency. An app has a number of slots in a class; a job runs only while it holds one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTRA = 1_000_000
 
 
 def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
-    """Gives the app `count` slots; a held one that is too many is deleted when its job gives it back."""
+    """Gives the app `count` slots; a surplus slot that a job still holds is deleted when the job gives it back."""
     bound = {"class": str(job_class), "app": app, "count": count}
     tx.execute(
         text("""INSERT INTO slots(class, app, n) SELECT :class, :app, n FROM generate_series(1, :count) n
@@ -33,7 +33,7 @@ UPDATE slots SET surplus = n > :count
 
 
 def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
-    """Gives a job a slot of its own beyond the app's number: it was forced."""
+    """Gives a job, such as a forced run, a slot of its own in addition to the app's slots."""
     tx.execute(
         text("INSERT INTO slots(class, app, n, job_id) VALUES (:class, :app, :n, :job)"),
         {"class": str(job_class), "app": app, "n": EXTRA + job, "job": job},
@@ -41,10 +41,10 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 
 
 def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
-    """Frees the slots of ended jobs whose container is no longer on the engine; `there`: the ids that are.
+    """Frees the slots of ended jobs whose container is no longer on the engine; `there`: the containers on it.
 
-    A job that ended over an hour ago on an engine that no worker has now loses its slot too: that engine is considered
-    replaced, with all its containers.
+    A job also loses its slot if it ended over an hour ago on an engine that no worker has now: that engine is
+    considered replaced, with all its containers.
     """
     ended = text(f"""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
         WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)
@@ -60,7 +60,7 @@ def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
 
 
 def put_back(tx: Tx, job: int) -> None:
-    """Frees slot and memory of a job that goes back into the queue; a slot that was made for it alone waits with it."""
+    """Frees the slot and the memory of a job that is queued again; the job keeps a slot that was made for it alone."""
     run(tx, _PUT_BACK, {"job": job, "extra": EXTRA})
 
 
@@ -76,5 +76,5 @@ UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surpl
 RELEASED = """spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
 memory AS (DELETE FROM memory_held WHERE job_id = :job),
 slot AS (UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus)"""
-"""Common table expressions that free the slot and the memory of a job, for a statement that does more."""
+"""Common table expressions that free the slot and the memory of a job; other statements include them."""
 _RELEASE = Prepared(f"WITH {RELEASED} SELECT")

@@ -24,7 +24,7 @@ def last_seq(tx: Tx, job: int, step: str) -> int:
 
 
 def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str, stream: str = "stdout") -> None:
-    """Adds a chunk; does nothing when the fence has fallen."""
+    """Adds a chunk; does nothing if the fence no longer holds."""
     clean = chunk.replace("\0", "\ufffd")
     piece = {"step": step, "seq": seq, "chunk": clean, "stream": stream}
     tx.execute(_APPEND, {"job": fence.job, "token": fence.token, **piece})
@@ -32,14 +32,15 @@ def append(tx: Tx, fence: Fence, step: str, seq: int, chunk: str, stream: str = 
 
 
 def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
-    """Deletes the chunks between head and tail."""
+    """Deletes the chunks with the numbers `first` to `last`, which lie between the kept beginning and the kept end."""
     gone = text("DELETE FROM step_logs WHERE job_id = :job AND step = :step AND seq BETWEEN :first AND :last")
     tx.execute(gone, {"job": job, "step": step, "first": first, "last": last})
 
 
 def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Row]:
     """Returns chunks in the order of the steps, after the cursor (step number, seq), each with `n`, `step`, `seq`,
-    `stream`, `chunk` and `at`. The only step of a job may have no row until it ends; its number is 1.
+    `stream`, `chunk` and `at`. A step that has no row yet has the number 1: the only step of a job may get its row only
+    when it ends.
     """
     rows = text("""
         SELECT coalesce(s.n, 1) AS n, l.step, l.seq, l.stream, l.chunk, l.at

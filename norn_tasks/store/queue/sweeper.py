@@ -1,7 +1,7 @@
 """The sweeper: moves every job that is stuck (docs/reliability.md has the table).
 
-Only it returns a job from running to queued without its worker. It is SQL over the ledger, run every few seconds by
-every beat: rows are locked with SKIP LOCKED, so any number may run.
+Apart from the worker of a job, only the sweeper puts a running job back into the queue. It is SQL over the ledger that
+every beat runs every few seconds. Rows are locked with SKIP LOCKED, so any number of sweepers may run at the same time.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from norn_tasks.store.queue.endings import end
 from norn_tasks.store.tables import JobRow
 
 BATCH, BATCHES = 200, 25
-"""How many rows one transaction moves, and how many transactions one sweep makes of a kind of trouble."""
+"""How many rows one transaction moves, and how many transactions one sweep makes for one kind of trouble, at most."""
 ENGINE_SILENCE = 120.0
-"""Seconds after which a job is given up that is pinned to an engine that no worker reports."""
+"""A job that is pinned to an engine is ended when no worker has reported the engine for this number of seconds."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ _ENGINE_GONE = f"""state = 'queued' AND (engine <> '{HOME}' OR container_engine 
                             AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s'))
     AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
                  < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
-"""An engine's silence counts only while a beat listens: after an outage of Norn, workers report a moment after beat. A
-cron run that has not begun keeps waiting: it has a deadline of its own, and moves on to the engine of the next release.
+"""An engine counts as silent only after a beat has run for as long: after an outage of Norn, workers report a moment
+later than beat starts. A cron run that has not begun keeps waiting: it has a deadline of its own, and moves on to the
+engine of the next release.
 """
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 
@@ -81,7 +82,7 @@ def sweep(database: Database, *, max_claims: int) -> Swept:
 
 
 def expire_overdue(tx: Tx, job: int) -> None:
-    """Ends one waiting job whose deadline has passed; one that a worker has, or takes just now, stays as it is."""
+    """Ends one waiting job whose deadline has passed; a job that a worker has, or is just taking, does not change."""
     for row in _locked(tx, f"id = {job:d} AND {_EXPIRED}", 0):
         _expire(tx, row)
 
@@ -125,7 +126,7 @@ def _die(tx: Tx, row: Row) -> None:
 
 
 def _rescue(tx: Tx, row: Row) -> None:
-    """Puts a job whose owner has gone silent back into the queue, or ends it as lost if it may not run again."""
+    """Puts a job whose worker has gone silent back into the queue, or ends it if it may not run again."""
     kind = JobKind(row["kind"])
     if attention.open_step(tx, row) is not None:
         end(tx, row, attention.UNKNOWN_END)

@@ -1,4 +1,4 @@
-"""Sentences about jobs that did not end by themselves: asked to stop, replaced, or not begun in time."""
+"""Sentences about jobs that did not end by themselves: they were asked to stop, replaced, or did not begin in time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOST = "worker_lost"
 
 
 def asked_to(row: Row, state: JobState, problem: Problem | None) -> tuple[JobState, Problem | None]:
-    """Returns the end of a job; one that was asked to stop is cancelled, even if its worker died first."""
+    """Returns the state and problem to end a job with: cancelled if it was asked to stop, even if its worker died."""
     lost = problem is not None and problem.code == _LOST
     if row["cancel_requested_at"] is None or not (lost or state is JobState.CANCELLED):
         return state, problem
@@ -35,7 +35,7 @@ def _cancelled(row: Row) -> str:
 
 
 def not_begun(row: Row, missing: str) -> str:
-    """Returns why a job expired; `missing` names what it waited for in vain, such as a free worker."""
+    """Returns why a job expired; `missing` is the part of the sentence about the lacking thing, such as a free worker."""
     limit = (row["spec"] or {}).get("startDeadline") if row["kind"] == JobKind.CRON_RUN else None
     if limit is None or row["begun_at"] is not None:
         return f"waited {(row['deadline'] - row['created_at']).total_seconds():.0f} s, and {missing}"

@@ -1,1 +1,1 @@
-"""Deployments and releases: accepting one, going live, returning after a failed rollout."""
+"""Deployments and releases: accepting a deployment, going live, returning after a failed rollout."""

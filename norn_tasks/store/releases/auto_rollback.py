@@ -1,4 +1,4 @@
-"""The return: after a failed rollout, once, a deployment of its own rolls out the last succeeded release again."""
+"""The return: after a failed rollout, a separate deployment rolls out the live release again; it is not repeated."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def is_return(row: Row) -> bool:
 def request_return(tx: Tx, row: Row) -> int | None:
     """Accepts the return after the failed job of `row`; None when that job was a return, or nothing was ever live.
 
-    It brings back as many replicas as the app is scaled to now, not when the failed job was accepted. The app's row is
-    locked: a scale is either accepted before, and read here, or accepted after, and carried out after the return.
+    The return starts as many replicas as the app is scaled to now, not as many as when the failed job was accepted. The
+    app's row is locked: a scale that was accepted before is read here, and a later one is carried out after the return.
     """
     if row["kind"] not in _CHANGES or is_return(row):
         return None

@@ -1,4 +1,4 @@
-"""Accepting a deployment: its job, its row and, for a new one, the number of the release it will make."""
+"""Accepting a deployment: its job, its row and, for a deploy, the number of the release that it will make."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AcceptedDeployment:
 def accept_deployment(
     tx: Tx, new: NewJob, kind: DeploymentKind, *, ref: str | None = None, revision: str | None = None
 ) -> AcceptedDeployment:
-    """Writes job and deployment; a `deploy` gets the app's next release number. The caller holds the app's row."""
+    """Writes job and deployment; a `deploy` gets the app's next release number. The caller has locked the app's row."""
     if kind is DeploymentKind.DEPLOY:
         new = replace(new, release=next_release(tx, new.app))
     assert new.release is not None
@@ -41,5 +41,5 @@ def accept_deployment(
 
 
 def next_release(tx: Tx, app: str) -> int:
-    """Returns the number after the highest that the app ever had; the caller holds the app's row."""
+    """Returns the app's highest release number so far plus 1; the caller has locked the app's row."""
     return int(tx.scalar(select(func.coalesce(func.max(ReleaseRow.n), 0) + 1).where(ReleaseRow.app == app)) or 1)

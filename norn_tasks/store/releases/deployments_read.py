@@ -40,7 +40,7 @@ class Deployment:
 
     @property
     def schema_ahead(self) -> int | None:
-        """The release whose migration is ahead of this one's code; none if there is none."""
+        """The newest release that migrated the app's database, if it is newer than this deployment's; else None."""
         return self.migrated_by if (self.migrated_by or 0) > self.release else None
 
 
@@ -48,7 +48,7 @@ class Deployment:
 class Release:
     """Image, source revision and spec, numbered per app; `pruned_at`: the time at which its image was deleted.
 
-    `state`, `ref` and `actor` are those of the deploy that made it; None if that is no longer kept.
+    `state`, `ref` and `actor` belong to the deployment that made the release; None if its row is no longer kept.
     """
 
     n: int
@@ -84,7 +84,7 @@ def listed(
 
 
 def absent(deployment: int) -> NotFound:
-    """Returns the error of a deployment that is not there."""
+    """Returns the error for a deployment that does not exist."""
     return NotFound(f"there is no deployment {deployment}", hint="norn jobs")
 
 
@@ -97,7 +97,7 @@ def get(tx: Tx, deployment: int) -> Deployment:
 
 
 def newest_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
-    """Returns each app's newest deployment that somebody asked for; returns, which Norn starts, are left out."""
+    """Returns each app's newest deployment, without the deployments of the kind `return`, which Norn itself starts."""
     d = t.DeploymentRow
     asked = _deployments().where(d.app.in_(apps), d.kind != str(DeploymentKind.RETURN))
     query = asked.ext(distinct_on(d.app)).order_by(d.app, d.id.desc())
@@ -114,7 +114,7 @@ def live_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, Deployment]:
 
 
 MAKE_RELEASES = (str(DeploymentKind.DEPLOY), str(DeploymentKind.FORGE))
-"""The kinds of deployments that make a release; the others bring one back."""
+"""The kinds of deployments that make a release; the others bring an existing release back."""
 
 
 def releases(tx: Tx, app: str, cut: Cut) -> Page[Release]:

@@ -1,6 +1,7 @@
 """A forge of an app with a live release: it makes a release of the same image with the registered spec, if they differ.
 
-That is decided when the forge begins, since a deploy that was accepted before it may have gone live by then.
+Whether they differ is decided when the forge begins, because a deploy that was accepted earlier may have gone live by
+then.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow, ReleaseRow
 
 
 def begun(tx: Tx, row: Row) -> Row:
-    """Returns the row of a job that begins; the row of a forge has the release that it rolls out, if there is one.
+    """Returns the row of a job that begins; the row of a forge then has the release that it rolls out, if there is one.
 
-    Without a difference the job gets the spec of the live release, which stays live. A forge that was begun before, or
-    that tears down first, is returned as it is.
+    If the specs do not differ, the job gets the spec of the live release, which stays live. The row of a forge that had
+    already begun, or that tears the app down first, is returned unchanged.
     """
     if row["kind"] != JobKind.FORGE or row["deployment"] is not None or ForgeJobRequest.from_json(row["args"]).force:
         return row
@@ -40,7 +41,8 @@ def begun(tx: Tx, row: Row) -> Row:
 def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
     """Returns true if the wanted spec would run differently, and was changed after the live release was accepted.
 
-    A release of a repository has the spec of its revision: a spec that was registered before it does not replace that.
+    A release of a repository has the spec of its revision; a spec that was registered before the release does not
+    replace it.
     """
     release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
     before = tx.scalar(release)

@@ -1,4 +1,4 @@
-"""Releases: which one is live, which may be rolled back to, which images must be kept."""
+"""Releases: the live release, the release that a rollback brings back, and the images that must be kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def require_live(tx: Tx, app: str) -> Row:
 
 
 def none_yet(tx: Tx, app: str) -> NotDeployed:
-    """Returns the refusal for an app without a live release; after a failed deploy its hint leads to the reason."""
+    """Returns the refusal for an app without a live release; after a failed deploy its hint says how to see the cause."""
     d = DeploymentRow
     newest = select(d.state).where(d.app == app).order_by(d.id.desc()).limit(1)
     failed = tx.scalar(newest) in (DeploymentState.FAILED, DeploymentState.NEEDS_ATTENTION)
@@ -48,11 +48,11 @@ def require_made(tx: Tx, app: str, n: int) -> None:
 
 
 def rollback_target(tx: Tx, app: str, n: int | None) -> Row:
-    """Returns the release to go back to: the one with the number, else the one that was live before the live one.
+    """Returns the release to go back to: release `n`, or without a number the newest earlier release that was live.
 
-    Without a number, releases that were themselves rolled back from are skipped: a second rollback goes further back,
-    and one after a new deploy does not bring back a bad release. Raises NotDeployed, NotFound, or ReleaseGone if its
-    image was pruned.
+    Without a number, releases from which the app was rolled back are skipped: a second rollback goes further back, and
+    a rollback after a new deploy does not bring back a bad release. Raises NotDeployed, NotFound, or ReleaseGone if the
+    image of release `n` was pruned.
     """
     current = require_live(tx, app)
     candidates = select(ReleaseRow).where(ReleaseRow.app == app, ReleaseRow.live_at.is_not(None))
@@ -70,14 +70,14 @@ def rollback_target(tx: Tx, app: str, n: int | None) -> Row:
 
 
 def _rolled_back_from() -> ColumnElement[bool]:
-    """Returns the condition of releases that were rolled back from: a lower number went live after them (`live_at`)."""
+    """Returns the condition for releases from which the app was rolled back: a lower number went live after them."""
     lower = aliased(ReleaseRow)
     return exists().where(lower.app == ReleaseRow.app, lower.n < ReleaseRow.n, lower.live_at > ReleaseRow.live_at)
 
 
 def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
-    """Returns the image ids to keep: of the `retain` releases that were live last, of the live one, and of any queued
-    or running job of the app.
+    """Returns the ids of the images to keep: those of the `retain` releases that were live last, of the live release,
+    and of the releases that queued or running jobs of the app use.
 
     Releases are ordered by the time at which they went live, not by number: the target of a rollback is kept before the
     release that it replaced.

@@ -1,4 +1,4 @@
-"""Comparisons of running apps with their live releases: the last one of each app, and the apps that are due."""
+"""Comparisons of running apps with their live releases: each app's last comparison, and the apps to compare next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Comparison:
     seen_at: datetime
     """The moment of the comparison."""
     found: tuple[Drift, ...]
-    """The fields that others have changed."""
+    """The fields that somebody other than Norn has changed."""
 
 
 def seen(tx: Tx, row: Row, write: DriftSeen) -> tuple[Fact, ...]:
@@ -70,6 +70,7 @@ SELECT l.app FROM live_releases l JOIN apps a ON a.name = l.app LEFT JOIN drifts
 def due(tx: Tx, hours: int, most: int) -> tuple[str, ...]:
     """Returns apps that neither went live nor were compared in the last `hours`, the least recently compared first.
 
-    An app whose comparison was requested within the last hour waits, so that failing ones hold back no others.
+    An app whose comparison was requested within the last hour waits, so that failing comparisons do not hold back
+    other apps.
     """
     return tuple(tx.scalars(_DUE, {"hours": hours, "most": most}))

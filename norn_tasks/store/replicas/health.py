@@ -1,7 +1,7 @@
-"""The health of live replicas, the ends of their programs, and the history of each app's state, as looks find them.
+"""The health of live replicas, the ends of their programs, and the history of each app's state, as observed.
 
-An end between two looks is not lost: the engine's events name each end of a program, and its count of restarts covers
-those whose event it has forgotten.
+An end between two observations is not lost: the engine's events name each end of a program, and the engine's count of
+restarts includes ends whose events it has forgotten.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ _OPEN = text("INSERT INTO app_states(app, state, reason) VALUES (:app, :state, :
 
 
 def record(tx: Tx, statuses: Iterable[WorkloadStatus]) -> None:
-    """Writes what a look found of live replicas; the router is notified of those that it must avoid from now on."""
+    """Writes what an observation found about live replicas; notifies the router of apps whose usable replicas changed.
+    """
     statuses = list(statuses)
     seen = json.dumps([asdict(each) for status in statuses for each in status.sightings])
     ends = [{**asdict(end), "app": status.app, "at": end.at.isoformat()} for status in statuses for end in status.ends]

@@ -1,4 +1,4 @@
-"""Apps in maintenance, as rows. The router reads them, and shows the page at the public name of the app."""
+"""Apps in maintenance, as rows. The router reads the rows, and shows the page of each such app at its public name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def of(tx: Tx, apps: Sequence[str]) -> dict[str, Maintenance]:
     return {row.app: Maintenance(row.message, row.began_by, row.began_at) for row in rows}
 
 
-# The rule of a tunnel that an earlier version of Norn made leads to the app's own address until the next forge.
+# A tunnel rule that an earlier version of Norn made leads to the app's own port until the next forge of the app.
 _AT_DOOR = text("""
 SELECT 1 FROM addresses d WHERE d.app = :app
    AND EXISTS (SELECT 1 FROM external_hosts e WHERE e.app = d.app AND NOT e.leaving

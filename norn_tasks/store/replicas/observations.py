@@ -29,14 +29,15 @@ from norn_tasks.store.tables import (
 )
 
 NEW_CONTAINER = 60.0
-"""Seconds in which a container may not have its row yet: it is created first and recorded next."""
+"""A container that is younger than this number of seconds may have no row yet: it is created first and recorded next.
+"""
 
 
 def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
-    """Keeps the statuses of the cluster's apps and publishes each change; a complete observation asks for repairs.
+    """Keeps the statuses of the cluster's apps and publishes each change; a complete observation also requests repairs.
 
-    Apps of other clusters are left as they are. An app that could not be looked at keeps its status, with the reason as
-    its message.
+    The statuses of apps of other clusters do not change. An app that could not be observed keeps its status, with the
+    reason as its message.
     """
     known = set(tx.scalars(select(AppRow.name).where(AppRow.cluster == write.cluster)))
     statuses = [status for status in write.statuses if status.app in known]

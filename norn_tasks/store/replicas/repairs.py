@@ -1,9 +1,9 @@
 """Repairs: when an observation shows too few (or wrong) replicas of an app, a job restores the live release.
 
 The app's live release and scale override define what should run, never the replicas that are left: missing replicas
-come back, and those of a rollout that was ended from outside are removed. An observation that began before a change of
-the app ended proves nothing. A failed repair is retried after a pause that doubles, so that a hopeless one costs
-little.
+are started again, and replicas of a rollout that was stopped from outside are removed. An observation is ignored if a
+change of the app ended after the observation had begun. A failed repair is retried after a pause that doubles, so that
+a hopeless repair costs little.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SELECT kind, state, ended_at > :looked AS since, extract(epoch FROM clock_timest
 
 @dataclass(frozen=True)
 class StableApp:
-    """An app with a live release, and no change of it waits or runs."""
+    """An app that has a live release, and no change of which waits or runs."""
 
     row: Row
 
@@ -65,12 +65,12 @@ class StableApp:
 
     @property
     def wanted(self) -> int:
-        """How many replicas should be there."""
+        """How many replicas should run."""
         return int(self.row["wanted"])
 
 
 def stable_apps(tx: Tx, cluster: str, engine: str) -> dict[str, StableApp]:
-    """Returns the stable apps of a cluster by name, those whose image is published or on `engine`."""
+    """Returns, by name, the stable apps of a cluster whose image is published or is on `engine`."""
     rows = tx.execute(_ALL, {"cluster": cluster, "engine": engine}).mappings()
     return {row["name"]: StableApp(row) for row in rows}
 
@@ -84,9 +84,9 @@ def measured_against_wanted(name: str, app: StableApp, seen: WorkloadStatus | No
 
 
 def request_repairs(tx: Tx, look: Row, found: WorkloadSeen, seen: Mapping[str, WorkloadStatus]) -> list[int]:
-    """Accepts a repair of each stable app that has fewer replicas than it wants or some of another rollout.
+    """Accepts a repair of each stable app that has fewer replicas than it wants, or replicas of another rollout.
 
-    Returns the jobs. `look` is the job that looked, `seen` are the statuses of its cluster's apps.
+    Returns the jobs. `look` is the job that observed the cluster, `seen` are the statuses of the cluster's apps.
     """
     asked = [
         _request(tx, look, found, name, app.missing(seen[name]))

@@ -28,7 +28,7 @@ class Listening:
 
 
 def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
-    """Gives the app the lowest free port of first…last and returns it; an app that has one keeps it.
+    """Gives the app the lowest free port of first…last and returns it; an app that has a port keeps it.
 
     Only an app on whose port the router could never listen gets another one. Raises Unavailable when none is free.
     """
@@ -84,7 +84,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Route:
-    """An app with an address: its port, the targets of its requests, and the facts of a 503."""
+    """An app with an address: its port, the targets of its requests, and the facts that a 503 response names."""
 
     app: str
     port: int
@@ -104,18 +104,19 @@ class Route:
 
 @dataclass(frozen=True)
 class Routes:
-    """One look at the rows: all routes, and the leaving containers that are not marked drained yet."""
+    """The result of one read of the rows: all routes, and the leaving containers that are not marked drained yet."""
 
     routes: tuple[Route, ...]
     leaving: frozenset[str] = frozenset()
     runs_address: str | None = None
-    """Where the containers of runs reach this machine, such as 172.20.0.1/16; None while no worker has said so."""
+    """The address at which containers of runs reach this machine, such as 172.20.0.1/16; None until a worker reports it.
+    """
     instance: str = ""
     """The name of this control plane."""
 
 
 def live_routes(tx: Tx) -> Routes:
-    """Reads the whole routing table; a replica is in it as live or as leaving, never both."""
+    """Reads the whole routing table; each replica in it is either live or leaving, never both."""
     targets: dict[str, list[Target]] = defaultdict(list)
     leaving = set()
     for row in tx.execute(text(_REPLICAS)).mappings():
@@ -139,12 +140,12 @@ def mark_drained(tx: Tx, container: str) -> None:
 
 
 def mark_listening(tx: Tx, app: str, error: str | None) -> None:
-    """Records that the router listens at the app's port now, or the sentence why it cannot."""
+    """Records that the router listens at the app's port now, or the sentence that says why it cannot."""
     mark_all_listening(tx, {app: error})
 
 
 def mark_all_listening(tx: Tx, errors: Mapping[str, str | None]) -> None:
-    """Records in one statement, for each app, that the router listens now (None), or the sentence why it cannot."""
+    """Records for each app, in one statement, that the router listens now (None), or the sentence why it cannot."""
     tx.execute(text(_LISTENING), {"apps": list(errors), "errors": list(errors.values())})
 
 

@@ -1,7 +1,7 @@
 """The replicas of the docker cluster as rows.
 
-Workers write a replica under their job's fence, the router reads it and writes `drained_at`. Each side may die at any
-moment: the row shows how far the other one got.
+Workers write the row of a replica under their job's fence; the router reads the row and writes `drained_at`. A worker
+or the router may die at any moment: the row shows the other one how far it got.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GIVEN = ("container", "app", "release", "generation", "address", "memory")
 
 
 def of_app(tx: Tx, app: str) -> tuple[Replica, ...]:
-    """Lists the app's replicas that are not gone, oldest first."""
+    """Lists the app's replicas that have a row, oldest first."""
     return tuple(_replica(row) for row in tx.execute(text(_OF_APP), {"app": app}).mappings())
 
 
@@ -38,7 +38,7 @@ def starting(tx: Tx, replica: Replica, fence: Fence) -> None:
 
 
 def live(tx: Tx, container: str, address: str, fence: Fence) -> bool:
-    """Lets the router send to `address`; returns False for a container without a row."""
+    """Lets the router send requests to `address`; returns False for a container without a row."""
     return _changed(tx, _LIVE, container, fence, address=address)
 
 
@@ -48,7 +48,7 @@ def leaving(tx: Tx, container: str, fence: Fence) -> None:
 
 
 def drained(tx: Tx, container: str) -> bool:
-    """Returns True when the router has no open request on it, or it has no row."""
+    """Returns True when the router has no open request on the replica, or when the replica has no row."""
     return tx.scalar(text(_UNDRAINED), {"container": container}) is None
 
 

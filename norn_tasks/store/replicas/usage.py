@@ -20,7 +20,7 @@ def compared(replicas: Iterable[ReplicaStatus], stored: Iterable[dict[str, Any]]
 
 
 def _since(before: ReplicaUsage | None, now: ReplicaUsage) -> ReplicaUsage:
-    """Returns the measurement with its processors; without them for a program that was started in the meantime."""
+    """Returns the measurement with the processors used since `before`; without them if the program was started since."""
     if before is None or now.at <= before.at or now.cpu_seconds < before.cpu_seconds:
         return now
     return replace(now, cpus=round((now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4))

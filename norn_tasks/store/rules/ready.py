@@ -1,25 +1,26 @@
-"""The conditions of a ready job in SQL, asked of a queued job `c`: for the claims, the sweeper, health and gauges."""
+"""SQL conditions about a job `c`, such as whether it is ready to begin, for the claims, the sweeper, health and gauges.
+"""
 
 from __future__ import annotations
 
 from norn_tasks.store.rules.lists import CODE_CLASSES, OPEN_STATES
 
 ITS_TIME = "c.state = 'queued' AND c.run_after <= clock_timestamp()"
-"""It is queued, and its moment has come."""
+"""The job is queued, and the moment from which it may run has come."""
 DUE = f"{ITS_TIME} AND c.cancel_requested_at IS NULL"
-"""Its moment has come, and nobody asked it to stop."""
+"""That moment has come, and nobody asked the job to stop."""
 DUE_OR_KEPT = f"{ITS_TIME} AND (c.cancel_requested_at IS NULL OR c.adopt)"
-"""It is due, or somebody asked it to stop while its container may run: a worker must take the container away."""
+"""The job is due, or somebody asked it to stop while its container may run: a worker must remove the container."""
 
 EARLIER = f"o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN {OPEN_STATES}"
-"""Asked of a second job `o`: it is an open change of the same app, and was accepted earlier."""
+"""The condition for a second job `o`: it is a change of the same app, has not ended, and was accepted earlier."""
 IS_BEHIND = f"(c.exclusive AND EXISTS (SELECT 1 FROM jobs o WHERE {EARLIER}))"  # noqa: S608 - built from constants
 """True when an earlier change of its app has not ended."""
 HAS_SLOT = """EXISTS (SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app
     HAVING count(s.job_id) < count(*) FILTER (WHERE NOT s.surplus) OR bool_or(s.job_id = c.id))"""
-"""Its app has a slot for it, or it holds one already."""
+"""The job's app has a free slot, or the job holds a slot already."""
 NEEDS_SLOT = f"c.class IN {CODE_CLASSES} AND NOT {HAS_SLOT}"
-"""It runs code, and its app has no slot for it."""
+"""The job runs code, and its app has no slot for it."""
 
 WAITED_SECONDS = "extract(epoch FROM clock_timestamp() - min(greatest(c.created_at, c.run_after)))::float8"
-"""Of a group of ready jobs: for how long the oldest has been ready."""
+"""The seconds for which the oldest of a group of ready jobs has been ready."""

@@ -10,7 +10,7 @@ LONG = f"({', '.join(repr(str(kind)) for kind in LONG_KINDS)})"
 
 
 def share(job: str) -> str:
-    """Returns the share to which a job counts; NULL for one that gets any free slot."""
+    """Returns the SQL of the share to which a job counts; NULL for a job that may take any free slot."""
     return f"CASE WHEN {job}.class IN {CODE_CLASSES} THEN {job}.app WHEN {job}.kind IN {LONG} THEN '{DEPLOYS}' END"
 
 
@@ -34,9 +34,9 @@ full_shares AS MATERIALIZED (
       WHERE w.class = t.class AND {_HAS_PLACE}))"""  # noqa: S608 - built from constants
 """Common table expressions: `taken` slots, the workers that are `there`, and the shares that are full in all of them.
 
-They follow a `WITH`. A worker counts its own jobs by itself, and more exactly (`worker.shares`).
+They follow a `WITH`. Each worker also counts its own jobs, more exactly than this SQL (`worker.shares`).
 """
 
 IS_FULL = f"""(NOT c.adopt AND EXISTS (
     SELECT 1 FROM full_shares f WHERE f.class = c.class AND f.share = {share("c")}))"""  # noqa: S608
-"""Asked of a queued job `c`: true when no worker gives its share another slot now."""
+"""True for a queued job `c` when no worker gives another slot to the share of the job now."""

@@ -1,4 +1,4 @@
-"""Records the end of an execution: judgement, exit code, duration by the engine's clock, and output."""
+"""Records the end of an execution: its state and cause, exit code, duration by the engine's clock, and output."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
 
 
 def keep_output(tx: Tx, row: Row, ended: ContainerExit) -> None:
-    """Keeps the output of the execution of `row`'s job before it was stopped; the caller records how it ended."""
+    """Keeps the output that the execution of `row`'s job wrote until it was stopped; the caller records its end."""
     if JobKind(row["kind"]) in (JobKind.INVOKE, JobKind.CRON_RUN, JobKind.RUN):
         _write(tx, row, ended, {"exit_code": ended.exit_code, "duration_ms": _duration(ended)})
 
 
 def _write(tx: Tx, row: Row, ended: ContainerExit, common: dict[str, Any]) -> None:
-    """Writes an end with its output."""
+    """Writes how an execution ended (`common`), and its output."""
     if row["kind"] != JobKind.INVOKE:
         table = OneOffRow if row["kind"] == JobKind.RUN else CronExecutionRow
         tx.execute(update(table).where(table.id == row["execution"]).values(**common, **streams(ended)))
@@ -59,7 +59,7 @@ def _write(tx: Tx, row: Row, ended: ContainerExit, common: dict[str, Any]) -> No
 
 
 def outcome(finished: ExecutionVerdict) -> dict[str, Any]:
-    """Returns the values of the columns that say how an execution ended, without its state and the moment."""
+    """Returns the values of the columns that say how an execution ended, except its state and the moment of its end."""
     ended = finished.ended
     return {
         "cause": finished.cause, "sentence": finished.sentence, "hint": finished.hint,
@@ -74,7 +74,7 @@ def _duration(ended: ContainerExit) -> int | None:
 
 
 def answer(ended: ContainerExit) -> dict[str, Any]:
-    """Returns the bytes that a call wrote, and the size of its answer."""
+    """Returns the bytes that the code of a call wrote, and the size of its answer."""
     out = ended.stdout
     return {"answer": out.head + out.tail, "size": out.size, "stderr": ended.stderr.text().encode()}
 

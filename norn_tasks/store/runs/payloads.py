@@ -1,6 +1,7 @@
 """The bytes of a call that are kept after its answer was read: all, all but the request, or only sizes and hashes.
 
-A synchronous answer is read by the API; an asynchronous one counts as read some time after its end.
+The API reads the answer of a synchronous call; the answer of an asynchronous call counts as read some time after its
+end.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TRIM = (
 
 
 def taken(tx: Tx, execution: int) -> None:
-    """Drops the bytes of a call that are not kept after its answer was read."""
+    """Drops the bytes of a call whose answer was just read, except those that its `record` keeps."""
     _trim(tx, list(tx.scalars(text(_ONE), {"execution": execution})))
 
 
@@ -48,9 +49,9 @@ def trim_due(tx: Tx, ttl: float, limit: int) -> int:
 
 
 def trim_over(tx: Tx, most: int, ttl: float, limit: int) -> int:
-    """Drops the oldest bytes of each app that has more than `most` of them; returns the number of calls.
+    """Drops the bytes of the oldest calls of each app that keeps more than `most` bytes; returns the number of calls.
 
-    Calls that ended less than `ttl` seconds ago keep theirs. At most `limit` calls lose theirs at once.
+    Calls that ended less than `ttl` seconds ago keep their bytes. At most `limit` calls lose theirs at once.
     """
     ids = list(tx.scalars(text(_OVER), {"most": most, "ttl": ttl, "limit": limit}))
     for statement in _DROP if ids else ():

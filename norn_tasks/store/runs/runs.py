@@ -41,7 +41,7 @@ def _accept(tx: Tx, new: NewJob, release: Row | Mapping[str, Any]) -> tuple[int,
 
 
 def runs_allowed(spec: Mapping[str, Any]) -> int:
-    """Returns how often the code of a run may begin: once, and `retries.max` times more."""
+    """Returns how often the code of a run may begin: once, and then `retries.max` more times."""
     return 1 + int(spec["retries"]["max"])
 
 
@@ -54,7 +54,7 @@ def accept_cron_run(
     actor: str,
     patience: float,
 ) -> AcceptedRun:
-    """Accepts a run of the cron app whose live release this is."""
+    """Accepts a run of the cron app whose live release is `release`."""
     new = NewJob(
         CronRunJobRequest(trigger), app=release["app"], actor=actor, patience=patience, spec=release["spec"],
         engine=release["engine"], release=release["n"],
@@ -71,7 +71,7 @@ def accept_cron_run(
 def accept_oneoff(
     tx: Tx, release: Row, request: RunJobRequest, *, actor: str, patience: float, cluster: str | None = None
 ) -> AcceptedRun:
-    """Accepts a command to run in the live release's image, in a slot of its own: it waits for no schedule.
+    """Accepts a command to run in the live release's image; it has a slot of its own, so it waits for no scheduled run.
 
     `cluster`: the cluster on which it runs; None if it runs on an engine.
     """
@@ -89,10 +89,10 @@ def accept_call(
     tx: Tx, release: Row, call: Call, *, sync: bool, actor: str, patience: float, record: str = "full",
     stream: bool = False,
 ) -> AcceptedRun:  # fmt: skip
-    """Accepts a call of the function whose release this is; its body is kept in this transaction.
+    """Accepts a call of the function that `release` belongs to; the transaction also stores the body of the call.
 
-    `record` says which of its bytes are kept once the answer has been read. `stream`: the client reads the output while
-    the code runs.
+    `record` says which bytes of the call are kept after the answer was read. `stream`: the client reads the output
+    while the code runs.
     """
     new = NewJob(
         InvokeJobRequest(stream or None), app=release["app"], actor=actor, patience=patience, spec=release["spec"],

@@ -16,7 +16,7 @@ from norn_tasks.store.database.session import Tx
 
 @dataclass(frozen=True)
 class Execution:
-    """The common part of a cron run and a function call. `cause` is a stable code of a failure."""
+    """The fields that cron runs, one-offs and function calls have in common. `cause` is a stable code of a failure."""
 
     id: int
     app: str
@@ -37,7 +37,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class CronRun(Execution):
-    """A cron run with its output; `verdict` is that of its occurrence, None for a manual run."""
+    """A cron run with its output; `verdict` is the verdict of its occurrence, None for a manual run."""
 
     image_id: str | None
     trigger: str
@@ -82,7 +82,7 @@ class FunctionCall(Execution):
 
 @dataclass(frozen=True)
 class Answer:
-    """The bytes of a call: the request and the answer; None: not recorded, or not there yet."""
+    """The bytes of a call: the request, the answer and stderr, each None if it is not recorded or not written yet."""
 
     request: bytes | None
     response: bytes | None
@@ -146,7 +146,7 @@ def oneoff(tx: Tx, execution: int) -> OneOff:
 
 
 def absent_oneoff(execution: int) -> NotFound:
-    """Returns the error of a one-off command that is not there."""
+    """Returns the error for a one-off command that does not exist."""
     return NotFound(f"there is no one-off run {execution}", hint="norn runs list APP")
 
 
@@ -168,12 +168,12 @@ def call(tx: Tx, execution: int) -> FunctionCall:
 
 
 def absent_call(execution: int) -> NotFound:
-    """Returns the error of a function call that is not there."""
+    """Returns the error for a function call that does not exist."""
     return NotFound(f"there is no invocation {execution}", hint="norn fn history")
 
 
 def answer(tx: Tx, execution: int) -> Answer:
-    """Returns the bytes of a call."""
+    """Returns the bytes of a call; they are None if it has none."""
     io = t.PayloadRow
     row = tx.execute(select(io.request, io.response, io.stderr).where(io.execution == execution)).first()
     if row is None:

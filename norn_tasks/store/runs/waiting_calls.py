@@ -18,15 +18,15 @@ _COUNT_OF = Prepared(
     AND state = 'queued' AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text)"""  # noqa: S608
 )
 _AT_ONCE = 64
-"""More calls than can be accepted at the same moment, each of which needs a connection to the database."""
+"""More calls than can be accepted at the same moment: each acceptance needs a connection to the database."""
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
 
 
 def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
     """Returns True if fewer than `most` synchronous (or asynchronous) calls of the app wait.
 
-    Transactions that accept calls at the same moment do not see each other's calls. So when few places are left, they
-    take turns: each holds a lock until it ends.
+    Transactions that accept calls at the same moment do not see each other's calls. So when the number of waiting calls
+    is close to `most`, the transactions take turns: each holds a lock until it ends.
     """
     values = {"app": app, "sync": sync, "most": most}
     waiting = int(run(tx, _COUNT, values).scalar_one())

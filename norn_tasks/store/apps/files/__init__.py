@@ -1,1 +1,1 @@
-"""Files of apps in rows, which hold them until a worker or a client gets them."""
+"""Files of apps as rows, which keep the files until a worker or a client fetches them."""

@@ -1,7 +1,7 @@
 """Encrypted files of secrets as rows: files that are to be imported, and files that an export has written.
 
-Like the files, the rows have only values that nobody can decrypt without a private key. A row that is older than an
-hour and has no open job is deleted when the next file is kept.
+The values in the rows are encrypted like those in the files: nobody can decrypt them without a private key. A row that
+is older than an hour and has no open job is deleted when the next file is kept.
 """
 
 from __future__ import annotations
