@@ -14,7 +14,7 @@ from norn_tasks.store.database.session import Tx
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One request that changes something, and the status it was answered with."""
+    """One request that changes something, and the HTTP status of its response."""
 
     id: int
     at: datetime
@@ -27,7 +27,7 @@ class AuditEntry:
 
 
 def record(tx: Tx, *, actor: str, method: str, path: str, app: str | None, status: int, about: str = "") -> None:
-    """Writes one row."""
+    """Writes the row of one request."""
     tx.execute(insert(t.AuditRow).values(actor=actor, method=method, path=path, app=app, status=status, about=about))
 
 

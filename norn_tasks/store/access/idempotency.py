@@ -31,9 +31,9 @@ class Remembered:
 
 
 def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
-    """Returns the first use of this key; None if this is the first. A second use waits here until the first commits.
+    """Returns the first use of this key; None if there was none. A second use waits here until the first commits.
 
-    Raises KeyReused if it was used with another body.
+    Raises KeyReused if the key was used with another body.
     """
     if key is None:
         return None

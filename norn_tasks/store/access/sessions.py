@@ -1,7 +1,7 @@
 """Sign-in sessions of browsers, and the one-time codes with which `norn ui` signs a browser in.
 
-A session has two secrets, of which only hashes are kept: the browser sends one as a cookie, and a page of Norn's own
-sends the other as a header. A session acts as its token and ends with it.
+A session has two secrets, of which only hashes are kept: the browser sends one of them as a cookie, and Norn's own
+pages send the other as a header. A session acts as its token and ends with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SessionSecrets:
 
 @dataclass(frozen=True)
 class Browser:
-    """The browser that signs in: what it says of itself, and its address."""
+    """The browser that signs in: the name that it sends as its user agent, and its address."""
 
     agent: str
     address: str
@@ -47,7 +47,7 @@ class Browser:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A session that is good now: whose it is, and the hash of its second secret."""
+    """A session that is valid now: its actor, and the hash of its second secret."""
 
     id: int
     actor: Actor
@@ -88,7 +88,7 @@ def begin(tx: Tx, token: str, made: SessionSecrets, browser: Browser, *, seconds
 
 
 def begin_by_code(tx: Tx, code: str, made: SessionSecrets, browser: Browser, *, seconds: float) -> SignedIn | None:
-    """Signs a browser in with a code, which is used up by it; None if the code is unknown, used or too old."""
+    """Signs a browser in with a code, which can be used only once; None if the code is unknown, used or too old."""
     c = t.SignInCodeRow
     used = delete(c).where(c.hash == digest(code), c.expires_at > func.clock_timestamp()).returning(c.token_id)
     found = tx.scalar(used)
@@ -122,7 +122,7 @@ def make_code(tx: Tx, code: str, token: str) -> None:
 def lookup(tx: Tx, hashed: str) -> SignedIn | None:
     """Returns the session of a cookie's hash; None if it is unknown, too old, or its token was revoked.
 
-    Notes once a minute that the session and its token are used.
+    Records once a minute that the session and its token are used.
     """
     s, k = t.SessionRow, t.TokenRow
     columns = (s.id, s.csrf_hash, s.expires_at, k.id.label("token_id"), k.name, k.scopes, k.apps)
@@ -139,7 +139,7 @@ def lookup(tx: Tx, hashed: str) -> SignedIn | None:
 
 
 def listed(tx: Tx, *, token: str | None = None) -> tuple[SessionView, ...]:
-    """Lists the sessions that are good now, newest first; `token`: only those of the token of this name."""
+    """Lists the sessions that are valid now, newest first; `token`: only sessions of the token with this name."""
     s, k = t.SessionRow, t.TokenRow
     columns = (s.id, k.name.label("token"), s.created_at, s.expires_at, s.last_used_at, s.agent, s.address)
     query = select(*columns).where(*_is_good(), *([] if token is None else [k.name == token]))
@@ -147,7 +147,7 @@ def listed(tx: Tx, *, token: str | None = None) -> tuple[SessionView, ...]:
 
 
 def end(tx: Tx, session: int, *, token: str | None = None) -> None:
-    """Ends a session for good; `token`: only if it is one of the token of this name. Raises NotFound."""
+    """Ends a session for good; `token`: only if it belongs to the token with this name. Raises NotFound."""
     s, k = t.SessionRow, t.TokenRow
     whose = [] if token is None else [s.token_id.in_(select(k.id).where(k.name == token))]
     if tx.scalar(delete(s).where(s.id == session, *whose).returning(s.id)) is None:

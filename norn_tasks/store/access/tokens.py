@@ -1,6 +1,6 @@
-"""API tokens: shown once when made, kept as a hash, and the bootstrap token that lets the first person in.
+"""API tokens, which are shown once when they are made and kept as hashes, and the bootstrap token for the first user.
 
-A token is 256 random bits, so one SHA-256 is enough: there is nothing to guess that a slow hash would protect.
+A token is 256 random bits, so one SHA-256 is enough: a slow hash protects only secrets that can be guessed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def listed(tx: Tx) -> tuple[Token, ...]:
 
 
 def named(tx: Tx, name: str) -> Token | None:
-    """Returns the unrevoked token of a name, if there is one."""
+    """Returns the unrevoked token with this name; None if there is none."""
     row = tx.execute(_tokens().where(t.TokenRow.name == name)).first()
     return None if row is None else _token(row)
 
@@ -79,7 +79,10 @@ def _used(tx: Tx, name: str) -> bool:
 def create(
     tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
 ) -> Token:
-    """Keeps a new token; raises Conflict for a name that one has or had, InvalidRequest for an admin of some apps."""
+    """Keeps a new token. Raises Conflict if a token has or had this name, or if the name is reserved.
+
+    Raises InvalidRequest for a token without scopes, and for an admin token that is limited to apps.
+    """
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-tokens'))"))
     if name == NAMELESS:
         raise Conflict(f"{name} is the name of callers without a token", hint="choose another name")
@@ -126,7 +129,7 @@ def revoke(tx: Tx, token: int, *, actor: str) -> None:
 
 
 def lookup(tx: Tx, hashed: str) -> Actor | None:
-    """Returns the owner of a hash; None if it is unknown or revoked. Notes once a minute that the token is used."""
+    """Returns the actor of a token's hash; None if it is unknown or revoked. Records each minute that it is used."""
     k = t.TokenRow
     row = tx.execute(select(k.id, k.name, k.scopes, k.apps).where(k.hash == hashed, k.revoked_at.is_(None))).first()
     if row is None:
@@ -167,7 +170,7 @@ def _read_or_write(path: Path) -> str:
 
 
 def _write(path: Path, secret: str) -> None:
-    """Writes the whole file at once, unless it exists: of two processes that start at the same time, one writes it."""
+    """Writes the file as a whole, by a rename; does nothing if another process has written the file by then."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".token-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

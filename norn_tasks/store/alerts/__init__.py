@@ -1,1 +1,1 @@
-"""Alerts, the rules that raise them for cron apps, and their deliveries to destinations."""
+"""Alerts, the rules that raise and resolve them, and their deliveries to destinations."""

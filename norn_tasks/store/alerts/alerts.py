@@ -1,4 +1,4 @@
-"""Alerts as rows: raised once, resolved once, each with its event and its deliveries in the transaction of the fact."""
+"""Alerts as rows: each is raised once and resolved once; the same statement writes the event and the deliveries."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ changed AS (
 def raise_alerts(tx: Tx, rule: AlertRule, new: Sequence[NewAlert]) -> None:
     """Opens alerts of a rule, each with its event and deliveries; an alert that is open already is only updated.
 
-    The keys of `new` differ.
+    No two alerts of `new` have the same key.
     """
     if not new:
         return
@@ -96,7 +96,7 @@ def raise_alerts(tx: Tx, rule: AlertRule, new: Sequence[NewAlert]) -> None:
 
 
 def resolve(tx: Tx, rule: AlertRule, ended: Mapping[str, str]) -> None:
-    """Ends the rule's open alerts of these keys, each with its resolution, its event and its deliveries."""
+    """Resolves the rule's open alerts with these keys, each with its resolution, its event and its deliveries."""
     if ended:
         given = {"rule": str(rule), "keys": list(ended), "resolutions": list(ended.values())}
         _report(tx, _RESOLVE, given, EventKind.ALERT_RESOLVED)
@@ -117,7 +117,7 @@ def _alerts() -> AnySelect:
 def listed(
     tx: Tx, *, app: str | None = None, kind: str | None = None, also_resolved: bool, reach: Reach, cut: Cut
 ) -> Page[Alert]:
-    """Lists alerts, newest first: the open ones, or also those that are resolved."""
+    """Lists alerts, newest first: the open ones, and with `also_resolved` the resolved ones too."""
     a = t.AlertRow
     wanted = [*equal(app=(a.app, app), kind=(a.kind, kind)), *within(a.app, reach)]
     if not also_resolved:
@@ -126,7 +126,7 @@ def listed(
 
 
 def open_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[Alert, ...]]:
-    """Returns the open alerts of these apps by app, oldest first; an app without one is left out."""
+    """Returns the open alerts of these apps by app, oldest first; an app without an open alert is left out."""
     a, found = t.AlertRow, dict[str, tuple[Alert, ...]]()
     for row in tx.execute(_alerts().where(a.resolved_at.is_(None), a.app.in_(apps)).order_by(a.id)):
         found[row.app] = (*found.get(row.app, ()), value(Alert, row))

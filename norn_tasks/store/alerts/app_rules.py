@@ -1,7 +1,7 @@
-"""The rules of webservers and workers: alerts of what happens to an app after it went live, and of failed deploys.
+"""The rules of webservers and workers: alerts about troubles of an app after it went live, and about failed deploys.
 
 Observations of the cluster write their findings into rows (`store.replicas.health`). Every few seconds these rules read
-the rows of all apps at once; only one beat at a time does so. They resolve before they raise.
+the rows of all apps at once; only one beat at a time does so. They resolve alerts before they raise new ones.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database, Tx
 
 BATCH = 500
-"""Alerts that one look changes at most; the next look goes on."""
+"""The most alerts that each statement of a look changes; the next look continues."""
 DOWN_FOR = 45
-"""Seconds for which no replica serves before that is an alert: a restart is shorter."""
+"""An alert is raised when no replica has served for this number of seconds: a restart takes less."""
 WINDOW, ENDS, KILLS = 300, 3, 1
-"""Without `alerts` in a spec: the seconds in which ends are counted, and how many of them raise an alert.
+"""The defaults without `alerts` in a spec: an alert is raised after ENDS ends, or KILLS kills for lack of memory,
+within WINDOW seconds.
 
-A program may end by chance now and then; one that has too little memory is killed again.
+A program may end by chance now and then; a program that was killed because it has too little memory will be again.
 """
 
 
@@ -42,7 +43,8 @@ def look(database: Database) -> None:
 def raise_unhealthy(tx: Tx) -> None:
     """Raises the alerts of replicas that fail their checks.
 
-    An observation calls this in its own transaction: its repair removes such a replica before beat could see the row.
+    An observation calls this in its own transaction: the repair that it requests could remove such a replica before
+    beat sees the row.
     """
     raise_alerts(tx, AlertRule.APP, [_unhealthy(row) for row in tx.execute(_UNHEALTHY)])
     raise_alerts(tx, AlertRule.APP, [_not_ready(row) for row in tx.execute(_UNHEALTHY_WITHOUT_ROWS)])

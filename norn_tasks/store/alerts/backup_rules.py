@@ -1,6 +1,6 @@
 """The rules of backups: an alert while the last backup or the last drill of an app's database has failed.
 
-The jobs are those that `store.upkeep.backup_plans` has noted. A job that was cancelled neither raises nor resolves one.
+`store.upkeep.backup_plans` records these jobs. A job that was cancelled neither raises nor resolves an alert.
 """
 
 from __future__ import annotations

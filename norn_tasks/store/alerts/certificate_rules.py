@@ -1,4 +1,4 @@
-"""The rule for certificates at the edge: an alert if one was not renewed in time, before it has expired.
+"""The rule for certificates at the edge: an alert, before a certificate expires, if it was not renewed in time.
 
 Caddy renews a certificate when a third of its lifetime is left. The alert is raised when a fifth is left, 18 days
 before the end for a lifetime of 90 days.

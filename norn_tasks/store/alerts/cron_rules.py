@@ -1,8 +1,8 @@
-"""The rule of cron apps: raises and resolves their alerts at the end of a run and by a look at the ledger.
+"""The rule of cron apps: raises and resolves their alerts at the end of a run, and by regular looks at the ledger.
 
-A run that failed raises its alert in the transaction that ends it; the end of one that succeeded touches no alert.
-Recoveries, and troubles that no single fact shows (occurrences that no worker began, a pause that lasts), are found by
-a look at all apps every few seconds; only one beat at a time looks. Alerts of other rules are never touched.
+A run that failed raises its alert in the transaction that ends it; the end of a successful run changes no alert. A look
+at all apps every few seconds finds recoveries, and troubles that no single fact shows (occurrences that no worker
+began, a pause that lasts); only one beat at a time looks. Alerts of other rules are never changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from norn_tasks.store.database.session import Database, Row, Tx
 from norn_tasks.store.rules.lists import OPEN_RUN_STATES
 
 BATCH = 500
-"""Alerts that one look changes at most; the next look goes on."""
+"""The most alerts that each statement of a look changes; the next look continues."""
 _DID_NOT_FAIL = (JobState.SUCCEEDED, JobState.CANCELLED, JobState.SUPERSEDED)
 _IMAGE_GONE = "release_gone"
 
@@ -50,7 +50,7 @@ _TICK = """SELECT k.id, k.scheduled_for FROM cron_executions x
 
 
 def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
-    """Raises the alert of a missed occurrence, perhaps a day old, for a run that no worker began in time."""
+    """Raises the alert of a missed occurrence, whose run no worker began in time; it may be a day old."""
     tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
     if tick is not None:
         sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"
@@ -92,7 +92,7 @@ def _failures(tx: Tx, app: str, rule: FailureRule) -> int:
 
 
 def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
-    """Raises an alert for each schedule that can no longer be read, such as one of an unknown time zone."""
+    """Raises an alert for each schedule that can no longer be read, such as one in an unknown time zone."""
     raise_alerts(tx, AlertRule.CRON, [
         NewAlert(AlertKind.SCHEDULE_UNREADABLE, app, f"{app} is not scheduled: {error.sentence}",
                  f"norn cron set-schedule {app}, or correct its infraspec.yaml and norn forge {app}")
@@ -106,7 +106,7 @@ def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
 def look(database: Database, paused_days: float) -> None:
     """Raises and resolves the alerts that only a look at the ledger finds; does nothing while another beat looks.
 
-    It resolves before it raises: an alert of this look stays until the next one, so that readers can see it.
+    It resolves before it raises: an alert that this look raises stays open until the next look, so that readers see it.
     """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
@@ -144,7 +144,9 @@ SELECT a.key, 'it no longer has a schedule' AS because FROM alerts a
  WHERE {_OPEN} AND NOT EXISTS (SELECT 1 FROM cron_states s WHERE s.app = a.app)"""  # noqa: S608 - built from a constant
 
 _SHORT_ABSENCE = {"reason": NOBODY_DECIDED, "on_time": ON_TIME.total_seconds()}
-"""Occurrences missed while the scheduler was absent for at most a minute, which `scheduler_rules` reports."""
+"""The values with which `_MISSED` leaves out occurrences that were missed while the scheduler was absent for at most a
+minute: `scheduler_rules` reports those.
+"""
 _MISSED = f"""
 SELECT k.app, sum(k.how_many)::bigint AS how_many, min(k.scheduled_for) AS first,
        max(coalesce(k.until, k.scheduled_for)) AS last, max(k.id) AS tick
@@ -198,9 +200,9 @@ SELECT a.key FROM alerts a JOIN cron_states s ON s.app = a.app {_LIVE_IMAGE}
 
 
 def images_seen(tx: Tx, write: ImagesSeen) -> None:
-    """Raises an alert for each schedule whose image is no longer on its engine, and resolves those whose image is back.
+    """Raises an alert for each schedule whose image is no longer on its engine; resolves it when the image is back.
 
-    A release that has just gone live may be younger than the look, and is left to the next one.
+    A release that has just gone live may be newer than the list of images, and is left to the next look.
     """
     bound = {"engine": write.engine, "ids": sorted(write.image_ids)}
     back = tx.execute(text(_BACK), bound).all()

@@ -18,7 +18,7 @@ _LAST = """SELECT error, extract(epoch FROM clock_timestamp() - asked_at)::float
 
 @dataclass(frozen=True)
 class LastCall:
-    """Seconds since a call was asked for, and since one was answered (None: never); the error of the last."""
+    """Seconds since the last call was requested and since one was last answered (None: never), and the last error."""
 
     asked: float
     answered: float | None
@@ -26,7 +26,7 @@ class LastCall:
 
 
 def turn(tx: Tx, period: float) -> bool:
-    """Returns true once in a period, to one of all beats, which then has the address called."""
+    """Returns true to one beat in each period; that beat then requests a call of the address."""
     return tx.execute(text(_ASK), {"period": period}).one_or_none() is not None
 
 
@@ -37,6 +37,6 @@ def called(tx: Tx, write: DeadManCalled) -> None:
 
 
 def last(tx: Tx) -> LastCall | None:
-    """Returns how the last call went; None if none was ever asked for."""
+    """Returns how the last call went; None if no call was ever requested."""
     row = tx.execute(text(_LAST)).first()
     return None if row is None else LastCall(row.asked, row.answered, row.error)

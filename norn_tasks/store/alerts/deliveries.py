@@ -1,15 +1,15 @@
 """Deliveries as rows: one per destination and report, tried with growing pauses until it is accepted or given up.
 
-A row is written with the change of the alert that it reports (`store.alerts`). Beat makes a job for each that is due
-and counts the try at that moment, so that the next try is certain even if the job's worker dies.
+A row is written in the transaction of the change that it reports (`store.alerts`). Beat makes a job for each delivery
+that is due and counts the try at that moment, so that the next try is certain even if the job's worker dies.
 
-People get one message for a burst: of the rows that are due at once for a destination that people read, the first
-leads and the others are parts of it; they share its tries and its end. After a message a destination gets nothing for
-some seconds, so that later reports of the burst are in one message too. A receiver that asks for a pause gets nothing
-until the pause ends.
+People get one message for a burst: of the rows that are due at the same time for a destination that people read, the
+first becomes the message and the others become parts of it, which share its tries and its end. After a message, such a
+destination gets nothing for some seconds, so that later reports of the burst are in one message too. A receiver that
+asks for a pause gets nothing until the pause ends.
 
-Reports of calls may be very many, and their receiver may hang. So alerts go first, and only a few reports of calls are
-on their way at once: the workers that send them also look at the engines.
+There may be very many reports of calls, and their receiver may hang. So alerts go first, and only a few reports of
+calls are sent at the same time, because the workers that send them also observe the engines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 CALLS_AT_ONCE = 16
-"""Reports of calls that are on their way at once."""
+"""The most reports of calls that are being sent at the same time."""
 REST = 10
 """Seconds after a message in which a destination that people read gets no other: new reports are gathered."""
 
@@ -57,7 +57,7 @@ class Delivery:
 
 
 def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:
-    """Writes a delivery that only tries whether a destination is reached; returns its id."""
+    """Writes a delivery that only tests whether a destination can be reached; returns its id. Raises NotFound."""
     destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
     if destination is None:
         raise NotFound(f"there is no destination {name}", hint="norn notify list")
@@ -87,9 +87,9 @@ SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
 
 
 def due(tx: Tx, limit: int) -> list[Row]:
-    """Locks and returns deliveries whose next try is due, oldest first; rows that another beat holds are left to it.
+    """Locks and returns deliveries whose next try is due, oldest first; skips rows that another beat has locked.
 
-    Reports of calls come after those of alerts, and only as many as may be on their way.
+    Reports of calls come after reports of alerts, and only as many as may be sent at the same time.
     """
     alerts = list(tx.execute(text(_DUE), {"limit": limit, "calls": False}).mappings())
     room = min(limit - len(alerts), CALLS_AT_ONCE - int(tx.scalar(_ON_THEIR_WAY) or 0))
@@ -110,7 +110,7 @@ def gather(tx: Tx, rows: Sequence[Row]) -> list[Row]:
 
 
 def trying(tx: Tx, delivery: int, job: int, pause: float) -> None:
-    """Counts a try that a job makes; the one after it comes `pause` seconds later."""
+    """Counts a try that a job makes; the next try comes `pause` seconds later."""
     later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=pause)
     k = t.DeliveryRow
     tx.execute(update(k).where(_together(delivery)).values(attempts=k.attempts + 1, job_id=job, next_at=later))
@@ -127,7 +127,7 @@ def give_up(tx: Tx, row: Row) -> None:
 
 
 def tried(tx: Tx, write: DeliveryTried) -> None:
-    """Records the outcome of a try; does nothing if the row is gone with its destination."""
+    """Records the outcome of a try; does nothing if the row was deleted together with its destination."""
     k = t.DeliveryRow
     changed: dict[str, Any] = {"state": str(DeliveryState.DELIVERED), "ended_at": NOW} if write.taken else {}
     if not write.taken and write.pause is not None:
@@ -141,7 +141,7 @@ def tried(tx: Tx, write: DeliveryTried) -> None:
 
 
 def _leave_alone(tx: Tx, delivery: int, until: TextClause) -> None:
-    """Makes the destination of a delivery rest: none of its deliveries is due until then."""
+    """Makes the destination of a delivery rest: none of its deliveries is due before `until`."""
     k, d = t.DeliveryRow, t.DestinationRow
     where = select(k.destination).where(k.id == delivery).scalar_subquery()
     tx.execute(update(d).where(d.id == where).values(sent_at=func.greatest(d.sent_at, until)))
@@ -180,7 +180,7 @@ def parcel(tx: Tx, delivery: int, instance: str) -> Parcel | None:
 
 
 def listed(tx: Tx, name: str, cut: Cut) -> Page[Delivery]:
-    """Lists what a destination was sent, newest first; raises NotFound."""
+    """Lists the deliveries to a destination, newest first; raises NotFound."""
     k = t.DeliveryRow
     destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
     if destination is None:

@@ -1,6 +1,7 @@
 """The destinations of notifications: their addresses and formats, and the alerts that each gets.
 
-A destination of signed webhooks has a secret that is shown once, when it is made, and sealed to the workers.
+A destination of signed webhooks has a secret, which is shown once, when it is made, and sealed so that only workers can
+read it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from norn_tasks.store.events.publishing import publish
 
 @dataclass(frozen=True)
 class Destination:
-    """A destination as lists show it: everything but its secret. `apps`, `kinds` None: all."""
+    """A destination as lists show it: everything but its secret. `apps` or `kinds` is None if it gets all of them."""
 
     name: str
     url: str
@@ -49,7 +50,7 @@ class NewDestination:
     kinds: tuple[str, ...] | None
     """The kinds of alerts that it gets; None for all."""
     format: NotificationFormat = NotificationFormat.JSON
-    """The format in which it reads."""
+    """The format of the messages that it gets."""
     severity: Severity = Severity.WARNING
     """The least severity of an alert that it gets."""
 
@@ -65,7 +66,7 @@ def listed(tx: Tx) -> tuple[Destination, ...]:
 
 
 def named(tx: Tx, name: str) -> Destination | None:
-    """Returns the destination of a name."""
+    """Returns the destination with this name; None if there is none."""
     row = tx.execute(_destinations().where(t.DestinationRow.name == name)).first()
     return None if row is None else value(Destination, row)
 

@@ -1,6 +1,6 @@
-"""The alert of an absence of the scheduler: one for the server, however many apps missed occurrences because of it.
+"""The alert about an absence of the scheduler: one for the server, however many apps missed occurrences in it.
 
-An app has an alert of its own only for occurrences that were decided more than a minute late (`cron_rules`).
+An app gets an alert of its own only for occurrences that were decided more than a minute late (`cron_rules`).
 """
 
 from __future__ import annotations

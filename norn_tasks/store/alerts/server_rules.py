@@ -1,4 +1,4 @@
-"""The rules of the server itself: an alert of a disk that has too little room for work."""
+"""The rules of the server itself: an alert about a disk that has too little room for work."""
 
 from __future__ import annotations
 

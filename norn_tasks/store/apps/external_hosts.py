@@ -61,7 +61,7 @@ def take_turn(tx: Tx) -> bool:
 
 
 def require_held(tx: Tx, fence: Fence) -> None:
-    """Raises LeaseLost if the job's token is no longer valid. The job's row is not locked: its lease must be renewed."""
+    """Raises LeaseLost if the job's token is no longer valid. Leaves the row unlocked, so that its lease is renewed."""
     if tx.scalar(_HELD, {"job": fence.job, "token": fence.token}) is None:
         raise LeaseLost(f"job {fence.job} is no longer held by this worker", job=fence.job)
 
@@ -188,7 +188,7 @@ UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_time
 
 
 def edge_seen(tx: Tx, look: EdgeSeen) -> None:
-    """Writes the findings of a look at the edge for each name; ignores a name that is gone by now."""
+    """Writes the findings of a look at the edge for each name; ignores a name that no longer has a row."""
     for route in look.routes:
         found = route.certificate
         values = {"issuer": found.issuer, "since": found.since, "until": found.until} if found else _NO_CERTIFICATE

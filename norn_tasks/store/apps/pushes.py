@@ -1,5 +1,4 @@
-"""Deliveries of webhooks (one row each, even if repeated) and their consequences; newest commits of apps and branches.
-"""
+"""Deliveries of webhooks, one row each even if repeated, and their results; the newest commits of apps and branches."""
 
 from __future__ import annotations
 
@@ -59,7 +58,7 @@ def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEven
 
 
 def conclude(tx: Tx, delivery: int, outcome: str) -> None:
-    """Writes what followed from a delivery."""
+    """Writes the outcome of a delivery into its row."""
     tx.execute(update(PushDeliveryRow).where(PushDeliveryRow.id == delivery).values(outcome=outcome))
 
 

@@ -24,7 +24,7 @@ def wanted_by(tx: Tx, apps: Sequence[str]) -> dict[str, int]:
 
 
 def wanted_of(app: Row, in_spec: int) -> int:
-    """Returns how many replicas the app of this row wants once a release is live whose spec asks for `in_spec`."""
+    """Returns how many replicas the app of this row will want when a release is live whose spec says `in_spec`."""
     return wanted_replicas(in_spec, app["replicas_override"], app["override_spec"])
 
 

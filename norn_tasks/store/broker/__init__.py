@@ -1,1 +1,1 @@
-"""The use of Redis besides wake-ups; losing any of it is harmless."""
+"""Messages through Redis besides wake-ups; losing any of them is harmless."""

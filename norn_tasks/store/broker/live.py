@@ -1,6 +1,6 @@
-"""The use of Redis besides wake-ups: "execution 42 has ended", and live log lines. Losing any of it is harmless.
+"""Messages through Redis besides wake-ups: "execution 42 has ended", and live log lines. Losing any is harmless.
 
-Every client has its timeouts set; a broker that is away shows as `False` or as silence, never as an exception, because
+Every client has its timeouts set. While the broker is away, methods return `False` or nothing, and never raise, because
 rows back up everything that is sent here.
 """
 
@@ -44,21 +44,21 @@ class LiveLine:
     """A line of a live stream."""
 
     id: str
-    """The place of its entry in the stream."""
+    """The position of its entry in the stream."""
     source: str
     """The name of the replica that wrote it."""
     line: str
     """The text."""
     last: bool = False
-    """The stream has ended, and there is no text."""
+    """True for the mark at the end of the stream, which has no text."""
     number: int = 0
     """Its number in the stream, from 1; 0 if it has none."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """More that is known of it, such as its time."""
+    """Further facts about the line, such as its time."""
 
 
 SentLine = tuple[str, str, Mapping[str, Any]]
-"""A line to send: the source, the text, and what else is known of it."""
+"""A line to send: the source, the text, and further facts about the line."""
 
 
 def _lines(place: str, entry: Mapping[str, str]) -> list[LiveLine]:
@@ -71,7 +71,7 @@ def _lines(place: str, entry: Mapping[str, str]) -> list[LiveLine]:
 
 
 class Live:
-    """The live side of one broker."""
+    """The announcements, live streams and pipes of one broker."""
 
     def __init__(self, broker_url: str) -> None:
         self._redis = _client(broker_url, 0.5)
@@ -80,7 +80,7 @@ class Live:
         self._away = float("-inf")
 
     def answers(self) -> bool:
-        """Returns True if the broker responds within 300 ms, or responded to somebody within the last second."""
+        """Returns True if the broker responds within 300 ms, or has responded to a ping within the last second."""
         if not self._responded_lately():
             try:
                 self._redis.ping()
@@ -109,7 +109,7 @@ class Live:
     def emit(self, job: int, lines: Sequence[SentLine], *, first: int = 1, last: bool = False) -> bool:
         """Adds lines to the job's stream as one entry; returns False if there is no reader, or the broker is away.
 
-        `first` is the number of the first line in the stream; a reader sees by the numbers which lines it has missed.
+        `first` is the number of the first of these lines; a reader sees from the numbers which lines it has missed.
         """
         stream = f"norn:live:{job}"
         entry: dict[Any, Any] = {"lines": json.dumps(lines), "first": first, "last": "1" if last else ""}
@@ -125,7 +125,8 @@ class Live:
     def watched(self, job: int) -> bool:
         """Returns True while the job's stream has a reader.
 
-        That is not known while the broker is away; afterwards a reader has some seconds to announce itself again.
+        Also returns True while the broker is away and for some seconds afterwards, in which a reader announces itself
+        again.
         """
         try:
             there = bool(self._redis.exists(f"norn:watch:{job}"))
@@ -155,14 +156,17 @@ class Live:
     # Pipes: items that must arrive, in order, while both ends exist
 
     def unwatch(self, job: int) -> None:
-        """Notes that the job's stream has no reader."""
+        """Announces that the job's stream no longer has a reader."""
         try:
             self._redis.delete(f"norn:watch:{job}")
         except redis.RedisError:
             return
 
     def offer(self, pipe: str, item: str, *, most: int) -> bool:
-        """Puts an item into a pipe with one writer; False while it holds `most` already, or the broker is away."""
+        """Puts an item into a pipe that has one writer; returns False if the pipe is full or the broker is away.
+
+        A pipe is full when it holds `most` items.
+        """
         name = f"norn:pipe:{pipe}"
         try:
             if int(self._redis.llen(name)) >= most:
@@ -192,8 +196,8 @@ REMEMBERED = 4096
 class Ends:
     """One subscriber thread of a process, which wakes requests that wait for executions to end.
 
-    The latest ends are remembered: an execution is announced before the request that accepted it can register, and a
-    quick one may have ended by then. After a gap in the subscription every waiter is woken, because ends were missed.
+    The latest ends are remembered, because a quick execution may end before the request that accepted it has registered
+    as a waiter. After a gap in the subscription every waiter is woken, because ends may have been missed.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -206,7 +210,7 @@ class Ends:
         threading.Thread(target=self._listen, name="norn-ends", daemon=True).start()
 
     def expect(self, execution: int) -> threading.Event:
-        """Registers a waiter; the event is set at the end of the execution, at once if that was announced already."""
+        """Registers a waiter; the event is set when the end of the execution is announced, or now if it already was."""
         with self._lock:
             event = self._waiting.setdefault(execution, threading.Event())
             if execution in self._ended:
@@ -219,7 +223,7 @@ class Ends:
             return execution in self._ended
 
     def forget(self, execution: int) -> None:
-        """Ends the wait."""
+        """Removes the waiter of an execution."""
         with self._lock:
             self._waiting.pop(execution, None)
 
@@ -267,7 +271,7 @@ class Ends:
             event.set()
 
     def hear(self, execution: int) -> None:
-        """Notes the end of an execution, and wakes its waiter."""
+        """Remembers the end of an execution, and wakes its waiter."""
         with self._lock:
             self._ended[execution] = None
             while len(self._ended) > REMEMBERED:

@@ -1,1 +1,1 @@
-"""Schedules: what is due, what becomes of each occurrence, and what an outage left."""
+"""Schedules: their due occurrences, the verdict of each, and the gaps that outages leave."""

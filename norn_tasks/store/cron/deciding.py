@@ -171,7 +171,7 @@ def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
     """Returns () if the occurrence gets a new run, (job,) if a waiting run moves on to it, None if it does not run.
 
     A run that had not begun when the next occurrence was due moves on to that occurrence. With a `startDeadline` or
-    `catchup: all` it stays with its own.
+    `catchup: all`, the run keeps its own occurrence.
     """
     alone = policy.concurrency in (Concurrency.FORBID, Concurrency.QUEUE)
     keeps = policy.start_deadline is not None or policy.catchup is Catchup.ALL
@@ -235,5 +235,5 @@ SELECT class, count(*) AS ripe FROM jobs
 
 
 def runnable(tx: Tx, after: datetime, until: datetime) -> dict[JobClass, int]:
-    """Counts, by class, the jobs that were delayed (by jitter or a pause before a retry) from `after` to `until`."""
+    """Counts, by class, the jobs whose delay (jitter, or the pause before a retry) ended from `after` to `until`."""
     return {JobClass(row[0]): row.ripe for row in tx.execute(_RIPE, {"after": after, "until": until})}

@@ -1,9 +1,9 @@
-"""A database that is asked briefly: for the API, which must say "the database is down" within seconds, never hang.
+"""A database with a short time limit, for the API: it must say "the database is down" within seconds, and never hang.
 
-The server's own timeouts are of no use when the server is frozen or the network is cut. psycopg2 lets a callback do the
-waiting for its connections; ours gives up when the transaction of this thread has waited long enough in all. If no
-transaction of the process heard from the server in that time, transactions fail at once for a second, so that a
-thousand requests do not each wait to learn the same. One that is merely slow refuses no other.
+The server's own timeouts are of no use when the server is frozen or the network is cut. psycopg2 lets a callback wait
+for its connections; the callback here gives up when the transaction of its thread has taken too long in all. If no
+transaction of the process got a response from the server in that time, transactions fail at once for a second, so that
+a thousand requests do not each wait for the same error. One slow transaction alone does not make others fail.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _waits = threading.local()
 
 
 class _Line:
-    """The state of one server as all threads see it: when it last responded, and until when it counts as down."""
+    """The state of one server, shared by all threads: when it last responded, and until when it counts as down."""
 
     def __init__(self) -> None:
         self.heard = float("-inf")
@@ -54,7 +54,7 @@ class BriefDatabase(Database):
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Lets the transactions of this thread take `seconds`, and lets them try although another one gave up."""
+        """Lets the transactions of this thread take `seconds`, and lets them try even while others fail at once."""
         before = getattr(_waits, "patience", None)
         _waits.patience = seconds
         try:
@@ -64,7 +64,7 @@ class BriefDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Gives a transaction as Database does; raises DatabaseDown in time."""
+        """Gives a transaction as Database does; raises DatabaseDown at the time limit."""
         patience, began = getattr(_waits, "patience", None), time.monotonic()
         if patience is None and began < self._line.down_until:
             raise DatabaseDown("the database did not answer a moment ago", hint="norn health", retry_after=2)

@@ -1,4 +1,4 @@
-"""Shared parts of all columns: Python types as PostgreSQL's, and the clock."""
+"""Shared parts of all columns: the PostgreSQL type of each Python type, and the clock."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The limits of Norn's sessions, such as that of waiting for a lock, on a direct connection and through a pooler.
+"""The limits of Norn's sessions, such as the longest wait for a lock, on a direct connection and through a pooler.
 
-A direct connection gets them when it is opened. A pooler in transaction mode refuses options at that moment, and gives
-each transaction another connection to the server; so through a pooler each transaction sets the limits itself.
+A direct connection gets them when it is opened. A pooler in transaction mode refuses such options, and gives each
+transaction another connection to the server; so through a pooler each transaction sets the limits itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, event
 IDLE_SECONDS = 10
 """Seconds after which the server ends a session that does nothing inside a transaction.
 
-It is less than NORN_SELF_STOP_SECONDS: a frozen process that has locked the row of a job loses the lock before the
-job, whose lease cannot be renewed until then, stops itself.
+It is less than NORN_SELF_STOP_SECONDS. While a frozen process has locked the row of a job, the job's lease cannot be
+renewed; so the process must lose the lock before the job stops itself.
 """
 
 UNUSED_SECONDS = 120
@@ -27,7 +27,7 @@ _LIMITS = {
     "timezone": "UTC",
     "jit": "off",
 }
-"""JIT is off: it compiles by estimated cost alone, which took two seconds for a claim of two milliseconds."""
+"""JIT is off, because PostgreSQL starts it by estimated cost alone: it compiled for 2 s before a claim of 2 ms."""
 _SET = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS.items())
 
 
@@ -39,7 +39,7 @@ def options() -> dict[str, str]:
 
 
 def limit_each_transaction(engine: Engine) -> None:
-    """Sets the limits at the begin of every transaction."""
+    """Sets the limits at the beginning of every transaction."""
 
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql(_SET)

@@ -7,11 +7,11 @@ from norn_tasks.store.database.bounded import BriefDatabase
 from norn_tasks.store.database.session import Database
 
 BESIDE_JOBS = 4
-"""How many connections threads beside the jobs may need at once: of output, streams and the queue of builds."""
+"""How many connections a process may need at once besides those of its jobs: for output, streams and queued builds."""
 
 SELDOM = 10.0
-"""Seconds after which an unused connection is pinged, for loops that use one every few seconds and start over after a
-failure: a ping before each transaction would be a third of what they ask of PostgreSQL."""
+"""A connection that was unused for this number of seconds is pinged first. It is for loops that use a connection every
+few seconds and repeat what failed: a ping before each transaction would be a third of their load on PostgreSQL."""
 
 
 def open_database(settings: Settings, process: str, connections: int, *, ping_after_idle: float = 0.0) -> Database:

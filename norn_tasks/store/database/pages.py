@@ -21,7 +21,7 @@ _KEY = "list_key"
 
 @dataclass(frozen=True)
 class Cut:
-    """The part of a list that is wanted: at most `limit` items, those behind the key `after`."""
+    """The part of a list that is wanted: at most `limit` items, beginning after the item with the key `after`."""
 
     limit: int = 50
     after: int | None = None
@@ -29,7 +29,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A part of a list; `next` is the `after` of the part behind it, None when there is no more."""
+    """A part of a list; `next` is the `after` of the following part, None if this part is the last one."""
 
     items: tuple[T, ...]
     next: int | None = None
@@ -40,7 +40,7 @@ Reach = Collection[str] | None
 
 
 def value(kind: type[T], row: AnyRow) -> T:
-    """Makes a dataclass of a row whose columns are named like its fields; arrays become tuples."""
+    """Makes a dataclass from a row whose columns have the names of its fields; arrays become tuples."""
     given = {name: thing for name, thing in row._mapping.items() if name != _KEY}
     return kind(**{name: tuple(thing) if isinstance(thing, list) else thing for name, thing in given.items()})
 

@@ -1,7 +1,7 @@
-"""Statements that a connection prepares once: PostgreSQL parses and plans them then, and not at each use.
+"""Statements that a connection prepares: PostgreSQL parses and plans them when they are prepared, not at each use.
 
 Planning was two thirds of what a claim cost PostgreSQL. Through a pooler in transaction mode each transaction may get
-another session, which knows no statement of this one: there they are sent as text.
+another session, which does not know the statements of earlier sessions: there, statements are sent as text.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from norn_tasks.domain.errors import DatabaseDown
 REPLANNED_SECONDS = 10.0
 """Seconds after which a connection plans a statement again: tables that were small when it was planned have grown."""
 MOST = 200
-"""The number of statements that a connection keeps at most; then it forgets all of them."""
+"""The most statements that a connection keeps; when it needs another, it first forgets all of them."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _CHANGES = re.compile(r"\b(INSERT|DELETE|(?<!FOR )UPDATE|EXECUTE norn_w_\w+)\b", re.IGNORECASE)
 _KNOWN = "norn_prepared"
 _OUT_OF_DATE = ("0A000", "26000", "42P05")
-"""The server's codes for a statement whose result has other columns now, that it does not know, or knows already."""
+"""The server's codes for a prepared statement whose columns have changed, that it does not know, or already knows."""
 
 
 @lru_cache(4096)
 def changes(statement: str) -> bool:
-    """Returns True for a statement that changes rows; the name of a prepared statement shows it."""
+    """Returns True for a statement that changes rows, or that executes a prepared statement whose name says so."""
     return _CHANGES.search(statement) is not None
 
 
@@ -58,18 +58,18 @@ class Prepared:
         return tuple(name for name in dict.fromkeys(_PARAMETER.findall(self.text)) if name not in self.fixed)
 
     def name(self, values: Mapping[str, Any]) -> str:
-        """Returns the name under which it is prepared for the fixed parameters' values."""
+        """Returns the name under which the statement is prepared for these values of the fixed parameters."""
         return f"{self._name}_{_hashed(repr([values[name] for name in self.fixed]))}" if self.fixed else self._name
 
     def prepare(self, connection: Connection, values: Mapping[str, Any]) -> str:
-        """Returns the statement that prepares it; `connection` knows how values are quoted."""
+        """Returns the SQL that prepares the statement; `connection` knows how values are quoted."""
         words = {name: f"${n}" for n, name in enumerate(self.parameters, 1)}
         cursor: Any = connection.connection.cursor()
         words |= {name: cursor.mogrify("%s", (values[name],)).decode() for name in self.fixed}
         return f"PREPARE {self.name(values)} AS {_PARAMETER.sub(lambda found: words[found[1]], self.text)}"
 
     def execute(self, values: Mapping[str, Any]) -> str:
-        """Returns the statement that runs it, as the driver takes it."""
+        """Returns the SQL that runs the prepared statement, with its parameters in the driver's notation."""
         passed = ", ".join(f"%({name})s" for name in self.parameters)
         return f"EXECUTE {self.name(values)}" + (f"({passed})" if passed else "")
 
@@ -79,7 +79,7 @@ def _hashed(words: str) -> str:
 
 
 def prepare_on(engine: Engine) -> None:
-    """Lets the connections of this engine prepare statements; a new connection to the server knows none yet."""
+    """Lets the connections of this engine prepare statements; a new connection has prepared none yet."""
 
     def connected(_driver: object, record: Any) -> None:
         record.info[_KNOWN] = {}
@@ -90,8 +90,8 @@ def prepare_on(engine: Engine) -> None:
 def run(connection: Connection, statement: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
     """Runs the statement, prepared where the connection may prepare.
 
-    Raises DatabaseDown, after which the transaction can be tried again on another connection, when the server no
-    longer has the statement as it was prepared.
+    Raises DatabaseDown when the server no longer has the statement as it was prepared; the transaction can then be
+    tried again, and will get another connection.
     """
     known: dict[str, float] | None = connection.info.get(_KNOWN)
     if known is None:

@@ -48,12 +48,12 @@ def changes_of_thread() -> int:
 
 
 class Database:
-    """A pool of connections to one PostgreSQL; safe to use from many threads, to be disposed of in a forked child.
+    """A pool of connections to one PostgreSQL. Many threads may use it at once; a forked child must dispose of it.
 
-    It opens at most `pool` connections, and for a while `overflow` more. It takes the one that was used last, so that
-    those that it does not need stay unused, and the server ends them after `limits.UNUSED_SECONDS`. `pooled`: the URL
-    leads to a pooler in transaction mode. `process` is what the server's list of sessions calls this process. A
-    connection that was not used for `ping_after_idle` seconds is pinged before it is used; 0: every one is.
+    It opens at most `pool` connections, and for a while `overflow` more. It takes the connection that was used last, so
+    that surplus connections stay unused, and the server ends them after `limits.UNUSED_SECONDS`. `pooled`: the URL
+    leads to a pooler in transaction mode. `process` is the name of this process in the server's list of sessions. A
+    connection that was not used for `ping_after_idle` seconds is pinged first; if that is 0, every connection is.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class Database:
         """Gives a transaction that commits at the end of the block, and rolls back when the block raises.
 
         Raises DatabaseDown when PostgreSQL cannot be reached or went away, and nothing was committed; Unconfirmed when
-        it went away during the commit of a change, which it may have carried out. Raises DeadlockVictim when the
-        transaction was rolled back, because another one and this one waited for each other.
+        it went away during the commit of a change, which it may have carried out. Raises DeadlockVictim when this
+        transaction and another one waited for each other, so that PostgreSQL rolled this one back.
         """
         with _translated(), self._engine.connect() as connection:
             notes: dict[Note, None] = {}
@@ -112,8 +112,8 @@ class Database:
     ) -> Sequence[Row]:
         """Runs one statement that is a transaction by itself, without the round trips of BEGIN and COMMIT.
 
-        `note` is sent after it if it returns a row. Raises DatabaseDown as `transaction` does. Through a pooler it runs
-        in an ordinary transaction, which sets the limits.
+        `note` is sent afterwards if the statement returned a row. Raises DatabaseDown as `transaction` does. Through a
+        pooler the statement runs in an ordinary transaction, which sets the limits.
         """
         if self._pooled:
             return self._execute_in_transaction(statement, values, note)
@@ -173,7 +173,7 @@ def note(tx: Tx, channel: str, payload: str) -> None:
 
 
 def _announce(connection: Connection, notes: Sequence[Note]) -> None:
-    """Sends the notifications after the commit. Listeners also poll once a second, so a lost one costs little."""
+    """Sends the notifications after the commit. Listeners also poll once a second, so one may be lost."""
     with _autocommitting(connection) as driver:
         _send(connection, driver, notes)
 
@@ -182,8 +182,8 @@ def _announce(connection: Connection, notes: Sequence[Note]) -> None:
 def _autocommitting(connection: Connection) -> Iterator[Any]:
     """Sets a connection that is in no transaction to autocommit, and yields the driver's connection.
 
-    It does so on the driver: SQLAlchemy's change of the isolation level takes further round trips, whose failure would
-    hide that a commit succeeded.
+    It sets the attribute of the driver's connection: changing the isolation level through SQLAlchemy takes further
+    round trips, and a failure of these would hide that the commit before them succeeded.
     """
     driver: Any = connection.connection.dbapi_connection
     driver.autocommit = True
@@ -204,8 +204,8 @@ def _send(connection: Connection, driver: Any, notes: Sequence[Note]) -> None:
         connection.invalidate()
 
 
-# PostgreSQL runs commits that contain a NOTIFY one at a time, so notifications get transactions of their own. Losing
-# one in a crash costs nothing, so their commits do not wait for the disk.
+# PostgreSQL runs commits that contain a NOTIFY one at a time, so notifications get transactions of their own. A
+# notification that is lost in a crash does no harm, so these commits do not wait for the disk.
 _ANNOUNCE = """SELECT set_config('synchronous_commit', 'off', true), pg_notify(c, p)
   FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS n(c, p)"""
 

@@ -1,7 +1,7 @@
-"""Failures of PostgreSQL as Norn states them.
+"""Turns failures of PostgreSQL into the errors that Norn reports.
 
-The text of a driver or a library never reaches a client: it names hosts and users, and it changes with their versions.
-The error keeps it as its cause.
+The text of a driver or a library never reaches a client: it names hosts and users, and it changes between versions.
+Norn's error keeps the original error as its cause.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def database_down(error: Exception) -> DatabaseDown:
 
 
 def commit_failed(error: Exception, *, changed: bool) -> DatabaseDown:
-    """Returns the failure of a commit: without a refusal by the server it may have been carried out."""
+    """Returns the failure of a commit, which may have been carried out unless the server refused it."""
     code = _code(error)
     if not changed or (code and not code.startswith(("08", "57P"))):
         return database_down(error)

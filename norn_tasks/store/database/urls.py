@@ -25,7 +25,7 @@ def plain_url(url: str) -> str:
 
 
 def connection_parameters(url: str) -> tuple[str, dict[str, str]]:
-    """Returns the URL for a command line of libpq's programs, and the environment that holds its password."""
+    """Returns the URL for the command line of a libpq program, and the environment variable with its password."""
     words = psycopg2.extensions.parse_dsn(plain_url(url))
     password = words.pop("password", None)
     return psycopg2.extensions.make_dsn(**words), {"PGPASSWORD": password} if password else {}

@@ -1,1 +1,1 @@
-"""Events: publishing one in the transaction of its fact, and reading them in their one order."""
+"""Events: publishing an event in the transaction of its fact, and reading all events in one order."""

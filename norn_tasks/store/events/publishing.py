@@ -20,7 +20,7 @@ RETURNING id""")
 
 
 def publish(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | None = None, **data: Any) -> None:
-    """Records an event; one of a job gets the job's next sequence number, gap-free because it locks the job's row."""
+    """Records an event. An event of a job gets the job's next number, without gaps, because the job's row is locked."""
     bound: dict[str, Any] = {"kind": str(kind), "app": app, "data": json.dumps(data)}
     if job is None:
         run(tx, _TELL, bound)
@@ -30,5 +30,5 @@ def publish(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | No
 
 
 def notify(tx: Tx, channel: str, payload: str = "") -> None:
-    """Sends a NOTIFY when this transaction has committed."""
+    """Remembers a NOTIFY, to be sent when this transaction has committed."""
     note(tx, channel, payload)

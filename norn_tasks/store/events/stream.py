@@ -1,7 +1,8 @@
-"""Reads the events in their one order, (transaction, id), up to the point before which nothing can still be written.
+"""Reads the events in one order, (transaction, id), up to the oldest transaction that may still write some.
 
-An id alone would lose rows: a transaction that took a lower id may commit later. A transaction below `pg_snapshot_xmin`
-has ended, so what is read up to there is complete, and a reader's place is the last pair it read.
+If readers remembered only an id, they would miss rows: a transaction that took a lower id may commit later. All
+transactions below `pg_snapshot_xmin` have ended, so the events up to there are complete, and the cursor of a reader is
+the last pair that it read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MAX = 2**63 - 1
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """Where a reader is in the stream; written `<xact>-<id>`."""
+    """The position of a reader in the stream, written as `<xact>-<id>`."""
 
     xact: int = 0
     id: int = 0
@@ -92,7 +93,7 @@ def _read(tx: Tx, query: str, filters: dict[str, Any], bound: dict[str, Any]) ->
 
 
 def end(tx: Tx) -> Cursor:
-    """Returns the cursor after everything that can be read now."""
+    """Returns the cursor after the last event that can be read now."""
     row = tx.execute(text(_END)).first()
     return Cursor() if row is None else Cursor(int(row.xact), row.id)
 

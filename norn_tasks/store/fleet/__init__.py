@@ -1,1 +1,1 @@
-"""Workers, beats, engines, and what these have of memory and disk."""
+"""Workers, beats and engines, and the memory and disk space that they report."""

@@ -1,4 +1,4 @@
-"""Free space on this process's own disk, and on those that workers report."""
+"""Free space on the disk of this process, and on the disks that workers report."""
 
 from __future__ import annotations
 

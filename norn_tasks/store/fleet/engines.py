@@ -1,8 +1,8 @@
-"""The engines: the home of webservers, workers and volumes, and further ones that a registry allows.
+"""The engines: the home engine, which holds replicas and volumes, and further engines, which need a registry.
 
 Home is the engine of the first worker that ever reported. Another engine becomes home when no worker has reported the
-old one for two minutes, if it is on the same machine, or if no registry is set: with a registry, a second engine beside
-an absent home is nothing unusual.
+old one for two minutes, if it is on the same machine, or if no registry is set. With a registry, an engine on another
+machine may be just a second engine while home is away.
 """
 
 from __future__ import annotations

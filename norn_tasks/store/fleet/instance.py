@@ -1,4 +1,6 @@
-"""The control plane's own name: made with its database, carried by everything it makes on an engine it may share."""
+"""The control plane's own name, made with its database. Everything that it makes on an engine has the name, because
+control planes may share an engine.
+"""
 
 from __future__ import annotations
 

@@ -20,22 +20,22 @@ from norn_tasks.store.rules import wanted
 from norn_tasks.store.rules.lists import CODE_CLASSES
 
 UNBOUNDED = 2**62
-"""The memory of an engine for which no worker has reported it."""
+"""The memory that an engine is assumed to have while no worker has reported it."""
 
 _ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app),
   CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
 """How many replicas a change adds to those that exist: the missing ones, and at least one while it replaces others."""
 _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
-"""True for a job whose app lives in a cluster that has memory of its own."""
+"""True for a job in a cluster whose replicas use no memory of an engine."""
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
 
 
 _PULLS_ONLY = "(c.spec ? 'image' AND NOT c.spec->'build' ? 'test')"
-"""True for a deploy that neither builds nor tests: it has an image of a registry, and no `build.test`."""
+"""True for a deploy that neither builds nor tests: its image comes from a registry, and it has no `build.test`."""
 
 
 def need(building: str) -> str:
-    """Returns the SQL of the bytes that a job `c` needs of its engine; `building` is the need of a build."""
+    """Returns the SQL of the bytes that a job `c` needs on its engine; `building` is the SQL of a build's bytes."""
     return f"""CASE WHEN c.kind = 'run' AND c.cluster IS NOT NULL THEN 0
   WHEN c.class IN {CODE_CLASSES} THEN coalesce(c.memory, 0)
   WHEN c.kind IN ('deploy', 'rollback', 'restart', 'scale', 'repair') THEN greatest({_REPLICAS},
@@ -74,7 +74,7 @@ def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
 
 
 def room(tx: Tx, engine: str | None) -> Room:
-    """Returns the engine's free memory."""
+    """Returns the engine's free memory and the need of a build."""
     row = run(tx, _ROOM, {"engine": engine}).first()
     return Room() if row is None else Room(row.free, row.building)
 
@@ -83,7 +83,7 @@ _ROOM = Prepared("SELECT free, building FROM engine_room WHERE engine = :engine"
 
 
 def largest(tx: Tx) -> int:
-    """Returns the memory for apps of the largest engine."""
+    """Returns the memory for apps of the engine that has the most."""
     return int(tx.scalar(text("SELECT max(memory) FROM engines")) or UNBOUNDED)
 
 
@@ -93,10 +93,10 @@ def replicas_of(tx: Tx, app: str) -> int:
 
 
 def hold(tx: Tx, row: Row, engine: str | None) -> bool:
-    """Gives the job of `row` its share of the engine.
+    """Reserves the memory that the job of `row` needs on the engine.
 
-    Returns False if another job was faster and it no longer fits. The engine's row is the lock: its holder sees all
-    reservations.
+    Returns False if another job was faster, so that this one no longer fits. The engine's row is locked first, so that
+    the caller sees all reservations.
     """
     if not row["memory"] and row["kind"] != "deploy":
         return True
@@ -123,7 +123,7 @@ SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id =
 
 
 def lower(tx: Tx, row: Row) -> None:
-    """Gives back the memory of a deploy's build and test: from now on it holds only that of its additional replicas."""
+    """Gives back the memory of a deploy's build and test; only the memory of its additional replicas stays reserved."""
     tx.execute(_LOWER, {"job": row["id"]})
 
 
@@ -133,7 +133,7 @@ UPDATE memory_held h SET bytes = least(h.bytes, {_REPLICAS}) FROM jobs c
 
 
 def free(tx: Tx, job: int) -> None:
-    """Gives back all that a job holds."""
+    """Gives back all memory that a job holds."""
     tx.execute(text("DELETE FROM memory_held WHERE job_id = :job"), {"job": job})
 
 
@@ -144,7 +144,7 @@ def waiting(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
 
 
 def longest(tx: Tx) -> tuple[int, str] | None:
-    """Returns the number of jobs that wait for memory, and the sentence of the oldest; None for none."""
+    """Returns the number of jobs that wait for memory, and a sentence about the oldest; None if no job waits for it."""
     rows = tx.execute(_ALL_WAITING).mappings().all()
     return (len(rows), f"job {rows[0]['id']} of {rows[0]['app']} {_sentence(rows[0])}") if rows else None
 

@@ -1,4 +1,4 @@
-"""The reach of the containers of runs on each engine, as the last look at it found."""
+"""The reach of runs: the addresses to which their containers on each engine could connect at the last look."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SELECT e.id = i.engine AS home, e.runs_address AS address, e.host_reached AS hos
 
 @dataclass(frozen=True)
 class KnownReach:
-    """The reach of runs on an engine; `home`: it is the one with the webservers. None: it was not tried."""
+    """The reach of runs on an engine; `home`: it is the home engine. A field is None if it was not tried."""
 
     home: bool
     address: str | None

@@ -1,4 +1,4 @@
-"""The workers' own rows: who is there, for which class and engine, how busy, and who is draining."""
+"""The rows that workers write about themselves: class, engine, busy slots, and whether they are draining."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _FORGET = text("clock_timestamp() - interval '1 hour'")
 class Presence:
     """The report of a worker process. `engine_error`: why its engine does not respond, or may not be used.
 
-    `engine` is the one for which it would claim work, None if it knows none; work that waits for it is not given up.
-
-    `memory`: the engine's bytes for apps; `building`: the bytes that a build needs.
+    `engine` is the engine for which it claims work, even while the engine does not respond; None if it knows no engine.
+    Work that waits for this engine is not given up. `memory`: the engine's bytes for apps; `building`: the bytes that a
+    build needs.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Presence:
     capabilities: frozenset[str] = frozenset()
     """The capabilities that it has now: it takes the jobs that require no others."""
     engines: tuple[str, ...] = ()
-    """The ids of all its engines, also of one that does not answer at the moment."""
+    """The ids of all its engines, including engines that do not answer at the moment."""
     clusters: tuple[str, ...] = ()
     """The names of the clusters that the worker has."""
     clusters_apart: tuple[str, ...] = ()
-    """Those of them whose replicas use no memory of an engine."""
+    """The clusters among `clusters` whose replicas use no memory of an engine."""
     clock: float | None = None
     """Seconds since 1970 by its machine's clock, taken just now."""
     process: str = ""
-    """The process, across machines and containers."""
+    """A name of the process that is unique across machines and containers."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,10 @@ def holder(tx: Tx, name: str) -> NameHolder | None:
 
 
 def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = None) -> None:
-    """Marks a worker as draining: it claims nothing more, its jobs learn it with their heartbeat, and it leaves.
+    """Marks a worker as draining: it claims no more jobs, notices the mark with its next heartbeat, and then ends.
 
-    `actor`: the caller that asked to drain it. `process`: the worker drains itself, and marks no other process of its
-    name. Raises NotFound.
+    `actor`: the user who asked to drain it. `process`: the worker drains itself, and does not mark another process that
+    has the same name. Raises NotFound.
     """
     own = [] if process is None else [WorkerRow.process == process]
     undrained = update(WorkerRow).where(WorkerRow.name == name, WorkerRow.draining_at.is_(None), *own)
@@ -139,7 +139,7 @@ def idle(tx: Tx, name: str, seconds: float) -> bool:
 
 
 def engine_of(tx: Tx, name: str) -> str | None:
-    """Returns the engine that the worker reports; None while it does not respond."""
+    """Returns the engine that the worker reports; None while the engine does not respond."""
     return tx.scalar(select(WorkerRow.engine).where(WorkerRow.name == name, WorkerRow.engine_error.is_(None)))
 
 
@@ -166,7 +166,9 @@ def leave(tx: Tx, name: str, process: str) -> None:
 
 
 def require(tx: Tx, job_class: JobClass, within: float) -> None:
-    """Raises Unavailable unless a worker of the class reported within that time; EngineDown if none has an engine."""
+    """Raises Unavailable unless a worker of the class reported in the last `within` seconds; EngineDown if none of
+    these workers has an engine that responds.
+    """
     seen = text("""SELECT engine_error FROM workers WHERE class = :class AND draining_at IS NULL
         AND seen_at > clock_timestamp() - make_interval(secs => :within) ORDER BY engine_error IS NOT NULL LIMIT 1""")
     row = tx.execute(seen, {"class": str(job_class), "within": within}).one_or_none()
@@ -186,7 +188,8 @@ def has_runtime(tx: Tx, name: str) -> bool:
     return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 
-# A beat that was silent, or a new one of the same name, starts to listen again: silence before that proves nothing.
+# A beat that was silent, or a new beat of the same name, counts as started only now: that no worker reported an engine
+# before that proves nothing.
 _LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
     THEN clock_timestamp() ELSE beats.started_at END""")
 
@@ -200,7 +203,7 @@ def beat(tx: Tx, name: str, lag: float) -> None:
 
 
 def free_slots(tx: Tx) -> dict[JobClass, int]:
-    """Returns the number of free slots of each class, of workers that reported in the last minute."""
+    """Returns the number of free slots of each class; only workers that reported in the last minute count."""
     rows = tx.execute(
         text("""SELECT class, sum(greatest(slots - busy, 0))::int AS free FROM workers
                  WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")
@@ -209,7 +212,7 @@ def free_slots(tx: Tx) -> dict[JobClass, int]:
 
 
 def slots(tx: Tx) -> dict[JobClass, int]:
-    """Returns the number of slots of each class, of workers that reported in the last minute."""
+    """Returns the number of slots of each class; only workers that reported in the last minute count."""
     rows = tx.execute(
         text("""SELECT class, sum(slots)::int AS slots FROM workers
                  WHERE draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' GROUP BY class""")

@@ -33,7 +33,7 @@ _NOTHING: Learned = ()
 
 
 def record(tx: Tx, row: Row, learned: tuple[writes.Write, ...]) -> Learned:
-    """Writes everything down for the job of `row`, and returns the facts that this established."""
+    """Carries out these writes for the job of `row`, and returns the further facts that they produced."""
     return tuple(fact for write in learned for fact in _RECORDERS[type(write)](tx, row, write))
 
 

@@ -1,9 +1,9 @@
 """The writes of a worker about a job that it holds; each is fenced by the token of its claim.
 
-No row for the fence means that another worker owns the job (or that it has ended). The method then raises LeaseLost,
-and the caller kills its programs and changes nothing else. Each method is one transaction, which is retried
-while PostgreSQL is away until the job's stop says that the lease must be considered lost. The end of a job is retried
-for longer: its code's result cannot be repeated, and the fence shows when it is too late.
+If no row matches the fence, another worker owns the job, or the job has ended. The method then raises LeaseLost, and
+the caller kills its programs and changes nothing else. Each method is one transaction, which is retried for `patience`
+seconds while PostgreSQL is away. The end of a job is retried for longer: the result of its code cannot be produced
+again, and the fence shows when it is too late.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
-    """Locks and returns the job's row; raises LeaseLost when the fence has fallen."""
+    """Locks and returns the job's row; raises LeaseLost when the fence no longer holds."""
     row = run(tx, _HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
     if row is None:
         raise LeaseLost(_LOST.format(fence.job, fence.token))
@@ -52,9 +52,9 @@ _LOST = "job {} is no longer held under token {}"
 
 
 class Ledger:
-    """The ledger as a running job sees it. `patience` seconds bound the retries while PostgreSQL is away.
+    """The ledger for a worker that runs jobs. `patience` seconds bound the retries while PostgreSQL is away.
 
-    `wake` wakes the workers of a class for which this job made work; `leaving` returns True when the process must end.
+    `wake` wakes the workers of a class for which a job made work; `leaving` returns True when the process must end.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Ledger:
         return retry_while_down(transaction, self._patience, lambda: ends and not self._leaving())
 
     def _write_alone(self, statement: Prepared, fence: Fence, note: Note | None = None, **values: object) -> None:
-        """Runs a statement that includes the fence, and returns a row if the fence holds."""
+        """Runs a statement that checks the fence itself; raises LeaseLost if it returns no row."""
         bound = {"job": fence.job, "token": fence.token, **values}
         if not retry_while_down(lambda: self._database.execute_autocommit(statement, bound, note), self._patience):
             raise LeaseLost(_LOST.format(fence.job, fence.token))
@@ -94,13 +94,13 @@ class Ledger:
         return dict(self._write(read))
 
     def plan(self, fence: Fence, names: list[str]) -> None:
-        """Writes the names of the pipeline's steps into the job's facts, for those who watch it."""
+        """Writes the names of the pipeline's steps into the job's facts, so that clients can show them."""
         self._write(lambda tx: _merge_facts(tx, hold(tx, fence), (StepPlan(tuple(names)),)))
 
     def begin_step(
         self, fence: Fence, place: StepPosition, stage: DeploymentState | None, *, once: bool = False
     ) -> None:
-        """Records that a step begins, and the state of the job's deployment in it. `once`: it is never repeated."""
+        """Records that a step begins, and the deployment's state during it. `once`: the step is never repeated."""
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
@@ -121,7 +121,7 @@ class Ledger:
         """Records the end of a step with all that it learned, and ends the job with it if `end` says so.
 
         Returns the job's current facts. An end of the job is written as soon as PostgreSQL responds, however long that
-        takes, unless the fence no longer holds by then or the process leaves.
+        takes, unless the fence no longer holds by then or the process must end.
         """
 
         def write(tx: Tx) -> Facts:
@@ -151,7 +151,7 @@ class Ledger:
         returns: bool = False,
         ended: ContainerExit | None = None,
     ) -> None:
-        """Ends the job; `returns`: it is followed by the return to the live release.
+        """Ends the job; `returns`: a return to the live release is accepted after it.
 
         `ended`: the end of its container, whose output is kept although the job was asked to stop.
         """
@@ -169,9 +169,9 @@ class Ledger:
     def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None:
         """Puts a job that this worker must leave back into the queue, and does not count its claim.
 
-        `adopt`: its container keeps running, and the next owner waits for its end; the job keeps its slot. `postponed`:
-        the current step has done nothing yet, and will begin again. A job inside a step that must not be repeated ends
-        instead, and needs attention.
+        `adopt`: its container keeps running, and the next worker waits for the end of the container; the job keeps its
+        slot. `postponed`: the current step has done nothing yet, and will begin again. A job inside a step that must
+        not be repeated ends instead, and needs attention.
         """
 
         def write(tx: Tx) -> None:
@@ -197,13 +197,13 @@ class Ledger:
         self._write_alone(_RECORD_CONTAINER, fence, **asdict(container))
 
     def check(self, fence: Fence) -> None:
-        """Raises LeaseLost when the fence has fallen."""
+        """Raises LeaseLost when the fence no longer holds."""
         self._write(lambda tx: hold(tx, fence))
 
     def begin_code(self, fence: Fence, before: int) -> None:
-        """Records that the user's code starts next: one run more than `before` is used up; commits or raises.
+        """Records that the user's code starts next, so that `before` + 1 runs are used up; commits or raises.
 
-        The owner passes the number of earlier runs, so that an attempt whose response was lost counts once.
+        The worker passes the number of earlier runs, so that a write repeated after a lost response counts only once.
         """
 
         self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)), before=before)
@@ -211,7 +211,7 @@ class Ledger:
     def take_back_run(self, fence: Fence) -> int:
         """Records that the code was never started after all, and returns how many runs are used up.
 
-        The run is given back only if the execution shows that this attempt had used it; earlier runs stay counted.
+        The count is reduced only if the execution shows that this run was counted; earlier runs stay counted.
         """
 
         def write(tx: Tx) -> int:
@@ -230,7 +230,7 @@ class Ledger:
 
 
 # A write that does not depend on the row's values checks the fence in the same statement.
-# A container pins its job to the engine it is on: no other engine's worker may take it over.
+# A container pins its job to the container's engine: no worker of another engine may take the job over.
 _RECORD_CONTAINER = Prepared(f"""
 UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,
    engine = CASE WHEN engine IS NULL OR engine = '{HOME}' THEN CAST(:engine AS text) ELSE engine END

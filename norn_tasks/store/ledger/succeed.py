@@ -1,7 +1,7 @@
 """Ends a run that succeeded: its execution, step, slot, memory and job, with their events, in one statement.
 
-Most jobs are runs that succeed. Written piece by piece, as other ends are, such an end took nine statements, and four
-of them changed the job's row.
+Most jobs are runs that succeed. Written piece by piece, as other ends still are, such an end took nine statements, four
+of which changed the job's row.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _STATEMENTS = {
 
 
 def verdict_of(row: Row, end: StepEnd) -> ExecutionVerdict | None:
-    """Returns the verdict of the run of the job of `row` when it succeeded and there is nothing else to write."""
+    """Returns the verdict of the job's run if the run succeeded and the step has nothing else to write; else None."""
     if end.ends is not JobState.SUCCEEDED or end.state is not StepState.SUCCEEDED or row["kind"] not in _STATEMENTS:
         return None
     if end.learned.facts or len(end.learned.writes) != 1 or row["exclusive"]:
@@ -75,7 +75,7 @@ def verdict_of(row: Row, end: StepEnd) -> ExecutionVerdict | None:
 
 
 def succeed(tx: Tx, row: Row, place: StepPosition, end: StepEnd, verdict: ExecutionVerdict) -> None:
-    """Ends the run of the job of `row`, which the caller has locked under its fence, and the job."""
+    """Ends the job of `row` and its run; the caller has locked the row under the job's fence."""
     kind = JobKind(row["kind"])
     values: dict[str, Any] = {
         **finishing.outcome(verdict),

@@ -31,14 +31,14 @@ from norn_tasks.store.tables import AppRow, CronExecutionRow, JobRow, OneOffRow,
 
 
 def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = lambda _: None) -> Job | None:
-    """Claims the next job of the claimer's class, in a transaction of its own; None when none is ready and fits.
+    """Claims the next job of the claimer's class, in a transaction of its own; None if no ready job fits.
 
     `admit` gets the claimed row before the commit; an error that it raises undoes the claim.
     """
     try:
         return _take(database, claimer, admit)
     except _NoRoom:
-        # Another claim was quicker: this one is rolled back, and the sweeper wakes a worker again.
+        # Another claim took the memory first: this claim is rolled back, and the sweeper wakes a worker again.
         return None
 
 
@@ -57,7 +57,7 @@ def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) ->
 
 
 def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
-    """Makes the claimed row a job; ends it and returns None when it is out of date or cannot be read."""
+    """Returns the job of the claimed row; ends it and returns None when it is out of date or cannot be read."""
     try:
         row = forging.begun(tx, row)
         job = _job(tx, row)
@@ -114,10 +114,10 @@ def _job(tx: Tx, row: Row) -> Job:
 
 
 def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
-    """Returns the container that an earlier owner recorded.
+    """Returns the container that an earlier worker recorded.
 
-    A worker of an older version records the id alone: then the spec says which runtime started it, and the job's pin
-    says where it is.
+    Workers of an older version recorded only the id: then the runtime is taken from the spec, and the engine from the
+    job's pin.
     """
     if row["container"] is None:
         return None
@@ -129,7 +129,8 @@ def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
 def _compares(tx: Tx, row: Row, kind: JobKind) -> bool:
     """Returns True for a job that compares something with the live release.
 
-    A push does not while the deploy of an earlier push waits, which runs after this job and replaces that release.
+    A push compares nothing while a deploy of an earlier push is open: that deploy runs after this job, and replaces the
+    live release.
     """
     if kind is not JobKind.PUSH:
         return kind is JobKind.FORGE

@@ -54,7 +54,7 @@ def problem(job: int, step: str) -> Problem:
 
 
 def mark(tx: Tx, row: Row) -> None:
-    """Notes that a job needs attention."""
+    """Records that a job needs attention."""
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(attention=OPEN))
 
 

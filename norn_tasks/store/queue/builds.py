@@ -54,7 +54,7 @@ class TurnTaken:
 
 
 def take(tx: Tx, engine: str, fence: Fence) -> TurnTaken | None:
-    """Takes the turn and returns None; if another build has it, notes the job as waiting and returns that build.
+    """Takes the turn and returns None; if another build has it, records that the job waits, and returns that build.
 
     Callers wait for each other at a lock, so that each caller sees the turn that the previous one took.
     """

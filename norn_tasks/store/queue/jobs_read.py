@@ -135,7 +135,7 @@ def _pending(job: JobView, begun: list[StepView]) -> Iterator[StepView]:
 
 
 def running_of(tx: Tx, apps: tuple[str, ...]) -> dict[str, tuple[int, str]]:
-    """Returns the id and kind of each app's oldest exclusive job (such as a forge) that has not ended, if it has any."""
+    """Returns, by app, the id and kind of its oldest exclusive job (such as a forge) that has not ended."""
     j = t.JobRow
     active = (j.exclusive, j.state.in_(OPEN))
     query = select(j.app, j.id, j.kind).where(j.app.in_(apps), *active).ext(distinct_on(j.app)).order_by(j.app, j.id)

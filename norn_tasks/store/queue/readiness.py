@@ -28,8 +28,7 @@ class ReadyWork:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """The due jobs of a class, including those that wait for a slot, for memory or for an earlier change of their app.
-    """
+    """The due jobs of a class, including those that wait for a slot, for memory or for earlier changes of their app."""
 
     depth: int
     """How many there are."""

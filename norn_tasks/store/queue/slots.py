@@ -12,7 +12,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 EXTRA = 1_000_000
-"""Slots with a number above this one are made for a single forced run, and are deleted with it."""
+"""A slot with a number above this one is made for a single job, such as a forced run, and is deleted when it ends."""
 
 
 def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:

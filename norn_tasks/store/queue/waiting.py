@@ -1,4 +1,4 @@
-"""The reasons for which queued jobs wait, each in a sentence that names what must end first."""
+"""The reasons for which queued jobs wait, each as a sentence that names the jobs or the resource that they wait for."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from norn_tasks.store.tables import AppRow, DeploymentRow, LiveReleaseRow, Relea
 
 
 def live(tx: Tx, app: str) -> Row | None:
-    """Returns the app's row of `live_releases`; None when nothing of it is live."""
+    """Returns the app's row of `live_releases`; None when the app has no live release."""
     return run(tx, _LIVE, {"app": app}).mappings().one_or_none()
 
 
@@ -32,7 +32,7 @@ def require_live(tx: Tx, app: str) -> Row:
 
 
 def none_yet(tx: Tx, app: str) -> NotDeployed:
-    """Returns the refusal for an app without a live release; after a failed deploy its hint says how to see the cause."""
+    """Returns the refusal for an app without a live release; after a failed deploy its hint is `norn why`."""
     d = DeploymentRow
     newest = select(d.state).where(d.app == app).order_by(d.id.desc()).limit(1)
     failed = tx.scalar(newest) in (DeploymentState.FAILED, DeploymentState.NEEDS_ATTENTION)

@@ -109,8 +109,7 @@ class Routes:
     routes: tuple[Route, ...]
     leaving: frozenset[str] = frozenset()
     runs_address: str | None = None
-    """The address at which containers of runs reach this machine, such as 172.20.0.1/16; None until a worker reports it.
-    """
+    """The address at which containers of runs reach this machine, such as 172.20.0.1/16; None until it is reported."""
     instance: str = ""
     """The name of this control plane."""
 

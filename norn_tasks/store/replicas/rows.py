@@ -1,7 +1,7 @@
 """The replicas of the docker cluster as rows.
 
 Workers write the row of a replica under their job's fence; the router reads the row and writes `drained_at`. A worker
-or the router may die at any moment: the row shows the other one how far it got.
+or the router may die at any moment: the row shows how far it had got.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def compared(replicas: Iterable[ReplicaStatus], stored: Iterable[dict[str, Any]]
 
 
 def _since(before: ReplicaUsage | None, now: ReplicaUsage) -> ReplicaUsage:
-    """Returns the measurement with the processors used since `before`; without them if the program was started since."""
+    """Returns the measurement with the processors used since `before`; without them if the program was restarted."""
     if before is None or now.at <= before.at or now.cpu_seconds < before.cpu_seconds:
         return now
     return replace(now, cpus=round((now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4))

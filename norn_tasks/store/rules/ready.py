@@ -1,5 +1,4 @@
-"""SQL conditions about a job `c`, such as whether it is ready to begin, for the claims, the sweeper, health and gauges.
-"""
+"""SQL conditions about a job `c`, such as whether it is due, for the claims, the sweeper, health and gauges."""
 
 from __future__ import annotations
 

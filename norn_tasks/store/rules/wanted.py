@@ -11,9 +11,9 @@ def _wanted(spec: str, override: str, replaces: str) -> str:
 
 
 BY_APP = _wanted("coalesce(l.spec, a.spec)", "a.replicas_override", "a.override_spec")
-"""The number of replicas that the app `a` wants, whose live release, if there is one, is `l`.
+"""The number of replicas that the app `a` wants; `l` is its live release, whose columns are NULL if there is none.
 
-The spec of that release counts: a spec that was registered later applies only once a deploy of it is live.
+The spec of the live release counts: a spec that was registered later applies only after a deploy of it went live.
 """
 
 _NUMBER, _REPLACES = (

@@ -41,7 +41,7 @@ from norn_tasks.store.status.call_figures import CallFigures
 
 @dataclass(frozen=True)
 class AppRecord:
-    """An app that exists; a broken one has its `mistakes`, and `app` None. `directory` holds its infraspec."""
+    """An app that exists. If its spec is broken, `mistakes` says why, and `app` is None. `directory` has the spec."""
 
     name: str
     row: Row | None
@@ -71,7 +71,7 @@ class SeenWorkload:
 
 @dataclass(frozen=True)
 class AppView:
-    """An app and all that belongs to it now."""
+    """An app and its current state."""
 
     known: AppRecord
     live: Deployment | None = None
@@ -80,17 +80,17 @@ class AppView:
     schedule: CronSchedule | None = None
     tick: TickView | None = None
     registered_wanted: int | None = None
-    """How many replicas it wants by its row, whatever an observation found; None for an app without a row."""
+    """How many replicas the app wants according to its row and its live release; None for an app without a row."""
     workload: SeenWorkload | None = None
     port: int | None = None
     port_error: str | None = None
     alerts: tuple[Alert, ...] = ()
     external: SeenRoute | None = None
-    """Its public host name as it is routed; None if none was ever routed."""
+    """Its public host name, and how that is routed; None if it has none."""
     maintenance: Maintenance | None = None
     """Its maintenance; None if it is not in maintenance."""
     newest: NewestCommit | None = None
-    """The newest commit of its branch; None for an app without a repository, and before one was seen."""
+    """The newest commit of its branch; None for an app without a repository, and before a commit was seen."""
     figures: CallFigures = field(default_factory=CallFigures)
     """The calls of the last hour, if it is a function."""
 
@@ -111,7 +111,7 @@ class AppView:
 
     @property
     def cluster(self) -> str | None:
-        """The cluster in which it lives; None before its first forge, and for a cron job or a function."""
+        """Its cluster; None before its first forge, and for a cron job or a function."""
         return self.known.row["cluster"] if self.known.row is not None else None
 
     @property
@@ -137,7 +137,7 @@ class AppView:
 
     @property
     def wanted(self) -> int | None:
-        """How many replicas there should be; None for an app that does not stay running."""
+        """How many replicas should run; None for an app that does not stay running."""
         if self.role is None or not self.role.long_running:
             return None
         if self.workload is not None:
@@ -172,7 +172,7 @@ class AppView:
 
 @dataclass(frozen=True)
 class AppFilter:
-    """The filter and page of a list of apps: the first `at_most` matches whose names are after `after`."""
+    """The filter and page of a list of apps: the first `at_most` matches whose names follow the name `after`."""
 
     role: Role | None = None
     core: bool | None = None

@@ -1,4 +1,4 @@
-"""Figures of the calls of functions: how many the last hour had, how many failed, and how long they took."""
+"""Figures of the calls of functions in the last hour: how many there were, how many failed, how long they took."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_ALL = text(_LAST_HOUR.replace("%s", "ARRAY(SELECT name FROM apps WHERE role 
 
 @dataclass(frozen=True)
 class CallFigures:
-    """The calls that a function had in the last hour; the durations are those of calls that ended, None without any."""
+    """The calls of a function in the last hour; the durations are those of ended calls, and None if no call ended."""
 
     calls: int = 0
     errors: int = 0
@@ -34,14 +34,14 @@ class CallFigures:
 
 
 def of(tx: Tx, functions: tuple[str, ...]) -> dict[str, CallFigures]:
-    """Returns the figures of these functions; one that was not called is left out."""
+    """Returns the figures of these functions; a function that was not called is left out."""
     if not functions:
         return {}
     return _read(tx.execute(_OF, {"apps": list(functions)}).all())
 
 
 def of_all(tx: Tx) -> dict[str, CallFigures]:
-    """Returns the figures of every function that was called."""
+    """Returns the figures of every function that was called in the last hour."""
     return _read(tx.execute(_OF_ALL).all())
 
 

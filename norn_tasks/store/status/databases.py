@@ -1,4 +1,4 @@
-"""The databases of apps for `norn db list` and the page: size, connections, backups and drills."""
+"""The databases of apps for `norn db list` and the web page: size, connections, backups and drills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from norn_tasks.store.upkeep import backup_plans
 
 @dataclass(frozen=True)
 class DatabaseView:
-    """A database of an app; the fields about backups are None if it has none."""
+    """A database of an app; the fields about backups are None if the database is not backed up."""
 
     app: str
     name: str

@@ -1,6 +1,6 @@
 """The checks that health does not make: disks, clocks, workers, schema, secrets, backups and retention.
 
-They read rows that the parts of Norn write about themselves; every check says what helps.
+They read rows that the parts of Norn write about themselves; every failed check has a hint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_tasks.store.status.health import WORKER_SILENCE, CheckStatus, HealthCh
 from norn_tasks.store.upkeep import exclusive_tasks
 
 WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup", "external"})
-"""The checks that cover only the apps that the reader may see."""
+"""The checks that cover only apps that the reader may see."""
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 CONNECTIONS_WARN = 0.8
 """The share of the connections of PostgreSQL that may be in use without a warning."""
@@ -44,7 +44,7 @@ SELECT w.what, extract(epoch FROM clock_timestamp() - l.ended_at)::float8 AS age
     WHERE j.kind = 'observe' AND j.state = 'succeeded' AND j.cluster IS NOT DISTINCT FROM w.cluster
     ORDER BY j.id DESC LIMIT 1) l ON true
  ORDER BY l.ended_at NULLS FIRST, w.cluster""")
-"""The last look at engines and at each cluster in which an app lives, oldest first."""
+"""The last observation of the engines, and of each cluster that has an app, oldest first."""
 _REMOVED = text(f"""
 SELECT coalesce(sum((facts->>'{ORPHANS_REMOVED}')::int), 0)::int
   FROM (SELECT kind, facts, ended_at FROM jobs ORDER BY id DESC LIMIT 10000) j
@@ -68,7 +68,7 @@ SELECT r.app, n.name AS secret FROM live_releases r
 
 
 def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Iterator[HealthCheck]:
-    """Returns every check that health does not make; of apps, only those within `reach`."""
+    """Returns every check that health does not make; the checks of apps cover only the apps within `reach`."""
     workers = list(tx.execute(_WORKERS).mappings())
     yield from _silent(workers)
     lively = [row for row in workers if row["age"] <= WORKER_SILENCE]
@@ -181,7 +181,7 @@ def _schema(tx: Tx) -> HealthCheck:
 
 
 def newest_revision() -> str:
-    """Returns the newest schema that this version knows, by its migrations' files."""
+    """Returns the newest schema that this version knows, from the names of its migration files."""
     files = (Path(__file__).parents[1] / "migrations" / "versions").glob("*.py")
     return max(found[0] for file in files if (found := re.match(r"\d{4}", file.name)))
 

@@ -1,6 +1,6 @@
-"""Figures about the ledger: what waits, what runs, and how the recent past ended.
+"""Figures about the ledger: the jobs that wait and run, and how the most recent jobs and executions ended.
 
-There may be a million past jobs: ended ones are counted among the newest only, so that the query stays quick.
+There may be a million past jobs: ended jobs are counted only among the newest ones, so that the query stays quick.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from norn_tasks.store.queue.readiness import QueueDepth
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 RECENT = 10_000
-"""How many of the newest jobs and executions the figures about the past look at."""
+"""How many of the newest jobs and executions are read for the figures about the past."""
 
 _JOBS = f"""
 SELECT class, state, count(*) AS how_many FROM (
@@ -43,7 +43,7 @@ class Figures:
 
 
 def figures(tx: Tx) -> Figures:
-    """Returns the figures."""
+    """Returns the current figures."""
     jobs: dict[str, dict[str, int]] = {}
     for row in tx.execute(text(_JOBS), {"recent": RECENT}):
         jobs.setdefault(row[0], {})[row.state] = row.how_many

@@ -52,7 +52,7 @@ def gauges(tx: Tx) -> Gauges:
 
 
 def _usage(tx: Tx) -> Gauges:
-    """Returns the usage of each replica; two of the same name, while one takes over from the other, are added up."""
+    """Returns the usage of each replica; replicas with the same name, of which one replaces the other, are added up."""
     rows = tx.execute(_USAGE).all()
     return {
         "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},

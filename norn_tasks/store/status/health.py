@@ -147,9 +147,9 @@ SELECT DISTINCT ON (l.engine) l.id, l.state, l.code
 
 
 def _looks(tx: Tx, engine: HealthCheck) -> Iterator[HealthCheck]:
-    """Yields a check for each engine whose last look failed: states are old there, and nothing is repaired.
+    """Yields a check for each engine whose last observation failed: the states of its apps may be old.
 
-    A look that failed because no engine answered is left out while the check of the engine says so.
+    An observation that failed because no engine answered is left out while the check of the engine already says so.
     """
     for row in tx.execute(_LAST_LOOKS):
         known = engine.status == CheckStatus.FAIL and row.code == EngineDown.code

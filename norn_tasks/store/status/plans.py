@@ -51,7 +51,7 @@ class Plan:
 def of(tx: Tx, apps_dir: Path | None, name: str, spec: Infraspec | None = None) -> Plan:
     """Returns the plan for the app's registered infraspec, or for `spec` in its place.
 
-    Raises AppNotFound if neither is there, and as `registry.find` does.
+    Raises AppNotFound if there is neither, and the other errors of `registry.find`.
     """
     found = _found(tx, apps_dir, name, optional=spec is not None)
     wanted = spec or (found.spec if found else None)
@@ -95,9 +95,9 @@ def _creates(spec: Infraspec) -> tuple[tuple[Part, str], ...]:
 
 
 def _changes(tx: Tx, row: Row, live: Row, wanted: Infraspec) -> tuple[SpecChange, ...]:
-    """Returns the changes that a forge makes, and those that wait for a deploy.
+    """Returns the changes that a forge makes, and the changes that need a deploy.
 
-    A forge leaves the fields of a revision alone while the registered spec is the older one.
+    A forge makes none if the registered spec is older than the live release, whose spec came with its revision.
     """
     found = changes(registry.spec_of(live["spec"]), wanted)
     if not forging.differs(tx, live, wanted):

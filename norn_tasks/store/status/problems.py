@@ -1,7 +1,7 @@
 """Why an app is not as it should be: its last failures, each with its sentence, last lines and hint.
 
-A failure that was followed by a success is left to the histories. A return is made by Norn itself: the deployment
-before it has the cause, and names the return.
+A failure that was followed by a success appears only in the histories. Norn makes a return by itself, so it is not
+listed on its own: the failed deployment before it has the cause, and names the return.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LIVED = (DeploymentState.DEPLOYED, DeploymentState.ROLLED_BACK)
 
 @dataclass(frozen=True)
 class Returned:
-    """The deployment that returned an app to its live release, and how that ended."""
+    """The deployment that returned an app to its live release, and how that deployment ended."""
 
     deployment: int
     release: int
@@ -47,7 +47,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that went wrong. `kind`: a job's kind, `occurrence`, `run` or `call`; `step`: where in the job.
+    """One failure. `kind`: the kind of a job or an alert, `occurrence`, `run` or `call`; `step`: the step that failed.
 
     `last_lines` are the last lines of its output, which are kept after its container is gone.
     """
@@ -86,7 +86,7 @@ def _troubles(app: AppView) -> Iterator[Reason]:
 
 
 def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
-    """Returns the newest ended attempt to make a release live, if it failed; a teardown clears it."""
+    """Returns the newest ended attempt to make a release live, if it failed and the app was not torn down since."""
     d = t.DeploymentRow
     tried = (d.kind != str(DeploymentKind.RETURN), d.state != str(DeploymentState.SUPERSEDED), d.ended_at.is_not(None))
     newest = select(d).where(d.app == app.name, *tried).order_by(d.id.desc()).limit(1)
@@ -104,7 +104,7 @@ def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
 def _change(tx: Tx, app: str) -> Iterator[Reason]:
     """Returns the newest other change of the app, such as a forge, a restart or a repair, if it failed.
 
-    A change that Norn made by itself, a return or a repair, does not clear an earlier failure by its success.
+    A return, or a repair that succeeded, does not hide an earlier failure, because Norn made it by itself.
     """
     j, d = t.JobRow, t.DeploymentRow
     returns = select(d.id).where(d.app == app, d.kind == str(DeploymentKind.RETURN))
@@ -127,7 +127,7 @@ def _error(error: dict[str, Any] | None, state: str) -> dict[str, Any]:
 
 
 def _place(tx: Tx, job: int) -> dict[str, Any]:
-    """Returns the step at which a job failed, and its last lines."""
+    """Returns the step at which a job failed, and the last lines of the step's output."""
     s = t.StepRow
     step = tx.scalar(select(s.name).where(s.job_id == job, s.state == "failed").order_by(s.n.desc()).limit(1))
     return {"step": step, "last_lines": tuple(step_logs.tail(tx, job, step, LINES)) if step else ()}

@@ -1,4 +1,4 @@
-"""The checks of what containers of runs can connect to: other apps, but not the metadata address of a cloud."""
+"""Checks that containers of runs can connect to other apps, but not to the metadata address of a cloud."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SELECT d.app, d.runs_error AS error, coalesce(l.spec #>> '{hosts,internal}', d.a
 
 
 def checks(tx: Tx, within: Reach) -> Iterator[HealthCheck]:
-    """Returns a check of the metadata address on all engines, and one for each app that runs do not reach."""
+    """Returns a check of the metadata address, and one for io_uring, a firewall or an app that runs cannot reach."""
     known = runs_reach.known(tx)
     yield _metadata([each.metadata for each in known])
     if any(each.io_uring for each in known):

@@ -10,11 +10,11 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.status.health import CheckStatus, HealthCheck
 
 SILENCE = 300.0
-"""Seconds after which a look at the tunnel is too old: beat asks for one every minute."""
+"""Seconds after which the last look at the tunnel is too old: beat requests a look every minute."""
 
 
 def checks(tx: Tx, *, within: Reach) -> Iterator[HealthCheck]:
-    """Returns the findings of the last look; none on a server that never had a tunnel."""
+    """Returns the findings of the last look, and the names that are not routed; none if there never was a tunnel."""
     for check, age in external_hosts.checks(tx):
         if age > SILENCE:
             sentence = f"{check.sentence}, {age / 60:.0f} min ago and not looked at since"

@@ -1,4 +1,4 @@
-"""How much of the time a webserver or worker served, and its last changes of state."""
+"""The share of the time in which a webserver or worker served, and its last changes of state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGES = 10
 
 @dataclass(frozen=True)
 class StateSpan:
-    """A period in which an app was in one state; the current one has no end."""
+    """A period in which an app was in one state; the current period has no end."""
 
     state: str
     reason: str

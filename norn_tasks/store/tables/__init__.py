@@ -1,6 +1,6 @@
 """The tables of Norn: a class for each table, and a file for each topic.
 
-The rules about them are in the other packages of the store, and the DDL is in `migrations/`.
+The statements that read and write them are in the other packages of the store, and the DDL is in `migrations/`.
 
 Times are `timestamptz` and come from `clock_timestamp()` of the database, never from a worker's clock.
 """

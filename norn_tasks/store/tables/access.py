@@ -69,9 +69,9 @@ class TeamKeysRow(Base):
     __tablename__ = "access_keys"
     issuer: Mapped[str] = mapped_column(primary_key=True)
     keys: Mapped[list[Any]]
-    """Each has the fields of `domain.tunnel.team_keys.TeamKey`."""
+    """Each key has the fields of `domain.tunnel.team_keys.TeamKey`."""
     seen_at: Mapped[datetime | None]
-    """When they were fetched; none if they never were."""
+    """The moment at which the keys were last fetched; none if they never were."""
     error: Mapped[str]
     """Why the last fetch failed; empty if it did not."""
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)

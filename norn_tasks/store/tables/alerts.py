@@ -11,7 +11,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class AlertRow(Base):
-    """An alert, open until it is resolved; a rule has at most one open alert of a key."""
+    """An alert, open until it is resolved; a rule has at most one open alert with the same key."""
 
     __tablename__ = "alerts"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -29,7 +29,7 @@ class AlertRow(Base):
 
 
 class DestinationRow(Base):
-    """A receiver of notifications. The secret that signs them, if its format has one, is sealed to the workers."""
+    """A receiver of notifications. If its format is signed, the secret is sealed so that only workers can read it."""
 
     __tablename__ = "destinations"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -40,7 +40,7 @@ class DestinationRow(Base):
     apps: Mapped[list[str] | None]
     kinds: Mapped[list[str] | None]
     severity: Mapped[str] = mapped_column(server_default="warning")
-    """The least severity that it gets."""
+    """The least severity of the alerts that it gets."""
     sent_at: Mapped[datetime | None]
     """The moment of its last message that reports alerts, or the end of the pause that it asked for."""
     created_by: Mapped[str]
@@ -64,7 +64,7 @@ class DeliveryRow(Base):
     part_of: Mapped[int | None]
     """The delivery whose message reports this one too."""
     left_to: Mapped[str] = mapped_column(server_default="")
-    """The mail addresses, separated by commas, that have not received it yet; empty: all of the destination's."""
+    """The mail addresses, separated by commas, that have not received it yet; empty if it goes to all addresses."""
     outcome: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]

@@ -12,7 +12,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class InstanceRow(Base):
-    """The control plane's own name and public key, in one row."""
+    """The control plane's own name, its public key and its home engine, in one row."""
 
     __tablename__ = "instance"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -42,14 +42,14 @@ class AppRow(Base):
     forge_state: Mapped[str] = mapped_column(server_default="unforged")
     forge_error: Mapped[dict[str, Any] | None]
     cluster: Mapped[str | None]
-    """The cluster in which a webserver or worker lives, from its first forge on."""
+    """The cluster of a webserver or worker, from its first forge on."""
     address: Mapped[str | None]
     """The address at which its cluster exposes it to clients outside."""
     live_deployment: Mapped[int | None]
     live_generation: Mapped[int | None]
     replicas_override: Mapped[int | None]
     override_spec: Mapped[int | None]
-    """The spec's number when the override was set: the override ends when the spec's number changes."""
+    """The number in the spec when the override was set: the override ends when the number in the spec changes."""
     override_by: Mapped[str | None]
     override_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)

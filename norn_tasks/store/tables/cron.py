@@ -10,15 +10,15 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class CronStateRow(Base):
-    """An app's schedule: the spec's and the override apart, its policies, paused or not, and when it is due next."""
+    """An app's schedule: the schedule in the spec, its override, its policies, its pause, and when it is due next."""
 
     __tablename__ = "cron_states"
     app: Mapped[str] = mapped_column(primary_key=True)
     """The app."""
     schedule: Mapped[str]
-    """The schedule of the live spec, in its own notation."""
+    """The schedule in the spec, as it is written there."""
     timezone: Mapped[str]
-    """The time zone of the live spec."""
+    """The time zone in the spec."""
     override_schedule: Mapped[str | None]
     """The schedule that an operator set instead."""
     override_timezone: Mapped[str | None]
@@ -28,7 +28,7 @@ class CronStateRow(Base):
     override_at: Mapped[datetime | None]
     """The moment at which the override was set."""
     paused_at: Mapped[datetime | None]
-    """The moment of the pause; none when it is not paused."""
+    """The moment at which it was paused; none when it is not paused."""
     paused_by: Mapped[str | None]
     """The actor that paused it."""
     paused_reason: Mapped[str | None]
@@ -36,9 +36,9 @@ class CronStateRow(Base):
     concurrent: Mapped[int] = mapped_column(server_default="1")
     """How many runs may be under way at once."""
     anchor: Mapped[datetime] = mapped_column(server_default=NOW)
-    """The moment from which an `@every` counts."""
+    """The moment from which the intervals of an `@every` schedule are counted."""
     decided_until: Mapped[datetime] = mapped_column(server_default=NOW)
-    """Every occurrence up to this moment has its verdict."""
+    """Every occurrence up to this moment has its verdict, or belongs to a gap."""
     next_due: Mapped[datetime | None]
     """The next occurrence; none when there is none."""
     catchup: Mapped[str] = mapped_column(server_default="last")
@@ -52,7 +52,7 @@ class CronStateRow(Base):
 
 
 class CronTickRow(Base):
-    """An occurrence and its verdict, or a range of occurrences that share one."""
+    """An occurrence and its verdict, or a range of occurrences that share a verdict."""
 
     __tablename__ = "cron_ticks"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -60,9 +60,9 @@ class CronTickRow(Base):
     app: Mapped[str]
     """The app of the schedule."""
     scheduled_for: Mapped[datetime]
-    """The occurrence; of a range, the first one. Unique together with `app`."""
+    """The occurrence, or the first one of a range. Unique together with `app`."""
     verdict: Mapped[str]
-    """The decision about it; `Verdict` has them all."""
+    """The decision about it; `Verdict` lists all verdicts."""
     reason: Mapped[str] = mapped_column(server_default="")
     """The reason why it did not run."""
     job_id: Mapped[int | None]
@@ -70,21 +70,21 @@ class CronTickRow(Base):
     execution: Mapped[int | None]
     """The execution that runs it."""
     until: Mapped[datetime | None]
-    """Of a range, the last occurrence."""
+    """The last occurrence of a range; none for a single occurrence."""
     how_many: Mapped[int] = mapped_column(server_default="1")
     """How many occurrences the row covers."""
     open: Mapped[bool] = mapped_column(server_default="false")
-    """The range of a pause that still grows; an app has one at most."""
+    """True for the range of a pause that still grows; an app has at most one such range."""
     decided_by: Mapped[str]
     """The scheduler that decided it."""
     decided_at: Mapped[datetime] = mapped_column(server_default=NOW)
     """The moment of the decision."""
     actor: Mapped[str | None]
-    """Of a pause, the actor that paused."""
+    """For the range of a pause, the actor that paused the schedule."""
     closed_by: Mapped[str | None]
-    """Of a pause, the actor that ended it."""
+    """For the range of a pause, the actor that ended the pause."""
     closed_for: Mapped[str | None]
-    """Of a pause, the way in which it ended: `resume`, `edit` or `removal`."""
+    """For the range of a pause, the change that closed it: `resume`, `edit` or `removal`."""
 
 
 class CronGapRow(Base):
@@ -100,7 +100,7 @@ class CronGapRow(Base):
     timezone: Mapped[str]
     """Its time zone as it was then."""
     anchor: Mapped[datetime]
-    """The moment from which an `@every` counts."""
+    """The moment from which the intervals of an `@every` schedule are counted."""
     after: Mapped[datetime]
     """The gap begins after this moment."""
     before: Mapped[datetime]
@@ -108,10 +108,10 @@ class CronGapRow(Base):
     verdict: Mapped[str]
     """The verdict of its occurrences."""
     reason: Mapped[str]
-    """The reason of that verdict."""
+    """The reason for that verdict."""
     catches_up: Mapped[bool] = mapped_column(server_default="false")
-    """The policy `catchup: all` still runs its newest occurrences."""
+    """True if its newest occurrences are still to be run, under the policy `catchup: all`."""
     tick: Mapped[int | None]
-    """The range row that grows while the gap is counted."""
+    """The row of `cron_ticks` whose range grows while the gap is counted."""
     decided_by: Mapped[str]
     """The scheduler that found the gap."""

@@ -46,7 +46,7 @@ class CronExecutionRow(ExecutionColumns, Base):
 
 
 class OneOffRow(ExecutionColumns, Base):
-    """A command that was run in an app's image, with its output as a cron run has it; `timeout` in seconds."""
+    """A command that is run in an app's image, with its output in the form of a cron run's; `timeout` in seconds."""
 
     __tablename__ = "oneoffs"
     command: Mapped[list[str]]
@@ -70,7 +70,7 @@ class FunctionExecutionRow(ExecutionColumns, Base):
     request_size: Mapped[int] = mapped_column(server_default="0")
     response_size: Mapped[int | None]
     record: Mapped[str] = mapped_column(server_default="full")
-    """The bytes that are kept once the answer has been read: `full`, `output` or `meta`."""
+    """The part of the bytes that is kept after the answer was read: `full`, `output` or `meta`."""
     request_sha256: Mapped[str | None]
     response_sha256: Mapped[str | None]
     trimmed_at: Mapped[datetime | None]
@@ -78,7 +78,7 @@ class FunctionExecutionRow(ExecutionColumns, Base):
 
 
 class PayloadRow(Base):
-    """The bytes of a function call: the request since its acceptance, the answer since its end."""
+    """The bytes of a function call: the request, written when it is accepted, and the answer, written when it ends."""
 
     __tablename__ = "execution_io"
     execution: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -19,7 +19,9 @@ class WorkerRow(Base):
     host: Mapped[str]
     pid: Mapped[int]
     process: Mapped[str] = mapped_column(server_default="")
-    """The process across machines and containers: no other one may have its name while it reports."""
+    """A name of the process that is unique across machines and containers: while this process reports, no other process
+    may take the worker's name.
+    """
     engine: Mapped[str | None]
     engine_error: Mapped[str | None]
     slots: Mapped[int]
@@ -31,19 +33,19 @@ class WorkerRow(Base):
     clusters: Mapped[list[str]] = mapped_column(server_default="{}")
     """The names of the clusters that it has."""
     clusters_apart: Mapped[list[str]] = mapped_column(server_default="{}")
-    """Those of them whose replicas use no memory of an engine."""
+    """The clusters among `clusters` whose replicas use no memory of an engine."""
     spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
     """The free space on its disks."""
     capabilities: Mapped[list[str]] = mapped_column(server_default="{}")
     """The capabilities that it has now: it takes the jobs whose `requires` names no others."""
     engines: Mapped[list[str]] = mapped_column(server_default="{}")
-    """The ids of all engines that it runs containers on, also while one does not answer."""
+    """The ids of all engines on which it runs containers, including engines that do not answer at the moment."""
     clock_offset: Mapped[float] = mapped_column(server_default="0")
     """How many seconds its machine's clock is ahead of the database's."""
 
 
 class EngineRow(Base):
-    """A container engine that workers report: the bytes of memory for apps, and those that a build takes."""
+    """A container engine that workers report: the bytes of memory for apps, and how many of them a build takes."""
 
     __tablename__ = "engines"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -53,7 +55,7 @@ class EngineRow(Base):
     runs_address: Mapped[str | None]
     """The address at which runs reach the engine's machine, with the length of its prefix."""
     host_reached: Mapped[bool | None]
-    """Whether a program that listens there gets their connections; none: it was not tried."""
+    """Whether connections of runs reach a program that listens there; none: it was not tried."""
     metadata_reached: Mapped[bool | None]
     """Whether runs can connect to the metadata address of a cloud; none: it was not tried."""
     io_uring: Mapped[bool | None]

@@ -28,7 +28,7 @@ REQUIRED_CAPABILITIES = f"""array_remove(ARRAY[
     CASE WHEN class IN {CODE_CLASSES} OR kind = 'deploy' THEN '{RUNTIME}' || (spec ->> 'runtime') END,
     CASE WHEN kind = 'deploy' THEN '{BUILDS}' END], NULL)"""
 """The capabilities of the workers that may take a job: the engine that it is pinned to, the engine of its container,
-the cluster in which its app lives, the runtime that starts its code, and for a deploy the engine that keeps images."""
+its cluster, the runtime that starts its code, and for a deploy an engine that builds and keeps images."""
 
 
 class JobRow(Base):
@@ -42,27 +42,27 @@ class JobRow(Base):
     class_: Mapped[str] = mapped_column("class")
     """The queue in which it waits."""
     app: Mapped[str]
-    """The app; empty for observations and other jobs of no app."""
+    """The app; empty for observations and other jobs that belong to no app."""
     exclusive: Mapped[bool]
-    """Only one such job of an app runs at a time."""
+    """True for a change of the app: only one such job of an app runs at a time."""
     state: Mapped[str] = mapped_column(server_default="queued")
-    """Its state; `JobState` has them all."""
+    """Its state; `JobState` lists all states."""
     sync: Mapped[bool] = mapped_column(server_default="false")
-    """A client waits for its answer: it goes first within its app, and its code never begins twice."""
+    """True if a client waits for its answer: the job goes first within its app, and its code never begins twice."""
     spec: Mapped[dict[str, Any] | None]
-    """The spec that it runs with, frozen at its acceptance; a deploy replaces it with the one of its revision."""
+    """The spec that it runs with, frozen at its acceptance; a deploy replaces it with the spec of its revision."""
     args: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     """Its request, as `domain.jobs.requests` writes and reads it."""
     facts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     """The values that its steps learned, as `domain.jobs.facts` writes and reads them."""
     actor: Mapped[str]
-    """The token, the schedule or the process that asked for it."""
+    """The token, the schedule or the process that requested the job."""
     dedupe_key: Mapped[str | None]
     """A second request with the same kind, app and key joins the open job."""
     engine: Mapped[str | None]
-    """The engine that it is pinned to: an id, `home`, or none for any."""
+    """The engine that it is pinned to: an id, or `home`; none if it may run on any engine."""
     cluster: Mapped[str | None]
-    """The cluster in which its app lives, or that it observes; none for other jobs."""
+    """The cluster of its app, or the cluster that it observes; none for other jobs."""
     container: Mapped[str | None]
     """The engine's id of its container, once that is recorded."""
     container_runtime: Mapped[str | None]
@@ -82,21 +82,21 @@ class JobRow(Base):
     max_runs: Mapped[int] = mapped_column(server_default="1")
     """How often its code may begin."""
     adopt: Mapped[bool] = mapped_column(server_default="false")
-    """Its container may be running, and the next owner waits for that."""
+    """True if its container may still be running: the next worker waits for the end of that container."""
     lease_token: Mapped[int | None]
-    """The token of the latest claim; a write with an older one is refused."""
+    """The token of the latest claim; a write with an older token is refused."""
     lease_owner: Mapped[str | None]
     """The worker of the latest claim."""
     lease_until: Mapped[datetime | None]
     """The moment at which the lease expires, unless it is renewed."""
     run_after: Mapped[datetime] = mapped_column(server_default=NOW)
-    """It is not claimed before this moment: jitter, or the pause before a retry."""
+    """The job is not claimed before this moment, because of a jitter or the pause before a retry."""
     deadline: Mapped[datetime | None]
-    """It expires when it has not begun by then."""
+    """The job expires if it has not begun by this moment."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     """The moment of its acceptance."""
     first_claimed_at: Mapped[datetime | None]
-    """The moment of its first claim; none means that nothing of it has happened."""
+    """The moment of its first claim; none means that no worker has done anything for the job."""
     begun_at: Mapped[datetime | None]
     """The moment at which its code last began."""
     ended_at: Mapped[datetime | None]
@@ -110,11 +110,11 @@ class JobRow(Base):
     event_seq: Mapped[int] = mapped_column(server_default="0")
     """The number of its events; the next event gets the next number, without gaps."""
     memory: Mapped[int | None] = mapped_column(Computed(NEEDED_MEMORY, persisted=True))
-    """The bytes of one container of it, which PostgreSQL computes from kind and spec."""
+    """The memory limit of one of its containers in bytes, which PostgreSQL computes from kind and spec."""
     requires: Mapped[list[str]] = mapped_column(Computed(REQUIRED_CAPABILITIES, persisted=True))
     """The capabilities that its worker needs, which PostgreSQL computes from the columns above."""
     attention: Mapped[str | None]
-    """`open` while a person must answer for a step of unknown end, then the answer; none for all other jobs."""
+    """`open` while a person must decide about a step whose end is not known, then the decision; none for other jobs."""
 
 
 class StepRow(Base):
@@ -129,7 +129,7 @@ class StepRow(Base):
     name: Mapped[str]
     """The name of the step."""
     state: Mapped[str]
-    """Its state; `StepState` has them all."""
+    """Its state; `StepState` lists all states."""
     attempts: Mapped[int] = mapped_column(server_default="1")
     """How often it has begun."""
     token: Mapped[int]
@@ -143,7 +143,7 @@ class StepRow(Base):
     error: Mapped[dict[str, Any] | None]
     """Code, sentence and hint of a bad end."""
     once: Mapped[bool] = mapped_column(server_default="false")
-    """It is not repeated automatically when it had begun and its end is not known."""
+    """True if the step is not repeated automatically when it had begun and its end is not known."""
 
 
 class StepLogRow(Base):
@@ -175,15 +175,15 @@ class SlotRow(Base):
     app: Mapped[str]
     """The app whose slot it is."""
     n: Mapped[int]
-    """The number of the slot; one above 1,000,000 was made for a single forced run and goes with it."""
+    """The number of the slot; a slot above 1,000,000 was made for a single job, and is deleted when that ends."""
     job_id: Mapped[int | None]
     """The job that holds it; none when it is free."""
     surplus: Mapped[bool] = mapped_column(server_default="false")
-    """The app has fewer slots now, and this one goes when its job releases it."""
+    """True if the app has fewer slots now: the row is deleted when its job releases the slot."""
 
 
 class BuildRow(Base):
-    """A build that waits for its turn on an engine, or runs."""
+    """A build that runs on an engine, or that waits for its turn there."""
 
     __tablename__ = "builds"
     job_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -191,9 +191,9 @@ class BuildRow(Base):
     engine: Mapped[str]
     """The engine on which it builds."""
     token: Mapped[int]
-    """The token of the deploy's claim."""
+    """The token of the deploy's claim; 0 while the build waits for its turn."""
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    """The moment at which it entered the queue."""
+    """The moment at which the deploy first asked for the turn."""
 
 
 class MemoryHeldRow(Base):
@@ -215,11 +215,11 @@ class EventRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     """The number of the event."""
     xact: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
-    """The transaction that wrote it; readers wait for older ones."""
+    """The transaction that wrote it; readers see the event only after all older transactions have ended."""
     at: Mapped[datetime] = mapped_column(server_default=NOW)
     """The moment at which it was written."""
     kind: Mapped[str]
-    """The kind of fact; `EventKind` has them all."""
+    """The kind of fact; `EventKind` lists all kinds."""
     app: Mapped[str | None]
     """The app that it is about, if any."""
     job_id: Mapped[int | None]

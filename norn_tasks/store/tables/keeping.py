@@ -12,7 +12,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class ExclusiveTaskRow(Base):
-    """A task that runs once at a time (retention, a backup): its last begin, its last end, and its result."""
+    """A task that only one process runs at a time (retention, a backup): its last start, last end and result."""
 
     __tablename__ = "chores"
     name: Mapped[str] = mapped_column(primary_key=True)

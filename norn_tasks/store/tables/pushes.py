@@ -1,4 +1,4 @@
-"""Webhooks of repositories, their deliveries, and what followed from them for each app."""
+"""Webhooks and logins of repositories, deliveries of webhooks with their consequences, and newest commits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WebhookRow(Base):
 
 
 class PushDeliveryRow(Base):
-    """A signed request of a webhook; one id and body of a webhook is one row, however often it comes."""
+    """A signed request of a webhook; a request with the same id and body that comes again gets no second row."""
 
     __tablename__ = "push_deliveries"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -63,14 +63,14 @@ class BranchRow(Base):
     branch: Mapped[str] = mapped_column(primary_key=True)
     revision: Mapped[str | None]
     seen_at: Mapped[datetime | None]
-    """When it was seen; none if it never was."""
+    """The moment at which the commit was last seen; none if no commit was seen yet."""
     error: Mapped[str]
     """The reason why the last poll failed; empty if it did not."""
     asked_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
 class PushJobRow(Base):
-    """A job that followed from a delivery, and what it has decided."""
+    """A job that a delivery caused for an app, and the outcome that the job has decided."""
 
     __tablename__ = "push_jobs"
     delivery: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -80,7 +80,7 @@ class PushJobRow(Base):
 
 
 class LoginRow(Base):
-    """The login of a private repository. Its token is sealed to the workers."""
+    """The login of a private repository. Its token is sealed so that only workers can read it."""
 
     __tablename__ = "repository_logins"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -40,7 +40,7 @@ class ReleaseRow(Base):
     image: Mapped[str | None]
     image_id: Mapped[str | None]
     engine: Mapped[str | None]
-    """The only engine that has the image; `home`, or none, when the image is published."""
+    """The only engine that has the image. For a published image: `home` if its containers must run there, else none."""
     published: Mapped[str | None]
     """The image in the registry, by digest."""
     key: Mapped[str | None]
@@ -48,7 +48,7 @@ class ReleaseRow(Base):
     revision: Mapped[str | None]
     spec: Mapped[dict[str, Any]]
     registered: Mapped[dict[str, Any] | None]
-    """The spec that was registered when the release was accepted; the release itself may have that of its revision."""
+    """The spec that was registered when the release was accepted; `spec` itself may come from its revision."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     live_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
@@ -64,7 +64,7 @@ class LiveReleaseRow(ViewBase):
     deployment: Mapped[int]
     """The deployment that made the release live."""
     generation: Mapped[int | None]
-    """The job whose containers run it."""
+    """The generation of the replicas that run it: the job that started them."""
     n: Mapped[int]
     image: Mapped[str | None]
     image_id: Mapped[str | None]
@@ -89,7 +89,7 @@ class SourceRow(Base):
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     used_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    """When it was last uploaded or deployed: a source that nothing needs is kept for a day after that."""
+    """The moment of its last upload or deploy: a source that nothing needs is kept for a day after this moment."""
 
 
 class SourcePieceRow(Base):

@@ -30,7 +30,7 @@ class ReplicaRow(Base):
     fault: Mapped[str] = mapped_column(server_default="")
     silent: Mapped[bool] = mapped_column(server_default="false")
     unhealthy: Mapped[bool] = mapped_column(server_default="false")
-    """As many checks have failed in a row as its spec allows: requests go to other replicas."""
+    """True when as many checks have failed in a row as its spec allows: requests then go to other replicas."""
     checked_at: Mapped[datetime | None]
     restarts: Mapped[int] = mapped_column(server_default="0")
     """How often the engine had restarted it at the last look."""
@@ -38,7 +38,7 @@ class ReplicaRow(Base):
 
 
 class ReplicaEndRow(Base):
-    """An end of a live replica that nobody asked for; `exit_code` is none if the engine has forgotten it."""
+    """An unrequested end of a live replica; `exit_code` is none if the engine no longer knows it."""
 
     __tablename__ = "replica_ends"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,7 +54,7 @@ class ReplicaEndRow(Base):
 
 
 class AppStateRow(Base):
-    """A period in which an app was in one state; the current one has no end."""
+    """A period in which an app was in one state; the current period has no end."""
 
     __tablename__ = "app_states"
     id: Mapped[int] = mapped_column(primary_key=True)

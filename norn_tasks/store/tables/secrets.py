@@ -36,7 +36,7 @@ class SecretFileRow(Base):
 
 
 class SnapshotRow(Base):
-    """A dump of an app's database; its row is there before its file."""
+    """A dump of an app's database; its row is written before its file."""
 
     __tablename__ = "snapshots"
     __table_args__ = (Index("snapshots_app", "app", "id"), Index("snapshots_job", "job_id"))
@@ -81,4 +81,4 @@ class ServicePartRow(Base):
     connections: Mapped[int | None]
     seen_at: Mapped[datetime | None]
     leaving_at: Mapped[datetime | None]
-    """When a purge of the app began to remove it; no other app may reserve it then."""
+    """The moment at which a purge of the app began to remove the part."""

@@ -1,4 +1,4 @@
-"""The public host names of apps, and what was found at the tunnel."""
+"""The public host names of apps, the apps in maintenance, and the findings about the tunnel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class ExternalHostRow(Base):
-    """A public host name of an app: its rule at the tunnel and its DNS record, each noted before it is made."""
+    """A public host name of an app, with its tunnel rule and DNS record; both are written here before they are made."""
 
     __tablename__ = "external_hosts"
     host: Mapped[str] = mapped_column(primary_key=True)
@@ -19,7 +19,7 @@ class ExternalHostRow(Base):
     """The address to which the rule leads; none when no rule was decided."""
     ruled: Mapped[bool] = mapped_column(server_default="false")
     record: Mapped[str | None]
-    """The record: its number at Cloudflare, or the way in which it was made; none when none was decided."""
+    """The DNS record: its id at Cloudflare, or the way in which it was made; none when no record was decided."""
     recorded: Mapped[bool] = mapped_column(server_default="false")
     leaving: Mapped[bool] = mapped_column(server_default="false")
     """The app no longer has this name, and rule and record are to be removed."""
@@ -31,7 +31,7 @@ class ExternalHostRow(Base):
     """The issuer of its certificate at the edge."""
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
-    """The end of that certificate; none without one."""
+    """The end of that certificate; none without a certificate."""
 
 
 class MaintenanceRow(Base):
@@ -40,7 +40,7 @@ class MaintenanceRow(Base):
     __tablename__ = "maintenances"
     app: Mapped[str] = mapped_column(primary_key=True)
     message: Mapped[str]
-    """The sentence for its visitors; empty without one."""
+    """The sentence for its visitors; empty if there is none."""
     page: Mapped[str]
     """The page, as HTML."""
     began_by: Mapped[str]

@@ -1,8 +1,9 @@
-"""Prepares a restored database for its first process: it now lives in another cluster, and at a later time.
+"""Prepares a restored database for its first process: it is on another PostgreSQL server now, and time has passed.
 
-Events are ordered by transaction ids, which belong to a cluster: they are made older than any id of this cluster.
-Numbers that also exist outside the database (on containers: of jobs, executions and fences; in the names of files: of
-snapshots) skip those that were assigned after the backup.
+Events are ordered by transaction ids, which belong to one server: the restored events get an id that is older than any
+id of this server. Some numbers also exist outside the database: those of jobs, executions and fences on containers,
+and those of snapshots in the names of files. These continue after a gap, which has room for the numbers that were
+assigned after the backup.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
 
 LEAP = 1_000_000
-"""More numbers than a control plane assigns between a backup and its own end."""
+"""The size of the gap: more numbers than a control plane assigns after its last backup until it is replaced."""
 _OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq", "snapshots_id_seq")
 _OLDEST = "3"
-"""The first ordinary transaction id of any cluster."""
+"""The first ordinary transaction id of any PostgreSQL server."""
 _COUNTED = text("""
 UPDATE chores SET did = jsonb_build_object('xact', CAST(:oldest AS bigint), 'id', coalesce((
     SELECT max(e.id) FROM events e
      WHERE (e.xact, e.id) <= (CAST(chores.did->>'xact' AS xid8), CAST(chores.did->>'id' AS bigint))), 0))
  WHERE name = 'tallies' AND did <> '{}'""")
-"""Moves the cursor of the counters to the same event in the order that the events have after the restore."""
+"""Moves the cursor of the counters to the same event, under the transaction id that it has after the restore."""
 
 
 def is_empty(tx: Tx) -> bool:
@@ -37,9 +38,9 @@ def clear(tx: Tx) -> None:
 
 
 def settle(tx: Tx) -> None:
-    """Adapts the restored rows to this cluster and this time. Idempotent."""
+    """Adapts the restored rows to this PostgreSQL server and to the present. Idempotent."""
     tx.execute(_COUNTED, {"oldest": _OLDEST})
-    for table in ("sessions", "sign_in_codes"):  # those that ended after the backup stay ended
+    for table in ("sessions", "sign_in_codes"):  # sessions that ended after the backup stay ended
         tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608
     tx.execute(text("UPDATE events SET xact = CAST(:oldest AS xid8)"), {"oldest": _OLDEST})
     for sequence in _OUTSIDE:

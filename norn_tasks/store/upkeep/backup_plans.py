@@ -1,4 +1,4 @@
-"""When backups and drills of databases are due, and the jobs of the last ones, as rows."""
+"""Rows that say when backups and drills of databases are due, and which jobs made the last ones."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class DueWork:
     work: Work
     """Its kind."""
     last: datetime
-    """The moment at which the one before it was requested."""
+    """The moment at which the previous backup or drill was requested."""
 
 
 def due(tx: Tx) -> tuple[DueWork, ...]:
-    """Updates the plans to the infraspecs, and returns the work that is due; several missed backups are due as one.
+    """Adapts the plans to the infraspecs, and returns the work that is due; several missed backups are due as one.
 
     The first drill is due as soon as there is a backup.
     """
@@ -67,14 +67,14 @@ def next_after(backup: Mapping[str, Any], last: datetime) -> datetime:
 
 
 def take(tx: Tx, due: DueWork) -> bool:
-    """Returns True if this beat shall request the work; False if another beat has requested it."""
+    """Returns True if this beat has to request the work; False if another beat has taken it."""
     at = Plan.backup_at if due.work == "backup" else Plan.drill_at
     taken = update(Plan).where(Plan.app == due.app, at == due.last).values({at.key: NOW}).returning(Plan.app)
     return tx.scalar(taken) is not None
 
 
 def requested(tx: Tx, app: str, work: Work, job: int) -> None:
-    """Notes the job of a backup or drill as the last one."""
+    """Records the job of a backup or a drill as the app's last one."""
     values = {f"{work}_at": NOW, f"{work}_job": job}
     row = insert(Plan).values(app=app, **values)
     tx.execute(row.on_conflict_do_update(index_elements=[Plan.app], set_=values))

@@ -1,7 +1,7 @@
-"""Counters: events are counted exactly once, so that figures survive restarts and the events themselves.
+"""Counters: each event is counted exactly once, so that the figures survive restarts and outlive the events.
 
-One process at a time goes on from the saved cursor, and writes cursor and sums in one transaction. Figures about jobs
-are counted with their last event, from the job's row.
+One process at a time goes on from the saved cursor, and writes cursor and sums in one transaction. Figures about a job
+are counted with the job's last event, and read from the job's row.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Key = tuple[str, tuple[str, ...]]
 
 @dataclass
 class Tally:
-    """A count, and for times their sum and how many fell into each bucket."""
+    """A count; for durations also their sum, and how many fell into each bucket."""
 
     count: int = 0
     sum: float = 0.0
     buckets: list[int] = field(default_factory=list)
 
     def observe(self, seconds: float) -> None:
-        """Counts a time."""
+        """Counts a duration."""
         self.buckets = self.buckets or [0] * (len(BOUNDS) + 1)
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.count += 1
@@ -63,7 +63,7 @@ _PLACE = text("SELECT did FROM chores WHERE name = :name FOR UPDATE SKIP LOCKED"
 
 
 def count(database: Database) -> int:
-    """Counts the events since the last time; returns their number. Raises DatabaseDown."""
+    """Counts the events that are not counted yet; returns their number. Raises DatabaseDown."""
     total = 0
     while True:
         with database.transaction() as tx:

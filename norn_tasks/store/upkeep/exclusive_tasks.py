@@ -1,4 +1,4 @@
-"""Exclusive tasks: one process at a time runs each; its row records the time and the result."""
+"""Exclusive tasks: one process at a time runs each task; the task's row records the time and the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETENTION, BACKUP, TALLIES = "retention", "backup", "tallies"
 
 @dataclass(frozen=True)
 class Done:
-    """The last run of a task: its begin, its end (None: it never ended), the seconds since the end, and its result."""
+    """The last run of a task: its start, its end (None: none has ended), the seconds since the end, and its result."""
 
     name: str
     begun_at: datetime
@@ -35,7 +35,7 @@ RETURNING name""")
 
 
 def my_turn(tx: Tx, name: str, every: float) -> bool:
-    """Returns True if the caller shall run the task now: no process has begun it for `every` seconds."""
+    """Returns True if the caller has to run the task now: no process has begun it in the last `every` seconds."""
     return tx.execute(_TURN, {"name": name, "every": every}).one_or_none() is not None
 
 

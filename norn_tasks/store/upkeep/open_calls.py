@@ -1,4 +1,4 @@
-"""The requests of calls that have not ended, for a backup: without them they could not run after a restore."""
+"""The requests of calls that have not ended, for a backup: without its request a call could not run after a restore."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def requests_since(tx: Tx, since: datetime) -> Iterator[tuple[int, bytes | None]
 
 
 def add(tx: Tx, requests: Iterable[tuple[int, bytes | None]]) -> None:
-    """Adds requests to those calls that the database has, and marks ended calls without bytes as trimmed."""
+    """Stores the requests of the calls that the database has, and marks ended calls without bytes as trimmed."""
     for execution, request in requests:
         tx.execute(_LOAD, {"execution": execution, "request": request})
     tx.execute(_TRIMMED)

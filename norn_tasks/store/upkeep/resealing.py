@@ -1,4 +1,4 @@
-"""The texts that are sealed to the server's key, wherever they are: listed, and replaced one by one."""
+"""Lists the texts of all tables that are sealed to the server's key, and replaces them one by one."""
 
 from __future__ import annotations
 

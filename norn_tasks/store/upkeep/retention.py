@@ -1,8 +1,8 @@
 """Retention: deletes rows over the limits of age and number, in batches so small that no other transaction waits long.
 
 A table is walked in the order of its ids, oldest first. Rows that are live, open or referred to stay at any age; the
-conditions below define them. A batch is one short transaction; the server itself ends one that takes longer than
-`BATCH_MS`, and it is retried with half as many rows.
+conditions below define these rows. A batch is one short transaction; PostgreSQL itself ends a batch that takes longer
+than `BATCH_MS`, and the batch is then retried with half as many rows.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from norn_tasks.store.database.session import Database, Tx
 from norn_tasks.store.rules.lists import OPEN_RUN_STATES, OPEN_STATES
 
 BATCH_MS = 100
-"""No batch holds a lock for longer."""
+"""The most milliseconds for which a batch may hold a lock."""
 _FIRST, _PAGE = 20, 2000
-"""How many rows the first batch takes, and the most that one may."""
+"""The number of rows of the first batch, and the most rows of a batch and of a page."""
 _SLOW = 0.04
 """Seconds after which the next batch is made smaller."""
 _CANCELLED = "57014"
-"""PostgreSQL's code for a statement that ran out of its time."""
+"""PostgreSQL's code for a statement that exceeded its time limit."""
 
-# `_APPS` finds the apps of a table in its index (app, …), with one step per app. `_NTH` finds the newest of an app's
-# rows that are too many.
+# `_APPS` finds the apps of a table in its index (app, …), with one step per app. `_NTH` finds the newest row of an app
+# that exceeds the number of rows to keep.
 _APPS = """WITH RECURSIVE a AS ((SELECT app FROM {table} WHERE app IS NOT NULL ORDER BY app LIMIT 1)
     UNION ALL SELECT (SELECT t.app FROM {table} t WHERE t.app > a.app ORDER BY t.app LIMIT 1) FROM a
      WHERE a.app IS NOT NULL)
@@ -54,7 +54,7 @@ _HELD_EVENT = """(EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id) OR (r.xact
     SELECT CAST(coalesce(did->>'xact', '0') AS xid8), CAST(coalesce(did->>'id', '0') AS bigint)
       FROM chores WHERE name = 'tallies'))"""
 _LAST_OF_TICK = "greatest(t.decided_at, t.until)"
-"""A range is as old as its last occurrence; else the row of a year's pause would be deleted when the pause ends."""
+"""A range is as old as its last occurrence; otherwise the row of a long pause would be deleted when the pause ends."""
 _END_OF_STATE = "coalesce(t.ended_at, clock_timestamp())"
 _OPEN_RUN = f"r.state IN {OPEN_RUN_STATES}"
 
@@ -75,8 +75,8 @@ class RetentionLimits:
 class _Rule:
     """The rule of one table: the age of a row, the condition under which it stays, and further deletions.
 
-    `at` is SQL over the row `t`, `stays` over the row `r`. `per_app` None: there is no limit of number. `also` are the
-    statements that delete what belongs to the rows `:ids`.
+    `at` is SQL over the row `t`, `stays` over the row `r`. `per_app` is None if the number of rows is not limited.
+    `also` are the statements that delete everything that belongs to the rows with the ids `:ids`.
     """
 
     table: str
@@ -133,7 +133,7 @@ class _TooSlow(Exception):
 
 
 def tidy(database: Database, keep: RetentionLimits, go_on: Callable[[], bool] = lambda: True) -> Tidied:
-    """Deletes rows that need not be kept; stops between two batches when asked. Raises DatabaseDown."""
+    """Deletes rows that need not be kept; stops between two batches when `go_on` is False. Raises DatabaseDown."""
     work = _Work(database, keep.failed_days * 86400, go_on)
     for rule in _rules(keep):
         work.by_age(rule)
@@ -165,7 +165,7 @@ class _RetentionBatch:
 
 
 class _Work:
-    """One pass over the tables. The size of a batch follows how long the last one took."""
+    """One pass over the tables. The size of a batch depends on how long the previous batch took."""
 
     def __init__(self, database: Database, failed_seconds: float, go_on: Callable[[], bool]) -> None:
         self._database, self._failed_seconds, self._go_on = database, failed_seconds, go_on
@@ -174,7 +174,7 @@ class _Work:
         self.longest = 0.0
 
     def by_age(self, rule: _Rule) -> None:
-        """Deletes rows that are too old: page by page from the oldest one, until a page ends with one that is not."""
+        """Deletes rows that are too old, page by page from the oldest row, until a page ends with a newer row."""
         young = f"{rule.at} >= clock_timestamp() - make_interval(secs => :seconds)"
         page = text(f"SELECT t.id, {young} AS young FROM {rule.table} t WHERE t.id > :after ORDER BY t.id LIMIT :size")  # noqa: S608
         after = 0
@@ -202,7 +202,7 @@ class _Work:
                 after = ids[-1]
 
     def spent(self, table: str, delete: str) -> None:
-        """Deletes the rows of a table without ids of its own, such as idempotency keys that are a day old."""
+        """Deletes outdated rows of a table that has no ids of its own, such as idempotency keys that are a day old."""
         gone: int | None = 1
         while gone != 0 and self._go_on():
             gone = self._quickly(table, lambda batch: batch.run(delete, size=self._size).rowcount)
@@ -217,7 +217,7 @@ class _Work:
         return crowded
 
     def _remove(self, rule: _Rule, ids: list[int]) -> None:
-        """Deletes those of the rows that need not stay, with everything that belongs to them."""
+        """Deletes these rows and everything that belongs to them, except the rows that the rule keeps."""
         while ids and self._go_on():
             part = ids[: self._size]
             if self._quickly(rule.table, lambda batch, part=part: self._delete(batch, rule, part)) is not None:  # type: ignore[misc]

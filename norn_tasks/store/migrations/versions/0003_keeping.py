@@ -1,4 +1,4 @@
-"""Keeping house: chores, what stays of a call, and the index by which an idempotency key holds its job."""
+"""Housekeeping: exclusive tasks, the part of a call that is kept, and an index of idempotency keys by their job."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Cron: policies beside the schedule, planned starts, the sender that ended a pause, and gaps still to be counted."""
+"""Cron: policies of schedules, planned starts, the actor that ended a pause, and gaps that are still to be counted."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Secrets of apps, and the audit's details of a request beside its address."""
+"""Secrets of apps, and a column of the audit for further details of a request."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""One-off commands; and on which stream a piece of a step's output came."""
+"""One-off commands, and the stream (stdout or stderr) of each chunk of a step's output."""
 
 from alembic import op
 

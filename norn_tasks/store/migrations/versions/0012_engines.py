@@ -1,4 +1,4 @@
-"""The home engine, and where the images of releases are published."""
+"""The home engine, and the images of releases in the registry."""
 
 from alembic import op
 

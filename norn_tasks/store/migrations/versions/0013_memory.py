@@ -1,4 +1,4 @@
-"""Memory as rows: what each engine has for apps, what each job needs there, and what running jobs hold of it."""
+"""Memory as rows: the bytes that each engine has for apps, that each job needs, and that running jobs reserve."""
 
 from alembic import op
 

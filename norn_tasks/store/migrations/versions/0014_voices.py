@@ -1,4 +1,4 @@
-"""When an engine was last spoken for, and the slots of a job that go with it."""
+"""The moment at which a worker last reported an engine, and the slots that are deleted when their job releases them."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""The live release of each app as a view, so that no statement has to join its way there."""
+"""The live release of each app as a view, so that statements need not repeat its joins."""
 
 from alembic import op
 

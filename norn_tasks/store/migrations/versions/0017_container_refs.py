@@ -9,7 +9,7 @@ CHANGES = """
 ALTER TABLE jobs ADD COLUMN container_runtime TEXT, ADD COLUMN container_engine TEXT;
 """
 
-# Of an ended job the container counts only while a slot or memory is still held because of it.
+# The container of an ended job matters only while the job still holds a slot or memory because of it.
 RECORDED = """
 UPDATE jobs j
    SET container_runtime = coalesce(j.spec ->> 'runtime', 'docker'),

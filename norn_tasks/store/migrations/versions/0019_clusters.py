@@ -1,4 +1,4 @@
-"""The cluster in which an app lives, frozen into its jobs; until now there was only the Docker cluster."""
+"""The cluster of an app, frozen into its jobs; until now there was only the Docker cluster."""
 
 from alembic import op
 

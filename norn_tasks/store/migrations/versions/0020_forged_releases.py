@@ -1,4 +1,4 @@
-"""The spec that was registered when a release was accepted: a forge compares the one that is registered now with it."""
+"""The spec that was registered when a release was accepted: a forge compares it with the spec registered now."""
 
 from alembic import op
 

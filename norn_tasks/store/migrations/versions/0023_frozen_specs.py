@@ -48,7 +48,7 @@ DEFAULTS = {
     },
 }
 ALERTS = {"window": 300, "threshold": 3}
-"""The defaults within a section that has none as a whole: a spec without it, or with an empty one, goes without it."""
+"""The defaults within the section `alerts`; a spec without this section, or with an empty one, does not get them."""
 
 
 def _section(name: str, defaults: Mapping[str, object]) -> str:
@@ -78,8 +78,8 @@ ALTER TABLE app_specs RENAME COLUMN spec TO written;
 UPDATE releases SET spec = norn_filled(spec), registered = norn_filled(registered);
 """
 
-# The spec of a job stays while its state and its lease change. As one of the last columns it is not copied into the log
-# with each update. A generated column is filled without a dead row for each live one.
+# The spec of a job stays the same while its state and its lease change. As one of the last columns, it is not copied
+# into the write-ahead log with each update. Filling it as a generated column leaves no dead version of each row.
 JOBS = """
 ALTER TABLE jobs
     DROP COLUMN memory,

@@ -1,4 +1,4 @@
-"""The memory that replicas are held to, and what builds and runs find beside them."""
+"""The memory limits of replicas, and the memory that replicas leave for builds and runs."""
 
 from alembic import op
 
@@ -9,8 +9,9 @@ CHANGES = """
 ALTER TABLE replicas ADD COLUMN memory BIGINT;
 """
 
-# Replicas whose spec names their memory reserve all of it. The others are held to a default that most of them never
-# use: together they reserve a third of the rest at most. Replicas in a cluster with memory of its own have no rows.
+# Replicas whose spec names their memory reserve all of it. The others have a default limit that most of them never
+# reach: together they reserve at most a third of the remaining memory. Replicas in a cluster that has memory of its own
+# have no rows.
 VIEW = """
 CREATE OR REPLACE VIEW engine_room AS
 WITH limits AS (

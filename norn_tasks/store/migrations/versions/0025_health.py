@@ -14,7 +14,7 @@ DEFAULTS = {
 
 
 def filled(column: str) -> str:
-    """Returns the SQL of a spec with these defaults; any other value stays."""
+    """Returns the SQL of a spec with these defaults; a value that is not a JSON object stays as it is."""
     health = f"'{json.dumps(DEFAULTS['health'])}' || coalesce({column} -> 'health', '{{}}')"
     spec = f"CAST('{json.dumps(DEFAULTS)}' AS jsonb) || {column} || jsonb_build_object('health', {health})"
     return f"CASE WHEN jsonb_typeof({column}) = 'object' THEN {spec} ELSE {column} END"

@@ -1,4 +1,4 @@
-"""The reach of runs on an engine: the machine, at which address, and a cloud's metadata."""
+"""The reach of runs on an engine: the machine's address, and whether they reach the machine and a cloud's metadata."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Steps that are never repeated by themselves, and jobs that stopped in one."""
+"""Steps that are never repeated automatically, and jobs that stopped in such a step."""
 
 from alembic import op
 

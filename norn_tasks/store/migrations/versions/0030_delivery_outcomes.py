@@ -1,4 +1,4 @@
-"""The last answer to a delivery under the name by which the API has it."""
+"""The column with the last answer to a delivery gets the name that the API uses."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Jobs require a worker that reaches the cluster of their app; a column that nothing uses goes."""
+"""Jobs require a worker that reaches the cluster of their app; a column that nothing uses is dropped."""
 
 from alembic import op
 

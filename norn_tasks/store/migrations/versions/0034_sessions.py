@@ -1,4 +1,4 @@
-"""Browsers that are signed in with a token, and the codes that sign one in."""
+"""Browsers that are signed in with a token, and the codes that sign a browser in."""
 
 from alembic import op
 

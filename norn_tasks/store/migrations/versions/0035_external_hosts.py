@@ -1,4 +1,4 @@
-"""The public host names of apps with what was made for them, and the findings about the tunnel."""
+"""The public host names of apps with their rules and DNS records, and the findings about the tunnel."""
 
 from alembic import op
 

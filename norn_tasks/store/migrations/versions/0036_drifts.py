@@ -1,4 +1,4 @@
-"""The last comparison of what runs of each app with its live release."""
+"""The last comparison of each running app with its live release."""
 
 from alembic import op
 

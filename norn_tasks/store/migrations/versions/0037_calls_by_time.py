@@ -1,4 +1,4 @@
-"""An index for the calls that a function had in the last hour."""
+"""An index that finds the calls of a function in the last hour."""
 
 from alembic import op
 

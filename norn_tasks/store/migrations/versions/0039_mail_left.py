@@ -1,4 +1,4 @@
-"""The addresses of mail that a server refused for the moment, and that are still to get a notification."""
+"""The mail addresses that a server refused for the moment: the notification must still be sent to them."""
 
 from alembic import op
 

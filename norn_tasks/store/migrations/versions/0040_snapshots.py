@@ -1,4 +1,4 @@
-"""Snapshots of the databases of apps, and the releases whose deploy has migrated one."""
+"""Snapshots of the databases of apps, and the releases whose deploy has migrated a database."""
 
 from alembic import op
 

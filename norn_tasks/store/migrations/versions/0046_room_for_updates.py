@@ -1,6 +1,6 @@
 """Free room on the pages of jobs and calls, because the row of a job is updated about five times.
 
-A new version of a row on the same page needs no new index entries if no indexed column has changed, and less WAL. Rows
+If no indexed column has changed, a new version of a row on the same page needs no new index entries, and less WAL. Rows
 that exist already are not moved.
 """
 
