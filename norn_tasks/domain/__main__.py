@@ -1,6 +1,7 @@
-"""`python -m norn_tasks.domain`: what `norn validate`, `norn schema` and `norn init` start; no server, no network.
+"""`python -m norn_tasks.domain`, which `norn validate`, `norn schema` and `norn init` start: no server, no network.
 
-Results go to stdout. Exit status: 0 success, 1 a mistake in a file or a file that exists already, 2 wrong arguments.
+Results go to stdout. The exit status is 0 for success, 1 for a mistake in a file or for an infraspec that exists
+already or cannot be written, and 2 for wrong arguments.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def _parser() -> ArgumentParser:
         prog="python -m norn_tasks.domain", description="Check, describe and begin infraspecs, without a server."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    validate = commands.add_parser("validate", help="say every mistake of these files")
-    validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory that holds some")
+    validate = commands.add_parser("validate", help="report every mistake in these files")
+    validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory of infraspecs")
     validate.add_argument("--output", choices=["json", "yaml", "name"], help="one object, or the valid files alone")
     schema = commands.add_parser("schema", help="print the JSON Schema")
     schema.add_argument("--output", choices=["json", "yaml"], default="json")
@@ -85,7 +86,7 @@ def _dumped(value: dict[str, Any], form: str) -> str:
 
 
 def _files_of(name: str) -> list[str]:
-    """Returns the file, or the infraspecs of a directory."""
+    """Returns the named file, or the infraspecs in the named directory."""
     directory = Path(name)
     if not directory.is_dir():
         return [name]
@@ -97,7 +98,7 @@ def _files_of(name: str) -> list[str]:
 
 
 def _require_own(app: str, name: str, apps: dict[str, str]) -> None:
-    """Raises SpecInvalid if another infraspec of the directory has the app; else notes it in `apps`."""
+    """Raises SpecInvalid if another infraspec of the directory has the same app; else records this one in `apps`."""
     other = apps.setdefault(app, name)
     if other != name:
         sentence = f"{app} is also the name of {Path(other).name}"

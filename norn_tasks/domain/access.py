@@ -1,4 +1,4 @@
-"""Callers and their rights: the scopes of tokens, and the actor that every row of a request records."""
+"""Callers and their rights: the scopes of tokens, and the actor that makes a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMELESS = "anonymous"
-"""The name of callers without a token; no token has it, because calls belong to the name of their sender."""
+"""The name of callers without a token. No token may have this name, because a call belongs to its sender's name."""
 
 
 class Scope(StrEnum):
@@ -19,7 +19,7 @@ class Scope(StrEnum):
 
     @property
     def grants(self) -> frozenset[Scope]:
-        """Every scope that this one includes, itself among them."""
+        """This scope and every other scope that it includes."""
         return _GRANTS[self]
 
 
@@ -33,7 +33,7 @@ _GRANTS = {
 
 @dataclass(frozen=True)
 class Actor:
-    """A caller: the token's name, its scopes, and the apps that it is limited to (None: every app)."""
+    """A caller: the name of the token, its scopes, and the apps to which it is limited (None: no limit)."""
 
     name: str
     scopes: frozenset[Scope] = frozenset()

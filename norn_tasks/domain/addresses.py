@@ -1,4 +1,4 @@
-"""Checks for public internet addresses: Norn connects to a host that an app names only at such an address.
+"""Checks for public internet addresses. If an app names a host, Norn connects to that host only at such an address.
 
 Loopback, private, link-local, metadata and multicast addresses are not public, however they are spelled
 (docs/security.md 3, 13).
@@ -17,9 +17,9 @@ _SPECIAL = tuple(
     map(
         ip_network,
         (
-            "168.63.129.16/32",  # Azure's own service beside each machine
+            "168.63.129.16/32",  # Azure's internal service for virtual machines
             "192.88.99.0/24",  # 6to4 relays (RFC 7526)
-            "64:ff9b:1::/48",  # NAT64 of a local network: an IPv4 address behind any of its prefixes (RFC 8215)
+            "64:ff9b:1::/48",  # NAT64 of a local network, which may lead to any IPv4 address (RFC 8215)
             "::/96",  # IPv4-compatible (RFC 4291)
             "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765)
             "fec0::/10",  # site-local (RFC 3879)
@@ -41,7 +41,7 @@ class Resolve(Protocol):
 
 
 def public(text: str) -> bool:
-    """Returns True for an address of the public internet. An IPv4 address inside an IPv6 one counts as itself."""
+    """Returns True for an address of the public internet. If an IPv6 address contains an IPv4 one, that is checked."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
@@ -64,7 +64,7 @@ def inward(host: str) -> bool:
 
 
 def _written(host: str) -> str | None:
-    """Returns the address that a host is written as, in any spelling that a resolver accepts: 127.1, 0x7f000001, …"""
+    """Returns the address if the host is one, in any spelling that a resolver accepts (127.1, 0x7f000001, …)."""
     try:
         return str(ip_address(host.partition("%")[0]))
     except ValueError:

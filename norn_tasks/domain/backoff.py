@@ -1,4 +1,4 @@
-"""Pauses that double: between tries of a run, of a repair, of a notification, and between wake-ups of one class."""
+"""Pauses that double, for example between the tries of a run, a repair or a notification."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ def doubling_pause(first: float, attempt: int, *, most: float) -> float:
 
     It is never longer than `most`.
     """
-    # An exponent of thousands would be no float; after 2**32 every limit is reached.
+    # 2.0 to the power of thousands would overflow a float, and 2**32 is already beyond every limit.
     return min(first * 2.0 ** min(attempt - 1, 32), most)

@@ -9,7 +9,7 @@ from norn_tasks.domain.errors import DiskFull
 
 GIB, MIB = 2**30, 2**20
 DATA, ENGINE = "data", "engine"
-"""The use of a disk: Norn's data directory, or the engine's images and containers."""
+"""The two uses of a disk: Norn's data directory, or the engine's images and containers."""
 
 HINTS = {
     DATA: "free some: `du -xh -d2 {path} | sort -h | tail` shows the largest directories",
@@ -19,7 +19,7 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Space:
-    """The free bytes of a disk, with its use and the directory of its mount or use."""
+    """The free and total bytes of the disk that has the directory `path`, and the use of that directory."""
 
     use: str
     path: str
@@ -28,7 +28,7 @@ class Space:
 
     @property
     def percent(self) -> float:
-        """The free part of the disk in percent."""
+        """The free space in percent of the disk."""
         return 100 * self.free / self.total if self.total else 0.0
 
     @property
@@ -43,17 +43,17 @@ class Space:
 
 @dataclass(frozen=True)
 class Least:
-    """The free space that a build needs: bytes and percent, both."""
+    """The free space that a build needs: at least `free` bytes, and at least `percent` of the disk."""
 
     free: int
     percent: float
 
     def lacks(self, space: Space) -> bool:
-        """Returns True if the disk has less."""
+        """Returns True if the disk has less free space than this."""
         return space.free < self.free or space.percent < self.percent
 
     def require(self, spaces: Iterable[Space]) -> None:
-        """Raises DiskFull for the first disk that has less."""
+        """Raises DiskFull for the first disk that has less free space than this."""
         for space in spaces:
             if self.lacks(space):
                 least = f"{amount(self.free)} and {self.percent:g} %"

@@ -72,7 +72,7 @@ class Mistake:
 
     @property
     def line_with_hint(self) -> str:
-        """The mistake on one line with what would be right."""
+        """The mistake and its hint on one line."""
         return f"{self} ({self.hint})" if self.hint else str(self)
 
 
@@ -95,7 +95,7 @@ class SpecInvalid(NornError):
 
 
 class Unauthenticated(NornError):
-    """No token, or one that Norn does not know, or that was revoked."""
+    """The request has no token, or its token is unknown or revoked."""
 
     code, status = "unauthenticated", 401
 
@@ -192,7 +192,7 @@ class NotRecorded(Conflict):
 
 
 class AlreadyRunning(Conflict):
-    """Something of this kind is already running, and only one may."""
+    """Something of this kind is already running, and only one may run at a time."""
 
     code = "already_running"
 
@@ -231,7 +231,7 @@ class DatabaseDown(Unavailable):
 
 
 class Unconfirmed(DatabaseDown):
-    """PostgreSQL did not confirm a change: it was made, or may have been made; a caller must look before a retry."""
+    """PostgreSQL did not confirm a change, which may have been made. A caller must look before it tries again."""
 
     code, status = "unconfirmed", 504
 
@@ -311,7 +311,7 @@ class RolloutFailed(StepFailed):
 
 
 class TunnelFailed(StepFailed):
-    """The tunnel or its DNS refused a change, or has something of another owner there; the sentence says what."""
+    """The tunnel or its DNS refused a change, or another owner's rule or record blocks it; the sentence says which."""
 
     code = "tunnel_failed"
 
@@ -335,4 +335,4 @@ class Stopped(NornError):
 
 
 class Postponed(Stopped):
-    """The job needs something that another job has: it goes back to the queue, and begins again when that is free."""
+    """The job needs something that another job holds. It goes back to the queue, and begins again when that is free."""

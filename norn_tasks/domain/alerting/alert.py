@@ -1,7 +1,8 @@
-"""Alerts: problems of an app that people are notified of, and the rules that raise and resolve them.
+"""Alerts: problems of an app or of the server that people are notified of, and the rules that raise and resolve them.
 
-An alert is open under its rule and its key (kind and app) until that rule resolves it, so one problem is reported
-once, however long it lasts. docs/alerts.md and docs/cron.md say for each kind when it is raised and resolved.
+An alert stays open until its rule resolves it, and a rule has at most one open alert of a kind for an app. One problem
+is therefore reported once, however long it lasts. docs/alerts.md and docs/cron.md say when each kind is raised and
+resolved.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Severity(StrEnum):
     """The severity of an alert."""
 
     WARNING = "warning"
-    """Something failed, and the live apps go on."""
+    """Something failed, but the live apps continue to run."""
     CRITICAL = "critical"
     """An app does not serve as it should, or nothing is started or built until a person acts."""
 
@@ -82,9 +83,9 @@ def severity_of(kind: str) -> Severity:
 
 @dataclass(frozen=True)
 class NewAlert:
-    """An alert to raise. `tick`: the newest occurrence or deployment that it reports; a later alert reports newer ones.
+    """An alert to raise. `app` is empty for an alert about the server.
 
-    `app` is empty for an alert of the server.
+    `tick`: the newest occurrence or deployment that the alert reports; a later alert reports only newer ones.
     """
 
     kind: AlertKind
@@ -115,7 +116,8 @@ class FailureRule:
 def failure_rule(spec: Mapping[str, Any]) -> FailureRule:
     """Returns the rule of a cron app from its frozen spec.
 
-    Without `alerts` every failed run raises an alert: a daily report never fails three times within five minutes.
+    If the spec has no `alerts`, every failed run raises an alert, because a daily report could never fail three times
+    within five minutes.
     """
     alerts = spec.get("alerts")
     return FailureRule(window=0, threshold=1) if alerts is None else FailureRule(alerts["window"], alerts["threshold"])

@@ -1,4 +1,4 @@
-"""Destinations of notifications: their addresses, and the format in which each of them reads."""
+"""Destinations of notifications: their addresses, and the format that each of them expects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_MAILBOXES = 20
 
 
 class NotificationFormat(StrEnum):
-    """The format in which a destination reads."""
+    """The format of the notifications for a destination."""
 
     JSON = "json"
     """A signed webhook for programs."""
@@ -33,7 +33,10 @@ _HOSTS = {
 
 
 def format_of(url: str, wanted: NotificationFormat | None, *, field: str) -> NotificationFormat:
-    """Returns the wanted format if the address can have it, or else the one that the address implies."""
+    """Returns the wanted format, or if none is wanted, the one that the address implies.
+
+    Raises InvalidRequest if the wanted format does not fit the address.
+    """
     if (wanted is NotificationFormat.MAIL) != is_mail(url) and wanted is not None:
         raise InvalidRequest(
             f"{field}: {wanted} does not go to this address",
@@ -54,12 +57,12 @@ def _implied(url: str) -> NotificationFormat:
 
 
 def address(text: str, *, field: str, private: bool) -> str:
-    """Returns the text if notifications may go there: `mailto:` with mail addresses, or an address for `post`."""
+    """Returns the text if notifications may go there: `mailto:` with mail addresses, or a URL that Norn may call."""
     return _mailto(text, field) if is_mail(text) else outside_url(text, field=field, private=private)
 
 
 def is_mail(url: str) -> bool:
-    """Returns True for a mail address."""
+    """Returns True for a `mailto:` address."""
     return url.lower().startswith(_MAILTO)
 
 
@@ -87,7 +90,10 @@ def _mailto(text: str, field: str) -> str:
 
 
 def outside_url(text: str, *, field: str, private: bool) -> str:
-    """Returns the text if Norn may call it: an https URL, or http where the operator allows private addresses."""
+    """Returns the text if Norn may call it: an https URL, or with `private`, an http URL as well.
+
+    `private`: the operator allows private addresses.
+    """
     schemes = ("https", "http") if private else ("https",)
     try:
         parts = urlsplit(text)
@@ -106,9 +112,9 @@ def outside_url(text: str, *, field: str, private: bool) -> str:
 
 
 def shown_url(url: str) -> str:
-    """Returns an address as lists show it, cut after the host, because the rest is often a secret itself.
+    """Returns an address as lists show it: without the part after the host, which is often a secret itself.
 
-    A mail address is shown whole.
+    A `mailto:` address is shown whole.
     """
     if is_mail(url):
         return url

@@ -12,22 +12,22 @@ _PORTS = {"smtps": 465, "smtp": 587}
 
 @dataclass(frozen=True)
 class MailServer:
-    """A server that accepts mail for others."""
+    """A server through which Norn sends mail."""
 
     host: str
-    """Its name, which its certificate must have."""
+    """Its host name, which its certificate must contain."""
     port: int
     """Its port."""
     tls: bool
-    """TLS begins with the connection (smtps); otherwise with STARTTLS (smtp)."""
+    """True if the connection uses TLS from the start (smtps); False if it changes to TLS with STARTTLS (smtp)."""
     user: str = ""
-    """The account; empty: none."""
+    """The account with which Norn logs in; empty if no login is needed."""
     password: Secret = field(default_factory=lambda: Secret(""))
     """The account's password."""
 
 
 def mail_server(text: str) -> MailServer:
-    """Reads `smtps://user:password@host:465` or `smtp://…`; raises ValueError, which does not quote the text."""
+    """Reads `smtps://user:password@host:465` or `smtp://…`. Raises a ValueError that does not quote the text."""
     try:
         parts = urlsplit(text)
         host, port, user, password = parts.hostname, parts.port, parts.username, parts.password

@@ -1,4 +1,4 @@
-"""Notifications as people read them: a title, a text, and how much it matters; the same for every service."""
+"""Notifications for people: each has a title, a text and a level, which are the same for every service."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from norn_tasks.domain.quantities import duration_text
 
 _RAISED, _RESOLVED = "alert.raised", "alert.resolved"
 _LONGEST = 400
-"""Characters of one sentence; `norn alerts` has the rest."""
+"""The most characters of a sentence in a message; `norn alerts` shows the whole sentence."""
 _SHOWN = 8
-"""Reports that one message shows."""
+"""The most reports that one message shows."""
 
 
 class Level(IntEnum):
-    """The degree to which a message matters."""
+    """The importance of a message."""
 
     TEST = 0
     RESOLVED = 1
@@ -29,21 +29,21 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class AlertMessage:
-    """A notification in words."""
+    """A notification as a text for people."""
 
     title: str
-    """One line: the server, the app, the kind, and whether it is open."""
+    """One line with the server, and with the app, kind and state of the alert, or the number of alerts."""
     text: str
     """The lines below it."""
     level: Level
-    """The degree to which it matters."""
+    """Its importance."""
 
 
 def message(server: str, reports: Sequence[Mapping[str, Any]]) -> AlertMessage:
     """Returns the message about one report, or about all reports of a burst."""
     level = max(map(_level, reports))
     title = _line(reports[0]) if len(reports) == 1 else _count(reports)
-    # The worst come first: a telephone shows little.
+    # The most important reports are first, because a telephone shows only the beginning.
     shown = sorted(reports, key=_level, reverse=True)[:_SHOWN]
     texts = [_text(one) if len(reports) == 1 else f"{_line(one)}\n{_text(one)}" for one in shown]
     if len(reports) > _SHOWN:
@@ -52,7 +52,7 @@ def message(server: str, reports: Sequence[Mapping[str, Any]]) -> AlertMessage:
 
 
 def one_line(text: object, longest: int = _LONGEST) -> str:
-    """Returns a text on one line, without control characters, and cut after `longest` characters."""
+    """Returns a text on one line, without control characters, and with at most `longest` characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

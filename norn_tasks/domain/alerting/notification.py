@@ -1,8 +1,8 @@
 """Notifications: the content that is sent to a receiver, its signature, and the pauses between tries.
 
-A receiver of JSON gets one POST for each alert that is raised and each that is resolved. People get one message for a
-whole burst of reports. The signature proves the sender and the time. The delivery's id shows whether the receiver has
-it already, because a delivery whose answer was lost is sent again.
+A receiver of JSON gets one POST when an alert is raised, and one when it is resolved. People get one message for a
+whole burst of reports. The signature proves the sender and the time. A delivery whose answer was lost is sent again;
+its id shows the receiver that it has already received this delivery.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_PAUSE = 3600.0
 
 
 CALL_ENDED = "call.ended"
-"""The event of a report of the end of a call; of each other event an alert or a test is the cause."""
+"""The event that reports the end of a call. All other events report an alert or a test of notifications."""
 
 
 class DeliveryState(StrEnum):
@@ -38,7 +38,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True)
 class Parcel:
-    """A delivery as a worker sends it, with its destination's secret still sealed."""
+    """A delivery that a worker is to send, with its destination's secret still sealed."""
 
     id: str
     """The id under which the receiver sees it."""
@@ -47,17 +47,17 @@ class Parcel:
     url: str
     """The address of the destination."""
     sealed: Sealed | None
-    """The secret that signs it; None in every format but `json`."""
+    """The secret that signs it; None for every format except `json`."""
     body: Mapping[str, Any]
     """The report."""
     at: int
-    """The database's clock in seconds since 1970."""
+    """The time of this try by the database's clock, in seconds since 1970."""
     format: NotificationFormat = NotificationFormat.JSON
-    """The format in which the destination reads."""
+    """The format that the destination expects."""
     others: tuple[Mapping[str, Any], ...] = ()
-    """Reports that go in the same message."""
+    """Further reports that are sent in the same message."""
     to: tuple[str, ...] = ()
-    """The mail addresses that have not received it yet; none: all addresses of the destination."""
+    """The mail addresses to which it is still to be sent; if empty, all addresses of the destination."""
 
     def content(self) -> bytes:
         """Returns the bytes of the body, the same on every try."""

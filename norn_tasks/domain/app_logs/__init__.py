@@ -1,1 +1,1 @@
-"""The lines that apps write: their values, the questions about them, and how people write times and expressions."""
+"""The log lines that apps write, queries for them, and the times and regular expressions in such queries."""

@@ -1,4 +1,4 @@
-"""Lines that an app's containers wrote, as they are kept after the containers are gone; and questions about them."""
+"""The log lines of an app's containers, which are kept after the containers are gone, and queries for these lines."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 NOTE = 0
-"""The stream of lines that Norn itself wrote into a log, beside 1 (stdout) and 2 (stderr)."""
+"""The number of the stream of lines that Norn itself wrote into a log; 1 is stdout, and 2 is stderr."""
 
 MISSING = "… lines are missing here: the app wrote more than its engine keeps until Norn reads it …"
-"""The text of the line that is kept where the engine has dropped lines before they were read."""
+"""The text of the line that is kept where the engine dropped lines before Norn read them."""
 
 DROPPED = "… lines are left out here: they were deleted before this reader got to them …"
-"""The text of the line that a reader gets when old lines were deleted before it had read them."""
+"""The text of the line that a reader gets in place of old lines that were deleted before they reached the reader."""
 
 Position = Mapping[int, tuple[int, int]]
-"""How far a container was read: for each stream the time of its last entry, and how many entries have that time."""
+"""How far a container's log was read.
+
+For each stream, it has the time of the last entry that was read, and how many entries with that time were read.
+"""
 
 
 class LogOrigin(NamedTuple):
     """The origin of lines: a container, a pod, or an instance of another engine.
 
-    `container` is its id there; `replica` is its number among the replicas of its release.
+    `container` is the id that its engine gave it; `replica` is its number among the replicas of its release.
     """
 
     container: str
@@ -37,7 +40,7 @@ class LogOrigin(NamedTuple):
 
 
 class KeptLine(NamedTuple):
-    """A line: its time in nanoseconds since 1970, its stream, its text, and where it is from."""
+    """A line: its time in nanoseconds since 1970, its stream, its text, and its origin."""
 
     at: int
     stream: int
@@ -47,20 +50,20 @@ class KeptLine(NamedTuple):
 
 @dataclass(frozen=True)
 class LineBatch:
-    """Lines of one container, in the order in which it wrote them; kept whole or not at all."""
+    """Lines of one container, in the order in which it wrote them. Either all of them are kept, or none."""
 
     times: Sequence[int]
     """The time of each line, in nanoseconds since 1970."""
     streams: Sequence[int]
     """The stream of each line."""
     texts: Sequence[bytes]
-    """The text of each line, without its end."""
+    """The text of each line, without its line end."""
     position: Position
-    """How far the container is read with these lines."""
+    """How far the container's log was read after these lines."""
 
 
 class Place(NamedTuple):
-    """A place in an app's kept lines: everything before it was read."""
+    """A position in an app's kept lines; all lines before it were read."""
 
     number: int
     offset: int
@@ -68,7 +71,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class LogQuestion:
-    """A choice among the kept lines of an app."""
+    """A query for some of the kept lines of an app."""
 
     tail: int = 100
     """The most lines that are returned: the last ones."""
@@ -87,12 +90,12 @@ class LogQuestion:
 
     @property
     def narrow(self) -> bool:
-        """True when it asks for more than just the last lines."""
+        """True when it has any other condition than `tail`."""
         plain = LogQuestion(tail=self.tail)
         return self != plain
 
     def covers(self, origin: LogOrigin) -> bool:
-        """Returns True if lines of this container may be among the answers."""
+        """Returns True if lines of this container may be in the result."""
         return (
             self.release in (None, origin.release)
             and self.replica in (None, origin.replica)
@@ -100,18 +103,21 @@ class LogQuestion:
         )
 
     def within(self, at: int) -> bool:
-        """Returns True if a line of this time may be among the answers."""
+        """Returns True if a line of this time may be in the result."""
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
 @dataclass
 class LineNames:
-    """The names of containers that are shown together: a second one of the same name gets a part of its id added."""
+    """The names under which containers are shown together.
+
+    If two containers have the same name, a part of the second one's id is added to its name.
+    """
 
     _owners: dict[str, str] = field(default_factory=dict)
 
     def add(self, origins: Iterable[LogOrigin]) -> None:
-        """Notes containers in advance: each of those that share a name gets a part of its id added."""
+        """Records containers in advance. If several have the same name, a part of its id is added to each name."""
         by_name: dict[str, set[str]] = {}
         for origin in origins:
             by_name.setdefault(origin.name, set()).add(origin.container)
@@ -119,10 +125,10 @@ class LineNames:
             self._owners.setdefault(name, containers.pop() if len(containers) == 1 else "")
 
     def of(self, origin: LogOrigin) -> str:
-        """Returns the name of a container in this reading."""
+        """Returns the name under which a container is shown."""
         owner = self._owners.setdefault(origin.name, origin.container)
         return origin.name if owner == origin.container else f"{origin.name}.{origin.container[:8]}"
 
 
 TakeLines = Callable[[Sequence[KeptLine]], None]
-"""Takes lines that are read."""
+"""A function that is called with the lines that were read."""

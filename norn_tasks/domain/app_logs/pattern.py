@@ -1,6 +1,6 @@
-"""Regular expressions with which people search lines: RE2's, whose time is linear in the text.
+"""Regular expressions with which people search log lines, in the syntax of RE2.
 
-No expression that a user writes can hold up a process, as those of Python's `re` can.
+RE2 needs time in proportion to the text, so a user's expression cannot block a process, as it could with Python's `re`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SYNTAX = "it is RE2's syntax, as of grep -E with \\d and \\b; a \\ before a sign
 def compiled(expression: str, flags: str = "") -> Any:
     """Returns a compiled expression over bytes; raises InvalidRequest, which names the field `grep`.
 
-    It never matches a line end, whatever it says, except by `\\C`.
+    The expression cannot match a line end, except with `\\C`.
     """
     import re2
 

@@ -1,4 +1,4 @@
-"""Times of log lines: as people ask for them, and as they are shown."""
+"""Times of log lines: reads the times that people write, and formats times for people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _SECOND = 10**9
 
 
 def parse_time(text: str, now: float, field: str) -> int:
-    """Returns the nanoseconds since 1970 of a time, or of a duration before `now`; raises InvalidRequest.
+    """Returns the moment that a text means, in nanoseconds since 1970; raises InvalidRequest.
 
-    A time without a zone is UTC.
+    The text is a time, which is UTC if it has no zone, or a duration before `now`.
     """
     try:
         return int((now - parse_duration(text)) * _SECOND)
@@ -31,6 +31,6 @@ def parse_time(text: str, now: float, field: str) -> int:
 
 
 def time_text(at: int) -> str:
-    """Returns a time in UTC with microseconds, whose alphabetical order is that of time."""
+    """Returns a time in UTC with microseconds; sorted alphabetically, such texts are in the order of time."""
     second, rest = divmod(at, _SECOND)
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

@@ -1,4 +1,4 @@
-"""Causes of a healthcheck that is not answered well: TLS, a refused host name, a missing page, an error of the app."""
+"""Causes of a bad answer to a health check: TLS, a refused host name, a missing page, an error of the app."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TLS_SAID = re.compile(
 
 
 def speaks_tls(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause for a TLS server on the port, which Norn asks in plain HTTP."""
+    """Returns a cause if the server on the port expects TLS, because Norn sends plain HTTP."""
     if not evidence.tls or (status is not None and status != 400):
         return None
     return Cause(
@@ -30,7 +30,7 @@ def speaks_tls(evidence: Evidence, status: int | None) -> Cause | None:
 
 
 def refuses_the_host(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause for a refusal of the Host header, as Django and Rails do it."""
+    """Returns a cause if the app refuses the request's Host header; Django and Rails, for example, do so."""
     line = next((each for each in reversed(cleaned(evidence.lines)) if _HOST.search(each)), "")
     if status not in (400, 403, 421) or not (line or status == 421):
         return None
@@ -41,14 +41,14 @@ def refuses_the_host(evidence: Evidence, status: int | None) -> Cause | None:
 
 
 def wants_a_login(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause for a page that is not open to everybody."""
+    """Returns a cause for a page that requires a login."""
     if status not in (401, 407):
         return None
     return Cause("it wants a login", "name a page as the healthcheck that answers without one")
 
 
 def forbids(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause for a request that the app refuses, perhaps for its Host header."""
+    """Returns a cause for a request that the app refuses, perhaps because of its Host header."""
     if status not in (400, 403):
         return None
     return Cause(
@@ -66,7 +66,7 @@ def has_no_page(evidence: Evidence, status: int | None) -> Cause | None:
 
 
 def fails(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause for an error of the app while it answered; its output says which."""
+    """Returns a cause for an error in the app while it answered, with the line of its output that names the error."""
     if status is None or status < 500:
         return None
     return Cause(telling_line(evidence.lines), "the app fails while it answers: its last lines say why")

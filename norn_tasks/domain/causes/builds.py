@@ -1,4 +1,4 @@
-"""The line of a failing build that names the cause, and a hint for the tools that builds use most."""
+"""Finds the line of a failed build that names the cause, and a hint for errors of the tools that builds use most."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ _SECONDS = re.compile(r"\A\d+\.\d{1,3} (?=\S)")
 
 
 def cause_in_build(lines: Iterable[str]) -> Cause | None:
-    """Returns the cause that a build names; none if its output names none."""
+    """Returns the cause that the output of a build names; None if it names no cause."""
     stripped = [_SECONDS.sub("", line.strip()) for line in cleaned(lines)]
     read = [line for line in stripped if line and not _NOT_IT.match(line)]
     errors = [line for line in read if _ERROR.search(line)]
@@ -146,7 +146,10 @@ def cause_in_build(lines: Iterable[str]) -> Cause | None:
 
 
 def _by_rule(read: list[str]) -> Cause | None:
-    """Returns the cause of the first rule that matches, with its first line: a compiler names its first error first."""
+    """Returns the cause of the first rule that matches a line.
+
+    It quotes the first matching line, because a compiler's later errors may only follow from its first one.
+    """
     for pattern, hint in _RULES:
         lines = [line for line in read if pattern.search(line)]
         if lines:

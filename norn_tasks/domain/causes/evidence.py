@@ -1,4 +1,4 @@
-"""The evidence of a failure, and the cause that a rule finds in it; values only."""
+"""The evidence of a failure, and the cause that a rule finds in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProgramFile:
-    """The file that a container could not execute, as it is in the image."""
+    """The file in the image that a container could not execute."""
 
     path: str
     """Its path in the image."""
@@ -21,12 +21,12 @@ class OpenSocket:
     """A TCP socket on which a container listens."""
 
     address: str
-    """The address, such as 127.0.0.1 or 0.0.0.0; empty if it is not known, because only the port answered."""
+    """The address, such as 127.0.0.1 or 0.0.0.0; empty if it is unknown because only the port was tried."""
     port: int
 
     @property
     def local(self) -> bool:
-        """True when only the container itself reaches it."""
+        """True when only the container itself can connect to it."""
         return self.address.startswith("127.") or self.address == "::1"
 
 
@@ -37,9 +37,9 @@ class Evidence:
     lines: tuple[str, ...] = ()
     """The last lines of its output, oldest first."""
     around: tuple[str, ...] = ()
-    """All lines, when `lines` is only one of them: another line may name the place of an error."""
+    """All lines of its output, when `lines` has only one: another line may name the file and line of an error."""
     exit_code: int | None = None
-    """Its exit code; none while it runs."""
+    """Its exit code; None while it runs."""
     port: int | None = None
     """The port on which it should listen."""
     read_only: bool = False
@@ -51,7 +51,7 @@ class Evidence:
     program: ProgramFile | None = None
     """The file that could not be executed, if there is one."""
     sockets: tuple[OpenSocket, ...] | None = None
-    """The sockets on which it listens; none if they cannot be known."""
+    """The sockets on which it listens; None if they cannot be known."""
     beside: bool = False
     """True when an older replica of the app runs at the same time."""
     waits_for_lock: bool = False
@@ -59,16 +59,16 @@ class Evidence:
     tls: bool = False
     """True when its port answers a TLS handshake."""
     environment: frozenset[str] = frozenset()
-    """The names of the variables that it was given."""
+    """The names of its environment variables."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: the text that completes the sentence of the failure, and a hint, empty if there is none."""
+    """A cause: the text that completes the sentence about the failure, and a hint, which may be empty."""
 
     text: str
     hint: str = ""
 
 
 Rule = Callable[[Evidence], Cause | None]
-"""Returns the cause that it looks for, or none if the evidence has no sign of it."""
+"""A function that looks for one cause, and returns it, or None if the evidence has no sign of it."""

@@ -1,4 +1,4 @@
-"""Causes in the file system: it is read-only or full, a file is missing, locked, or belongs to another user."""
+"""Causes in the file system: it is read-only or full, or a file is missing, is locked, or belongs to another user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SCRATCH = "container.writable: true in infraspec.yaml makes its root file syste
 
 
 def read_only(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a write to a read-only file system: Norn's root of runs and tests, or a mount."""
+    """Returns a cause for a write to a read-only file system: a mount, or the root that Norn made read-only."""
     line = latest(evidence.lines, _READ_ONLY) or (
         latest(evidence.lines, _UNWRITABLE_DATABASE) if evidence.read_only else None
     )
@@ -41,13 +41,13 @@ def read_only(evidence: Evidence) -> Cause | None:
 
 
 def full(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a disk, or a directory in memory, without space."""
+    """Returns a cause for a full disk, or for a full directory in memory."""
     line = latest(evidence.lines, _FULL)
     return Cause(line, "make room on the server's disk: `docker system df` shows what uses it") if line else None
 
 
 def denied(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a right that the program does not have: on a file, a volume or a low port."""
+    """Returns a cause for a permission that the program lacks: for a file, a volume or a low port."""
     line = latest(evidence.lines, _DENIED)
     if line is None:
         return None

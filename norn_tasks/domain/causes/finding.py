@@ -1,4 +1,4 @@
-"""Finds the cause of an end, of a container that is not ready, and of a build: the rules in their order."""
+"""Finds the cause why a container ended, did not become ready, or was not built: the rules, and their order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OF_AN_END: tuple[Rule, ...] = (
     program.missing_program,
     files.missing,
 )
-"""The rules about a container that has ended, asked about the line of its output that names the error."""
+"""The rules for a container that has ended. They look at the line of its output that names the error."""
 
 ANYWHERE: tuple[Rule, ...] = (
     program.not_executable,
@@ -49,7 +49,7 @@ ANYWHERE: tuple[Rule, ...] = (
     network.unknown,
     languages.script,
 )
-"""The rules whose sign is clear enough to be looked for in the other lines, too."""
+"""The rules whose signs are clear enough to be looked for in all other lines as well."""
 
 OF_SILENCE: tuple[Rule, ...] = (
     listening.wrong_address,
@@ -61,7 +61,7 @@ OF_SILENCE: tuple[Rule, ...] = (
     network.unreachable,
     listening.busy_or_silent,
 )
-"""The rules about a container that runs and does not listen on its port."""
+"""The rules for a container that runs, but does not listen on its port."""
 
 OF_AN_ANSWER = (
     answers.speaks_tls,
@@ -71,13 +71,13 @@ OF_AN_ANSWER = (
     answers.has_no_page,
     answers.fails,
 )
-"""The rules about a healthcheck that is not answered well."""
+"""The rules for a bad answer to a health check."""
 
 
 def cause_of_end(evidence: Evidence, *, tests: bool = False) -> Cause:
-    """Returns the cause of the end of a container; its text is empty if nothing was written.
+    """Returns the cause of the end of a container; its text is empty if the container wrote nothing.
 
-    `tests`: it ran tests, whose report names the test that failed.
+    `tests`: the container ran tests, so the line that names the failed test is preferred.
     """
     line = line_of_tests(evidence.lines) if tests else telling_line(evidence.lines)
     alone = replace(evidence, lines=(line,), around=evidence.lines)
@@ -88,12 +88,12 @@ def cause_of_end(evidence: Evidence, *, tests: bool = False) -> Cause:
 
 
 def cause_of_silence(evidence: Evidence) -> Cause:
-    """Returns the cause why a container that runs is not reached on its port."""
+    """Returns the cause why a running container cannot be reached on its port."""
     return next(found for rule in OF_SILENCE if (found := rule(evidence)))
 
 
 def cause_of_answer(evidence: Evidence, status: int | None) -> Cause:
-    """Returns the cause of a bad answer; its text is empty if no rule applies. `status` is none without an answer."""
+    """Returns the cause of a bad answer; its text may be empty. `status` is None if there was no answer."""
     for rule in OF_AN_ANSWER:
         if found := rule(evidence, status):
             return found
@@ -107,7 +107,7 @@ def _first(rules: tuple[Rule, ...], evidence: Evidence) -> Cause | None:
 
 
 def cause_of_build(lines: Iterable[str]) -> Cause | None:
-    """Returns the cause that the output of a failing step of a build names; none if it wrote nothing."""
+    """Returns the cause that the output of a failed build step names; None if the step wrote nothing."""
     read = list(lines)
     last = telling_line(read)
     return cause_in_build(read) or (Cause(last) if last else None)

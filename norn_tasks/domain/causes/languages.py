@@ -73,7 +73,7 @@ def script(evidence: Evidence) -> Cause | None:
 
 
 def memory(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a language's own limit of memory, which it derives from the container's."""
+    """Returns a cause for a program that reports that its memory is used up, for example its language's heap."""
     line = telling_line(evidence.lines)
     if not _HEAP.search(line):
         line = next((each for each in reversed(cleaned(evidence.lines)) if _HEAP.search(each)), "")
@@ -83,7 +83,7 @@ def memory(evidence: Evidence) -> Cause | None:
 
 
 def syntax(evidence: Evidence) -> Cause | None:
-    """Returns a cause for code that its language cannot read; with the place that the language names."""
+    """Returns a cause for a syntax error, with the file and line that the language names."""
     line = telling_line(evidence.lines)
     if not _SYNTAX.search(line):
         return None

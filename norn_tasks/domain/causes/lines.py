@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 240
-"""Characters of a line that a sentence quotes."""
+"""The most characters of a line that a sentence quotes."""
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _BUILDKIT = re.compile(r"#\d+ (?:\d+\.\d+ )?")
@@ -43,22 +43,22 @@ NOISE = re.compile(
     """,
     re.VERBOSE,
 )
-"""A line that accompanies failures and is never the cause of one."""
+"""A line that accompanies failures, but never names their cause."""
 
 
 def cleaned(lines: Iterable[str]) -> list[str]:
-    """Returns lines without escapes, BuildKit's marks and ends."""
+    """Returns the lines without escape sequences, BuildKit's prefixes, and line ends."""
     return [_BUILDKIT.sub("", _ESCAPES.sub("", line), count=1).rstrip() for line in lines]
 
 
 def latest(lines: Iterable[str], pattern: re.Pattern[str]) -> str | None:
-    """Returns the last line with a sign of a cause, as a sentence quotes it; none if no line has it."""
+    """Returns the last line that matches the pattern, as a sentence quotes it; None if no line matches."""
     signs = (line for line in reversed(cleaned(lines)) if pattern.search(line) and not NOISE.fullmatch(line))
     return next(map(quoted, signs), None)
 
 
 def quoted(line: str) -> str:
-    """Returns a line as a sentence quotes it: on one line, without time and level before it, and not too long."""
+    """Returns a line as a sentence quotes it: without line ends, without a leading time and level, and not too long."""
     text = " ".join(_message(line).split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     bare = _WORD.sub("", _STAMP.sub("", text, count=1), count=1) or text
@@ -66,7 +66,7 @@ def quoted(line: str) -> str:
 
 
 def _message(line: str) -> str:
-    """Returns the message of a line that a structured logger wrote as JSON; other lines unchanged."""
+    """Returns the message of a line that a structured logger wrote as JSON; any other line is returned unchanged."""
     if not (line.lstrip().startswith("{") and line.endswith("}")):
         return line
     try:

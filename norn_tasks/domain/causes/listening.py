@@ -1,4 +1,4 @@
-"""Causes of a port that accepts no connection: the app listens on another one, on 127.0.0.1, or does not listen yet."""
+"""Causes of a port that accepts no connection: the app listens on another port, on 127.0.0.1, or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SAYS = re.compile(
 
 
 def wrong_address(evidence: Evidence) -> Cause | None:
-    """Returns a cause when its port is open for the container alone."""
+    """Returns a cause when the app's port is open only inside its container."""
     if not any(each.port == evidence.port and each.local for each in evidence.sockets or ()):
         return None
     return Cause(
@@ -26,7 +26,7 @@ def wrong_address(evidence: Evidence) -> Cause | None:
 
 
 def wrong_port(evidence: Evidence) -> Cause | None:
-    """Returns a cause when it listens on other ports."""
+    """Returns a cause when the app listens on other ports."""
     others = sorted(
         {each.port for each in evidence.sockets or () if each.port != evidence.port and each.port < 32_768}
     ) or sorted({each.port for each in evidence.sockets or () if each.port != evidence.port})
@@ -41,12 +41,12 @@ def wrong_port(evidence: Evidence) -> Cause | None:
 
 
 def waiting(evidence: Evidence) -> Cause | None:
-    """Returns a cause when it runs and waits for a lock."""
+    """Returns a cause when the app runs and waits for a lock."""
     return locked(evidence)
 
 
 def says_another(evidence: Evidence) -> Cause | None:
-    """Returns a cause when its own output names another address, where its sockets cannot be seen."""
+    """Returns a cause when the app's sockets cannot be seen, and its output names another address."""
     if evidence.sockets is not None:
         return None
     for line in reversed(cleaned(evidence.lines)):
@@ -61,7 +61,7 @@ def says_another(evidence: Evidence) -> Cause | None:
 
 
 def busy_or_silent(evidence: Evidence) -> Cause | None:
-    """Returns a cause when it runs and listens on nothing; its last line may say what it does instead."""
+    """Returns a cause when the app runs and does not listen; the last line of its output may show why."""
     line = telling_line(evidence.lines)
     seen = "it listens on no port" if evidence.sockets is not None else ""
     said = f"its last line: {line}" if line else "it wrote nothing"

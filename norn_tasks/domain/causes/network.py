@@ -48,7 +48,7 @@ _NAME = re.compile(
 
 
 def in_use(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a second listener on one port of the container."""
+    """Returns a cause for a port of the container on which two servers try to listen."""
     line = latest(evidence.lines, _IN_USE)
     return (
         Cause(line, "the app starts two servers on one port: let one of them go, or use another port") if line else None
@@ -56,7 +56,7 @@ def in_use(evidence: Evidence) -> Cause | None:
 
 
 def refused(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a service that does not listen where the app looks for it."""
+    """Returns a cause for a service that does not listen at the address that the app uses."""
     line = latest(evidence.lines, _REFUSED)
     if line is None:
         return None
@@ -99,7 +99,7 @@ def password(evidence: Evidence) -> Cause | None:
 
 
 def database(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a database or a table that is not there."""
+    """Returns a cause for a database or a table that does not exist."""
     line = latest(evidence.lines, _NO_DATABASE)
     return Cause(line, "create it, or let the app migrate when it starts") if line else None
 
@@ -111,7 +111,7 @@ def certificate(evidence: Evidence) -> Cause | None:
 
 
 def _peer(evidence: Evidence) -> str:
-    """Returns the address that refused, as the output names it."""
+    """Returns the address that refused the connection, as the output writes it."""
     for line in reversed(cleaned(evidence.lines)):
         if _REFUSED.search(line) and (found := _PEER.search(line)):
             return f"{found['host'] or found['name']}:{found['port'] or found['at']}"

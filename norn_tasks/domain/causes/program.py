@@ -1,4 +1,4 @@
-"""Causes of a program that could not be executed: its architecture, its first line, its loader, its rights."""
+"""Causes why a program could not be executed: its architecture, its first line, its loader, its permissions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LINE_ENDS = "save it with LF: `sed -i 's/\\r$//' {}`, and `*.sh text eol=lf` in
 
 
 def failed_program(lines: tuple[str, ...]) -> str | None:
-    """Returns the path of the program that a container could not execute, as its last lines have it."""
+    """Returns the path of the program that a container could not execute, if its last lines name it."""
     for line in reversed(cleaned(lines)):
         if found := FAILED.search(line) or BY_A_SHELL.search(line) or READ_BY_A_SHELL.match(line):
             return found["path"].strip("\"'")
@@ -37,7 +37,7 @@ def failed_program(lines: tuple[str, ...]) -> str | None:
 
 
 def not_executable(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a program that the kernel refused: its file says why."""
+    """Returns a cause for a program that the kernel refused to execute; the contents of its file show the reason."""
     found = next(filter(None, (FAILED.search(each) or BY_A_SHELL.search(each) for each in _lines(evidence))), None)
     if found is None:
         return None
@@ -116,7 +116,7 @@ def missing_library(evidence: Evidence) -> Cause | None:
 
 
 def missing_program(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a shell that did not find a program."""
+    """Returns a cause for a program that a shell did not find."""
     for line in _lines(evidence):
         found = re.search(r"sh: (?:line )?(?:\d+: )?([\w./@+-]+): (?:command )?not found", line) or re.search(
             r"^/\S+: (?:line )?(?:\d+: )?([\w./@+-]+): (?:command )?not found", line

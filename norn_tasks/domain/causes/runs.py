@@ -1,4 +1,4 @@
-"""The cause of a bad end of a run, a call, a command or a test, added to its verdict."""
+"""Adds the cause of a failure to the verdict on a run, a call, a command or a test."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LINES = 200
 
 
 def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = False) -> ExecutionVerdict:
-    """Returns the verdict; if the code failed by itself, its sentence and hint name the cause.
+    """Returns the verdict. If the code failed by itself, the verdict's sentence and hint name the cause.
 
-    `known`: the facts about its container, without its output. `tests`: it ran tests.
+    `known`: the facts about the container, without its output. `tests`: the container ran tests.
     """
     if verdict.cause not in _BY_ITSELF:
         return verdict
@@ -27,7 +27,7 @@ def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = Fals
 
 
 def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
-    """Returns the verdict on a call. No cause in it quotes the output, because the verdict is sent to the caller."""
+    """Returns the verdict on a call. The verdict never quotes the output, because the caller receives the verdict."""
     if verdict.cause not in _BY_ITSELF:
         return verdict
     cause = read_only(replace(known, lines=_lines(verdict.ended)))
@@ -37,6 +37,6 @@ def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
 
 
 def _lines(ended: ContainerExit) -> tuple[str, ...]:
-    """Returns the last lines of standard output, and then those of standard error, where errors are."""
+    """Returns the last lines of standard output, followed by the last lines of standard error, which has the errors."""
     lines = ended.stdout.text().splitlines()[-_LINES:] + ended.stderr.text().splitlines()[-_LINES:]
     return tuple(lines)

@@ -46,12 +46,12 @@ def telling_line(lines: Sequence[str]) -> str:
 
 
 def names_a_test(line: str) -> bool:
-    """Returns true for a line that names a test that failed, as test runners write it."""
+    """Returns True for a line with which a test runner names a failed test."""
     return bool(_OF_TESTS.fullmatch(line) or _OF_TESTS.fullmatch(f"E   {line}"))
 
 
 def line_of_tests(lines: Sequence[str]) -> str:
-    """Returns the line that names the test that failed, or else the line that names the cause."""
+    """Returns the line that names a failed test, or else the line that names the cause."""
     read = cleaned(lines)
     failed = [line for line in read if _OF_TESTS.fullmatch(line)]
     named = [line for line in failed if line.startswith(("FAILED ", "ERROR "))]
@@ -74,7 +74,10 @@ def _bare(line: str) -> str:
 
 
 def _of_npm(kept: list[str]) -> Iterator[str]:
-    """Yields npm's own error at the end; but not that a script failed, because the script's error is above it."""
+    """Yields npm's own error if the output ends with one, unless it only reports that a script failed.
+
+    In that case, the script's own error is above npm's.
+    """
     said = [_NPM_WORD.sub("", _NPM.sub("", line).strip(), count=1) for line in kept if _NPM.match(line)]
     if said and kept and _NPM.match(kept[-1]) and not re.match(r"Lifecycle script|Exit status|.*@\S* \w+: `", said[0]):
         yield said[0] if len(said) == 1 or not said[0].endswith((" or", " and", ",")) else f"{said[0]} {said[1]}"
@@ -89,7 +92,7 @@ def _of_python(read: list[str]) -> Iterator[str]:
 
 
 def _on_a_later_line(read: list[str]) -> Iterator[str]:
-    """Yields the message of a panic of Rust, or of a report of Spring, which is on a line of its own."""
+    """Yields the message of a Rust panic or of a Spring report, which is on the line below."""
     for place, line in reversed(list(enumerate(read))):
         if _RUST.fullmatch(line) or line == _SPRING:
             yield from [each for each in read[place + 1 :] if each.strip()][:1]

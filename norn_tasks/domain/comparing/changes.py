@@ -1,4 +1,4 @@
-"""The differences between two infraspecs, field by field with both values: what `norn plan` prints."""
+"""The differences between two infraspecs: each field that differs, with both values, as `norn plan` prints them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class SpecChange:
-    """One field that has another value; `before` or `after` is None where the field is not set."""
+    """A field whose value differs between two specs; `before` or `after` is None if that spec does not set it."""
 
     field: str
     part: Part
@@ -49,7 +49,7 @@ _PARTS = {
     "volumes": Part.VOLUME,
 }
 _NAMED = "volumes"
-"""The list whose entries have names, so that one entry is compared with the one of its name."""
+"""The list whose entries have names: an entry is compared with the entry of the same name in the other spec."""
 
 
 def changes(before: Infraspec, after: Infraspec) -> tuple[SpecChange, ...]:

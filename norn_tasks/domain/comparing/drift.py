@@ -26,7 +26,7 @@ class Drift:
 
 
 def drifts(thing: str, wanted: object, found: object, path: str = "") -> Iterator[Drift]:
-    """Yields the fields in which two JSON values differ; entries of lists that have a `name` are matched by it."""
+    """Yields the fields in which two JSON values differ; lists whose entries all have a `name` are compared by name."""
     wanted, found = _by_name(wanted), _by_name(found)
     if isinstance(wanted, Mapping) or isinstance(found, Mapping):
         wanted, found = _fields(wanted), _fields(found)
@@ -41,7 +41,7 @@ def _fields(value: object) -> Mapping[str, Any]:
 
 
 def _same(wanted: object, found: object) -> bool:
-    """Returns True for equal values, and for an absent and an empty one: servers leave out 0, false and the like."""
+    """Returns True for equal values, and if each is empty or absent: servers leave out 0, false and the like."""
     return wanted == found or not (wanted or found)
 
 

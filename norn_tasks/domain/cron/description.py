@@ -1,6 +1,6 @@
 """Describes occurrences for people: the local time, its UTC offset, and a note where the clocks were changed.
 
-`expression` computes when a schedule is due; this module explains the two odd nights of the year.
+`expression` computes when a schedule is due; this module explains the two nights of the year with a clock change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _AHEAD = timedelta(days=366)
 """How far ahead a night with a clock change is looked for."""
 _ODD = ("does not exist that night", "twice that night")
-"""Parts of the notes about an occurrence that a change of the clocks moves or could repeat."""
+"""Texts in the note about an occurrence if a clock change moves that occurrence, or could repeat it."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ def described(schedule: Schedule, moments: Iterable[datetime], start: datetime) 
 
 
 def next_odd_night(schedule: Schedule, start: datetime) -> tuple[Occurrence, ...]:
-    """Returns the occurrences of the first night after `start` that a clock change moves or could repeat.
+    """Returns the occurrences that a clock change moves or could repeat, in the first such night after `start`.
 
-    Only of a schedule with fixed times; empty if there is none within a year.
+    Only a schedule with fixed times has such occurrences. The result is empty if there are none within a year.
     """
     zone, begin, end = ZoneInfo(schedule.timezone), start, start + _AHEAD
     while schedule.fixed and (change := clock_change(zone, begin, end)) is not None:
@@ -77,7 +77,7 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
 
 
 def _at_once(skipped: int, also_at: datetime | None) -> str:
-    """Says that fixed times in the gap, and one right after it, are one run."""
+    """Returns words which say that all fixed times in the skipped hour, and one right after it, make a single run."""
     if also_at is not None:
         return f"its times in it and at {also_at:%H:%M} are one run"
     return "it comes once, right after" if skipped == 1 else f"its {skipped} times in it are one run, right after"

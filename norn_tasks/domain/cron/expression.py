@@ -118,7 +118,7 @@ def _period(text: str) -> timedelta:
 
 @lru_cache(maxsize=65_536)
 def _next(fields: str, timezone: str, moment: datetime) -> datetime:
-    """Computes an occurrence, cached: beat asks thousands of schedules about the same minute."""
+    """Computes an occurrence, and caches it: beat asks thousands of schedules about the same minute."""
     zone = ZoneInfo(timezone)
     return _next_fixed(fields, zone, moment) if _is_fixed(fields) else _next_elapsed(fields, zone, moment)
 
@@ -142,7 +142,7 @@ def _next_fixed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
 
 
 def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
-    """Searches one period of constant UTC offset after another: within one, local time runs as elapsed time does."""
+    """Searches one period of constant UTC offset after another: within such a period, local time has no jumps."""
     begin = moment.replace(microsecond=0) + _SECOND
     while True:
         offset = _offset(begin, zone)
@@ -151,7 +151,7 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
         change = clock_change(zone, begin, near)
         if change is None and near == found:
             return found
-        # No local time before a distant match matches, except in a repeated hour: the days between are skipped.
+        # Only a repeated hour could contain a match before a distant one, so the search skips the days before that one.
         begin = change or found - _DAY
 
 
@@ -185,7 +185,7 @@ def _walk_elapsed(fields: str, zone: ZoneInfo, start: datetime, end: datetime) -
             if found > until:
                 break
             yield found
-        # Nothing matches before a distant match, as in `_next_elapsed`: the days between are skipped.
+        # As in `_next_elapsed`, nothing matches until a distant match, so the search skips the days before it.
         begin = until + _SECOND if change else max(until + _SECOND, found - _DAY)
 
 
@@ -202,7 +202,7 @@ def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Returns when a local time is first reached; for a time in a skipped hour, the moment that hour ends."""
+    """Returns the moment at which a local time is first reached; for a time in a skipped hour, the end of that hour."""
     found = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(found, zone) == wall:
         return found
@@ -211,7 +211,7 @@ def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def clock_change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
-    """Returns the first second after `begin`, up to `end`, with another offset than `begin`; for spans of days."""
+    """Returns the first second after `begin`, up to `end`, whose UTC offset is another than at `begin`; else None."""
     begin, offset = begin.replace(microsecond=0), _offset(begin, zone)  # a change is at a whole second
     while begin < end:
         ahead = min(begin + _DAY, end)

@@ -24,7 +24,7 @@ MACROS = {
 _LONGEST = 512
 _TERM = re.compile(r"(\*|(\w+)(?:-(\w+))?)(?:/([0-9]+))?", re.ASCII)
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-"""The most days of each month, from number 1 on."""
+"""The most days of each month; the index is the number of the month."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Field:
         return f"{self.low} to {self.high}{words}"
 
     def ends(self, like: str) -> tuple[str, str]:
-        """Returns its first and last value, as names if `like` is one."""
+        """Returns its first and last value; as names if `like` is a name."""
         if like.upper() in self.words:
             return (
                 (self.words[0], self.words[-1]) if like.isupper() else (self.words[0].lower(), self.words[-1].lower())
@@ -91,7 +91,7 @@ def _macro(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Meaning:
-    """A field, or a term of its list, in plain numbers, such as 1-5 for MON-FRI; and the numbers that it includes."""
+    """A field or a term of its list: its text in plain numbers, such as 1-5 for MON-FRI, and all numbers in it."""
 
     text: str
     numbers: frozenset[int]
@@ -114,7 +114,7 @@ def _term(field: _Field, term: str) -> _Meaning:
     if base != "*":
         low, high = _bounds(field, term, first, last, stepped=step is not None)
     numbers = frozenset(range(low, high + 1, _step(field, term, step)))
-    # cronsim reads a range of one with a step, 57-57/2, as 57/2: from there to the end of the field.
+    # cronsim reads a range of one number with a step, such as 57-57/2, as 57/2: from 57 to the end of the field.
     plain = str(low) if low == high else (base if base == "*" else f"{low}-{high}") + (f"/{step}" if step else "")
     return _Meaning(plain, numbers)
 

@@ -1,4 +1,4 @@
-"""Hints for schedules that cannot be read: what other programs accept there, and how Norn says the same."""
+"""Hints for schedules that cannot be read: they say how to write for Norn what other programs accept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MACROS = {
 }
 _ZONE = re.compile(r"(?:CRON_)?TZ=\S+", re.IGNORECASE)
 _FIELD = re.compile(r"[0-9*?/,#-]+|[A-Z]{1,3}(?:-[A-Z]{1,3})?|[0-9]*[LW]+", re.IGNORECASE)
-"""The form of a further field in other programs: seconds, or a year."""
+"""The form of a sixth field in other programs: seconds, or a year."""
 _TEST_THE_DATE = "and let the command test the date"
 
 
@@ -32,7 +32,7 @@ def of_macro(text: str, known: Mapping[str, str]) -> str:
 
 
 def of_count(parts: Sequence[str]) -> tuple[str, str]:
-    """Says what is wrong with a schedule that has not five fields, and returns a hint."""
+    """Returns a sentence and a hint for a schedule that does not have five fields."""
     if not parts:
         return "it is empty, too long, or not plain text", EXAMPLE
     if _ZONE.fullmatch(parts[0]):
@@ -46,7 +46,7 @@ def of_count(parts: Sequence[str]) -> tuple[str, str]:
 
 
 def of_word(term: str) -> tuple[str, str] | None:
-    """Returns the unknown part of a term that other programs accept, and a hint; None for any other term."""
+    """Returns a sentence and a hint for a term that only other programs accept; None for any other term."""
     upper = term.upper()
     if upper == "?":
         return "? is not known here", "write * for any"
@@ -66,7 +66,7 @@ def of_word(term: str) -> tuple[str, str] | None:
 
 
 def of_name(term: str, words: Sequence[str]) -> str:
-    """Returns a guess at a misspelt or unabbreviated name of a month or of a day of the week; empty for none."""
+    """Returns a hint for a name of a month or weekday that is misspelt or too long; empty if no name is likely."""
     for word in re.findall(r"[A-Za-z]+", term):
         short = word.upper()[:3]
         if word.upper() not in words:
@@ -75,7 +75,7 @@ def of_name(term: str, words: Sequence[str]) -> str:
 
 
 def of_range(first: str, last: str, low: str, high: str) -> str:
-    """Returns a hint for a range that runs downward: two ranges, from its begin to the end and from the start."""
+    """Returns a hint for a range that runs downward: one range up to `high`, and one that begins at `low`."""
     if last.upper() == "SUN":
         return f"write {first}-7: Sunday is 0 or 7"
     return f"write {_span(first, high)},{_span(low, last)}"
@@ -86,7 +86,7 @@ def _span(first: str, last: str) -> str:
 
 
 def of_step(field: str, step: int) -> str:
-    """Returns a hint for a step that is beyond its field."""
+    """Returns a hint for a step that is larger than its field allows."""
     if field == "minute":
         return "every 60 minutes is 0 * * * *" if step == 60 else f"for longer periods write @every {step}m"
     if field == "hour":

@@ -13,7 +13,7 @@ _MONTH_NAMES = {str(number): name for number, name in enumerate(_MONTHS, start=1
 _DAY_NAMES = {str(number): name for number, name in enumerate(_DAYS)}
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _TIMES = 4
-"""How many times of day are listed; more are described by minute and hour."""
+"""The most times of day that are listed; if there are more, they are described by minute and hour."""
 
 
 def words(schedule: Schedule) -> str:
@@ -36,7 +36,7 @@ def _every(period: timedelta) -> str:
 
 
 def _times_of_day(minute: str, hour: str) -> str:
-    """Returns a few times of day; empty for many of them, and for ranges and steps."""
+    """Returns words that list the times of day; empty if there are too many, or if there is a range or a step."""
     minutes, hours = minute.split(","), hour.split(",")
     if len(minutes) * len(hours) > _TIMES or not all(each.isdigit() for each in (*minutes, *hours)):
         return ""

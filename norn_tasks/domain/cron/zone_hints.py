@@ -1,6 +1,7 @@
-"""Hints for names that are no time zones. A wrong guess would move a job by hours, so abbreviations are not guessed at.
+"""Hints for names that are no time zones, with the zone that was probably meant.
 
-The zone that is meant is found by its place (`Berlin`), by a well-known abbreviation (`CEST`), or by its spelling.
+That zone is found by its place (`Berlin`), by a well-known abbreviation (`CEST`), or by a similar spelling. Other
+abbreviations are not guessed at, because a wrong guess would move a job by hours.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ _PLACES = {
     "PDT": "America/Los_Angeles", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo", "SGT": "Asia/Singapore",
     "AEST": "Australia/Sydney", "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland",
 }  # fmt: skip
-"""A place for abbreviations that are no names of the database."""
+"""A place for each well-known abbreviation that is not a name in the IANA database."""
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+-])\s*([0-9]{1,2})(?::?[0-9]{2})?", re.IGNORECASE)
 _PLAIN = "write a name such as Europe/Berlin, or UTC"
 
 
 def zone_hint(text: str, names: Iterable[str]) -> str:
-    """Returns a hint for a text that is none of these names of zones."""
+    """Returns a hint for a text that is not one of these names of time zones."""
     known = tuple(names)
     if text.upper() in _PLACES:
         return f"an abbreviation is no place: write {_PLACES[text.upper()]}, or another place with that time"
@@ -38,7 +39,7 @@ def zone_hint(text: str, names: Iterable[str]) -> str:
 
 
 _LONG = 5
-"""Shorter words without a place are abbreviations."""
+"""A text of up to this length that names no place is taken for an abbreviation."""
 
 
 def _place(name: str) -> str:

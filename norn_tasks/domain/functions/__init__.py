@@ -1,1 +1,1 @@
-"""The rules that only functions have: the callers that one accepts, and the form of its answer."""
+"""Rules for functions alone: the callers that a function accepts, and the form of its answer."""

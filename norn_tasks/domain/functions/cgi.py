@@ -15,7 +15,7 @@ from norn_tasks.domain.wording import shown
 MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
 """The most headers of an answer, and the most bytes of all of them."""
 HEAD_MOST = MOST_BYTES + 4
-"""The most bytes of all headers with the empty line that ends them."""
+"""The most bytes of all headers, including the empty line that ends them."""
 _SINGLE = frozenset({
     "content-type", "content-disposition", "content-language", "cache-control", "etag", "last-modified", "location",
 })  # fmt: skip
@@ -24,7 +24,10 @@ _COMPUTED = frozenset({"content-length", "date", "server", "connection"})
 """Headers that frameworks print and that the server sets itself; they are left out."""
 _RESERVED = ("x-norn-", "x-accel-", "x-sendfile", "x-lighttpd-", "x-reproxy-", "x-forwarded-", "x-request-id",
              "x-content-type-options")  # fmt: skip
-"""Norn's own headers, and those that make a proxy in front of it send a file or ask another server."""
+"""Norn's own headers, and headers with which a proxy in front of Norn can be made to do something else.
+
+For example, such a proxy may send a file, or forward the request to another server.
+"""
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,80}")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -46,7 +49,7 @@ class FunctionAnswer:
 
 
 def parse(output: bytes) -> FunctionAnswer:
-    """Returns the answer that an output describes; raises InvalidRequest, which says what is wrong with the output."""
+    """Returns the answer that a function's output describes; raises InvalidRequest if the output is not an answer."""
     block, body = _split(output)
     lines = [line.removesuffix("\r") for line in block.decode("latin-1").split("\n")] if block else []
     if len(lines) > MOST_HEADERS:

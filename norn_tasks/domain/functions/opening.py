@@ -1,4 +1,4 @@
-"""The error for a sender who may not let anyone call a function."""
+"""The error for a sender who wants to open a function to everybody, but is not an admin."""
 
 from __future__ import annotations
 

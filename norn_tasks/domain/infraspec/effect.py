@@ -1,11 +1,11 @@
-"""The differences between two infraspecs that change how an app runs and need no new build of its image."""
+"""Finds the fields of two infraspecs whose difference changes how an app runs, and needs no new build of its image."""
 
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec.model import Infraspec
 
 OF_A_DEPLOY = frozenset({"core", "image", "build", "repo", "services", "migrations", "artifacts"})
-"""Sections that say how a release is made and kept: they take effect with the next deploy."""
+"""Fields that say how a release is made and kept: a change of them takes effect with the next deploy."""
 
 
 def differences(live: Infraspec, wanted: Infraspec) -> tuple[str, ...]:

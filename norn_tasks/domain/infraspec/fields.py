@@ -1,4 +1,4 @@
-"""The fields of an infraspec, taken from the model: to reject unknown ones, for hints, and to test the docs."""
+"""The fields of an infraspec, taken from the model, with which unknown fields, hints and the docs are checked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fields_of(section: type[Section]) -> dict[str, type[Section] | None]:
 
 @cache
 def field_paths() -> tuple[str, ...]:
-    """Lists every field that has a value: `app`, `build.dockerfile`, `volumes[].mountPath`."""
+    """Lists every field that holds a value and is not a section: `app`, `build.dockerfile`, `volumes[].mountPath`."""
     return tuple(_paths(Infraspec, ""))
 
 

@@ -1,7 +1,7 @@
-"""The kinds of value that a field may have: each reads a scalar by its field's type and has its own JSON Schema.
+"""The kinds of value that a field may have: each kind checks and converts a value, and has a JSON Schema.
 
 A kind is an annotation (`Annotated[int, Whole(1, 65535)]`). A value from a file is text, and `Plain` if it had no
-quotes; a value from a stored spec or from code already has its type. One kind reads both.
+quotes; a value from a stored spec or from code already has its type. Each kind reads both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JsonSchema = dict[str, Any]
 
 
 class ValueKind(ABC):
-    """How one kind of value is read; each subclass gives `read` and `schema`."""
+    """A kind of value; each subclass implements `read` and `schema`."""
 
     @abstractmethod
     def read(self, value: Any) -> Any:
@@ -56,7 +56,7 @@ class Whole(ValueKind):
     high: int
 
     def read(self, value: Any) -> int:
-        """Returns the number: digits without quotes, sign, leading zero or exponent."""
+        """Returns the number, which a file must write as digits, without quotes, leading zeros or an exponent."""
         digits = isinstance(value, str) and re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", value, re.ASCII)
         if digits and isinstance(value, Plain):
             value = int(value)
@@ -91,7 +91,10 @@ class Flag(ValueKind):
 
 @dataclass(frozen=True)
 class Text(ValueKind):
-    """A text that `check` validates; `loose`: without quotes, an editor may read it as a number or a boolean."""
+    """A text that `check` validates; `loose`: its schema also allows a number or a boolean.
+
+    An editor takes a loose text for a number or a boolean if it looks like one and has no quotes.
+    """
 
     check: Callable[[str], str] | None = None
     pattern: str = ""
@@ -139,7 +142,7 @@ class CommandText(ValueKind):
     """A text for a shell, or a list that is executed unchanged."""
 
     def read(self, value: Any) -> str | tuple[str, ...]:
-        """Returns a text, or a list of texts whose first is not empty."""
+        """Returns a text, or a list of texts, of which the first is not empty."""
         if not isinstance(value, list | tuple):
             return Text(multiline=True).read(value)
         if not value:

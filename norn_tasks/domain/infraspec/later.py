@@ -1,6 +1,6 @@
-"""Fields of the spec that are accepted and have no effect, one row each; a notice says why.
+"""Fields of the spec that are accepted although they have no effect; for each of them, a notice gives the reason.
 
-Some belong to features that are not available yet, and do no harm until then; Norn has no use for the others.
+Some of them belong to features that are not available yet. Norn has no use for the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from norn_tasks.domain.infraspec.words import Role
 
 @dataclass(frozen=True)
 class Skipped:
-    """A use that is accepted and has no effect."""
+    """A use of a field that is accepted, but has no effect."""
 
     field: str
     used: Callable[[Infraspec], bool]
@@ -50,5 +50,5 @@ SKIPPED: tuple[Skipped, ...] = (
 
 
 def notices(spec: Infraspec) -> tuple[str, ...]:
-    """Returns a sentence for each field that is accepted and has no effect."""
+    """Returns a sentence for each field of this spec that is accepted, but has no effect."""
     return tuple(f"{row.field}: {row.because}" for row in SKIPPED if row.used(spec))

@@ -55,7 +55,7 @@ class Infraspec(Section):
     deploy: Annotated[bool, Flag()] = True
     """False hides the app from lists, polling and scheduling."""
     core: Annotated[bool, Flag()] = False
-    """Whether the app is part of the platform: a badge and a filter."""
+    """Marks the app as part of the platform: lists show a badge and can filter by it."""
     port: Annotated[int | None, Whole(1, 65_535)] = None
     """Port on which a webserver's container listens."""
     healthcheck: Annotated[str | None, Text(paths.http_path)] = None
@@ -63,7 +63,7 @@ class Infraspec(Section):
     health: Health = Health()
     """How a webserver is asked whether it is healthy."""
     rollout: Annotated[RolloutStrategy | None, OneOf(RolloutStrategy)] = None
-    """Order of new and old replicas; the default is `recreate` for one replica with a volume, else `rolling`."""
+    """Order in which old replicas end and new ones start; for one replica with a volume `recreate`, else `rolling`."""
     stop_grace: Annotated[int, Seconds(1, 600)] = 10
     """Time between SIGTERM and SIGKILL of a replica or a run that is stopped."""
     replicas: Annotated[int, Whole(0, 100)] = 1
@@ -71,7 +71,7 @@ class Infraspec(Section):
     hosts: Hosts = Hosts()
     """Names under which a webserver is reached."""
     image: Annotated[str | None, Text(image_reference.checked)] = None
-    """Image of a registry that is deployed as it is, instead of one that is built."""
+    """Image in a registry that is deployed unchanged; no image is built."""
     build: Build = Build()
     """How the image is built and tested."""
     repo: Repo = Repo()
@@ -79,7 +79,7 @@ class Infraspec(Section):
     services: Services = Services()
     """Shared services."""
     secrets: tuple[Name, ...] = ()
-    """Names of secrets that must exist, injected as environment."""
+    """Names of the secrets that the app gets as environment variables; each of them must be set."""
     migrations: Migrations = Migrations()
     """Command that migrates the database before a release takes traffic."""
     artifacts: Artifacts = Artifacts()
@@ -103,11 +103,11 @@ class Infraspec(Section):
     catchup: Annotated[Catchup, OneOf(Catchup)] = Catchup.LAST
     """Policy for missed occurrences: how many of them run later."""
     start_deadline: Annotated[int | None, Seconds(1, 7 * DAY)] = None
-    """How late an occurrence may start; the default is until the next one is due."""
+    """How late an occurrence may start; by default until the next one is due, and for at least a day."""
     concurrency: Annotated[Concurrency, OneOf(Concurrency)] = Concurrency.FORBID
     """Policy for an occurrence that is due while the previous one is still running."""
     jitter: Annotated[int, Seconds(0, DAY)] = 0
-    """Longest delay that is added to an occurrence, the same each time."""
+    """Longest delay that is added to an occurrence, to spread apps that are due at the same moment."""
     retries: Retries = Retries()
     """How often a failed run is tried again."""
     runtime: Annotated[RuntimeName, OneOf(RuntimeName)] = RuntimeName.DOCKER
@@ -126,14 +126,14 @@ class Infraspec(Section):
 
     @property
     def checked(self) -> Health:
-        """Returns the options of its health check, with the path from `health.path` or `healthcheck`."""
+        """Returns the options of the app's health check, with the path from `health.path` or `healthcheck`."""
         return self.health.model_copy(update={"path": self.health.path or self.healthcheck})
 
     def recreates(self, replicas: int) -> bool:
-        """Returns True if the old replicas must be gone before new ones start, when this number of them run.
+        """Returns True if a rollout to this number of replicas must end the old ones before it starts new ones.
 
-        A single replica with a volume is likely to own its data: two programs on one directory lock each other out, or
-        destroy it.
+        A single replica with a volume probably expects to be the only program that uses the volume's data. Two such
+        programs would lock each other out, or destroy the data.
         """
         alone = replicas == 1 and bool(self.volumes)
         return self.rollout is RolloutStrategy.RECREATE or (self.rollout is None and alone)
@@ -145,14 +145,15 @@ class Infraspec(Section):
         return list(self.command) if self.command else None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields that were written, normalized (bytes, seconds, camelCase), for `from_json` to read."""
+        """Returns the fields that the file sets, normalized (bytes, seconds, camelCase), as input of `from_json`."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def frozen(self) -> dict[str, Any]:
-        """Returns every field that has a value, defaults among them, for rows that keep a spec.
+        """Returns every field that has a value, including defaults, for rows that keep a spec.
 
-        A reader of such a row needs no default of its own, and a later default does not change what runs already. Only
-        `alerts` is left out unless it was written: without it, each failed run of a cron app raises an alert.
+        A reader of such a row needs no default of its own, and a later change of a default does not change an app that
+        runs already. Only `alerts` is left out if the spec does not set it: without it, each failed run of a cron app
+        raises an alert.
         """
         left_out = {"alerts"} - self.model_fields_set
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)

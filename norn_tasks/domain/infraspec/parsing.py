@@ -21,14 +21,14 @@ FILE_NAME = "infraspec.yaml"
 _SPEC_FILE = re.compile(r"infraspec(?:\.[a-zA-Z0-9_-]{1,60})?\.yaml", re.ASCII)
 _APP = re.compile(rb"(?m)^app:[ \t]*[\"']?(" + APP_NAME.encode() + rb")[\"']?[ \t]*(?:#.*)?\r?$")
 MOST_MISTAKES = 100
-"""A file that is something else altogether has one mistake a line; nobody reads more than this."""
+"""The most mistakes that are reported: a file that is no infraspec at all may have one in each line."""
 
 
 _STAND_IN = {"app": "app", "role": "worker"}
 
 
 def spec_names(names: Iterable[str]) -> list[str]:
-    """Returns those names of a directory's files that are names of specs, `infraspec.yaml` first.
+    """Returns the names of specs among the names of a directory's files, `infraspec.yaml` first.
 
     A source may hold several: `infraspec.yaml` and `infraspec.<name>.yaml`, one app in each.
     """
@@ -74,8 +74,8 @@ def decode(content: bytes, file: str = FILE_NAME) -> str:
 def from_json(value: Mapping[str, Any]) -> Infraspec:
     """Returns the spec that `to_json` stored; raises `SpecInvalid`.
 
-    Fields are read strictly, as in a file. Contradictions, and fields that the role does not have, are not looked for
-    again, so that a spec that was accepted once remains readable.
+    Fields are read strictly, as in a file. Contradictions between fields, and fields that the role cannot use, are not
+    checked again, so that a spec that was accepted once remains readable.
     """
     spec, findings = validate(dict(value))
     if findings:
@@ -86,7 +86,7 @@ def from_json(value: Mapping[str, Any]) -> Infraspec:
 def _examine(document: Document, value: dict[str, Any]) -> tuple[Infraspec, list[Finding]]:
     """Runs every check on the values that could be read; values that are already refused are not checked again."""
     findings = list(islice(unknown_keys(value), MOST_MISTAKES))
-    if len(findings) == MOST_MISTAKES:  # nobody reads more, and each further one would cost time
+    if len(findings) == MOST_MISTAKES:  # nobody reads more, and each further mistake would cost time
         return validate(dict(_STAND_IN))[0], findings
     written = tuple(value)
     for path in (*(finding.path for finding in findings), *document.broken):

@@ -61,7 +61,7 @@ def misplaced(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
 
 
 def missing(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
-    """Yields a finding for each missing field that this role requires; it points to the role."""
+    """Yields a finding for each missing field that this role requires; the finding points to the field `role`."""
     for name, sentence, hint in REQUIRED.get(role, ()):
         if name not in written:
             yield Finding((name,), sentence, hint, seen_at=("role",))

@@ -1,4 +1,4 @@
-"""Rules that concern several fields, checked once each field is valid by itself; a broken rule is one sentence."""
+"""Rules that concern several fields together. They are checked after each field has been checked by itself."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def _condition(role: Role) -> JsonSchema:
 
 
 def _as_written(drawn: Any) -> Any:
-    """Removes `null`, which is how the model keeps an absent field, and titles: a file cannot have either."""
+    """Removes titles, and the `null` with which the model represents an absent field: a file has neither."""
     if isinstance(drawn, list):
         return [_as_written(item) for item in drawn if item != {"type": "null"}]
     if not isinstance(drawn, dict):

@@ -25,7 +25,7 @@ DAY = 24 * HOUR
 
 
 class Section(BaseModel):
-    """A part of the spec: frozen, closed, camelCase in the file and snake_case here."""
+    """A part of the spec: immutable, without unknown fields; its names are in camelCase in the file, snake_case here."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
@@ -52,18 +52,18 @@ class Hosts(Section):
     """Names under which a webserver is reached."""
 
     external: Annotated[str | None, Text(names.hostname)] = None
-    """Public host name, which the server's tunnel leads to the app."""
+    """Public host name, whose requests the server's tunnel or edge sends to the app."""
     internal: Annotated[str | None, Text(names.dns_label, pattern=names.DNS_LABEL)] = None
-    """Name under which other apps reach it; the default is the app's name."""
+    """Name under which other apps reach the webserver; the default is the app's name."""
 
 
 class Health(Section):
-    """How a webserver is asked whether it is healthy, before it is live and as long as it runs."""
+    """How Norn checks whether a webserver is healthy, before it is live and as long as it runs."""
 
     path: Annotated[str | None, Text(paths.http_path)] = None
     """HTTP path that answers when the app is healthy; `healthcheck` is its short form."""
     host: Annotated[str, Text(names.host_header)] = "localhost"
-    """Host that the request names."""
+    """Host name in the request."""
     interval: Annotated[int, Seconds(15, HOUR)] = 15
     """Pause between two checks of a replica that is live."""
     timeout: Annotated[int, Seconds(1, 15)] = 2
@@ -71,7 +71,7 @@ class Health(Section):
     retries: Annotated[int, Whole(1, 100)] = 3
     """Number of checks that fail in a row before a live replica counts as unhealthy."""
     start_period: Annotated[int | None, Seconds(1, HOUR)] = None
-    """How long a new replica may take to become healthy; the default is the server's, 2 minutes."""
+    """How long a new replica may take to become healthy; the default is a setting of the server, 2 minutes."""
     status: Annotated[str, Text(statuses.written, pattern=statuses.PATTERN, loose=True)] = "200-399"
     """Status of an answer that counts as healthy: a number, a range, or several with commas."""
 
@@ -99,7 +99,7 @@ class Repo(Section):
     repo_web: Annotated[str | None, Text(names.web_url)] = None
     """Address of the repository's page, for links."""
     paths: tuple[Glob, ...] = ()
-    """Patterns of files; a push deploys only when it changes one of them."""
+    """Patterns of file paths; a push deploys only if it changes a file that matches one of them."""
 
 
 def _schedule(text: str) -> str:
@@ -161,7 +161,7 @@ class Services(Section):
     """An object-store bucket."""
 
     def grants(self) -> tuple[Grant, ...]:
-        """Returns what the app may use of each server."""
+        """Returns the parts of each shared server that the app may use."""
         named = (
             (ServiceKind.POSTGRES, (self.postgres.database,) if self.postgres else ()),
             (ServiceKind.KV, (self.kv.namespace,) if self.kv else ()),
@@ -174,7 +174,7 @@ class Services(Section):
         return tuple(grant.kind.variable for grant in self.grants())
 
     def variables(self) -> dict[str, str]:
-        """Returns the variables beside the credentials: the prefix of the app's keys, and its topics."""
+        """Returns the variables that hold no credential: the prefix of the app's keys, and the names of its topics."""
         prefix = {"KV_PREFIX": f"{self.kv.namespace}:"} if self.kv else {}
         return prefix | ({"EVENTS_TOPICS": ",".join(self.events.topics)} if self.events else {})
 
@@ -187,7 +187,7 @@ class Migrations(Section):
     database: Annotated[str | None, _word("[a-z_][a-z0-9_-]{0,62}", "a database's name (lower case, 63 at most)")] = (
         None
     )
-    """Database of which a snapshot is taken first."""
+    """Database of which Norn takes a snapshot before the migration."""
     idempotent: Annotated[bool, Flag()] = False
     """Whether running it twice is safe, so that an interrupted one may be repeated."""
 
@@ -217,7 +217,7 @@ class Volume(Section):
 
 
 class Resources(Section):
-    """Limits of memory and processor of a container; requests equal limits."""
+    """Limits of memory and processor of a container; on Kubernetes, its requests equal its limits."""
 
     memory: Annotated[int | None, Memory(6 * MIB, 2**40)] = None
     """Memory; the default for cron runs, tests and migrations is 512m."""
@@ -285,8 +285,8 @@ class FunctionOptions(Section):
     warm: Annotated[int, Whole(0, 64)] = 1
     """Accepted without effect: each call starts a fresh container, and none is started in advance."""
     warm_max: Annotated[int, Whole(0, 64)] = 8
-    """Accepted, and nothing needs it: no container waits for calls."""
+    """Accepted without effect, because no container waits for calls."""
     idle: Annotated[int, Seconds(1, DAY)] = 300
-    """Accepted, and nothing needs it: no container waits for calls."""
+    """Accepted without effect, because no container waits for calls."""
     record: Annotated[Record, OneOf(Record)] = Record.FULL
     """Parts of a call that are kept after its answer was read."""

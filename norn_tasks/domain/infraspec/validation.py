@@ -71,7 +71,7 @@ def _path(error: ErrorDetails) -> Path:
 
 
 def take_out(value: dict[str, Any], path: Path) -> None:
-    """Removes the value at a path; for an item the whole list, so that the indexes of its other items stay right."""
+    """Removes the value at a path. If it is an item of a list, the whole list is removed, so that no index changes."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
     *outer, last = path

@@ -23,7 +23,7 @@ LONG_RUNNING = tuple(role for role in Role if role.long_running)
 
 
 class RolloutStrategy(StrEnum):
-    """The order in which new replicas come and old ones go."""
+    """The order in which new replicas start and old ones end."""
 
     ROLLING = "rolling"
     RECREATE = "recreate"

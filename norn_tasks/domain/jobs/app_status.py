@@ -9,7 +9,7 @@ from norn_tasks.domain.alerting.alert import AlertKind
 from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
 
 NOT_READY = "not ready"
-"""The state of a replica that served, and to which its cluster sends no requests because it fails its health check."""
+"""The state of a replica that has served before, and now gets no requests because it fails its health check."""
 
 
 class ForgeState(StrEnum):
@@ -33,11 +33,11 @@ class ReplicaUsage:
     cpu_seconds: float
     """The processor time that its program has used since its start."""
     memory: int
-    """The bytes of memory that it uses, without the files that the kernel may drop at any time."""
+    """The bytes of memory that it uses, without cached files that the kernel may drop at any time."""
     memory_limit: int | None = None
-    """The bytes of memory to which it is held; none for no limit."""
+    """Its memory limit in bytes; None if it has no limit."""
     cpus: float | None = None
-    """The processors that it used since its previous measurement; none for the first one."""
+    """How many processors it used on average since the previous measurement; None for the first measurement."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class ReplicaStatus:
     restarts: int = 0
     """How often the cluster has restarted it."""
     healthy: bool | None = None
-    """The result of its health check; none when it has no check."""
+    """The result of its health check; None when it has no health check."""
     message: str = ""
     """The cluster's reason for a bad state."""
     usage: ReplicaUsage | None = None
-    """The processors and memory that it uses; none if its cluster does not measure them, or it does not run."""
+    """The processors and memory that it uses; None if it does not run, or if its cluster does not measure them."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ class WorkloadStatus:
     sightings: tuple[ReplicaSighting, ...] = ()
     """The result of the look at each live replica."""
     ends: tuple[ReplicaEnd, ...] = ()
-    """The ends of live replicas in the last while; a later look may report one again."""
+    """The recent ends of live replicas; a later observation may report the same end again."""
     unseen: str = ""
-    """The reason why the app could not be observed; all other fields but `app` mean nothing then."""
+    """The reason why the app could not be observed; if there is one, only `app` among the other fields has a meaning."""
 
 
 def state_word(
@@ -97,7 +97,7 @@ def state_word(
     failed: bool = False,
     alerts: frozenset[str] = frozenset(),
 ) -> str:
-    """Returns the state that sums an app up: the first of these that applies, from the most fundamental one on.
+    """Returns the state that sums up an app: the most fundamental one of all states that apply.
 
     `failed`: its last deploy failed; `alerts`: the kinds of its open alerts.
     """
@@ -124,7 +124,7 @@ def state_word(
 
 _CRASHES = {AlertKind.CRASH_LOOPING, AlertKind.OUT_OF_MEMORY}
 
-# The command that helps, for each state that is not as it should be.
+# The command that helps, for each state that is not the normal one.
 _HINTS = {
     "broken": "norn validate",
     "unforged": "norn forge {app}",

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 ENV_BODY_MAX = 131_053
-"""Largest body in the environment: Linux takes 131,071 bytes a string (MAX_ARG_STRLEN), `NORN_REQUEST_BODY=` is 18."""
+"""The most bytes of a body in the environment.
+
+Linux allows 131,071 bytes for a variable with its name (MAX_ARG_STRLEN), of which `NORN_REQUEST_BODY=` needs 18.
+"""
 
 
 @dataclass(frozen=True)

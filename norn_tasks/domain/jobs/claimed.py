@@ -20,12 +20,12 @@ R = TypeVar("R", bound=JobRequest)
 
 @dataclass(frozen=True)
 class ExecutionRequest:
-    """The part of a job that runs code: its execution, as the row of the execution describes it."""
+    """The execution of a job that runs code, as the row of the execution describes it."""
 
     id: int
     """The number of the execution."""
     image_id: str | None
-    """The engine's id of the release's image; none when the release no longer has one."""
+    """The engine's id of the release's image; None when the release no longer has an image."""
     call: Call | None = None
     """The HTTP request that a function answers; none for cron runs and one-offs."""
     scheduled_for: datetime | None = None
@@ -41,12 +41,12 @@ class ExecutionRequest:
     max_runs: int = 1
     """How often the code may begin."""
     adopt: bool = False
-    """The container of an earlier worker may still run, and this worker waits for its end."""
+    """The container that an earlier worker started may still run; if so, this worker waits for its end."""
 
 
 @dataclass(frozen=True)
 class LiveRelease:
-    """The live release of an app, as a forge or a push finds it."""
+    """The live release of an app, for the steps of a forge or a push."""
 
     n: int
     """Its number."""
@@ -73,7 +73,7 @@ class Job:
     app: str
     """The app; empty for observations and notifications."""
     spec: Infraspec | None
-    """The app's spec, frozen when the job was accepted; a deploy replaces it with the one of its revision."""
+    """The app's spec, frozen when the job was accepted; a deploy replaces it with the spec in its revision."""
     fence: Fence
     """The right to write for the job, which every write checks."""
     facts: Facts = NOTHING_LEARNED
@@ -89,7 +89,7 @@ class Job:
     cluster: str | None = None
     """The cluster in which its app lives, or that it observes; none for the other jobs."""
     here: Mapping[str, str] = field(default_factory=dict)
-    """The ids of the engines of the worker that claimed it, by the names that they have there."""
+    """The ids of the engines of the worker that claimed it; the keys are the names of the engines on this worker."""
     container: ContainerRef | None = None
     """The container that an earlier worker recorded."""
     published: str | None = None
@@ -107,9 +107,10 @@ class Job:
 
     @property
     def runtime(self) -> str:
-        """The runtime of its containers: that of its spec, or for a one-off on a cluster, the cluster's.
+        """The runtime that starts its containers: the one in its spec, or for some one-offs the runtime of a cluster.
 
-        A cluster on machines of its own has a runtime with the cluster's name. A one-off of an app there has `cluster`.
+        A one-off has `cluster` only if its app lives in a cluster on machines of its own. The runtime of such a cluster
+        has the cluster's name.
         """
         if self.kind is JobKind.RUN and self.cluster is not None:
             return self.cluster

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class DeploymentState(StrEnum):
-    """The state of a deployment; the middle ones follow the steps of its job."""
+    """The state of a deployment; the states from `building` to `deploying` follow the steps of its job."""
 
     QUEUED = "queued"
     BUILDING = "building"

@@ -1,4 +1,4 @@
-"""Events: each publishes one fact, and is written in the transaction of that fact."""
+"""Events: each publishes one fact, and is written in the same transaction as that fact."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """The kind of fact that an event publishes. `docs/events.md` lists them all; a test compares."""
+    """The kind of fact that an event publishes. `docs/events.md` lists all kinds; a test compares that list with these."""
 
     APP_APPLIED = "app.applied"
     APP_REMOVED = "app.removed"

@@ -1,4 +1,4 @@
-"""The execution: one container of a cron run, a function call or a test, and the judgement of its end."""
+"""The execution: one container of a cron run, a one-off, a function call or a test, and the judgement of its end."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ContainerExit:
     """The end of a container, as the engine reports it."""
 
     exit_code: int | None
-    """Its exit code; none when it has none."""
+    """Its exit code; None when it has no exit code."""
     oom_killed: bool = False
     """It was killed because it used more than its memory."""
     timed_out: bool = False
@@ -101,7 +101,7 @@ class ExecutionVerdict:
 
 @dataclass(frozen=True)
 class Fields:
-    """The names of the settings of a run, which hints name when a limit was reached or the run could not begin."""
+    """The settings of a run, as a hint names them when the run reached a limit or could not begin."""
 
     timeout: str = "timeout in its infraspec.yaml"
     """The setting of its longest time."""
@@ -123,7 +123,8 @@ def judge(
 ) -> ExecutionVerdict:
     """Returns the judgement of an end. The limits were `timeout` seconds, and `memory` and `output` bytes.
 
-    Exit code 125 means that the infrastructure failed; 126 and 127 are those of POSIX 2.8.2 for "not runnable".
+    Exit code 125 means that the infrastructure failed. 126 and 127 mean that the command could not be executed or was
+    not found, as in POSIX 2.8.2.
     """
     if ended.too_large:
         what = f"it wrote more than its {output} bytes of output"

@@ -1,4 +1,4 @@
-"""The facts of a job: values that a step learned and that later steps, the ledger or readers of the job use.
+"""The facts of a job: values that a step learned, and that later steps, the ledger or readers of the job use.
 
 Each class is one fact. The ledger keeps the facts of a job in one JSON object, whose keys are the fields of the
 classes: no two classes may share the name of a field. Code outside this module never spells such a key; SQL takes it
@@ -84,7 +84,7 @@ class KeptImages(Fact):
     keep_images: tuple[str, ...]
     """The ids of the images that the app still needs."""
     spent_stages: tuple[str, ...] = ()
-    """The ids of the build stages that no kept image was built with."""
+    """The ids of the build stages from which no kept image was built."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class OrphanedContainers(Fact):
 
 @dataclass(frozen=True)
 class RemovedOrphans(Fact):
-    """The end of the orphaned containers."""
+    """The removal of the orphaned containers."""
 
     orphans_removed: int
     """How many of them were removed."""
@@ -129,7 +129,7 @@ class ProgramExit(Fact):
 
 @dataclass(frozen=True)
 class NewServerKey(Fact):
-    """The key to which a rotation seals everything."""
+    """The new key to which a rotation seals all secrets."""
 
     public: str
     """The public key."""

@@ -16,7 +16,7 @@ class JobClass(StrEnum):
 
     @property
     def runs_code(self) -> bool:
-        """True when its jobs run an app's code to its end, each in one of the app's slots."""
+        """True when its jobs run an app's code until it ends, each job in one of the app's slots."""
         return self in (JobClass.INVOKE, JobClass.CRON)
 
 
@@ -50,7 +50,7 @@ class JobKind(StrEnum):
 
     @property
     def job_class(self) -> JobClass:
-        """The queue it waits in."""
+        """The queue in which such a job waits."""
         return _CLASSES[self]
 
     @property
@@ -60,7 +60,7 @@ class JobKind(StrEnum):
 
     @property
     def takes_slot(self) -> bool:
-        """True when it runs in one of its app's concurrency slots."""
+        """True when such a job runs in one of its app's concurrency slots."""
         return self.job_class.runs_code
 
 
@@ -127,7 +127,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class Problem:
-    """The reason for a bad end."""
+    """The reason why a job or a step ended badly."""
 
     code: str
     """The code, which never changes; docs/errors.md lists them all."""
@@ -137,5 +137,5 @@ class Problem:
     """The command or the change that helps, if there is one."""
 
     def to_json(self) -> dict[str, str]:
-        """Returns the shape in which rows and the API carry it."""
+        """Returns the problem in the form that rows and the API use."""
         return {"code": self.code, "sentence": self.sentence, "hint": self.hint}

@@ -1,7 +1,8 @@
 """Where a job may run: the capabilities that it requires of its worker, and its share of the worker's slots.
 
-A worker announces what it can do at this moment, a job requires a part of that, and a claim takes only what the worker
-can do. The column `jobs.requires` derives the requirements from the job's kind, its pin and its container.
+A worker announces its capabilities of this moment. A job requires some capabilities, and only a worker that has all of
+them can claim it. The column `jobs.requires` has the requirements, which PostgreSQL computes from other columns, such
+as the job's kind, cluster, container and pinned engine.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 
 HOME: Final = "home"
-"""The worker's engine holds the volumes and the containers of webservers and workers. A job can be pinned to it."""
+"""The capability of a worker on the home engine, which has the volumes and replicas. A job can be pinned to it."""
 BUILDS: Final = "builds"
-"""The worker can build images: the engine that keeps them answers."""
+"""The capability of a worker that can build images, because the engine that keeps the images answers."""
 ENGINE: Final = "engine:"
 RUNTIME: Final = "runtime:"
 CLUSTER: Final = "cluster:"
 NEST: Final = "nest"
-"""The name with which a worker announces that its runs start in the nest. No job requires it."""
+"""The name of the runtime with which a worker announces that its runs start in the nest. No job requires it."""
 DEPLOYS: Final = "deploys"
-"""The share to which all deploys, snapshots and drills count, of the slots of the class `deploy`."""
+"""The name of the share that all deploys, snapshots and drills have together in the slots of the class `deploy`."""
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
-"""The kinds that count to that share."""
+"""The kinds of jobs that count towards that share."""
 SLOTS_PER_FREE_SLOT: Final = 3
-"""How many slots of a worker an app may have for each free one: alone, it gets three quarters of them."""
+"""How many slots of a worker an app may hold for each free slot: an app alone on a worker gets three quarters of them."""
 
 
 def engine_capability(engine: str) -> str:
@@ -44,7 +45,7 @@ def cluster_capability(cluster: str) -> str:
 
 
 def described(capability: str) -> str:
-    """Returns what a worker with this capability does, in words that follow `no worker`."""
+    """Returns a description of a worker with this capability, which completes a sentence that begins with `no worker`."""
     word, _, name = capability.partition(":")
     words = {
         HOME: "reaches the home engine",
@@ -57,7 +58,7 @@ def described(capability: str) -> str:
 
 
 def place_of(spec: Infraspec, *, apart: bool) -> str | None:
-    """Returns HOME for an app with replicas or volumes on the home engine; None for the others.
+    """Returns HOME for an app with replicas or volumes on the home engine; None for any other app.
 
     `apart`: the app lives in a cluster on machines of its own.
     """
@@ -65,17 +66,17 @@ def place_of(spec: Infraspec, *, apart: bool) -> str | None:
 
 
 def share_of(job_class: JobClass, kind: JobKind, app: str) -> str | None:
-    """Returns the share to which a job counts; None for a job that gets any free slot."""
+    """Returns the name of the share towards which a job counts; None for a job that may take any free slot."""
     if job_class.runs_code:
         return app
     return DEPLOYS if kind in LONG_KINDS else None
 
 
 def has_place(job_class: JobClass, slots: int, busy: int, mine: int) -> bool:
-    """Returns true if a share that has `mine` of a worker's `busy` slots may get another one.
+    """Returns True if a share that has `mine` of a worker's `busy` slots may get another slot.
 
-    An app gets no slot that is the last free one, unless it has none. Deploys get half of the slots, since each may
-    build for half an hour; the others are for rollbacks, restarts, scales, repairs, teardowns and forges.
+    An app gets the last free slot only if it has no other. Deploys get only half of the slots, because each of them may
+    build for half an hour; the other half is for rollbacks, restarts, scales, repairs, forges and other short jobs.
     """
     if not job_class.runs_code:
         return mine < max(slots // 2, 1)

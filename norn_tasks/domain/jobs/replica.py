@@ -1,4 +1,4 @@
-"""The replica: one container of the docker cluster, the moves of its life that the router follows, and its health."""
+"""The replica: one container of the Docker cluster, its states, by which the router sends requests, and its health."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True)
 class Replica:
-    """A replica of the docker cluster as its row has it. `address` is `ip:port`, '' before it runs or without port.
+    """A replica of the Docker cluster, as in its row. `address` is `ip:port`; empty before it runs, or without a port.
 
-    `state`: starting (recorded, not gated), live (gated: the router may send to it), leaving (the router must not).
+    `state`: starting (not yet found ready), live (the router may send requests to it), leaving (the router must not).
     """
 
     container: str
@@ -31,13 +31,13 @@ class Replica:
     state: str
     address: str = ""
     memory: int | None = None
-    """The bytes of memory that it is held to; none for no limit."""
+    """Its memory limit in bytes; None if it has no limit."""
     health: Health | None = None
-    """How it is checked while it is live; none for a worker."""
+    """How its health is checked while it is live; None for a worker."""
     failures: int = 0
     """How many of its last checks failed, in a row."""
     fault: str = ""
-    """The result of the last check, if it failed: a sentence without its end."""
+    """The result of the last check, if it failed, such as `answered 500`."""
     silent: bool = False
     """The last check failed without any answer."""
     unchecked: float | None = None
@@ -45,12 +45,12 @@ class Replica:
 
     @property
     def unhealthy(self) -> bool:
-        """True when as many checks have failed in a row as its spec allows."""
+        """True when as many checks in a row have failed as `health.retries` of its spec says."""
         return self.health is not None and self.failures >= self.health.retries
 
     @property
     def hung(self) -> bool:
-        """True when it is unhealthy and answers nothing at all: only a new replica helps."""
+        """True when it is unhealthy and does not answer at all, so that only a new replica helps."""
         return self.unhealthy and self.silent
 
 
@@ -70,7 +70,7 @@ class ReplicaSighting:
     silent: bool = False
     """The last check failed without any answer."""
     unhealthy: bool = False
-    """As many checks have failed in a row as its spec allows."""
+    """As many checks in a row have failed as `health.retries` of its spec says."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ class ReplicaEnd:
     exit_code: int | None
     out_of_memory: bool = False
     release: int | None = None
-    """The release of a replica that has no row; none for one that has."""
+    """The release of the replica, if the replica has no row; otherwise None."""
     generation: int | None = None
-    """The generation of a replica that has no row; none for one that has."""
+    """The generation of the replica, if the replica has no row; otherwise None."""

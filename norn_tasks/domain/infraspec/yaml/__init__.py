@@ -1,1 +1,1 @@
-"""YAML as infraspecs use it: reading it, the position of each value, and explaining what cannot be read."""
+"""The YAML of infraspecs: reads it, records the position of each value, and explains mistakes of syntax."""

@@ -32,7 +32,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake in a field, without its position in the file yet."""
+    """A mistake in a field, whose position in the file is not looked up yet."""
 
     path: Path
     message: str

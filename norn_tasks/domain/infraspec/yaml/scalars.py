@@ -1,4 +1,4 @@
-"""Checks on a field's value before its kind reads it, and the ways to refuse it."""
+"""Functions with which the kinds of values check a field's value, describe it in a message, or refuse it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.domain.wording import shown
 
 Number = TypeVar("Number", int, float)
 
-# NUL breaks databases and environments, escape codes control terminals, and half a surrogate cannot be encoded.
+# NUL breaks databases and environments, escape codes control terminals, and a single surrogate cannot be encoded.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -48,7 +48,7 @@ def described(value: Any) -> str:
 def within(
     value: Number, limits: tuple[Number, Number], write: Callable[[Number], str], what: str, hint: str = ""
 ) -> Number:
-    """Returns a number that is within its limits, or refuses it with a message that has both."""
+    """Returns a number if it is within its limits, or refuses it with a message that names both limits."""
     low, high = map(write, limits)
     if not limits[0] <= value <= limits[1]:
         refuse(f"{write(value)} is out of range: {what} from {low} to {high}", hint or f"write {low} to {high}")

@@ -1,7 +1,7 @@
-"""Reads keys and values with their positions from a text: a subset of YAML, read from the parser's events.
+"""Reads keys and values with their positions from the text of a spec, which is written in a subset of YAML.
 
-Events show tags and anchors as written, and reading stops as soon as the nesting is too deep; composing nodes would
-first spend seconds to minutes on 64 KiB of brackets. Scalars stay text.
+It reads the parser's events. They show tags and anchors as they are written, and reading can stop as soon as the nesting
+is too deep. The parser's trees would take seconds to minutes for 64 KiB of brackets. Scalars stay text.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Events = Iterator[yaml.Event]
 
 @dataclass(frozen=True)
 class Document:
-    """The contents of a file: plain values (None if it cannot be read), their positions, and the mistakes of syntax."""
+    """The contents of a file: its values (None if it cannot be read), their positions, and its mistakes of syntax."""
 
     value: dict[str, Any] | None
     places: SourceMap
     mistakes: tuple[Mistake, ...]
     broken: frozenset[Path]
-    """Paths whose value was written but has no meaning, because its mistake is already reported."""
+    """Paths of values that are not checked further, because a mistake in them is already reported."""
 
 
 def read_document(text: str, file: str, loader: Any = LOADER) -> Document:
@@ -154,7 +154,7 @@ class _YamlReader:
     def _refuse_extras(self, event: yaml.Event, path: Path) -> None:
         if getattr(event, "tag", None):
             self._report(_spot(event), path, "a tag (!…) is not allowed", "put a text that begins with ! in quotes")
-            # A tag on the whole file is reported, and the file is still read; a value that a tag would change is not.
+            # If the tag is on the whole file, the file is still read. If it is on one value, that value is not used.
             self.broken |= {path} - {()}
         if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
             self._report(_spot(event), path, "an anchor (&…) is not allowed", "write the value out where it is used")

@@ -12,7 +12,7 @@ from norn_tasks.domain.wording import shown
 QUOTE_IT = """put the text in quotes, as in "*/5 * * * *" or "@daily\""""
 MAX_DEPTH = 20
 TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
-"""Norn's own check has a position; newer parsers have a limit too, and some reach it before they know any position."""
+"""The sentence for Norn's own limit, and for the limit of newer parsers, which may not report a position."""
 TOO_DEEP_HINT = "no field needs more than four"
 _HINTS_BY_CHARACTER = {
     "\t": "indent with spaces, not with tabs",
@@ -34,7 +34,7 @@ _HINTS_BY_PROBLEM = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a text is not YAML, where, and a hint."""
+    """The reason why a text is not YAML, a hint, and the position of the mistake."""
 
     message: str
     hint: str
