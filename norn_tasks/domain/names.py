@@ -26,7 +26,7 @@ _HOST_HEADER = r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5}
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)")
 _URL_USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SCP_LIKE = re.compile(rf"{_URL_USER}@{_HOST}:(?P<path>[^-:][^:]*)", re.IGNORECASE)
-# A percent escape is never a control character: git once read `%0a` as the end of a line of credentials.
+# No percent escape may mean a control character, because git once read `%0a` as the end of a line of credentials.
 _REPO_PATH = re.compile(r"(?:[A-Za-z0-9_.~/+-]|%[2-7][0-9A-Fa-f])+")
 
 
@@ -39,7 +39,7 @@ def app_name(text: str) -> str:
 def env_key(text: str) -> str:
     """Returns the text if it is a name of an environment variable that an app may set for itself.
 
-    No hint offers a corrected name: that would be another variable, which the program does not read.
+    No hint suggests a corrected name, because that would be another variable, which the app's program does not read.
     """
     rule = "letters, digits, `_`, `.` and `-`, no digit, `.` or `-` first, 128 at most"
     _matching(ENV_KEY, text, f"an environment name ({rule})", "", "LOG_LEVEL")
@@ -66,7 +66,7 @@ def hostname(text: str) -> str:
 
 
 def host_header(text: str) -> str:
-    """Returns the text if a request can name it as its host: a name or an address, perhaps with a port."""
+    """Returns the text if it may be the Host header of a request: a name or an address, perhaps with a port."""
     if not re.fullmatch(_HOST_HEADER, text, re.ASCII):
         raise InvalidRequest(f"{shown(text)} is not a host", hint="write a name such as blog.example.com")
     return text

@@ -1,7 +1,7 @@
 """Amounts as people write them: `256m`, `1MiB`, `90s`, `1h30m`, `0.5`, `500m`; one parser for spec, API and CLI.
 
-Memory is binary whatever the unit's spelling, as with `docker run --memory`: `m`, `M`, `MB`, `Mi` and `MiB` are all
-2**20 bytes.
+Units of memory are binary in every spelling, as in `docker run --memory`: `m`, `M`, `MB`, `Mi` and `MiB` are all 2**20
+bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def parse_cpu(text: str) -> float:
 
 
 def memory_text(size: int) -> str:
-    """Returns bytes in the largest unit that keeps them whole: 268435456 → `256m`."""
+    """Returns a number of bytes in the largest unit that gives a whole number: 268435456 → `256m`."""
     for unit in ("t", "g", "m", "k"):
         if size and size % _MEMORY_UNITS[unit] == 0:
             return f"{size // _MEMORY_UNITS[unit]}{unit}"
@@ -59,7 +59,7 @@ def memory_text(size: int) -> str:
 
 
 def duration_text(seconds: int) -> str:
-    """Returns seconds as people write them: 5400 → `1h30m`."""
+    """Returns a number of seconds as people write a duration: 5400 → `1h30m`."""
     parts = []
     for unit, letter in zip(_DURATION_UNITS, "dhms", strict=True):
         amount, seconds = divmod(seconds, unit)

@@ -1,8 +1,8 @@
 """Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
-A value is searched for unchanged, as JSON, URLs, Python's repr and shells write it, and in base64 at any offset. If a
-value has several lines, each long enough line is searched for too; if it is a URL, its password is. Bytes without a
-secret are not changed, so that a stream may be binary.
+A value is hidden in each of these forms: unchanged, as JSON, a URL, Python's repr or a shell writes it, and in base64
+at any offset. If the value has several lines, each line that is long enough is hidden too. If the value is a URL, its
+password is hidden too. Bytes that contain no secret are not changed, so a stream may be binary.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST = 6
 
 _SHORTEST_LINE = 16
 _SHORTEST_CUT = 16
-"""In bytes: a prefix of a value of this length or more is hidden at the end of a stream that was cut off there."""
+"""In bytes: at the end of a stream, which may be cut off, the beginning of a value is hidden if it is this long."""
 
 _ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
     "\a": r"\a", "\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\x1b": r"\E",
@@ -31,7 +31,7 @@ _ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
 """Escapes of characters as bash writes them inside $'…'."""
 
 _URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]{12,})@", re.IGNORECASE)
-"""A URL with a password; a shorter one could be a text that logs are full of, such as `postgres`."""
+"""A URL with a password of 12 characters or more; a shorter password may be common in logs, such as `postgres`."""
 _BEGINNING = 4
 """How many bytes of a secret are compared first."""
 Span = tuple[int, int]
@@ -123,7 +123,7 @@ class Redactor:
         return bool(self._held)
 
     def feed(self, data: bytes) -> bytes:
-        """Takes the next piece and returns the redacted bytes that are decided."""
+        """Takes the next piece, and returns the redacted bytes, except those that may be the beginning of a secret."""
         if not self._redaction:
             return data
         data = self._held + data
@@ -154,7 +154,7 @@ class Redactor:
 
 
 def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """Yields the spans in order, overlapping ones merged; the first `hidden` bytes are a span of the previous piece."""
+    """Yields the spans in order, with overlapping spans merged; the first `hidden` bytes belong to an earlier span."""
     ordered = sorted([*spans, *([(0, hidden)] if hidden else [])])
     last: Span | None = None
     for start, end in ordered:
@@ -169,7 +169,7 @@ def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _passwords(value: str) -> tuple[str, ...]:
-    """Returns the password of a URL: programs take URLs apart and print the parts."""
+    """Returns the password of a URL, because programs take URLs apart and print the parts."""
     found = _URL_PASSWORD.match(value)
     if found is None:
         return ()

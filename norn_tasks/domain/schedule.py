@@ -14,7 +14,7 @@ from norn_tasks.domain.cron.expression import Schedule
 from norn_tasks.domain.infraspec import Catchup, Concurrency, Infraspec
 
 NOBODY_DECIDED = "no scheduler was running when it was due"
-"""The reason of an occurrence that was missed because nobody decided it in time."""
+"""The reason that is recorded for an occurrence if no scheduler decided about it in time."""
 ON_TIME = timedelta(seconds=60)
 """How late an occurrence without a `startDeadline` may be decided and still be on time; a later one is a catch-up."""
 CATCH_UP_MOST = 24
@@ -106,7 +106,7 @@ def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: date
 
 
 def held_back(app: str, moment: datetime, following: datetime, jitter: int) -> timedelta:
-    """Returns the delay of an occurrence: the same each time, at most `jitter`, and below half its period."""
+    """Returns the delay of an occurrence, which is always the same, at most `jitter`, and less than half its period."""
     half = (following - moment).total_seconds() / 2
     most = min(float(jitter), half)
     if most <= 0:

@@ -1,6 +1,6 @@
 """A secret: a value for the app's own code only, sealed in the store and opened by the worker that starts the code.
 
-Its name is that of an environment variable. Norn has no way to read its value back.
+Its name is the name of an environment variable. Norn returns its value to nobody, except in an encrypted export.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.names import env_key
 
 STRING_MAX = 131_071
-"""Bytes of one environment string, `NAME=value` (Linux: MAX_ARG_STRLEN without its NUL)."""
+"""The most bytes of one string `NAME=value` of an environment (Linux: MAX_ARG_STRLEN without its NUL)."""
 
 MOST = 100
 """The largest number of secrets of one app."""
 
 ALL_MAX = 1024 * 1024
-"""Bytes of all of an app's sealed values: an environment has to fit into what the kernel hands to a program."""
+"""The most bytes of all sealed values of an app, because the kernel limits the size of a program's environment."""
 
 
 class Secret:
@@ -47,7 +47,7 @@ class Secret:
 class Sealed:
     """A secret as the store keeps it.
 
-    `current` False: it was replaced or unset, and is still redacted while a container may have it.
+    If `current` is False, the secret was replaced or unset, and is redacted as long as a container may still have it.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as rows keep them: to JSON and back, checked by their types when they are read."""
+"""Converts frozen dataclasses to the JSON that rows keep, and back; their types are checked when they are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dump(value: object) -> Json:
 
 
 def load(kind: type[T], stored: Mapping[str, Any]) -> T:
-    """Returns the dataclass that JSON describes, without keys that it does not have; raises JobUnreadable."""
+    """Returns the dataclass that the JSON describes, and ignores unknown keys; raises JobUnreadable."""
     try:
         loaded: T = _adapter(kind).validate_python(dict(stored))
     except ValidationError as error:

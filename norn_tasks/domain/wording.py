@@ -1,4 +1,4 @@
-"""Parts of messages: a refused value, a guess at the intended one, a choice, and the command that shows a log."""
+"""Parts of messages: a refused value, a guess at the intended value, a choice, and the command that shows a log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN_AT_MOST = 60
 
 
 def shown(text: object) -> str:
-    """Quotes a text from outside: short, on one line, without control characters for a terminal."""
+    """Quotes a text from outside for a message: shortened, on one line, and without control characters."""
     word = str(text)
     if len(word) > SHOWN_AT_MOST:
         word = word[: SHOWN_AT_MOST - 1] + "…"

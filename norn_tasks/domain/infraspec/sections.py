@@ -25,7 +25,7 @@ DAY = 24 * HOUR
 
 
 class Section(BaseModel):
-    """A part of the spec: immutable, without unknown fields; its names are in camelCase in the file, snake_case here."""
+    """A part of the spec: immutable, without unknown fields. Names are camelCase in the file, and snake_case here."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
@@ -71,7 +71,7 @@ class Health(Section):
     retries: Annotated[int, Whole(1, 100)] = 3
     """Number of checks that fail in a row before a live replica counts as unhealthy."""
     start_period: Annotated[int | None, Seconds(1, HOUR)] = None
-    """How long a new replica may take to become healthy; the default is a setting of the server, 2 minutes."""
+    """How long a new replica may take to become healthy; the default is the server's setting, usually 2 minutes."""
     status: Annotated[str, Text(statuses.written, pattern=statuses.PATTERN, loose=True)] = "200-399"
     """Status of an answer that counts as healthy: a number, a range, or several with commas."""
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """The kind of fact that an event publishes. `docs/events.md` lists all kinds; a test compares that list with these."""
+    """The kind of fact that an event publishes. A test compares these kinds with the list in `docs/events.md`."""
 
     APP_APPLIED = "app.applied"
     APP_REMOVED = "app.removed"

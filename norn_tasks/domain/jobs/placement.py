@@ -26,7 +26,7 @@ DEPLOYS: Final = "deploys"
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
 """The kinds of jobs that count towards that share."""
 SLOTS_PER_FREE_SLOT: Final = 3
-"""How many slots of a worker an app may hold for each free slot: an app alone on a worker gets three quarters of them."""
+"""How many slots of a worker an app may hold for each free slot; an app alone there gets three quarters of them."""
 
 
 def engine_capability(engine: str) -> str:
@@ -45,7 +45,7 @@ def cluster_capability(cluster: str) -> str:
 
 
 def described(capability: str) -> str:
-    """Returns a description of a worker with this capability, which completes a sentence that begins with `no worker`."""
+    """Returns words about a worker with this capability, which continue a sentence that begins with `no worker`."""
     word, _, name = capability.partition(":")
     words = {
         HOME: "reaches the home engine",

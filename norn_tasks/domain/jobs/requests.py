@@ -1,8 +1,7 @@
 """The request of a job: frozen when the job is accepted, and read by its steps. Each kind of job has its own class.
 
 The ledger keeps a request as JSON, whose keys are the fields of the class. Code outside this module never spells such a
-key; SQL takes it from the constants at the top. A field without a default is always written, a field with one only when
-it has a value.
+key; SQL takes it from the constants at the top. A field that is None by default is written only when it has a value.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from norn_tasks.domain.stored import dump, load
 GENERATION: Final = "generation"
 """The key of the generation that a change of replicas continues."""
 IMAGE_ID: Final = "image_id"
-"""The key of the image of the release that a change of replicas runs."""
+"""The key of the image of the release whose replicas a job changes."""
 OVERRIDE: Final = "override"
 """The key of the app's scale override."""
 MAY_OPEN: Final = "may_open"
@@ -30,7 +29,7 @@ OVERRIDE_REPLICAS: Final = "replicas"
 REVISION: Final = "revision"
 """The key of the uploaded source that a deploy reads."""
 OVERRIDE_SPEC: Final = "spec"
-"""Within the override, the key of the number of replicas that the spec asked for when it was set."""
+"""Within the override, the key of the number of replicas in the spec at the time when the override was set."""
 TRIGGER: Final = "trigger"
 """The key of the reason for a cron run."""
 
@@ -50,7 +49,7 @@ class JobRequest:
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
-        """Returns the request that a row keeps; a missing key counts as null. Raises JobUnreadable."""
+        """Returns the request in a row's arguments, in which a missing key counts as null; raises JobUnreadable."""
         required = {field.name: None for field in fields(cls) if field.default is MISSING}
         return load(cls, {**required, **args})
 
@@ -62,7 +61,7 @@ class Override:
     replicas: int
     """The number of replicas that run while the override applies."""
     spec: int
-    """It applies as long as the spec asks for this number."""
+    """The override applies only as long as the spec asks for this number of replicas."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class ImageSource:
 
 
 Source = Annotated[GitSource | UploadSource | DirectorySource | ImageSource, Field(discriminator="source")]
-"""The place that the code of a deploy comes from; its fields are keys of the request."""
+"""The source from which a deploy gets its code; the fields of the source are keys of the request."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class ForgeJobRequest(JobRequest):
     force: bool = False
     """The infrastructure is torn down first."""
     image_id: str | None = None
-    """The image of the live release, when the forge makes another release of it; known once the forge begins."""
+    """The image of the live release, if the forge makes a new release with it; known once the forge has begun."""
 
 
 @dataclass(frozen=True)
@@ -136,21 +135,21 @@ class DeployJobRequest(JobRequest):
     kind = JobKind.DEPLOY
 
     source: Source
-    """The place that its code comes from."""
+    """The source of its code."""
     override: Override | None
     """The app's scale override when the job was accepted."""
     may_open: bool = False
-    """The spec of the revision may let anyone call the function."""
+    """The sender may deploy a spec that lets anyone call the function."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON of the row, in which the source's keys are beside the others."""
+        """Returns the JSON that the job's row keeps; the keys of the source are on the same level as the others."""
         override = None if self.override is None else asdict(self.override)
         opens = {MAY_OPEN: True} if self.may_open else {}
         return {**dump(self.source), OVERRIDE: override, **opens}
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
-        """Returns the request that a row keeps; raises JobUnreadable."""
+        """Returns the request in a row's arguments; raises JobUnreadable."""
         return load(cls, {"source": dict(args), OVERRIDE: args.get(OVERRIDE), MAY_OPEN: args.get(MAY_OPEN, False)})
 
 
@@ -163,7 +162,7 @@ class ReplicasJobRequest(JobRequest):
     override: Override | None
     """The app's scale override when the job was accepted, or the one that the job sets."""
     generation: int | None = None
-    """The generation whose replicas the job keeps; none when it starts a generation of its own."""
+    """The generation whose replicas the job keeps; None when it starts a generation of its own."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ class RestartJobRequest(ReplicasJobRequest):
     kind = JobKind.RESTART
 
     rotate: bool | None = None
-    """The app first gets new passwords for its services. For an app without replicas, that is all."""
+    """The app first gets new passwords for its services. If the app has no replicas, the job does nothing else."""
 
 
 @dataclass(frozen=True)
@@ -235,11 +234,11 @@ class PushJobRequest(JobRequest):
     branch: str
     """The branch."""
     before: str | None
-    """The commit that the branch named before the push; none for a new branch."""
+    """The commit that the branch named before the push; None for a new branch."""
     after: str
     """The commit that the branch names since the push."""
     paths: tuple[str, ...] = ()
-    """The patterns of files that matter; none for all."""
+    """The patterns of the files that matter; if there are no patterns, all files matter."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +270,7 @@ class SnapshotJobRequest(JobRequest):
     kind = JobKind.SNAPSHOT
 
     backup: bool | None = None
-    """It is a backup, which is kept by the rules of `services.postgres.backup`."""
+    """The snapshot is a backup, which is kept as `services.postgres.backup` says."""
 
 
 @dataclass(frozen=True)
@@ -298,7 +297,7 @@ class InvokeJobRequest(JobRequest):
     kind = JobKind.INVOKE
 
     stream: bool | None = None
-    """The client reads standard output while the code runs; none for a client that waits for the end."""
+    """The client reads standard output while the code runs; None if the client waits for the end."""
 
 
 @dataclass(frozen=True)
@@ -334,21 +333,21 @@ class RunJobRequest(JobRequest):
     timeout: int
     """The seconds after which it is stopped."""
     client: ClientTerminal | None = None
-    """The client that is connected to its input and output; none for a command without one."""
+    """The terminal of the client that is connected to its input and output; None if no client is connected."""
 
 
 @dataclass(frozen=True)
 class ObserveJobRequest(JobRequest):
-    """Observes a cluster, the engines of a worker, the tunnel, or the databases of apps."""
+    """Observes one of: a cluster, the engines of a worker, the tunnel, the keys of Cloudflare Access, the databases."""
 
     kind = JobKind.OBSERVE
 
     tunnel: bool | None = None
-    """It observes the tunnel and its DNS instead."""
+    """The job observes the tunnel and its DNS."""
     access: bool | None = None
-    """It fetches the keys of Cloudflare Access instead."""
+    """The job fetches the keys of Cloudflare Access."""
     databases: bool | None = None
-    """It observes the databases of apps instead."""
+    """The job observes the databases of apps."""
 
 
 @dataclass(frozen=True)
@@ -372,9 +371,9 @@ class ReadLogsJobRequest(JobRequest):
     replica: int | None = None
     """Only lines of the replica with this number."""
     previous: bool | None = None
-    """Only lines of the replicas that ran last and are gone."""
+    """Only lines of the latest replicas that no longer exist."""
     oldest: int | None = None
-    """When the app was registered, in nanoseconds since 1970: earlier lines are of another app of the same name."""
+    """When the app was registered, in nanoseconds since 1970: earlier lines belong to a former app of the same name."""
 
 
 @dataclass(frozen=True)
@@ -391,7 +390,7 @@ class NotifyJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class CallDeadManJobRequest(JobRequest):
-    """Calls the address that raises an alarm when it is not called."""
+    """Calls the address of an outside service, which raises an alarm if these calls stop."""
 
     kind = JobKind.CALL_DEADMAN
 
@@ -405,7 +404,7 @@ class ExecJobRequest(JobRequest):
     command: tuple[str, ...]
     """The program and its arguments."""
     replica: int | None
-    """The number of the replica; none for any."""
+    """The number of the replica; None if any replica will do."""
     tty: bool
     """The program gets a terminal."""
     term: str
@@ -416,7 +415,7 @@ class ExecJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class ImportSecretsJobRequest(JobRequest):
-    """Sets the secrets of an encrypted file, which is a row of its own."""
+    """Sets the secrets that an encrypted file contains; the file is kept in a row of its own."""
 
     kind = JobKind.IMPORT_SECRETS
 
@@ -451,5 +450,5 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
 
 
 def read(kind: str, args: Mapping[str, Any]) -> JobRequest:
-    """Returns the request of a job of this kind, from what its row keeps; raises JobUnreadable."""
+    """Returns the request of a job of this kind from the arguments in its row; raises JobUnreadable."""
     return KINDS[JobKind(kind)].from_json(args)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def wanted_replicas(in_spec: int, override: int | None, replaces: int | None) -> int:
-    """Returns how many replicas should run of an app whose spec asks for `in_spec`.
+    """Returns how many replicas of an app should run if its spec asks for `in_spec`.
 
-    `override` is the number that the app was scaled to. It holds as long as the spec asks for the number that it
-    `replaces`. `store.rules.wanted` is the same rule in SQL.
+    `override` is the number to which the app was scaled. It applies only as long as the spec still asks for `replaces`,
+    the number that the scale replaced. `store.rules.wanted` is the same rule in SQL.
     """
     return override if override is not None and replaces == in_spec else in_spec

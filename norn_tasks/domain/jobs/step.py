@@ -15,23 +15,23 @@ MIGRATE_DATABASE = "migrate-database"
 
 
 class Resume(StrEnum):
-    """The way in which a resumed job treats a step that had begun and not ended."""
+    """The rule for a step of a resumed job that was already begun or done."""
 
     REDO = "redo"
-    """It runs again even when it was done: its results are on this machine only."""
+    """The step runs again even if it was done, because its results are only on the machine that ran it."""
     KEEP = "keep"
-    """A step that was done stays done; one that had begun runs again."""
+    """A step that was done does not run again; a step that had begun but not ended does."""
     NEVER = "never"
-    """A step that had begun is not repeated: the job needs a person's attention."""
+    """A step that had begun but not ended does not run again: the job needs a person's attention."""
 
 
 class Resolution(StrEnum):
-    """The answer of a person about a step that had begun, must not be repeated, and whose end is not known."""
+    """A person's decision about a step that must not be repeated, and that may have been interrupted."""
 
     DONE = "done"
-    """It did its work: the job goes on after it."""
+    """The step did its work: the job goes on with the next step."""
     RETRY = "retry"
-    """It may run again: the job goes on with it."""
+    """The step may run again: the job goes on with this step."""
     ABANDON = "abandon"
     """The job does not go on."""
 
@@ -56,9 +56,9 @@ class Learned:
     """The result of a step, which the ledger writes in the one fenced transaction that ends the step."""
 
     facts: tuple[Fact, ...] = ()
-    """Facts for the steps after it."""
+    """Facts for later steps."""
     writes: tuple[Write, ...] = ()
-    """Changes of our own tables."""
+    """Changes in Norn's own tables."""
     note: str = ""
     """A note for people."""
     skipped: bool = False
@@ -90,4 +90,4 @@ class StepEnd:
     problem: Problem | None = None
     """The reason for a bad end."""
     ends: JobState | None = None
-    """The state in which the job ends with it; none when the job goes on."""
+    """The state in which the job ends together with this step; None when the job goes on."""

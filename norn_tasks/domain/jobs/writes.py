@@ -1,4 +1,4 @@
-"""Changes that a step may make in our own tables, as values: the ledger writes them when the step ends."""
+"""Changes in Norn's own tables that a step may return, as values: the ledger writes them when the step ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class ImageBuilt:
 
 @dataclass(frozen=True)
 class ImagePublished:
-    """The release's image is in the registry, under `reference` (by digest); `place`: where its jobs may run now."""
+    """The release's image is in the registry, under `reference` (by digest).
+
+    `place`: the engine to which its jobs are pinned now; None if they may run on any engine.
+    """
 
     reference: str
     place: str | None
@@ -44,7 +47,7 @@ class ImagePublished:
 
 @dataclass(frozen=True)
 class BranchSeen:
-    """The newest commit of a branch; none if the branch is gone, or if git could not read it (`error`)."""
+    """The newest commit of a branch; None if the branch is gone, or if git could not read it (`error`)."""
 
     repository: str
     branch: str
@@ -135,9 +138,10 @@ class TornDown:
 
 @dataclass(frozen=True)
 class WorkloadSeen:
-    """An observation of a cluster: one status per app. `complete`: an app of this cluster without one has no replica.
+    """An observation of a cluster, with one status for each app.
 
-    `engine`: the engine of the worker that looked. Releases are repaired if their image is there, or is published.
+    `complete`: all apps were observed, so an app of this cluster without a status has no replica. `engine`: the engine
+    of the worker that observed. An app is repaired only if its image is on this engine, or in the registry.
     """
 
     cluster: str
@@ -153,7 +157,7 @@ class DriftSeen:
     app: str
     """The app."""
     found: tuple[Drift, ...]
-    """The fields that others have changed; none if all is as Norn made it."""
+    """The fields that others have changed; empty if all fields are as Norn set them."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +170,14 @@ class EngineLook:
 
 @dataclass(frozen=True)
 class ContainersSeen:
-    """The containers on each engine of a worker. Writing them finds out which ones have no owner."""
+    """The containers on each engine of a worker. When these are written, the ledger finds those without an owner."""
 
     looks: tuple[EngineLook, ...]
 
 
 @dataclass(frozen=True)
 class RunsReachSeen:
-    """The reach of the containers of runs on an engine; the fields are those of `ports.RunsReach`."""
+    """The addresses and features that containers of runs can reach on an engine, in the fields of `ports.RunsReach`."""
 
     engine: str
     address: str
@@ -218,7 +222,7 @@ class DeliveryTried:
     pause: float | None = None
     """The seconds that the receiver asked Norn to wait before the next try."""
     left: tuple[str, ...] = ()
-    """The mail addresses that have not received it yet, if others have."""
+    """The mail addresses that have not received it yet, if other addresses have."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A delivery of a webhook: the event that it reports, and of a push the branch and the commits."""
+"""A delivery of a webhook: the event that it reports, and for a push, the branch and the commits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.domain.names import FULL_SHA
 from norn_tasks.domain.pushes.signature import HeaderFields
 
 ACTOR: Final = "a push"
-"""The actor of the jobs and deploys of pushes, which no token has as its name."""
+"""The actor that is recorded for the jobs and deploys of pushes; no token may have this name."""
 _EVENTS = ("X-GitHub-Event", "X-Gitea-Event", "X-Forgejo-Event", "X-Gogs-Event", "X-Gitlab-Event")
 _IDS = (
     "X-GitHub-Delivery", "X-Gitea-Delivery", "X-Forgejo-Delivery", "X-Gogs-Delivery", "X-Gitlab-Event-UUID",
@@ -31,13 +31,13 @@ class Push:
 
     branch: str
     before: str | None
-    """The commit that it named before; None for a new branch."""
+    """The commit that the branch named before the push; None for a new branch."""
     after: str
 
 
 @dataclass(frozen=True)
 class ReportedEvent:
-    """An event as its sender reports it: a push to a branch, or the reason why nothing follows from it."""
+    """An event as its sender reports it: a push to a branch, or the reason why Norn ignores the event."""
 
     name: str
     ref: str | None = None

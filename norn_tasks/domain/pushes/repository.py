@@ -1,4 +1,4 @@
-"""The name of a repository, the same for each address by which it is read; for its login, one for each server."""
+"""The name of a repository, which is the same for all its addresses, and the name of the login for one server."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def repository_of(url: str) -> str:
 
 
 def login_name_of(url: str) -> str:
-    """Returns `host/path` of an https address, `host:port/path` for another port than 443.
+    """Returns `host/path` of an https address, or `host:port/path` if the port is not 443.
 
-    Another port may be another server, which must not get the token of this one.
+    Another port may belong to another server, which must not get the token for this server.
     """
     port = urlsplit(url).port or 443
     host, slash, path = repository_of(url).partition("/")

@@ -58,9 +58,10 @@ class Proof:
 
 
 def proof_of(headers: HeaderFields, now: float) -> Proof | None:
-    """Returns the proof that a request offers; None for none, a malformed one, another algorithm or an old time.
+    """Returns the proof in a request's headers.
 
-    Only the first of the known headers that is present counts. The others are not tried.
+    Returns None if there is no proof, or if it is malformed, uses another algorithm, or has an old time. Only the first
+    of the known headers that is present counts. The others are not tried.
     """
     signed = headers.get("X-Hub-Signature-256")
     if signed is not None:

@@ -1,4 +1,4 @@
-"""The files that a pattern of `repo.paths` matches.
+"""Finds a pushed file that a pattern of `repo.paths` matches.
 
 `*`, `?` and `[a-z]` match characters of one name, `**` matches any number of directories. A pattern that names a
 directory matches everything in it.
@@ -17,7 +17,7 @@ def first_touched(patterns: Sequence[str], paths: Iterable[str]) -> str | None:
 
 
 def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
-    """Compares name by name, and keeps every position that the pattern may have reached."""
+    """Compares name by name, and keeps every position in the pattern up to which the names so far may match."""
     end, reached = len(pattern), _beyond_stars(pattern, {0})
     for name in path:
         if end in reached:

@@ -1,7 +1,7 @@
 """Shared services as an app uses them: a database, a namespace of keys, topics of events, each with a credential.
 
-A grant is a part of a server that one app may use. Its credential is the URL of the server with a role and a password
-of the app; it is kept as a secret of the app under a name that the spec may not use otherwise.
+A grant names the parts of a server that an app may use. Its credential is the URL of the server with a role and a
+password of the app. The credential is kept as a secret of the app, under a name that the spec may not use otherwise.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class ServiceKind(StrEnum):
 
     @property
     def thing(self) -> str:
-        """The noun for one of its parts."""
+        """The noun for one part of such a service."""
         return {"postgres": "database", "kv": "namespace", "events": "topic"}[self]
 
     @property
     def field(self) -> str:
-        """The field of the spec that names its parts."""
+        """The field of the spec that names the parts of such a service."""
         return {"postgres": "database", "kv": "namespace", "events": "topics"}[self]
 
     @property
@@ -75,7 +75,7 @@ class GrantedPart:
     since: datetime
     """The moment at which the app reserved it."""
     made: bool
-    """It exists on its server."""
+    """The part exists on its server."""
     named: bool
     """The app's infraspec still names it."""
     bytes: int | None = None
@@ -87,7 +87,7 @@ class GrantedPart:
 
 
 def role_of(app: str, kind: ServiceKind, instance: str) -> str:
-    """Returns the name of the app's role or user on a server, which other control planes may use too."""
+    """Returns the name of the app's role or user on a server; `instance` separates control planes that share it."""
     return f"norn-{instance}-{app}" if kind is ServiceKind.POSTGRES else f"norn-{instance}-{app}-{kind}"
 
 
@@ -99,7 +99,7 @@ def credential(scheme: str, role: str, password: Secret, server: str, path: str 
 
 
 def to_database(url: Secret, app: str, database: str) -> Secret:
-    """Returns the credential for another database of the app; a URL that is no credential of the app stays as it is."""
+    """Returns the credential for another database of the app; a URL that is no credential of the app is not changed."""
     try:
         parts = urlsplit(url.reveal())
     except ValueError:
@@ -111,7 +111,7 @@ def to_database(url: Secret, app: str, database: str) -> Secret:
 
 
 def password_in(url: Secret, role: str) -> Secret | None:
-    """Returns the password of a credential; None if it is not one of this role."""
+    """Returns the password of a credential; None if the credential is for another role."""
     try:
         parts = urlsplit(url.reveal())
     except ValueError:

@@ -52,7 +52,7 @@ class SnapshotReason(StrEnum):
     """The reason for a snapshot of a database."""
 
     DEPLOY = "deploy"
-    """A migration was about to change it."""
+    """A migration was about to change the database."""
     MANUAL = "manual"
     """A person asked for it."""
     RESTORE = "restore"
@@ -84,13 +84,13 @@ class Snapshot:
     reason: SnapshotReason
     """The reason for it."""
     release: int | None
-    """The release whose migration followed it."""
+    """The release whose migration followed the snapshot; None if its job makes no release."""
     at: datetime
     """The moment at which it was begun."""
     bytes: int | None
-    """The size of its file; none until it is complete and checked."""
+    """The size of its file; None until it is complete and checked."""
     counts: RowCounts | None = None
-    """The number of rows of each table in it; none for a snapshot of an earlier version of Norn."""
+    """The number of rows of each table in it; None for a snapshot that an earlier version of Norn made."""
     drilled_at: datetime | None = None
     """The moment at which a drill last restored it."""
 
@@ -118,7 +118,7 @@ class SeenDatabase:
 
 
 def difference(expected: RowCounts, found: RowCounts) -> str:
-    """Returns in words which table has another number of rows than expected; empty if none has."""
+    """Returns words about the first table whose number of rows is not the expected one; empty if there is none."""
     for table in sorted(expected.keys() | found.keys()):
         if expected.get(table) != found.get(table):
             return f"{table} has {_rows(found.get(table))} instead of {_rows(expected.get(table))}"

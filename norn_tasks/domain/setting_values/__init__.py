@@ -29,7 +29,7 @@ def memory(value: object) -> object:
 
 
 def listed_paths(value: object) -> object:
-    """Returns the paths in a list with separators."""
+    """Returns the paths in a text that separates them as PATH does."""
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
@@ -41,14 +41,14 @@ def paths_apart(roots: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def mail_server_url(text: str) -> str:
-    """Returns the address of a mail server."""
+    """Returns the URL of a mail server, or an empty text."""
     if text:
         mail_server(text)
     return text
 
 
 def mail_address(text: str) -> str:
-    """Returns a mail address, or nothing."""
+    """Returns a mail address, or an empty text."""
     return mailbox(text) if text else text
 
 

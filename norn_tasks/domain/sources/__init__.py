@@ -1,1 +1,1 @@
-"""Sources of apps: archives, the tree in them, and its links."""
+"""Sources of apps: archives, the trees of files in them with their links, and references to images."""

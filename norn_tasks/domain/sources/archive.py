@@ -1,8 +1,8 @@
 """Reads an uploaded source, a tar.gz, once and within limits: it may be from an attacker (docs/security.md 4).
 
-The API reads one to compute its tree's digest and discards the contents; a worker reads the same bytes and keeps them.
-Both refuse paths and links that lead out of the tree, entries below a link, devices, sparse files, hard links, the
-same path twice, and anything over the limits, which are checked while the archive is unpacked.
+The API reads an archive to compute the digest of its tree, and discards the contents; a worker reads the same bytes and
+keeps the contents. Both refuse paths and links that lead out of the tree, entries below a link, devices, sparse files,
+hard links, the same path twice, and anything over the limits, which are checked while the archive is unpacked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueEr
 
 
 class ArchiveConsumer(Protocol):
-    """Receives the entries of an archive in its order; paths are relative, and each parent precedes its children."""
+    """Receives the entries of an archive in their order; paths are relative, and each parent precedes its children."""
 
     def directory(self, path: str) -> None:
         """Receives a directory."""
@@ -57,10 +57,10 @@ class DiscardingConsumer:
     """Discards all entries (an `ArchiveConsumer`)."""
 
     def directory(self, path: str) -> None:
-        """Ignores it."""
+        """Ignores the directory."""
 
     def link(self, path: str, target: str) -> None:
-        """Ignores it."""
+        """Ignores the link."""
 
     def file(self, path: str, pieces: Iterator[bytes], *, program: bool) -> None:
         """Reads the file to the end."""
@@ -98,7 +98,8 @@ class _Entry(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         """Returns the next entry.
 
-        Raises ValueError for an unreadable header: after the first entry, tarfile would read it as the end.
+        Raises ValueError for an unreadable header. After the first entry, tarfile would take such a header for the end
+        of the archive.
         """
         try:
             return super().fromtarfile(archive)
@@ -225,7 +226,7 @@ class _ArchiveReading:
 
 
 def _forget(archive: tarfile.TarFile) -> None:
-    """Makes tarfile forget its entries, of which it otherwise keeps every one with a copy of all headers."""
+    """Makes tarfile forget the entries so far; otherwise it would keep each of them, with a copy of all headers."""
     archive.members = []  # type: ignore[attr-defined]
     archive.pax_headers = {}
 

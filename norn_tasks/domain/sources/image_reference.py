@@ -17,7 +17,7 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 _MOST = 255
-"""Characters of a repository; no registry has longer ones."""
+"""The most characters of a repository's name; no registry has longer names."""
 _HINT = "write one such as ghcr.io/ada/blog:1.4, or with @sha256: and its digest"
 
 
@@ -59,9 +59,9 @@ def parse(text: str) -> ImageReference:
 
 
 def _require_one_registry(text: str, repository: str) -> None:
-    """Raises InvalidRequest for a first part that an engine takes for a host, and others for a path at Docker Hub.
+    """Raises InvalidRequest if an engine would take the first part for a host, but other programs for a path.
 
-    The credentials for the one would go to the other.
+    The path would belong to Docker Hub, and credentials for Docker Hub could be sent to that host, or the reverse.
     """
     first, slash, _ = repository.partition("/")
     if slash and first != first.lower() and not set(first) & set(".:"):

@@ -1,4 +1,4 @@
-"""The tree of a source: its limits, and its digest, which is the same wherever the same tree is."""
+"""The tree of a source: its limits, and its digest, which is the same for equal trees on every machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEEPEST = 64
 """The largest number of names in the path of an entry."""
 
 LEFT_OUT = ".git"
-"""Name of an entry that is not part of a source, wherever it is."""
+"""The name of entries that are not part of a source, in any directory."""
 
 UPLOADED = r"src-[0-9a-f]{12}"
 """The revision of an uploaded source, as a pattern."""

@@ -1,4 +1,4 @@
-"""Recognises the project in a directory, and writes its Dockerfile: node, Python, Go, Ruby, PHP, static pages."""
+"""Recognises the project in a directory, and composes a Dockerfile: node, Python, Go, Ruby, PHP, or static pages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from norn_tasks.domain.starters.project import IGNORED, Directory, Project
 from norn_tasks.domain.starters.reading import read_directory
 
 _LANGUAGES = (python.recognise, go.recognise, ruby.recognise, php.recognise, node.recognise, static.recognise)
-"""Node is after the others, because their projects have a package.json for their pages, too."""
+"""Node is after the other languages, because their projects may have a package.json as well, for their web pages."""
 
 
 def recognised(directory: Directory) -> Project | None:
-    """Returns the project in a directory; none if it is of no kind that is known here."""
+    """Returns the project in a directory; None if its kind is not one of the known ones."""
     return next((found for recognise in _LANGUAGES if (found := recognise(directory))), None)
 
 

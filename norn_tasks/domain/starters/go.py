@@ -1,4 +1,4 @@
-"""Recognises a module of Go."""
+"""Recognises a Go module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognises a project of node: a server, or pages that are built."""
+"""Recognises a node project: a server, or web pages that node builds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def _scripts(package: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(found: Directory, package: dict[str, Any]) -> str:
-    """Returns the command that starts it: node itself if the script is only that, since npm passes on no signals."""
+    """Returns the command that starts the project.
+
+    If the start script only runs node, the command is node itself, because npm does not pass on signals.
+    """
     script = _scripts(package).get("start")
     if isinstance(script, str):
         return script if re.fullmatch(r"node [\w./-]+", script) else "npm start"
@@ -92,7 +95,7 @@ def _install(found: Directory, *, dev: bool) -> str:
 
 
 def _port(found: Directory, start: str) -> int:
-    """Returns the port that its code names; Norn also gives it in PORT."""
+    """Returns the port that the project's code names; Norn also sets the variable PORT to this number."""
     entry = start.removeprefix("node ")
     texts = [found.text(entry), *(found.text(path) for path in found.containing(r"\.listen\(", ".js"))]
     numbers = (int(hit[1]) for text in texts for pattern in _LISTENS if (hit := re.search(pattern, text)))

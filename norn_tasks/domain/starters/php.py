@@ -1,4 +1,4 @@
-"""Recognises a project of PHP, which Apache serves."""
+"""Recognises a PHP project, which Apache serves."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ IGNORED = ".git\n.env\n.env.*\nnode_modules\n__pycache__\n*.pyc\n.venv\nvenv\n*.
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory: the paths of its files, two levels deep, and the texts of the small ones."""
+    """A directory: the paths and texts of its small files, down to two levels below it."""
 
     texts: Mapping[str, str]
 
@@ -54,7 +54,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class Project:
-    """A project: its kind, the file by which it was recognised, and what it takes to run it."""
+    """A project: its kind, the file by which it was recognised, its Dockerfile, its port and its health check."""
 
     kind: str
     by: str

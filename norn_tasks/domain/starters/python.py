@@ -1,4 +1,4 @@
-"""Recognises a project of Python: Django, FastAPI, Flask, Streamlit, or a program."""
+"""Recognises a Python project: Django, FastAPI, Flask, Streamlit, or any other program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LISTENS = (
 
 
 def recognise(found: Directory) -> Project | None:
-    """Returns the project if there is a file that projects of Python have."""
+    """Returns the project if there is a file that is typical of Python projects."""
     by = found.first(*_SIGNS)
     if not by:
         return None

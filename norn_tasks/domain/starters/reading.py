@@ -1,4 +1,4 @@
-"""Reads a directory for its recognition: the small files of two levels, without what tools put there."""
+"""Reads the small files of a directory, by which its project is recognised, without dependencies and tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEPTH = 2
 
 
 def read_directory(directory: Path) -> Directory:
-    """Returns the files of a directory; an empty one if it does not exist."""
+    """Returns the files of a directory; no files if the directory does not exist."""
     texts: dict[str, str] = {}
     for path in _files(directory, _DEPTH) if directory.is_dir() else ():
         if len(texts) >= _MOST:

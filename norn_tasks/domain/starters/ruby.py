@@ -1,4 +1,4 @@
-"""Recognises a project of Ruby: Rails, a Rack app, or a program."""
+"""Recognises a Ruby project: Rails, a Rack app, or any other program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public host name of an app as Norn remembers it, and the result of a change or a look."""
+"""The public host name of an app as Norn remembers it, and the results of changes and observations."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class RouteState(StrEnum):
 
 @dataclass(frozen=True)
 class ExternalHost:
-    """A public host name that belongs to an app, with what was made for it."""
+    """A public host name that belongs to an app, with the rule and the DNS record that Norn made for the name."""
 
     host: str
     """The name."""
     app: str
     """Its app."""
     service: str | None = None
-    """The address to which its rule leads; noted before the rule is written, none when there is no rule of ours."""
+    """The address to which its rule leads, recorded before the rule is written; None when Norn has no rule for the name."""
     ruled: bool = False
     """The rule was written, and need not be written again."""
     record: str | None = None
-    """Its DNS record; noted before one is made, none when there is no record of ours."""
+    """Its DNS record, noted here before the record is made; None when Norn has no record for the name."""
     recorded: bool = False
     """The record was made."""
     leaving: bool = False
@@ -41,7 +41,7 @@ class ExternalHost:
 
     @property
     def empty(self) -> bool:
-        """True if nothing of it is left outside."""
+        """True if Norn has neither a rule nor a DNS record for the name."""
         return self.service is None and self.record is None
 
 
@@ -78,9 +78,9 @@ class SeenRoute:
     state: RouteState
     """Its state."""
     reason: str = ""
-    """Why it is not routed; or if it is routed, what is wrong nevertheless."""
+    """The reason why it is not routed; or if it is routed, a problem that it has nevertheless."""
     certificate: Certificate | None = None
-    """Its certificate at the edge; none behind a tunnel, and before there is one."""
+    """Its certificate at the edge; None behind a tunnel, and as long as there is no certificate."""
 
 
 @dataclass(frozen=True)

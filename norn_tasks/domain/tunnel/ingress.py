@@ -1,6 +1,6 @@
-"""Ingress rules in cloudflared's grammar: reading them, and finding the one that a request gets.
+"""Ingress rules in cloudflared's grammar: reads them, and finds the rule that applies to a request.
 
-A file that cloudflared would refuse is refused here first: written back, it would keep cloudflared from starting.
+Rules that cloudflared would refuse are refused here first, because cloudflared could not start with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re2
 from norn_tasks.domain.errors import TunnelFailed
 
 RawRule = Mapping[str, Any]
-"""A rule as JSON or YAML has it, with fields that Norn does not know."""
+"""A rule as JSON or YAML has it, including fields that Norn does not know."""
 NO_RULES: Final = "there are no ingress rules"
 _WORDS: Final = ("hello_world", "hello-world", "helloworld", "bastion", "socks-proxy")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -25,7 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class IngressRule:
-    """A rule: requests of `hostname` and `path` go to `service`; empty ones match everything."""
+    """A rule: requests for `hostname` and `path` go to `service`; an empty `hostname` or `path` matches everything."""
 
     hostname: str
     path: str
@@ -37,11 +37,11 @@ class IngressRule:
         return self.hostname in ("", "*") and not self.path
 
     def matches(self, host: str, path: str = "/") -> bool:
-        """Returns True if the rule gets a request."""
+        """Returns True if the rule matches a request."""
         return self.takes_host(host) and (not self.path or re2.search(self.path, path) is not None)
 
     def takes_host(self, host: str) -> bool:
-        """Returns True if the rule gets requests of this name, perhaps not of every path."""
+        """Returns True if the rule matches requests for this name, if perhaps not for every path."""
         if self.hostname in ("", "*"):
             return True
         names = (self.hostname, _ascii(self.hostname))
@@ -58,7 +58,7 @@ def read_ingress(rules: Any, default_bastion: bool = False) -> tuple[IngressRule
 
 
 def rule_of(rules: Sequence[IngressRule], host: str, path: str = "/") -> IngressRule | None:
-    """Returns the rule that a request gets."""
+    """Returns the rule that applies to a request: the first one that matches; None if no rule does."""
     return next((rule for rule in rules if rule.matches(host, path)), None)
 
 
@@ -101,7 +101,7 @@ def _check_service(service: str, n: int, *, bastion: bool) -> None:
 
 
 def _address(service: str) -> SplitResult | None:
-    """Returns the parts of an address; None for what Go's URL parser refuses or finds no scheme in."""
+    """Returns the parts of an address; None if Go's URL parser would refuse it, or would find no scheme in it."""
     scheme, colon, rest = service.partition(":")
     if not colon or not _SCHEME.fullmatch(scheme) or not rest.startswith("//") or _CONTROL.search(service):
         return None

@@ -9,5 +9,5 @@ PATH = "/.well-known/norn"
 
 
 def sign(instance: str) -> str:
-    """Returns the sign of a control plane, which is not its name, and no secret."""
+    """Returns the sign of a control plane. The sign is no secret, and does not reveal the name of the control plane."""
     return hashlib.sha256(f"norn-edge {instance}".encode()).hexdigest()[:32]

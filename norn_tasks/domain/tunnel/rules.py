@@ -1,8 +1,9 @@
 """Changes of a tunnel's ingress rules: rules of other owners stay as they are, and the catch-all stays last.
 
-The first rule that matches gets a request. A rule of ours therefore precedes every rule that would take all requests of
-its name, such as one of `*.example.com`, and follows those of single paths, which their owner wants to be first. A name
-that has such a rule before it has ours belongs to its owner, whose other paths an app must not get.
+The first rule that matches a request applies. Norn therefore puts its rule for a name before every rule that matches
+all requests for the name, such as a rule for `*.example.com`. Rules for single paths remain before Norn's rule, because
+their owner wants them to apply first. If another owner has a rule for exactly this name before Norn has made one, the
+name belongs to that owner, and Norn must not send the other paths of the name to an app.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ def rule_of_name(rules: Sequence[RawRule], host: str) -> RawRule | None:
 
 
 def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
-    """Returns the rules with one that leads the name to the service; further options of such a rule are kept.
+    """Returns the rules with a rule that leads the name to the service. If there is such a rule, its options are kept.
 
-    Raises TunnelFailed for rules that cloudflared would refuse; the services of others are not checked here.
+    Raises TunnelFailed for rules that cloudflared would refuse; the services in the other rules are not checked here.
     """
     kept = own_rule(rules, host) or {"hostname": host}
     mine = {**kept, "service": service}
@@ -41,12 +42,12 @@ def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule
 
 
 def without_rule(rules: Sequence[RawRule], host: str) -> list[RawRule]:
-    """Returns the rules without the one for all paths of this name."""
+    """Returns the rules without the rule for all paths of exactly this name."""
     return [rule for rule in rules if not _is_of(rule, host)]
 
 
 def fault_of(rules: Sequence[RawRule], host: str, service: str) -> str:
-    """Returns why requests of the name do not reach the service; empty if they do."""
+    """Returns the reason why requests for the name do not reach the service; empty if they reach it."""
     mine = own_rule(rules, host)
     if mine is None:
         return "the tunnel has no rule for it"
@@ -58,7 +59,7 @@ def fault_of(rules: Sequence[RawRule], host: str, service: str) -> str:
 
 
 def _same_effect(rules: Sequence[RawRule], mine: RawRule, host: str) -> bool:
-    """Returns True if the rule is there once, as it should be, and no rule before it takes all of its requests."""
+    """Returns True if the rule is there exactly once, unchanged, and no rule before it takes all of its requests."""
     present = [n for n, rule in enumerate(rules) if _is_of(rule, host)]
     if len(present) != 1 or dict(rules[present[0]]) != dict(mine):
         return False

@@ -1,7 +1,7 @@
 """Reads keys and values with their positions from the text of a spec, which is written in a subset of YAML.
 
-It reads the parser's events. They show tags and anchors as they are written, and reading can stop as soon as the nesting
-is too deep. The parser's trees would take seconds to minutes for 64 KiB of brackets. Scalars stay text.
+It reads the parser's events. They show tags and anchors as they are written, and reading can stop as soon as the
+nesting is too deep. The parser's trees would take seconds to minutes for 64 KiB of brackets. Scalars stay text.
 """
 
 from __future__ import annotations
