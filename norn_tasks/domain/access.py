@@ -40,7 +40,7 @@ class Actor:
     apps: frozenset[str] | None = None
 
     def may(self, scope: Scope) -> bool:
-        """Returns True if one of the actor's scopes grants this one; admin requires access to every app."""
+        """Returns True if one of the actor's scopes grants this scope; `admin` also requires access to every app."""
         if scope is Scope.ADMIN and self.apps is not None:
             return False
         return any(scope in own.grants for own in self.scopes)

@@ -41,7 +41,10 @@ class Resolve(Protocol):
 
 
 def public(text: str) -> bool:
-    """Returns True for an address of the public internet. If an IPv6 address contains an IPv4 one, that is checked."""
+    """Returns True for an address of the public internet.
+
+    An IPv6 address that contains an IPv4 address is public only if the IPv4 address is.
+    """
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour

@@ -1,4 +1,4 @@
-"""Free disk space, and the limits below which Norn does not build or accepts no new work."""
+"""Free disk space, and the limits below which Norn builds no images, or accepts no new work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Space:
 
     @property
     def hint(self) -> str:
-        """A hint: the command that frees space."""
+        """A hint with the command that shows what can be deleted."""
         return HINTS[self.use].format(path=self.path)
 
     def describe(self) -> str:

@@ -58,7 +58,7 @@ class BodyTooLarge(NornError):
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake in an infraspec: where (1-based line and column), which field, what is wrong, what would be right."""
+    """One mistake in an infraspec: its file, its line and column from 1, the field, the mistake itself, and a hint."""
 
     file: str
     line: int
@@ -101,7 +101,7 @@ class Unauthenticated(NornError):
 
 
 class Forbidden(NornError):
-    """The token is valid, but does not grant this."""
+    """The token is valid, but does not allow this request."""
 
     code, status = "forbidden", 403
 
@@ -128,7 +128,7 @@ class AppNotFound(NotFound):
 
 
 class Conflict(NornError):
-    """The thing is in a state that does not allow this now."""
+    """The target is in a state that does not allow this request now."""
 
     code, status = "conflict", 409
 
@@ -274,7 +274,7 @@ class JobUnreadable(NornError):
 
 
 class StepFailed(NornError):
-    """A step failed; the base class of errors that the app itself causes in adapters and steps."""
+    """A step failed. This is the base class of the errors that adapters and steps raise for a failed job."""
 
     code, status = "step_failed", 502
 
@@ -323,7 +323,7 @@ class TimedOut(StepFailed):
 
 
 class LeaseLost(NornError):
-    """Another worker owns the job now: this one ends its processes and containers and writes nothing further."""
+    """Another worker owns the job now: this worker ends its processes and containers, and writes nothing further."""
 
     code = "lease_lost"
 

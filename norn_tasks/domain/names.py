@@ -26,7 +26,7 @@ _HOST_HEADER = r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5}
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)")
 _URL_USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SCP_LIKE = re.compile(rf"{_URL_USER}@{_HOST}:(?P<path>[^-:][^:]*)", re.IGNORECASE)
-# No percent escape may mean a control character, because git once read `%0a` as the end of a line of credentials.
+# No percent escape may mean a control character, because git once read `%0a` as a line end in credentials.
 _REPO_PATH = re.compile(r"(?:[A-Za-z0-9_.~/+-]|%[2-7][0-9A-Fa-f])+")
 
 

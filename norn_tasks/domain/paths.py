@@ -11,7 +11,7 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.wording import shown
 
 _LONGEST = 255
-"""The most characters of a path of files or of a pattern of such paths."""
+"""The most characters of a file's path, or of a pattern of such paths."""
 _NOT_A_VOLUME = ("/proc", "/sys", "/dev", "/etc", "/run", "/var/run", "/tmp")  # noqa: S108
 
 

@@ -201,7 +201,7 @@ def _in_shells(value: str) -> list[str]:
 
 
 def _in_base64(raw: bytes) -> set[bytes]:
-    """Returns the characters that a value has in base64 regardless of the bytes before and after it."""
+    """Returns the base64 characters of a value that do not depend on the bytes before and after the value."""
     found = set()
     for before in range(3):
         first = -(-before * 4 // 3)

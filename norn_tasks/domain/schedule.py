@@ -94,7 +94,7 @@ def due(schedule: Schedule, after: datetime, now: datetime, anchor: datetime) ->
 def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: datetime, count: int) -> list[datetime]:
     """Returns the newest `count` occurrences after `after` up to and including `until`, oldest first.
 
-    It looks back twice as far each time, so that it does not enumerate all older occurrences of a long outage.
+    It looks back step by step, each time twice as far, so as not to enumerate all older occurrences of a long outage.
     """
     span = _FIRST_LOOK
     while until - span > after:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 """A JSON object, as a row keeps it or the API sends it."""
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
-"""One adapter per dataclass, cached: making one costs a thousand times as much as using it."""
+"""One adapter for each dataclass, cached because making an adapter takes a thousand times as long as using it."""
 
 
 def dump(value: object) -> Json:

@@ -57,7 +57,7 @@ class Parcel:
     others: tuple[Mapping[str, Any], ...] = ()
     """Further reports that are sent in the same message."""
     to: tuple[str, ...] = ()
-    """The mail addresses to which it is still to be sent; if empty, all addresses of the destination."""
+    """The mail addresses that must still get the message; if empty, all addresses of the destination."""
 
     def content(self) -> bytes:
         """Returns the bytes of the body, the same on every try."""

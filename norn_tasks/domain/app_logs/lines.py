@@ -59,7 +59,7 @@ class LineBatch:
     texts: Sequence[bytes]
     """The text of each line, without its line end."""
     position: Position
-    """How far the container's log was read after these lines."""
+    """The position in the container's log after these lines."""
 
 
 class Place(NamedTuple):
@@ -80,7 +80,7 @@ class LogQuestion:
     until: int | None = None
     """Only lines from before this time, in nanoseconds since 1970."""
     grep: str = ""
-    """Only lines in which this regular expression (RE2) is found; empty: all."""
+    """Only lines in which this regular expression (RE2) is found; empty for all lines."""
     release: int | None = None
     """Only lines of this release."""
     replica: int | None = None
@@ -90,7 +90,7 @@ class LogQuestion:
 
     @property
     def narrow(self) -> bool:
-        """True when it has any other condition than `tail`."""
+        """True when the query has a condition besides `tail`."""
         plain = LogQuestion(tail=self.tail)
         return self != plain
 

@@ -1,4 +1,4 @@
-"""Finds the cause of a failure in its evidence: the last lines of a program, its exit code, the ports that it has open.
+"""Finds the cause of a failure in its evidence: the last lines of a program, its exit code, its open ports.
 
 A rule looks for one cause and knows the hint that helps. The first rule that applies wins, so specific rules are
 above general ones. If none applies, the cause is the line of the output that a person would look for: the last error.

@@ -1,4 +1,4 @@
-"""Finds the cause why a container ended, did not become ready, or was not built: the rules, and their order."""
+"""Finds the cause when a container has ended or is not ready, or when a build has failed: the rules in their order."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def cause_of_end(evidence: Evidence, *, tests: bool = False) -> Cause:
 
 
 def cause_of_silence(evidence: Evidence) -> Cause:
-    """Returns the cause why a running container cannot be reached on its port."""
+    """Returns the reason why a running container cannot be reached on its port."""
     return next(found for rule in OF_SILENCE if (found := rule(evidence)))
 
 

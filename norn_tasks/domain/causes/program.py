@@ -1,4 +1,4 @@
-"""Causes why a program could not be executed: its architecture, its first line, its loader, its permissions."""
+"""Causes of a program that cannot be executed: its architecture, its first line, its loader, its permissions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Comparisons: the changes that Norn would make of an app, and those that others have made."""
+"""Comparisons: the changes that Norn would make to an app, and the changes that others have made to it."""

@@ -13,16 +13,16 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Drift:
-    """One field that is not as Norn made it; `wanted` or `found` is None where there is no value."""
+    """One field whose value is not the one that Norn set; `wanted` or `found` is None where there is no value."""
 
     thing: str
     """The object or the replica, such as `Deployment web` or `replica r3-1`."""
     field: str
     """The field, by its path in the object; empty if the object itself is missing or should not exist."""
     wanted: str | None
-    """The value as Norn made it."""
+    """The value that Norn set."""
     found: str | None
-    """The value as it is."""
+    """The value that the field has now."""
 
 
 def drifts(thing: str, wanted: object, found: object, path: str = "") -> Iterator[Drift]:

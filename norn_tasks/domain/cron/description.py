@@ -1,4 +1,4 @@
-"""Describes occurrences for people: the local time, its UTC offset, and a note where the clocks were changed.
+"""Describes occurrences for people: the local time, its UTC offset, and a note if the clocks were changed.
 
 `expression` computes when a schedule is due; this module explains the two nights of the year with a clock change.
 """
@@ -14,7 +14,7 @@ from norn_tasks.domain.cron.expression import Schedule, clock_change
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _AHEAD = timedelta(days=366)
-"""How far ahead a night with a clock change is looked for."""
+"""How far ahead this module looks for a night with a clock change."""
 _ODD = ("does not exist that night", "twice that night")
 """Texts in the note about an occurrence if a clock change moves that occurrence, or could repeat it."""
 
@@ -77,7 +77,7 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
 
 
 def _at_once(skipped: int, also_at: datetime | None) -> str:
-    """Returns words which say that all fixed times in the skipped hour, and one right after it, make a single run."""
+    """Returns words for the single run of all fixed times in the skipped hour, and of one right after that hour."""
     if also_at is not None:
         return f"its times in it and at {also_at:%H:%M} are one run"
     return "it comes once, right after" if skipped == 1 else f"its {skipped} times in it are one run, right after"

@@ -41,7 +41,7 @@ class Schedule:
 
     @property
     def fixed(self) -> bool:
-        """Whether it names fixed times of day; a clock change neither skips nor repeats these."""
+        """True if it names fixed times of day, which a clock change neither skips nor repeats."""
         return bool(self.fields) and _is_fixed(self.fields)
 
     def next_after(self, moment: datetime, anchor: datetime | None = None) -> datetime:
@@ -59,7 +59,7 @@ class Schedule:
         return bool(self.fields) and _next_wall(self.fields, wall - _SECOND) == wall
 
     def fixed_walls(self, begin: datetime, end: datetime) -> int:
-        """Counts the local times from `begin` up to but not including `end` that the five fields match."""
+        """Counts the local times that the five fields match, from `begin` up to but not including `end`."""
         walls = CronSim(self.fields, (begin - _SECOND).replace(tzinfo=None))
         return sum(1 for _ in takewhile(lambda wall: wall < end.replace(tzinfo=None), walls))
 
@@ -151,7 +151,7 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
         change = clock_change(zone, begin, near)
         if change is None and near == found:
             return found
-        # Only a repeated hour could contain a match before a distant one, so the search skips the days before that one.
+        # Until a distant match, nothing matches, except perhaps in a repeated hour, so the days until then are skipped.
         begin = change or found - _DAY
 
 
@@ -185,7 +185,7 @@ def _walk_elapsed(fields: str, zone: ZoneInfo, start: datetime, end: datetime) -
             if found > until:
                 break
             yield found
-        # As in `_next_elapsed`, nothing matches until a distant match, so the search skips the days before it.
+        # As in `_next_elapsed`, nothing matches until a distant match, so the search skips the days until then.
         begin = until + _SECOND if change else max(until + _SECOND, found - _DAY)
 
 

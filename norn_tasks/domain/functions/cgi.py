@@ -13,7 +13,7 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.wording import shown
 
 MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
-"""The most headers of an answer, and the most bytes of all of them."""
+"""The most headers of an answer, and the most bytes of all its headers together."""
 HEAD_MOST = MOST_BYTES + 4
 """The most bytes of all headers, including the empty line that ends them."""
 _SINGLE = frozenset({

@@ -1,4 +1,4 @@
-"""Finds the fields of two infraspecs whose difference changes how an app runs, and needs no new build of its image."""
+"""Finds the fields that differ between two infraspecs, change how the app runs, and need no new build of its image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of an infraspec, taken from the model, with which unknown fields, hints and the docs are checked."""
+"""The fields of an infraspec, taken from the model, for finding unknown fields, for hints, and for testing the docs."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class OneOf(ValueKind):
     words: type[StrEnum]
 
     def read(self, value: Any) -> StrEnum:
-        """Returns the member of the enum that is spelled exactly like this."""
+        """Returns the member of the enum whose value is exactly this text."""
         options = [word.value for word in self.words]
         if not isinstance(value, str) or value not in options:
             likely = closest(value, options) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The fields that each role can use, and those that it requires."""
+"""The fields that each role can use, and the fields that it requires."""
 
 from __future__ import annotations
 

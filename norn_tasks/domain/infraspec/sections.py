@@ -149,7 +149,7 @@ class Storage(Section):
 
 
 class Services(Section):
-    """Shared services, provisioned by forge and injected as environment."""
+    """Shared services that forge provisions; their credentials are in the environment of the app's containers."""
 
     postgres: Postgres | None = None
     """A database."""
@@ -189,7 +189,7 @@ class Migrations(Section):
     )
     """Database of which Norn takes a snapshot before the migration."""
     idempotent: Annotated[bool, Flag()] = False
-    """Whether running it twice is safe, so that an interrupted one may be repeated."""
+    """Whether the command can safely run twice, so that an interrupted migration may be repeated."""
 
     def argv(self) -> tuple[str, ...] | None:
         """Returns the command as a list; text runs in a shell of the container."""
@@ -213,7 +213,7 @@ class Volume(Section):
     size: Annotated[int | None, Memory(MIB, 2**50)] = None
     """Requested size."""
     host_path: Annotated[str | None, Text(paths.absolute_path)] = None
-    """Directory of the host, if the operator allows it."""
+    """Directory of the host that is mounted; the operator must allow it."""
 
 
 class Resources(Section):

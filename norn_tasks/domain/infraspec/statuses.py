@@ -21,7 +21,7 @@ def written(text: str) -> str:
 
 
 def among(code: int, text: str) -> bool:
-    """Returns True if a status is one of those that the text names."""
+    """Returns True if the text names this status, alone or within a range."""
     return any(low <= code <= high for low, high in _ranges(text))
 
 

@@ -1,4 +1,4 @@
-"""The status of an app: the state of its infrastructure and replicas, and the state that sums them up."""
+"""The status of an app: the states of its infrastructure and replicas, and one state that sums them up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class WorkloadStatus:
     present: tuple[int, ...] = ()
     """The generation of each replica that should serve and either runs or is being restarted by the cluster itself."""
     sightings: tuple[ReplicaSighting, ...] = ()
-    """The result of the look at each live replica."""
+    """The result of the observation of each live replica."""
     ends: tuple[ReplicaEnd, ...] = ()
     """The recent ends of live replicas; a later observation may report the same end again."""
     unseen: str = ""
@@ -124,7 +124,7 @@ def state_word(
 
 _CRASHES = {AlertKind.CRASH_LOOPING, AlertKind.OUT_OF_MEMORY}
 
-# The command that helps, for each state that is not the normal one.
+# For each state that is not normal, the command that helps.
 _HINTS = {
     "broken": "norn validate",
     "unforged": "norn forge {app}",

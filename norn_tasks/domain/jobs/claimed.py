@@ -41,7 +41,7 @@ class ExecutionRequest:
     max_runs: int = 1
     """How often the code may begin."""
     adopt: bool = False
-    """The container that an earlier worker started may still run; if so, this worker waits for its end."""
+    """The container of an earlier worker may still run. If it does, this worker waits for its end."""
 
 
 @dataclass(frozen=True)

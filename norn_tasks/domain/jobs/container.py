@@ -1,4 +1,4 @@
-"""A container as rows record it: what started it, where it is, and its id there."""
+"""A container as rows record it: its runtime, its engine, and its id on this engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ContainerRef:
-    """A recorded container: the runtime that started it, the id of its engine, and the id that it has there."""
+    """A recorded container: the runtime that started it, the id of its engine, and its own id on this engine."""
 
     runtime: str
     engine: str

@@ -100,7 +100,7 @@ class OrphanedContainers(Fact):
     """The containers on the worker's engines that belong to no job and no replica."""
 
     orphaned: tuple[tuple[str, str], ...]
-    """The id of the engine, and the id that the container has there."""
+    """For each container, the id of its engine and its own id on this engine."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Facts:
         return next((fact for fact in self.known if isinstance(fact, kind)), None)
 
     def require(self, kind: type[F]) -> F:
-        """Returns the fact of this class; raises LookupError when no step before has learned it."""
+        """Returns the fact of this class; raises LookupError when no earlier step has learned it."""
         fact = self.get(kind)
         if fact is None:
             raise LookupError(f"no step has learned {kind.__name__}")

@@ -41,7 +41,7 @@ class Replica:
     silent: bool = False
     """The last check failed without any answer."""
     unchecked: float | None = None
-    """The seconds since the last check; none before the first one."""
+    """The seconds since the last check; None before the first check."""
 
     @property
     def unhealthy(self) -> bool:
@@ -56,13 +56,13 @@ class Replica:
 
 @dataclass(frozen=True)
 class ReplicaSighting:
-    """The result of a look at one live replica."""
+    """The result of an observation of one live replica."""
 
     container: str
     restarts: int
     """How often the engine has restarted it."""
     checked: bool = False
-    """Its health was checked in this look."""
+    """Its health was checked during this observation."""
     failures: int = 0
     """How many of its last checks failed, in a row."""
     fault: str = ""

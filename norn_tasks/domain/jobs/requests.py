@@ -331,14 +331,14 @@ class RunJobRequest(JobRequest):
     command: tuple[str, ...]
     """The command and its arguments."""
     timeout: int
-    """The seconds after which it is stopped."""
+    """The seconds after which the command is stopped."""
     client: ClientTerminal | None = None
     """The terminal of the client that is connected to its input and output; None if no client is connected."""
 
 
 @dataclass(frozen=True)
 class ObserveJobRequest(JobRequest):
-    """Observes one of: a cluster, the engines of a worker, the tunnel, the keys of Cloudflare Access, the databases."""
+    """Observes a cluster, the engines of a worker, the tunnel, the databases of apps, or Cloudflare Access's keys."""
 
     kind = JobKind.OBSERVE
 

@@ -20,7 +20,7 @@ class Resume(StrEnum):
     REDO = "redo"
     """The step runs again even if it was done, because its results are only on the machine that ran it."""
     KEEP = "keep"
-    """A step that was done does not run again; a step that had begun but not ended does."""
+    """A step that was done does not run again; a step that had begun but not ended runs again."""
     NEVER = "never"
     """A step that had begun but not ended does not run again: the job needs a person's attention."""
 

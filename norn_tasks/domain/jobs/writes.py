@@ -57,7 +57,7 @@ class BranchSeen:
 
 @dataclass(frozen=True)
 class TeamKeysSeen:
-    """The keys with which Cloudflare Access signs a team's tokens; none if they could not be fetched (`error`)."""
+    """The keys with which Cloudflare Access signs a team's tokens; empty if they could not be fetched (`error`)."""
 
     issuer: str
     keys: tuple[TeamKey, ...]

@@ -1,4 +1,4 @@
-"""Shared services of apps: databases, keys and topics, what an app may use of them, and its credentials."""
+"""Shared services of apps: databases, keys and topics, the parts that an app may use, and the app's credentials."""
 
 from norn_tasks.domain.services.grants import (
     HOST,

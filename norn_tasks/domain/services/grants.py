@@ -81,9 +81,9 @@ class GrantedPart:
     bytes: int | None = None
     """The size of a database, when it was last observed."""
     connections: int | None = None
-    """The connections to a database at that moment."""
+    """The number of connections to a database, when it was last observed."""
     seen_at: datetime | None = None
-    """That moment."""
+    """The moment at which it was last observed."""
 
 
 def role_of(app: str, kind: ServiceKind, instance: str) -> str:

@@ -82,7 +82,7 @@ class Snapshot:
     database: str
     """The database."""
     reason: SnapshotReason
-    """The reason for it."""
+    """The reason for the snapshot."""
     release: int | None
     """The release whose migration followed the snapshot; None if its job makes no release."""
     at: datetime
@@ -114,7 +114,7 @@ class SeenDatabase:
     bytes: int
     """Its size on the server."""
     connections: int
-    """The connections to it."""
+    """The number of connections to it."""
 
 
 def difference(expected: RowCounts, found: RowCounts) -> str:

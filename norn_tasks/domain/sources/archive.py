@@ -141,7 +141,7 @@ class _ArchiveReading:
         self._digest = TreeDigest()
 
     def take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        """Takes one entry."""
+        """Reads one entry, and checks it."""
         self._count(1, 0)
         path = _path(member.name)
         if path is None:
@@ -232,7 +232,7 @@ def _forget(archive: tarfile.TarFile) -> None:
 
 
 def _require_end(archive: tarfile.TarFile) -> None:
-    """Reads to the end, so that gzip verifies its checksum; raises ValueError unless all bytes are zeros."""
+    """Reads to the end, so that gzip verifies its checksum; raises ValueError if any further byte is not zero."""
     stream = cast(IO[bytes], archive.fileobj)
     while piece := stream.read(_PIECE):
         if piece.strip(b"\0"):

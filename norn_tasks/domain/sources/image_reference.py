@@ -77,5 +77,5 @@ def checked(text: str) -> str:
 
 
 def revision_of(digest: str) -> str:
-    """Returns the revision of a release that is the image with this digest: `img-` and its first 12 digits."""
+    """Returns the revision of a release of the image with this digest: `img-` and the digest's first 12 digits."""
     return f"img-{digest.removeprefix('sha256:')[:12]}"

@@ -1,4 +1,4 @@
-"""Follows symbolic links as a kernel would, also links through other links, in a tree that is not on a disk."""
+"""Follows symbolic links as a kernel would, including links through other links, in a tree that is not on a disk."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ExternalHost:
     app: str
     """Its app."""
     service: str | None = None
-    """The address to which its rule leads, recorded before the rule is written; None when Norn has no rule for the name."""
+    """The address to which its rule leads, recorded before the rule is written; None when Norn has made no rule."""
     ruled: bool = False
     """The rule was written, and need not be written again."""
     record: str | None = None
@@ -37,7 +37,7 @@ class ExternalHost:
     recorded: bool = False
     """The record was made."""
     leaving: bool = False
-    """The app has another name, or none: rule and record are to be removed."""
+    """The app has another name now, or no name, so the rule and the record of this name are to be removed."""
 
     @property
     def empty(self) -> bool:

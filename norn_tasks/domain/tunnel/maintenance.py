@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 
 MESSAGE_MAX, PAGE_MAX = 500, 64 * 1024
-"""The longest message and page, in characters."""
+"""The most characters of a message, and of a page."""
 
 
 @dataclass(frozen=True)

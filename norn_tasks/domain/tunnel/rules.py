@@ -14,7 +14,7 @@ from typing import Any, Final
 from norn_tasks.domain.tunnel.ingress import IngressRule, RawRule, read_ingress
 
 CATCH_ALL: Final = {"service": "http_status:404"}
-"""The last rule of a tunnel that has none."""
+"""The last rule for a tunnel that has no other rules."""
 
 
 def own_rule(rules: Sequence[RawRule], host: str) -> RawRule | None:
@@ -28,7 +28,7 @@ def rule_of_name(rules: Sequence[RawRule], host: str) -> RawRule | None:
 
 
 def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
-    """Returns the rules with a rule that leads the name to the service. If there is such a rule, its options are kept.
+    """Returns the rules with one that leads the name to the service; an existing rule for the name keeps its options.
 
     Raises TunnelFailed for rules that cloudflared would refuse; the services in the other rules are not checked here.
     """

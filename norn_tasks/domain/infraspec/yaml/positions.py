@@ -1,4 +1,4 @@
-"""Positions in a spec: paths of keys and indexes, and the line and column of each in its file."""
+"""Positions in a spec: paths of keys and indexes, and the line and column of each path in its file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finding:
     hint: str = ""
     at: At = At.VALUE
     seen_at: Path | None = None
-    """Another field to point to, when this one is not in the file."""
+    """Another field to point to, when the field of the mistake is not in the file."""
     given: tuple[Path, ...] = ()
     """Fields that must be valid for this finding to be right."""
 
