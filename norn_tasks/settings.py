@@ -104,9 +104,7 @@ class Settings(BaseModel):
     # Building, testing, rolling out
     build_memory: Memory = Field(2 * 1024**3, description="memory of one image build, bytes")
     build_cpus: float = Field(1.5, gt=0, description="cores of one image build")
-    builder: Literal["auto", "classic"] = Field(
-        "auto", description="classic: the one that holds builds to their limits"
-    )
+    builder: Literal["auto", "classic"] = Field("auto", description="classic: the builder that enforces the limits")
     build_cache_max: Memory = Field(10 * 1024**3, description="the builder's cache above which it is trimmed, bytes")
     image_max: Memory = Field(10 * 1024**3, description="largest image that a build may make, bytes")
     build_timeout: Seconds = Field(1800, description="limit of one image build")
@@ -227,7 +225,7 @@ class Settings(BaseModel):
         "", description="its address for apps, host:port; empty: that of the URL"
     )
     services_events_url: Annotated[str, AfterValidator(redis_url)] = Field(
-        "", repr=False, description="Valkey or Redis 7 for topics; empty: the server of the keys"
+        "", repr=False, description="Valkey or Redis 7 for topics; empty: that for keys"
     )
     services_events_address: Annotated[str, AfterValidator(host_and_port)] = Field(
         "", description="its address for apps, host:port; empty: that of the URL"
@@ -254,7 +252,7 @@ class Settings(BaseModel):
     keep_runs_per_app: int = Field(1000, ge=1, description="newest occurrences and cron runs of an app kept at most")
     keep_failed_days: Days = Field(30, description="days that the output of failed jobs is kept")
     keep_audit_days: Days = Field(365, description="days that the audit is kept")
-    result_ttl: Seconds = Field(3600, description="how long an asynchronous call's answer stays whatever record says")
+    result_ttl: Seconds = Field(3600, description="how long an asynchronous call's answer can be fetched")
 
     # Beat
     beat_tick_max: int = Field(1000, ge=1, description="occurrences decided in one transaction")
@@ -273,9 +271,7 @@ class Settings(BaseModel):
         description="mail server for notifications: smtps://user:password@host:465, or smtp:// (STARTTLS)",
     )
     smtp_from: Annotated[str, AfterValidator(mail_address)] = Field("", description="address that mail is from")
-    deadman_url: str = Field(
-        "", repr=False, description="https address that is called while beat decides on time; empty: none"
-    )
+    deadman_url: str = Field("", repr=False, description="https address to call while no schedule is late; empty: none")
     deadman_period: Seconds = Field(60, description="between two calls of that address")
 
     # Log lines and tests

@@ -45,10 +45,11 @@ class Registry:
         return Registry(address, config)
 
     def owner(self, reference: str, instance: str) -> str | None:
-        """Returns the app whose published image `reference` names; None if it is not an app's image.
+        """Returns the app that published the image at `reference`; None if the image is not an app's.
 
         An image of the control plane `instance` is recognised by its path, because a registry may have many names. An
-        image of another control plane is recognised by this registry's address, and the returned name is no app's.
+        image of another control plane is recognised only at this registry's address; for it, this returns
+        `norn-<instance>/<app>`, which is the name of no app here.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None

@@ -75,7 +75,7 @@ class Mail:
 
     def _within(self, end: float, content: bytes, to: Sequence[str]) -> SentMail:
         connection = self.outgoing.reach(self.server.host, self.server.port, end)
-        # TLS takes the connection over; this handle remains ours, and can end a call that still waits on its thread.
+        # TLS detaches `connection`. This duplicate stays usable: its shutdown ends a call that blocks in its thread.
         with connection.dup() as handle:
             sending = timeouts.begin(lambda: self._sent(connection, content, to, end))
             try:

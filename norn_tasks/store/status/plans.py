@@ -97,7 +97,8 @@ def _creates(spec: Infraspec) -> tuple[tuple[Part, str], ...]:
 def _changes(tx: Tx, row: Row, live: Row, wanted: Infraspec) -> tuple[SpecChange, ...]:
     """Returns the changes that a forge makes, and the changes that need a deploy.
 
-    A forge makes none if the registered spec is older than the live release, whose spec came with its revision.
+    A forge makes none if the registered spec has not changed since the live release was accepted: it does not replace
+    the spec that a release of a repository has from its revision.
     """
     found = changes(registry.spec_of(live["spec"]), wanted)
     if not forging.differs(tx, live, wanted):

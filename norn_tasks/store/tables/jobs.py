@@ -209,7 +209,7 @@ class MemoryHeldRow(Base):
 
 
 class EventRow(Base):
-    """A fact, written in its own transaction; (xact, id) is its position in the stream."""
+    """An event, written in the transaction of the fact that it reports; (xact, id) is its position in the stream."""
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(primary_key=True)
