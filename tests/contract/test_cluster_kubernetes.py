@@ -288,7 +288,7 @@ def test_the_doctor_names_the_right_that_is_missing(kube: KubeKit, kube_api: Api
     namespace = kube_api.namespace
     settings = Settings(kube_namespace=namespace, kube_config=kube.of_norn(namespace, tmp_path / "kubeconfig"))
     (before,) = kubernetes_rights(settings)
-    fewer = '[{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "create", "patch"]}]'
+    fewer = '[{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "create", "patch"]}]'
     kube.kubectl("-n", namespace, "patch", "role", "norn", "--type=json", "-p", fewer)
 
     def lacks() -> bool:

@@ -135,7 +135,7 @@ def test_a_worker_that_wakes_up_late_replaces_nothing(shop: Shop) -> None:
 
     snapshot = shop.snapshot()
     shop.sql("INSERT INTO orders VALUES (4)")
-    with pytest.raises(StepFailed, match="another worker has taken the restore"):
+    with pytest.raises(StepFailed, match="another worker has taken over the restore"):
         shop.restore(snapshot, confirm=overtaken)
     assert (shop.rows(), shop.left()) == (4, ["norn-scratch-7-2"])
 
