@@ -20,7 +20,9 @@ def request_resolve(
     """
 
     def write(tx: Tx) -> Accepted:
-        enrolment.locked(tx, jobs.get(tx, job)["app"])
+        found = jobs.get(tx, job)
+        if found["attention"] == attention.OPEN:  # other jobs may have no app, or one that is gone
+            enrolment.locked(tx, found["app"])
         row = attention.locked(tx, job)
         attention.answer(tx, row, resolution, actor)
         if resolution is Resolution.ABANDON:

@@ -13,7 +13,7 @@ from norn_tasks.store.database.bounded import BriefDatabase
 from norn_tasks.store.database.session import Database, Tx
 from tests import factories
 from tests.integration.slow_commits import commits_take
-from tests.servers import Postgres, wait_until
+from tests.servers import Postgres, allowed, wait_until
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_slow_statement_of_one_request_refuses_no_other(database_url: str, datab
     thread = threading.Thread(target=slow)
     thread.start()
     with database.transaction() as tx:
-        wait_until(lambda: _sleepers(tx), 5, "it sleeps")
+        wait_until(lambda: _sleepers(tx), allowed(5), "it sleeps")
     with brief.transaction() as tx:
         assert tx.scalar(text("SELECT 1")) == 1
     thread.join()

@@ -175,3 +175,10 @@ def test_a_job_that_must_not_repeat_a_step_goes_on_as_another_one_after_an_answe
     assert (goes_on["state"], goes_on["steps"][0]["state"]) == ("queued", "succeeded")
     assert api.post(f"/api/jobs/{running.id}/resolve", json={"resolution": "done"}).status_code == 409
     assert api.post(f"/api/jobs/{running.id}/resolve", json={"resolution": "maybe"}).status_code == 422
+
+
+def test_a_job_of_no_app_needs_no_attention(api: Api) -> None:
+    with api.database.transaction() as tx:
+        job = shared.add_job(tx, JobKind.POLL, app="")
+    answer = api.post(f"/api/jobs/{job}/resolve", json={"resolution": "abandon"})
+    assert (answer.status_code, answer.json["code"]) == (409, "conflict")
