@@ -95,8 +95,10 @@ UNREAD = (
     "/api/apps/<app>/logs", "/fn/<app>",
     "/fn/<app>/<rest:rest>",
     "/api/webhooks/<id:webhook>/deliveries",
+    "/api/apps/<app>/secrets/export/<id:job>", "/api/apps/<app>/snapshots/<id:snapshot>/file",
+    "/api/invocations/<id:invocation>/comparison/<id:other>",
 )  # fmt: skip
-"""Addresses of no rows that an earlier Norn wrote, or whose answer needs a worker or does not end."""
+"""Addresses of no rows that an earlier Norn wrote, of deleted bodies, or that need a worker or do not end."""
 
 
 @pytest.mark.parametrize("rule", [rule for method, rule in TABLE if method == "GET" and rule not in UNREAD])
