@@ -1,4 +1,4 @@
-"""The edge of the tests: the real process with Caddy, before a door of the router with replicas that act as told."""
+"""The edge of the tests: the real process with Caddy, a door of the router, and replicas that a test controls."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class AppDatabase:
                 return cursor.fetchall() if cursor.description else []
 
     def fill(self, rows: int) -> None:
-        """Makes the table anew, with these rows."""
+        """Drops the table, and creates it again with these rows."""
         self.sql("DROP TABLE IF EXISTS orders")
         self.sql(f"CREATE TABLE orders AS SELECT n FROM generate_series(1, {rows}) n")
 

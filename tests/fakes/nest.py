@@ -63,7 +63,7 @@ class Silent(Conversation):
 
 
 def served(directory: Path, answer: Callable[[Link], None]) -> None:
-    """Answers each connection to a nest's socket in this directory."""
+    """Responds to each connection to a nest's socket in this directory."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(directory / SOCKET))
     listener.listen()
