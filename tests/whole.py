@@ -1,8 +1,9 @@
-"""Runs all tests, four at a time, and those that failed beside others once more alone: what `make test` calls.
+"""Runs all tests, four at a time, and the files in which one failed once more alone: what `make test` calls.
 
 Four tests at once on two cores can make a limit of the design expire that holds when a test has the machine to itself.
-Such a test fails twice if what it states is wrong. Tests without processes of their own get no second run, and neither
-do failures in more than eight files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
+Such a test fails twice if what it states is wrong. The whole file runs again, because a test may build on what earlier
+tests of its file have started. Tests without processes of their own get no second run, and neither do failures in more
+than eight files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ WITH_PROCESSES = ("tests/contract/", "tests/e2e/", "tests/integration/")
 MOST_FILES = 8
 
 
-def may_run_alone(failed: list[str]) -> bool:
-    """Returns whether these node ids get a second run."""
-    files = {node.partition("::")[0] for node in failed}
-    return 0 < len(files) <= MOST_FILES and all(file.startswith(WITH_PROCESSES) for file in files)
+def run_alone(failed: list[str]) -> list[str]:
+    """Returns the files of these node ids, to be run once more; none if there is no second run."""
+    files = sorted({node.partition("::")[0] for node in failed})
+    return files if len(files) <= MOST_FILES and all(file.startswith(WITH_PROCESSES) for file in files) else []
 
 
 def _pytest(*arguments: str) -> int:
@@ -35,11 +36,12 @@ def main() -> int:
     LAST_FAILED.unlink(missing_ok=True)
     code = _pytest(*AT_ONCE, *sys.argv[1:])
     failed = sorted(json.loads(LAST_FAILED.read_text())) if LAST_FAILED.exists() else []
-    if code != pytest.ExitCode.TESTS_FAILED or not may_run_alone(failed):
+    files = run_alone(failed)
+    if code != pytest.ExitCode.TESTS_FAILED or not files:
         return code
     names = "\n".join(f"  {node}" for node in failed)
-    print(f"\nThese failed beside others, and are run alone now:\n{names}", flush=True)
-    code = _pytest(*failed)
+    print(f"\nThese failed beside others; their files are run alone now:\n{names}", flush=True)
+    code = _pytest(*files)
     if code == pytest.ExitCode.OK:
         print(f"\nCROWDED: these passed alone, and failed beside others (shown above):\n{names}")
     return code

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import clean_up, new_stack
 from tests.e2e.stack import Stack
-from tests.servers import Broker, Postgres, wait_until
+from tests.servers import Broker, Postgres, allowed, wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -66,13 +66,13 @@ def test_a_second_worker_of_one_name_is_refused_and_the_first_goes_on(stack: Sta
 
 
 def test_a_killed_worker_is_replaced_under_its_name_at_once(stack: Stack) -> None:
-    before = stack.processes["named"]
-    stack.kill("named")
-    stack.spawn("invoke", "named")
-    wait_until(lambda: f"pid={stack.processes['named'].pid}" in _named(stack), 12, "the new worker has the name")
-    assert before.pid != stack.processes["named"].pid
+    killed = stack.spawn("invoke", "killed")
+    wait_until(lambda: _process_named(stack, "killed@test") == killed.pid, allowed(30), "the first worker has the name")
+    stack.kill("killed")
+    new = stack.spawn("invoke", "killed")
+    wait_until(lambda: _process_named(stack, "killed@test") == new.pid, allowed(12), "the new worker has the name")
 
 
-def _named(stack: Stack) -> str:
-    (row,) = stack.rows("SELECT pid FROM workers WHERE name = 'named@test'")
-    return f"pid={row['pid']}"
+def _process_named(stack: Stack, name: str) -> int | None:
+    """Returns the process id of the worker of this name; None if there is none."""
+    return next((row["pid"] for row in stack.rows("SELECT pid FROM workers WHERE name = %s", name)), None)

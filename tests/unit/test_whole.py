@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.whole import may_run_alone
+from tests.whole import run_alone
+
+COMPOSE = "tests/e2e/test_compose.py"
+EIGHT = [f"tests/integration/test_{n}.py" for n in range(8)]
 
 
 @pytest.mark.parametrize(
     ("failed", "again"),
     [
-        ([], False),
-        (["tests/e2e/test_compose.py::test_a", "tests/e2e/test_compose.py::test_b"], True),
-        ([f"tests/integration/test_{n}.py::test_a" for n in range(8)], True),
-        ([f"tests/integration/test_{n}.py::test_a" for n in range(9)], False),
-        (["tests/e2e/test_compose.py::test_a", "tests/unit/test_whole.py::test_b"], False),
-        (["tests/architecture/test_sizes.py::test_a"], False),
+        ([], []),
+        ([f"{COMPOSE}::test_a", f"{COMPOSE}::test_b"], [COMPOSE]),
+        ([f"{file}::test_a" for file in EIGHT], EIGHT),
+        ([f"{file}::test_a" for file in (*EIGHT, COMPOSE)], []),
+        ([f"{COMPOSE}::test_a", "tests/unit/test_whole.py::test_b"], []),
+        (["tests/architecture/test_sizes.py::test_a"], []),
     ],
 )
-def test_a_few_failures_of_tests_with_processes_are_run_alone(failed: list[str], again: bool) -> None:
-    assert may_run_alone(failed) is again
+def test_the_few_files_with_processes_in_which_a_test_failed_are_run_alone(failed: list[str], again: list[str]) -> None:
+    assert run_alone(failed) == again

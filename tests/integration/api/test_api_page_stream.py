@@ -14,7 +14,7 @@ from sqlalchemy import text
 from norn_tasks.domain.jobs.job import JobClass
 from tests import factories as shared
 from tests.integration.api.factories import Api, add_worker
-from tests.servers import allowed, wait_until
+from tests.servers import Broker, allowed, wait_until
 
 
 def sent_line(second: int) -> tuple[str, str, dict[str, str]]:
@@ -101,10 +101,14 @@ def _message(block: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def reader(connected: Api) -> Iterator[Reader]:
-    """A server with a worker that reads logs, and the app `web`."""
+def reader(connected: Api, broker: Broker) -> Iterator[Reader]:
+    """A server with a worker that reads logs, and the app `web`.
+
+    The broker is emptied, because each test's jobs are numbered from 1, and the lines of a job live longer than a test.
+    """
+    broker.client().flushall()
     shared.add_live(connected.database, "web", "webserver")
-    add_worker(connected.database, JobClass.OBSERVE, slots=8)
+    add_worker(connected.database, JobClass.OBSERVE, slots=20)
     reader = Reader(connected)
     yield reader
     reader.close()

@@ -15,8 +15,8 @@ import pytest
 
 from tests.architecture.source import ROOT
 from tests.e2e.demo import SHOWN
-from tests.e2e.fresh_machine import FreshMachine, fresh_machine, missing
 from tests.servers import allowed, wait_until
+from tests.soak.fresh_machine import FreshMachine, fresh_machine, missing
 
 pytestmark = pytest.mark.timeout(1500)
 
