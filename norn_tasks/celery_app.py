@@ -92,7 +92,7 @@ class Waker:
         return True
 
     def _enough(self, job_class: JobClass) -> bool:
-        """Returns True while enough wake-ups wait. Asks the broker only after it may have sent that many."""
+        """Returns True while enough wake-ups wait. Asks the broker only after this process may have sent that many."""
         with self._lock:
             left = self._unseen[job_class] = self._unseen.get(job_class, ENOUGH) - 1
         if left >= 0:

@@ -70,10 +70,10 @@ class Settings(BaseModel):
     # The API
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8800, ge=1, le=65535, description="port the API listens on")
-    auth: Literal["on", "off"] = Field("on", description="off: no token is asked; refused unless host is loopback")
+    auth: Literal["on", "off"] = Field("on", description="off: requests need no token; refused unless host is loopback")
     metrics: Literal["token", "open"] = Field("token", description="open: /metrics asks for no token; loopback only")
     session_days: Days = Field(7, description="days after which the page asks to sign in again")
-    api_workers: int = Field(1, ge=1, le=16, description="API processes that take turns at the one port")
+    api_workers: int = Field(1, ge=1, le=16, description="API processes that share one port")
     max_waiting: int = Field(400, ge=1, description="synchronous calls that may wait at once in one API process")
     fn_host: str = Field("", pattern=r"^[\w.-]*$", description="host name that serves functions, and nothing else")
     open_calls_per_second: int = Field(10, ge=1, description="calls a second from one address without a token")

@@ -70,7 +70,7 @@ class ConcurrencyLimit:
             for share in shares:
                 most = share.of(self.count)
                 if self._held[share.holder] >= most:
-                    raise _full(f"{share.whose} already holds {most} {self._what}, and leaves the rest to others")
+                    raise _full(f"{share.whose} already holds {most} {self._what}; the rest is for others")
             self._held.update(share.holder for share in shares)
 
     def _give_shares(self, shares: Sequence[Share]) -> None:

@@ -41,7 +41,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "less_than_equal": ("it is more than {le}", "write {le} or less"),
     "string_too_long": ("it has more than {max_length} characters", "write at most {max_length}"),
     "too_short": ("it has fewer than {min_length} entries", "write at least {min_length}"),
-    "string_pattern_mismatch": ("it does not match {pattern}", "write a value that does"),
+    "string_pattern_mismatch": ("it does not match {pattern}", "write a value that matches it"),
     "enum": _CHOICE,
     "literal_error": _CHOICE,
     "datetime_parsing": _TIME,

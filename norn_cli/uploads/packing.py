@@ -47,7 +47,7 @@ def pack(directory: Path, ignored: Ignored, most: int) -> Packed:
     except OSError as error:
         raise CliError(
             f"{error.filename or directory} cannot be read: {error.strerror}",
-            hint="leave it out by .dockerignore, or make it readable",
+            hint="exclude it with .dockerignore, or make it readable",
         ) from error
 
 
@@ -136,5 +136,5 @@ class _Packing:
         if self._size > self._most or len(self._said) > MOST_FILES:
             raise CliError(
                 f"{self._root} is larger than {self._most / 2**20:g} MiB or {MOST_FILES} files, at {path}",
-                hint="leave large files out by .dockerignore or .gitignore, or raise NORN_SOURCE_MAX on the server",
+                hint="exclude large files with .dockerignore or .gitignore, or raise NORN_SOURCE_MAX on the server",
             )

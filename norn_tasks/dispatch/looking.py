@@ -60,10 +60,10 @@ def leave_room(tx: Tx, holder: str = "") -> None:
     """
     places = max(1, workers.slots(tx).get(JobClass.OBSERVE, 0) - 1)
     if jobs.open_of_kinds(tx, _READERS) >= places:
-        raise _full(f"{places} readers of logs and programs are all that the observe workers take")
+        raise _full(f"the observe workers take at most {places} readers of logs and programs")
     share = max(1, places // 2)
     if holder and jobs.open_of_kinds(tx, _READERS, holder) >= share:
-        raise _full(f"your token already has {share} readers of logs and programs, and leaves the others their half")
+        raise _full(f"your token already has {share} readers of logs and programs; the other half is for others")
 
 
 def _full(sentence: str) -> TooManyRequests:

@@ -135,12 +135,12 @@ def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None)
     """Raises InvalidRequest for a terminal or an open input in an instance of Incus or in a pod."""
     if client is not None and cluster is not None:
         raise InvalidRequest(
-            f"an app on {cluster} has no runs with a terminal or an open input",
+            f"a run on {cluster} cannot have a terminal or an open input",
             hint="norn exec has both, in a replica; norn run without --tty and --stdin prints what the command prints",
         )
     if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:
         raise InvalidRequest(
-            "a run with a terminal or an open input is not there for runtime: incus",
+            "a run with runtime: incus cannot have a terminal or an open input",
             hint="norn run without --tty and --stdin prints what the command prints",
         )
 

@@ -35,7 +35,7 @@ def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Se
     try:
         sealed = {name: sealing.seal(value.reveal(), public) for name, value in values.items()}
     except sealing.NotAKey:
-        raise Conflict("the server's public key for secrets is none", hint=secrets.NEW_START) from None
+        raise Conflict("the server's public key for secrets is not a valid key", hint=secrets.NEW_START) from None
     return secrets.put(tx, app, sealed, actor=actor)
 
 
@@ -88,7 +88,7 @@ def request_key_rotation(intake: Intake, *, actor: str, key: IdempotencyKey | No
         hosts = workers.live_hosts(tx)
         if len(hosts) > 1:
             raise Conflict(
-                f"workers on {', '.join(hosts)} have a key file each, and a rotation changes one",
+                f"workers on {', '.join(hosts)} have a key file each, and a rotation changes only one of them",
                 hint="stop the workers of all machines but one, rotate, copy age.key to the others (docs/secrets.md)",
             )
         jobs.alone(tx, JobKind.ROTATE_KEY)

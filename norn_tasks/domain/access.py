@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMELESS = "anonymous"
-"""The name of callers without a token. No token may have this name, because a call belongs to its sender's name."""
+"""The name of callers without a token. No token may have this name: a call belongs to the name of its sender, so such a
+token could read the calls of others.
+"""
 
 
 class Scope(StrEnum):

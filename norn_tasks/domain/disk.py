@@ -19,7 +19,7 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Space:
-    """The free and total bytes of the disk that has the directory `path`, and the use of that directory."""
+    """The free and total bytes of the disk that contains the directory `path`, and the use of that directory."""
 
     use: str
     path: str

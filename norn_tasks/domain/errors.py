@@ -231,7 +231,7 @@ class DatabaseDown(Unavailable):
 
 
 class Unconfirmed(DatabaseDown):
-    """PostgreSQL did not confirm a change, which may have been made. A caller must look before it tries again."""
+    """PostgreSQL did not confirm a change, which may have been made. A caller must find out before it tries again."""
 
     code, status = "unconfirmed", 504
 

@@ -34,6 +34,6 @@ def require_apart(roots: Sequence[Path]) -> None:
         outer = next((each for each in roots if each != inner and inner.is_relative_to(each)), None)
         if outer is not None:
             raise InvalidRequest(
-                f"NORN_HOST_PATHS: {inner} lies beneath {outer}, and an app that has {outer} could lead it elsewhere",
+                f"NORN_HOST_PATHS: {inner} lies beneath {outer}, and an app that mounts {outer} could replace it",
                 hint=f"name either {outer} or directories in it",
             )

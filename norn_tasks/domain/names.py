@@ -123,13 +123,13 @@ def _split(text: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
         raise InvalidRequest("this is not an address", hint=hint) from None
     user, at, _ = parts.netloc.rpartition("@")
     if at and (parts.scheme != "ssh" or not re.fullmatch(_URL_USER, user)):
-        raise InvalidRequest("the address names a user or a password, and a spec shows everywhere", hint=hint)
+        raise InvalidRequest("the address names a user or a password, and specs are shown to many people", hint=hint)
     if parts.scheme not in schemes or not text.startswith(f"{parts.scheme}://"):
         raise InvalidRequest(f"the address does not begin with {one_of(f'{s}://' for s in schemes)}", hint=hint)
     if port == 0 or not re.fullmatch(rf"{_HOST}|[0-9a-f]*:[0-9a-f:.]*", parts.hostname or ""):
-        raise InvalidRequest("the address has no good host in it", hint=hint)
+        raise InvalidRequest("the address has no valid host", hint=hint)
     if not re.fullmatch(r"[\x21-\x7e]{1,2048}", text) or set(text) & set('"<>\\^`{|}'):
-        raise InvalidRequest("the address has a character that it may not have", hint=hint)
+        raise InvalidRequest("the address has a character that is not allowed", hint=hint)
     return parts
 
 

@@ -1,8 +1,8 @@
 """Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
-A value is hidden in each of these forms: unchanged, as JSON, a URL, Python's repr or a shell writes it, and in base64
-at any offset. If the value has several lines, each line that is long enough is hidden too. If the value is a URL, its
-password is hidden too. Bytes that contain no secret are not changed, so a stream may be binary.
+A value is hidden in each of these forms: unchanged; as it is written in JSON, in a URL, by Python's repr and by shells;
+and in base64 at any offset. If the value has several lines, each line that is long enough is hidden too. If the value
+is a URL, its password is hidden too. Bytes that contain no secret are not changed, so a stream may be binary.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ SHORTEST = 6
 
 _SHORTEST_LINE = 16
 _SHORTEST_CUT = 16
-"""In bytes: at the end of a stream, which may be cut off, the beginning of a value is hidden if it is this long."""
+"""In bytes: the beginning of a value at the end of a stream is hidden if it is this long, as the rest may be cut off.
+"""
 
 _ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
     "\a": r"\a", "\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\x1b": r"\E",

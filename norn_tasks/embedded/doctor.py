@@ -95,7 +95,7 @@ def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
         hint = "kubectl -n NAMESPACE apply -f deploy/kubernetes/rbac.yaml"
         yield MachineFinding(name, "fail", f"Norn may not {', '.join(lacking)} in {where}", hint)
     else:
-        yield MachineFinding(name, "ok", f"Norn may do in {where} what it needs to")
+        yield MachineFinding(name, "ok", f"Norn has the rights that it needs in {where}")
 
 
 def incus(settings: Settings) -> Iterator[MachineFinding]:

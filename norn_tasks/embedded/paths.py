@@ -1,6 +1,6 @@
 """The paths of `norn up`: one data directory that no other user can read, and a short one for sockets.
 
-Directories are 0700 and files 0600. There is one exception if Norn runs as root: because PostgreSQL refuses to do so,
+Directories are 0700 and files 0600. There is one exception: PostgreSQL refuses to run as root. So if Norn runs as root,
 the group of the account that runs the stores may pass through the data directory (0710, no listing) to its own
 subdirectories.
 """

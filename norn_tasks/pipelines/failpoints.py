@@ -30,7 +30,7 @@ FailpointHook = Callable[[str, Point], None]
 
 
 def inert(_step: str, _point: Point) -> None:
-    """Does nothing; every build except the test build has this."""
+    """Does nothing: this is the failpoint of every build except the test build."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """One request and its answer: the least busy replica gets the request; after a failure, another one if that is safe.
 
 That is safe if the client has seen nothing of an answer, the whole body can be sent again, and the replica cannot have
-begun: it accepted no connection, or a connection that had been used before closed without a byte of an answer, as
-happens when the server thought it idle. If a fresh connection closes without a byte, the replica may have acted on the
-request, which is then sent again only if its method is idempotent (RFC 9110 9.2.2).
+begun. It cannot have begun if it accepted no connection, or if a connection that had been used before closed without a
+byte of an answer: the server thought that connection idle. If a fresh connection closes without a byte, the replica may
+have acted on the request, which is then sent again only if its method is idempotent (RFC 9110 9.2.2).
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ class Entry:
         self.turn = turn
 
     def choose(self, refused: Set[Backend], shunned: Backend | None) -> Backend | None:
-        """Returns the live replica with the fewest open requests, in turn when several have; None when none is left.
+        """Returns the live replica with the fewest open requests; if several have as few, they take turns; None if none
+        is left.
 
         `refused` are never taken; `shunned`, and replicas that lately did not accept a connection, only when there is
         no other.

@@ -92,7 +92,7 @@ _GONE = ExecutionVerdict(
     ExecutionState.CANCELLED, ContainerExit(None), "reader_gone", "stopped: the client disconnected"
 )
 _RESTARTED = ExecutionVerdict(
-    ExecutionState.ERROR, ContainerExit(None), "worker_draining", "its worker is being stopped, and it was ended",
+    ExecutionState.ERROR, ContainerExit(None), "worker_draining", "it was ended, because its worker is being stopped",
     "run it again",
 )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
         else:
             context.remove_recorded()
     if execution.runs >= execution.max_runs:
-        raise WorkerLost("the worker died while the code ran; whether it ended is not known",
+        raise WorkerLost("the worker died while the code ran; whether the code ended is not known",
                          hint="run it again if that is safe")  # fmt: skip
     return None
 

@@ -130,9 +130,13 @@ class RunInReplica(Step):
         return Learned(facts=(ProgramExit(code),), note=f"exit {code}")
 
 
-_LOST = Problem("worker_lost", "the worker died while it ran; whether it ended is not known", "run it again if it may")
+_LOST = Problem(
+    "worker_lost",
+    "the worker died while the program ran; whether the program ended is not known",
+    "run it again if that is safe",
+)
 _GONE = Problem("reader_gone", "stopped: the client disconnected")
-_RESTARTED = Problem("worker_draining", "its worker is being stopped, and it was ended", "run it again")
+_RESTARTED = Problem("worker_draining", "it was ended, because its worker is being stopped", "run it again")
 
 
 def _command(context: StepContext) -> ExecCommand:

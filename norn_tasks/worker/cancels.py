@@ -32,7 +32,7 @@ class CancelListener:
             try:
                 self._hear()
             except DatabaseDown as error:
-                log.warning("cancels are heard of with the heartbeat", error=error.sentence)
+                log.warning("cancels are noticed only with the heartbeat", error=error.sentence)
             time.sleep(AGAIN_SECONDS)
 
     def _hear(self) -> None:

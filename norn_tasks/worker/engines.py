@@ -74,7 +74,7 @@ class WorkerTools:
 class EngineIdentity:
     """The ids of this worker's engines while they answer, and the disks and the memory of the main one.
 
-    `standing`: whether the main engine is home, or another engine that a registry allows, or refused (then without id).
+    `standing`: whether the main engine is home, another engine that a registry allows, or refused (and then has no id).
     `spoken_for`: the main engine's id even while it is away, because its jobs wait for this worker until it is back.
     `measure` returns the main engine's memory for apps; it is called until that is not 0. `every`: the seconds for
     which an answer is valid.

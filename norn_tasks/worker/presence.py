@@ -68,12 +68,12 @@ class PresenceThread:
         This runs in another thread. Without reports the worker counts as gone, and no other part of it would notice.
         """
         if not self._thread.is_alive():
-            log.error("the presence died, and another thread speaks", worker=self._name)
+            log.error("the presence thread died, and another one replaces it", worker=self._name)
             self._thread = self._speaker()
             self._turned = time.monotonic()
             self._thread.start()
         elif time.monotonic() - self._turned > self._hangs:
-            log.error("the presence hangs, so the worker ends itself", worker=self._name, seconds=self._hangs)
+            log.error("the presence thread hangs, so the worker ends itself", worker=self._name, seconds=self._hangs)
             self._turned = time.monotonic()
             self._end()
 
@@ -121,7 +121,7 @@ class PresenceThread:
                 asked = workers.is_draining(tx, self._name)
             self._spoken = True
         except Conflict as error:
-            log.error("worker leaves: its name is not its own any longer", worker=self._name, error=error.sentence)
+            log.error("worker leaves: another process has taken its name", worker=self._name, error=error.sentence)
             self._end_once()
         else:
             self._heed(asked=asked)

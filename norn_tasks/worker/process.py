@@ -84,8 +84,8 @@ class WorkerProcess:
     def _pass_on(self) -> None:
         """Passes a wake-up on to another worker: this one cannot take all jobs that wait.
 
-        It pauses first, so that another worker gets it. While the home engine is away, it passes one on only if there
-        is another worker whose engine answers: otherwise wake-ups would pile up.
+        It pauses first, so that another worker gets the wake-up. While the home engine is away, a wake-up is passed on
+        only if there is another worker whose engine answers: otherwise wake-ups would pile up.
         """
         capabilities = self.engine.capabilities
         try:
@@ -104,9 +104,9 @@ class WorkerProcess:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
-        """Claims a job. A worker that changes apps first asks its engine, and if that is away leaves changes to others.
+        """Claims a job. A worker that changes apps asks its engine first, and leaves changes to others if that is away.
 
-        Calls and cron runs are too frequent for that question, and end at once if their engine has died.
+        Before a call or a cron run, it does not ask: these are too frequent, and end at once if their engine has died.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:

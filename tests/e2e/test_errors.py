@@ -132,7 +132,7 @@ ZONE = Told(
     "write a name such as Europe/Berlin, or UTC",
 )  # fmt: skip
 NOT_FORGED = Told(409, "not_forged", "bare has no infrastructure yet", "norn forge bare")
-NOT_DEPLOYED = Told(409, "not_deployed", "forged has no succeeded release yet", "norn deploy forged")
+NOT_DEPLOYED = Told(409, "not_deployed", "forged has no successful release yet", "norn deploy forged")
 SCHEDULE = "/api/apps/tick/cron/schedule"
 ELEVEN = {"content": b"x" * 11}
 ON_MARS = {"schedule": "0 9 * * *", "timezone": "Mars/Olympus"}

@@ -100,7 +100,7 @@ def test_a_function_answers(world: IncusWorld) -> None:
 def test_a_run_prints_its_output_and_refuses_a_terminal(world: IncusWorld) -> None:
     assert world.stack.norn("run", "incus-fn", "--", "echo", "one-off").stdout == b"one-off\n"
     refused = world.stack.norn("run", "incus-fn", "--stdin", "--", "cat", check=False)
-    assert b"is not there for runtime: incus" in refused.stderr
+    assert b"with runtime: incus cannot have a terminal" in refused.stderr
 
 
 def test_nothing_is_left_and_a_purge_takes_the_images(world: IncusWorld, ends: dict[str, dict[str, Any]]) -> None:

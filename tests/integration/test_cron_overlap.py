@@ -45,7 +45,7 @@ def test_forbid_skips_and_says_what_runs_since_when(cron: Cron) -> None:
     assert _next(cron) == 0
     (run,) = cron.runs()
     assert cron.verdicts() == [("fired", 1), ("skipped_overlap", 1)]
-    assert cron.ticks()[1].reason == f"run {run.id} runs since {run.begun_at:%Y-%m-%d %H:%M:%S} UTC"
+    assert cron.ticks()[1].reason == f"run {run.id} has been running since {run.begun_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def test_forbid_runs_again_once_the_run_has_ended(cron: Cron) -> None:
@@ -135,7 +135,7 @@ def test_a_run_that_was_replaced_before_it_began_was_skipped(cron: Cron) -> None
     sweep(cron.database, max_claims=5)
     assert (cron.ticks()[0].verdict, cron.ticks()[0].reason) == (
         "skipped_overlap",
-        "the next occurrence took its place before its worker, which did not respond, had begun it",
+        "the next occurrence took its place: the worker did not respond, and had not begun the run",
     )
 
 

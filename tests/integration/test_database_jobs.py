@@ -134,7 +134,7 @@ def test_a_snapshot_that_never_became_whole_is_not_restored(plane: Plane) -> Non
     with plane.database.transaction() as tx:
         job = factories.add_job(tx, JobKind.SNAPSHOT, "shop")
         begun = snapshots.reserve(tx, "shop", "shop_db", SnapshotReason.MANUAL, Fence(job, 1))
-    with pytest.raises(Conflict, match=f"snapshot {begun.id} of shop is not whole"):
+    with pytest.raises(Conflict, match=f"snapshot {begun.id} of shop is not complete"):
         dispatch.request_restore(plane.intake, "shop", snapshot=begun.id, actor="ann")
 
 

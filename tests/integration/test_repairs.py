@@ -250,4 +250,4 @@ def test_an_app_that_could_not_be_looked_at_keeps_its_status_and_is_not_repaired
     Ledger(web.database, patience=1).end_step(begun_look(web).fence, StepPosition(1, "look-at-cluster"), end)
     with web.database.transaction() as tx:
         kept = tx.execute(select(WorkloadRow.ready, WorkloadRow.message)).one()
-    assert (kept, repairs(web)) == ((2, "it could not be looked at: its layer is damaged"), [])
+    assert (kept, repairs(web)) == ((2, "it could not be observed: its layer is damaged"), [])

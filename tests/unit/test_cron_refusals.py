@@ -29,7 +29,7 @@ TYPED = [
     ("0 */36 * * *", 'hour "*/36" is not good: a step may be 1 to 23', "for longer periods write @every 36h"),
     ("*/60 * * * *", 'minute "*/60" is not good: a step may be 1 to 59', "every 60 minutes is 0 * * * *"),
     ("*/90 * * * *", 'minute "*/90" is not good: a step may be 1 to 59', "for longer periods write @every 90m"),
-    ("*/0 * * * *", "a step of 0 is none", "write * for each one, such as * * * * *"),
+    ("*/0 * * * *", "a step cannot be 0", "for every value write *, as in * * * * *"),
     ("TZ=Europe/Berlin 0 9 * * *", "the zone is a field of its own", ZONE),
     ("CRON_TZ=Europe/Berlin 0 9 * * *", "the zone is a field of its own", ZONE),
     (
@@ -59,7 +59,7 @@ TYPED = [
     ("0 9 ? * 1", 'day of the month "?" is not good: ? is not known here', "write * for any"),
 ]
 ABBREVIATION = "an abbreviation is no place: write Europe/Berlin, or another place with that time"
-OFFSET = "an offset knows no changes of the clocks: write a place such as Europe/Berlin"
+OFFSET = "an offset does not follow clock changes: write a place such as Europe/Berlin"
 ZONES = [
     ("CEST", ABBREVIATION),
     ("GMT+2", OFFSET),

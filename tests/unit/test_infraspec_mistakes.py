@@ -89,7 +89,7 @@ def test_an_unknown_field_is_guessed(written: str, meant: str) -> None:
 
 
 def test_a_field_that_is_like_no_other_is_answered_with_what_may_stand_there() -> None:
-    assert mistakes_of("app: x\nrole: worker\nhosts: {zzz: x}\n")[-1].hint == "here may be: external, internal"
+    assert mistakes_of("app: x\nrole: worker\nhosts: {zzz: x}\n")[-1].hint == "the fields here are: external, internal"
 
 
 def test_a_field_that_is_missing_points_to_what_should_hold_it() -> None:

@@ -143,7 +143,7 @@ def test_a_format_that_the_address_cannot_have_is_refused(url: str, wanted: Noti
     "rest", ["", "ops", "ops@", "a@b,", "a@b?subject=x", "a@b%0aBcc:c@d", "a@b\nBcc: c@d", "<a@b>", "A B <a@b>", "é@b"]
 )
 def test_an_address_of_mail_is_plain(rest: str) -> None:
-    with pytest.raises(InvalidRequest, match="not an address of mail"):
+    with pytest.raises(InvalidRequest, match="not a mail address"):
         address(f"mailto:{rest}", field="url", private=False)
 
 

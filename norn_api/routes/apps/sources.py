@@ -14,7 +14,7 @@ from norn_api.web.streams import connection
 from norn_tasks.dispatch import keep_source
 
 KINDS = ("application/gzip", "application/x-gzip", "application/x-tar+gzip")
-_HINT = "leave large files out by .dockerignore, or raise NORN_SOURCE_MAX on the server"
+_HINT = "exclude large files with .dockerignore, or raise NORN_SOURCE_MAX on the server"
 api = noun("sources", "Uploaded sources")
 
 

@@ -108,11 +108,11 @@ def delete_session() -> Response:
 def create_sign_in_code() -> Response:
     """Creates a code that signs one browser in with the token of this request, within a minute."""
     if session() is not None:
-        raise Forbidden("a session makes no codes, or it would outlive its end", hint="norn ui")
+        raise Forbidden("a session cannot make codes: it could outlive its own end", hint="norn ui")
     if norn().settings.auth == "off":
         return reply(SignInCode(code=None), 201)
     if actor().name.startswith(TEAM):
-        raise Forbidden("Cloudflare Access signs browsers in, and no code does", hint="open the page at its address")
+        raise Forbidden("Cloudflare Access signs browsers in, not codes", hint="open the page at its address")
     code = secrets.token_urlsafe(32)
     with norn().database.transaction() as tx:
         dispatch.make_sign_in_code(tx, code, token=actor().name)

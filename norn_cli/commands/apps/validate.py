@@ -63,5 +63,5 @@ def _print(session: Session, file: Path, answer: Json) -> None:
         output.line(f"{file}: not set on the server: {', '.join(found['missing'])}")
         output.hint(f"norn secrets set {app} {' '.join(found['missing'])}")
     if found["unused"]:
-        output.line(f"{file}: set, but used by nobody: {', '.join(found['unused'])}")
+        output.line(f"{file}: set, but not used: {', '.join(found['unused'])}")
         output.hint(f"norn secrets unset {app} {' '.join(found['unused'])}, or name them in secrets:")

@@ -47,7 +47,7 @@ def show(session: Session, execution: int, answer: bool) -> None:
 @command.command("replay")
 @_EXECUTION
 @click.option("--release", type=click.IntRange(min=1), help="Run it on this release instead of the live one.")
-@click.option("--diff", is_flag=True, help="Print how the new answer differs from the recorded one, instead of it.")
+@click.option("--diff", is_flag=True, help="Instead of the new answer, print how it differs from the recorded one.")
 @work_options
 @pass_session
 def replay(session: Session, execution: int, release: int | None, diff: bool, waiting: WaitOptions) -> int:

@@ -92,7 +92,7 @@ def _piped() -> bytes:
         return b""
     if stat.S_ISFIFO(mode) and not select.select([number], [], [], SILENT)[0]:
         raise Usage(
-            f"nothing came on standard input for {SILENT:g} s, and nobody closed it: nothing was called",
+            f"no input came on standard input for {SILENT:g} s, and it was not closed: the function was not called",
             hint="--body '' calls without input; --body - waits for it, however long that takes",
         )
     return sys.stdin.buffer.read()

@@ -63,7 +63,9 @@ def add(
             hint=f"norn notify remove {name}, then add it again",
         )
     session.output.data(made, lambda: session.output.line(made["secret"]), [made["name"]])
-    session.output.hint(f"it is shown only now, and checks X-Norn-Signature; norn notify test {name} tries the address")
+    session.output.hint(
+        f"this secret is shown only now; it checks X-Norn-Signature; norn notify test {name} tests the address"
+    )
 
 
 @command.command("test")

@@ -30,8 +30,8 @@ _PAGE = 50
 TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
 """The time limits of one request, one for each part; the TLS handshake may take as long as `connect` again.
 
-Their sum is less than the time after which the database ends an idle turn. A request that arrived after its job's turn
-could overwrite the change of the job that has the next turn.
+Their sum is less than the time after which the database ends an idle turn. Otherwise a request could arrive after its
+job's turn, and overwrite the change of the job that has the next turn.
 """
 _PATIENCE = 60.0
 """The most seconds that one request waits for Cloudflare, with all its repetitions."""

@@ -27,7 +27,8 @@ class RuleKeeper(Protocol):
         """Returns the rules as they are now."""
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules if they differ, again until a write is confirmed; returns True if it wrote them.
+        """Writes the edited rules if they differ, and repeats that until it is confirmed; returns True if it wrote
+        them.
 
         `unfinished`: an earlier worker may have written the rules and ended before the work that follows a write.
         """

@@ -1,8 +1,8 @@
 """The client of the Docker engine, which all its adapters share and which turns its errors into ours; and our labels.
 
-One client serves all threads of a process (measured: 32 threads on one client with a pool are as quick as 32 clients,
-and hold fewer sockets), and a forked child gets its own. A call blocks in the client library where nothing can stop it,
-so calls that a job waits for are made on a thread of their own, while the job checks its stop.
+One client serves all threads of a process, and a forked child gets its own. (Measured: 32 threads on one client with a
+pool are as quick as 32 clients, and hold fewer sockets.) A call cannot be stopped while it blocks in the client
+library. So calls that a job waits for are made on a thread of their own, while the job checks its stop.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class EngineClient:
         return datetime.fromisoformat(self.briefly(time_of) if stop is None else self.patiently(time_of, stop))
 
     def memory_for_apps(self) -> int:
-        """Returns the engine's memory for apps: all but a fifth, and all but 512 MiB, but at least a quarter."""
+        """Returns the engine's memory for apps: all but the larger of a fifth and 512 MiB; at least a quarter."""
         total: int = self.briefly(lambda client: client.info()["MemTotal"])
         return max(total - max(total // 5, _FOR_THE_MACHINE), total // 4)
 

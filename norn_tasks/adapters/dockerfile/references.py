@@ -1,4 +1,4 @@
-"""Recognises names of images, by the engine's grammar (distribution/reference), and other text that finds an image."""
+"""Recognises names of images, by the engine's grammar (distribution/reference), and other texts that name an image."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def recipe(text: str, name: str) -> Recipe:
         )
     escape, check = escape_of(text), dict(_directives(text)).get("check")
     if escape not in ("\\", "`"):
-        raise SourceError(f"{name} has an `escape` that is none: {escape[:80]}", hint="write \\ or `")
+        raise SourceError(f"{name} has an invalid `escape` character: {escape[:80]}", hint="write \\ or `")
     # The last line of the head is not a directive, so builders stop looking for directives. With the head, the text is
     # not JSON either, in which BuildKit would look for a frontend as well.
     head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]

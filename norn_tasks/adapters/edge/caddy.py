@@ -17,7 +17,8 @@ from norn_tasks.ports import ExternalHosts, Watch
 FAULTS = "faults.json"
 """The file in which the edge's process records why a name got no certificate."""
 KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
-"""How long a refused handshake is repeated, and the pause in between, in seconds: the router reads a new name late."""
+"""For how many seconds a refused handshake is repeated, and the pause in between: the router needs time for a new name.
+"""
 
 
 @dataclass(frozen=True)

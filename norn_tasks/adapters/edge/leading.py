@@ -56,7 +56,7 @@ def leads_where(
 
 
 def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> str | None:
-    """Returns the sign that an address answers, "" if it answers something else; None if it does not answer."""
+    """Returns the sign that an address returns, "" if it returns something else; None if it does not answer."""
     for port in ports:
         connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
         cut = threading.Timer(within, lambda: None)

@@ -30,7 +30,7 @@ def _missing(api: IncusApi, pool: str, bridge: str, init: Path) -> Iterator[tupl
         raise EngineDown(f"the Incus at {api.path} does not trust this user", hint="add the user to incus-admin")
     version = str(server["environment"]["server_version"])
     if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < _OLDEST:
-        yield f"Incus is {version}, and Norn is tried with 6.0 and later", "install a newer Incus"
+        yield f"Incus is {version}, and Norn is tested with 6.0 and later", "install a newer Incus"
     try:
         api.get(f"/1.0/storage-pools/{pool}", project="default")
     except NotFound:

@@ -53,7 +53,7 @@ class IncusRuntime:
         """Runs the code in a new instance, in the stages that this module's docstring lists."""
         if run.client is not None:
             raise InvalidRequest(
-                "a run with a terminal or an open input is not there for runtime incus",
+                "a run with runtime: incus cannot have a terminal or an open input",
                 hint="norn run without --tty and --stdin prints what the command prints",
             )
         instance = Instance(self.on, self._bridge, self._created(run, watch), run, watch, begun=False)

@@ -70,7 +70,7 @@ class KubernetesCluster:
         return KubernetesVolumes(self._api, self._fixed, self._lease, watch)
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the Deployment if it is missing; if the app has no live release, with no replica and no image.
+        """Makes the Deployment if it is missing; without a live release, it gets no replica and no image.
 
         If there is a live release, the Deployment notes its generation as live: it passed its gate before, and is
         brought back after a rollout that fails.

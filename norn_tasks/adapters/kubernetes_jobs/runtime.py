@@ -48,7 +48,7 @@ class KubernetesRuntime:
         """Creates, records, begins, starts, reads, waits, removes."""
         if run.client is not None:
             raise InvalidRequest(
-                "an app on kubernetes has no runs with a terminal or an open input",
+                "a run on kubernetes cannot have a terminal or an open input",
                 hint="norn run without --tty and --stdin prints what the command prints",
             )
         job = RunJob(self.on, self._created(run, watch), run, watch, begun=False)

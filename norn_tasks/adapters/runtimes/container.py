@@ -32,7 +32,7 @@ _DOUBT = 1.0
 """If more seconds pass from the end of the output to the end of the container, the connection may have been cut."""
 
 _LEAVING = 3.0
-"""Seconds, after an unexplained signal, in which an engine that is stopping goes away: it ends its containers first."""
+"""The most seconds between an unexplained signal and the stop of the engine, which ends its containers first."""
 
 SIGNALLED = (137, 143)
 """Exit codes of a program that was ended by SIGKILL or SIGTERM."""

@@ -26,7 +26,7 @@ def set_login(tx: Tx, url: str, username: str, token: Secret, *, actor: str) -> 
     try:
         sealed = sealing.seal(token.reveal(), secrets.recipient(tx))
     except sealing.NotAKey:
-        raise Conflict("the server's public key for secrets is none", hint=secrets.NEW_START) from None
+        raise Conflict("the server's public key for secrets is not a valid key", hint=secrets.NEW_START) from None
     return logins.put(tx, url, username, sealed, actor=actor)
 
 

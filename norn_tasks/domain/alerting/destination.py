@@ -86,7 +86,7 @@ def _mailto(text: str, field: str) -> str:
         return _MAILTO + ",".join(map(mailbox, found))
     except ValueError:
         hint = "write mailto:ops@example.org, and more addresses after commas"
-        raise InvalidRequest(f"{field}: it is not an address of mail", hint=hint) from None
+        raise InvalidRequest(f"{field}: it is not a mail address", hint=hint) from None
 
 
 def outside_url(text: str, *, field: str, private: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from norn_tasks.domain.errors import InvalidRequest
 
-SYNTAX = "it is RE2's syntax, as of grep -E with \\d and \\b; a \\ before a sign takes it as it is"
+SYNTAX = "write it as for grep -E, where \\d and \\b work too; put \\ before a special character to search for it"
 
 
 def compiled(expression: str, flags: str = "") -> Any:

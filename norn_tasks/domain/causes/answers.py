@@ -44,7 +44,7 @@ def wants_a_login(evidence: Evidence, status: int | None) -> Cause | None:
     """Returns a cause for a page that requires a login."""
     if status not in (401, 407):
         return None
-    return Cause("it wants a login", "name a page as the healthcheck that answers without one")
+    return Cause("it wants a login", "as the healthcheck, name a page that needs no login")
 
 
 def forbids(evidence: Evidence, status: int | None) -> Cause | None:
@@ -54,7 +54,7 @@ def forbids(evidence: Evidence, status: int | None) -> Cause | None:
     return Cause(
         telling_line(evidence.lines),
         "it may refuse the Host header (Django: ALLOWED_HOSTS, Rails: config.hosts), "
-        "or want a login: name a page that anybody may ask for",
+        "or want a login: name a page that anybody may request",
     )
 
 

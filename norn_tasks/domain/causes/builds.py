@@ -15,7 +15,7 @@ _ROWS: tuple[_Row, ...] = (
         r"Could not resolve|Temporary failure (?:in name resolution|resolving)|EAI_AGAIN|ENOTFOUND"
         r"|no such host|Name or service not known"
         r"|unable to access '[^']+'.*|bad address '[^']+'",
-        "the build reaches no such host: check the address and the server's network",
+        "the build cannot find that host: check the address and the server's network",
     ),
     (
         r"ECONNREFUSED|Connection refused|ETIMEDOUT|i/o timeout|Read timed out|network is unreachable|ConnectTimeout",

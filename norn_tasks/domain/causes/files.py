@@ -65,7 +65,7 @@ def denied(evidence: Evidence) -> Cause | None:
         return Cause(line, f"{path} is not accessible for {user}: COPY --chown or RUN chown in the Dockerfile")
     if _LOW_PORT.search(line):
         return Cause(line, "a port below 1024 may need root: listen on one above, and write it as `port`")
-    return Cause(line, f"check the rights of what it uses: it runs as {user}")
+    return Cause(line, f"check the permissions of the files that it uses: it runs as {user}")
 
 
 def locked(evidence: Evidence) -> Cause | None:

@@ -138,7 +138,7 @@ def _step(field: _Field, term: str, step: str | None) -> int:
         return 1
     size = int(step[:9])
     if size == 0:
-        raise _bad(field, term, "a step of 0 is none", "write * for each one, such as * * * * *")
+        raise _bad(field, term, "a step cannot be 0", "for every value write *, as in * * * * *")
     if size > field.high:
         raise _bad(field, term, f"a step may be 1 to {field.high}", hints.of_step(field.name, size))
     return size
@@ -148,7 +148,7 @@ def _refuse_never(parts: list[str], *, days: frozenset[int], months: frozenset[i
     both_must_match = parts[2].startswith("*") or parts[4].startswith("*")
     if both_must_match and min(days) > max(_LONGEST_MONTH[month] for month in months):
         raise InvalidRequest(
-            f"the schedule {shown(' '.join(parts))} never comes: no such month has a day {min(days)}",
+            f"the schedule {shown(' '.join(parts))} is never due: none of its months has a day {min(days)}",
             hint="choose a day that the month has",
         )
 

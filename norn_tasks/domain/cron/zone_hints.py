@@ -29,7 +29,7 @@ def zone_hint(text: str, names: Iterable[str]) -> str:
     if text.upper() in _PLACES:
         return f"an abbreviation is no place: write {_PLACES[text.upper()]}, or another place with that time"
     if _OFFSET.fullmatch(text.strip()):
-        return "an offset knows no changes of the clocks: write a place such as Europe/Berlin"
+        return "an offset does not follow clock changes: write a place such as Europe/Berlin"
     same = [name for name in known if name.casefold() == text.casefold()]
     places = same or [name for name in known if "/" in name and _place(name) == _place(text)]
     if places:

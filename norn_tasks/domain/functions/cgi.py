@@ -13,9 +13,9 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.wording import shown
 
 MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
-"""The most headers of an answer, and the most bytes of all its headers together."""
+"""The most headers that an answer may have, and the most bytes that all of them may have together."""
 HEAD_MOST = MOST_BYTES + 4
-"""The most bytes of all headers, including the empty line that ends them."""
+"""The most bytes up to the body: the headers, and the empty line that ends them."""
 _SINGLE = frozenset({
     "content-type", "content-disposition", "content-language", "cache-control", "etag", "last-modified", "location",
 })  # fmt: skip

@@ -16,8 +16,8 @@ _MOST = 12
 
 REFUSED: dict[Path, tuple[str, str]] = {
     ("repo", "webhookSecret"): (
-        "it is refused: a secret in a spec shows everywhere",
-        "take it out; norn webhook create makes one and prints it once",
+        "it is refused, because specs are shown to many people",
+        "take it out; norn webhook create makes a secret and prints it once",
     ),
     ("domains",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
     ("domain",): ("there is no such field", "hosts.external names a public host; docs/router.md says how to reach it"),
@@ -72,7 +72,7 @@ def _guess(key: str, section: type[Section]) -> str:
     if namesake:
         return f"did you mean {elsewhere[namesake]}?"
     known = list(fields_of(section))
-    return f"here may be: {', '.join(known)}" if len(known) <= _MOST else "docs/infraspec.md lists the fields"
+    return f"the fields here are: {', '.join(known)}" if len(known) <= _MOST else "docs/infraspec.md lists the fields"
 
 
 def _paths(section: type[Section], prefix: str) -> Iterator[str]:

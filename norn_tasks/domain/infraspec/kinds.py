@@ -93,7 +93,7 @@ class Flag(ValueKind):
 class Text(ValueKind):
     """A text that `check` validates; `loose`: its schema also allows a number or a boolean.
 
-    An editor takes a loose text for a number or a boolean if it looks like one and has no quotes.
+    Editors read a text without quotes as a number or a boolean if it looks like one, and would refuse it otherwise.
     """
 
     check: Callable[[str], str] | None = None

@@ -23,7 +23,7 @@ class Skipped:
 
 _STORES = "object stores are not there yet; forge and deploy refuse it"
 _WARM = "has no effect, because each call starts a fresh container of its own, and none is started in advance"
-_NOT_PASSED_ON = "a shell passes on no name with `.` or `-`: write `command` as a list, which needs no shell"
+_NOT_PASSED_ON = "a shell drops variables with `.` or `-` in the name: write `command` as a list, which needs no shell"
 
 
 def _lost_by_a_shell(spec: Infraspec) -> bool:
@@ -36,7 +36,7 @@ SKIPPED: tuple[Skipped, ...] = (
     Skipped(
         "volumes[].size",
         lambda s: any(volume.size is not None for volume in s.volumes),
-        "Docker holds no volume to a size; it is kept and shown, and the disk is the limit",
+        "Docker does not limit the size of a volume: the size is stored and shown, but only the disk is the limit",
     ),
     Skipped(
         "alerts",

@@ -217,7 +217,7 @@ class Volume(Section):
 
 
 class Resources(Section):
-    """Limits of memory and processor of a container; on Kubernetes, its requests equal its limits."""
+    """Limits of memory and processor of a container; on Kubernetes, the requests equal these limits."""
 
     memory: Annotated[int | None, Memory(6 * MIB, 2**40)] = None
     """Memory; the default for cron runs, tests and migrations is 512m."""

@@ -16,7 +16,7 @@ build:
   dockerfile: Dockerfile
   # test: ./run-tests
 
-# Environment of every container of this app. Secrets do not belong here: this file shows everywhere.
+# Environment of every container of this app. Secrets do not belong here: many people see this file.
 # env:
 #   LOG_LEVEL: info
 """

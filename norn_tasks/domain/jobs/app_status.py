@@ -81,7 +81,7 @@ class WorkloadStatus:
     ends: tuple[ReplicaEnd, ...] = ()
     """The recent ends of live replicas; a later observation may report the same end again."""
     unseen: str = ""
-    """The reason why the app could not be observed; if there is one, only the field `app` has a meaning besides it."""
+    """The reason why the app could not be observed; if there is one, the other fields, except `app`, mean nothing."""
 
 
 def state_word(

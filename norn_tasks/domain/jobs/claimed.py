@@ -37,9 +37,9 @@ class ExecutionRequest:
     remaining: float | None = None
     """The seconds from the claim to the deadline."""
     runs: int = 0
-    """How often the code has begun."""
+    """How often the code has been started."""
     max_runs: int = 1
-    """How often the code may begin."""
+    """How often the code may be started."""
     adopt: bool = False
     """The container of an earlier worker may still run. If it does, this worker waits for its end."""
 

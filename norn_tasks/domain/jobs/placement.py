@@ -20,13 +20,13 @@ ENGINE: Final = "engine:"
 RUNTIME: Final = "runtime:"
 CLUSTER: Final = "cluster:"
 NEST: Final = "nest"
-"""The name of the runtime with which a worker announces that its runs start in the nest. No job requires it."""
+"""The name that follows `runtime:` when a worker announces that its runs start in the nest. No job requires it."""
 DEPLOYS: Final = "deploys"
 """The name of the share that all deploys, snapshots and drills have together in the slots of the class `deploy`."""
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
-"""The kinds of jobs that count towards that share."""
+"""The kinds of jobs that count towards the share `deploys`."""
 SLOTS_PER_FREE_SLOT: Final = 3
-"""How many slots of a worker an app may hold for each free slot; an app alone there gets three quarters of them."""
+"""How many slots of a worker an app may hold for each free slot: an app that is alone there gets three quarters."""
 
 
 def engine_capability(engine: str) -> str:

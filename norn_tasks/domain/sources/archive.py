@@ -86,7 +86,7 @@ def read(stream: IO[bytes], most: int, keep: ArchiveConsumer) -> Tree:
                 _require_end(archive)
     except _UNREADABLE as error:
         raise InvalidRequest(
-            "the source cannot be read: it is no whole tar.gz", hint="norn deploy packs one; else tar -czf"
+            "the source cannot be read: it is not a complete tar.gz", hint="norn deploy packs one; else tar -czf"
         ) from error
     return reading.tree()
 
@@ -167,7 +167,7 @@ class _ArchiveReading:
         if lost is not None:
             raise InvalidRequest(
                 f"the link {shown(lost)} leads out of the source, or in a circle: to {shown(self._links[lost])}",
-                hint="make it lead to a file of the source, or leave it out by .dockerignore",
+                hint="make it lead to a file of the source, or exclude it with .dockerignore",
             )
         return Tree(self._digest.hexdigest(), len(self._kinds), self._size)
 
@@ -180,7 +180,7 @@ class _ArchiveReading:
 
     def _link(self, path: str, target: str) -> None:
         if not target or "\0" in target or len(os.fsencode(target)) > _LONGEST_TARGET:
-            raise InvalidRequest(f"the link {shown(path)} leads nowhere that can be named", hint="leave it out")
+            raise InvalidRequest(f"the link {shown(path)} has a target that no link can have", hint="leave it out")
         self._enter(path, EntryKind.LINK)
         self._name(target)
         self._links[path] = target
@@ -215,7 +215,7 @@ class _ArchiveReading:
         if self._names > _NAMES:
             raise InvalidRequest(
                 f"the paths in the source are longer than {_NAMES // 2**20} MiB together",
-                hint="leave what is generated out by .dockerignore",
+                hint="exclude generated files with .dockerignore",
             )
 
     def _count(self, entries: int, size: int) -> None:
@@ -236,7 +236,7 @@ def _require_end(archive: tarfile.TarFile) -> None:
     stream = cast(IO[bytes], archive.fileobj)
     while piece := stream.read(_PIECE):
         if piece.strip(b"\0"):
-            raise ValueError("there is something behind the end")
+            raise ValueError("there are further bytes after its end")
 
 
 def _path(name: str) -> str | None:
@@ -274,6 +274,6 @@ def too_large(most: int) -> BodyTooLarge:
     """Returns the error for a source that is over the limits."""
     return BodyTooLarge(
         f"the source is larger than {most / 2**20:g} MiB or {MOST_FILES} files",
-        hint="leave large files out by .dockerignore, or raise NORN_SOURCE_MAX on the server",
+        hint="exclude large files with .dockerignore, or raise NORN_SOURCE_MAX on the server",
         limit=most,
     )

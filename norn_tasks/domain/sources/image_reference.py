@@ -59,9 +59,9 @@ def parse(text: str) -> ImageReference:
 
 
 def _require_one_registry(text: str, repository: str) -> None:
-    """Raises InvalidRequest if an engine would take the first part for a host, but other programs for a path.
+    """Raises InvalidRequest if engines would read the first part as a host, but other programs as part of a path.
 
-    The path would belong to Docker Hub, and credentials for Docker Hub could be sent to that host, or the reverse.
+    The path would belong to Docker Hub. Credentials for Docker Hub could then be sent to that host, or the reverse.
     """
     first, slash, _ = repository.partition("/")
     if slash and first != first.lower() and not set(first) & set(".:"):

@@ -41,7 +41,7 @@ class IngressRule:
         return self.takes_host(host) and (not self.path or re2.search(self.path, path) is not None)
 
     def takes_host(self, host: str) -> bool:
-        """Returns True if the rule matches requests for this name, if perhaps not for every path."""
+        """Returns True if the rule matches requests for this name, even if only for some of its paths."""
         if self.hostname in ("", "*"):
             return True
         names = (self.hostname, _ascii(self.hostname))

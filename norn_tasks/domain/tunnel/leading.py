@@ -1,4 +1,4 @@
-"""The sign that a server returns at its public names; by it, the server recognises that a name leads to itself."""
+"""The sign: a text that a server returns at each of its public names, to recognise that the name leads to itself."""
 
 from __future__ import annotations
 

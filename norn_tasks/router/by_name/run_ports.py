@@ -25,8 +25,8 @@ from norn_tasks.store.replicas.routes import Route
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
 
 DATABASES = frozenset({5432, 6379, 25432, 26379})
-"""The ports of PostgreSQL and Redis, and those of the servers that apps share: a database of this machine must be able
-to listen there, and the router, which speaks only HTTP, could not lead to a database."""
+"""The ports of PostgreSQL and Redis, and those of the servers that apps share. They stay free for databases of this
+machine: the router could not lead to a database, because it speaks only HTTP."""
 
 log = structlog.get_logger(__name__)
 

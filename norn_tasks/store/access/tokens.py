@@ -95,8 +95,8 @@ def create(
         raise InvalidRequest("scopes: a token needs at least one", hint=f"choose from {', '.join(Scope)}")
     if Scope.ADMIN in scopes and apps is not None:
         raise InvalidRequest(
-            "apps: admin is of the whole server, and cannot be limited to apps",
-            hint="leave apps out, or give it the scope deploy: that is everything about its apps",
+            "apps: the scope admin is for the whole server, and cannot be limited to apps",
+            hint="leave apps out, or give it the scope deploy, which allows everything about its apps",
         )
     row = _insert(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
     publish(tx, EventKind.TOKEN_CREATED, name=name, scopes=[str(scope) for scope in scopes], actor=actor)

@@ -20,10 +20,11 @@ BATCH = 500
 DOWN_FOR = 45
 """An alert is raised when no replica has served for this number of seconds: a restart takes less."""
 WINDOW, ENDS, KILLS = 300, 3, 1
-"""The defaults without `alerts` in a spec: an alert is raised after ENDS ends, or KILLS kills for lack of memory,
+"""The defaults for a spec without `alerts`: an alert is raised after ENDS ends, or KILLS kills for lack of memory,
 within WINDOW seconds.
 
-A program may end by chance now and then; a program that was killed because it has too little memory will be again.
+A program may end by chance now and then; a program that was killed because it has too little memory will be killed
+again.
 """
 
 

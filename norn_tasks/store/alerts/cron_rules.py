@@ -50,7 +50,7 @@ _TICK = """SELECT k.id, k.scheduled_for FROM cron_executions x
 
 
 def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
-    """Raises the alert of a missed occurrence, whose run no worker began in time; it may be a day old."""
+    """Raises the alert of a missed occurrence, whose run no worker began in time; the occurrence may be a day old."""
     tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
     if tick is not None:
         sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"

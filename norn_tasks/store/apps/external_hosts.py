@@ -27,10 +27,10 @@ _FIELDS = "host, app, service, ruled, record, recorded, leaving"
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Ensures that no other app has the spec's public name, or takes it before this transaction ends.
+    """Ensures that until this transaction ends, no other app has or takes the spec's public name.
 
-    An app has the name in its applied spec, the name in the spec of its directory (in `files`), and each name with a
-    row of this app. Raises HostTaken. Callers lock rows before this lock, never after it.
+    An app has the names in its applied spec, in the spec of its directory (in `files`), and in its rows. Raises
+    HostTaken. Callers lock rows before this lock, never after it.
     """
     wanted = spec.hosts.external
     if wanted is None:

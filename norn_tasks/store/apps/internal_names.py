@@ -16,7 +16,7 @@ from norn_tasks.store.rules.lists import OPEN_STATES
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Ensures that no other app has the spec's internal name, or takes it before this transaction ends.
+    """Ensures that until this transaction ends, no other app has or takes the spec's internal name.
 
     An app has the names in the specs of its last `apply`, its live release, its deploys and rollbacks that have not
     ended, and its directory (in `files`). Raises HostTaken. Callers lock rows before this lock, never after it.

@@ -62,7 +62,7 @@ def whole(tx: Tx, app: str, snapshot: int) -> Snapshot:
     if row is None:
         raise NotFound(f"{app} has no snapshot {snapshot}", hint=f"norn db snapshots {app} lists them")
     if row.bytes is None:
-        raise Conflict(f"snapshot {snapshot} of {app} is not whole", hint=f"norn db snapshots {app} lists others")
+        raise Conflict(f"snapshot {snapshot} of {app} is not complete", hint=f"norn db snapshots {app} lists others")
     return _value(row)
 
 

@@ -57,7 +57,7 @@ def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> b
     if int(tx.scalar(_IDLE, {"app": app}) or 0) >= IDLE_MAX:
         sentence = f"{app} has {IDLE_MAX} uploaded sources that no release and no job needs"
         raise TooManyRequests(
-            sentence, hint="deploy one of them; the others go a day after their last use", retry_after=3600
+            sentence, hint="deploy one of them; the others are deleted a day after their last use", retry_after=3600
         )
     row = {"tree": tree.digest, "files": tree.files, "size": tree.size, "actor": actor}
     tx.execute(insert(SourceRow).values(app=app, revision=tree.revision, **row))

@@ -246,7 +246,7 @@ class Ends:
                 if time.monotonic() - said >= _SAY_AGAIN and not self._closed.is_set():
                     said = time.monotonic()
                     expected = isinstance(error, redis.RedisError)
-                    log.warning("the ends of calls are not heard from the broker: %s", error, exc_info=not expected)
+                    log.warning("announcements of ended calls do not arrive: %s", error, exc_info=not expected)
                 self._closed.wait(0.5)
 
     def _hear(self) -> None:

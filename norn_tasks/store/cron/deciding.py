@@ -38,7 +38,7 @@ from norn_tasks.store.queue import endings
 from norn_tasks.store.queue.wanted_ends import SCHEDULE
 from norn_tasks.store.tables import CronStateRow
 
-REPLACED = "the next one took its place while the run before it was being stopped"
+REPLACED = "the next occurrence took its place while the previous run was being stopped"
 NOBODY_BEGAN = "no worker was free to begin it before the next was due"
 
 

@@ -170,7 +170,8 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    # A schedule of five fields needs no anchor; with the same value in its place, equal gaps share one count.
+    # A schedule of five fields needs no anchor; it gets the gap's beginning instead, so that equal gaps are counted
+    # only once.
     anchor = row["after"] if schedule.period is None else row["anchor"]
     stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:

@@ -24,7 +24,7 @@ def make_way(tx: Tx, app: str, concurrency: str, actor: str) -> None:
     if concurrency != Concurrency.FORBID or not there:
         return
     row = there[0]
-    since = f"runs since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC" if row["begun_at"] else "waits to begin"
+    since = f"has been running since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC" if row["begun_at"] else "waits to begin"
     raise AlreadyRunning(
         f"run {row['execution']} of {app} {since}, and its concurrency is forbid",
         hint=f"wait for it, or norn cron run {app} --force",

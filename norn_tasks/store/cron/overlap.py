@@ -30,10 +30,10 @@ class Busy:
         """Returns why the next run cannot start, in a sentence about the oldest of these runs."""
         row = (self.active or self.waiting or self.manual)[0]
         if row["begun_at"] is None:
-            return f"run {row['execution']} before it still waits to begin"
+            return f"run {row['execution']} from before still waits to begin"
         if row["state"] == "queued":
-            return f"run {row['execution']} before it has not ended: it goes on after {row['run_after']:%H:%M:%S} UTC"
-        return f"run {row['execution']} runs since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC"
+            return f"run {row['execution']} from before has not ended: it goes on after {row['run_after']:%H:%M:%S} UTC"
+        return f"run {row['execution']} has been running since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC"
 
 
 _OPEN = text(f"""

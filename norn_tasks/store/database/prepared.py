@@ -27,7 +27,8 @@ _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _CHANGES = re.compile(r"\b(INSERT|DELETE|(?<!FOR )UPDATE|EXECUTE norn_w_\w+)\b", re.IGNORECASE)
 _KNOWN = "norn_prepared"
 _OUT_OF_DATE = ("0A000", "26000", "42P05")
-"""The server's codes for a prepared statement whose columns have changed, that it does not know, or already knows."""
+"""The server's error codes for a prepared statement: changed columns, no such statement, or one with that name exists.
+"""
 
 
 @lru_cache(4096)

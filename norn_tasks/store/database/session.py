@@ -104,7 +104,7 @@ class Database:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Lets the transactions of this thread take `seconds`; only BriefDatabase limits them otherwise."""
+        """Lets the transactions of this thread take `seconds`; only a BriefDatabase limits them at all."""
         yield
 
     def execute_autocommit(
@@ -137,7 +137,7 @@ class Database:
         return Listener(url or self.url, channels)
 
     def dispose(self, *, close: bool = True) -> None:
-        """Closes every pooled connection; `close=False` only drops them: in a forked child, whose parent uses them."""
+        """Closes every pooled connection; `close=False` only forgets them, in a fork whose parent uses them."""
         self._engine.dispose(close=close)
 
 

@@ -49,7 +49,7 @@ def database_down(error: Exception) -> DatabaseDown:
         sentence = "all connections of this process to the database are in use"
         return DatabaseDown(sentence, hint="try again in a moment", retry_after=2)
     if _code(error) == _DEADLOCK:
-        return DeadlockVictim("another change of the same rows came first", hint="try again", retry_after=1)
+        return DeadlockVictim("another change to the same data came first", hint="try again", retry_after=1)
     return DatabaseDown(f"the database does not answer: {_reason(error)}", hint="norn health", retry_after=2)
 
 
@@ -63,7 +63,7 @@ def commit_failed(error: Exception, *, changed: bool) -> DatabaseDown:
 
 def unconfirmed(sentence: str) -> Unconfirmed:
     """Returns the error of a request that may have been carried out."""
-    hint = "look before you send it again; with an Idempotency-Key the same request can be repeated safely"
+    hint = "find out before you send it again; with an Idempotency-Key the same request can be repeated safely"
     return Unconfirmed(sentence, hint=hint)
 
 

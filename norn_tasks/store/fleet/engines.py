@@ -55,5 +55,5 @@ SELECT DISTINCT w.engine FROM workers w, instance i
 
 
 def others(tx: Tx) -> list[str]:
-    """Returns the engines beside home that respond to an observe worker."""
+    """Returns the engines, other than the home engine, that respond to an observe worker."""
     return list(tx.scalars(_OTHERS))

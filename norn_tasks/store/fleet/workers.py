@@ -188,8 +188,8 @@ def has_runtime(tx: Tx, name: str) -> bool:
     return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 
-# A beat that was silent, or a new beat of the same name, counts as started only now: that no worker reported an engine
-# before that proves nothing.
+# A beat that was silent, or a new beat of the same name, counts as started only now: while there was no beat, a missing
+# report of an engine proves nothing.
 _LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
     THEN clock_timestamp() ELSE beats.started_at END""")
 

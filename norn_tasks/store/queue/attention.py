@@ -45,10 +45,10 @@ def open_step(tx: Tx, row: Row) -> str | None:
 
 
 def problem(job: int, step: str) -> Problem:
-    """Returns the problem with which a job ends that needs attention because of this step."""
+    """Returns the problem with which a job ends if it needs attention because of this step."""
     return Problem(
         "needs_attention",
-        f"{step} had begun and its end is not known; it is not repeated by itself",
+        f"{step} had begun and its end is not known; it is not repeated automatically",
         f"look at what it did, then: norn resolve {job} --done, --retry or --abandon",
     )
 

@@ -81,7 +81,7 @@ def end(
     data = {"state": str(state), "error": problem.to_json() if problem else None, "kind": row["kind"]}
     publish(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
     if step is not None:
-        sentence = f"job {row['id']} before it needs attention"
+        sentence = f"job {row['id']} from before needs attention"
         supersede(tx, row["app"], sentence, also_running=False, actor=row["actor"])
 
 
@@ -134,7 +134,7 @@ def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) ->
     elif row["first_claimed_at"] is None:
         return
     else:
-        # The app of a forge with a release was forged before, and its live release goes on serving.
+        # If a forge has a release, its app was forged before, and the app's live release goes on serving.
         after = ForgeState.FORGE_FAILED if row["deployment"] is None else ForgeState.FORGED
     tx.execute(
         update(AppRow)

@@ -22,7 +22,7 @@ from norn_tasks.store.queue.endings import end
 from norn_tasks.store.tables import JobRow
 
 BATCH, BATCHES = 200, 25
-"""How many rows one transaction moves, and how many transactions one sweep makes for one kind of trouble, at most."""
+"""The most rows that one transaction moves, and the most transactions that one sweep makes for one kind of trouble."""
 ENGINE_SILENCE = 120.0
 """A job that is pinned to an engine is ended when no worker has reported the engine for this number of seconds."""
 
@@ -116,7 +116,7 @@ def _expire(tx: Tx, row: Row) -> None:
 
 
 def _engine_gone(tx: Tx, row: Row) -> None:
-    sentence = f"no worker has spoken for the engine that holds its image for {ENGINE_SILENCE:.0f} s"
+    sentence = f"no worker has reported the engine with its image for {ENGINE_SILENCE:.0f} s"
     end(tx, row, JobState.ERROR, Problem("engine_gone", sentence, "norn worker list"))
 
 
@@ -160,5 +160,5 @@ def _requeue(tx: Tx, row: Row, *, adopt: bool) -> None:
 
 
 def _lose(tx: Tx, row: Row) -> None:
-    sentence = f"worker {row['lease_owner']} died while the code ran; whether it ended is not known"
+    sentence = f"worker {row['lease_owner']} died while the code ran; whether the code ended is not known"
     end(tx, row, JobState.ERROR, Problem("worker_lost", sentence, "call it again if that is safe"))

@@ -40,7 +40,7 @@ def _busy(row: Row) -> str:
     if row["lacking"]:
         return f"waits for a worker: no {job_class} worker {described(row['lacking'][0])}"
     if row["no_slot"]:
-        return f"waits for a slot of {app}, which runs as many at once as it may"
+        return f"waits for a slot of {app}, which uses all the slots that it has"
     if row["full"] and job_class.runs_code:
         return f"waits: {app} has its share of the {job_class} workers, and the other slots are for other apps"
     if row["full"]:

@@ -9,7 +9,7 @@ from norn_tasks.store.database.session import Row
 SCHEDULE = "schedule"
 """The actor that asks a run to stop because the next occurrence takes its place."""
 _REPLACED = "the next occurrence took its place (concurrency: replace)"
-_REPLACED_EARLY = "the next occurrence took its place before its worker, which did not respond, had begun it"
+_REPLACED_EARLY = "the next occurrence took its place: the worker did not respond, and had not begun the run"
 _LOST = "worker_lost"
 
 

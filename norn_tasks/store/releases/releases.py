@@ -38,7 +38,7 @@ def none_yet(tx: Tx, app: str) -> NotDeployed:
     failed = tx.scalar(newest) in (DeploymentState.FAILED, DeploymentState.NEEDS_ATTENTION)
     forged = tx.scalar(select(AppRow.forge_state).where(AppRow.name == app)) == ForgeState.FORGED
     hint = f"its last deploy failed: norn why {app}" if failed and forged else f"norn deploy {app}"
-    return NotDeployed(f"{app} has no succeeded release yet", hint=hint)
+    return NotDeployed(f"{app} has no successful release yet", hint=hint)
 
 
 def require_made(tx: Tx, app: str, n: int) -> None:

@@ -31,7 +31,7 @@ class Comparison:
 
 
 def seen(tx: Tx, row: Row, write: DriftSeen) -> tuple[Fact, ...]:
-    """Keeps a comparison as the last one of its app, unless the app itself was changed while it was made."""
+    """Keeps a comparison as the last one of its app, unless the app was changed during the comparison."""
     if tx.scalar(_CHANGED, {"app": write.app, "since": row["created_at"]}):
         return ()
     values = {

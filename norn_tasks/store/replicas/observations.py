@@ -56,7 +56,7 @@ def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
     health.record(tx, seen.values())
     app_rules.raise_unhealthy(tx)
     for name, why in unseen.items():
-        message = f"it could not be looked at: {why}"
+        message = f"it could not be observed: {why}"
         tx.execute(update(WorkloadRow).where(WorkloadRow.app == name).values(message=message))
     asked = repairs.request_repairs(tx, row, write, seen) if write.complete else []
     return (RequestedRepairs(tuple(asked)),) if asked else ()

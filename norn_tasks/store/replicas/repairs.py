@@ -50,7 +50,7 @@ SELECT kind, state, ended_at > :looked AS since, extract(epoch FROM clock_timest
 
 @dataclass(frozen=True)
 class StableApp:
-    """An app that has a live release, and no change of which waits or runs."""
+    """An app with a live release and without a waiting or running change."""
 
     row: Row
 

@@ -39,4 +39,4 @@ They follow a `WITH`. Each worker also counts its own jobs, more exactly than th
 
 IS_FULL = f"""(NOT c.adopt AND EXISTS (
     SELECT 1 FROM full_shares f WHERE f.class = c.class AND f.share = {share("c")}))"""  # noqa: S608
-"""True for a queued job `c` when no worker gives another slot to the share of the job now."""
+"""True for a queued job `c` when no worker can give the job's share another slot now."""

@@ -29,7 +29,7 @@ CONNECTIONS_WARN = 0.8
 LOOK_SILENCE, RETENTION_SILENCE, BACKUP_OLD = 120.0, 2.5 * 3600, 7 * 86400.0
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _HOUR, _DAY = 3600.0, 86400.0
-_SAVE = "norn backup FILE on its machine; with docker-compose NORN_DATABASE_URL=… before it: docs/backup.md"
+_SAVE = "run norn backup FILE on its machine; with docker-compose, write NORN_DATABASE_URL=… before it: docs/backup.md"
 
 _ACCESS = "NORN_ACCESS_TEAM names the team: docs/access.md; a token still works"
 
@@ -105,7 +105,7 @@ def _silent(workers: Iterable[Row]) -> Iterator[HealthCheck]:
     for row in workers:
         if row["age"] > WORKER_SILENCE:
             sentence = (
-                f"{row['name']} on {row['host']} was last seen {_ago(row['age'])} ago, and did not take its leave"
+                f"{row['name']} on {row['host']} was last seen {_ago(row['age'])} ago, and did not report its end"
             )
             there = "is its machine up? norn logs --server there, or docker-compose logs; it is forgotten in an hour"
             yield HealthCheck("worker", WARN, sentence, there)
@@ -191,7 +191,7 @@ def _looks(tx: Tx) -> HealthCheck:
     oldest = looks[0]
     if oldest["age"] is None or oldest["age"] > LOOK_SILENCE:
         since = "never looked at" if oldest["age"] is None else f"last looked at {_ago(oldest['age'])} ago"
-        sentence = f"{oldest['what']} was {since}: what status says may be old"
+        sentence = f"{oldest['what']} was {since}: norn status may show an old state"
         return HealthCheck("look", WARN, sentence, "norn jobs list --kind observe")
     orphans = int(tx.scalar(_REMOVED) or 0)
     which = ", ".join(look["what"] for look in looks)
@@ -212,11 +212,11 @@ def _secrets(tx: Tx, reach: Reach) -> HealthCheck:
 def _dead(tx: Tx, reach: Reach) -> HealthCheck:
     row = tx.execute(_DEAD, _within(reach)).mappings().one()
     if not row["how_many"]:
-        return HealthCheck("dead jobs", OK, "no job ended its workers in the last day")
+        return HealthCheck("dead jobs", OK, "no job of the last day lost worker after worker")
     return HealthCheck(
         "dead jobs",
         WARN,
-        f"{row['how_many']} jobs ended all workers that took them in the last day",
+        f"{row['how_many']} jobs of the last day ended because each worker that took them died",
         f"norn jobs logs {row['newest']}",
     )
 
@@ -224,7 +224,7 @@ def _dead(tx: Tx, reach: Reach) -> HealthCheck:
 def _retention(tx: Tx) -> HealthCheck:
     last = exclusive_tasks.seen(tx, exclusive_tasks.RETENTION)
     if last is None or last.age is None:
-        return HealthCheck("retention", OK if last is None else WARN, "it was not done to its end yet", log_of("beat"))
+        return HealthCheck("retention", OK if last is None else WARN, "it has never been completed", log_of("beat"))
     removed = sum(last.did.get("removed", {}).values())
     sentence = (
         f"done {_ago(last.age)} ago: {removed} rows removed, the longest batch {last.did.get('longest_ms', 0)} ms"

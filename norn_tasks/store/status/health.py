@@ -63,7 +63,7 @@ def checks(tx: Tx) -> tuple[HealthCheck, ...]:
 def _class(job_class: JobClass, workers: list[Worker], waited: float, now: float) -> HealthCheck:
     name = f"worker:{job_class}"
     if not workers:
-        silence = f"no {job_class} worker spoke in the last minute"
+        silence = f"no {job_class} worker reported in the last minute"
         return HealthCheck(name, CheckStatus.FAIL, silence, log_of(f"worker-{job_class}"))
     busy, slots = sum(w.busy for w in workers), sum(w.slots for w in workers)
     counts = f"{len(workers)} there, {busy} of {slots} slots busy"
@@ -99,7 +99,7 @@ def _people(tx: Tx) -> tuple[HealthCheck, ...]:
         what = "1 alert is open" if count == 1 else f"{count} alerts are open"
         found.append(HealthCheck("alerts", CheckStatus.WARN, what, "norn alerts"))
     if lost := deliveries.given_up_lately(tx):
-        sentence = f"notifications of the last day that nobody took: {lost}"
+        sentence = f"notifications of the last day that no destination accepted: {lost}"
         found.append(
             HealthCheck("notifications", CheckStatus.WARN, sentence, "norn notify list; norn notify test NAME")
         )
@@ -115,7 +115,7 @@ def _deadman(call: dead_man.LastCall) -> HealthCheck:
         return HealthCheck("dead-man", CheckStatus.WARN, sentence, "check NORN_DEADMAN_URL")
     if call.answered is None:
         return HealthCheck(
-            "dead-man", CheckStatus.OK, f"the dead man's address is to be called since {call.asked:.0f} s"
+            "dead-man", CheckStatus.OK, f"the dead man's address is due to be called for {call.asked:.0f} s"
         )
     return HealthCheck("dead-man", CheckStatus.OK, f"the dead man's address was called {call.answered:.0f} s ago")
 
@@ -154,7 +154,7 @@ def _looks(tx: Tx, engine: HealthCheck) -> Iterator[HealthCheck]:
     for row in tx.execute(_LAST_LOOKS):
         known = engine.status == CheckStatus.FAIL and row.code == EngineDown.code
         if row.state != JobState.SUCCEEDED and not known:
-            sentence = f"job {row.id}, the last look at engine and cluster, failed: what norn status says may be old"
+            sentence = f"job {row.id}, the last look at engine and cluster, failed: norn status may show an old state"
             yield HealthCheck("look", CheckStatus.FAIL, sentence, f"norn jobs show {row.id}")
 
 

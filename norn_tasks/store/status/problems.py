@@ -142,7 +142,7 @@ def _occurrence(app: AppView) -> Iterator[Reason]:
     hints = {
         Verdict.SKIPPED_PAUSED: f"norn cron resume {app.name}",
         Verdict.SKIPPED_OVERLAP: "set concurrency: allow or replace in its infraspec.yaml, or make it quicker",
-        Verdict.MISSED: f"norn cron run {app.name} makes up for it; catchup in its infraspec.yaml says what is",
+        Verdict.MISSED: f"norn cron run {app.name} runs it now; catchup in its infraspec.yaml makes Norn run it later",
     }
     yield Reason(
         "occurrence", tick.verdict, tick.scheduled_for, tick.verdict,

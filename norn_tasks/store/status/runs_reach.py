@@ -25,11 +25,13 @@ SELECT d.app, d.runs_error AS error, coalesce(l.spec #>> '{hosts,internal}', d.a
 
 
 def checks(tx: Tx, within: Reach) -> Iterator[HealthCheck]:
-    """Returns a check of the metadata address, and one for io_uring, a firewall or an app that runs cannot reach."""
+    """Yields a check of the metadata address, and one per problem: io_uring, a firewall, an app out of reach."""
     known = runs_reach.known(tx)
     yield _metadata([each.metadata for each in known])
     if any(each.io_uring for each in known):
-        sentence = "containers may use io_uring, by which programs have left containers through defects of the kernel"
+        sentence = (
+            "containers may use io_uring; programs have escaped from containers through its defects in the kernel"
+        )
         yield HealthCheck("io-uring", CheckStatus.WARN, sentence, CLOSE_IO_URING)
     for each in known:
         if each.home and each.host is False and each.address is not None:

@@ -105,7 +105,7 @@ def test_a_worker_that_fell_silent(api: Api) -> None:
     add_worker(api.database)
     sql(api.database, "UPDATE workers SET seen_at = clock_timestamp() - interval '5 minutes'")
     status, sentence, _ = found(api, "worker")
-    assert (status, sentence) == ("warn", "deploy@a on a was last seen 5 min ago, and did not take its leave")
+    assert (status, sentence) == ("warn", "deploy@a on a was last seen 5 min ago, and did not report its end")
 
 
 def test_an_old_schema(api: Api) -> None:

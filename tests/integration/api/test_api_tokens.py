@@ -105,7 +105,7 @@ def test_strange_token_is_not_made(api: Api, body: dict[str, object]) -> None:
 def test_admin_is_not_limited_to_apps(api: Api) -> None:
     answer = api.post("/api/tokens", json={"name": "ci", "scopes": ["read", "admin"], "apps": ["blog"]})
     assert (answer.status_code, answer.json["detail"]) == (
-        422, "apps: admin is of the whole server, and cannot be limited to apps",
+        422, "apps: the scope admin is for the whole server, and cannot be limited to apps",
     )  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def test_an_open_pipe_on_which_nothing_comes_calls_nothing_and_does_not_hang(pro
         os.close(outer)
     assert ended.returncode == 2
     assert (
-        b"nothing came on standard input for 10 s" in ended.stderr and b"--body '' calls without input" in ended.stderr
+        b"no input came on standard input for 10 s" in ended.stderr and b"--body '' calls without input" in ended.stderr
     )
 
 

@@ -192,7 +192,7 @@ def test_the_servers_key_is_printed_alone(filed, run):
     [
         ({"missing": [], "unused": []}, 0, ""),
         ({"missing": ["NEW"], "unused": []}, 1, "not set on the server: NEW"),
-        ({"missing": [], "unused": ["OLD"]}, 0, "set, but used by nobody: OLD"),
+        ({"missing": [], "unused": ["OLD"]}, 0, "set, but not used: OLD"),
     ],
 )
 def test_validate_asks_the_server_for_missing_and_unused_ones(norn, run, tmp_path: Path, found, status, told):

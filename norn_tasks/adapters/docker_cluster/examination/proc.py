@@ -44,7 +44,7 @@ def waits_for_lock(pid: int, ip: str, proc: Path = _PROC) -> bool:
 
 
 def _is_it(pid: int, ip: str, proc: Path) -> bool:
-    """Returns True if the process has the container's address; the process id of an engine elsewhere says nothing."""
+    """Returns True if the process has the container's address; a process id from another machine means nothing here."""
     if pid <= 0 or not ip:
         return False
     try:

@@ -34,7 +34,7 @@ class NestImageStore:
     def __init__(self, store: Path) -> None:
         self._layers, self._facts = store / "l", store / "i"
         self._lock, self._bringing = threading.Lock(), threading.Lock()
-        """The first is never held for long, because runs wait for it; the second while an image is brought: minutes."""
+        """The first lock is never held for long, because runs wait for it; `bring` holds the second one for minutes."""
         self._ready: dict[str, tuple[dict[str, Any], str]] = {}
         for directory in (self._layers, self._facts, _ROOTS):
             directory.mkdir(parents=True, exist_ok=True)
