@@ -1,8 +1,8 @@
 """An API without tokens (NORN_AUTH=off): where it may listen, and which browser pages it refuses.
 
-Any web page can make a browser on this machine send requests to loopback: it sends them without seeing the answers,
-or points its own name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host names the destination, and
-Origin and Sec-Fetch-Site show which page sends.
+Any web page can make a browser on this machine send requests to loopback, even if the page may not see the answers. It
+can also point its own host name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host names the
+destination, and Origin and Sec-Fetch-Site show which page sends.
 """
 
 from __future__ import annotations

@@ -48,7 +48,11 @@ def request_exec(
 
     def write(tx: Tx) -> Accepted:
         found, row = registered_app(intake, tx, app)
-        require_role(found, LONG_RUNNING, f"nothing of it stays running; norn run {app} -- COMMAND runs one beside it")
+        require_role(
+            found,
+            LONG_RUNNING,
+            f"it has no running replicas; norn run {app} -- COMMAND runs a command in a new container",
+        )
         live = releases.require_live(tx, app)
         leave_room(tx, holder)
         new = NewJob(request, app, actor, PATIENCE, engine=live["engine"], cluster=row["cluster"])

@@ -137,7 +137,7 @@ def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
 
     def write(tx: Tx) -> Accepted:
         found, row = registered_app(intake, tx, app)
-        require_role(found, LONG_RUNNING, "nothing of it stays running")
+        require_role(found, LONG_RUNNING, "it has no running replicas")
         live = releases.require_live(tx, app)
         joined = jobs.coalesced(tx, JobKind.COMPARE, app, f"compare:{app}")
         if joined is not None:

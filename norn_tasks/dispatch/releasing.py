@@ -201,7 +201,7 @@ def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey
 
     def write(tx: Tx) -> Accepted:
         found, row = registered_app(intake, tx, app)
-        require_role(found, LONG_RUNNING, "there is nothing that stays running to restart")
+        require_role(found, LONG_RUNNING, "it has no running replicas to restart")
         live = releases.require_live(tx, app)
         request = RestartJobRequest(live["image_id"], scale.override_of(row))
         return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))

@@ -27,8 +27,8 @@ from norn_tasks.store.status import apps
 def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Secret], *, actor: str) -> dict[str, int]:
     """Sets some of an app's secrets and returns their new versions.
 
-    Raises AppNotFound, InvalidRequest if the app would exceed its limits, and Conflict if the server has no key yet, or
-    if a name belongs to a credential that Norn sets.
+    Raises AppNotFound; InvalidRequest if the app would exceed its limits; Conflict if the server has no key yet, or if
+    a name belongs to a credential that Norn sets.
     """
     _refuse_credentials(_require_app(tx, apps_dir, app), app, values)
     public = secrets.recipient(tx)

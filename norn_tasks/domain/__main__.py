@@ -1,7 +1,7 @@
 """`python -m norn_tasks.domain`, which `norn validate`, `norn schema` and `norn init` start: no server, no network.
 
-Results go to stdout. The exit status is 0 for success, 1 for a mistake in a file or for an infraspec that exists
-already or cannot be written, and 2 for wrong arguments.
+Results go to stdout. The exit status is 0 for success and 2 for wrong arguments. It is 1 for a mistake in a file, and
+for an infraspec that exists already or cannot be written.
 """
 
 from __future__ import annotations

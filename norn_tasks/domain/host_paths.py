@@ -1,9 +1,9 @@
 """Checks the directories of the host that apps mount: an app may mount only a directory that the operator has named.
 
-A directory beneath a named one is refused. An app that has mounted the named directory could replace it by a link, and
-the engine follows links each time it starts a container, and would mount the link's target. For the same reason, no
-named directory may lie beneath another. Only paths are checked here. The code that mounts a directory resolves its path
-first, and checks the result.
+A directory beneath a named one is refused. An app that has mounted the named directory could replace the directory
+beneath it by a link. The engine follows links each time it starts a container, and would mount the link's target. For
+the same reason, no named directory may lie beneath another. Only paths are checked here. The code that mounts a
+directory resolves its path first, and checks the result.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 120.0, 6
 
 
 def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> None:
-    """Starts Norn on its data directory and returns when it responds; in the foreground, when it has stopped.
+    """Starts Norn on its data directory, and returns when Norn responds, or in the foreground, when Norn has stopped.
 
     Raises AlreadyRunning or NotStarted; then no process is left, except a router that serves apps.
     """

@@ -124,4 +124,4 @@ class RegistryImages(Protocol):
         """Lists the ids of the images that are kept for any app of this control plane."""
 
     def drop(self, image: Image, app: str) -> bool:
-        """Stops keeping an image for the app, and removes it if nothing else names it; False while it is used."""
+        """Stops keeping an image for the app, and removes it if it has no other name; False while it is in use."""

@@ -171,7 +171,7 @@ class Runtime(Protocol):
         """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
 
         The container has ended when the engine says so; its streams may end earlier. After a cancel the code gets
-        SIGTERM and its grace, and the container is ended and removed; Stopped is raised, and its fact `ended` is the
+        SIGTERM and its grace, and the container is ended and removed. Then Stopped is raised; its fact `ended` is the
         end of the container. If the worker drains or the lease is lost, the container is removed at once. But if the
         run `outlives_owner` and its code was started, the container is left to the next owner, which may already be
         waiting for its end. Raises ReleaseGone when the image is not there, EngineDown when the engine did not answer

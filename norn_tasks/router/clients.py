@@ -10,8 +10,8 @@ from typing import Protocol
 REFUSALS_MAX = 100
 """Clients of one address that are sent a 503 at the same time; the connections of others are reset."""
 CLOSED_AT_ONCE = 64
-"""At the limit of connections, one in this number of idle clients is closed, at least one. Closing several at once
-keeps searches for idle clients rare."""
+"""At the limit of connections, the idle clients divided by this number are closed, but at least one is. Closing several
+at once keeps searches for idle clients rare."""
 LEAVING_IDLE_SECONDS = 10.0
 """How long a client may wait before its next request when another router has taken the place of this one."""
 

@@ -3,7 +3,7 @@
 That is safe if the client has seen nothing of an answer, the whole body can be sent again, and the replica cannot have
 begun. It cannot have begun if it accepted no connection, or if a connection that had been used before closed without a
 byte of an answer: the server thought that connection idle. If a fresh connection closes without a byte, the replica may
-have acted on the request, which is then sent again only if its method is idempotent (RFC 9110 9.2.2).
+have acted on the request. Then it is sent again only if its method is idempotent (RFC 9110 9.2.2).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Checks a build for inputs that the app must not use: images of other apps, addresses in the host's own network.
 
 A builder uses the image that a name finds, even if it is another app's image. The classic builder leaves every step and
-stage as an image without a name, and the engine accepts the first digits of an id as a name: so a few hexadecimal
-digits could find an image with another app's source.
+stage as an image without a name. The engine accepts the first digits of an id as a name, so a few hexadecimal digits
+could find an image with another app's source.
 """
 
 from __future__ import annotations

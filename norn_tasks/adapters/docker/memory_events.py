@@ -1,8 +1,8 @@
 """The engine's events about containers that ran out of memory.
 
 The end of a container, and the kill of a process in it for lack of memory, are reported to the engine separately. If
-the kill is reported after the end, the container does not get the mark `OOMKilled`, and only an event `oom` says why it
-ended (seen with Docker 20.10 on a loaded machine).
+the kill is reported after the end, the container does not get the mark `OOMKilled`. Then only an event `oom` says why
+it ended (seen with Docker 20.10 on a loaded machine).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class DockerRegistryImages:
         return tuple(image_of(each) for each in found if each is not None)
 
     def drop(self, image: Image, app: str) -> bool:
-        """Removes the app's tags of an image, and the image if it has no others; returns False while it is used."""
+        """Removes the app's tags of an image, and the image if it has no other tags; False while it is in use."""
         by = {"ancestor": image.id}
         if self._engine.ask(lambda client: client.containers(all=True, filters=by)):
             return False

@@ -2,7 +2,7 @@
 
 The local driver enforces no size of a volume. A prune by an administrator leaves volumes alone (`KEPT_BY_PRUNE`). If a
 container mounted a volume that does not exist, the engine would make it without our labels, and Norn could not find it
-again: so each volume is made here first.
+again. So each volume is made here first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Removes replicas: each leaves the routes, its requests and its program end, and its container and row are removed."""
+"""Removes replicas. Each leaves the routes, its requests and program end, and its container and row are removed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Runs a program inside a live pod: passes its streams to and from the client, and ends it when the client leaves.
 
-The image's program `env` starts it with a mark in its environment, by which Norn finds it to end it. In an image
-without `env`, the program has no mark, and continues when its client leaves. Only servers of version 1.30 or later can
-pass on the end of the input. A program whose client sends no input is therefore started without stdin.
+The image's program `env` starts the program with a mark in its environment, by which Norn finds it when it must end. In
+an image without `env`, the program has no mark, and continues when its client leaves. Only servers of version 1.30 or
+later can pass on the end of the input. A program whose client sends no input is therefore started without stdin.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Waits until a rollout is complete, and reports in one sentence why it fails.
 
-The verdict is that of `assess`. Before each verdict, the fence of the Deployment is compared with that of the job, so
-that a job gives no verdict on a Deployment that a later claim has written.
+The verdict is that of `assess`. Before each verdict, the fence of the Deployment is compared with that of the job. So a
+job gives no verdict on a Deployment that a later claim has written.
 """
 
 from __future__ import annotations

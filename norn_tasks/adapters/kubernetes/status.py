@@ -64,8 +64,9 @@ def _rolls(deployment: Seen) -> bool:
 def _updated(deployment: Seen, pods: Iterable[Seen]) -> int:
     """Returns how many pods of the current template serve.
 
-    `kubectl set image` changes the template but keeps its generation, so some pods of this generation may have an older
-    template: as many as exceed the controller's count of updated pods. They are subtracted as if all of them served.
+    `kubectl set image` changes the template but keeps its generation. So some pods of this generation may have an older
+    template: their number is the excess over the controller's count of updated pods. They are subtracted as if all of
+    them served.
     """
     status, current = deployment.get("status") or {}, generation_of(deployment["spec"]["template"])
     mine = [pod for pod in pods if generation_of(pod) == current and not _leaves(pod)]

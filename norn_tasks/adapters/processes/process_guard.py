@@ -1,9 +1,9 @@
 """The parent of every program that Norn starts: a script that `process` runs with `python -I -S` and never imports.
 
-A program and its children live in a process group of their own, under this guard. The guard's stdin is a pipe from
-the worker, its lifeline: when that closes, because the worker closed it or died of anything (`kill -9` too), the whole
-group is killed. When the program ends, the rest of its group is killed as well, and its exit code is returned; an end
-by signal n is returned as 128 + n. It imports little, to start quickly.
+A program and its children live in a process group of their own, under this guard. The guard's stdin is a pipe from the
+worker, its lifeline. When the pipe closes, because the worker closed it or died for any reason (`kill -9` too), the
+whole group is killed. When the program ends, the rest of its group is killed as well, and the guard exits with the
+program's exit code, or with 128 + n after an end by signal n. The guard imports little, to start quickly.
 """
 
 import os

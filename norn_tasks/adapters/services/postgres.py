@@ -43,7 +43,7 @@ def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> N
 
 
 def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> None:
-    """Drops the databases of the role with all that is in them, and then the role if these are its `last` ones."""
+    """Drops the databases of the role with all that is in them; `last`: the role has no others, and is dropped too."""
     with cursor(url) as done:
         for database in databases:
             if _owner(done, database) == role:

@@ -28,7 +28,7 @@ class Server(Protocol):
     """A server that apps use; it may have to be started first."""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the access to it; starts it if Norn runs it. Raises NoService, ServiceDown."""
+        """Returns the access to the server, which is started first if Norn runs it. Raises NoService, ServiceDown."""
 
 
 _PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379}

@@ -58,7 +58,7 @@ def allow_topics(url: str, user: str, password: Secret, topics: tuple[str, ...])
 
 
 def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool) -> None:
-    """Deletes all keys of namespaces, and the user if these are its `last` ones."""
+    """Deletes all keys of namespaces; `last`: the user has no others, and is deleted too."""
     with _asked(url) as client:
         for database in _databases(client, url):
             for name in namespaces:
@@ -68,7 +68,7 @@ def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool)
 
 
 def remove_topics(url: str, user: str, topics: tuple[str, ...], *, last: bool) -> None:
-    """Deletes the streams of topics, and the user if these are its `last` ones."""
+    """Deletes the streams of topics; `last`: the user has no others, and is deleted too."""
     with _asked(url) as client:
         for database in _databases(client, url) if topics else ():
             database.unlink(*topics)

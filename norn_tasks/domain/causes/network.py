@@ -51,7 +51,9 @@ def in_use(evidence: Evidence) -> Cause | None:
     """Returns a cause for a port of the container on which two servers try to listen."""
     line = latest(evidence.lines, _IN_USE)
     return (
-        Cause(line, "the app starts two servers on one port: let one of them go, or use another port") if line else None
+        Cause(line, "the app starts two servers on one port: remove one of them, or give it another port")
+        if line
+        else None
     )
 
 

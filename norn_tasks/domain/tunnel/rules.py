@@ -3,7 +3,7 @@
 The first rule that matches a request applies. Norn therefore puts its rule for a name before every rule that matches
 all requests for the name, such as a rule for `*.example.com`. Rules for single paths remain before Norn's rule, because
 their owner wants them to apply first. If another owner has a rule for exactly this name before Norn has made one, the
-name belongs to that owner, and Norn must not send the other paths of the name to an app.
+name belongs to that owner. Then Norn must not send the other paths of the name to an app.
 """
 
 from __future__ import annotations

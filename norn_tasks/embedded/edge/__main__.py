@@ -34,7 +34,7 @@ _KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "
 
 
 class CaddyProcess:
-    """Caddy on the sockets of this process, which starts it again when it ends."""
+    """Caddy on the sockets of this process; when Caddy ends, this process starts it again."""
 
     def __init__(self, read: Settings) -> None:
         self._settings = read

@@ -62,12 +62,12 @@ class RouterStart:
         self._began = 0.0
 
     def begin_by_saved_table(self) -> None:
-        """Starts it before the stores, if no router runs and one has saved its table: apps respond at once."""
+        """Starts a router before the stores if none runs and a saved table exists, so that apps respond at once."""
         if self._before is None and (self._where.data / SAVED_TABLE).exists():
             self.begin()
 
     def begin(self) -> None:
-        """Starts it with a keeper, in a session of its own, unless that was done already."""
+        """Starts the router with a keeper, in a session of its own, unless that was done already."""
         if self._keeper is not None:
             return
         self._began = time.monotonic()

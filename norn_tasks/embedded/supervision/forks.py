@@ -88,8 +88,9 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no t
 def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) -> NoReturn:
     """Runs a module with its arguments in this fork as `python -m` does, and ends the process with its exit code.
 
-    The supervisor's objects stay in the fork's memory, unused. Its files are closed, and their numbers are used again,
-    so nothing may close them a second time. Therefore the process ends without returning into the supervisor's code.
+    The supervisor's objects stay in the fork's memory, unused. The supervisor's files are closed, and their numbers are
+    used again, so nothing may close them a second time. Therefore the process ends without returning into the
+    supervisor's code.
     """
     code = 1
     try:

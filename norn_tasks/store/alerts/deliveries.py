@@ -3,8 +3,8 @@
 A row is written in the transaction of the change that it reports (`store.alerts`). Beat makes a job for each delivery
 that is due and counts the try at that moment, so that the next try is certain even if the job's worker dies.
 
-People get one message for a burst: of the rows that are due at the same time for a destination that people read, the
-first becomes the message and the others become parts of it, which share its tries and its end. After a message, such a
+People get one message for a burst. If several rows are due at the same time for a destination that people read, the
+first becomes the message, and the others become parts of it, which share its tries and its end. After a message, such a
 destination gets nothing for some seconds, so that later reports of the burst are in one message too. A receiver that
 asks for a pause gets nothing until the pause ends.
 

@@ -41,7 +41,7 @@ class Prepared:
     """A statement with parameters such as `:job`, whose types PostgreSQL infers from it.
 
     `fixed`: parameters whose values decide the plan. Each combination of their values is a prepared statement of its
-    own, with the values in its text, so there should be few.
+    own, with the values in its text, so there should be few combinations.
     """
 
     def __init__(self, statement: str, *, fixed: tuple[str, ...] = ()) -> None:

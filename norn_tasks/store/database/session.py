@@ -182,8 +182,8 @@ def _announce(connection: Connection, notes: Sequence[Note]) -> None:
 def _autocommitting(connection: Connection) -> Iterator[Any]:
     """Sets a connection that is in no transaction to autocommit, and yields the driver's connection.
 
-    It sets the attribute of the driver's connection: changing the isolation level through SQLAlchemy takes further
-    round trips, and a failure of these would hide that the commit before them succeeded.
+    It sets the attribute of the driver's connection: SQLAlchemy would make further round trips, whose failure would
+    hide that the commit before them succeeded.
     """
     driver: Any = connection.connection.dbapi_connection
     driver.autocommit = True

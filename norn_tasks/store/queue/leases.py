@@ -19,8 +19,8 @@ from norn_tasks.store.rules import fence
 
 @dataclass(frozen=True)
 class LeaseRenewal:
-    """The state of a job whose fence holds. `renewed` is false if another session had locked its row; its lease then
-    ends when it would have ended without this renewal.
+    """The state of a job whose fence holds. `renewed` is false if another session had locked its row; the end of its
+    lease is then unchanged.
     """
 
     renewed: bool

@@ -97,8 +97,8 @@ def _creates(spec: Infraspec) -> tuple[tuple[Part, str], ...]:
 def _changes(tx: Tx, row: Row, live: Row, wanted: Infraspec) -> tuple[SpecChange, ...]:
     """Returns the changes that a forge makes, and the changes that need a deploy.
 
-    A forge makes none if the registered spec has not changed since the live release was accepted: it does not replace
-    the spec that a release of a repository has from its revision.
+    A forge changes nothing if the registered spec has not changed since the live release was accepted. The release of a
+    repository then keeps the spec from its revision.
     """
     found = changes(registry.spec_of(live["spec"]), wanted)
     if not forging.differs(tx, live, wanted):

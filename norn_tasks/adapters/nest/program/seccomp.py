@@ -1,8 +1,8 @@
 """The filter of system calls, compiled once at the nest's start: crun would spend 17 ms on it for each sandbox.
 
 It permits the calls that Docker permits to a container without capabilities, except for two groups, which newer
-versions of Docker refuse too: io_uring, because programs have escaped from containers through its defects, and sockets
-through which a container in a virtual machine can reach programs of the hypervisor.
+versions of Docker refuse too: io_uring, and some sockets. Programs have escaped from containers through defects of
+io_uring. Through these sockets, a container in a virtual machine can reach programs of the hypervisor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The layers of images: each is unpacked once, and shared by images. It gets its name when it is complete."""
+"""The layers of images: each is unpacked once, and shared by images. A layer gets its name when it is complete."""
 
 from __future__ import annotations
 
