@@ -15,6 +15,10 @@ from norn_tasks.store.database import migrate
 from norn_tasks.store.database.session import Database
 from tests.servers import Broker, Postgres
 
+MEMORY_DISK = Path("/dev/shm")
+MEMORY_FREE = 4 << 30
+"""The bytes that must be free there, so that four servers at once and the programs under test have room."""
+
 _numbers = itertools.count(1)
 
 
@@ -34,12 +38,21 @@ def private_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(private_dir: Path) -> Iterator[Postgres]:
-    """A PostgreSQL server with a migrated database `template` to copy from."""
-    server = Postgres(private_dir / "pg")
+    """A PostgreSQL server with a migrated database `template` to copy from; its files are in memory if there is room.
+
+    A copy of a database takes 30 ms in memory and 460 ms on the disk of a machine for tests, and thousands are made.
+    """
+    home = private_dir / "pg"
+    if in_memory := MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free >= MEMORY_FREE:
+        home = Path(tempfile.mkdtemp(prefix="norn-pg-", dir=MEMORY_DISK))
+        home.chmod(0o755)
+    server = Postgres(home, max_wal_size="256MB")
     server.execute("CREATE DATABASE template")
     migrate.upgrade(server.url("template"))
     yield server
     server.stop()
+    if in_memory:
+        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +67,7 @@ def broker(private_dir: Path) -> Iterator[Broker]:
 def database_url(postgres: Postgres) -> Iterator[str]:
     """The URL of a fresh database with Norn's schema, dropped after the test."""
     name = f"t{os.getpid()}_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    postgres.copy_template(name)
     yield postgres.url(name)
     postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 

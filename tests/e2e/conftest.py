@@ -49,7 +49,7 @@ def clean_up(stack: Stack) -> None:
 def new_stack(postgres: Postgres, broker_url: str, home: Path, **environment: str) -> Stack:
     """Makes a stack over a fresh database, with its bootstrap token; nothing runs yet."""
     name = f"e2e{os.getpid()}_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    postgres.copy_template(name)
     stack = Stack(home, postgres.url(name), broker_url, **environment)
     database = Database(postgres.url(name), pool=1)
     tokens.ensure_bootstrap(database, home / "token")

@@ -65,7 +65,7 @@ CLOSE = ("edit", "edit-again")
 
 @pytest.fixture(scope="module")
 def database(postgres: Postgres) -> Iterator[Database]:
-    postgres.execute("CREATE DATABASE edits TEMPLATE template")
+    postgres.copy_template("edits")
     database = Database(postgres.url("edits"), pool=20, overflow=20)
     yield database
     database.dispose()

@@ -17,7 +17,7 @@ from tests.servers import Broker, Postgres
 def lasting(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Api]:
     """An application for all tests of a module that change nothing which another of them looks at."""
     name = f"lasting_{os.getpid()}_{request.module.__name__.rpartition('.')[2]}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    postgres.copy_template(name)
     database = Database(postgres.url(name))
     api = factories.api(database)
     yield api
