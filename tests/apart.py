@@ -114,7 +114,7 @@ class _Forward:
         self._server = _Server(("", 0), Connection, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listening
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> _Forward:
         self._thread.start()

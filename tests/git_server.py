@@ -31,7 +31,7 @@ class GitServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def repository(self, name: str) -> Repository:
         """Makes a repository; `url(name)` is its address."""

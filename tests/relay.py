@@ -18,7 +18,7 @@ class Relay:
         self._server = _Server(("", 0), _Connection, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listening
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Relay:
         self._thread.start()

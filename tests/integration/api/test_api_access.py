@@ -62,7 +62,7 @@ class Team:
             def log_message(self, *_: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
