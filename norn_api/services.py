@@ -35,7 +35,7 @@ several times its size in memory, and a database connection until PostgreSQL has
 CHECKS = 1
 """How many infraspecs a process may parse and slow hashes it may compute at the same time: each keeps a core busy."""
 CHECK_SECONDS = 10.0
-"""How long such a computation waits for its turn."""
+"""How long such parsing or hashing waits for its turn."""
 SIGN_INS, DELIVERIES = 16, 64
 """The number of sign-ins and of deliveries that one process reads at the same time, before it knows their senders: each
 holds a thread."""

@@ -20,7 +20,9 @@ from norn_tasks.store.database.session import Database
 
 HEADER = "Cf-Access-Jwt-Assertion"
 NAME = "access "
-"""The beginning of the names of these senders. No token has such a name, because it has a space."""
+"""The beginning of the names of senders whom Cloudflare Access lets in. No token has such a name, because it has a
+space.
+"""
 _PATH = "/api/"
 _LONGEST = 8192
 _LONGEST_NAME = 200

@@ -29,7 +29,7 @@ from norn_tasks.store.apps.registry import LiveFunction
 _PIECE_SECONDS = 0.25
 """How long to wait for a piece before checking whether the call has ended."""
 _LOOK_EVERY = 4
-"""After every such number of waits, the row of the call is read too, in case the announcement of its end was lost."""
+"""After this number of waits, the row of the call is read too, in case the announcement of its end was lost."""
 
 
 def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None]) -> Response:

@@ -22,7 +22,7 @@ Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
 """Text from outside of at most 4,096 characters, which PostgreSQL can store and JSON can carry."""
 
 LongText = Annotated[str, AfterValidator(_storable)]
-"""Such text of any length."""
+"""Text from outside of any length, which PostgreSQL can store and JSON can carry."""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 

@@ -16,7 +16,7 @@ from norn_api.web.request import current
 from norn_api.web.senders import signed_credentials
 
 BODY_SECONDS = 30.0
-"""The longest time that such a body may take."""
+"""The longest time that the body of a sign-in or of a delivery may take to arrive."""
 _SIGN_IN_MAX = 8 * 1024
 _LARGE = 1024 * 1024
 _TURN_SECONDS = 2.0

@@ -17,7 +17,8 @@ _UNSET = (
     "unset them (norn secrets list APP; for the secrets that sign alerts: norn notify list, norn notify remove NAME; "
     "for the tokens of repositories: norn repo list, norn repo logout ID)"
 )
-"""The things that are sealed to the key: secrets of apps, secrets that sign notifications, tokens of repositories."""
+"""A hint to unset all that is sealed to the key: secrets of apps, secrets that sign notifications, repository tokens.
+"""
 
 
 def ensure_key(database: Database, settings: Settings) -> None:

@@ -20,7 +20,8 @@ from norn_tasks.store.replicas.routes import Route, Routes, Target
 
 FILE_NAME = "routes.json"
 REFRESH_SECONDS = 60.0
-"""How old the file may be while the table stays the same; the log gives this age when a saved table is used."""
+"""A file of this age is written again even if the table is the same; the log gives its age when a saved table is used.
+"""
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,9 @@ from norn_tasks.router.backend import Backend
 from norn_tasks.store.replicas.routes import Route, Routes
 
 _LATER, _LAST = 1_000_000, 2_000_000
-"""Added to the open requests of a replica that lately refused a connection, and of one that failed this request."""
+"""Added to the count of open requests, so that a replica is chosen later: one that lately refused a connection, and one
+that failed this request.
+"""
 
 
 class Entry:

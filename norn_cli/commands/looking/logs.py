@@ -88,7 +88,7 @@ def _print_kept(session: Session, name: str, which: dict[str, Any]) -> None:
 
 
 _OF_THE_PAST = ("since", "until", "grep", "release", "previous")
-"""The options that look back at more than one moment, so that times are shown."""
+"""The options with which times are shown, because the lines may be from different times."""
 
 
 def _followed(session: Session, name: str, which: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,7 @@ The engine's prune passes over volumes that have options. A size of 0 sets no li
 """
 KEY = "norn.io/key"
 STAGE = "norn.io/stage"
-"""The label that names the apps of an image that a step of a classic build left; only Norn's own recipe sets it."""
+"""The label on an image that a step of a classic build left; it names the image's apps. Only Norn's recipe sets it."""
 
 PULLED = "norn-pulled"
 """The first part of the tags that keep images which apps take from a registry; the control plane and the app follow."""

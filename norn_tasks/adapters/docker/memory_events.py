@@ -16,7 +16,7 @@ from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.domain.errors import EngineDown, StepFailed
 
 _LATE = timedelta(seconds=1)
-"""How long after the end of a container its event may come."""
+"""How long after the end of a container the event `oom` may come."""
 
 
 def ran_out_of_memory(engine: EngineClient, container: str, started: datetime) -> bool:

@@ -31,7 +31,7 @@ _LOOK = 0.5
 _REMOVAL = 120
 """Seconds that the removal of an app may take in addition to the time that its pods have to end."""
 _ENDING = 3
-"""Seconds for which the end of a failed rollout waits until its pods are gone; the live pods serve all the time."""
+"""The most seconds for which a failed rollout waits until its pods are gone; the live pods serve all the time."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from norn_tasks.embedded.paths import DataPaths
 OWN = "norn-stores"
 """The account that `deploy/prepare` makes for the stores alone."""
 PREFERRED = (OWN, "postgres", "nobody")
-"""Other programs run as the last two: a superuser of another PostgreSQL cluster can write files as `postgres`."""
+"""The best account is first. Other programs may run as the last two: a superuser of another PostgreSQL cluster, for
+example, can write files as `postgres`.
+"""
 UNSHARED = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 """A command prefix: root without its capabilities, under the uid of nobody."""
 

@@ -19,10 +19,12 @@ from norn_tasks.embedded.paths import DataPaths
 from norn_tasks.embedded.supervision.program import SupervisedProgram, runs_module
 
 STORES, NORN, SERVICES = "stores", "norn", "services"
-"""The groups."""
+"""The groups of supervised processes."""
 
 EVER = 1_000_000
-"""The failed starts in a row after which the supervisor gives up; it waits 1 s, 2 s, 3 s … between them."""
+"""The failed starts in a row after which the supervisor gives up: practically never. It waits 1 s, 2 s, 3 s … between
+them.
+"""
 
 
 _CALLS = "supervisor.rpcinterface:make_main_rpcinterface"

@@ -9,7 +9,8 @@ import httptools
 from norn_tasks.router.protocol.heads import Fields, FoundFields, answer_fields, is_chunked, length_of
 
 HEAD_MAX = 64 * 1024
-"""Bytes without the end of a head, of a chunk's size or of trailers, after which a reply is refused."""
+"""The most bytes that may come without the end of a head, of a chunk's size or of trailers; then the reply is refused.
+"""
 
 
 class ReplyHead(NamedTuple):

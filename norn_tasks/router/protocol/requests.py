@@ -7,9 +7,11 @@ import httptools
 from norn_tasks.router.protocol.heads import Fields, RequestHead, RequestRefused, request_head, trailer_lines
 
 HEAD_MAX = 64 * 1024
-"""Bytes without the end of a head, of a chunk's size or of trailers, after which a request is refused."""
+"""The most bytes that may come without the end of a head, of a chunk's size or of trailers; then the request is
+refused.
+"""
 KEPT_MAX = 64 * 1024
-"""Largest body that can be sent a second time, bytes."""
+"""The largest body, in bytes, that is kept so that it can be sent a second time."""
 SLICE_BYTES = 16 * 1024
 """Bytes that are parsed at a time: this bounds the number of requests that one read can make."""
 

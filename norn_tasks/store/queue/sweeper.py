@@ -52,9 +52,9 @@ _ENGINE_GONE = f"""state = 'queued' AND (engine <> '{HOME}' OR container_engine 
                             AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s'))
     AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
                  < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
-"""An engine counts as silent only after a beat has run for as long: after an outage of Norn, workers report a moment
-later than beat starts. A cron run that has not begun keeps waiting: it has a deadline of its own, and moves on to the
-engine of the next release.
+"""The condition for queued jobs that require a silent engine. An engine counts as silent only after a beat has run for
+ENGINE_SILENCE: after an outage of Norn, workers report a moment later than beat starts. A cron run that has not begun
+keeps waiting: it has a deadline of its own, and moves on to the engine of the next release.
 """
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 

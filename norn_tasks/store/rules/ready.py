@@ -7,7 +7,7 @@ from norn_tasks.store.rules.lists import CODE_CLASSES, OPEN_STATES
 ITS_TIME = "c.state = 'queued' AND c.run_after <= clock_timestamp()"
 """The job is queued, and the moment from which it may run has come."""
 DUE = f"{ITS_TIME} AND c.cancel_requested_at IS NULL"
-"""That moment has come, and nobody asked the job to stop."""
+"""The job is queued, the moment from which it may run has come, and nobody asked it to stop."""
 DUE_OR_KEPT = f"{ITS_TIME} AND (c.cancel_requested_at IS NULL OR c.adopt)"
 """The job is due, or somebody asked it to stop while its container may run: a worker must remove the container."""
 

@@ -34,7 +34,8 @@ class Handling:
 
 _IMAGE = "norn deploy builds and pushes it again; kubectl get events shows what the node tried"
 _JOB = ""
-"""No hint: the pod is gone, but its last lines are in the output of the job, which the message at a job's end names."""
+"""No hint: the pod is gone. Its last lines are in the output of the job, to which the message at the job's end points.
+"""
 _PROBE = "the healthcheck of the infraspec says what is asked, and for how long"
 _EVENTS = "kubectl get events shows what the node tried"
 _ROOM = "free some on the nodes, add a node, or lower what the app asks for in its infraspec"

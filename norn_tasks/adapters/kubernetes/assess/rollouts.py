@@ -26,7 +26,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import NotAssessable
 _HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
 _LOST = timedelta(seconds=60)
-"""The time after its grace for which a pod that is being deleted still counts."""
+"""For this time after its grace, a pod that is being deleted still counts."""
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
 

@@ -22,9 +22,12 @@ CONTAINER = "app"
 PORT = "http"
 """The name of the port, by which the Service finds it in each pod, even while old pods use another number."""
 LEAVING = 5
-"""Seconds between the removal of a pod from its Service and SIGTERM: requests may still reach the pod during them."""
+"""Seconds between the removal of a pod from its Service and SIGTERM: requests may still reach the pod during this time.
+"""
 VOLUME_GROUP = 65532
-"""The group that owns the volumes of an app. Its program is in this group, so that users other than root can write."""
+"""The group that owns the volumes of an app. The app's program is in this group, so that users other than root can
+write.
+"""
 _PRIVILEGED = 1024
 _MIB = 1024**2
 _REFERENCE = re.compile(r"\$(?=[$(])")
