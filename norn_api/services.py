@@ -155,7 +155,7 @@ def session() -> int | None:
 
 
 def holder() -> str:
-    """Returns the name whose half of the places this request may use; empty for an admin, who may use all of them."""
+    """Returns the name of this request's sender, who may use half of the places; "" for an admin, who may use all."""
     return "" if actor().may(Scope.ADMIN) else actor().name
 
 
@@ -170,7 +170,7 @@ def shares() -> tuple[Share, ...]:
 
 
 def turn() -> AbstractContextManager[None]:
-    """Returns the context of a computation that keeps a core busy; it raises TooManyRequests after a wait."""
+    """Returns the context of a computation that keeps a core busy; entering it waits, and may raise TooManyRequests."""
     return norn().checks.place(CHECK_SECONDS)
 
 

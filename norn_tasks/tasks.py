@@ -194,7 +194,8 @@ def _the_class(queues: Iterable[object]) -> JobClass:
 def _acquire_name(settings: Settings) -> None:
     """Ends this process if another worker has its name.
 
-    While the database is away this cannot be checked. Then the newest process gets the name, and the other one ends.
+    This cannot be checked while the database is away. In that case the newest process gets the name later, and the
+    other one ends.
     """
     database = open_database(settings, fleet.job_class, 1)
     try:

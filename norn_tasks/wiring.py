@@ -173,7 +173,7 @@ def incus_runtime(settings: Settings, docker: DockerEngine) -> IncusRuntime:
 
 
 def incus_checks(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yields sentences about that Incus, with a hint where something is missing."""
+    """Yields sentences about the Incus that the settings name, each with a hint if something is missing."""
     api = IncusApi(settings.incus_socket, settings.incus_project, timeout=5)
     return checks(api, settings.incus_pool, settings.incus_bridge, settings.incus_init)
 

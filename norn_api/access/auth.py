@@ -118,7 +118,7 @@ class AuthenticatorChain:
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender, or None if no authenticator recognises it, which is not counted as a failure."""
+        """Returns the sender, or None if no authenticator recognises it; that does not count as a failure."""
         with contextlib.suppress(CsrfMissing):
             return self._first(credentials)
         return None

@@ -34,7 +34,9 @@ class Buckets:
             return 0.0
 
     def _forget_full(self, now: float) -> None:
-        """Bounds the memory: drops buckets that are full again, as new ones are; if too many remain, drops all."""
+        """Bounds the memory: drops buckets that are full again, as a new bucket would be; if too many remain, drops
+        all.
+        """
         if len(self._levels) < _MANY_KEYS:
             return
         self._levels = {

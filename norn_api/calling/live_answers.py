@@ -80,7 +80,7 @@ def _output(job: int, execution: int, timeout: float, connection: Connection) ->
         if ended or time.monotonic() > until or norn().closing.is_set():
             break
         if connection.gone():
-            connection.cut()  # otherwise a client that closed only its sending side would take the part for the whole
+            connection.cut()  # otherwise a client that closed only its sending side would believe the answer whole
             return
     call, io = end_of(execution, max(0.0, until - time.monotonic()), of=timeout)
     error = trouble(call)

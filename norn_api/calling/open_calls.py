@@ -59,7 +59,7 @@ def _slow_down(address: str) -> None:
 
 @contextmanager
 def body_in_time(seconds: float = BODY_SECONDS) -> Iterator[None]:
-    """Limits the number of bodies of strangers that are read in such blocks at the same time, and the time of each.
+    """Limits how many bodies of strangers are read in such blocks at the same time, and the time for each body.
 
     The bodies of other senders are not limited here.
 

@@ -1,4 +1,4 @@
-"""The note of a deploy by name if the app's directory is here too: it says which other files are deployed."""
+"""The note that a deploy by name prints if the app's directory is here too: which files are deployed instead."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from norn_tasks.ports import Say, Vault
 
 
 def known_secrets(job: Job, vault: Vault) -> Redaction:
-    """Returns the secrets to hide for this job. No container of the job ever got a secret that cannot be opened."""
+    """Returns the secrets to hide for this job. A secret that cannot be opened is left out: no container of the job
+    ever got it.
+    """
     return Redaction(_opened(job, vault))
 
 
@@ -31,7 +33,7 @@ def _opened(job: Job, vault: Vault) -> Iterator[Secret]:
 
 @contextmanager
 def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
-    """Yields a `say` that hides the secrets, even if they arrive in pieces; the rest is passed on after the block."""
+    """Yields a `say` that hides the secrets, even if they arrive in pieces; held-back text follows at the end."""
     if not hidden:
         yield say
         return

@@ -26,7 +26,8 @@ class SharedServices(Protocol):
     """
 
     def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
-        """Returns an app's credential, with the server's present address and the password of `known`, else a new one.
+        """Returns an app's credential, with the server's present address, and with the password of `known` or else a
+        new one.
 
         Changes nothing on the server. Raises NoService, ServiceDown.
         """

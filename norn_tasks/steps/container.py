@@ -109,7 +109,9 @@ def _learned(finished: ExecutionVerdict) -> Learned:
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
-    """Returns the verdict on the end of a run, by the limits of the spec; without another hint, it names the output."""
+    """Returns the verdict on the end of a run, by the limits of the spec; a verdict without a hint refers to the
+    output.
+    """
     limit, fields = spec.timeout, OF_A_RUN
     execution = job.required_execution().id
     hint = f"norn cron logs {job.app} {execution} has its output"

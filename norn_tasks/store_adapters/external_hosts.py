@@ -27,7 +27,7 @@ class _LockedTurn:
     fence: Fence
 
     def keep(self) -> None:
-        """Uses the transaction, because the database ends it after ten idle seconds."""
+        """Uses the transaction, because the database ends a transaction that is idle for ten seconds."""
         external_hosts.require_held(self.tx, self.fence)
 
 

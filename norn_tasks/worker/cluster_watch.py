@@ -17,9 +17,9 @@ AGAIN = 5.0
 
 
 class ClusterWatch:
-    """The thread that calls `request` after one or more calls of `changed`.
+    """The thread that calls `request` after each call of `changed`, or once after several calls.
 
-    `begin` starts a watch that calls `changed`, its argument. It is called again while the database is away.
+    `begin` gets `changed`, and starts a watch that calls it. While the database is away, `begin` is tried again.
     """
 
     def __init__(

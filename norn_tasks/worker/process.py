@@ -29,7 +29,7 @@ PASS_ON_SECONDS = 0.5
 
 
 class _ShareFull(Exception):
-    """Another thread has taken the last slot of a job's share since its claim began."""
+    """Another thread has taken the last slot of a job's share since the job's claim began."""
 
 
 class _Admission:

@@ -528,7 +528,7 @@ BUILDS = [
     ("Could not find gem 'sinatra (= 99)' in rubygems repository", "Could not find gem 'sinatra", "Gemfile.lock"),
     ("sh: ./build.sh: Permission denied", "./build.sh: Permission denied", "RUN chmod"),
     ("cp: can't stat 'dist': No such file or directory", "can't stat 'dist'", "COPY it before"),
-    ("curl: (6) Could not resolve host: example.invalid", "Could not resolve host: example.invalid", "no such host"),
+    ("curl: (6) Could not resolve host: example.invalid", "not resolve host: example.invalid", "cannot find that host"),
     ("something went wrong\nerror: the frobnicator is broken\nbye", "the frobnicator is broken", ""),
 ]
 

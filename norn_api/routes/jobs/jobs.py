@@ -88,7 +88,7 @@ def cancel_job(path: JobPath, body: NothingRequest) -> Response:
 def resolve_job(path: JobPath, body: ResolveRequest) -> Response:
     """Resolves a job that stopped inside a step which must not be repeated: another job continues it, or none does.
 
-    The response names the job that continues it; if it is abandoned, the response names the job itself.
+    The response names the job that continues the stopped one, or the stopped job itself if it is abandoned.
     """
     with norn().database.transaction() as tx:
         found = jobs_read.get(tx, path.job)

@@ -48,7 +48,8 @@ def stream_events(query: EventStreamQuery) -> Response:
 def stream_page(query: PageStreamQuery) -> Response:
     """Streams all events, and the log lines of these apps as messages of the type `log`.
 
-    With the id of its last message, a client resumes both. All pages of a process share one reader of an app's lines.
+    With the id of its last message, a client can resume events and lines together. All pages of a process share one
+    reader of an app's lines.
     """
     apps = tuple(dict.fromkeys(map(require_visible, query.logs)))
     with norn().database.transaction() as tx:

@@ -121,7 +121,9 @@ def get_version() -> Response:
 
 @api.get("/metrics", responses=text_response("Prometheus' text format, version 0.0.4"))
 def get_metrics() -> Response:
-    """Returns metrics for Prometheus. The HTTP metrics begin at zero when the API starts; the others survive that."""
+    """Returns metrics for Prometheus. The HTTP metrics begin at zero when the API starts; all other metrics survive a
+    restart.
+    """
     response = Response(norn().figures.text(), content_type=CONTENT_TYPE_LATEST)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -18,7 +18,7 @@ _PATIENCE = 120.0
 @norn_command("drift")
 @app_argument
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 8 if something was changed.")
-@click.option("--last", is_flag=True, help="Show the last comparison, without a new one.")
+@click.option("--last", is_flag=True, help="Show the last comparison instead of making a new one.")
 @pass_session
 def command(session: Session, app: str | None, detailed_exitcode: bool, last: bool) -> int:
     """Compares the running app with its live release; shows both values of each field that differs.

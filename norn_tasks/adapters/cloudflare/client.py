@@ -116,7 +116,9 @@ class CloudflareClient:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Returns the certificates that this machine trusts; they are read once, which takes longer than a request."""
+    """Returns the certificates that this machine trusts; they are read only once, because that takes longer than a
+    request.
+    """
     return ssl.create_default_context()
 
 

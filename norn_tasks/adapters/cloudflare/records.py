@@ -1,4 +1,4 @@
-"""Makes DNS records through Cloudflare's API. A comment marks the records of this control plane; no other is changed.
+"""Makes DNS records through Cloudflare's API. A comment marks the records of this control plane; no others are changed.
 
 A host's records are in the most specific zone that contains the host. If a record was made but Cloudflare's answer was
 lost, the step finds the record by its comment when it runs again.
@@ -55,7 +55,7 @@ class ZoneRecords:
         return RouteOutcome(bool(notes), "; ".join(notes))
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Checks each record that was made according to its row: it must exist, be proxied and point at the tunnel."""
+        """Checks each record that Norn has made, as its row says: it must exist, be proxied and point at the tunnel."""
         waiting, faults = Waiting(stop), {}
         known = [each for each in self.hosts.all() if each.recorded and not each.leaving]
         try:

@@ -74,7 +74,9 @@ class BuildProgress:
             self._close_stage()
 
     def err(self, line: str) -> None:
-        """Reads a line of stderr, on which BuildKit writes all its output and the classic builder why it failed."""
+        """Reads a line of stderr, on which BuildKit writes all its output; the classic builder writes there why it
+        failed.
+        """
         if _LEGACY_NOTICE.match(line):
             return
         placed = line if _OF_A_STEP.match(line) else self._placed(line)

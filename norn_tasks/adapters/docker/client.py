@@ -1,4 +1,4 @@
-"""The client of the Docker engine, which all its adapters share and which turns its errors into ours; and our labels.
+"""Our labels, and the client of the Docker engine, which all its adapters share and which turns its errors into ours.
 
 One client serves all threads of a process, and a forked child gets its own. (Measured: 32 threads on one client with a
 pool are as quick as 32 clients, and hold fewer sockets.) A call cannot be stopped while it blocks in the client

@@ -102,7 +102,7 @@ class Registry:
         return digest
 
     def _credentials(self) -> dict[str, str] | None:
-        """Returns the credentials in the configured file; None makes the engine's client use its user's credentials."""
+        """Returns the credentials in the configured file; for None, the engine's client uses those of its user."""
         if self.config is None:
             return None
         host, _ = resolve_repository_name(f"{self.address}/x")

@@ -134,7 +134,9 @@ class Containers:
         return see(self.patiently, container)
 
     def create(self, workload: Workload, index: int, fence: Fence) -> str | None:
-        """Creates a container, but does not start it; None if its name exists already: the next look will find that."""
+        """Creates a container, but does not start it; None if its name is taken: the next look will find out by which
+        container.
+        """
         subnet = self.patiently(lambda _: addresses.ensure(self._engine))
         name = policy.name(workload, index, self._instance)
         marks = policy.marks(workload, index, fence, self._instance)

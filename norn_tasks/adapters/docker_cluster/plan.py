@@ -3,9 +3,9 @@
 The rules, in their order: the rows are corrected to match the engine; replicas that serve no requests are removed;
 surplus replicas are removed, but no old replica before the first new replica serves; then one new replica is created
 and gated. So there are never more replicas than the larger of the wanted and the earlier number, plus one, and never
-fewer live replicas than the smaller of the two. A rollout that recreates promises neither: once its first new replica
-is created, every old replica is removed, and only then does a new one start. The plan is made again after every move
-of any worker.
+fewer live replicas than the smaller of the two. A rollout that recreates promises neither: its first new replica is
+created, then every old replica is removed, and only after that is a new replica started. The plan is made again after
+every move of any worker.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
         return not each.live
     if each.running:
         return each.hung
-    # A replica that this rollout started is left to its gate. One from an earlier rollout is replaced, for a new try.
+    # The gate decides about a replica that this rollout has started. One from an earlier rollout is replaced, for a new
+    # try.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 

@@ -1,7 +1,7 @@
 """The name, the labels and the rights of a replica's container; a test compares all of them with the engine's report.
 
 An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
-default capabilities. It cannot gain more capabilities, its memory, processes and log are bounded, and it sees nothing
+default capabilities. It cannot gain more capabilities. Its memory, processes and log are bounded, and it sees nothing
 of the host but its mounts. The engine's init is its first process, because the kernel does not deliver SIGTERM to a
 first process that has no handler. A replica starts without a restart policy, so that no restart hides its first end; it
 gets the policy when it has passed its gate.

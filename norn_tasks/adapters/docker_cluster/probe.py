@@ -29,7 +29,7 @@ class Knock:
 
 
 def check(ip: str, port: int, health: Health, stop: Stop) -> Knock:
-    """Checks a replica once: it is well if its path answers with a good status or, without a path, its port accepts."""
+    """Checks a replica once: its path must answer with a good status, or if it has no path, its port must be open."""
     try:
         connection = _Connection(ip, port, health.timeout, stop)
     except OSError:

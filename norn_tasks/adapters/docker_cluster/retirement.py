@@ -1,4 +1,4 @@
-"""Removes replicas. Each leaves the routes, its requests and program end, and its container and row are removed."""
+"""Removes replicas: each leaves the routes, and when its requests and program have ended, its container and row go."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Arguments:
             self._values |= {key: value if sure else UNREADABLE for key, value in self._set(each.rest)}
 
     def filled(self, text: str) -> str:
-        """Returns a text with its variables filled in; variables in a notation that Norn does not read stay."""
+        """Returns a text with its variables filled in; a variable in a notation that Norn cannot read stays."""
         return _filled(text, self._values)
 
     def _set(self, rest: str) -> Iterator[tuple[str, str]]:

@@ -142,7 +142,7 @@ HINT = "is it running, and may this user write to its socket? NORN_INCUS_SOCKET 
 
 
 def again(call: Callable[[], T], within: float) -> T:
-    """Makes a call until it meets no conflict; raises Conflict when it still does after `within` seconds."""
+    """Repeats a call until there is no conflict; raises Conflict if there still is one after `within` seconds."""
     until = time.monotonic() + within
     while True:
         try:

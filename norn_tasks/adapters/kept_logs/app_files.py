@@ -81,7 +81,7 @@ class AppFiles:
                 self._seal()
 
     def trim(self) -> None:
-        """Deletes the files whose lines are too old, and the oldest files if all of them have too many bytes."""
+        """Deletes the files whose lines are too old, and the oldest files if all files together have too many bytes."""
         with self._locked():
             path = self._open_path()
             with suppress(FileNotFoundError):

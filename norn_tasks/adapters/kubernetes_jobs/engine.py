@@ -96,7 +96,9 @@ class KubernetesJobs:
         return self.on_job(name, remove)
 
     def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
-        """Acts on the present version of a Job, and again if that has changed; returns False if the Job is missing."""
+        """Acts on the present version of a Job; tries again if the Job has changed; returns False if the Job is
+        missing.
+        """
         while True:
             seen = self.api.get("Job", name)
             if seen is None or marks.label_of(seen, marks.INSTANCE) != self.instance:

@@ -92,7 +92,8 @@ class NestSandbox:
                     elif kind in "ex":
                         return self._end(kind, json.loads(data), outputs, deadline)
             except EngineDown:
-                # All sandboxes of a nest end with it. It also ends the connection when a later owner takes the run.
+                # All sandboxes of a nest end with the nest. The nest also ends the connection when a later owner takes
+                # the run.
                 self._watch.stop.check()
                 stdout, stderr = outputs.captured()
                 return ContainerExit(None, interrupted=True, stdout=stdout, stderr=stderr)

@@ -122,7 +122,7 @@ class Mail:
         return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
 
     def _hidden(self, said: object) -> str:
-        """Returns a text on one line and cut; replaces the password first, because the cut could leave a part of it."""
+        """Returns a text on one line, cut; replaces the password first, because a cut could leave some of it."""
         password = self.server.password.reveal()
         text = str(said)
         return one_line(text.replace(password, "***") if password else text, 200)

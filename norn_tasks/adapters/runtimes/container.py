@@ -104,8 +104,9 @@ class Container:
             state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started the container, and is back. Nobody knows how much of stdin it
-            # had read. An engine that was killed just after it had started the code also reports that it never did.
+            # The engine went away before it had started the container, and is back. Nobody knows how much of stdin the
+            # engine had read. An engine that was killed just after it had started the code also reports that it never
+            # did.
             if self._run.reads or self._may_have_started:
                 return ContainerExit(None, interrupted=self._may_have_started)
 

@@ -27,7 +27,7 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namesp
 _TABLES_ONLY = """
 SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings
  WHERE name = 'restrict_nonsystem_relation_kind'"""
-"""Refuses views and foreign tables: an app could replace a table with one whose functions our role would run.
+"""Refuses views and foreign tables: an app could replace a table with a view, whose functions our role would run.
 
 Servers released since August 2024 have this setting; pg_dump uses it too.
 """

@@ -57,7 +57,9 @@ class GivenServer:
 
 
 def _for_apps(query: str) -> str:
-    """Returns the parameters for apps. Those that name the workers' user are left out: they would override an app's."""
+    """Returns the parameters for apps. Those that name the workers' user are left out: they would override the app's
+    user.
+    """
     named = ((unquote_plus(each.partition("=")[0]).strip().lower(), each) for each in query.split("&"))
     return "&".join(each for name, each in named if name not in _OF_WORKERS)
 

@@ -76,7 +76,7 @@ def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
             read = git.call(["read-tree", head], _GIT_TIMEOUT)
             status = git.call(["status", "--porcelain"], _GIT_TIMEOUT, work_tree=copy, hear=changed.append)
         except StepFailed:
-            # Without git, or with one that takes too long, the tree is named by its content.
+            # Without git, or if git takes too long, the tree is named by its content.
             return False
     return read.code == 0 and status.code == 0 and not changed
 

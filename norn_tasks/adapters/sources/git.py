@@ -242,7 +242,7 @@ class _Fetch:
 
 
 def _unquoted(path: str) -> str:
-    """Returns a path without the C quoting that git adds to one with control characters or quotes."""
+    """Returns a path without the C quoting that git adds to a path with control characters or quotes."""
     if not path.startswith('"'):
         return path
     return path[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")

@@ -41,7 +41,7 @@ def _fields(value: object) -> Mapping[str, Any]:
 
 
 def _same(wanted: object, found: object) -> bool:
-    """Returns True for equal values, and if each is empty or absent: servers leave out 0, false and the like."""
+    """Returns True for equal values, and if both are empty or absent: servers leave out 0, false and the like."""
     return wanted == found or not (wanted or found)
 
 

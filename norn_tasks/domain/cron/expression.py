@@ -211,7 +211,7 @@ def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def clock_change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
-    """Returns the first second after `begin`, up to `end`, whose UTC offset is another than at `begin`; else None."""
+    """Returns the first second after `begin`, up to `end`, whose UTC offset differs from that at `begin`; else None."""
     begin, offset = begin.replace(microsecond=0), _offset(begin, zone)  # a change is at a whole second
     while begin < end:
         ahead = min(begin + _DAY, end)

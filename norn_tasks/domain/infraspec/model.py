@@ -63,7 +63,9 @@ class Infraspec(Section):
     health: Health = Health()
     """How a webserver is asked whether it is healthy."""
     rollout: Annotated[RolloutStrategy | None, OneOf(RolloutStrategy)] = None
-    """Order in which old replicas end and new ones start; for one replica with a volume `recreate`, else `rolling`."""
+    """Order in which old replicas end and new ones start; the default is `recreate` for one replica with a volume, else
+    `rolling`.
+    """
     stop_grace: Annotated[int, Seconds(1, 600)] = 10
     """Time between SIGTERM and SIGKILL of a replica or a run that is stopped."""
     replicas: Annotated[int, Whole(0, 100)] = 1

@@ -89,7 +89,7 @@ class Job:
     cluster: str | None = None
     """The cluster in which its app lives, or that it observes; none for the other jobs."""
     here: Mapping[str, str] = field(default_factory=dict)
-    """The ids of the engines of the worker that claimed it; the keys are the names of the engines on this worker."""
+    """The ids of the engines of the worker that claimed the job, by the names that this worker has for them."""
     container: ContainerRef | None = None
     """The container that an earlier worker recorded."""
     published: str | None = None

@@ -69,7 +69,7 @@ def state(directory: Path) -> EdgeState | None:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    """Replaces a file, and never follows a link: root writes here too, and the directory's account could place one."""
+    """Replaces a file, and follows no link: root writes here too, and the directory's account could make a link."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:

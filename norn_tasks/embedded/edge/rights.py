@@ -54,7 +54,9 @@ def choose(where: DataPaths, directory: Path) -> Account:
 
 
 def _candidates(where: DataPaths) -> Iterator[Account]:
-    """Yields the account that runs the database, or all that could if it does not exist; last, root without rights."""
+    """Yields the account that runs the database, or all accounts that could if it is missing; last, root without
+    rights.
+    """
     known = {user.pw_name: user for user in pwd.getpwall()}
     if where.postgres.exists():
         owner = where.postgres.stat().st_uid

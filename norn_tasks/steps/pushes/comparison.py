@@ -49,8 +49,8 @@ class ComparePush(Step):
     def _newest(context: StepContext, push: PushJobRequest) -> str | None:
         """Returns the commit that the branch names.
 
-        A host with replicas may report a push before all of them have it. While the branch names the commit from
-        before the push, git is asked again: no later push would deploy this one.
+        A host with replicas may report a push before all of them have it. While the branch names the commit from before
+        the push, git is asked again, because no later push would deploy this commit.
         """
         for _ in range(_ASKS - 1):
             newest = context.tools.git.newest(push.url, push.branch, context.watch)

@@ -50,7 +50,7 @@ _TICK = """SELECT k.id, k.scheduled_for FROM cron_executions x
 
 
 def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
-    """Raises the alert of a missed occurrence, whose run no worker began in time; the occurrence may be a day old."""
+    """Raises the alert about an occurrence whose run no worker began in time; the occurrence may be a day old."""
     tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
     if tick is not None:
         sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"
@@ -106,7 +106,8 @@ def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
 def look(database: Database, paused_days: float) -> None:
     """Raises and resolves the alerts that only a look at the ledger finds; does nothing while another beat looks.
 
-    It resolves before it raises: an alert that this look raises stays open until the next look, so that readers see it.
+    Old alerts are resolved before new ones are raised, so a new alert stays open until the next look, and readers see
+    it.
     """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):

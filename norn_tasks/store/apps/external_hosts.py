@@ -61,7 +61,9 @@ def take_turn(tx: Tx) -> bool:
 
 
 def require_held(tx: Tx, fence: Fence) -> None:
-    """Raises LeaseLost if the job's token is no longer valid. Leaves the row unlocked, so that its lease is renewed."""
+    """Raises LeaseLost if the job's token is no longer valid. Leaves the job's row unlocked, so that its lease can be
+    renewed.
+    """
     if tx.scalar(_HELD, {"job": fence.job, "token": fence.token}) is None:
         raise LeaseLost(f"job {fence.job} is no longer held by this worker", job=fence.job)
 

@@ -44,7 +44,7 @@ class PushResult:
 
 
 def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
-    """Writes a delivery and returns its id. If it was received before, only counts it in its row, and returns None."""
+    """Writes a delivery and returns its id. If it was received before, counts it in its row and returns None."""
     d = PushDeliveryRow
     made = insert(d).values(
         webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,

@@ -36,8 +36,8 @@ Source = Literal["image", "git", "upload", "directory", "none"]
 
 @dataclass(frozen=True)
 class FoundApp:
-    """An app by its name. `origin` is its directory when it comes from one, else its repository's address; `upload` its
-    newest uploaded source.
+    """An app by its name. `origin` is its directory if it comes from one, else the address of its repository; `upload`
+    is its newest uploaded source.
     """
 
     name: str

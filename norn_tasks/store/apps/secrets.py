@@ -39,8 +39,8 @@ NEW_START = "its next start writes it: norn down, then norn up; or docker-compos
 def recipient(tx: Tx) -> str:
     """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet.
 
-    The key stays the same until the transaction ends. A rotation of the key waits until then, and so finds every value
-    that was sealed to the old key.
+    The key stays the same until the transaction ends. A rotation of the key waits until that end, and so finds every
+    value that was sealed to the old key.
     """
     found = tx.scalar(select(InstanceRow.age_recipient).with_for_update(read=True))
     if found is None:

@@ -12,7 +12,8 @@ from norn_tasks.domain.schedule import Policy
 from norn_tasks.store.database.session import Row, Tx
 
 PATIENCE = timedelta(days=1)
-"""How long a run without a `startDeadline` may wait to begin; longer if the next occurrence is due even later."""
+"""How long a run without a `startDeadline` may wait to begin; but it may always wait until the next occurrence is due.
+"""
 
 
 def clock(tx: Tx) -> datetime:

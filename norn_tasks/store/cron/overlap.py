@@ -20,7 +20,9 @@ from norn_tasks.store.database.session import Row, Tx
 
 @dataclass
 class Busy:
-    """An app's runs: `active` ones are under way; `waiting` (scheduled and locked) and `manual` ones have not begun."""
+    """An app's runs: `active` ones are under way; `waiting` (scheduled, with locked rows) and `manual` ones have not
+    begun.
+    """
 
     active: list[Row] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)

@@ -41,6 +41,6 @@ class Base(DeclarativeBase):
 
 
 class ViewBase(DeclarativeBase):
-    """The base of all views. They have a registry of their own, because a migration creates them."""
+    """The base of all views. Views have a registry of their own, because a migration creates them."""
 
     type_annotation_map = _TYPES

@@ -10,8 +10,9 @@ BESIDE_JOBS = 4
 """How many connections a process may need at once besides those of its jobs: for output, streams and queued builds."""
 
 SELDOM = 10.0
-"""A connection that was unused for this number of seconds is pinged first. It is for loops that use a connection every
-few seconds and repeat what failed: a ping before each transaction would be a third of their load on PostgreSQL."""
+"""A connection that was unused for this number of seconds is pinged before its next use. The number suits a loop that
+uses a connection every few seconds and repeats what failed: with a ping before each transaction, a third of its load on
+PostgreSQL would be pings."""
 
 
 def open_database(settings: Settings, process: str, connections: int, *, ping_after_idle: float = 0.0) -> Database:

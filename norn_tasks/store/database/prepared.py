@@ -40,7 +40,7 @@ def changes(statement: str) -> bool:
 class Prepared:
     """A statement with parameters such as `:job`, whose types PostgreSQL infers from it.
 
-    `fixed`: parameters whose values decide the plan. Each combination of their values is a prepared statement of its
+    `fixed`: parameters whose values decide the plan. Each combination of these values is a prepared statement of its
     own, with the values in its text, so there should be few combinations.
     """
 

@@ -76,7 +76,8 @@ def _offset(clock: float | None) -> Any:
 def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
     """Writes the worker's row; a new process under an old name is a new worker, and not draining.
 
-    `first`: the process takes the name from any other. Otherwise raises Conflict when another process has taken it.
+    `first`: the process takes the name from any other process. If it is False, raises Conflict when another process has
+    the name.
     """
     if presence.engine is not None and presence.memory:
         memory.speak(tx, presence.engine, presence.memory, presence.building)

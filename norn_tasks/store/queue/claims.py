@@ -168,7 +168,7 @@ held AS (
 )
 
 
-# Most claims find nothing. This statement shows that before anything is locked: it reads whether a job is due, and
+# Most claims find nothing. This statement finds that out before anything is locked: it reads whether a job is due, and
 # whether a due job has kept its slot.
 _LOOK = Prepared(
     f"""
@@ -186,9 +186,9 @@ class Claimer:
     """A worker of one class that claims a job, and the conditions for the jobs that it can run now.
 
     `engine` is the engine whose memory its jobs use; None while the engine does not answer. `last_resort`: further
-    capabilities, of an engine that is away. A job that needs them is taken after LAST_RESORT_SECONDS, so that it ends
-    with the engine's error. `full`: the shares that already use all the slots that they may have of this worker; it
-    takes no job of these shares.
+    capabilities, of an engine that is away. A job that needs these is taken after LAST_RESORT_SECONDS, so that the job
+    ends with the engine's error. `full`: the shares that already use all the slots that they may have of this worker;
+    it takes no job of these shares.
     """
 
     worker: str

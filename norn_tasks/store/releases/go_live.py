@@ -48,8 +48,8 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> tuple[Fact, ...]:
 def _rebase_queued_changes(tx: Tx, row: Row, generation: int, replicas: int) -> bool:
     """Rebases the queued scales and restarts of the app on the release that is live now.
 
-    They were accepted while another release was live, and would bring that release back. Returns True if the app was
-    scaled after this job was accepted: the number of that scale then wins over the number in the new spec.
+    These jobs were accepted while another release was live, and would bring that release back. Returns True if the app
+    was scaled after this job was accepted: the number of that scale then wins over the number in the new spec.
     """
     bound = {"app": row["app"], "n": row["release"], "generation": generation, "replicas": replicas}
     waiting = tx.execute(_WAITING, bound).all()

@@ -1,7 +1,7 @@
 """Why an app is not as it should be: its last failures, each with its sentence, last lines and hint.
 
-A failure that was followed by a success appears only in the histories. Norn makes a return by itself, so it is not
-listed on its own: the failed deployment before it has the cause, and names the return.
+A failure that was followed by a success appears only in the histories. A return to the live release is not listed on
+its own, because Norn made it by itself: the failed deployment before it has the cause, and names the return.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def reasons(tx: Tx, app: AppView) -> tuple[Reason, ...]:
 
 
 def _troubles(app: AppView) -> Iterator[Reason]:
-    """Returns the reasons in its open alerts about replicas that are live."""
+    """Yields the reasons in the app's open alerts about replicas that are live."""
     for alert in app.alerts:
         if alert.kind in _OF_REPLICAS:
             yield Reason(alert.kind, "reported", alert.raised_at, alert.kind, alert.sentence, alert.hint)

@@ -64,7 +64,7 @@ class JobRow(Base):
     cluster: Mapped[str | None]
     """The cluster of its app, or the cluster that it observes; none for other jobs."""
     container: Mapped[str | None]
-    """The engine's id of its container, once that is recorded."""
+    """The id that the engine gave its container, once the id is recorded."""
     container_runtime: Mapped[str | None]
     """The runtime that started the container; none when an older worker recorded it."""
     container_engine: Mapped[str | None]

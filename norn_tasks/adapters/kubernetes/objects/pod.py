@@ -134,7 +134,8 @@ def _claims(workload: Workload) -> list[str]:
 
 
 def _apart(workload: Workload, site: Site) -> Object:
-    """Returns the preference for different nodes. A single replica has it too, because scaling must not change pods.
+    """Returns the preference for different nodes. A single replica has this preference too, because scaling must not
+    change pods.
 
     An app with volumes has no preference: its pods must run where the volumes are.
     """

@@ -35,7 +35,7 @@ def patience(workload: Workload, site: Site) -> float:
 
 
 def stays_up(workload: Workload, site: Site) -> int:
-    """Returns the seconds for which a new pod must stay ready to count as healthy; 0 if a healthcheck shows that."""
+    """Returns the seconds for which a new pod must stay ready to count as healthy; 0 if it has a healthcheck."""
     return 0 if workload.healthcheck is not None else math.ceil(site.stay_up)
 
 

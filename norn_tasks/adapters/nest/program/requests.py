@@ -1,4 +1,4 @@
-"""Serves clients, with one connection per request; that of a run lasts until the run ends or its owner leaves."""
+"""Serves clients, with one connection per request; a run's connection lasts until the run ends or its owner leaves."""
 
 from __future__ import annotations
 
