@@ -1,10 +1,15 @@
-"""Reads the live stream of a job that reads an app's logs: the position, the missed lines, and how the job ended."""
+"""Reads the live stream of a job that reads an app's logs: the position, the missed lines, and how the job ended.
+
+When the worker of the job dies, another worker takes the job over and sends some lines again. It numbers its lines from
+1, too, by which the reader notices it; the positions of the lines say which of them are new.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
+from norn_api.streaming.log_places import LogPlaces
 from norn_tasks.domain.errors import EngineDown, NornError, NotFound, Unavailable
 from norn_tasks.store.broker.live import Live, LiveLine
 from norn_tasks.store.database.session import Database
@@ -23,6 +28,8 @@ class LiveReading:
         self.job = job
         self._place = "0"
         self._read = 0
+        self._positions = LogPlaces()
+        self._taken_over = False
         self._kept: list[LiveLine] = []
         self.ended = False
 
@@ -52,10 +59,14 @@ class LiveReading:
         return [each for line in found if not line.last for each in self._with_gap(line)]
 
     def _with_gap(self, line: LiveLine) -> Iterator[LiveLine]:
+        if line.number <= self._read:
+            self._taken_over = True
+            self._positions.begin_again()
         missed, self._read = line.number - self._read - 1, line.number
         if missed > 0:
             yield LiveLine("", "norn", f"… {missed} lines dropped: they came faster than they were read …")
-        yield line
+        if self._positions.is_new(line) or not self._taken_over:
+            yield line
 
     def look(self) -> NornError | None:
         """Checks whether the job that reads has ended; returns its error, if any. Raises DatabaseDown."""

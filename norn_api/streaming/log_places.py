@@ -46,9 +46,10 @@ class LogPlaces:
 
     def new(self, lines: Iterable[LiveLine]) -> list[LiveLine]:
         """Returns the lines that were not read before, and notes them."""
-        return [line for line in lines if self._is_new(line)]
+        return [line for line in lines if self.is_new(line)]
 
-    def _is_new(self, line: LiveLine) -> bool:
+    def is_new(self, line: LiveLine) -> bool:
+        """Returns True if the line was not read before, and notes it."""
         at = line.about.get("at")
         if at is None:
             return True

@@ -25,8 +25,8 @@ class LiveStream(Protocol):
         """The stop that is set when no client reads the stream."""
 
     @property
-    def begun(self) -> bool:
-        """True if an earlier worker of the job has sent lines already."""
+    def sent(self) -> Mapping[str, Any] | None:
+        """The facts about the last line that an earlier worker of the job has sent; None if there is no such line."""
 
     def line(self, source: str, text: str) -> None:
         """Sends one line."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from norn_tasks.domain.app_logs.lines import NOTE, KeptLine, LineNames, LogOrigin, LogQuestion
-from norn_tasks.domain.app_logs.times import time_text
+from norn_tasks.domain.app_logs.times import parse_time, time_text
 from norn_tasks.domain.errors import ClusterDown, EngineDown, NotFound, Stopped
 from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
 from norn_tasks.domain.jobs.step import Learned
@@ -15,6 +16,10 @@ from norn_tasks.steps.step import Step, StepContext
 
 _MOST = 16 * 1024 * 1024
 """The most bytes of past lines that are sent: the broker holds them until they are read."""
+_OVERLAP_SECONDS = 60
+"""A worker that takes a job over reads from this long before the last line that was sent: a line may be kept late."""
+_RESUMED_LINES = 10_000
+"""The most lines that it sends before the new ones."""
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -30,12 +35,14 @@ class ReadLogs(Step):
         job, logs = context.job, context.tools.logs
         request = job.request_as(ReadLogsJobRequest)
         emit = context.tools.live.of_job(job.id, context.watch)
-        tail = 0 if emit.begun else request.tail  # the reader has the past lines already
-        question, kept = _question(context, request, tail), logs.collects(context.cluster.name)
+        sent = emit.sent
+        question, kept = _question(context, request), logs.collects(context.cluster.name)
         trouble = logs.trouble() if kept else ""
         if not kept or (trouble and not question.narrow):
+            tail = request.tail if sent is None else 0  # these lines have no times by which the reader knows them
             _read_in_cluster(context, request, emit, tail, trouble)
         else:
+            question = _resumed(question, request, sent)
             follow = emit.stop if request.follow else None
             try:
                 logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
@@ -70,9 +77,21 @@ class DeleteLogs(Step):
         return Learned(note=f"removed: {size / 2**20:.1f} MiB of log lines" if size else "")
 
 
-def _question(context: StepContext, request: ReadLogsJobRequest, tail: int) -> LogQuestion:
+def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[str, Any] | None) -> LogQuestion:
+    """Returns the query of a worker that takes the job over; the reader leaves out the lines that it has already."""
+    if sent is None:
+        return question
+    if "at" not in sent:
+        return replace(question, tail=0)
+    if not request.follow:
+        return question
+    since = parse_time(sent["at"], 0, "at") - _OVERLAP_SECONDS * 10**9
+    return replace(question, tail=_RESUMED_LINES, since=max(since, question.since or since))
+
+
+def _question(context: StepContext, request: ReadLogsJobRequest) -> LogQuestion:
     """Returns the query for the request; raises NotFound if no lines of the requested replicas are kept."""
-    asked = LogQuestion(tail, request.since, request.until, request.grep or "", request.release, request.replica)
+    asked = LogQuestion(request.tail, request.since, request.until, request.grep or "", request.release, request.replica)
     app, narrow = context.job.app, asked.narrow or request.previous
     if narrow and not context.tools.logs.collects(context.cluster.name):
         raise NotFound(f"the lines of {app} are not kept: its cluster keeps them itself", hint=f"norn logs {app}")

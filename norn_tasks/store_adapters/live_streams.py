@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from norn_tasks.ports import LiveText, Watch
 from norn_tasks.store.broker.live import Live
@@ -64,9 +65,10 @@ class BrokerStream:
         self.stop = ReaderStop(live, job, watch)
 
     @property
-    def begun(self) -> bool:
-        """True if an earlier worker of the job has sent lines already."""
-        return self._live.begun(self._job)
+    def sent(self) -> Mapping[str, Any] | None:
+        """The facts about the last line that an earlier worker of the job has sent; None if there is no such line."""
+        last = self._live.last(self._job)
+        return None if last is None else last.about
 
     def line(self, source: str, text: str) -> None:
         """Sends one line."""

@@ -26,7 +26,7 @@ NOW = time.time_ns()
 class _Reader:
     """Keeps `ports.LiveStream` and `ports.LiveStreams`."""
 
-    begun = False
+    sent = None
 
     def __init__(self) -> None:
         self.stop = FakeStop()

@@ -25,6 +25,8 @@ _READ = 100
 _STREAM_LENGTH = 5000
 """The most entries of a stream of log lines."""
 _WATCH_SECONDS = 15
+_STREAM_SECONDS = 60
+"""Seconds that a stream is kept after its last line was sent, and after its reader was last there."""
 _PIPE_SECONDS = 60
 _SAY_AGAIN = 60.0
 """Seconds after which a broker that is still away is logged again."""
@@ -100,9 +102,12 @@ class Live:
             return
 
     def watch(self, job: int) -> None:
-        """Announces for the next 15 s that the job's stream has a reader."""
+        """Announces for the next 15 s that the job's stream has a reader, and keeps the lines of the stream."""
         try:
-            self._redis.set(f"norn:watch:{job}", "1", ex=_WATCH_SECONDS)
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.set(f"norn:watch:{job}", "1", ex=_WATCH_SECONDS)
+            pipe.expire(f"norn:live:{job}", _STREAM_SECONDS)
+            pipe.execute()
         except redis.RedisError:
             return
 
@@ -116,7 +121,7 @@ class Live:
         try:
             pipe = self._redis.pipeline(transaction=False)
             pipe.xadd(stream, entry, maxlen=_STREAM_LENGTH, approximate=True)
-            pipe.expire(stream, 60)
+            pipe.expire(stream, _STREAM_SECONDS)
             pipe.exists(f"norn:watch:{job}")
             return bool(pipe.execute()[-1])
         except redis.RedisError:
@@ -146,12 +151,13 @@ class Live:
         entries = found[0][1] if found else []
         return [line for place, entry in entries for line in _lines(place, entry)]
 
-    def begun(self, job: int) -> bool:
-        """Returns True if the job's stream has lines: an earlier worker began it."""
+    def last(self, job: int) -> LiveLine | None:
+        """Returns the last line of the job's stream, which an earlier worker sent; None if it has no lines."""
         try:
-            return bool(self._redis.exists(f"norn:live:{job}"))
+            entries: Any = self._redis.xrevrange(f"norn:live:{job}", count=1)
         except redis.RedisError:
-            return False
+            return None
+        return _lines(*entries[0])[-1] if entries else None
 
     # Pipes: items that must arrive, in order, while both ends exist
 
