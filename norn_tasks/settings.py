@@ -259,6 +259,9 @@ class Settings(BaseModel):
 
     # Alerts and notifications
     alert_paused_days: Days = Field(7, description="days that a schedule may be paused before an alert is raised")
+    alert_written: Memory = Field(
+        5 * 1024**3, description="bytes that a replica may write outside of its volumes before an alert is raised"
+    )
     notify_attempts: int = Field(8, ge=1, description="tries to deliver a notification before it is given up")
     notify_backoff: Seconds = Field(10, description="pause after the first try of a notification; doubles, 1 h at most")
     outgoing_private: bool = Field(

@@ -17,8 +17,8 @@ class AlertSummary(ResponseModel):
 
     id: int = Field(examples=[42])
     kind: str = Field(examples=["runs-failing"])
-    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down` or `drifted`; for webservers
-    also `certificate-ends`; for cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone` or
+    """For webservers and workers `crash-looping`, `out-of-memory`, `unhealthy`, `down`, `drifted` or `layer-large`; for
+    webservers also `certificate-ends`; for cron apps `runs-failing`, `runs-missed`, `paused-long`, `image-gone` or
     `schedule-unreadable`; for any app `deploy-failed`, `backup-failed` or `drill-failed`; for the server `disk-full`
     or `scheduler-away`."""
     severity: str = Field(examples=["warning"])

@@ -44,7 +44,7 @@ _STYLES = {
     "crash-looping out-of-memory deploy-failed backup-failed drill-failed certificate-ends disk-full scheduler-away "
     "runs-failing runs-missed image-gone schedule-unreadable given-up",
     Style.CARE: "warn unhealthy degraded paused cancelled superseded expired forging tearing_down needs_attention "
-    "queued pending skipped_overlap skipped_paused rolled_back paused-long drifted waiting",
+    "queued pending skipped_overlap skipped_paused rolled_back paused-long drifted layer-large waiting",
 }
 _STYLE_OF = {word: style for style, words in _STYLES.items() for word in words.split()}
 

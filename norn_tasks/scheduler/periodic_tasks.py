@@ -23,6 +23,7 @@ from norn_tasks.store.alerts import (
     backup_rules,
     certificate_rules,
     cron_rules,
+    layer_rules,
     scheduler_rules,
     server_rules,
 )
@@ -53,6 +54,7 @@ class PeriodicTasks:
             _PeriodicTask(5.0, lambda: scheduler_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: certificate_rules.look(intake.database)),
             _PeriodicTask(15.0, lambda: server_rules.look(intake.database, least)),
+            _PeriodicTask(15.0, lambda: layer_rules.look(intake.database, intake.settings.alert_written)),
             _PeriodicTask(60.0, lambda: request_due_comparisons(intake, actor=name)),
             _PeriodicTask(5.0, lambda: request_due_polls(intake, actor=name)),
             _PeriodicTask(15.0, lambda: request_due_backups(intake, actor=name)),

@@ -91,7 +91,9 @@ def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[s
 
 def _question(context: StepContext, request: ReadLogsJobRequest) -> LogQuestion:
     """Returns the query for the request; raises NotFound if no lines of the requested replicas are kept."""
-    asked = LogQuestion(request.tail, request.since, request.until, request.grep or "", request.release, request.replica)
+    asked = LogQuestion(
+        request.tail, request.since, request.until, request.grep or "", request.release, request.replica
+    )
     app, narrow = context.job.app, asked.narrow or request.previous
     if narrow and not context.tools.logs.collects(context.cluster.name):
         raise NotFound(f"the lines of {app} are not kept: its cluster keeps them itself", hint=f"norn logs {app}")

@@ -67,6 +67,11 @@ def test_a_look_measures_the_processors_and_the_memory_of_a_replica(world: World
     assert 0 < second.memory < 64 * MIB and second.memory_limit == 64 * MIB
 
 
+def test_a_look_measures_what_a_replica_has_written_outside_of_its_volumes(world: World) -> None:
+    world.roll(replace(world.worker, argv=sh("dd if=/dev/zero of=/big bs=1M count=7 && exec sleep 600")))
+    assert 7 * MIB <= (used(world).written or 0) < 8 * MIB
+
+
 def used(world: World) -> ReplicaUsage:
     """What the app's one replica uses by a look."""
     usage = world.status().replicas[0].usage

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.infraspec import Health
-from norn_tasks.domain.jobs.app_status import ReplicaStatus, WorkloadStatus
+from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.facts import RequestedRepairs
 from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
 from norn_tasks.domain.jobs.writes import WorkloadSeen
-from norn_tasks.store.alerts import app_rules, server_rules
+from norn_tasks.store.alerts import app_rules, layer_rules, server_rules
 from norn_tasks.store.database.session import Database, Tx
 from norn_tasks.store.replicas import observations, routes
 from norn_tasks.store.status import apps
@@ -292,3 +292,29 @@ def test_a_pod_that_served_and_is_not_ready_is_unhealthy_until_it_is(database: D
     assert alerts(database) == [("unhealthy", sentence)]
     seen_pods(database, "running", "running")
     assert (alerts(database), resolutions(database)) == ([], ["its replicas are healthy"])
+
+
+# Layers
+
+
+def test_a_replica_that_writes_much_outside_of_its_volumes_is_named(web: Database) -> None:
+    wrote(web, 3 * 2**30)
+    layer_rules.look(web, 3 * 2**30)
+    assert alerts(web) == []
+    wrote(web, 6 * 2**30)
+    wrote(web, None)
+    layer_rules.look(web, 3 * 2**30)
+    assert alerts(web) == [("layer-large", "a replica of web has written 6g outside of its volumes, without a limit")]
+    assert state(web) == "running"
+    wrote(web, 0, "c2")
+    layer_rules.look(web, 3 * 2**30)
+    assert (alerts(web), resolutions(web)) == ([], ["its containers hold less than that"])
+
+
+def wrote(database: Database, written: int | None, container: str = "c1") -> None:
+    """Ends a look that has measured the layer of the one replica, or could not."""
+    usage = ReplicaUsage(container, datetime.now(UTC).timestamp(), 1.0, 1, written=written)
+    replicas = (ReplicaStatus("r1-1", "running", 1, usage=usage),)
+    status = WorkloadStatus("web", 1, 1, replicas, sightings=(well(container),))
+    with database.transaction() as tx:
+        observations.workload_seen(tx, {}, WorkloadSeen(factories.CLUSTER, (status,), complete=False))

@@ -17,8 +17,8 @@ from norn_cli.session import Session, pass_session
     "--kind",
     metavar="KIND",
     help="Only alerts of this kind: crash-looping, out-of-memory, unhealthy, down, deploy-failed, drifted, "
-    "certificate-ends, backup-failed, drill-failed, disk-full, scheduler-away, runs-failing, runs-missed, paused-long, "
-    "image-gone, schedule-unreadable.",
+    "layer-large, certificate-ends, backup-failed, drill-failed, disk-full, scheduler-away, runs-failing, runs-missed, "
+    "paused-long, image-gone, schedule-unreadable.",
 )
 @limit_option(50)
 @pass_session

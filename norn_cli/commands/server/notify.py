@@ -12,9 +12,9 @@ from norn_cli.options import WaitOptions, commands, confirm_option, limit_option
 from norn_cli.session import Session, pass_session
 
 KINDS = [
-    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "drifted", "certificate-ends",
-    "backup-failed", "drill-failed", "disk-full", "scheduler-away", "runs-failing", "runs-missed", "paused-long",
-    "image-gone", "schedule-unreadable",
+    "crash-looping", "out-of-memory", "unhealthy", "down", "deploy-failed", "drifted", "layer-large",
+    "certificate-ends", "backup-failed", "drill-failed", "disk-full", "scheduler-away", "runs-failing", "runs-missed",
+    "paused-long", "image-gone", "schedule-unreadable",
 ]  # fmt: skip
 
 _FORMATS = ["json", "ntfy", "slack", "discord", "mail"]

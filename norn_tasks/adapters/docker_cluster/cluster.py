@@ -21,6 +21,7 @@ from norn_tasks.adapters.docker_cluster.logs import Logs
 from norn_tasks.adapters.docker_cluster.looks.checks import checked, sightings
 from norn_tasks.adapters.docker_cluster.looks.drift import compared
 from norn_tasks.adapters.docker_cluster.looks.ends import ends
+from norn_tasks.adapters.docker_cluster.looks.layers import LayerSizes
 from norn_tasks.adapters.docker_cluster.looks.status import status
 from norn_tasks.adapters.docker_cluster.looks.usage import measured
 from norn_tasks.adapters.docker_cluster.retirement import Retirement
@@ -67,6 +68,7 @@ class DockerCluster:
         self._gates = Gates(rollout_timeout, stay_up)
         self._drain = drain_timeout
         self._keep_lines = keep_lines
+        self._layers = LayerSizes()
 
     def own_volumes(self, watch: Watch) -> None:
         """Returns None: the replicas mount the volumes of the engine."""
@@ -128,6 +130,7 @@ class DockerCluster:
         }
         found = dict(zip(worlds, checked(tuple(worlds.values())), strict=True))
         usage = measured(self._engine, [each for world in found.values() for each in world.replicas])
+        usage = self._layers.added(self._engine, usage)
         return tuple(
             WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended, usage)
             for app, seen in looks.items()

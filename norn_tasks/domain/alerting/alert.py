@@ -36,6 +36,7 @@ class AlertKind(StrEnum):
     DOWN = "down"
     DEPLOY_FAILED = "deploy-failed"
     DRIFTED = "drifted"
+    LAYER_LARGE = "layer-large"
     CERTIFICATE_ENDS = "certificate-ends"
     BACKUP_FAILED = "backup-failed"
     DRILL_FAILED = "drill-failed"
@@ -59,6 +60,7 @@ SEVERITIES: Mapping[AlertKind, Severity] = {
     AlertKind.DOWN: Severity.CRITICAL,
     AlertKind.DEPLOY_FAILED: Severity.WARNING,
     AlertKind.DRIFTED: Severity.WARNING,
+    AlertKind.LAYER_LARGE: Severity.WARNING,
     AlertKind.CERTIFICATE_ENDS: Severity.CRITICAL,
     AlertKind.BACKUP_FAILED: Severity.WARNING,
     AlertKind.DRILL_FAILED: Severity.WARNING,

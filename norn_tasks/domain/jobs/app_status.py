@@ -38,6 +38,8 @@ class ReplicaUsage:
     """Its memory limit in bytes; None if it has no limit."""
     cpus: float | None = None
     """How many processors it used on average since the previous measurement; None for the first measurement."""
+    written: int | None = None
+    """The bytes that it has written outside of its volumes; None if that was not measured."""
 
 
 @dataclass(frozen=True)

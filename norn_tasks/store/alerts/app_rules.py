@@ -100,7 +100,9 @@ SELECT w.app, count(*) FILTER (WHERE r.state = '{NOT_READY}') AS bad, count(*) A
   CROSS JOIN LATERAL jsonb_to_recordset(w.replicas) AS r(state text)
  WHERE w.ready < w.wanted AND NOT EXISTS (SELECT 1 FROM replicas o WHERE o.app = w.app)
  GROUP BY w.app, w.message HAVING bool_or(r.state = '{NOT_READY}') LIMIT {BATCH}""")  # noqa: S608 - built from constants
-_OF_NO_REPLICA = f"('{AlertKind.DEPLOY_FAILED}', '{AlertKind.DRIFTED}', '{AlertKind.CERTIFICATE_ENDS}')"
+_OF_NO_REPLICA = (
+    f"('{AlertKind.DEPLOY_FAILED}', '{AlertKind.DRIFTED}', '{AlertKind.CERTIFICATE_ENDS}', '{AlertKind.LAYER_LARGE}')"
+)
 """The kinds of alerts that do not explain why no replica serves."""
 _DOWN = text(f"""
 SELECT s.app, s.reason FROM app_states s

@@ -20,7 +20,12 @@ def compared(replicas: Iterable[ReplicaStatus], stored: Iterable[dict[str, Any]]
 
 
 def _since(before: ReplicaUsage | None, now: ReplicaUsage) -> ReplicaUsage:
-    """Returns the measurement with the processors used since `before`; without them if the program was restarted."""
+    """Returns the measurement with the processors used since `before`; without them if the program was restarted.
+
+    Keeps the written bytes of `before` if they were not measured this time.
+    """
+    if before is not None and now.written is None:
+        now = replace(now, written=before.written)
     if before is None or now.at <= before.at or now.cpu_seconds < before.cpu_seconds:
         return now
     return replace(now, cpus=round((now.cpu_seconds - before.cpu_seconds) / (now.at - before.at), 4))
