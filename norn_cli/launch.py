@@ -33,7 +33,7 @@ def embedded(arguments: Sequence[str], *, elsewhere: str = "") -> NoReturn:
         raise CliError(
             f"this installation of norn has no server in it ({', '.join(missing)} missing)",
             hint="pip install '.[server]' in a checkout of Norn"
-            + (f"; of a server in docker-compose: {elsewhere}" if elsewhere else ""),
+            + (f"; for a server in docker-compose: {elsewhere}" if elsewhere else ""),
         )
     _become("norn_tasks.embedded", arguments)
 

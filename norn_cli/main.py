@@ -24,7 +24,7 @@ COMMANDS = {
         "schema": "Print the JSON Schema of infraspec.yaml, for editors",
         "apply": "Register an infraspec with the server",
         "plan": "Show what forge and deploy would change",
-        "drift": "Show what others changed of an app in its cluster",
+        "drift": "Show what others changed in an app's cluster",
         "forge": "Make an app's infrastructure",
         "deploy": "Build, test and roll out a revision",
         "rollback": "Go back to an earlier release",

@@ -163,7 +163,7 @@ def incus_engine(settings: Settings, instance: str = "") -> IncusEngine:
 
 
 def incus_runtime(settings: Settings, docker: DockerEngine) -> IncusRuntime:
-    """Returns the runtime on that Incus, which takes its images from a Docker engine."""
+    """Returns the runtime on the Incus of the settings; its images come from a Docker engine."""
     engine, workspace = incus_engine(settings, docker.instance), settings.data_dir / "work"
     images = IncusImages(
         engine.api, docker.client, settings.incus_init, pool=settings.incus_pool, instance=docker.instance,

@@ -62,7 +62,8 @@ class Identity:
     actor: Actor
     """Its name, scopes and apps."""
     signed: bool = False
-    """True if a signature over the body proved it; routes with a `signed` permission accept no other identity."""
+    """True if a signature over the body proved the sender; routes with a `signed` permission accept no other identity.
+    """
     session: int | None = None
     """The session that the sender's browser is signed in with."""
     ambient: bool = False

@@ -56,7 +56,7 @@ class TeamTokens:
 
     def _claims(self, token: str) -> dict[str, Any]:
         """Returns the claims of a token; an empty dictionary if the token is not valid."""
-        import jwt  # only servers behind Cloudflare Access need it
+        import jwt  # imported late, because only servers behind Cloudflare Access need it
 
         try:
             key = self._known().get(str(jwt.get_unverified_header(token).get("kid")))

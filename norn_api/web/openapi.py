@@ -44,7 +44,9 @@ def responses_of(model: type[BaseModel] | None, status: int = 200, **more: Any) 
 
 
 def text_response(about: str, content_type: str = "text/plain") -> Answers:
-    """Documents a response that is not one JSON value. Only plain text has a schema; a stream's would be of a chunk."""
+    """Documents a response that is not one JSON value. Only plain text has a schema: that of a stream would describe
+    one chunk.
+    """
     shape = {"schema": {"type": "string"}} if content_type.startswith("text/plain") else {}
     return {"200": {"description": about, "content": {content_type: shape}}}
 

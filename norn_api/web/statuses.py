@@ -129,7 +129,7 @@ def _external(settings: Settings, app: AppView) -> str | None:
 
 def _never_routed(settings: Settings, app: AppView) -> str:
     if settings.has_tunnel or settings.has_edge:
-        return f"not routed: norn forge {app.name} does it"
+        return f"not routed: norn forge {app.name} routes it"
     return "not routed: there is neither an edge (docs/edge.md) nor a tunnel (docs/tunnel.md)"
 
 

@@ -30,7 +30,7 @@ def require_place(tx: Tx, settings: Settings, app: str, *, sync: bool, holder: s
     if not waiting_calls.has_room(tx, app, sync=sync, most=most):
         raise QueueFull(
             f"{most} {kind} calls of {app} wait already",
-            hint=f"try again in a moment; raise function.concurrency in its infraspec.yaml, or {name} on the server",
+            hint=f"try again in a moment, or raise function.concurrency in its infraspec.yaml, or {name} on the server",
             retry_after=AGAIN_SECONDS if sync else AGAIN_LATER_SECONDS,
         )
     share = max(1, most // 2)

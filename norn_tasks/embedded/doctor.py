@@ -162,7 +162,9 @@ def nest(settings: Settings) -> Iterator[MachineFinding]:
 def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:
     """Yields a warning when other programs of this machine run as the account that owns the database."""
     if owner in PREFERRED and owner != OWN:
-        sentence = f"the database belongs to the account {owner}, as which other programs run: they control this Norn"
+        sentence = (
+            f"the database belongs to the account {owner}, under which other programs run: they control this Norn"
+        )
         hint = f"deploy/prepare run; norn down; chown -R {OWN}: {database}; norn up"
         yield MachineFinding("local:account", "warn", sentence, hint)
 

@@ -49,7 +49,9 @@ def main() -> int:
     try:
         settings = load()
         if not settings.database_url:
-            raise InvalidRequest("NORN_DATABASE_URL is not set", hint="norn up has an embedded database; this has none")
+            raise InvalidRequest(
+                "NORN_DATABASE_URL is not set", hint="norn up has an embedded database; this command has none"
+            )
         prepare_database(settings)
     except NornError as error:
         print(error.rendered, file=sys.stderr)

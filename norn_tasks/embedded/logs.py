@@ -62,7 +62,7 @@ def _files(directory: Path, process: str) -> list[Path]:
     if not files:
         raise NotFound(
             f"no logs of norn up in {directory}",
-            hint=f"of a server in docker-compose: docker-compose logs {process}".rstrip()
+            hint=f"for a server in docker-compose: docker-compose logs {process}".rstrip()
             + "; NORN_DATA_DIR names another directory of norn up",
         )
     chosen = [file for file in files if process in ("", file.stem)]

@@ -124,8 +124,8 @@ def refuse_elsewhere(settings: Settings, where: DataPaths) -> None:
         return
     raise NotStarted(
         f"{where.data} has the token of a Norn whose database is not there",
-        hint="start that one, with docker-compose up -d, or NORN_DATABASE_URL=… norn up; "
-        "for another one NORN_DATA_DIR=~/norn norn up",
+        hint="start that Norn: docker-compose up -d, or NORN_DATABASE_URL=… norn up; "
+        "or start another Norn: NORN_DATA_DIR=~/norn norn up",
     )
 
 

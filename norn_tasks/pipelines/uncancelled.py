@@ -23,7 +23,7 @@ class UncancelledStop:
         """Sleeps for at most `seconds`."""
         if self.job.reason != "cancelled":
             return self.job.wait(seconds)
-        time.sleep(seconds)  # the job's own stop is set, and would not wait
+        time.sleep(seconds)  # the job's own stop is already set, so waiting on it would return at once
         return self.reason is not None
 
     def check(self) -> None:

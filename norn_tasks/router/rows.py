@@ -92,5 +92,5 @@ class Rows:
                 away = False
             except DatabaseDown:
                 if not away:
-                    log.warning("the database does not take what the router reports; it is reported again later")
+                    log.warning("the database does not accept the router's reports; they are sent again later")
                 away = True

@@ -42,7 +42,7 @@ def host() -> Iterator[str]:
     ("path", "why", "way_out"),
     [
         ("private", "could not read Username", "repo.url: git@host:path.git, and a key without passphrase in ~/.ssh"),
-        ("moved", "returned error: 301", "write the address that it redirects to in repo.url"),
+        ("moved", "returned error: 301", "write in repo.url the address to which it redirects"),
         ("gone", "not found", "check repo.url"),
     ],
 )

@@ -166,7 +166,7 @@ def test_a_newer_pg_restore_fills_an_older_server(
 def test_without_a_database_the_way_to_one_elsewhere_is_told(home: Path, tmp_path: Path) -> None:
     with pytest.raises(NotStarted) as error:
         backup(load({"NORN_DATA_DIR": str(home)}), tmp_path / "norn.backup")
-    assert "NORN_DATABASE_URL names the database" in error.value.hint
+    assert "set NORN_DATABASE_URL" in error.value.hint
 
 
 def test_events_of_before_are_read_before_those_that_come(

@@ -26,7 +26,7 @@ def test_each_line_has_the_walls_time_and_its_offset() -> None:
 def test_a_fixed_time_in_the_gap_says_that_it_comes_right_after() -> None:
     _, night, after = occurrences("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00Z", 3)
     assert (night.local, night.offset) == ("2026-03-29 03:00:00", "+02:00")
-    assert night.note == "02:00 to 03:00 does not exist that night: it is due once, right after that"
+    assert night.note == "02:00 to 03:00 does not exist that night: the schedule is due once, right after that"
     assert (after.local, after.note) == ("2026-03-30 02:30:00", "")
 
 
@@ -35,13 +35,14 @@ def test_a_fixed_time_in_the_gap_says_that_it_comes_right_after() -> None:
     [
         (
             "15,45 2 * * *",
-            "02:00 to 03:00 does not exist that night: the schedule's 2 times in that hour are one run, right after it",
+            "02:00 to 03:00 does not exist that night: "
+            "the schedule's 2 times in that hour become one run, right after it",
         ),
         (
             "0 2,3 * * *",
-            "02:00 to 03:00 does not exist that night: the schedule's times in that hour and at 03:00 are one run",
+            "02:00 to 03:00 does not exist that night: the schedule's times in that hour and at 03:00 become one run",
         ),
-        ("30 2 * * *", "02:00 to 03:00 does not exist that night: it is due once, right after that"),
+        ("30 2 * * *", "02:00 to 03:00 does not exist that night: the schedule is due once, right after that"),
     ],
 )
 def test_fixed_times_of_one_gap_are_one_run_also_when_the_second_has_begun(text: str, note: str) -> None:
@@ -60,7 +61,7 @@ def test_the_next_odd_night_is_the_one_that_moves_or_could_repeat_a_fixed_time()
 
 def test_a_fixed_time_in_the_repeated_hour_says_that_it_comes_once() -> None:
     night, after = occurrences("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00Z", 2)
-    assert night.note == "the clock shows 02:30 twice that night: it is due once, the first time"
+    assert night.note == "the clock shows 02:30 twice that night: the schedule is due once, the first time"
     assert after.note == "the clocks went back on 2026-10-25, from 03:00 to 02:00"
 
 
@@ -80,7 +81,7 @@ def test_a_wildcard_says_which_showing_it_is() -> None:
         ("0 9 1 * *", "Europe/Berlin", "2026-10-01T12:00Z", "the clocks went back on 2026-10-25, from 03:00 to 02:00"),
         ("@every 5h", "Europe/Berlin", "2026-10-24T22:30Z", "the clocks went back on 2026-10-25, from 03:00 to 02:00"),
         ("0 2 * * *", "Australia/Lord_Howe", "2026-10-03T10:00Z",
-         "02:00 to 02:30 does not exist that night: it is due once, right after that"),
+         "02:00 to 02:30 does not exist that night: the schedule is due once, right after that"),
         ("0 9 * * *", "UTC", "2026-03-28T12:00Z", ""),
     ],
 )  # fmt: skip

@@ -87,7 +87,9 @@ def test_a_notice_comes_with_its_file(tmp_path: Path, capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out) == {
         "valid": True,
         "mistakes": [],
-        "notices": [f"{file}: services.storage: object stores are not there yet; forge and deploy refuse it"],
+        "notices": [
+            f"{file}: services.storage: object stores are not available yet; forge and deploy refuse this section"
+        ],
     }
 
 

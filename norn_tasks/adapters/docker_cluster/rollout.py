@@ -155,7 +155,7 @@ class Rollout:
         self._false_starts += 1
         if self._false_starts > _MOST_FALSE_STARTS:
             raise StepFailed(
-                f"the network {NETWORK} of the engine takes no container in",
+                f"the network {NETWORK} of the engine accepts no container",
                 hint=f"docker network rm {NETWORK} while nothing runs on it; Norn makes it again",
             )
         self._retirement.take((replica,))

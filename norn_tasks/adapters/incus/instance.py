@@ -196,7 +196,7 @@ class Instance:
 
     def _stop_or_wait(self, seconds: float) -> None:
         if self._stop.reason == "cancelled":
-            time.sleep(seconds)  # the stop is set, and its wait would return at once
+            time.sleep(seconds)  # the stop is already set, so waiting on it would return at once
         else:
             self._stop.wait(seconds)
 

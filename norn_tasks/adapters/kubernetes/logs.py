@@ -60,7 +60,7 @@ class PodLogs(ReplicaLogs[Object, "_PodReader"]):
 
 
 class _PodReader:
-    """Reads one pod's log on a thread of its own, from after `last`, until the pod is gone or it is closed."""
+    """Reads one pod's log on a thread of its own, from after `last`, until the pod is gone or the reading is closed."""
 
     def __init__(self, api: Api, pod: str, last: str, into: queue.Queue[Line], hidden: Redaction) -> None:
         self._closed = threading.Event()

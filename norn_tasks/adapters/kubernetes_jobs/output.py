@@ -52,7 +52,7 @@ class PodOutput:
             return b""
 
     def rest(self) -> bytes:
-        """Returns the part of the log that was not taken yet, of a run that has ended; raises ClusterDown."""
+        """Returns the part of an ended run's log that was not taken yet; raises ClusterDown."""
         status, whole = self._api.send("GET", self._path, query=self._query)
         self.close()
         waiting = []

@@ -12,7 +12,7 @@ from norn_tasks.ports import Stop
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """The access to a server, which answers or was named by the operator."""
+    """The access to a server that Norn runs and that answers, or to a server that the operator named."""
 
     url: str
     """The URL for workers, with the role that may create others."""

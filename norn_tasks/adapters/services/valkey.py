@@ -98,7 +98,7 @@ def _keep_users(client: Any) -> None:
 
 
 def _databases(client: Any, url: str) -> Iterator[Any]:
-    """Yields a client of each database that has keys: a user's patterns hold in all databases, an app may use any."""
+    """Yields a client of each database that has keys; an app may use any, because its patterns hold in all of them."""
     for name in client.info("keyspace"):
         with _client(url) as database:
             # The number in a URL would override an argument with the number.

@@ -14,7 +14,7 @@ _NO_MORE = "Could not read from remote repository"
 
 _KNOWN = (
     (r"returned error: 30\d|redirect",
-     "write the address that it redirects to in repo.url, likely the same with .git at its end"),
+     "write in repo.url the address to which it redirects, likely the same with .git at its end"),
     (r"could not read Username|Authentication failed", f"check repo.url; {_BY_SSH}"),
     (r"host key verification failed|host identification has changed",
      f"its host has another key than ~/.ssh/known_hosts of {_USER} says: find out why, and write the right one there"),

@@ -59,7 +59,9 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
     wall = moment.astimezone(zone)
     if wall.replace(fold=0).utcoffset() != wall.replace(fold=1).utcoffset():
         which = (
-            "it is due once, the first time" if schedule.fixed else f"this is the {('first', 'second')[wall.fold]} time"
+            "the schedule is due once, the first time"
+            if schedule.fixed
+            else f"this is the {('first', 'second')[wall.fold]} time"
         )
         return f"the clock shows {wall:%H:%M} twice that night: {which}"
     if wall.utcoffset() == before.astimezone(zone).utcoffset():
@@ -79,10 +81,10 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
 def _at_once(skipped: int, also_at: datetime | None) -> str:
     """Returns words for the single run of all fixed times in the skipped hour, and of one right after that hour."""
     if also_at is not None:
-        return f"the schedule's times in that hour and at {also_at:%H:%M} are one run"
+        return f"the schedule's times in that hour and at {also_at:%H:%M} become one run"
     if skipped == 1:
-        return "it is due once, right after that"
-    return f"the schedule's {skipped} times in that hour are one run, right after it"
+        return "the schedule is due once, right after that"
+    return f"the schedule's {skipped} times in that hour become one run, right after it"
 
 
 def _walls(zone: ZoneInfo, change: datetime) -> tuple[datetime, datetime]:

@@ -42,7 +42,7 @@ class _Field:
         return f"{self.low} to {self.high}{words}"
 
     def ends(self, like: str) -> tuple[str, str]:
-        """Returns its first and last value; as names if `like` is a name."""
+        """Returns the field's first and last value, as names if `like` is a name."""
         if like.upper() in self.words:
             return (
                 (self.words[0], self.words[-1]) if like.isupper() else (self.words[0].lower(), self.words[-1].lower())
@@ -125,7 +125,12 @@ def _bounds(field: _Field, term: str, first: str, last: str | None, *, stepped: 
         raise _bad(field, term, f"it may be {field.choice}", hints.of_name(term, field.words))
     if low > high:
         ends = (first, str(last), *field.ends(first))
-        raise _bad(field, term, f"a range runs upward, within {field.low} to {field.high}", hints.of_range(*ends))
+        raise _bad(
+            field,
+            term,
+            f"a range goes from a lower to a higher value, within {field.low} to {field.high}",
+            hints.of_range(*ends),
+        )
     if stepped and not last:
         if field.name == "day of the week":
             raise _bad(field, term, "a step needs a range before it", hint=f"write {first}-6/2")

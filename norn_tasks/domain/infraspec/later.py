@@ -21,7 +21,7 @@ class Skipped:
     because: str
 
 
-_STORES = "object stores are not there yet; forge and deploy refuse it"
+_STORES = "object stores are not available yet; forge and deploy refuse this section"
 _WARM = "has no effect, because each call starts a fresh container of its own, and none is started in advance"
 _NOT_PASSED_ON = "a shell drops variables with `.` or `-` in the name: write `command` as a list, which needs no shell"
 

@@ -143,7 +143,7 @@ def _migrations_have_a_database(spec: Infraspec) -> Iterator[Finding]:
     if spec.migrations.command is None or named is None:
         return
     if services is None or services.database != named:
-        hint = "leave it out, or name the database of services.postgres: Norn takes snapshots of no other one"
+        hint = "leave it out, or name the database of services.postgres: Norn takes snapshots of no other database"
         given: tuple[Path, ...] = (("services", "postgres", "database"),)
         yield Finding(("migrations", "database"), f"{named} is not the app's database", hint, given=given)
 

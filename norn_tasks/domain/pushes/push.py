@@ -84,7 +84,7 @@ def _payload(content_type: str, body: bytes) -> dict[str, Any]:
     except (ValueError, KeyError, RecursionError) as error:
         raise BadRequest("the push is not JSON", hint="choose JSON as the format of the webhook") from error
     if not isinstance(found, dict):
-        raise BadRequest("the push is JSON, but not an object", hint="send a push as its forge does")
+        raise BadRequest("the push is JSON, but not an object", hint="send a push in the format of GitHub or GitLab")
     return found
 
 

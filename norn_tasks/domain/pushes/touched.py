@@ -17,7 +17,7 @@ def first_touched(patterns: Sequence[str], paths: Iterable[str]) -> str | None:
 
 
 def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
-    """Compares name by name, and keeps every position in the pattern up to which the names so far may match."""
+    """Compares path and pattern name by name, and keeps every position in the pattern that the path can be at."""
     end, reached = len(pattern), _beyond_stars(pattern, {0})
     for name in path:
         if end in reached:

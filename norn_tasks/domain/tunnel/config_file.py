@@ -65,7 +65,7 @@ class ConfigFile:
         values = _values(edited)
         if values != {**self.values, _INGRESS: plain}:
             raise TunnelFailed(
-                "Norn cannot edit the rules of this config.yaml without changing more",
+                "Norn cannot edit the rules of this config.yaml without changing other lines",
                 hint="write ingress as a list with one rule per item, without anchors",
             )
         return ConfigFile(edited, values)

@@ -69,8 +69,8 @@ def _require_database(settings: Settings, where: DataPaths) -> None:
         return
     raise NotStarted(
         f"there is no database of norn up in {where.data}",
-        hint="NORN_DATA_DIR names another directory; of a server in docker-compose, or with a database of its own, "
-        "NORN_DATABASE_URL names the database: docs/backup.md",
+        hint="NORN_DATA_DIR names another directory; for a server in docker-compose, or with a database of its own, "
+        "set NORN_DATABASE_URL: docs/backup.md",
     )
 
 

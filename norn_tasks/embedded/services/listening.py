@@ -36,7 +36,10 @@ def bridges(settings: Settings) -> tuple[str, ...]:
             missing = [each for each in found if _trouble(each, 0)]
             if not missing:
                 return found
-            print(f"waiting: this machine does not have {', '.join(missing)}; is the engine another one?", flush=True)
+            print(
+                f"waiting: this machine does not have {', '.join(missing)}; is the engine on another machine?",
+                flush=True,
+            )
         time.sleep(_PAUSE)
 
 
@@ -48,7 +51,7 @@ def port(server: str, addresses: tuple[str, ...], note: Path) -> int:
         preferred = PREFERRED[server]
         return preferred if not any(_trouble(each, preferred) for each in addresses) else _any_port(addresses)
     while any(_trouble(each, kept) for each in addresses):
-        print(f"waiting: the port {kept} is taken by another program, and apps know this one", flush=True)
+        print(f"waiting: the port {kept} is taken by another program, and apps know no other", flush=True)
         time.sleep(_PAUSE)
     return kept
 

@@ -18,7 +18,7 @@ _COUNT_OF = Prepared(
     AND state = 'queued' AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text)"""  # noqa: S608
 )
 _AT_ONCE = 64
-"""Turns begin this far below the limit. Fewer calls than this are accepted at once, as each needs a connection."""
+"""Acceptances take turns while at most this many places are free: more never run at once: each needs a connection."""
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
 
 

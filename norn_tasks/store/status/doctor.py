@@ -107,7 +107,7 @@ def _silent(workers: Iterable[Row]) -> Iterator[HealthCheck]:
             sentence = (
                 f"{row['name']} on {row['host']} was last seen {_ago(row['age'])} ago, and did not report its end"
             )
-            there = "is its machine up? norn logs --server there, or docker-compose logs; it is forgotten in an hour"
+            there = "is its machine up? norn logs --server there, or docker-compose logs; it leaves the list in an hour"
             yield HealthCheck("worker", WARN, sentence, there)
 
 

@@ -115,7 +115,7 @@ def _deadman(call: dead_man.LastCall) -> HealthCheck:
         return HealthCheck("dead-man", CheckStatus.WARN, sentence, "check NORN_DEADMAN_URL")
     if call.answered is None:
         return HealthCheck(
-            "dead-man", CheckStatus.OK, f"the dead man's address is due to be called for {call.asked:.0f} s"
+            "dead-man", CheckStatus.OK, f"a call of the dead man's address has been due for {call.asked:.0f} s"
         )
     return HealthCheck("dead-man", CheckStatus.OK, f"the dead man's address was called {call.answered:.0f} s ago")
 

@@ -372,7 +372,7 @@ def test_a_public_name_without_a_tunnel_is_not_routed(api: Api) -> None:
     [
         ("'hello.example.com', 'routed', ''", "hello.example.com: routed"),
         ("'hello.example.com', 'drifted', 'it has no DNS record'", "hello.example.com: drifted: it has no DNS record"),
-        ("'hello.example.com', 'not routed', ''", "hello.example.com: not routed: norn forge hello does it"),
+        ("'hello.example.com', 'not routed', ''", "hello.example.com: not routed: norn forge hello routes it"),
         (
             "'old.example.com', 'routed', ''",
             "old.example.com: drifted: the infraspec says hello.example.com; norn forge",

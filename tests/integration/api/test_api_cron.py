@@ -40,7 +40,7 @@ def test_moment_without_a_zone_is_meant_in_the_schedules(tick: Api) -> None:
     assert (night["at"], night["local"], night["offset"]) == (
         "2026-10-25T00:30:00Z", "2026-10-25 02:30:00", "+02:00",
     )  # fmt: skip
-    assert night["note"] == "the clock shows 02:30 twice that night: it is due once, the first time"
+    assert night["note"] == "the clock shows 02:30 twice that night: the schedule is due once, the first time"
 
 
 def test_another_schedule_can_be_tried_without_a_change(tick: Api) -> None:

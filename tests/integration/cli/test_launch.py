@@ -113,7 +113,7 @@ def test_without_it_the_logs_of_containers_are_named(process_environ):
     without = "import sys; sys.modules['supervisor'] = None; from norn_cli.main import main; main()"
     words = [sys.executable, "-c", without, "logs", "--server", "api"]
     result = subprocess.run(words, capture_output=True, text=True, env=process_environ, timeout=30)
-    assert "of a server in docker-compose: docker-compose logs api\n" in result.stderr
+    assert "for a server in docker-compose: docker-compose logs api\n" in result.stderr
 
 
 def test_what_lies_in_the_current_directory_is_not_imported(programs, process_environ):

@@ -111,12 +111,12 @@ def test_status_of_one_app_tells_its_facts(norn, run):
         "message": "m",
     }
     found = shapes.app(
-        replicas_override=override, external="a.example.com: not routed: norn forge a does it", replicas=[replica]
+        replicas_override=override, external="a.example.com: not routed: norn forge a routes it", replicas=[replica]
     )
     norn.on("GET", "/api/apps/blog", found)
     printed = run("status", "blog").stdout
     assert "set to 3 by ann" in printed
-    assert "a.example.com: not routed: norn forge a does it" in printed
+    assert "a.example.com: not routed: norn forge a routes it" in printed
     assert ["norn-blog-r4-g1-0", "running", "4", "no", "2", "m"] in rows(printed)
 
 

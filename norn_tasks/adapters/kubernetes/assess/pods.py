@@ -40,7 +40,8 @@ class PodContainer:
     status: KubeObject
     """Its part of the pod's status; empty before the node has reported any."""
     named: bool
-    """A sentence must name it, because the pod has others like it, or because it is an init container or a sidecar."""
+    """True if sentences must name the container: the pod has others like it, or it is an init container or a sidecar.
+    """
 
     @property
     def name(self) -> str:
