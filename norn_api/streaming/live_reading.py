@@ -1,7 +1,7 @@
 """Reads the live stream of a job that reads an app's logs: the position, the missed lines, and how the job ended.
 
-When the worker of the job dies, another worker takes the job over and sends some lines again. It numbers its lines from
-1, too, by which the reader notices it; the positions of the lines say which of them are new.
+When the worker of the job dies, another worker takes the job over and sends some lines again. The reader notices that,
+because the numbers of the lines begin at 1 again; their positions say which of them are new.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from norn_tasks.steps.step import Step, StepContext
 _MOST = 16 * 1024 * 1024
 """The most bytes of past lines that are sent: the broker holds them until they are read."""
 _OVERLAP_SECONDS = 60
-"""A worker that takes a job over reads from this long before the last line that was sent: a line may be kept late."""
+"""A worker that takes a job over reads again from this many seconds before the last sent line: lines may be kept late.
+"""
 _RESUMED_LINES = 10_000
-"""The most lines that it sends before the new ones."""
+"""The most past lines that such a worker sends before new lines."""
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -39,7 +40,7 @@ class ReadLogs(Step):
         question, kept = _question(context, request), logs.collects(context.cluster.name)
         trouble = logs.trouble() if kept else ""
         if not kept or (trouble and not question.narrow):
-            tail = request.tail if sent is None else 0  # these lines have no times by which the reader knows them
+            tail = request.tail if sent is None else 0  # without times, the reader could not leave out known lines
             _read_in_cluster(context, request, emit, tail, trouble)
         else:
             question = _resumed(question, request, sent)
@@ -78,7 +79,7 @@ class DeleteLogs(Step):
 
 
 def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[str, Any] | None) -> LogQuestion:
-    """Returns the query of a worker that takes the job over; the reader leaves out the lines that it has already."""
+    """Returns the query for a worker that takes the job over; the reader leaves out lines that were sent before."""
     if sent is None:
         return question
     if "at" not in sent:

@@ -1,6 +1,6 @@
-"""The rule of what containers write: an alert about an app that writes much outside of its volumes.
+"""The rule about writable layers: an alert about an app that writes much outside of its volumes.
 
-No engine of Norn limits what a replica writes into its own container, so one app could fill the disk of all.
+No engine limits how much a replica writes into its own container, so one app could fill the disk that all apps share.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SELECT a.key FROM alerts a
 
 
 def look(database: Database, most: int) -> None:
-    """Raises an alert of each app of which a replica has written more than `most` bytes, and resolves it afterwards."""
+    """Raises an alert for each app with a replica that has written more than `most` bytes; resolves all others."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-layer-alerts'))")):
             return
