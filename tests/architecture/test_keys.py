@@ -1,4 +1,4 @@
-"""No key of a job's arguments or facts is spelled outside domain/jobs/requests.py and domain/jobs/facts.py."""
+"""No key of a job's arguments or facts is spelled outside domain/jobs/requests/ and domain/jobs/facts.py."""
 
 from __future__ import annotations
 
