@@ -12,7 +12,7 @@ from tests.architecture.source import ROOT, modules, tree
 
 PLACES = (
     "norn_tasks/wiring.py",
-    "norn_tasks/settings.py",
+    "norn_tasks/settings/",
     "norn_tasks/adapters/docker/",
     "norn_tasks/adapters/docker_cluster/",
     "norn_tasks/adapters/runtimes/docker.py",
