@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.source import ROOT, modules, tree
 
 PLACES = (
-    "norn_tasks/wiring.py",
+    "norn_tasks/wiring/",
     "norn_tasks/settings/",
     "norn_tasks/adapters/docker/",
     "norn_tasks/adapters/docker_cluster/",

@@ -1,0 +1,54 @@
+"""Kubernetes: its API server, the cluster of replicas, and the rights that Norn needs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from norn_tasks.adapters.kubernetes.access import ClusterAccess
+from norn_tasks.adapters.kubernetes.api import Api
+from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
+from norn_tasks.adapters.kubernetes.rights import missing
+from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
+from norn_tasks.adapters.kubernetes.watching.changes import ClusterChanges
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import instance
+from norn_tasks.store_adapters.job_leases import JobLeases
+from norn_tasks.wiring.images import registries
+
+KUBERNETES = KubernetesCluster.name
+"""The name of the cluster on Kubernetes."""
+
+
+def kube_api(settings: Settings) -> Api:
+    """Returns the API server of the Kubernetes cluster; it is not asked anything yet."""
+    return Api(ClusterAccess(settings.kube_namespace, settings.kube_config, settings.kube_context))
+
+
+def site_of(settings: Settings, instance: str) -> Site:
+    """Returns Norn's place on Kubernetes: its namespace, and the limits of a rollout there."""
+    return Site(
+        settings.kube_namespace,
+        instance,
+        ServerVersion(0, 0),
+        rollout_timeout=settings.rollout_timeout,
+        stay_up=settings.stay_up,
+        loaded=settings.kube_images == "loaded",
+        storage_class=settings.kube_storage_class,
+    )
+
+
+def kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
+    """Returns the cluster on Kubernetes; it is not asked anything yet."""
+    login, site = registries(settings).login_of_nodes, site_of(settings, instance)
+    return KubernetesCluster(kube_api(settings), site, JobLeases(database, settings.self_stop_seconds), login)
+
+
+def watch_kubernetes(settings: Settings, database: Database, changed: Callable[[], None]) -> ClusterChanges:
+    """Calls `changed` after each change of an app on Kubernetes; raises DatabaseDown."""
+    return ClusterChanges(kube_api(settings), instance.name(database), changed)
+
+
+def missing_kube_rights(settings: Settings) -> tuple[str, ...]:
+    """Returns the rights that Norn lacks in its namespace; raises ClusterDown."""
+    return missing(kube_api(settings))

@@ -1,0 +1,30 @@
+"""Log lines of replicas: their directory, their collector, and the secrets that are hidden in them."""
+
+from __future__ import annotations
+
+from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker_cluster import DockerCluster
+from norn_tasks.adapters.docker_cluster.collecting import LogCollector
+from norn_tasks.adapters.kept_logs import KeepLimits, KeptLogDirectory
+from norn_tasks.adapters.vault import AgeVault
+from norn_tasks.settings import Settings
+from norn_tasks.store.database.session import Database
+from norn_tasks.store.fleet import instance
+from norn_tasks.store_adapters.hiding import HiddenSecrets
+
+
+def kept_logs(settings: Settings) -> KeptLogDirectory:
+    """Returns the kept log lines of this machine."""
+    limits = KeepLimits(settings.keep_logs, settings.keep_logs_days * 86400)
+    return KeptLogDirectory(settings.data_dir / "app-logs", limits, settings.disk_accept_free, (DockerCluster.name,))
+
+
+def hiding(settings: Settings, database: Database) -> HiddenSecrets:
+    """Returns the secrets that are hidden in log lines."""
+    return HiddenSecrets(database, AgeVault(settings.age_key, settings.age_key_path))
+
+
+def log_collector(settings: Settings, database: Database) -> LogCollector:
+    """Builds the collector of the log lines of replicas. Raises DatabaseDown."""
+    engine, hidden = EngineClient(settings.engine_address), hiding(settings, database)
+    return LogCollector(engine, instance.name(database), kept_logs(settings), hidden)
