@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import text
@@ -15,6 +17,7 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.router.saved_table import FILE_NAME
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.replicas import routes
+from norn_tasks.store_adapters.external_hosts import ExternalHostTable
 from norn_tasks.store_adapters.replicas import ReplicaTable
 from tests.router_kit import Server
 from tests.servers import free_port, wait_until
@@ -25,21 +28,29 @@ VALUES ('deploy', 'deploy', 'blog', true, 'running', 'test', 1) RETURNING id
 """
 
 
-class Routers:
-    """Router processes of one Norn with one app; each has a log of its own."""
+NAME = "blog.example.test"
+"""The public name of the app, if there is a door for it."""
 
-    def __init__(self, database: Database, url: str, directory: Path) -> None:
-        self.port = free_port()
+
+class Routers:
+    """Router processes of one Norn with one app; each has a log of its own. `door`: they open the door of names."""
+
+    def __init__(self, database: Database, url: str, directory: Path, *, door: bool = False) -> None:
+        self.port, self.door = free_port(), free_port()
         self.saved = directory / "data" / FILE_NAME
         self.database = database
         self._directory = directory
         self._environ = {**os.environ, "NORN_DATABASE_URL": url, "NORN_DATA_DIR": str(directory / "data")}
+        if door:
+            self._environ |= {"NORN_EDGE": "caddy", "NORN_EDGE_DOOR": str(self.door)}
         self._processes: list[subprocess.Popen[bytes]] = []
         (directory / "data").mkdir()
         with database.transaction() as tx:
             routes.reserve_address(tx, "blog", self.port, self.port)
             job = tx.scalar(text(_JOB))
         self._table, self._fence = ReplicaTable(database), Fence(int(job or 0), 1)
+        if door:
+            ExternalHostTable(database).claim("blog", NAME, self._fence)
 
     def start(self, *words: str) -> int:
         """Starts a router and returns its number."""
@@ -64,6 +75,13 @@ class Routers:
     def lines(self, number: int) -> str:
         """Returns everything that a router has logged."""
         return self._log(number).read_text()
+
+    @contextmanager
+    def slow_database(self) -> Iterator[None]:
+        """Keeps routers from reading their table in the block."""
+        with self.database.transaction() as tx:
+            tx.execute(text("LOCK TABLE addresses IN ACCESS EXCLUSIVE MODE"))
+            yield
 
     def kill(self, number: int) -> None:
         """Ends a router at once."""

@@ -190,7 +190,9 @@ class Router:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            read = self._routes or Routes(())
+            read = self._routes
+            if read is None:
+                continue  # no port opens without a table: every visitor would get 404
             await self._ports.open_for(read.routes)
             await self._run_ports.open_for(read.runs_address, read.routes)
             await self._door.open_for(read)

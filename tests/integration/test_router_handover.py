@@ -23,6 +23,14 @@ def routers(database: Database, database_url: str, tmp_path: Path) -> Iterator[R
     routers.end()
 
 
+@pytest.fixture
+def with_door(database: Database, database_url: str, tmp_path: Path) -> Iterator[Routers]:
+    """Routers that open the door of public names, too."""
+    routers = Routers(database, database_url, tmp_path, door=True)
+    yield routers
+    routers.end()
+
+
 async def started(routers: Routers, *words: str) -> int:
     """Starts a router; returns its number when it serves."""
     number = await asyncio.to_thread(routers.start, *words)
@@ -79,6 +87,24 @@ async def test_of_many_requests_none_fails_while_routers_take_over_from_each_oth
         ends = [await asyncio.to_thread(routers.ended, number) for number in numbers[:-1]]
         assert ends == [0, 0, 0]
         assert (await get(routers.port)).status == 200
+
+
+@story
+async def test_a_router_with_a_door_takes_over_only_when_it_knows_the_apps(
+    with_door: Routers,
+) -> None:
+    routers = with_door
+    async with Server(echo) as server:
+        await asyncio.to_thread(routers.live, server)
+        await started(routers)
+        await until_served(routers)
+        await until(routers.saved.exists, "the table is saved")
+        stop = asyncio.Event()
+        asking = asyncio.create_task(Asking(routers.port, keep=False).run(stop))
+        with routers.slow_database():
+            await taken_over(routers)
+        stop.set()
+        await asking
 
 
 async def until_served(routers: Routers) -> None:

@@ -11,14 +11,22 @@ from sqlalchemy import event
 
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.replicas import routes
-from tests.router_kit import Server, get, story
-from tests.router_processes import Routers
+from tests.router_kit import Message, Server, ask, get, story
+from tests.router_processes import NAME, Routers
 from tests.servers import Postgres, wait_until
 
 
 @pytest.fixture
 def routers(database: Database, database_url: str, tmp_path: Path) -> Iterator[Routers]:
     routers = Routers(database, database_url, tmp_path)
+    yield routers
+    routers.end()
+
+
+@pytest.fixture
+def with_door(database: Database, database_url: str, tmp_path: Path) -> Iterator[Routers]:
+    """Routers that open the door of public names, too."""
+    routers = Routers(database, database_url, tmp_path, door=True)
     yield routers
     routers.end()
 
@@ -43,6 +51,35 @@ async def test_a_router_that_starts_without_its_database_serves_by_the_saved_tab
             await asyncio.to_thread(postgres.start)
         await asyncio.to_thread(routers.logged, second, "the database is back, and the routes are current")
         assert (await get(routers.port)).status == 200
+
+
+@story
+async def test_the_door_of_public_names_stays_shut_until_the_router_knows_them(
+    with_door: Routers,
+) -> None:
+    routers = with_door
+    async with Server() as server:
+        await asyncio.to_thread(routers.live, server)
+        first = routers.start()
+        await asyncio.to_thread(routers.logged, first, "the door of public names: it is open")
+        await asyncio.to_thread(wait_until, routers.saved.exists, 20, "the table is saved")
+        routers.kill(first)
+        with routers.slow_database():
+            routers.start()
+            assert (await first_answer(routers.door)).status == 200
+
+
+async def first_answer(port: int) -> Message:
+    """Asks as soon as a connection is accepted, as the edge does."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.005)
+            continue
+        got = await ask(reader, writer, "GET / HTTP/1.1", f"Host: {NAME}")
+        writer.close()
+        return got
 
 
 def test_a_router_without_a_saved_table_says_that_no_address_is_open(routers: Routers, postgres: Postgres) -> None:
