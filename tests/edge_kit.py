@@ -18,6 +18,7 @@ from norn_tasks.adapters.edge.leading import ResolveName
 from norn_tasks.embedded.edge import reports
 from norn_tasks.router.by_name.door import PublicDoor
 from norn_tasks.router.clients import ClientLimits
+from norn_tasks.router.ports import Ports
 from norn_tasks.router.table import Table
 from norn_tasks.store.replicas.routes import Route, Routes
 from tests.fakes.tunnel import FakeExternalHosts
@@ -34,10 +35,10 @@ def to_this_machine(_host: str) -> list[str]:
 
 
 class Door:
-    """The router's door of public names, without rows."""
+    """The router's door of public names, and the port `own` of the app itself, without rows."""
 
     def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
-        self.port = port or free_port()
+        self.port, self.own = port or free_port(), free_port()
         self.table = Table(lambda _: None)
         self.reports: list[str | None] = []
         limits = ClientLimits(100_000, 120, 30)
@@ -45,16 +46,20 @@ class Door:
             host, self.port, self.table, lambda _, error: self.reports.append(error), limits,
             asked_at=f"127.0.0.1:{self.port}",
         )  # fmt: skip
+        self.ports = Ports(host, self.table, lambda *_: None, limits)
 
-    async def show(self, *live: Server, **facts: Any) -> None:
-        """Makes the rows say: these replicas serve `blog`, whose name is BLOG."""
-        route = Route("blog", 1, tuple(server.target for server in live), **{"release": 1, "external": BLOG, **facts})
-        read = Routes((route,), instance=INSTANCE)
+    async def show(self, *live: Server, others: tuple[Route, ...] = (), **facts: Any) -> None:
+        """Makes the rows say: these replicas serve `blog`, whose name is BLOG, and the other routes are there too."""
+        known = {"release": 1, "external": BLOG, **facts}
+        route = Route("blog", self.own, tuple(server.target for server in live), **known)
+        read = Routes((route, *others), instance=INSTANCE)
         self.table.apply(read)
+        await self.ports.open_for((route,))
         await self.door.open_for(read)
 
     async def close(self) -> None:
         """Ends it."""
+        await self.ports.close(1)
         await self.door.close(1)
         self.table.close()
 

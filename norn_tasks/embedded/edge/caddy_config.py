@@ -6,6 +6,8 @@ have a certificate, and has no admin API.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ IDLE_SECONDS = 60
 """How long Caddy keeps an idle connection to the router, which by default keeps it longer (router_idle_timeout)."""
 PATIENCE_SECONDS = 5
 """How long a request waits while the router is restarted."""
-_FORGEABLE = ["X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip"]
+_FORGEABLE = ("X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip")
 
 
 def caddy_config(settings: Settings, storage: Path, files: tuple[int, int, int]) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def _https(settings: Settings, door: str, listen: list[str]) -> dict[str, Any]:
                 "handle": [
                     {
                         "handler": "headers",
-                        "request": {"delete": _FORGEABLE},
+                        "request": {"delete": [each for name in _FORGEABLE for each in _spellings(name)]},
                         "response": {"set": {"Alt-Svc": [announced]}, "deferred": True},
                     },
                     _proxy(door),
@@ -69,6 +71,12 @@ def _https(settings: Settings, door: str, listen: list[str]) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yields the name with each `-` as it is and as `_`: CGI, WSGI and many frameworks take both for the same field."""
+    for joints in itertools.product("-_", repeat=name.count("-")):
+        yield "".join(itertools.chain.from_iterable(zip(name.split("-"), (*joints, ""), strict=True)))
 
 
 def _http(settings: Settings, door: str, listen: list[str]) -> dict[str, Any]:
