@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from norn_tasks.domain.errors import NornError
 from norn_tasks.domain.tunnel import leading
-from norn_tasks.embedded.edge import reports
+from norn_tasks.embedded.edge import reports, rights
 from norn_tasks.embedded.errors import NotRunning
 from norn_tasks.embedded.lock import held, holder
 from norn_tasks.embedded.paths import DataPaths, data_paths
@@ -50,6 +50,8 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
     yield from nest(settings)
     if where.postgres.exists():
         yield from stores_account(where.postgres.owner(), where.postgres)
+        if settings.has_edge and settings.edge_dir.exists():
+            yield from edge_account(settings.edge_dir.owner(), where.postgres.owner(), settings.edge_dir)
     known = holder(where.lock)
     if known is None or not held(where.lock):
         yield MachineFinding("local:processes", "warn", f"Norn does not run on {where.data}", "norn up")
@@ -167,6 +169,14 @@ def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:
         )
         hint = f"deploy/prepare run; norn down; chown -R {OWN}: {database}; norn up"
         yield MachineFinding("local:account", "warn", sentence, hint)
+
+
+def edge_account(owner: str, of_database: str, directory: Path) -> Iterator[MachineFinding]:
+    """Yields a warning when the edge of a Norn of root runs as the account that owns the database."""
+    if owner == of_database and owner in PREFERRED:
+        sentence = f"the edge and the database run as the account {owner}: a hole in Caddy would open the database too"
+        hint = f"deploy/prepare run; norn down; chown -R {rights.OWN}: {directory}; norn up"
+        yield MachineFinding("local:edge-account", "warn", sentence, hint)
 
 
 def _files(where: DataPaths) -> Iterator[MachineFinding]:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from norn_tasks.embedded.errors import NotStarted
@@ -17,6 +17,8 @@ from norn_tasks.embedded.paths import DataPaths
 from norn_tasks.embedded.stores.account import PREFERRED, UNSHARED, Account
 
 PROGRAM = "caddy"
+OWN = "norn-edge"
+"""The account that `deploy/prepare` makes for the edge alone: it reads no file and no memory of the stores."""
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
@@ -41,7 +43,9 @@ def choose(where: DataPaths, directory: Path) -> Account:
         own = Account.own()
         own.own_directory(directory)
         return own
-    for account in _candidates(where):
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    owners = _owner(directory), _owner(where.postgres)
+    for account in candidates(users, where.data.stat().st_gid, *owners):
         if account.name and where.data.stat().st_gid != account.gid:
             os.chown(where.data, -1, account.gid)
             where.data.chmod(0o710)
@@ -53,19 +57,30 @@ def choose(where: DataPaths, directory: Path) -> Account:
     )
 
 
-def _candidates(where: DataPaths) -> Iterator[Account]:
-    """Yields the account that runs the database, or all accounts that could if it is missing; last, root without
-    rights.
+def candidates(
+    users: Mapping[str, pwd.struct_passwd], passes: int, edge: int | None, database: int | None
+) -> Iterator[Account]:
+    """Yields the accounts that may run the edge of a Norn of root, best first; last, root without its rights.
+
+    `passes` is the group that may enter the data directory, 0 for none. `edge` and `database` are the owners of these
+    directories, None if they do not exist: who owns the certificates must stay able to read them.
     """
-    known = {user.pw_name: user for user in pwd.getpwall()}
-    if where.postgres.exists():
-        owner = where.postgres.stat().st_uid
-        users = [pwd.getpwuid(owner)] if owner else []
-    else:
-        users = [known[name] for name in PREFERRED if name in known]
-    yield from (Account(user.pw_uid, user.pw_gid, user.pw_name) for user in users)
+    names: list[str] = []
+    if edge:
+        names += [name for name, user in users.items() if user.pw_uid == edge]
+    if edge != 0 and database is None:
+        names += [OWN, *PREFERRED]
+    elif edge != 0 and passes:
+        names += [OWN, *(name for name, user in users.items() if user.pw_uid == database)]
+    for name in dict.fromkeys(names):
+        if name in users:
+            yield Account(users[name].pw_uid, passes or users[name].pw_gid, name)
     if shutil.which(UNSHARED[0]):
         yield Account(0, 0, prefix=UNSHARED)
+
+
+def _owner(path: Path) -> int | None:
+    return path.stat().st_uid if path.exists() else None
 
 
 def reachable(program: Path, to: Account, directory: Path) -> Path:
