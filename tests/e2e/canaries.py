@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
+import tarfile
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import httpx
 import redis
 
 from tests.e2e.stack import Stack
+from tests.servers import Postgres
 
 MARK = "c4n4ry"
 """In every line of every canary, and nowhere else."""
@@ -140,6 +143,23 @@ def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
     for path in sorted(stack.home.rglob("*")):
         if path.is_file():
             yield f"file {path.relative_to(stack.home)}", path.read_bytes()
+
+
+def backup(stack: Stack, postgres: Postgres) -> Iterator[tuple[str, bytes]]:
+    """Gives every member of a backup of the control plane, and its dump as SQL."""
+    file = stack.home.parent / "canaries.backup"
+    stack.norn("backup", str(file))
+    with tarfile.open(file) as tar:
+        for member in tar.getmembers():
+            part = tar.extractfile(member)
+            assert part is not None
+            data = part.read()
+            if member.name == "database.dump":
+                restore = [str(postgres.bin / "pg_restore"), "--file=-"]
+                data = subprocess.run(restore, input=data, capture_output=True, check=True).stdout
+                assert b"COPY public.secrets" in data
+            yield f"{member.name} of a backup", data
+    file.unlink()
 
 
 def broker_keys(broker: redis.Redis) -> Iterator[tuple[str, bytes]]:

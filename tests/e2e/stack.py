@@ -76,9 +76,20 @@ class Stack:
 
     def admin_of(self, server: str) -> str:
         """Returns the URL with which workers manage a server of apps, once it has started."""
+        return str(self._note_of(server)["url"])
+
+    def addresses_of(self, server: str) -> list[str]:
+        """Returns the addresses at which a server of apps listens, once it has started."""
+        return list(map(str, self._note_of(server)["addresses"]))
+
+    def port_of(self, server: str) -> int:
+        """Returns the port at which a server of apps listens, once it has started."""
+        return int(self._note_of(server)["port"])
+
+    def _note_of(self, server: str) -> Any:
         note = self.home / "services" / f"{server}.json"
         wait_until(note.exists, allowed(60), f"{server} for apps starts")
-        return str(json.loads(note.read_text())["url"])
+        return json.loads(note.read_text())
 
     def spawn(
         self, kind: str, known_as: str = "", *, name: str = "", unnamed: bool = False, **environment: str

@@ -143,9 +143,17 @@ def test_an_app_reaches_nothing_of_another_one_and_nothing_of_the_control_plane(
 ) -> None:
     name = guide.deployed("mail-agent")
     assert stack.broker is not None
-    ports = [str(port) for port in (stack.port, stack.broker.port, postgres.port)]
-    probe = stack.norn("exec", name, "--", "node", "--input-type=module", "-e", PROBE.read_text(), "probe", *ports)
-    assert probe.stdout.decode().splitlines() == ["open: its own database"]
+    ports = (stack.port, stack.broker.port, postgres.port, stack.environment["NORN_ROUTER_PORT_FIRST"])
+    instance = stack.rows("SELECT name FROM instance")[0]["name"]
+    words = (
+        ",".join(stack.addresses_of("postgres")),
+        ",".join(map(str, ports)),
+        "reports_db",
+        f"norn-{instance}-daily-report",
+    )
+    probe = stack.norn("exec", name, "--", "node", "--input-type=module", "-e", PROBE.read_text(), "probe", *words)
+    own = [f"open: norn-services {stack.port_of('postgres')}", "open: its own database"]
+    assert probe.stdout.decode().splitlines() == own
 
 
 KEYS_PROBE = Path(__file__).parent / "services_probe.sh"
@@ -235,14 +243,22 @@ CREATE TABLE orders (placed_at timestamptz, customer text, product text, pieces 
 INSERT INTO orders VALUES (now() - interval '1 day', 'Ida', 'beans', 3, 450) RETURNING 1"""
 
 
-def test_daily_report_reports_what_is_in_its_database(stack: Stack, guide: Guide) -> None:
-    name = guide.deployed("daily-report")
+def reported(stack: Stack) -> str:
+    """Returns what daily-report has printed when its schedule was due; it is due every 5 s meanwhile."""
+    done = "SELECT stdout FROM cron_executions WHERE app = 'daily-report' AND trigger = 'schedule' AND exit_code = 0"
+    stack.norn("cron", "set-schedule", "daily-report", "@every 5s")
+    wait_until(lambda: stack.rows(done), allowed(60), "the schedule was due, and the report is done")
+    stack.norn("cron", "set-schedule", "daily-report", "--clear")
+    return str(stack.rows(f"{done} ORDER BY id LIMIT 1")[0]["stdout"])
+
+
+def test_daily_report_reports_on_schedule_what_is_in_its_database(stack: Stack, guide: Guide) -> None:
+    guide.deployed("daily-report")
     role = f"norn-{stack.rows('SELECT name FROM instance')[0]['name']}-daily-report"
     rows(stack, "reports_db", ORDER.format(role=role))
-    run = stack.json("cron", "run", name)
-    assert (run["state"], run["exit_code"]) == ("succeeded", 0)
-    assert "(from the database)" in run["stdout"]
-    assert "Orders: 1, together 13.50 EUR" in run["stdout"]
+    written = reported(stack)
+    assert "(from the database)" in written
+    assert "Orders: 1, together 13.50 EUR" in written
 
 
 # The function

@@ -14,7 +14,7 @@ from norn_tasks import sealing
 from tests import sops
 from tests.e2e import canaries
 from tests.e2e.stack import Stack
-from tests.servers import allowed, wait_until
+from tests.servers import Postgres, allowed, wait_until
 
 WEB, WORKER, CRON, FUNCTION = "cweb", "cworker", "ccron", "cfunc"
 APPS = (WEB, WORKER, CRON, FUNCTION)
@@ -197,6 +197,10 @@ def test_no_row_holds_one(stack: Stack, told: Told) -> None:
 
 def test_no_file_of_the_server_holds_one(stack: Stack, told: Told) -> None:
     assert shows(told, canaries.files(stack)) == {}
+
+
+def test_no_backup_holds_one(stack: Stack, told: Told, postgres: Postgres) -> None:
+    assert shows(told, canaries.backup(stack, postgres)) == {}
 
 
 def test_no_command_line_and_no_message_held_one(told: Told) -> None:
