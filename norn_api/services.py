@@ -33,16 +33,16 @@ BODIES = 4
 """The number of large bodies that one process writes, and of large answers that it reads, at the same time: each takes
 several times its size in memory, and a database connection until PostgreSQL has finished."""
 CHECKS = 1
-"""How many infraspecs a process may parse and slow hashes it may compute at the same time: each keeps a core busy."""
+"""How many infraspecs and slow hashes one process may work on at the same time: each keeps a core busy."""
 CHECK_SECONDS = 10.0
 """How long such parsing or hashing waits for its turn."""
 SIGN_INS, DELIVERIES = 16, 64
-"""The number of sign-ins and of deliveries that one process reads at the same time, before it knows their senders: each
-holds a thread."""
+"""The number of sign-ins, and of webhook deliveries, that one process reads at the same time before it knows who sent
+them: each holds a thread."""
 UPLOADS = 4
 """The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
 
-_BROWSERS = Share("sessions", 0.5, "the browsers that are signed in together")
+_BROWSERS = Share("sessions", 0.5, "the group of all signed-in browsers")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class ApiServices:
             LogFeeds(intake, closing),
             ConcurrencyLimit(settings.max_streams, "streams"),
             ConcurrencyLimit(UPLOADS, "uploads that are being read"),
-            ConcurrencyLimit(CHECKS, "infraspecs and secrets that are being read"),
+            ConcurrencyLimit(CHECKS, "infraspecs or secrets in work"),
             ConcurrencyLimit(SIGN_INS, "sign-ins that are being read"),
             ConcurrencyLimit(DELIVERIES, "deliveries that are being read"),
             ConcurrencyLimit(BODIES, "large deliveries that are being read"),
@@ -155,7 +155,10 @@ def session() -> int | None:
 
 
 def holder() -> str:
-    """Returns the name of this request's sender, who may use half of the places; "" for an admin, who may use all."""
+    """Returns the name under which this request counts against a limit; "" for an admin.
+
+    A sender may hold half of the places of a `ConcurrencyLimit`, an admin all of them.
+    """
     return "" if actor().may(Scope.ADMIN) else actor().name
 
 

@@ -30,7 +30,7 @@ def show_record(output: Output, record: Json) -> None:
 
 
 def show_head(output: Output, record: Json) -> None:
-    """Prints request, run and head of a call's answer to stderr, as `curl -v` does."""
+    """Prints a call to stderr as `curl -v` does: its request, how its execution ended, and its answer's headers."""
     query = f"?{record['query']}" if record.get("query") else ""
     output.say(f"> {record.get('method')} {record.get('path')}{query}, {_bytes(record, 'request_size')}")
     ran = f"* execution {record['id']}, release {record.get('release')}: {record['state']}"
@@ -80,7 +80,7 @@ def raise_if_failed(record: Json) -> None:
 
 
 def facts_of_run(run: Json) -> list[tuple[str, object]]:
-    """Returns the facts that every run of a container has: its beginning and its end."""
+    """Returns the facts that all executions have, whether of a cron app, a one-off or a function."""
     return [
         ("execution", run["id"]),
         ("app", run.get("app")),

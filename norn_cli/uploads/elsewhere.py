@@ -1,4 +1,4 @@
-"""The note that a deploy by name prints if the app's directory is here too: which files are deployed instead."""
+"""The note of `norn deploy NAME` beside the app's infraspec: it says that other files are deployed, and which."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def note_source(session: Session, app: str) -> None:
 
 
 def _spec_of(app: str) -> Path | None:
-    """Returns the app's infraspec in the current directory, or in its subdirectory that is named like the app."""
+    """Returns the app's infraspec in the current directory, or in its subdirectory that has the app's name."""
     return next((file for place in (Path(), Path(app)) for file in spec_files(place) if _names(file, app)), None)
 
 
@@ -43,7 +43,7 @@ def _same(session: Session, here: Path, known: Json) -> bool:
 
 
 def _deployed(known: Json) -> str:
-    """Returns where the files come from; empty if the app has no source, because the server refuses its deploy."""
+    """Returns where the files come from; empty for an app without a source, whose deploy the server refuses."""
     source, origin = known.get("source"), known.get("origin")
     if source == "upload":
         return f"what was uploaded last, {(known.get('upload') or {}).get('revision')}"
@@ -59,4 +59,4 @@ def _instead(session: Session, file: Path) -> str:
     if local.of_repository:
         return "what is changed here must be pushed first"
     word = str(here) if is_path(str(here)) else f"./{here}"
-    return f"norn deploy {word} {'applies the infraspec' if local.of_image else 'uploads the directory'} here"
+    return f"norn deploy {word} {'applies the local infraspec' if local.of_image else 'uploads the local directory'}"

@@ -72,7 +72,7 @@ class DockerRegistryImages:
 
     def _require_allowed(self, found: dict[str, Any], reference: str) -> None:
         """Raises SourceError for a label of Norn, which containers would inherit, and for too large an image."""
-        labels = (found.get("Config") or {}).get("Labels") or {}  # `image_of` would leave one of the labels out
+        labels = (found.get("Config") or {}).get("Labels") or {}  # all of them: `image_of` leaves out STAGE
         foreign = sorted(name for name in labels if name.startswith(PREFIX))
         if foreign:
             raise SourceError(

@@ -1,4 +1,7 @@
-"""The edge of this machine: a row admits a name to it, and a TLS handshake shows the name's certificate."""
+"""The edge of this machine, which is Caddy: it serves the host names that the database lists.
+
+A TLS handshake shows which certificate it has for a name.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from norn_tasks.ports import ExternalHosts, Watch
 FAULTS = "faults.json"
 """The file in which the edge's process records why a name got no certificate."""
 KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
-"""For how many seconds a refused handshake is repeated, and the pause in between: the router needs time for a new name.
+"""For how many seconds a refused handshake is repeated, and the pause between attempts.
+
+Norn's router takes a moment to learn a new name, and until then Caddy refuses it.
 """
 
 
@@ -68,7 +73,9 @@ class CaddyEdge:
                 if time.monotonic() > start + self.seconds or self._fault(host, began):
                     raise
             except NoCertificate:
-                time.sleep(PAUSE_SECONDS)  # Caddy's log may be about to show a fault: then no second order is made
+                time.sleep(
+                    PAUSE_SECONDS
+                )  # a fault may reach Caddy's log now; no handshake follows it, or Caddy would order again
                 if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise
 

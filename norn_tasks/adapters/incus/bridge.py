@@ -1,4 +1,4 @@
-"""The network of runs on Incus: a bridge that only runs use, on which each instance has one address."""
+"""The network for runs on Incus: a bridge of their own, on which the Incus instance of each run has one address."""
 
 from __future__ import annotations
 

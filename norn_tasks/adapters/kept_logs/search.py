@@ -1,8 +1,9 @@
-"""Finds lines in a block of text: a regular expression is searched in all of it, and its hits are mapped to lines.
+"""Finds lines in a block of text: all of it is searched for a regular expression, and the hits are mapped to lines.
 
 The expressions are RE2's, whose time is linear in the text, so that no user's expression can block a worker. The block
-is searched as one text, but no hit spans two lines, because expressions match no line end. Otherwise a hit could be
-more than one line, and starting the search again after each such hit would take quadratic time.
+is searched as one text, but no hit spans two lines, because expressions match no line end. Otherwise a hit could
+span many lines; since the search goes on after the first line of a hit, it would read the rest of that hit again for
+each of its lines, and take quadratic time.
 """
 
 from __future__ import annotations

@@ -144,14 +144,14 @@ def test_a_name_in_the_apps_directory_tells_what_else_is_deployed(server, run, b
     server.on("GET", "/api/apps/blog", shapes.app(source=source, origin=origin, upload=upload))
     monkeypatch.chdir(blog)
     told = run("deploy", "blog").stderr.splitlines()
-    assert told[0] == f"note: this deploys {note}; norn deploy . uploads the directory here"
+    assert told[0] == f"note: this deploys {note}; norn deploy . uploads the local directory"
     assert changes(server) == [EVERYTHING[3]]
 
 
 @pytest.mark.parametrize("words", [["deploy", "blog"], ["deploy", "--app", "blog"]])
 def test_the_note_names_the_directory_as_it_is_typed(server: Norn, run, words: list[str]) -> None:
     server.on("GET", "/api/apps/blog", shapes.app())
-    assert "; norn deploy ./blog uploads the directory here" in run(*words).stderr
+    assert "; norn deploy ./blog uploads the local directory" in run(*words).stderr
 
 
 def test_what_is_changed_in_a_clone_must_be_pushed(server: Norn, run, blog: Path, monkeypatch) -> None:
