@@ -66,9 +66,9 @@ def drawn() -> Iterator[tuple[int, str, str]]:
 
 
 def tree(kind: type[NornError], depth: int) -> Iterator[tuple[int, str, str]]:
-    """Yields the same of the classes in domain/errors.py, in their order there."""
+    """Yields the same of the classes in domain/errors/, in the order of `__all__`."""
     inside = kind is NornError or issubclass(kind, errors.LeaseLost | errors.Stopped)
     yield depth, kind.__name__, "" if inside else str(kind.status)
-    for each in kind.__subclasses__():
-        if each.__module__ == errors.__name__:
-            yield from tree(each, depth + 1)
+    here = [each for each in kind.__subclasses__() if each.__module__.startswith(f"{errors.__name__}.")]
+    for each in sorted(here, key=lambda each: errors.__all__.index(each.__name__)):
+        yield from tree(each, depth + 1)

@@ -62,7 +62,7 @@ PLAIN = (
     "Parses the first word of the command line, a password, and the next word of a Dockerfile.",
     "Writes `told` as ``any more``; the page quotes \"whoever is told\". See docs/README.md and `norn_cli/main.py`.",
     "Says who did it and what it cost. The user is one who may. Handled in docs/decisions/.",
-    "Names tests/architecture/prose/text.py, https://example.org/nowhere.md, `<name>.py` and domain/errors.py.",
+    "Names tests/architecture/prose/text.py, https://example.org/nowhere.md, `<name>.py` and domain/schedule.py.",
 )  # fmt: skip
 
 
