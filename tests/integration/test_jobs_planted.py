@@ -59,7 +59,7 @@ BUGS = (
         f"{_TESTS}/api/test_api_permissions.py::test_reader_is_refused_what_is_not_reading",
     ),
     Bug(
-        "a step that must not be repeated is repeated", "norn_tasks/pipelines/runner.py",
+        "a step that must not be repeated is repeated", "norn_tasks/pipelines/runner/job_run.py",
         "                return self._leave_to_a_person()\n", "                pass\n",
         f"{_TESTS}/test_attention.py::test_a_job_that_an_older_sweeper_queued_again_does_not_repeat_it",
     ),

@@ -1,0 +1,49 @@
+"""The hooks of a job: the ledger records each stage of its container before the adapter continues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from norn_tasks.domain.jobs.claimed import Job
+from norn_tasks.domain.jobs.container import ContainerRef
+from norn_tasks.pipelines.failpoints import Point
+from norn_tasks.pipelines.runner.needs import JobLedger
+from norn_tasks.ports import Tools
+
+
+class ContainerHooks:
+    """Records each stage of a container before the adapter continues (ports.Hooks)."""
+
+    def __init__(self, ledger: JobLedger, job: Job, tools: Tools, reach: Callable[[Point], None]) -> None:
+        self._ledger, self._job, self._tools, self._reach = ledger, job, tools, reach
+        self.has_begun = job.execution is not None and job.execution.adopt
+        """The code has begun: here, or with an earlier owner of the job, whose container may still run."""
+        self.taken_back: int | None = None
+
+    def created(self, container: str) -> None:
+        """Records the container, so that another owner of the job can find it."""
+        self._reach(Point.CREATED)
+        self._ledger.record_container(self._job.fence, self._recorded(container))
+        self._reach(Point.RECORDED)
+
+    def _recorded(self, container: str) -> ContainerRef:
+        """Returns the container with its runtime and engine; all containers of a job have the same runtime."""
+        runtime = self._tools.runtimes[self._job.runtime]
+        engine = self._job.here.get(runtime.engine) or self._tools.engines[runtime.engine].identity()
+        return ContainerRef(runtime.name, engine, container)
+
+    def begun(self) -> None:
+        """Records that the code begins; raises LeaseLost if another worker has the job."""
+        execution = self._job.execution
+        if execution is not None:
+            self._ledger.begin_code(self._job.fence, execution.runs if self.taken_back is None else self.taken_back)
+        else:
+            self._ledger.check(self._job.fence)
+        self.has_begun = True
+        self._reach(Point.BEGUN)
+
+    def never_begun(self) -> int:
+        """Records that the code did not begin after all; returns the runs of the code that remain counted."""
+        self.has_begun = False
+        self.taken_back = self._ledger.take_back_run(self._job.fence)
+        return self.taken_back
