@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,28 @@ def given_away(data: bytes, trails: list[bytes]) -> list[str]:
     return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
 
 
+def shown(secrets: Iterable[str], places: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
+    """Returns the places at which one of these secrets shows as it is, in hexadecimal or in base64."""
+    trails = [form for each in secrets for form in _forms(each.encode())]
+    found = {place: given_away(data, trails) for place, data in places}
+    assert found, "there was nothing to look at"
+    return {place: gave for place, gave in found.items() if gave}
+
+
+def _forms(secret: bytes) -> list[bytes]:
+    """Returns the secret as it is, in hexadecimal, and what base64 makes of it wherever it stands in a text."""
+    shifted = [b64encode(b"-" * n + secret)[4:-4] for n in range(3)]
+    return [secret, secret.hex().encode(), *shifted]
+
+
 class Watchers:
-    """Looks at every command line of the machine and at every message to the broker, until it is closed."""
+    """Looks at every command line of the machine and at every message to the broker, until it is closed.
+
+    `marks` has what must not be in them; more may be added.
+    """
 
     def __init__(self, broker: redis.Redis) -> None:
+        self.marks = [MARK]
         self.seen: list[str] = []
         self.looks = 0
         self.messages = 0
@@ -114,14 +132,14 @@ class Watchers:
                     line = (process / "cmdline").read_bytes()
                 except OSError:
                     continue
-                if MARK.encode() in line:
+                if any(mark.encode() in line for mark in self.marks):
                     self.seen.append(f"{process}: {line[:200]!r}")
 
     def _messages(self) -> None:
         with self._broker.monitor() as monitor:
             for message in monitor.listen():
                 self.messages += 1
-                if MARK in str(message["command"]):
+                if any(mark in str(message["command"]) for mark in self.marks):
                     self.seen.append(f"message {str(message['command'])[:200]}")
                 if self._closed.is_set():
                     return
@@ -187,14 +205,15 @@ def answers(stack: Stack, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]
             if "get" in item and path not in (*ENDLESS, "/api/openapi.json"):
                 for address in _filled(stack, path, names):
                     yield f"GET {address}", client.get(address, params=_query(path)).content
-        yield from _streams(client, names)
+        live = {row["app"] for row in stack.rows("SELECT app FROM live_releases")}
+        yield from _streams(client, live.intersection(names))
 
 
-def _streams(client: httpx.Client, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _streams(client: httpx.Client, names: set[str]) -> Iterator[tuple[str, bytes]]:
     newest = client.get("/api/events").json()["items"][-1]["id"]
     apps = client.get("/api/apps").json()["items"]
     logs = [app["name"] for app in apps if app["name"] in names and app["role"] in ("webserver", "worker")]
-    for path, query, lines in zip(ENDLESS, ({}, {"logs": logs, "tail": LINES}), (0, LINES), strict=True):
+    for path, query, lines in zip(ENDLESS, ({}, {"logs": logs, "tail": LINES}), (0, LINES if logs else 0), strict=True):
         yield f"GET {path}", _beginning(client, path, {"after": "0-0", **query}, newest, lines)
 
 
