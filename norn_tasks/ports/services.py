@@ -1,4 +1,4 @@
-"""Shared services: the servers on which apps have databases, keys and topics, and Norn's records of what apps have."""
+"""Shared services: the servers of databases, keys, topics and buckets, and Norn's records of what apps have."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ class SharedServices(Protocol):
     `apart`: the containers of the app cannot reach the servers that Norn itself runs on the engine.
     """
 
-    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+    def credential(
+        self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
+    ) -> Secret:
         """Returns an app's credential, with the server's present address, and with the password of `known` or else a
         new one.
 
-        Changes nothing on the server. Raises NoService, ServiceDown.
+        Changes nothing on the server, except on an object store, which makes the new key itself; there, the key of
+        `present`, which containers have, stays valid. Raises NoService, ServiceDown.
         """
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
@@ -38,7 +41,7 @@ class SharedServices(Protocol):
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
         """Makes the parts that are missing, and lets this credential and no other use the parts.
 
-        Raises ServiceTaken for a database that does not belong to this app, and ServiceDown.
+        Raises ServiceTaken for a database or a bucket that does not belong to this app, and ServiceDown.
         """
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from norn_tasks.domain.services import BackupDirectory, ServiceKind
-from norn_tasks.domain.setting_values import host_and_port, postgres_url, redis_url
+from norn_tasks.domain.setting_values import host_and_port, postgres_url, redis_url, s3_url
 from norn_tasks.settings.group import SettingsGroup
 
 
@@ -33,6 +33,12 @@ class ServiceSettings(SettingsGroup):
     services_events_address: Annotated[str, AfterValidator(host_and_port)] = Field(
         "", description="its address for apps, host:port; empty: that of the URL"
     )
+    services_s3_url: Annotated[str, AfterValidator(s3_url)] = Field(
+        "", repr=False, description="S3 for apps, with a key that makes buckets and users; empty: there are no buckets"
+    )
+    services_s3_address: Annotated[str, AfterValidator(host_and_port)] = Field(
+        "", description="its address for apps, host:port; empty: that of the URL"
+    )
 
     database_backups: BackupDirectory = Field("", description="directory of database backups; empty: in NORN_DATA_DIR")
 
@@ -40,4 +46,4 @@ class ServiceSettings(SettingsGroup):
         """Returns the kinds of service among these for which the settings name no server of the operator."""
         kv = self.services_kv_url
         named = {"postgres": self.services_postgres_url, "kv": kv, "events": self.services_events_url or kv}
-        return tuple(kind for kind in kinds if not named.get(kind))
+        return tuple(kind for kind in kinds if kind in named and not named[kind])

@@ -21,7 +21,7 @@ from norn_tasks.domain.jobs.requests import TeardownJobRequest
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Sealed, Secret, current
-from norn_tasks.domain.services import ServiceKind, to_database
+from norn_tasks.domain.services import ServiceKind, bucket_variables, to_database
 from norn_tasks.ports import Cluster, Engine, Hooks, Runtime, Tools, Volumes, Watch
 
 T = TypeVar("T")
@@ -135,6 +135,9 @@ class StepContext:
         postgres, url = spec.services.postgres, ServiceKind.POSTGRES.variable
         if postgres is not None and url in opened:
             opened[url] = to_database(opened[url], self.job.app, postgres.database)
+        storage, url = spec.services.storage, ServiceKind.STORAGE.variable
+        if storage is not None and url in opened:
+            opened |= bucket_variables(opened[url], storage.bucket)
         return opened
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, Server, postgres, valkey
+from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, NoServer, Server, postgres, valkey
 from norn_tasks.adapters.services.local import programs
 from norn_tasks.domain.services import ServiceKind, dump_directories
 from norn_tasks.settings import Settings
 
 
 def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
-    """Returns the servers of apps' services: those of the operator, else those that norn up runs."""
+    """Returns the servers of apps' services: those of the operator, else those that Norn runs."""
     keys = _keys(settings)
     events = GivenServer(settings.services_events_url, settings.services_events_address)
+    buckets = GivenServer(settings.services_s3_url, settings.services_s3_address)
     return {
         ServiceKind.POSTGRES: _databases(settings),
         ServiceKind.KV: keys,
         ServiceKind.EVENTS: events if events.url else keys,
+        ServiceKind.STORAGE: buckets if buckets.url else NoServer("object store", "NORN_SERVICES_S3_URL"),
     }
 
 

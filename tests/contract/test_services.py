@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -285,7 +286,7 @@ def test_a_server_that_does_not_answer_is_down() -> None:
 
 
 def test_a_server_that_answers_is_there_and_keys_of_one_that_does_not_are_down(servers: SharedServices) -> None:
-    for kind in ServiceKind:
+    for kind in (ServiceKind.POSTGRES, ServiceKind.KV, ServiceKind.EVENTS):
         servers.require(kind, FakeStop())
     away = SharedServers({ServiceKind.KV: GivenServer(f"redis://127.0.0.1:{free_port()}")}, "t", NO_DUMPS)
     with pytest.raises(ServiceDown, match="the key-value server for apps does not answer"):
@@ -324,3 +325,12 @@ def test_a_missing_server_is_named_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(NoService) as refused:
         none.credential("blog", Grant(kind, ("n",)), None, FakeStop(), apart=False)
     assert setting in refused.value.hint
+
+
+def test_a_server_that_nobody_offers_to_start_is_used_when_it_runs(tmp_path: Path) -> None:
+    note = {"url": "redis://worker:word@127.0.0.1:1", "scheme": "redis", "port": 26379}
+    (tmp_path / "kv.json").write_text(json.dumps(note))
+    tries = iter((False, False, True))
+    server = LocalServer(tmp_path, "kv", "key-value server", "NORN_SERVICES_KV_URL", lambda url: next(tries))
+    access = server.access(FakeStop())
+    assert (access.url, access.seen) == (note["url"], "norn-services:26379")

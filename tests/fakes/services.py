@@ -33,7 +33,9 @@ class FakeServices:
     away: bool = False
     fails: BaseException | None = None
 
-    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+    def credential(
+        self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
+    ) -> Secret:
         """Returns the URL of a server that does not exist."""
         role = role_of(app, grant.kind, "fake01")
         password = password_in(known, role) if known is not None else None

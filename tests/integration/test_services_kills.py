@@ -67,7 +67,7 @@ def database_of(app: str) -> str:
 
 
 class Plane:
-    """A control plane with an app that has a database, a namespace and two topics."""
+    """A control plane with an app that has a database, a namespace, two topics and a bucket."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.servers = database, FakeServices()
@@ -78,7 +78,8 @@ class Plane:
     def accept(self, app: str, kind: JobKind, **args: Any) -> Job:
         """Accepts and claims a job of the app."""
         named = (
-            f"postgres: {{database: {database_of(app)}}}, kv: {{namespace: {app}}}, events: {{topics: [{app}.a, b]}}"
+            f"postgres: {{database: {database_of(app)}}}, kv: {{namespace: {app}}}, events: {{topics: [{app}.a, b]}},"
+            f" storage: {{bucket: {app}-files}}"
         )
         with self.database.transaction() as tx:
             tx.execute(update(JobRow).values(state="succeeded"))
@@ -118,7 +119,9 @@ class Plane:
 
     def require_whole(self, app: str) -> None:
         """Fails unless the app has all of its parts, and the servers know the credentials that its containers get."""
-        assert sorted(self.parts(app)) == sorted((name, True) for name in (f"{app}.a", "b", app, database_of(app)))
+        assert sorted(self.parts(app)) == sorted(
+            (name, True) for name in (f"{app}.a", "b", app, f"{app}-files", database_of(app))
+        )
         known = {kind.variable: self.servers.credentials[app, kind] for kind in ServiceKind}
         assert self.kept(app) == known
 
@@ -167,7 +170,7 @@ def test_a_worker_that_dies_while_it_purges_leaves_nothing_to_nobody(plane: Plan
             plane.run(ProvisionServices(), plane.accept(each, JobKind.FORGE))
         died = plane.killed(DeleteServices, plane.accept(app, JobKind.TEARDOWN, purge=True), n, after=after)
         assert (plane.parts(app), plane.kept(app)) == ([], {})
-        assert [plane.servers.made[app, kind] for kind in ServiceKind] == [set(), set(), {"b"}]
+        assert [plane.servers.made[app, kind] for kind in ServiceKind] == [set(), set(), {"b"}, set()]
         plane.require_whole("other")
         return died
 

@@ -82,13 +82,14 @@ def test_names_are_the_valid_files_and_mistakes_go_to_stderr(tmp_path: Path, cap
 
 def test_a_notice_comes_with_its_file(tmp_path: Path, capsys: Captured) -> None:
     file = tmp_path / "x.yaml"
-    file.write_text(GOOD + "services: {storage: {bucket: abc}}\n", encoding="utf-8")
+    file.write_text(GOOD + "services: {storage: {bucket: abc, provider: minio}}\n", encoding="utf-8")
     assert main(["validate", "--output", "json", str(file)]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "valid": True,
         "mistakes": [],
         "notices": [
-            f"{file}: services.storage: object stores are not available yet; forge and deploy refuse this section"
+            f"{file}: services.storage.provider: has no effect, "
+            "because Norn has one object store, that of NORN_SERVICES_S3_URL"
         ],
     }
 

@@ -34,7 +34,7 @@ def test_what_asks_for_nothing_new_is_accepted_without_a_word(text: str) -> None
 NOTED = [
     (WORKER + "command: ./run\nenv: {discovery.type: single-node}\n", "env"),
     (WORKER + "volumes: [{name: a, mountPath: /data, size: 1g}]\n", "volumes[].size"),
-    (WORKER + "services: {storage: {bucket: abc}}\n", "services.storage"),
+    (WORKER + "services: {storage: {bucket: abc, provider: minio}}\n", "services.storage.provider"),
     (FUNCTION + "alerts: {}\n", "alerts"),
     (FUNCTION + "function: {warm: 1}\n", "function.warm"),
     (FUNCTION + "function: {warmMax: 8}\n", "function.warmMax"),

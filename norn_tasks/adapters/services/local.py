@@ -1,7 +1,8 @@
-"""A server that `norn up` runs for apps beside its own stores; it is started when the first app needs it.
+"""A server that Norn runs for apps beside its own stores.
 
-`norn up` leaves an offer in the data directory: the kinds of server that it can start, and the socket of the supervisor
-that does so. A server leaves a note beside the offer when it starts, with its socket and its port.
+`norn up` starts it when the first app needs it. It leaves an offer in the data directory: the kinds of server that it
+can start, and the socket of the supervisor that does so. A server leaves a note beside the offer when it starts, with
+its socket and its port. With docker-compose there is no offer: the servers run from the start, and leave only notes.
 """
 
 from __future__ import annotations
@@ -39,17 +40,21 @@ class LocalServer:
         """Returns the access to the server, which is started if it does not run."""
         if apart:
             raise no_server(self._what, self._setting, " outside of Docker")
-        offer = _read(self._directory / OFFER)
-        if self._name not in offer.get("servers", ()):
+        offer, note = _read(self._directory / OFFER), self._note()
+        if self._name not in offer.get("servers", ()) and (offer or not note):
             raise no_server(self._what, self._setting)
         found = self._running()
         if found is None:
-            _start(str(offer["control"]), f"{GROUP}:services-{self._name}")
+            if offer:
+                _start(str(offer["control"]), f"{GROUP}:services-{self._name}")
             found = self._awaited(stop)
         return found
 
+    def _note(self) -> dict[str, Any]:
+        return _read(self._directory / f"{self._name}.json")
+
     def _running(self) -> ServerAccess | None:
-        note = _read(self._directory / f"{self._name}.json")
+        note = self._note()
         if not note or not self._answers(str(note["url"])):
             return None
         return ServerAccess(str(note["url"]), str(note["scheme"]), f"{HOST}:{note['port']}")

@@ -31,14 +31,17 @@ class Server(Protocol):
         """Returns the access to the server, which is started first if Norn runs it. Raises NoService, ServiceDown."""
 
 
-_PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379}
+_PORTS = {
+    "postgresql": 5432, "postgres": 5432, "redis": 6379, "rediss": 6379, "valkey": 6379, "valkeys": 6379,
+    "http": 80, "https": 443,
+}  # fmt: skip
 
 
 _OF_WORKERS = frozenset(
-    {"user", "username", "password", "passfile", "service", "servicefile"}
+    {"user", "username", "password", "passfile", "service", "servicefile", "iam"}
     | {"sslcert", "sslkey", "sslpassword", "ssl_certfile", "ssl_keyfile", "ssl_password"}
 )
-"""The parameters of a URL that say who its user is, by a name, a password or a file."""
+"""The parameters of a URL that say who its user is, by a name, a password or a file, or where users are managed."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,15 @@ def no_server(what: str, setting: str, why: str = "") -> NoService:
         f"this Norn has no {what} for apps{why}",
         hint=f"name one in {setting}; docs/services.md says what Norn needs there",
     )
+
+
+@dataclass(frozen=True)
+class NoServer:
+    """A kind of server that this Norn does not have; `setting` could name one of the operator."""
+
+    what: str
+    setting: str
+
+    def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
+        """Raises NoService."""
+        raise no_server(self.what, self.setting)

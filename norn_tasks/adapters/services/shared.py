@@ -1,13 +1,14 @@
-"""The shared services of apps, on the servers of three kinds."""
+"""The shared services of apps, on the servers of four kinds."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 from norn_tasks.adapters import timeouts
-from norn_tasks.adapters.services import counting, postgres, restoring, valkey
+from norn_tasks.adapters.services import counting, postgres, restoring, storage, valkey
 from norn_tasks.adapters.services.dumps import BackupUnusable, Dumps
 from norn_tasks.adapters.services.server import Server
 from norn_tasks.domain.secret import Secret
@@ -34,10 +35,15 @@ class SharedServers:
     def __init__(self, servers: Mapping[ServiceKind, Server], instance: str, dumps: Dumps) -> None:
         self._servers, self._instance, self._dumps = servers, instance, dumps
 
-    def credential(self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool) -> Secret:
+    def credential(
+        self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
+    ) -> Secret:
         """Returns the URL with which the app reaches its parts."""
         role = role_of(app, grant.kind, self._instance)
         access = self._servers[grant.kind].access(stop, apart=apart)
+        if grant.kind is ServiceKind.STORAGE:
+            key = _promptly(lambda: storage.keep_key(access.url, role, _key(known), _key(present)), stop)
+            return credential(access.scheme, key.id, key.secret, access.seen, grant.names[0], access.query)
         password = password_in(known, role) if known is not None else None
         password = password or Secret(secrets.token_urlsafe(_PASSWORD_BYTES))
         path = grant.names[0] if grant.kind is ServiceKind.POSTGRES else ""
@@ -45,21 +51,25 @@ class SharedServers:
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
         """Raises an error if the server does not answer."""
-        url, ask = self._url(kind, stop), postgres.require if kind is ServiceKind.POSTGRES else valkey.require
+        url = self._url(kind, stop)
+        ask = {ServiceKind.POSTGRES: postgres.require, ServiceKind.STORAGE: storage.require}.get(kind, valkey.require)
         _promptly(lambda: ask(url), stop)
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
         """Makes the parts, and lets the credential use them."""
-        role = role_of(app, grant.kind, self._instance)
+        role, url = role_of(app, grant.kind, self._instance), self._url(grant.kind, stop)
+        if grant.kind is ServiceKind.STORAGE:
+            key = _key(credential)
+            assert key is not None, "a credential without a key"
+            return _promptly(lambda: storage.make(url, role, key, grant.names), stop)
         password = password_in(credential, role)
         assert password is not None, "a credential of another role"
-        url = self._url(grant.kind, stop)
         work = {
             ServiceKind.POSTGRES: lambda: postgres.make(url, role, password, grant.names),
             ServiceKind.KV: lambda: valkey.allow_keys(url, role, password, grant.names),
             ServiceKind.EVENTS: lambda: valkey.allow_topics(url, role, password, grant.names),
         }
-        _promptly(work[grant.kind], stop)
+        return _promptly(work[grant.kind], stop)
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
         """Writes and checks a dump."""
@@ -126,11 +136,20 @@ class SharedServers:
             ServiceKind.POSTGRES: lambda: postgres.remove(url, role, grant.names, last=last),
             ServiceKind.KV: lambda: valkey.remove_keys(url, role, grant.names, last=last),
             ServiceKind.EVENTS: lambda: valkey.remove_topics(url, role, grant.names, last=last),
+            ServiceKind.STORAGE: lambda: storage.remove(url, role, grant.names, last=last),
         }
         _promptly(work[grant.kind], stop)
 
     def _url(self, kind: ServiceKind, stop: Stop) -> str:
         return self._servers[kind].access(stop).url
+
+
+def _key(credential: Secret | None) -> storage.AccessKey | None:
+    """Returns the access key in a credential for a bucket."""
+    parts = urlsplit(credential.reveal()) if credential is not None else None
+    if parts is None or not parts.username or not parts.password:
+        return None
+    return storage.AccessKey(unquote(parts.username), Secret(unquote(parts.password)))
 
 
 def _promptly(work: Callable[[], T], stop: Stop) -> T:

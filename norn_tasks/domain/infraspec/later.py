@@ -21,7 +21,7 @@ class Skipped:
     because: str
 
 
-_STORES = "object stores are not available yet; forge and deploy refuse this section"
+_ONE_STORE = "has no effect, because Norn has one object store, that of NORN_SERVICES_S3_URL"
 _WARM = "has no effect, because each call starts a fresh container of its own, and none is started in advance"
 _NOT_PASSED_ON = "a shell drops variables with `.` or `-` in the name: write `command` as a list, which needs no shell"
 
@@ -30,8 +30,12 @@ def _lost_by_a_shell(spec: Infraspec) -> bool:
     return isinstance(spec.command, str) and any({".", "-"} & set(name) for name in (*spec.env, *spec.secrets))
 
 
+def _names_a_provider(spec: Infraspec) -> bool:
+    return spec.services.storage is not None and spec.services.storage.provider is not None
+
+
 SKIPPED: tuple[Skipped, ...] = (
-    Skipped("services.storage", lambda s: s.services.storage is not None, _STORES),
+    Skipped("services.storage.provider", _names_a_provider, _ONE_STORE),
     Skipped("env", _lost_by_a_shell, _NOT_PASSED_ON),
     Skipped(
         "volumes[].size",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from norn_tasks.domain.infraspec.model import Infraspec
 from norn_tasks.domain.infraspec.words import Network, Role, RuntimeName
 from norn_tasks.domain.infraspec.yaml.positions import At, Finding, Path
-from norn_tasks.domain.services import ServiceKind
+from norn_tasks.domain.services import BUCKET_VARIABLES, ServiceKind
 from norn_tasks.domain.wording import shown
 
 
@@ -160,6 +160,7 @@ def _services_have_their_variables(spec: Infraspec) -> Iterator[Finding]:
     kinds = {grant.kind.variable: grant.kind for grant in services.grants()}
     plain = {"KV_PREFIX": ServiceKind.KV, "EVENTS_TOPICS": ServiceKind.EVENTS}
     owners = kinds | {name: plain[name] for name in services.variables()}
+    owners |= dict.fromkeys(BUCKET_VARIABLES if services.storage else (), ServiceKind.STORAGE)
     places: list[tuple[Path, str]] = [(("env", name), name) for name in spec.env]
     places += [(("secrets", place), name) for place, name in enumerate(spec.secrets)]
     for at, name in places:

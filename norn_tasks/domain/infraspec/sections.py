@@ -145,7 +145,7 @@ class Storage(Section):
     bucket: Annotated[str, _word("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name (lower case, 3 to 63)")]
     """Name of the bucket."""
     provider: Annotated[str | None, _word("[a-z][a-z0-9-]{0,38}", "a provider's name (lower case)")] = None
-    """Name of one of the operator's object stores."""
+    """Name of one of several object stores; Norn has only one."""
 
 
 class Services(Section):
@@ -166,6 +166,7 @@ class Services(Section):
             (ServiceKind.POSTGRES, (self.postgres.database,) if self.postgres else ()),
             (ServiceKind.KV, (self.kv.namespace,) if self.kv else ()),
             (ServiceKind.EVENTS, self.events.topics if self.events else ()),
+            (ServiceKind.STORAGE, (self.storage.bucket,) if self.storage else ()),
         )
         return tuple(Grant(kind, names) for kind, names in named if names)
 

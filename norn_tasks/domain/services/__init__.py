@@ -1,10 +1,12 @@
-"""Shared services of apps: databases, keys and topics, the parts that an app may use, and the app's credentials."""
+"""Shared services of apps: databases, keys, topics and buckets, which of them an app may use, and its credentials."""
 
 from norn_tasks.domain.services.grants import (
+    BUCKET_VARIABLES,
     HOST,
     Grant,
     GrantedPart,
     ServiceKind,
+    bucket_variables,
     credential,
     described,
     password_in,
@@ -24,6 +26,7 @@ from norn_tasks.domain.services.snapshots import (
 )
 
 __all__ = [
+    "BUCKET_VARIABLES",
     "BackupDirectory",
     "HOST",
     "Dump",
@@ -35,6 +38,7 @@ __all__ = [
     "ServiceKind",
     "Snapshot",
     "SnapshotReason",
+    "bucket_variables",
     "credential",
     "described",
     "difference",

@@ -1,4 +1,4 @@
-"""Shared services as an app uses them: a database, a namespace of keys, topics of events, each with a credential.
+"""Shared services as an app uses them: a database, a namespace of keys, topics of events, a bucket; with credentials.
 
 A grant names the parts of a server that an app may use. Its credential is the URL of the server with a role and a
 password of the app. The credential is kept as a secret of the app, under a name that the spec may not use otherwise.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from norn_tasks.domain.secret import Secret
 
@@ -24,21 +24,22 @@ class ServiceKind(StrEnum):
     POSTGRES = "postgres"
     KV = "kv"
     EVENTS = "events"
+    STORAGE = "storage"
 
     @property
     def variable(self) -> str:
         """The environment variable that has the URL of the server with the credential."""
-        return {"postgres": "DATABASE_URL", "kv": "KV_URL", "events": "EVENTS_URL"}[self]
+        return {"postgres": "DATABASE_URL", "kv": "KV_URL", "events": "EVENTS_URL", "storage": "S3_URL"}[self]
 
     @property
     def thing(self) -> str:
         """The noun for one part of such a service."""
-        return {"postgres": "database", "kv": "namespace", "events": "topic"}[self]
+        return {"postgres": "database", "kv": "namespace", "events": "topic", "storage": "bucket"}[self]
 
     @property
     def field(self) -> str:
         """The field of the spec that names the parts of such a service."""
-        return {"postgres": "database", "kv": "namespace", "events": "topics"}[self]
+        return {"postgres": "database", "kv": "namespace", "events": "topics", "storage": "bucket"}[self]
 
     @property
     def shared(self) -> bool:
@@ -53,7 +54,7 @@ class Grant:
     kind: ServiceKind
     """The kind of service."""
     names: tuple[str, ...]
-    """One database, one namespace, or the topics."""
+    """One database, one namespace, the topics, or one bucket."""
 
     @property
     def described(self) -> str:
@@ -71,7 +72,7 @@ class GrantedPart:
     kind: ServiceKind
     """The kind of service."""
     name: str
-    """The database, namespace or topic."""
+    """The database, namespace, topic or bucket."""
     since: datetime
     """The moment at which the app reserved it."""
     made: bool
@@ -108,6 +109,25 @@ def to_database(url: Secret, app: str, database: str) -> Secret:
     if not (role.startswith("norn-") and role.endswith(f"-{app}")):
         return url
     return Secret(parts._replace(path=f"/{quote(database, safe='')}").geturl())
+
+
+def bucket_variables(url: Secret, bucket: str) -> dict[str, Secret]:
+    """Returns the variables of an app's containers, from its credential for a bucket; `bucket`: that of their spec."""
+    parts = urlsplit(url.reveal())
+    region = dict(parse_qsl(parts.query)).get("region", "us-east-1")
+    values = {
+        "S3_URL": parts._replace(path=f"/{bucket}").geturl(),
+        "S3_ENDPOINT": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        "S3_BUCKET": bucket,
+        "S3_REGION": region,
+        "S3_ACCESS_KEY_ID": unquote(parts.username or ""),
+        "S3_SECRET_ACCESS_KEY": unquote(parts.password or ""),
+    }
+    return {name: Secret(value) for name, value in values.items()}
+
+
+BUCKET_VARIABLES = ("S3_URL", "S3_ENDPOINT", "S3_BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+"""The names of the variables that `bucket_variables` returns."""
 
 
 def password_in(url: Secret, role: str) -> Secret | None:

@@ -76,6 +76,14 @@ def redis_url(text: str) -> str:
     return _url_of(text, ("redis", "rediss"))
 
 
+def s3_url(text: str) -> str:
+    """Returns the URL of an object store with an access key."""
+    _url_of(text, ("https", "http"))
+    if text and not (urlsplit(text).username and urlsplit(text).password):
+        raise ValueError("no access key; write https://KEY:SECRET@host, with % escapes for / and + in the secret")
+    return text
+
+
 def host_and_port(text: str) -> str:
     """Returns a host with its port."""
     if text and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", text, re.ASCII):

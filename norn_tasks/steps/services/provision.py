@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from norn_tasks.domain.errors import NornError, NoService, Stopped
+from norn_tasks.domain.errors import NornError, Stopped
 from norn_tasks.domain.infraspec import Infraspec, RuntimeName
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.secret import Sealed, Secret, current
@@ -20,6 +20,7 @@ class ProvisionServices(Step):
     Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
     dies in between leaves no part without a row, and the next worker goes on with the same password. Before a
     credential is kept, its server is checked; if the server then refuses it, the earlier credential is kept again.
+    An object store chooses the secret itself: there, a key that was not kept is removed when the next one is made.
 
     The live release uses these credentials too, and may have an older spec. So they keep the rights on all parts that
     the app has.
@@ -36,8 +37,7 @@ class ProvisionServices(Step):
 
     def skip_reason(self, spec: Infraspec) -> str | None:
         """Returns a reason for an app that asks for no services."""
-        asked = spec.services.grants() or spec.services.storage
-        return None if asked else "no services asked for"
+        return None if spec.services.grants() else "no services asked for"
 
     def run(self, context: StepContext) -> Learned | None:
         """Notes what the app has, and returns all of its secrets if a credential is new."""
@@ -45,9 +45,8 @@ class ProvisionServices(Step):
         records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
         before = self._known(context, current(context.job.sealed))
         known = self._given or ({} if self._fresh else before)
-        _refuse_storage(context.spec)
         records.reserve(app, grants, fence)
-        urls = {grant.kind.variable: self._credential(context, grant, known) for grant in grants}
+        urls = {grant.kind.variable: self._credential(context, grant, known, before) for grant in grants}
         self._given = urls
         for grant in grants:
             context.tools.services.require(grant.kind, stop)
@@ -77,12 +76,15 @@ class ProvisionServices(Step):
         names = context.spec.services.credentials()
         return {name: context.tools.vault.open(sealed[name]) for name in names if name in sealed}
 
-    def _credential(self, context: StepContext, grant: Grant, known: dict[str, Secret]) -> Secret:
+    def _credential(
+        self, context: StepContext, grant: Grant, known: dict[str, Secret], before: dict[str, Secret]
+    ) -> Secret:
         cluster = context.tools.clusters.get(context.job.cluster or "")
         on_nodes = cluster is not None and cluster.engine is None
         apart = on_nodes or context.spec.runtime is not RuntimeName.DOCKER
+        name = grant.kind.variable
         return context.tools.services.credential(
-            context.job.app, grant, known.get(grant.kind.variable), context.watch.stop, apart=apart
+            context.job.app, grant, known.get(name), context.watch.stop, apart=apart, present=before.get(name)
         )
 
 
@@ -91,14 +93,6 @@ def _widened(records: ServiceRecords, app: str, grant: Grant) -> Grant:
     if grant.kind is ServiceKind.POSTGRES:
         return grant
     return next(each for each in _grants(records.of_app(app)) if each.kind is grant.kind)
-
-
-def _refuse_storage(spec: Infraspec) -> None:
-    if spec.services.storage is not None:
-        raise NoService(
-            "services.storage: this Norn has no object store for apps",
-            hint="take it out, and name the keys of a bucket of your own in secrets",
-        )
 
 
 def _same(url: Secret, known: Secret | None) -> bool:

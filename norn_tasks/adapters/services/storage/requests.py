@@ -1,0 +1,87 @@
+"""Requests to one object store: S3 for buckets and objects, IAM for users, keys and policies.
+
+The store is given by a URL such as https://KEY:SECRET@s3.example.com?region=eu-1&iam=https://iam.example.com. Without
+`iam`, the store itself takes the requests for users, as SeaweedFS does.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+import httpx
+
+from norn_tasks.adapters.services.storage.signing import AccessKey, SigningScope, signed
+from norn_tasks.domain.errors import ServiceDown, StepFailed
+from norn_tasks.domain.secret import Secret
+
+REGION = "us-east-1"
+"""The region of a URL that names none."""
+_SECONDS = 20.0
+_SERVER_ERROR = 500
+_REFUSED = 400
+_HINT = "norn doctor; docs/services.md says what the key of NORN_SERVICES_S3_URL needs"
+
+
+class StoreRefused(StepFailed):
+    """The store refused a request; `reason` is the code of its error, such as NoSuchBucket."""
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence, hint=_HINT)
+        self.reason = reason
+
+
+class ObjectStore:
+    """A connection to an object store; `with` closes it."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self._endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._iam = query.get("iam", self._endpoint).rstrip("/")
+        self.region = query.get("region", REGION)
+        self._key = AccessKey(unquote(parts.username or ""), Secret(unquote(parts.password or "")))
+        self._client = httpx.Client(timeout=_SECONDS, follow_redirects=False, trust_env=False)
+
+    def __enter__(self) -> ObjectStore:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._client.close()
+
+    def s3(
+        self, method: str, bucket: str, query: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Sends a request about a bucket and returns the body of the reply."""
+        url = f"{self._endpoint}/{quote(bucket)}{f'?{query}' if query else ''}"
+        return self._sent(SigningScope(self._key, self.region, "s3"), method, url, body, headers or {})
+
+    def iam(self, action: str, **words: str) -> str:
+        """Sends a request about a user and returns the body of the reply."""
+        body = urlencode({"Action": action, "Version": "2010-05-08", **words}).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+        # The users of AWS belong to no region, and its endpoint for them expects this one.
+        return self._sent(SigningScope(self._key, REGION, "iam"), "POST", f"{self._iam}/", body, headers)
+
+    def _sent(self, scope: SigningScope, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+        given = signed(scope, method, url, body, datetime.now(UTC), headers)
+        try:
+            reply = self._client.request(method, url, content=body, headers=given)
+        except httpx.HTTPError as error:
+            raise ServiceDown(f"the object store for apps does not answer: {error}", hint=_HINT) from error
+        if reply.status_code >= _SERVER_ERROR:
+            raise ServiceDown(f"the object store for apps does not answer: HTTP {reply.status_code}", hint=_HINT)
+        if reply.status_code >= _REFUSED or reply.is_redirect:
+            reason = next(iter(texts(reply.text, "Code")), f"HTTP {reply.status_code}")
+            message = next(iter(texts(reply.text, "Message")), "")
+            raise StoreRefused(f"the object store for apps refuses: {reason} {message}".strip()[:300], reason)
+        return reply.text
+
+
+def texts(xml: str, tag: str) -> list[str]:
+    """Returns the texts of all elements of a name in a reply, in their order."""
+    return [html.unescape(found) for found in re.findall(rf"<{tag}>([^<]*)</{tag}>", xml)]
