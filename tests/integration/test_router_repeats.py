@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from norn_tasks.router.exchange import HALF_CLOSED_SECONDS
+from norn_tasks.router.client.exchange import HALF_CLOSED_SECONDS
 from norn_tasks.router.protocol.requests import KEPT_MAX
 from tests.router_kit import Message, Server, answer, ask, read_answer, say_ok, stage, story, until
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from norn_tasks.domain.tunnel import leading
-from norn_tasks.router.client import ClientConnection
+from norn_tasks.router.client import ClientConnection, Exchange, Requester
 from norn_tasks.router.clients import ClientLimits, Clients
-from norn_tasks.router.exchange import Exchange, Requester
 from norn_tasks.router.ports import AppPort, PortSet, Report, why_not
 from norn_tasks.router.protocol import answers
 from norn_tasks.router.protocol.requests import ClientRequest

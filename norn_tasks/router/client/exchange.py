@@ -9,12 +9,12 @@ have acted on the request. Then it is sent again only if its method is idempoten
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from norn_tasks.router.backend import Backend, ReplicaUnreachable
+from norn_tasks.router.client.answer import ClientAnswer
+from norn_tasks.router.client.requester import Requester
 from norn_tasks.router.protocol import answers
-from norn_tasks.router.protocol.heads import Fields, answer_head, early_head, trailer_lines
-from norn_tasks.router.protocol.replies import ReplyHead
+from norn_tasks.router.protocol.heads import Fields, trailer_lines
 from norn_tasks.router.protocol.requests import KEPT_MAX, ClientRequest
 from norn_tasks.router.replica import ReplicaConnection
 from norn_tasks.router.table import Entry, OpenRequest, Table
@@ -27,32 +27,7 @@ _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 _NONE: frozenset[Backend] = frozenset()
 
 
-class Requester(Protocol):
-    """The client's connection, as its exchange sees it."""
-
-    def write(self, data: bytes) -> None:
-        """Sends bytes of an answer."""
-
-    def write_eof(self) -> None:
-        """Ends the sending side."""
-
-    def close(self) -> None:
-        """Ends the connection after sending the bytes that are still queued."""
-
-    def abort(self) -> None:
-        """Ends the connection at once, so that the client sees an answer that is not whole."""
-
-    def hold(self, held: bool) -> None:
-        """Stops reading the body, or continues."""
-
-    def answered(self, *, closing: bool) -> None:
-        """Ends the exchange, because its answer is complete; with `closing`, ends the connection too."""
-
-    def switched(self, tunnel: SwitchedStreams) -> bytes:
-        """Makes the connection a tunnel; returns the bytes that the client has already sent into it."""
-
-
-class Exchange:
+class Exchange(ClientAnswer):
     """A request being answered; `closing` is True when the client's connection ends with it."""
 
     _refused = _NONE
@@ -62,19 +37,14 @@ class Exchange:
     _connecting: asyncio.Task[None] | None = None
     _silence: asyncio.TimerHandle | None = None
     _tunnel: SwitchedStreams | None = None
-    _answered = False
-    _chunking = False
     _full = False
 
     def __init__(self, client: Requester, request: ClientRequest, app: str, table: Table, *, closing: bool) -> None:
-        self.request = request
-        self.closing = closing or request.head.closes
-        self._client = client
+        super().__init__(client, request, closing=closing)
         self._app = app
         self._table = table
         length = request.head.length
         self._fresh = length is None or length > KEPT_MAX
-        self._out: list[bytes] = []
 
     # Toward the replica
 
@@ -178,44 +148,6 @@ class Exchange:
 
     # Calls of the replica's connection
 
-    def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Passes a 1xx on to a client that understands it; returns False for a 101 that the client did not ask for."""
-        request = self.request
-        if status == 101 and not (request.head.upgrades and request.whole):
-            return False
-        if status == 100:
-            request.expects_continue = False
-        if request.head.modern:
-            self._out.append(early_head(status, reason, fields))
-        return True
-
-    def reply_head(self, head: ReplyHead) -> None:
-        """Passes the answer's head on, with the framing that the client understands."""
-        self._close_if_unsure()
-        modern = self.request.head.modern
-        chunked = modern and head.chunked
-        if not head.bodyless and (head.chunked or not head.sized):
-            self._chunking = chunked = modern
-            self.closing = self.closing or not modern
-        self._out.append(answer_head(head.status, head.reason, head.pieces, chunked=chunked, closing=self.closing))
-        self._answered = True
-
-    def _close_if_unsure(self) -> None:
-        """Ends the connection of a client that waits for `100 Continue`: it may still send its body, or may not."""
-        if self.request.expects_continue and not self.request.whole:
-            self.closing = True
-
-    def reply_body(self, piece: bytes) -> None:
-        """Passes a piece of the body on."""
-        self._out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunking else piece)
-
-    def flush(self) -> None:
-        """Sends the part of the answer that has arrived."""
-        out = self._out
-        if out:
-            self._client.write(out[0] if len(out) == 1 else b"".join(out))
-            out.clear()
-
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
         """Sends the rest of the answer and gives the connection back."""
         if self._chunking:
@@ -306,18 +238,6 @@ class Exchange:
         else:
             self._answer(503, answers.not_served(entry.route), retry=True)
 
-    def _answer(self, status: int, sentence: str, *, retry: bool = False) -> None:
-        self._close_if_unsure()
-        method = self.request.head.method
-        self._say(answers.plain(status, sentence, method=method, retry=retry, closing=self.closing))
-
-    def _say(self, answer: bytes) -> None:
-        """Ends the exchange with a whole answer of the router's own."""
-        self._client.write(answer)
-        self._answered = True
-        self._end()
-
     def _end(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-        self._client.answered(closing=self.closing)
+        self._stop_watching()
+        super()._end()

@@ -6,20 +6,16 @@ import asyncio
 from time import monotonic
 from typing import cast
 
+from norn_tasks.router.client.exchange import Exchange
+from norn_tasks.router.client.stream import LINGER_SECONDS, ClientStream
 from norn_tasks.router.clients import Clients
-from norn_tasks.router.exchange import Exchange
 from norn_tasks.router.protocol import answers
 from norn_tasks.router.protocol.requests import ClientRequest, RequestReader
 from norn_tasks.router.table import Table
 from norn_tasks.router.tunnel import SwitchedStreams
 
-LINGER_SECONDS = 2.0
-"""How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
-UNREAD_MAX = 64 * 1024
-"""The most bytes that are read after the end of the open request; the kernel's buffer holds the rest."""
 
-
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(ClientStream):
     """A client's connection."""
 
     idle_since = 0.0
@@ -28,14 +24,7 @@ class ClientConnection(asyncio.Protocol):
     _leftover: ClientRequest | None = None
     """A request that was answered before its whole body had arrived; the rest of the body is dropped."""
     _tunnel: SwitchedStreams | None = None
-    _unread = b""
-    """Bytes that arrived after the end of the open request."""
-    _linger: asyncio.TimerHandle | None = None
     _advancing = False
-    _closing = False
-    _ended = False
-    _held = False
-    _paused = False
 
     def __init__(self, app: str, address: bytes, table: Table, clients: Clients) -> None:
         self._app = app
@@ -180,44 +169,6 @@ class ClientConnection(asyncio.Protocol):
 
     # Calls of the exchange
 
-    def write(self, data: bytes) -> None:
-        """Sends bytes, unless the connection is closing."""
-        if not self._closing:
-            self._transport.write(data)
-
-    def write_eof(self) -> None:
-        """Ends the sending side, unless the client is gone already."""
-        if not self._transport.is_closing() and self._transport.can_write_eof():
-            try:
-                self._transport.write_eof()
-            except OSError:
-                self._transport.abort()
-
-    def close(self) -> None:
-        """Ends the connection after sending the bytes that are still queued."""
-        self._closing = True
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Ends the connection at once."""
-        self._closing = True
-        self._transport.abort()
-
-    def hold(self, held: bool) -> None:
-        """Stops reading the body, or continues."""
-        self._held = held
-        self._pause_or_resume()
-
-    def _pause_or_resume(self) -> None:
-        paused = self._held or len(self._unread) > UNREAD_MAX
-        if paused == self._paused or self._transport.is_closing():
-            return
-        self._paused = paused
-        if paused:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
     def answered(self, *, closing: bool) -> None:
         """Goes on to the next request, or ends the connection."""
         exchange, self._exchange = self._exchange, None
@@ -258,27 +209,6 @@ class ClientConnection(asyncio.Protocol):
         self.idle_since = self.head_since = 0.0
         self.write(answers.plain(status, f"this request cannot be served: {sentence}", closing=True))
         self._hang_up()
-
-    def _hang_up(self) -> None:
-        """Ends the connection after its last answer.
-
-        Bytes that the client still sends are read and dropped for a while: closing a connection with unread bytes
-        resets it, which would destroy the answer.
-        """
-        self._closing = True
-        self._stop_lingering()
-        self.write_eof()
-        if self._ended:
-            self._transport.close()
-            return
-        self._held, self._unread = False, b""
-        self._pause_or_resume()
-        self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
-
-    def _stop_lingering(self) -> None:
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
 
     # Calls of the address
 
