@@ -27,6 +27,8 @@ from norn_tasks.store.fleet.engines import EngineMembership
 
 REPORT_SECONDS = 5.0
 """The seconds between two reports of a worker; the known state of an engine is used for the same time."""
+_HANGS_SECONDS = 1.0
+"""An engine that does not answer, and does not refuse the connection within this time, hangs."""
 
 Registration = Callable[[str], EngineMembership]
 """Registers an engine by its id, and returns its relation to the control plane's home."""
@@ -91,6 +93,7 @@ class EngineIdentity:
     ) -> None:
         self._ask, self._stand, self._disks, self._measure, self._has = ask, stand, disks, measure, has
         self._every, self._asking, self._looked = every, threading.Lock(), float("-inf")
+        self._hung_until = float("-inf")
         self.memory = 0
         self.spaces: tuple[Space, ...] = ()
         self.id: str | None = None
@@ -144,12 +147,17 @@ class EngineIdentity:
 
     def look(self) -> None:
         """Asks each engine for its id; an engine that does not answer has no id until it answers."""
+        began, hung_until = time.monotonic(), float("-inf")
         try:
             self._settle(self._ask())
             self.spaces = self._disks()
             self.memory = self.memory or self._measure()
         except NornError as error:
             self.id, self.error = None, error.sentence
+            ended = time.monotonic()
+            if ended - began >= _HANGS_SECONDS:
+                hung_until = ended + 2 * self._every
+        self._hung_until = hung_until
         self._look_at_others()
         self._known |= self.ids
         self._looked = time.monotonic()
@@ -158,12 +166,15 @@ class EngineIdentity:
         """Asks the engines again, because one may have come, gone or been replaced, or the home may have changed.
 
         An answer of the last `within` seconds is still valid; by default one of the last `every` seconds. Only one
-        thread asks at a time. Threads that already know an engine keep using it; the others wait.
+        thread asks at a time. Without `within`, threads that already know an engine keep using it; the others wait. An
+        engine that hung is left to the reports of the worker for a while: each question would cost a claim seconds.
         """
         arrived, known = time.monotonic(), self.id is not None
+        if arrived < self._hung_until:
+            return
         if known and arrived - self._looked <= (self._every if within is None else within):
             return
-        if not self._asking.acquire(blocking=not known):
+        if not self._asking.acquire(blocking=not known or within is not None):
             return
         try:
             if self._looked <= arrived:

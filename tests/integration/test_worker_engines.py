@@ -292,6 +292,49 @@ def test_a_slow_engine_holds_up_one_thread_at_most() -> None:
     asking.join()
 
 
+class Hangs:
+    """An engine that hangs after its first answer, until it is given up."""
+
+    def __init__(self) -> None:
+        self.asked, self.given_up = 0, threading.Event()
+
+    def __call__(self) -> str:
+        self.asked += 1
+        if self.asked > 1:
+            self.given_up.wait(20)
+            raise EngineDown("it does not answer")
+        return "one"
+
+
+def test_no_thread_takes_a_change_for_an_engine_that_another_thread_finds_hanging() -> None:
+    hangs, seen = Hangs(), list[str | None]()
+    identity = EngineIdentity(hangs, lambda _: EngineMembership(home=True))
+    identity.refresh()
+    asking = threading.Thread(target=identity.refresh, args=(0.0,))
+    asking.start()
+    wait_until(lambda: hangs.asked == 2, 10, "one thread asks before its claim")
+    late = threading.Thread(target=lambda: (identity.refresh(0.0), seen.append(identity.id)))
+    late.start()
+    late.join(0.3)  # it would have claimed by now
+    hangs.given_up.set()
+    for thread in (asking, late):
+        thread.join()
+    assert (seen, hangs.asked) == ([None], 2)
+
+
+def test_a_claim_does_not_wait_for_an_engine_that_is_known_to_hang() -> None:
+    hangs = Hangs()
+    identity = EngineIdentity(hangs, lambda _: EngineMembership(home=True))
+    identity.refresh()
+    threading.Timer(1.2, hangs.given_up.set).start()
+    for within in (0.0, 0.0, None):
+        identity.refresh(within)
+    assert (identity.id, hangs.asked) == (None, 2)
+    identity.look()
+    identity.refresh()
+    assert hangs.asked == 4
+
+
 def test_those_who_know_no_engine_wait_for_one_answer() -> None:
     slow = Slow()
     slow.asked = 1

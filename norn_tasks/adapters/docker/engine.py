@@ -12,6 +12,8 @@ from norn_tasks.ports import RunsReach, SeenContainer
 
 IDENTITY = "norn-engine"
 """The volume whose label is the engine's id."""
+_ANSWERS_WITHIN = 4.0
+"""Seconds after which an engine that has not said its id counts as away: an engine that hangs should cost few jobs."""
 _ALIVE = ("running", "paused", "restarting")
 
 
@@ -25,7 +27,7 @@ class DockerEngine:
     def identity(self) -> str:
         """Returns the engine's id from the label of a volume on it; makes the volume if it is missing."""
         try:
-            volume = self.client.briefly(lambda client: client.inspect_volume(IDENTITY))
+            volume = self.client.briefly(lambda client: client.inspect_volume(IDENTITY), _ANSWERS_WITHIN)
         except NotFound:
             # Two workers may create it at once: the engine keeps the first, and both read that one.
             mark = {ENGINE: str(uuid.uuid4()), OWNER: "norn"}
