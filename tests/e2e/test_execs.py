@@ -1,12 +1,14 @@
-"""`norn exec`: a program inside a replica that serves, as if it ran here; and replicas that somebody takes away."""
+"""`norn exec`: a program inside a replica that serves, as if it ran here; and replicas and readers that go away."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import pty
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import docker
 import pytest
@@ -100,6 +102,54 @@ def test_it_ends_when_its_reader_goes_away(stack: Stack, engine: docker.DockerCl
     running.wait()
     wait_until(lambda: not processes(engine, stack, "4242"), allowed(15), "nothing of it runs")
     assert there
+
+
+NOTICED_SECONDS = 10.0
+
+
+def test_readers_of_logs_that_are_killed_or_frozen_are_noticed_by_nobody_else(stack: Stack) -> None:
+    command = "trap 'exit 0' TERM; while :; do date; sleep 0.05; done"
+    stack.add_app("noisy", f'app: noisy\nrole: worker\ncommand: "{command}"\n', {"Dockerfile": "FROM busybox:stable\n"})
+    stack.norn("forge", "noisy")
+    stack.norn("deploy", "noisy")
+    killed, frozen = reads(stack), reads(stack)
+    try:
+        killed.kill()
+        frozen.send_signal(signal.SIGSTOP)
+        wait_until(lambda: readers(stack) <= 1, allowed(NOTICED_SECONDS), "the killed one has left its place")
+        for _ in range(4):
+            took = [seconds(each) for each in (lambda: left(reads(stack)), lambda: execute(stack, "true", "-"))]
+            assert max(took) < allowed(NOTICED_SECONDS), took
+    finally:
+        for each in (killed, frozen):
+            left(each)
+    wait_until(lambda: readers(stack) == 0, allowed(30), "nobody reads")
+
+
+def reads(stack: Stack) -> subprocess.Popen[bytes]:
+    """Starts `norn logs -f`, and returns when it has printed a line."""
+    argv = [str(BIN / "norn"), "logs", "noisy", "-f", "--tail", "1"]
+    reader = subprocess.Popen(argv, env=stack.environment, stdout=subprocess.PIPE)
+    assert reader.stdout is not None and reader.stdout.readline()
+    return reader
+
+
+def left(reader: subprocess.Popen[bytes]) -> None:
+    """Lets a reader go."""
+    reader.kill()
+    reader.wait()
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """How long something takes."""
+    began = time.monotonic()
+    do()
+    return time.monotonic() - began
+
+
+def readers(stack: Stack) -> int:
+    """The jobs that read for somebody."""
+    return len(stack.rows("SELECT 1 FROM jobs WHERE kind = 'read-logs' AND state IN ('queued', 'running')"))
 
 
 def test_who_asked_is_audited_and_nobody_else_may_listen(stack: Stack) -> None:

@@ -135,13 +135,16 @@ def _lines(execution: int, stdout: str, stderr: str) -> Iterator[tuple[str, str]
 
 def _replica_lines(source: Source, reading: LiveReading, shape: Shape, life: SignOfLife) -> Iterator[str]:
     lines = reading.taken()
-    while True:
-        yield life.over("".join(map(shape, lines)))
-        if reading.ended or not source.open:
-            return
-        lines = reading.more(2.0)
-        if not lines and not reading.ended:
-            trouble = reading.look()
-            if trouble is not None:
-                # The response has begun: an error can only be its last line.
-                yield shape(LiveLine("", "norn", trouble.sentence))
+    try:
+        while True:
+            yield life.over("".join(map(shape, lines)))
+            if reading.ended or not source.open:
+                return
+            lines = reading.more(2.0)
+            if not lines and not reading.ended:
+                trouble = reading.look()
+                if trouble is not None:
+                    # The response has begun: an error can only be its last line.
+                    yield shape(LiveLine("", "norn", trouble.sentence))
+    finally:
+        reading.leave()
