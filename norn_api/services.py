@@ -103,13 +103,15 @@ class ApiServices:
         """Makes the services of a process that accepts work through `intake`; `more` follow Norn's authenticators."""
         settings, database, closing = intake.settings, intake.database, threading.Event()
         ends, tokens, api_key = Ends(settings.broker_url), BearerTokens(database), ApiKey(settings.api_key_path)
-        sessions = BrowserSessions(database, settings.port)
+        sessions, processes = BrowserSessions(database, settings.port), settings.api_workers
         team = [TeamTokens(database, settings)] if settings.access_team else []
         return ApiServices(
             settings,
             intake,
-            AuthenticatorChain([EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *team, *more]),
-            AuthenticatorChain([PushSignatures(database, api_key)], OF_SIGNATURES),
+            AuthenticatorChain(
+                [EveryoneIsAdmin()] if settings.auth == "off" else [tokens, sessions, *team, *more], processes=processes
+            ),
+            AuthenticatorChain([PushSignatures(database, api_key)], OF_SIGNATURES, processes=processes),
             api_key,
             tokens,
             sessions,
@@ -128,9 +130,9 @@ class ApiServices:
             ConcurrencyLimit(DELIVERIES, "bodies of calls without a token that are being read"),
             closing,
             ends,
-            ProcessMetrics(database, alone=settings.api_workers == 1),
-            Buckets(burst=20, per_second=1 / 3),
-            Buckets(burst=2 * settings.open_calls_per_second, per_second=settings.open_calls_per_second),
+            ProcessMetrics(database, alone=processes == 1),
+            Buckets(burst=20, per_second=1 / 3, processes=processes),
+            Buckets(2 * settings.open_calls_per_second, settings.open_calls_per_second, processes=processes),
         )
 
 

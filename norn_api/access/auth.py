@@ -103,6 +103,7 @@ OF_TOKENS = Refusals(
 class AuthenticatorChain:
     """The authenticators of an API in their order; the first that identifies the sender decides.
 
+    `processes`: how many API processes there are; the limit of failures is for all of them together.
     Only failures are slowed down. A valid token always passes, even after many failures from its address, because all
     clients behind a proxy share one address.
     """
@@ -113,10 +114,11 @@ class AuthenticatorChain:
         refusals: Refusals = OF_TOKENS,
         *,
         clock: Callable[[], float] = time.monotonic,
+        processes: int = 1,
     ) -> None:
         self._chain = tuple(chain)
         self._refusals = refusals
-        self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock)
+        self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock, processes=processes)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
         """Returns the sender, or None if no authenticator recognises it; that does not count as a failure."""

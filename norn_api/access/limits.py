@@ -11,11 +11,16 @@ _MANY_KEYS = 10_000
 
 
 class Buckets:
-    """Token buckets: each key may do `burst` things at once and `per_second` in the long run; safe for many threads."""
+    """Token buckets: each key may do `burst` things at once and `per_second` in the long run; safe for many threads.
 
-    def __init__(self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._burst = burst
-        self._per_second = per_second
+    `processes` share a limit without sharing memory: each of them allows its part of it.
+    """
+
+    def __init__(
+        self, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic, *, processes: int = 1
+    ) -> None:
+        self._burst = max(1.0, burst / processes)
+        self._per_second = per_second / processes
         self._clock = clock
         self._lock = threading.Lock()
         self._levels: dict[str, tuple[float, float]] = {}

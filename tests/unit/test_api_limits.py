@@ -38,6 +38,16 @@ def test_keys_do_not_share_a_bucket() -> None:
     assert buckets.take("b") == 0
 
 
+def test_processes_that_share_a_limit_allow_no_more_than_it_together() -> None:
+    clock = Clock()
+    processes = [Buckets(burst=6, per_second=1, clock=clock, processes=3) for _ in range(3)]
+    assert sum(each.take("a") == 0 for each in processes for _ in range(6)) == 6
+    clock.now += 3
+    assert sum(each.take("a") == 0 for each in processes for _ in range(6)) == 3
+    lonely = Buckets(burst=1, per_second=1, clock=clock, processes=3)
+    assert [lonely.take("a"), round(lonely.take("a"))] == [0, 3]
+
+
 def test_memory_stays_bounded_whoever_comes() -> None:
     buckets = Buckets(burst=1, per_second=1, clock=Clock())
     for number in range(30_000):
