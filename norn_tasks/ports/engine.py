@@ -29,6 +29,10 @@ class RunsReach:
     """Whether they can connect to the address at which a cloud machine asks for its own metadata."""
     io_uring: bool | None = None
     """Whether they may use io_uring, whose defects in the kernel have let programs escape from containers."""
+    vsock: bool | None = None
+    """Whether they may use AF_VSOCK, by which programs on a virtual machine connect to its hypervisor."""
+    runc: str | None = None
+    """The version of the program that starts containers, as the engine reports it."""
 
 
 class Engine(Protocol):

@@ -73,7 +73,7 @@ class LookAtNetwork(Step):
         for engine in context.tools.engines.values():
             try:
                 reach = engine.reach()
-                found = (reach.address, reach.host, reach.metadata, reach.io_uring)
+                found = (reach.address, reach.host, reach.metadata, reach.io_uring, reach.vsock, reach.runc)
                 seen.append(RunsReachSeen(engine.identity(), *found))
             except EngineDown:
                 continue  # LookAtEngines has named it already

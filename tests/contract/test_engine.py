@@ -35,6 +35,12 @@ def test_the_address_at_which_runs_reach_the_machine_is_one_of_a_network(engine:
     assert reach.host is True
 
 
+@pytest.mark.parametrize("engine", ["docker"], indirect=True)
+def test_the_walls_of_runs_are_known_with_the_version_of_runc(engine: Engine) -> None:
+    reach = engine.reach()
+    assert None not in (reach.io_uring, reach.vsock, reach.runc)
+
+
 def test_what_is_not_there_is_removed_already(engine: Engine, app: str) -> None:
     engine.remove(f"norn-x-{app}")
     assert [each for each in engine.containers() if app in each.name] == []

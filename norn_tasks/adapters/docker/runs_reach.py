@@ -25,8 +25,11 @@ IMAGE = "busybox:stable"
 AGAIN = 3600.0
 """Seconds after which the container tries again."""
 METADATA = "169.254.169.254"
-CLOSES_IO_URING = 25
-"""The first version of Docker whose own seccomp profile forbids io_uring."""
+CLOSES_IO_URING, CLOSES_VSOCK = 25, 23
+"""The first versions of Docker whose own seccomp profiles forbid io_uring and AF_VSOCK.
+
+Later releases of Docker 20.10 forbid AF_VSOCK too, but not the package of Debian 12.
+"""
 
 _PATIENCE = 15.0
 _MEMORY = 32 * 2**20
@@ -35,6 +38,7 @@ connects() { timeout 4 nc -w 2 "$@" </dev/null >/dev/null 2>&1; test $? != 1; }
 connects $METADATA 80 && echo metadata
 connects $HOST $PORT && echo host
 test "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 2 || echo io_uring
+grep -q '^AF_VSOCK ' /proc/net/protocols && echo vsock
 """
 """nc exits with 1 if it cannot connect within 2 s; with a silent server it runs until `timeout` ends it."""
 
@@ -56,14 +60,14 @@ class ReachProbe:
         return self._tried
 
     def _try(self, address: str) -> RunsReach:
-        host = address.partition("/")[0]
+        host, (docker, runc) = address.partition("/")[0], self._client.briefly(_versions)
         with _listening(host) as port:
             try:
                 said = self._said({"METADATA": METADATA, "HOST": host, "PORT": str(port or 1)})
             except (NotFound, StepFailed):
-                return RunsReach(address)
-        io_uring = "io_uring" in said and not self._client.briefly(_closes_io_uring)
-        return RunsReach(address, "host" in said if port else None, "metadata" in said, io_uring)
+                return RunsReach(address, runc=runc)
+        io_uring, vsock = "io_uring" in said and docker < CLOSES_IO_URING, "vsock" in said and docker < CLOSES_VSOCK
+        return RunsReach(address, "host" in said if port else None, "metadata" in said, io_uring, vsock, runc)
 
     def _said(self, environment: dict[str, str]) -> list[str]:
         """Returns the lines that the container printed; raises NotFound without its image."""
@@ -89,10 +93,12 @@ class ReachProbe:
         return str(made["Id"])
 
 
-def _closes_io_uring(client: APIClient) -> bool:
-    """Returns True for an engine whose own seccomp profile forbids io_uring: Docker 25.0 or later."""
-    version = re.match(r"\d+", str(client.version()["Version"]))
-    return version is not None and int(version[0]) >= CLOSES_IO_URING
+def _versions(client: APIClient) -> tuple[int, str | None]:
+    """Returns the major version of the engine, 0 if it is not a number, and the version of runc, if it is known."""
+    found: dict[str, Any] = client.version()
+    major = re.match(r"\d+", str(found["Version"]))
+    parts = {str(each["Name"]): str(each["Version"]) for each in found.get("Components") or ()}
+    return int(major[0]) if major else 0, parts.get("runc")
 
 
 def address_of(network: dict[str, Any]) -> str:

@@ -184,6 +184,8 @@ class RunsReachSeen:
     host: bool | None
     metadata: bool | None
     io_uring: bool | None = None
+    vsock: bool | None = None
+    runc: str | None = None
 
 
 @dataclass(frozen=True)

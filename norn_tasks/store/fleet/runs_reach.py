@@ -12,13 +12,13 @@ from norn_tasks.store.database.session import Row, Tx
 
 _KEEP = text("""
 UPDATE engines SET runs_address = :address, host_reached = :host, metadata_reached = :metadata,
-       io_uring = :io_uring
+       io_uring = :io_uring, vsock = :vsock, runc = :runc
  WHERE id = :engine
-   AND (runs_address, host_reached, metadata_reached, io_uring)
-       IS DISTINCT FROM (:address, :host, :metadata, :io_uring)""")
+   AND (runs_address, host_reached, metadata_reached, io_uring, vsock, runc)
+       IS DISTINCT FROM (:address, :host, :metadata, :io_uring, :vsock, :runc)""")
 _KNOWN = text("""
 SELECT e.id = i.engine AS home, e.runs_address AS address, e.host_reached AS host, e.metadata_reached AS metadata,
-       e.io_uring
+       e.io_uring, e.vsock, e.runc
   FROM engines e, instance i WHERE e.seen_at > clock_timestamp() - interval '2 minutes' ORDER BY e.id""")
 
 
@@ -31,6 +31,8 @@ class KnownReach:
     host: bool | None
     metadata: bool | None
     io_uring: bool | None
+    vsock: bool | None
+    runc: str | None
 
 
 def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
@@ -40,6 +42,8 @@ def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
         "host": write.host,
         "metadata": write.metadata,
         "io_uring": write.io_uring,
+        "vsock": write.vsock,
+        "runc": write.runc,
     }
     tx.execute(_KEEP, {"engine": write.engine, **values})
     return ()

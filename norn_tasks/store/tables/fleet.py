@@ -60,6 +60,10 @@ class EngineRow(Base):
     """Whether runs can connect to the metadata address of a cloud; none: it was not tried."""
     io_uring: Mapped[bool | None]
     """Whether runs may use io_uring; none: it was not tried."""
+    vsock: Mapped[bool | None]
+    """Whether runs may use AF_VSOCK; none: it was not tried."""
+    runc: Mapped[str | None]
+    """The version of runc on the engine; none: it is not known."""
 
 
 class BeatRow(Base):

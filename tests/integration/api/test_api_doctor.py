@@ -75,6 +75,28 @@ def test_containers_that_may_use_io_uring(api: Api, io_uring: bool | None, told:
     assert checks.get("io-uring") == ("warn" if told else None)
 
 
+@pytest.mark.parametrize(("vsock", "told"), [(None, False), (False, False), (True, True)])
+def test_containers_that_may_use_vsock(api: Api, vsock: bool | None, told: bool) -> None:
+    sql(api.database, "INSERT INTO engines (id, memory, building, vsock) VALUES ('e', 1, 1, :it)", it=vsock)
+    checks = {check["name"]: check["status"] for check in api.get("/api/doctor").get_json()["checks"]}
+    assert checks.get("vsock") == ("warn" if told else None)
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "says"),
+    [
+        ("1.3.3", "ok", "started by runc 1.3.3"), ("1.2.8", "ok", "runc 1.2.8"), ("1.4.0", "ok", "runc 1.4.0"),
+        ("1.3.2", "warn", "can escape"), ("1.2.5", "warn", "can escape"), ("1.1.15", "warn", "can escape"),
+        ("1.2.0-rc.1", "warn", "can escape"), ("1.1.5+ds1", "ok", "a package of a distribution"),
+        ("1.1.12-0ubuntu2~22.04.1", "ok", "a package of a distribution"), ("unknown", "ok", "runc unknown"),
+    ],
+)  # fmt: skip
+def test_a_version_of_runc_from_which_programs_escape(api: Api, version: str, status: str, says: str) -> None:
+    sql(api.database, "INSERT INTO engines (id, memory, building, runc) VALUES ('e', 1, 1, :it)", it=version)
+    told = found(api, "runc")
+    assert (told[0], says in told[1], "CVE-2025-31133" in (told[2] or "")) == (status, True, status == "warn")
+
+
 def test_a_firewall_between_runs_and_the_router(api: Api) -> None:
     sql(api.database, "UPDATE instance SET engine = 'e'")
     sql(
