@@ -21,6 +21,25 @@ def test_broad_excepts_are_fewer_than_one_in_a_thousand_lines() -> None:
     assert broad <= lines // 1000
 
 
+def test_no_broad_except_hides_an_error() -> None:
+    """Each one keeps a thread or a job alive, and passes the error on: to the log, or to the user."""
+    hidden = [
+        f"{path}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
+        if not _passes_on(node)
+    ]
+    assert hidden == []
+
+
+def _passes_on(handler: ast.ExceptHandler) -> bool:
+    used = {node.id for node in ast.walk(handler) if isinstance(node, ast.Name)}
+    called = {node.attr for node in ast.walk(handler) if isinstance(node, ast.Attribute)}
+    raises = any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+    return raises or bool(called & {"exception", "print_exc", "format_exc"}) or handler.name in used
+
+
 def test_no_type_is_ignored_without_saying_which() -> None:
     silent = [str(path) for path in modules() if re.search(r"# type: ignore(?!\[)", path.read_text())]
     assert silent == []

@@ -63,6 +63,22 @@ BUGS = (
         "                return self._leave_to_a_person()\n", "                pass\n",
         f"{_TESTS}/test_attention.py::test_a_job_that_an_older_sweeper_queued_again_does_not_repeat_it",
     ),
+    Bug(
+        "orphans are found by age instead of owner", f"{_STORE}/replicas/observations.py",
+        "        return recorded is not None or age < NEW_CONTAINER\n", "        return age < NEW_CONTAINER\n",
+        f"{_TESTS}/test_orphans.py::test_a_replica_stays_when_the_job_that_made_it_has_ended",
+    ),
+    Bug(
+        "a process is killed without its group", "norn_tasks/adapters/processes/process_guard.py",
+        "        os.killpg(group, signal.SIGKILL)\n", "        os.kill(group, signal.SIGKILL)\n",
+        "tests/unit/test_adapters_process.py::test_what_it_leaves_behind_ends_with_it",
+    ),
+    Bug(
+        "a defect is recorded with the secret in it", "norn_tasks/pipelines/runner.py",
+        "            return self._fail(None, hidden_problem(self._hidden, problem))\n",
+        "            return self._fail(None, problem)\n",
+        f"{_TESTS}/test_secrets.py::test_a_defect_is_hidden_in_rows_and_log",
+    ),
 )  # fmt: skip
 
 
