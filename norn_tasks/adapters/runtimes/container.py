@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetDone
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -12,16 +11,16 @@ from typing import Any
 
 from docker import APIClient
 
-from norn_tasks.adapters import timeouts
 from norn_tasks.adapters.docker import networks
 from norn_tasks.adapters.docker.client import EngineClient, moment, was_sent
-from norn_tasks.adapters.docker.frames import STDERR, STDOUT
 from norn_tasks.adapters.docker.memory_events import ran_out_of_memory
 from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.client_streams import ClientStreams
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.kept_output import logged
+from norn_tasks.adapters.runtimes.signals import ContainerSignals
 from norn_tasks.adapters.runtimes.streams import Outputs, Streams, attach
-from norn_tasks.domain.errors import Conflict, EngineDown, NornError, NotFound, StepFailed, Stopped
+from norn_tasks.domain.errors import EngineDown, NornError, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import Captured, ContainerExit
 from norn_tasks.ports import Hooks, Run, Stop, Watch
 
@@ -55,11 +54,10 @@ class Container:
         self._run = run
         self._watch = watch
         self._begun = begun
-        self._signal = ""
         self._engine_left = False
         self._network_checked = False
         self._may_have_started = False
-        self._signalling: Future[None] | None = None
+        self._signals = ContainerSignals(engine, container, watch.stop)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -127,7 +125,7 @@ class Container:
             self._until_exit(deadline)
             state = self.look()
             if state is None or not state["Running"]:
-                self._settle(deadline)
+                self._signals.settle(deadline)
                 if deadline.cancelled:
                     ended = self.ended(state, outputs(), deadline)
                     raise Stopped("the run was stopped: cancelled", reason="cancelled", ended=ended)
@@ -148,7 +146,7 @@ class Container:
             timed_out=deadline.passed,
             too_large=outputs.too_large,
             interrupted=code in SIGNALLED
-            and not (oom_killed or self._signal or deadline.passed)
+            and not (oom_killed or self._signals.last or deadline.passed)
             and self._engine_is_going_away(),
             stdout=stdout,
             stderr=stderr,
@@ -159,18 +157,13 @@ class Container:
 
     def _lacked_memory(self, code: int | None, started: datetime | None) -> bool:
         """Returns whether a SIGKILL that Norn did not send was for lack of memory, although `OOMKilled` is not set."""
-        if started is None or code != SIGNALLED[0] or self._signal or self._engine_left:
+        if started is None or code != SIGNALLED[0] or self._signals.last or self._engine_left:
             return False
         return ran_out_of_memory(self._engine, self.id, started)
 
     def logged(self) -> Outputs:
         """Returns the run's output as far as the engine's log contains it."""
-        if not self._run.logged:
-            return Outputs(self._run)
-        try:
-            return self._engine.patiently(self._read_log, self._stop)
-        except (NotFound, StepFailed):
-            return Outputs(self._run)
+        return logged(self._engine, self.id, self._run, self._stop)
 
     def discard(self) -> bool:
         """Ends and removes the container; returns False if that fails: the removal of orphans will find it later."""
@@ -232,42 +225,7 @@ class Container:
         while streams.read(POLL_SECONDS):
             if outputs.too_large:
                 deadline.at_once()
-            self._heed(deadline)
-
-    def _heed(self, deadline: Deadline) -> None:
-        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
-        if self._stop.reason == "cancelled":
-            deadline.cancel()
-        else:
-            self._stop.check()
-        self._enforce(deadline)
-
-    def _enforce(self, deadline: Deadline) -> None:
-        """Sends the signal that is due, without waiting for the response.
-
-        The engine answers a SIGKILL only when the container has ended. The container ends only when its last output was
-        read, which this thread must do.
-        """
-        if self._signalling is not None and not self._signalling.done():
-            return
-        self._settle(deadline)
-        signal = deadline.due()
-        if signal is not None:
-            self._signal = signal
-            self._signalling = self._engine.begin(lambda client: client.kill(self.id, signal))
-
-    def _settle(self, deadline: Deadline) -> None:
-        """Records whether the last signal reached the container; if not, it is sent again while it is due."""
-        if self._signalling is None:
-            return
-        try:
-            timeouts.wait(self._signalling, self._stop)
-            deadline.sent(self._signal)
-        except (NotFound, Conflict, StepFailed, EngineDown):
-            # The container has ended by itself, or the engine is away.
-            return
-        finally:
-            self._signalling = None
+            self._signals.heed(deadline)
 
     def _until_exit(self, deadline: Deadline) -> None:
         """Waits once for the container's end; returns early if the engine goes away or the call times out."""
@@ -276,7 +234,7 @@ class Container:
             try:
                 exit_.result(POLL_SECONDS)
             except NotYetDone:
-                self._heed(deadline)
+                self._signals.heed(deadline)
                 continue
             except EngineDown:
                 self._engine_left = True
@@ -302,17 +260,8 @@ class Container:
         """Returns the output from the log if the connection may have been cut before the end."""
         if silence < _DOUBT or not self._run.logged:
             return outputs
-        logged = self.logged()
-        return logged if logged.size > outputs.size else outputs
-
-    def _read_log(self, client: APIClient) -> Outputs:
-        outputs = Outputs(self._run)
-        for stream in (STDOUT, STDERR):
-            for piece in client.logs(
-                self.id, stdout=stream == STDOUT, stderr=stream == STDERR, stream=True, follow=False
-            ):
-                outputs.feed(stream, piece)
-        return outputs
+        from_log = self.logged()
+        return from_log if from_log.size > outputs.size else outputs
 
 
 def _as_stderr(error: NornError) -> Captured:
