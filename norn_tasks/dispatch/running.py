@@ -68,11 +68,7 @@ def request_invoke(
 
     def write(tx: Tx) -> Accepted:
         target, spec = _function(tx, app, release)
-        if len(call.body) > spec.function.max_body:
-            raise BodyTooLarge(
-                f"the body has {len(call.body)} bytes, and {app} takes {spec.function.max_body}",
-                hint="raise function.maxBody in its infraspec.yaml",
-            )
+        _require_fit(app, call, spec.function.max_body)
         require_place(tx, intake.settings, app, sync=sync, holder=holder)
         patience = float(spec.function.timeout) if sync else intake.settings.async_patience
         record = str(spec.function.record)
@@ -86,6 +82,15 @@ def request_invoke(
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.INVOKE, key, write)
+
+
+def _require_fit(app: str, call: Call, most: int) -> None:
+    """Raises BodyTooLarge for a call whose body has more bytes than its function takes."""
+    if len(call.body) > most:
+        raise BodyTooLarge(
+            f"the body has {len(call.body)} bytes, and {app} takes {most}",
+            hint="raise function.maxBody in its infraspec.yaml",
+        )
 
 
 def _function(tx: Tx, app: str, release: int | None) -> tuple[Row, Infraspec]:

@@ -1,4 +1,4 @@
-"""No file over 300 lines of code, no function over 40, no folder over 15 modules; and every module has a docstring."""
+"""No file over 300 lines, no function over 40, no folder over 15 modules; and every module has a docstring."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import ROOT, code_lines, functions, modules, tree
+from tests.architecture.source import ROOT, functions, modules, tree
 
 FILE, FUNCTION, FOLDER = 300, 40, 15
 GROWS_BY_DESIGN = {ROOT / "norn_tasks" / "store" / "migrations" / "versions"}
 
 
 def oversized(path: Path) -> list[str]:
-    """Answers what of a module is too long."""
-    lines = code_lines(path)
-    found = [f"{path.name}: {len(lines)} lines of code"] if len(lines) > FILE else []
+    """Returns a line for the module, and for each of its functions, that is too long; docstrings and comments count."""
+    size = len(path.read_text().splitlines())
+    found = [f"{path.name}: {size} lines"] if size > FILE else []
     for function in functions(tree(path)):
-        size = len(lines & set(range(function.lineno, (function.end_lineno or 0) + 1)))
+        size = (function.end_lineno or function.lineno) - function.lineno + 1
         if size > FUNCTION:
-            found.append(f"{path.name}:{function.lineno} {function.name}: {size} lines of code")
+            found.append(f"{path.name}:{function.lineno} {function.name}: {size} lines")
     return found
 
 
@@ -33,7 +33,8 @@ def crowded(paths: Iterable[Path]) -> list[str]:
 
 
 def test_nothing_is_too_long() -> None:
-    assert [line for path in modules() for line in oversized(path)] == []
+    scripts = (ROOT / "deploy").rglob("*.py")
+    assert [line for path in (*modules(), *scripts) for line in oversized(path)] == []
 
 
 def test_no_folder_is_a_flat_list() -> None:
@@ -50,14 +51,15 @@ def test_every_module_opens_with_a_docstring() -> None:
     assert silent == []
 
 
-def test_a_long_file_is_caught(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [FILE, FILE + 1])
+def test_a_long_file_is_caught(tmp_path: Path, size: int) -> None:
     long = tmp_path / "long.py"
-    long.write_text('"""Long."""\n' + "x = 1\n" * (FILE + 1))
-    assert oversized(long) == ["long.py: 301 lines of code"]
+    long.write_text('"""Long."""\n' + "x = 1\n" * (size - 1))
+    assert len(oversized(long)) == (size > FILE)
 
 
 @pytest.mark.parametrize("size", [FUNCTION, FUNCTION + 1])
 def test_a_long_function_is_caught(tmp_path: Path, size: int) -> None:
     long = tmp_path / "long.py"
-    long.write_text("def f():\n" + '    """Doc\n\n    doc."""\n' + "    x = 1  # why\n\n" * (size - 1))
+    long.write_text("def f():\n" + '    """Doc\n\n    doc."""\n' + "    # why\n" * (size - 5) + "    x = 1\n")
     assert len(oversized(long)) == (size > FUNCTION)
