@@ -40,7 +40,9 @@ class ServiceSettings(SettingsGroup):
         "", description="its address for apps, host:port; empty: that of the URL"
     )
 
-    database_backups: BackupDirectory = Field("", description="directory of database backups; empty: in NORN_DATA_DIR")
+    database_backups: BackupDirectory = Field(
+        "", description="directory of database backups, or s3://BUCKET/PREFIX; empty: in NORN_DATA_DIR"
+    )
 
     def servers_of_norn_up(self, kinds: Iterable[ServiceKind]) -> tuple[ServiceKind, ...]:
         """Returns the kinds of service among these for which the settings name no server of the operator."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from norn_tasks.adapters.services import Dumps, GivenServer, LocalServer, NoServer, Server, postgres, valkey
 from norn_tasks.adapters.services.local import programs
-from norn_tasks.domain.services import ServiceKind, dump_directories
+from norn_tasks.adapters.services.storage import FileBucket
+from norn_tasks.domain.services import ServiceKind, bucket_of_backups, dump_directories
 from norn_tasks.settings import Settings
 
 
@@ -39,4 +40,6 @@ def _keys(settings: Settings) -> Server:
 def dumps(settings: Settings) -> Dumps:
     """Returns the directories of dumps, and the programs that make them."""
     places = dump_directories(settings.data_dir, settings.database_backups)
-    return Dumps(places, lambda: programs(settings.services_dir))
+    named = bucket_of_backups(settings.database_backups)
+    bucket = FileBucket(settings.services_s3_url, *named) if named is not None else None
+    return Dumps(places, lambda: programs(settings.services_dir), bucket)

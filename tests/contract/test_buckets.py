@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
+import psycopg2
 import pytest
 
 from norn_tasks.adapters.services import Dumps, GivenServer, NoServer, SharedServers
-from norn_tasks.adapters.services.storage.requests import ObjectStore
+from norn_tasks.adapters.services.dumps import BackupUnusable
+from norn_tasks.adapters.services.storage import FileBucket
+from norn_tasks.adapters.services.storage.requests import ObjectStore, StoreRefused
 from norn_tasks.adapters.services.storage.signing import AccessKey, SigningScope, signed
 from norn_tasks.domain.errors import NoService, ServiceDown, ServiceTaken, StepFailed
 from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import Grant, ServiceKind, bucket_variables, dump_directories
-from tests.fakes.stop import FakeStop
+from tests.fakes.stop import FakeStop, FakeWatch
 from tests.object_store import ObjectStoreServer
-from tests.servers import free_port
+from tests.servers import Postgres, free_port
 
 STORAGE = ServiceKind.STORAGE
 NO_DUMPS = Dumps(dump_directories(Path("/nowhere"), ""))
@@ -202,3 +206,51 @@ def test_a_signature_is_that_of_the_published_example() -> None:
     headers = signed(SigningScope(key, "us-east-1", "s3"), "GET", url, b"", moment, {"range": "bytes=0-9"})
     expected = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
     assert headers["authorization"].endswith(f"Signature={expected}")
+
+
+# Backups of databases
+
+
+@pytest.fixture
+def dumps(store: ObjectStoreServer, tmp_path: Path) -> Dumps:
+    """Dumps whose backups go to a bucket."""
+    with ObjectStore(store.url) as client, suppress(StoreRefused):
+        client.s3("PUT", "backups-of-norn")
+    bucket = FileBucket(store.url, "backups-of-norn", "a/b/")
+    return Dumps(dump_directories(tmp_path, "s3://backups-of-norn/a/b"), bucket=bucket)
+
+
+def test_a_backup_in_a_bucket_is_restored_and_removed(dumps: Dumps, postgres: Postgres, tmp_path: Path) -> None:
+    for each in ("saved", "empty"):
+        postgres.execute(f"CREATE DATABASE {each}")
+    with closing(psycopg2.connect(postgres.url("saved"))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE orders AS SELECT n, md5(n::text) FROM generate_series(1, 100000) n")
+    dump = dumps.take(postgres.url("postgres"), "saved", "shop-1.backup", FakeWatch().watch)
+    assert (dump.counts, dump.bytes > 1024 * 1024) == ({"public.orders": 100000}, True)
+    dumps.restore(postgres.url("empty"), "shop-1.backup", FakeWatch().watch)
+    with closing(psycopg2.connect(postgres.url("empty"))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders")
+        assert cursor.fetchall() == [(100000,)]
+    assert list((tmp_path / "backups").iterdir()) == []
+    assert (dumps.remove("shop-1.backup"), dumps.remove("shop-1.backup")) == (True, False)
+    with pytest.raises(BackupUnusable, match="the bucket backups-of-norn has no a/b/shop"):
+        dumps.restore(postgres.url("empty"), "shop-1.backup", FakeWatch().watch)
+    assert list((tmp_path / "backups").iterdir()) == []
+    for each in ("saved", "empty"):
+        postgres.execute(f"DROP DATABASE {each}")
+
+
+def test_a_backup_that_the_store_does_not_take_fails(
+    postgres: Postgres, store: ObjectStoreServer, tmp_path: Path
+) -> None:
+    def take(bucket: FileBucket) -> None:
+        dumps = Dumps(dump_directories(tmp_path, "s3://none-such"), bucket=bucket)
+        dumps.take(postgres.url("postgres"), "postgres", "shop-2.backup", FakeWatch().watch)
+
+    with pytest.raises(StepFailed, match="the object store for apps refuses"):
+        take(FileBucket(f"http://adminkey:wrong@127.0.0.1:{store.port}", "none-such"))
+    with pytest.raises(ServiceDown, match="does not answer"):
+        take(FileBucket(f"http://a:b@127.0.0.1:{free_port()}", "none-such"))
+    with pytest.raises(NoService, match="this Norn has no object store"):
+        take(FileBucket("", "none-such"))
+    assert list((tmp_path / "backups").iterdir()) == []

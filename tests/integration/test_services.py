@@ -38,6 +38,7 @@ from tests.fakes.stop import FakeWatch
 
 KEY = sealing.fresh_key()
 DATABASE = "services: {postgres: {database: shop_db}}\n"
+BUCKET = "services: {storage: {bucket: shop-files}}\n"
 TOPICS = "services: {events: {topics: [orders, bills]}}\n"
 
 
@@ -196,6 +197,18 @@ def test_a_container_gets_the_database_of_its_own_spec(plane: Plane) -> None:
     of_live = plane.context(plane.job("shop", DATABASE, JobKind.RESTART)).secrets()
     assert plane.password("shop", "DATABASE_URL").endswith("/other_db")
     assert of_live["DATABASE_URL"].reveal() == before
+
+
+def test_a_container_gets_the_variables_of_the_bucket_of_its_own_spec(plane: Plane) -> None:
+    plane.run(ProvisionServices(), plane.job("shop", BUCKET))
+    url = plane.password("shop", "S3_URL")
+    plane.run(ProvisionServices(), plane.job("shop", BUCKET.replace("shop-files", "shop-others"), JobKind.DEPLOY))
+    given = plane.context(plane.job("shop", BUCKET, JobKind.RESTART)).secrets()
+    assert {name: value.reveal() for name, value in given.items()} == {
+        "S3_URL": url, "S3_ENDPOINT": "fake://norn-services:1", "S3_BUCKET": "shop-files", "S3_REGION": "us-east-1",
+        "S3_ACCESS_KEY_ID": "norn-fake01-shop-storage", "S3_SECRET_ACCESS_KEY": "password-number-1",
+    }  # fmt: skip
+    assert plane.services.granted["shop", ServiceKind.STORAGE] == ("shop-files", "shop-others")
 
 
 def test_a_url_that_is_no_credential_of_the_app_stays_as_it_is() -> None:

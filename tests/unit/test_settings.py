@@ -11,7 +11,7 @@ BAD = {
     "NORN_JSON_MAX": "5q", "NORN_BUILD_MEMORY": "much", "NORN_PORT": "http", "NORN_LEASE_SECONDS": "soon",
     "NORN_AUTH": "maybe", "NORN_HOST_PATHS": "/srv:/srv/a", "NORN_SMTP_URL": "mail", "NORN_SMTP_FROM": "nobody",
     "NORN_GIT_PRIVATE": "perhaps", "NORN_KEEP_LOGS": "1k", "NORN_WORKERS_CRON": "0", "NORN_FN_HOST": "https://fn.example",
-    "NORN_DATABASE_BACKUPS": "s3://bucket/backups",
+    "NORN_DATABASE_BACKUPS": "gs://bucket/backups",
 }  # fmt: skip
 URLS = ("database_url", "database_listen_url", "broker_url", "registry_url", "smtp_url", "deadman_url")
 

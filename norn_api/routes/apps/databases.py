@@ -13,7 +13,7 @@ from norn_api.web.replies import accepted, items, key
 from norn_tasks import dispatch
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.domain.jobs.job import JobKind
-from norn_tasks.domain.services import dump_directories
+from norn_tasks.domain.services import SnapshotReason, bucket_of_backups, dump_directories
 from norn_tasks.store.apps import snapshots
 from norn_tasks.store.status import apps, databases
 
@@ -59,6 +59,10 @@ def download_snapshot(path: SnapshotPath) -> Response:
     with norn().database.transaction() as tx:
         wanted = snapshots.whole(tx, path.app, path.snapshot)
     settings = norn().settings
+    bucket = bucket_of_backups(settings.database_backups)
+    if bucket is not None and wanted.reason is SnapshotReason.BACKUP:
+        place = f"s3://{bucket[0]}/{bucket[1]}{wanted.file}"
+        raise NotFound(f"the API does not have backup {path.snapshot}", hint=f"download it from {place}")
     file = dump_directories(settings.data_dir, settings.database_backups).path(wanted.file).resolve()
     give_back = norn().streams.take(shares=shares())
     try:

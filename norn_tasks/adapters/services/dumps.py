@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from norn_tasks.adapters.processes.process import Command, base_environment, run
 from norn_tasks.adapters.services.counting import frozen
 from norn_tasks.adapters.services.postgres import cursor
 from norn_tasks.adapters.services.restoring import to
+from norn_tasks.adapters.services.storage import FileBucket
 from norn_tasks.domain.errors import Conflict, StepFailed
-from norn_tasks.domain.services import Dump, DumpDirectories
+from norn_tasks.domain.services import BACKUP_SUFFIX, Dump, DumpDirectories
 from norn_tasks.ports import Watch
 
 DUMP_SECONDS = 3600.0
@@ -38,6 +39,8 @@ class Dumps:
 
     directories: DumpDirectories
     programs: Callable[[], Iterable[Path]] = tuple
+    bucket: FileBucket | None = None
+    """The bucket of backups, which then have no directory."""
 
     def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
         """Writes a dump, reads its list of contents back and counts its rows. A file of that name is replaced.
@@ -56,10 +59,7 @@ class Dumps:
                 counts = moment.counts()
             self._run(None, ("pg_restore", "--list", str(part)), f"the check of the snapshot of {database}", watch)
             size = part.stat().st_size
-            _to_disk(part)
-            watch.stop.check()  # a worker that was frozen here leaves the file of the next owner alone
-            part.replace(path)
-            _to_disk(path.parent)
+            self._keep(part, name, watch)
         except OSError as error:
             raise StepFailed(
                 f"the snapshot of {database} cannot be written: {error.strerror} ({path.parent})",
@@ -70,14 +70,52 @@ class Dumps:
                 part.unlink(missing_ok=True)
         return Dump(size, counts)
 
+    def _keep(self, part: Path, name: str, watch: Watch) -> None:
+        """Gives a complete dump its name, in its directory or in the bucket."""
+        bucket, path = self._bucket_of(name), self.directories.path(name)
+        _to_disk(part)
+        watch.stop.check()  # a worker that was frozen here leaves the file of the next owner alone
+        if bucket is not None:
+            bucket.put(part, name, watch.stop)
+            return
+        part.replace(path)
+        _to_disk(path.parent)
+
+    def _bucket_of(self, name: str) -> FileBucket | None:
+        return self.bucket if name.endswith(BACKUP_SUFFIX) else None
+
     def restore(self, url: str, name: str, watch: Watch) -> None:
         """Restores a dump into the empty database of a URL; raises BackupUnusable or StepFailed if a part fails."""
-        path = self.directories.path(name)
-        if not path.is_file():
-            raise BackupUnusable(
-                f"the file {path} is not on the machine of this worker",
-                hint="for backups, let all deploy workers use one shared directory: NORN_DATABASE_BACKUPS",
-            )
+        with self._here(name, watch) as path:
+            self._restore(url, name, path, watch)
+
+    @contextmanager
+    def _here(self, name: str, watch: Watch) -> Iterator[Path]:
+        """Yields the file of a dump; that of a backup in the bucket is removed after the block."""
+        bucket, path = self._bucket_of(name), self.directories.path(name)
+        if bucket is None:
+            if not path.is_file():
+                raise BackupUnusable(
+                    f"the file {path} is not on the machine of this worker",
+                    hint="for backups, let all deploy workers use one shared directory: NORN_DATABASE_BACKUPS",
+                )
+            yield path
+            return
+        part = path.with_name(f".{name}.{watch.fence.token}.part")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_parts(path, watch.fence.token)
+        part.touch(mode=0o600)
+        try:
+            if not bucket.get(name, part, watch.stop):
+                raise BackupUnusable(
+                    f"the bucket {bucket.bucket} has no {bucket.prefix}{name}",
+                    hint="norn db snapshots lists others; the database is as it was",
+                )
+            yield part
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _restore(self, url: str, name: str, path: Path, watch: Watch) -> None:
         restore = ("pg_restore", "--exit-on-error", "--no-owner", "--no-password", str(path))
         try:
             self._run(url, restore, f"the restore of {name}", watch)
@@ -87,6 +125,9 @@ class Dumps:
 
     def remove(self, name: str) -> bool:
         """Removes a dump; returns False if there is none."""
+        bucket = self._bucket_of(name)
+        if bucket is not None:
+            return bucket.remove(name)
         try:
             self.directories.path(name).unlink()
         except FileNotFoundError:

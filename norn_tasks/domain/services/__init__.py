@@ -14,6 +14,7 @@ from norn_tasks.domain.services.grants import (
     to_database,
 )
 from norn_tasks.domain.services.snapshots import (
+    BACKUP_SUFFIX,
     BackupDirectory,
     Dump,
     DumpDirectories,
@@ -21,11 +22,13 @@ from norn_tasks.domain.services.snapshots import (
     SeenDatabase,
     Snapshot,
     SnapshotReason,
+    bucket_of_backups,
     difference,
     dump_directories,
 )
 
 __all__ = [
+    "BACKUP_SUFFIX",
     "BUCKET_VARIABLES",
     "BackupDirectory",
     "HOST",
@@ -38,6 +41,7 @@ __all__ = [
     "ServiceKind",
     "Snapshot",
     "SnapshotReason",
+    "bucket_of_backups",
     "bucket_variables",
     "credential",
     "described",

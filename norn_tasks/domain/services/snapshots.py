@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +18,24 @@ BACKUP_SUFFIX = ".backup"
 """The suffix of the names of backups, which have a directory of their own."""
 
 
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.-]+)*)/?", re.ASCII)
+
+
+def bucket_of_backups(setting: str) -> tuple[str, str] | None:
+    """Returns the bucket in the setting, and the beginning of the names in it; None for a directory."""
+    found = _BUCKET.fullmatch(setting)
+    return None if found is None else (found[1], f"{found[2][1:]}/" if found[2] else "")
+
+
 def _backup_directory(text: str) -> str:
-    """Returns an absolute path, or an empty text; raises ValueError for a bucket, which backups cannot use yet."""
-    if "://" in text:
-        raise ValueError("not a directory: backups to a bucket are not supported yet, mount it as a directory instead")
-    if text and not text.startswith("/"):
-        raise ValueError("not an absolute path such as /backups/databases")
+    """Returns an absolute path, a bucket such as s3://backups/norn, or an empty text; raises ValueError."""
+    if text and not text.startswith("/") and not _BUCKET.fullmatch(text):
+        raise ValueError("neither an absolute path such as /backups/databases nor a bucket such as s3://backups/norn")
     return text
 
 
 BackupDirectory = Annotated[str, AfterValidator(_backup_directory)]
-"""The type of the setting that names the directory of backups; empty for the one in the data directory."""
+"""The type of the setting that names the directory or the bucket of backups; empty for one in the data directory."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,12 @@ class DumpDirectories:
 
 
 def dump_directories(data: Path, backups: str) -> DumpDirectories:
-    """Returns the directories in a data directory; `backups`: another directory for backups, or empty."""
-    data = data.expanduser()
-    return DumpDirectories(data / "snapshots", Path(backups) if backups else data / "backups")
+    """Returns the directories in a data directory; `backups`: another directory for backups, or empty.
+
+    A backup that goes to a bucket is first written into the data directory.
+    """
+    data, elsewhere = data.expanduser(), bool(backups) and bucket_of_backups(backups) is None
+    return DumpDirectories(data / "snapshots", Path(backups) if elsewhere else data / "backups")
 
 
 class SnapshotReason(StrEnum):

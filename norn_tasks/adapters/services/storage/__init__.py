@@ -1,6 +1,7 @@
-"""Buckets of apps on an object store that speaks S3, and the users that may use them, by the API of AWS IAM."""
+"""An object store with the APIs of S3 and AWS IAM: buckets of apps and their users, and a bucket of files."""
 
 from norn_tasks.adapters.services.storage.buckets import keep_key, make, remove, require
+from norn_tasks.adapters.services.storage.objects import FileBucket
 from norn_tasks.adapters.services.storage.signing import AccessKey
 
-__all__ = ["AccessKey", "keep_key", "make", "remove", "require"]
+__all__ = ["AccessKey", "FileBucket", "keep_key", "make", "remove", "require"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import httpx
 
@@ -24,6 +25,7 @@ REGION = "us-east-1"
 _SECONDS = 20.0
 _SERVER_ERROR = 500
 _REFUSED = 400
+_REDIRECT = 300
 _HINT = "norn doctor; docs/services.md says what the key of NORN_SERVICES_S3_URL needs"
 
 
@@ -56,9 +58,28 @@ class ObjectStore:
     def s3(
         self, method: str, bucket: str, query: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> str:
-        """Sends a request about a bucket and returns the body of the reply."""
-        url = f"{self._endpoint}/{quote(bucket)}{f'?{query}' if query else ''}"
-        return self._sent(SigningScope(self._key, self.region, "s3"), method, url, body, headers or {})
+        """Sends a request about a bucket, or an object whose name is quoted, and returns the body of the reply."""
+        url = f"{self._endpoint}/{bucket}{f'?{query}' if query else ''}"
+        return self._sent(self._of_s3, method, url, body, headers or {})
+
+    def send(self, method: str, path: str, pieces: Iterable[bytes], sha256: str, headers: Mapping[str, str]) -> None:
+        """Sends a request with a long body, whose checksum is known; `path` is quoted."""
+        url = f"{self._endpoint}/{path}"
+        given = signed(self._of_s3, method, url, b"", datetime.now(UTC), headers, sha256=sha256)
+        with self._answered():
+            reply = self._client.request(method, url, content=pieces, headers=given)
+        _require_good(reply.status_code, reply.text)
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[Iterator[bytes]]:
+        """Yields the pieces of an object; `path` is quoted."""
+        url = f"{self._endpoint}/{path}"
+        headers = signed(self._of_s3, "GET", url, b"", datetime.now(UTC))
+        with self._answered(), self._client.stream("GET", url, headers=headers) as reply:
+            if reply.status_code >= _REFUSED:
+                reply.read()
+                _require_good(reply.status_code, reply.text)
+            yield reply.iter_bytes()
 
     def iam(self, action: str, **words: str) -> str:
         """Sends a request about a user and returns the body of the reply."""
@@ -69,17 +90,31 @@ class ObjectStore:
 
     def _sent(self, scope: SigningScope, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
         given = signed(scope, method, url, body, datetime.now(UTC), headers)
-        try:
+        with self._answered():
             reply = self._client.request(method, url, content=body, headers=given)
+        _require_good(reply.status_code, reply.text)
+        return reply.text
+
+    @property
+    def _of_s3(self) -> SigningScope:
+        return SigningScope(self._key, self.region, "s3")
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """Raises ServiceDown if the store does not answer inside the block."""
+        try:
+            yield
         except httpx.HTTPError as error:
             raise ServiceDown(f"the object store for apps does not answer: {error}", hint=_HINT) from error
-        if reply.status_code >= _SERVER_ERROR:
-            raise ServiceDown(f"the object store for apps does not answer: HTTP {reply.status_code}", hint=_HINT)
-        if reply.status_code >= _REFUSED or reply.is_redirect:
-            reason = next(iter(texts(reply.text, "Code")), f"HTTP {reply.status_code}")
-            message = next(iter(texts(reply.text, "Message")), "")
-            raise StoreRefused(f"the object store for apps refuses: {reason} {message}".strip()[:300], reason)
-        return reply.text
+
+
+def _require_good(status: int, text: str) -> None:
+    if status >= _SERVER_ERROR:
+        raise ServiceDown(f"the object store for apps does not answer: HTTP {status}", hint=_HINT)
+    if status >= _REDIRECT:
+        reason = next(iter(texts(text, "Code")), f"HTTP {status}")
+        message = next(iter(texts(text, "Message")), "")
+        raise StoreRefused(f"the object store for apps refuses: {reason} {message}".strip()[:300], reason)
 
 
 def texts(xml: str, tag: str) -> list[str]:

@@ -32,11 +32,21 @@ class SigningScope:
 
 
 def signed(
-    scope: SigningScope, method: str, url: str, body: bytes, at: datetime, headers: Mapping[str, str] | None = None
+    scope: SigningScope,
+    method: str,
+    url: str,
+    body: bytes,
+    at: datetime,
+    headers: Mapping[str, str] | None = None,
+    *,
+    sha256: str = "",
 ) -> dict[str, str]:
-    """Returns the headers of a request, with its signature. `headers`: further headers; their names are lower case."""
+    """Returns the headers of a request, with its signature.
+
+    `headers`: further headers; their names are lower case. `sha256`: the checksum of a body that is not passed.
+    """
     parts, moment = urlsplit(url), at.strftime("%Y%m%dT%H%M%SZ")
-    digest = hashlib.sha256(body).hexdigest()
+    digest = sha256 or hashlib.sha256(body).hexdigest()
     given = {**(headers or {}), "host": parts.netloc, "x-amz-content-sha256": digest, "x-amz-date": moment}
     names = sorted(given)
     canonical = "\n".join((
