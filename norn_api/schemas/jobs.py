@@ -91,6 +91,8 @@ class LogQuery(InQuery):
 
     step: Text | None = None
     """Only the output of this step."""
+    after: int = Field(-1, ge=-1, le=2**31 - 1)
+    """Only output of the step after the piece with this `seq`; without `step` it has no effect."""
     follow: bool = False
     """Continue until the job has ended."""
 

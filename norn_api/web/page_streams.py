@@ -43,11 +43,11 @@ class PagePosition:
 
 
 def follow_page(source: Source, feeds: LogFeeds, wanted: EventFilter, at: PagePosition, tail: int) -> Iterator[str]:
-    """Yields the events and lines after a position, and then new ones, each of them once.
+    """Yields the position, the events and lines after it, and then new ones, each of them once.
 
     `tail`: for an app without a position, how many of its past lines are sent first.
     """
-    yield "retry: 2000\n\n"
+    yield f"id: {at}\nretry: 2000\n\n"
     try:
         with (
             source.hub.follow(wanted, drop=source.connection.cut) as follower,

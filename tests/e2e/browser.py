@@ -28,6 +28,7 @@ class Visitor:
         self.url, self.context = url, context
         self.foreign: list[str] = []
         self.complaints: list[str] = []
+        self.streams: set[str] = set()
         self.page = self.tab()
 
     def tab(self) -> Page:
@@ -42,6 +43,9 @@ class Visitor:
     def _note(self, request: Request) -> None:
         if not request.url.startswith(("data:", "blob:")) and urlsplit(request.url).netloc != urlsplit(self.url).netloc:
             self.foreign.append(request.url)
+        address = urlsplit(request.url)
+        if address.path.endswith("stream") or "follow=" in address.query:
+            self.streams.add(address.path)
 
     def _read(self, message: ConsoleMessage) -> None:
         if message.type == "error" and "Content Security Policy" in message.text:

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e import apps
 from tests.e2e.browser import HOSTILE, UI, Visitor, visitor
 from tests.e2e.stack import Stack
-from tests.servers import allowed
+from tests.servers import allowed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -239,8 +239,10 @@ def test_a_log_is_followed_searched_and_paused(seen: Visitor) -> None:
 
 
 def test_a_cut_stream_loses_nothing_and_doubles_nothing(seen: Visitor, stack: Stack) -> None:
-    page = seen.open("events")
+    page, log = seen.open("events"), seen.tab()
+    log.goto(f"{seen.url}/#/apps/{WORKER}/logs")
     expect(page.locator(".live")).to_have_text("live")
+    before = _await_lines(log, 1)
     stack.kill_group("api")
     expect(page.locator(".banner")).to_be_visible()
     stack.start("api")
@@ -250,6 +252,23 @@ def test_a_cut_stream_loses_nothing_and_doubles_nothing(seen: Visitor, stack: St
     _ask(stack, f"/api/apps/{CRON}/cron/resume")
     expect(page.locator("tbody tr").first).to_contain_text("schedule.resumed")
     expect(page.locator("tbody tr", has_text="the stream is cut")).to_have_count(1)
+    lines = _await_lines(log, before[-1] + 20)
+    assert lines == [*range(before[0], lines[-1] + 1)]
+    log.close()
+
+
+def _await_lines(log: Page, last: int) -> list[int]:
+    """Returns the numbers of all lines of the log once line `last` is there."""
+    found: list[int] = []
+
+    def there() -> bool:
+        with log.expect_download() as download:
+            _button(log, "Download").click()
+        found[:] = map(int, re.findall(r"\| line (\d+)", download.value.path().read_text()))
+        return bool(found) and found[-1] >= last
+
+    wait_until(there, allowed(20), f"line {last} is there")
+    return found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -289,6 +308,10 @@ def test_an_address_with_a_code_replaces_no_session_by_itself(seen: Visitor, sta
 
 def test_every_request_stayed_at_home_and_no_script_ran_that_is_not_ours(seen: Visitor) -> None:
     assert (seen.foreign, seen.complaints, seen.was_attacked()) == ([], [], False)
+
+
+def test_a_tab_has_no_other_stream_than_one(seen: Visitor) -> None:
+    assert seen.streams == {"/api/stream"}
 
 
 def test_what_a_browser_fetches_is_small() -> None:

@@ -129,11 +129,12 @@ def get_job_logs(path: JobPath, query: LogQuery) -> Response:
 def _reader(job: int, query: LogQuery, shape: Shape) -> Callable[[], tuple[list[str], bool]]:
     """Returns a function that continues reading: new text, and True when the job has ended."""
     database, place = norn().database, [(0, -1)]
+    above = query.after if query.step is not None else -1
 
     def read() -> tuple[list[str], bool]:
         with database.transaction() as tx:
             ended = jobs_read.get(tx, job).ended
-            pieces = step_logs.read(tx, job, query.step, place[0])
+            pieces = step_logs.read(tx, job, query.step, place[0], above)
         if pieces:
             place[0] = (pieces[-1]["n"], pieces[-1]["seq"])
         return [shape(piece) for piece in pieces], not pieces and (ended or not query.follow)

@@ -37,18 +37,18 @@ def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
     tx.execute(gone, {"job": job, "step": step, "first": first, "last": last})
 
 
-def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0)) -> list[Row]:
+def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0), above: int = -1) -> list[Row]:
     """Returns chunks in the order of the steps, after the cursor (step number, seq), each with `n`, `step`, `seq`,
-    `stream`, `chunk` and `at`. A step that has no row yet has the number 1: the only step of a job may get its row only
-    when it ends.
+    `stream`, `chunk` and `at`; only those with a seq above `above`. A step that has no row yet has the number 1: the
+    only step of a job may get its row only when it ends.
     """
     rows = text("""
         SELECT coalesce(s.n, 1) AS n, l.step, l.seq, l.stream, l.chunk, l.at
           FROM step_logs l LEFT JOIN steps s ON s.job_id = l.job_id AND s.name = l.step
          WHERE l.job_id = :job AND (CAST(:step AS text) IS NULL OR l.step = :step)
-           AND (coalesce(s.n, 1), l.seq) > (:n, :seq)
+           AND (coalesce(s.n, 1), l.seq) > (:n, :seq) AND l.seq > :above
          ORDER BY 1, l.seq LIMIT 500""")
-    bound = {"job": job, "step": step, "n": after[0], "seq": after[1]}
+    bound = {"job": job, "step": step, "n": after[0], "seq": after[1], "above": above}
     return list(tx.execute(rows, bound).mappings())
 
 

@@ -117,6 +117,15 @@ def test_output_can_be_kept_to_a_step(api: Api, running: Job) -> None:
     assert api.get(f"/api/jobs/{running.id}/logs?step=build-image").text == "Step 1/3\n"
 
 
+def test_output_of_a_step_can_be_continued_after_a_piece(api: Api, running: Job) -> None:
+    begin_second_step(api, running)
+    print_piece(api, running, PLAN[0], 2, "Cloning\n")
+    print_piece(api, running, PLAN[1], 1, "Step 1/3\n")
+    print_piece(api, running, PLAN[1], 2, "Step 2/3\n")
+    assert api.get(f"/api/jobs/{running.id}/logs?step=build-image&after=1").text == "Step 2/3\n"
+    assert api.get(f"/api/jobs/{running.id}/logs?step=build-image&after=2").text == ""
+
+
 def test_output_can_be_had_as_json_lines(api: Api, running: Job) -> None:
     begin_second_step(api, running)
     print_piece(api, running, PLAN[0], 1, "Cloning ü\n")

@@ -71,7 +71,9 @@ class Page:
         assert self._answer.status_code == 200, self._answer.text
         self._chunks: Iterator[Any] = iter(self._answer.response)
         self._messages: list[dict[str, str]] = []
-        assert self._text() == "retry: 2000\n\n"
+        begun, retry = self._text().rstrip().split("\n")
+        assert retry == "retry: 2000"
+        self.begun = begun.removeprefix("id: ")
 
     def _text(self) -> str:
         chunk = next(self._chunks)
@@ -154,6 +156,15 @@ def test_lines_written_while_no_page_was_there_come_when_it_returns(connected: A
     kinds = [message["event"] for message in messages if not message["event"].startswith("job.")]
     assert kinds == ["token.created", "log"]
     assert json.loads(messages[-1]["data"])["line"] == "line 3"
+    again.close()
+
+
+def test_a_page_that_is_cut_off_before_its_first_message_misses_nothing(connected: Api, reader: Reader) -> None:
+    page = Page(connected, "logs=web&tail=10")
+    page.close()
+    connected.post("/api/tokens", json={"name": "made-between", "scopes": ["read"]})
+    again = Page(connected, "logs=web&tail=10", page.begun)
+    assert again.until(lambda message: message["event"] == "token.created")
     again.close()
 
 

@@ -9,6 +9,7 @@ export type AppDetail = Schemas["AppDetail"];
 export type Alert = Schemas["AlertResponse"];
 export type Call = Schemas["CallResponse"];
 export type CallRecord = Schemas["CallRecord"];
+export type Compared = Schemas["CallsCompared"];
 export type Cron = Schemas["CronResponse"];
 export type CronRun = Schemas["CronRunResponse"];
 export type Database = Schemas["DatabaseResponse"];
@@ -50,4 +51,12 @@ export interface NornEvent {
   job: number | null;
   seq: number | null;
   data: Record<string, unknown>;
+}
+
+/** A line that an app wrote, or a note of Norn in its log. */
+export interface LogLine {
+  source: string;
+  line: string;
+  at?: string;
+  stream?: string;
 }

@@ -1,51 +1,38 @@
-// The difference of two texts, line by line.
+// The differences between the answers of two calls, as the API finds them.
 
-import { printable } from "./basics";
+import type { Compared } from "../api/types";
+import { Table, printable } from "./basics";
 
-interface Line {
-  kind: "same" | "less" | "more";
-  text: string;
-}
+const KINDS: Record<string, string> = { "-": "less", "+": "more" };
 
-const MOST = 1000;
-
-/** Returns the lines of both texts: those that both have, those of one only. */
-export function diff(before: readonly string[], after: readonly string[]): Line[] {
-  const lengths = Array.from({ length: before.length + 1 }, () => new Uint16Array(after.length + 1));
-  for (let i = before.length - 1; i >= 0; i--) {
-    for (let j = after.length - 1; j >= 0; j--) {
-      lengths[i]![j] = before[i] === after[j] ? lengths[i + 1]![j + 1]! + 1 : Math.max(lengths[i + 1]![j]!, lengths[i]![j + 1]!);
-    }
-  }
-  const found: Line[] = [];
-  let [i, j] = [0, 0];
-  while (i < before.length || j < after.length) {
-    if (i < before.length && j < after.length && before[i] === after[j]) {
-      found.push({ kind: "same", text: before[i++]! });
-      j++;
-    } else if (i < before.length && (j >= after.length || lengths[i + 1]![j]! >= lengths[i]![j + 1]!)) {
-      found.push({ kind: "less", text: before[i++]! });
-    } else {
-      found.push({ kind: "more", text: after[j++]! });
-    }
-  }
-  return found;
-}
-
-const SIGN = { same: " ", less: "-", more: "+" };
-
-/** The difference of two answers. */
-export function DiffOf({ before, after }: { before: string; after: string }) {
-  if (before === after) return <p class="note">The answers are the same.</p>;
-  const cut = (text: string) => printable(text).split("\n").slice(0, MOST);
+/** Status, headers and lines that differ. */
+export function DiffOf({ compared }: { compared: Compared }) {
+  if (compared.same) return <p class="note">The answers are the same.</p>;
+  const values = [...(compared.status ? [compared.status] : []), ...compared.headers];
   return (
-    <pre class="output diff" tabIndex={0} role="region" aria-label="difference of the answers">
-      {diff(cut(before), cut(after)).map((line, index) => (
-        <span key={index} class={line.kind}>
-          {SIGN[line.kind]} {line.text}
-          {"\n"}
-        </span>
-      ))}
-    </pre>
+    <>
+      {values.length > 0 && (
+        <Table label="Status and headers that differ" head={["Value", `Call ${compared.before}`, `Call ${compared.after}`]}>
+          {values.map((each) => (
+            <tr key={each.name}>
+              <td>{each.name}</td>
+              <td><code>{each.before ?? "none"}</code></td>
+              <td><code>{each.after ?? "none"}</code></td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {compared.first_byte !== null && <p>The bodies differ from byte {compared.first_byte} on.</p>}
+      {compared.lines.length > 0 && (
+        <pre class="output diff" tabIndex={0} role="region" aria-label="difference of the answers">
+          {compared.lines.map((line, index) => (
+            <span key={index} class={KINDS[line[0] ?? ""] ?? "same"}>
+              {printable(line)}
+              {"\n"}
+            </span>
+          ))}
+        </pre>
+      )}
+    </>
   );
 }

@@ -1,11 +1,10 @@
 // A job as it happens: its steps with their times; the failed one is open with its sentence, its last lines and its hint.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { address, asProblem, change, send, type Problem } from "../api/client";
 import type { Job, Step } from "../api/types";
 import { duration, now } from "../state/clock";
-import { lines } from "../state/lines";
 import { to } from "../state/router";
 import { useResource } from "../state/resource";
 import { may } from "../state/session";
@@ -13,6 +12,7 @@ import { Command, Failure, Hint, Output, Read, State, Time, Waiting } from "./ba
 
 const ENDED = new Set(["succeeded", "failed", "cancelled", "superseded", "expired", "dead", "error"]);
 const KEPT = 400;
+const EACH_MS = 1000;
 
 /** Returns true once nothing more happens to a job. */
 export function ended(job: Job): boolean {
@@ -96,35 +96,45 @@ function StepRow({ job, step }: { job: Job; step: Step }) {
   );
 }
 
-/** The output of a step, while it grows and afterwards: its last lines. */
+interface Chunk {
+  seq: number;
+  text: string;
+}
+
+/** The output of a step: its last lines; while the step runs, each second what is new. */
 function StepOutput({ job, step }: { job: Job; step: Step }) {
   const text = useSignal("");
   const problem = useSignal<Problem | null>(null);
   const since = useSignal(Date.now());
-  const follow = step.state === "running";
+  const place = useRef(-1);
+  const running = step.state === "running";
   useEffect(() => {
     const control = new AbortController();
-    const kept: string[] = [];
+    const read = async () => {
+      const path = address(`/api/jobs/${job.id}/logs`, { step: step.name, after: place.current });
+      const response = await send(path, { headers: { Accept: "application/x-ndjson" }, signal: control.signal });
+      const chunks = (await response.text()).split("\n").filter(Boolean).map((each) => JSON.parse(each) as Chunk);
+      place.current = chunks.at(-1)?.seq ?? place.current;
+      if (chunks.length > 0) text.value = (text.value + chunks.map((each) => each.text).join("")).split("\n").slice(-KEPT).join("\n");
+    };
     void (async () => {
-      try {
-        const path = address(`/api/jobs/${job.id}/logs`, { step: step.name, follow });
-        const response = await send(path, { headers: { Accept: "text/plain" }, signal: control.signal });
-        for await (const line of lines(response)) {
-          kept.push(line);
-          if (kept.length > KEPT) kept.shift();
-          text.value = kept.join("\n");
-          since.value = 0;
+      do {
+        try {
+          await read();
+          problem.value = null;
+        } catch (error) {
+          if (control.signal.aborted) return;
+          problem.value = asProblem(error);
         }
-      } catch (error) {
-        if (!control.signal.aborted) problem.value = asProblem(error);
-      }
-      since.value = 0;
+        since.value = 0;
+        if (running) await new Promise((resolve) => setTimeout(resolve, EACH_MS));
+      } while (running && !control.signal.aborted);
     })();
     return () => control.abort();
-  }, [job.id, step.name, follow]);
+  }, [running]);
   if (problem.value !== null) return <Failure problem={problem.value} />;
   if (since.value !== 0 && text.value === "") return <Waiting since={since.value} what="reading its output" />;
-  return <Output text={text.value} label={`output of ${step.name}`} empty="It wrote nothing." />;
+  return <Output text={text.value} label={`output of ${step.name}`} empty={running ? "It has written nothing yet." : "It wrote nothing."} />;
 }
 
 function Cancel({ job }: { job: Job }) {

@@ -1,7 +1,7 @@
 // Reads the lines of a response while it grows.
 
-/** Yields each line of a response without its end, as soon as it is whole. */
-export async function* lines(response: Response): AsyncGenerator<string> {
+/** Yields the lines of a response without their ends as soon as they are whole: those of each piece that arrives. */
+export async function* pieces(response: Response): AsyncGenerator<string[]> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   if (reader === undefined) return;
   let rest = "";
@@ -11,9 +11,9 @@ export async function* lines(response: Response): AsyncGenerator<string> {
       if (done) break;
       const parts = (rest + value).split("\n");
       rest = parts.pop() ?? "";
-      yield* parts;
+      yield parts;
     }
-    if (rest !== "") yield rest;
+    if (rest !== "") yield [rest];
   } finally {
     void reader.cancel().catch(() => undefined);
   }

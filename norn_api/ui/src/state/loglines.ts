@@ -2,89 +2,62 @@
 
 import { signal, type Signal } from "@preact/signals";
 import { address, asProblem, ofApp, send, type Problem } from "../api/client";
-import { lines } from "./lines";
-
-export interface LogLine {
-  source: string;
-  line: string;
-  at?: string;
-  stream?: string;
-}
+import type { LogLine } from "../api/types";
+import { pieces } from "./lines";
+import { followLog } from "./stream";
 
 export interface LogQuery {
   tail: number;
+  /** New lines follow by the stream of the tab; otherwise the lines are read once. */
   follow: boolean;
-  since?: string;
   grep?: string;
   previous?: boolean;
 }
 
 const KEPT = 100_000;
-const AGAIN_MS = 2000;
-const OVERLAP = 1000;
 
 /** One reading of an app's log. */
 export class LogReading {
   readonly version: Signal<number> = signal(0);
   readonly problem: Signal<Problem | null> = signal(null);
-  readonly lost: Signal<number> = signal(0);
   readonly since = Date.now();
   readonly sources = new Set<string>();
   all: LogLine[] = [];
   /** The number of lines that were dropped at the beginning. */
   dropped = 0;
-  private readonly control = new AbortController();
+  readonly end: () => void;
   private pending = false;
 
-  constructor(
-    private readonly app: string,
-    private readonly query: LogQuery,
-  ) {
-    void this.run();
-  }
-
-  end(): void {
-    this.control.abort();
-  }
-
-  private async run(): Promise<void> {
-    while (!this.control.signal.aborted) {
-      try {
-        await this.read();
-        if (!this.query.follow) return;
-      } catch (error) {
-        if (this.control.signal.aborted) return;
-        const problem = asProblem(error);
-        if (problem.status !== 0 && problem.status < 500 && problem.status !== 429) {
-          this.problem.value = problem;
-          return;
-        }
-      }
-      this.lost.value = Date.now();
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  constructor(app: string, query: LogQuery) {
+    const refused = (problem: Problem) => (this.problem.value = problem);
+    if (query.follow) {
+      this.end = followLog({ app, tail: query.tail, begin: () => this.begin(), take: (lines) => this.add(lines), refused });
+      return;
     }
+    const control = new AbortController();
+    this.end = () => control.abort();
+    this.read(app, query, control.signal).catch((error: unknown) => {
+      if (!control.signal.aborted) refused(asProblem(error));
+    });
   }
 
-  /** Reads on after the last line: those that were read already are recognised by their time and text. */
-  private async read(): Promise<void> {
-    const last = this.all.at(-1)?.at;
-    const again = this.all.length > 0;
-    const known = again ? new Set(this.all.slice(-OVERLAP).map(identity)) : new Set<string>();
-    const path = address(ofApp(this.app, "/logs"), { ...this.query, ...(last ? { since: last, tail: 10_000 } : {}) });
-    const response = await send(path, { headers: { Accept: "application/x-ndjson" }, signal: this.control.signal });
-    if (again && !last) this.all = [];
-    this.lost.value = 0;
-    for await (const text of lines(response)) {
-      if (text === "") continue;
-      const line = JSON.parse(text) as LogLine;
-      if (again && last && known.has(identity(line))) continue;
-      this.add(line);
+  private async read(app: string, { tail, grep, previous }: LogQuery, end: AbortSignal): Promise<void> {
+    const path = address(ofApp(app, "/logs"), { tail, grep, previous });
+    const response = await send(path, { headers: { Accept: "application/x-ndjson" }, signal: end });
+    for await (const piece of pieces(response)) this.add(piece.filter(Boolean).map((text) => JSON.parse(text) as LogLine));
+  }
+
+  /** Lines without a time have no position: after a cut, their last ones come again. */
+  private begin(): void {
+    this.problem.value = null;
+    if (!this.all.some((line) => line.at !== undefined)) this.all = [];
+  }
+
+  private add(lines: readonly LogLine[]): void {
+    for (const line of lines) {
+      this.all.push(line);
+      this.sources.add(line.source);
     }
-  }
-
-  private add(line: LogLine): void {
-    this.all.push(line);
-    this.sources.add(line.source);
     if (this.all.length > KEPT * 1.1) {
       this.dropped += this.all.length - KEPT;
       this.all = this.all.slice(-KEPT);
@@ -96,8 +69,4 @@ export class LogReading {
       this.version.value += 1;
     });
   }
-}
-
-function identity(line: LogLine): string {
-  return `${line.at ?? ""} ${line.source} ${line.line}`;
 }

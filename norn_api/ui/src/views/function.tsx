@@ -2,12 +2,12 @@
 
 import { useSignal } from "@preact/signals";
 import { address, change, ofApp, send } from "../api/client";
-import type { AppDetail, Call, CallRecord, ListOf, Release, Work } from "../api/types";
+import type { AppDetail, Call, CallRecord, Compared, ListOf, Release, Work } from "../api/types";
 import { took } from "../state/clock";
 import { useResource } from "../state/resource";
 import { may } from "../state/session";
 import { Action } from "../parts/action";
-import { Command, Facts, Failure, Hint, Output, Panel, Read, State, Table, Time } from "../parts/basics";
+import { Command, Facts, Hint, Output, Panel, Read, State, Table, Time } from "../parts/basics";
 import { DiffOf } from "../parts/diff";
 import { command, quoted } from "../parts/shell";
 
@@ -170,8 +170,6 @@ function Calls({ items, open }: { items: readonly Call[]; open: (id: number) => 
 function Shown({ app, id, open, close }: { app: AppDetail; id: number; open: (id: number) => void; close: () => void }) {
   const record = useResource<CallRecord>(`/api/invocations/${id}`, (event) => event.data["execution"] === id);
   const again = useSignal<number | null>(null);
-  const other = useResource<CallRecord>(again.value === null ? null : `/api/invocations/${again.value}`, (event) => event.data["execution"] === again.value);
-  const repeated = other.data.value;
   return (
     <Panel title={`Call ${id}`} aside={<button type="button" class="quiet" onClick={close}>Close</button>}>
       <Read from={record} what={`call ${id}`}>
@@ -179,22 +177,39 @@ function Shown({ app, id, open, close }: { app: AppDetail; id: number; open: (id
           <>
             <Answer record={found} />
             {may("invoke") && <Again app={app} record={found} done={(work) => (again.value = work.execution ?? null)} />}
-            {repeated && (
-              <>
-                <h3>
-                  Call{" "}
-                  <button type="button" class="quiet" onClick={() => open(repeated.id)}>{repeated.id}</button> on release {repeated.release},{" "}
-                  <State state={repeated.state} of="execution" /> {took(repeated.duration_ms)}
-                </h3>
-                {repeated.sentence && <div class="failure"><p>{repeated.sentence}</p><Hint text={repeated.hint} /></div>}
-                <DiffOf before={found.stdout ?? ""} after={repeated.stdout ?? ""} />
-              </>
-            )}
-            <Failure problem={other.problem.value} />
+            {again.value !== null && <Repeated key={again.value} first={id} id={again.value} open={open} />}
           </>
         )}
       </Read>
     </Panel>
+  );
+}
+
+/** The repetition of a call, and once it has ended, the differences of its answer. */
+function Repeated({ first, id, open }: { first: number; id: number; open: (id: number) => void }) {
+  const record = useResource<CallRecord>(`/api/invocations/${id}`, (event) => event.data["execution"] === id);
+  return (
+    <Read from={record} what={`call ${id}`}>
+      {(found) => (
+        <>
+          <h3>
+            Call{" "}
+            <button type="button" class="quiet" onClick={() => open(id)}>{id}</button> on release {found.release}, <State state={found.state} of="execution" /> {took(found.duration_ms)}
+          </h3>
+          {found.sentence && <div class="failure"><p>{found.sentence}</p><Hint text={found.hint} /></div>}
+          {found.finished_at !== null && <Differences first={first} second={id} />}
+        </>
+      )}
+    </Read>
+  );
+}
+
+function Differences({ first, second }: { first: number; second: number }) {
+  const compared = useResource<Compared>(`/api/invocations/${first}/comparison/${second}`);
+  return (
+    <Read from={compared} what="the differences">
+      {(found) => <DiffOf compared={found} />}
+    </Read>
   );
 }
 
@@ -204,7 +219,7 @@ function Again({ app, record, done }: { app: AppDetail; record: CallRecord; done
   const offered = (releases.data.value?.items ?? []).filter((each) => each.live_at !== null && each.pruned_at === null);
   const replay = () => change<Work>("POST", `/api/invocations/${record.id}/replay`, chosen.value === "" ? {} : { release: Number(chosen.value) });
   return (
-    <Action verb="Call again" command={command("norn", "fn", "replay", record.id, ...(chosen.value ? ["--release", chosen.value] : []))} act={replay} done={done}>
+    <Action verb="Call again" command={command("norn", "fn", "replay", record.id, "--diff", ...(chosen.value ? ["--release", chosen.value] : []))} act={replay} done={done}>
       <label>
         <span>On</span>
         <select value={chosen.value} onChange={(event) => (chosen.value = event.currentTarget.value)}>

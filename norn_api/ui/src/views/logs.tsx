@@ -3,9 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { asProblem } from "../api/client";
-import type { AppDetail } from "../api/types";
 import { now } from "../state/clock";
-import { LogReading, type LogLine } from "../state/loglines";
+import type { AppDetail, LogLine } from "../api/types";
+import { LogReading } from "../state/loglines";
 import { pieces, plain } from "../parts/ansi";
 import { Command, Failure, Waiting } from "../parts/basics";
 import { command } from "../parts/shell";
@@ -25,7 +25,7 @@ export function Logs({ app }: { app: AppDetail }) {
   const kept = app.role === "webserver" || app.role === "worker";
   const wanted = useSignal<Wanted>({ grep: "", previous: false, tail: 1000 });
   const { grep, previous, tail } = wanted.value;
-  const follow = kept && !previous;
+  const follow = kept && !previous && grep === "";
   const reading = useMemo(
     () => new LogReading(app.name, { tail, follow, ...(grep ? { grep } : {}), ...(previous ? { previous } : {}) }),
     [app.name, grep, previous, tail, follow],
@@ -93,11 +93,17 @@ function Viewer({ app, reading, kept, wanted, want }: ViewerProps) {
       </div>
       {pattern !== null && !(pattern instanceof RegExp) && <p class="note" role="alert">{pattern}</p>}
       <Failure problem={reading.problem.value} />
-      {reading.lost.value !== 0 && <Waiting since={reading.lost.value} what="the log was cut; reading on after its last line" />}
-      {reading.all.length === 0 && reading.problem.value === null && now.value - reading.since < 6000 && <Waiting since={reading.since} what="reading its lines" />}
+      {reading.all.length === 0 && reading.problem.value === null && <Nothing since={reading.since} />}
       <Lines lines={shown} pattern={pattern instanceof RegExp ? pattern : null} following={following} dropped={reading.dropped} />
     </>
   );
+}
+
+const FIRST_MS = 6000;
+
+function Nothing({ since }: { since: number }) {
+  if (now.value - since < FIRST_MS) return <Waiting since={since} what="reading its lines" />;
+  return <p class="muted">No line is there yet.</p>;
 }
 
 function compiled(text: string): RegExp | string | null {
