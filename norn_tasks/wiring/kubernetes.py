@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 
 from norn_tasks.adapters.kubernetes.access import ClusterAccess
@@ -35,6 +36,7 @@ def site_of(settings: Settings, instance: str) -> Site:
         stay_up=settings.stay_up,
         loaded=settings.kube_images == "loaded",
         storage_class=settings.kube_storage_class,
+        machine=platform.machine(),
     )
 
 

@@ -18,7 +18,7 @@ from tests.e2e.stack import Stack
 from tests.kube import KubeKit, started
 from tests.servers import Broker, Postgres, wait_until
 
-KINDS = "deployment,service,secret,pdb,pvc,pod"
+KINDS = "deployment,service,secret,configmap,pdb,pvc,pod"
 DOCKERFILE = "FROM busybox:stable\nRUN mkdir /www && echo {word} > /www/index.html && echo ok > /www/health\n"
 SPEC = """app: shop
 role: webserver
@@ -88,9 +88,9 @@ def write(stack: Stack, app: str, spec: str, word: str) -> None:
 
 
 def names(kube: KubeKit, namespace: str, app: str) -> list[str]:
-    """The kinds of the app's objects, pods aside."""
+    """The kinds of the app's objects, aside from pods and the program that only old servers need."""
     found = kube.objects(namespace, KINDS, f"norn.io/app={app}")
-    return sorted(each["kind"] for each in found if each["kind"] != "Pod")
+    return sorted(each["kind"] for each in found if each["kind"] not in ("Pod", "ConfigMap"))
 
 
 def served(kube: KubeKit, namespace: str, service: str) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+from base64 import b64decode
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -11,6 +15,7 @@ import pytest
 from norn_tasks.adapters.kubernetes import marks
 from norn_tasks.adapters.kubernetes.objects.claim import claim
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deployment
+from norn_tasks.adapters.kubernetes.objects.pause import program
 from norn_tasks.adapters.kubernetes.objects.pod import literal, template
 from norn_tasks.adapters.kubernetes.objects.run import run_job, run_secret
 from norn_tasks.adapters.kubernetes.objects.secret import login, secret
@@ -66,6 +71,7 @@ def objects(workload: Workload, site: Site = SITE) -> list[Object]:
         budget(workload, site, FENCE),
         secret(workload, site, FENCE),
         login(workload, site, FENCE),
+        program(workload, site, FENCE),
         claim("blog", Volume(name="data", mount_path="/data", size=2**30), site, FENCE),
         service(workload, site, FENCE),
         run_job("norn-x-7-abc123-0", RUN, site, FENCE),
@@ -100,6 +106,30 @@ def test_an_old_server_gets_nothing_that_it_does_not_know() -> None:
     site = replace(SITE, version=ServerVersion.read({"major": "1", "minor": "20+"}))
     hook = container(WEB, site)["lifecycle"]["preStop"]
     assert (hook, budget(WEB, site, FENCE)["apiVersion"]) == ({"exec": {"command": ["sleep", "5"]}}, "policy/v1beta1")
+
+
+def test_a_pod_of_an_old_server_pauses_by_a_program_that_its_image_need_not_have(tmp_path: Path) -> None:
+    site = replace(SITE, version=ServerVersion(1, 29), machine="x86_64")
+    made = template(WEB, IMAGE, site)["spec"]
+    (held,) = program(WEB, site, FENCE)["binaryData"].items()
+    hook, (mount,) = made["containers"][0]["lifecycle"]["preStop"], made["containers"][0]["volumeMounts"]
+    assert (hook, made["volumes"][0]["name"]) == (
+        {"exec": {"command": [f"{mount['mountPath']}/{held[0]}"]}},
+        mount["name"],
+    )
+    content, seconds = b64decode(held[1])[:-16], b64decode(held[1])[-16:]
+    assert struct.unpack("<qq", seconds) == (5, 0)
+    file = tmp_path / "pause"
+    file.write_bytes(content + bytes(16))  # the same program for no time at all
+    file.chmod(0o500)
+    assert subprocess.run([file], check=False).returncode == 0
+
+
+def test_new_servers_and_workers_need_no_program_that_pauses() -> None:
+    site = replace(SITE, machine="x86_64")
+    old = replace(site, version=ServerVersion(1, 29))
+    pods = [template(WEB, IMAGE, site), template(replace(WEB, port=None), IMAGE, old)]
+    assert [each["spec"].get("volumes") for each in pods] == [None, None]
 
 
 def test_the_template_says_nothing_of_the_job_that_wrote_it() -> None:

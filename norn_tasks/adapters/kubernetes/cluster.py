@@ -18,6 +18,7 @@ from norn_tasks.adapters.kubernetes.fencing import FencedWriter, Lease, require_
 from norn_tasks.adapters.kubernetes.gate import RolloutGate
 from norn_tasks.adapters.kubernetes.logs import PodLogs
 from norn_tasks.adapters.kubernetes.looking import ending, look_at_app
+from norn_tasks.adapters.kubernetes.objects.pause import has_program
 from norn_tasks.adapters.kubernetes.refusals import patiently
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
 from norn_tasks.adapters.kubernetes.status import serves, status_of, statuses
@@ -122,7 +123,8 @@ class KubernetesCluster:
     def dismantle(self, app: str, watch: Watch) -> None:
         """Removes the Deployment with its pods, and the Secrets and the budget; returns when no pod is left."""
         limit = _REMOVAL + ending(self._api.all_of("Pod", marks.selector(self._fixed.instance, app)))
-        for kind in ("Deployment", "PodDisruptionBudget", "Secret"):
+        programs = ("ConfigMap",) if has_program(self._site("")) else ()
+        for kind in ("Deployment", "PodDisruptionBudget", "Secret", *programs):
             self._remove_all(kind, app, watch)
         self._until(lambda: self._nothing_left(app), limit, watch, f"pods of {app} are still ending")
 

@@ -10,7 +10,8 @@ from norn_tasks.adapters.kubernetes.fencing import FencedWriter, require_fence
 from norn_tasks.adapters.kubernetes.looking import AppLook, ending, look_at_app
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deadline, deployment
 from norn_tasks.adapters.kubernetes.objects.drift import compared, templates
-from norn_tasks.adapters.kubernetes.objects.pod import template
+from norn_tasks.adapters.kubernetes.objects.pause import program, program_name
+from norn_tasks.adapters.kubernetes.objects.pod import needs_program, template
 from norn_tasks.adapters.kubernetes.objects.reference import reference
 from norn_tasks.adapters.kubernetes.objects.secret import login, login_name, secret, secret_name
 from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
@@ -58,6 +59,8 @@ class Declaration:
             self._writer.put(login(workload, site, fence))
         if workload.secrets:
             self._writer.make(secret(workload, site, fence))
+        if needs_program(workload, site):
+            self._writer.make(program(workload, site, fence))
         if self._exposed:
             # Old pods serve until the gate is passed, at the port that their clients know.
             self.expose(ports_of(self._api.get("Service", workload.internal_host)))
@@ -86,6 +89,8 @@ class Declaration:
             self._put(self._template(look), 0, look)
             self._writer.remove("Secret", secret_name(self._workload.app, self._workload.generation))
             self._writer.remove("PodDisruptionBudget", self._workload.app)
+            if needs_program(self._workload, self._site):
+                self._writer.remove("ConfigMap", program_name(self._workload.app))
             return "no release was live before: 0 replicas"
         replicas = marks.number_of(look.deployment, marks.LIVE_REPLICAS)
         self._put(before, replicas, look)

@@ -16,6 +16,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "pods/exec"): ("get", "create"),
     ("", "services"): _WRITE,
     ("", "secrets"): _WRITE,
+    ("", "configmaps"): ("get", "list", "create", "delete"),
     ("batch", "jobs"): _WRITE,
     ("", "persistentvolumeclaims"): ("get", "list", "create", "delete"),
     ("", "events"): ("list",),

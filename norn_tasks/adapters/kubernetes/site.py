@@ -71,5 +71,7 @@ class Site:
     """The operator loads images onto the nodes; none is pulled."""
     registry_login: str = ""
     """The content of a `.dockerconfigjson` for the registry; empty if the registry asks for no login."""
+    machine: str = ""
+    """The processors for which the engine builds images, as `uname -m` names them; empty if that is not known."""
     storage_class: str = ""
     """The StorageClass of volumes; empty for the cluster's default."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from norn_tasks.adapters.kubernetes import marks
-from norn_tasks.adapters.kubernetes.objects.pod import LEAVING
+from norn_tasks.adapters.kubernetes.objects.pause import LEAVING
 from norn_tasks.adapters.kubernetes.objects.probes import patience, stays_up
 from norn_tasks.adapters.kubernetes.site import Object, Site
 from norn_tasks.domain.jobs.job import Fence

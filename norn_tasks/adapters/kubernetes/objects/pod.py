@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from norn_tasks.adapters.kubernetes import marks
-from norn_tasks.adapters.kubernetes.objects import probes
+from norn_tasks.adapters.kubernetes.objects import pause, probes
 from norn_tasks.adapters.kubernetes.objects.secret import login_name, secret_name
 from norn_tasks.adapters.kubernetes.site import Object, Site
 from norn_tasks.domain.errors import InvalidRequest
@@ -21,9 +21,6 @@ CONTAINER = "app"
 """The name of the container; the same for all apps, so that `kubectl logs` and `exec` need none."""
 PORT = "http"
 """The name of the port, by which the Service finds it in each pod, even while old pods use another number."""
-LEAVING = 5
-"""Seconds between the removal of a pod from its Service and SIGTERM: requests may still reach the pod during this time.
-"""
 VOLUME_GROUP = 65532
 """The group that owns the volumes of an app. The app's program is in this group, so that users other than root can
 write.
@@ -39,11 +36,14 @@ def template(workload: Workload, image: str, site: Site) -> Object:
     pod = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": workload.stop_grace + (LEAVING if workload.port is not None else 0),
+        "terminationGracePeriodSeconds": workload.stop_grace + (pause.LEAVING if workload.port is not None else 0),
         "securityContext": _pod_rights(workload, site),
         "affinity": _apart(workload, site) if not workload.mounts else {},
         "containers": [_container(workload, image, site)],
-        "volumes": [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in _claims(workload)],
+        "volumes": [
+            *({"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in _claims(workload)),
+            *([pause.volume(workload.app)] if needs_program(workload, site) else []),
+        ],
         "imagePullSecrets": [{"name": login_name(workload.app)}] if site.registry_login else [],
     }
     return {
@@ -61,8 +61,11 @@ def _container(workload: Workload, image: str, site: Site) -> Object:
         "securityContext": _rights(workload),
         "resources": resources(workload.memory, workload.cpus),
         "volumeMounts": [
-            {"name": name, "mountPath": each.target}
-            for name, each in zip(_claims(workload), workload.mounts, strict=True)
+            *(
+                {"name": name, "mountPath": each.target}
+                for name, each in zip(_claims(workload), workload.mounts, strict=True)
+            ),
+            *([pause.mount()] if needs_program(workload, site) else []),
         ],
         **probes.probes(workload, site),
     }
@@ -70,8 +73,13 @@ def _container(workload: Workload, image: str, site: Site) -> Object:
         made["command"] = [literal(word) for word in workload.argv]
     if workload.port is not None:
         made["ports"] = [{"name": PORT, "containerPort": workload.port, "protocol": "TCP"}]
-        made["lifecycle"] = {"preStop": _pause(site)}
+        made["lifecycle"] = {"preStop": pause.pause(site)}
     return {key: value for key, value in made.items() if value not in ([], {})}
+
+
+def needs_program(workload: Workload, site: Site) -> bool:
+    """Returns true if the pods mount Norn's program that pauses."""
+    return workload.port is not None and pause.has_program(site)
 
 
 def literal(text: str) -> str:
@@ -143,9 +151,3 @@ def _apart(workload: Workload, site: Site) -> Object:
     term = {"labelSelector": chosen, "topologyKey": "kubernetes.io/hostname"}
     preferred = {"weight": 100, "podAffinityTerm": term}
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
-
-
-def _pause(site: Site) -> Object:
-    if site.version.sleeps:
-        return {"sleep": {"seconds": LEAVING}}
-    return {"exec": {"command": ["sleep", str(LEAVING)]}}

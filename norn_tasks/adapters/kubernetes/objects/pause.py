@@ -1,0 +1,80 @@
+"""The pause between the removal of a webserver's pod from its Service and SIGTERM: requests may reach the pod in it.
+
+From Kubernetes 1.30 on, the kubelet pauses by itself. Before, it can only start a program in the container, and the
+image may have none. So Norn keeps a program of 168 bytes, which does nothing but sleep, in a ConfigMap of the app, and
+mounts it into the pods.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+
+from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.site import Object, Site
+from norn_tasks.domain.jobs.job import Fence
+from norn_tasks.ports import Workload
+
+LEAVING = 5
+"""The seconds of the pause."""
+_DIRECTORY, _PROGRAM, _VOLUME = "/.norn", "pause", "norn-pause"
+_EVERYBODY_RUNS = 0o555
+_LOAD_AT, _HEADERS = 0x400000, 64 + 56
+# mov eax, 35 (nanosleep) · lea rdi, [rip + 20] (the seconds) · xor esi, esi · syscall
+# mov eax, 60 (exit) · xor edi, edi · syscall · and nops up to a multiple of eight bytes
+_CODE = bytes.fromhex("b823000000 488d3d14000000 31f6 0f05 b83c000000 31ff 0f05 90909090909090")
+
+
+def pause(site: Site) -> Object:
+    """Returns the `preStop` hook: the kubelet's own pause, Norn's program, or as a last resort `sleep` of the image."""
+    if site.version.sleeps:
+        return {"sleep": {"seconds": LEAVING}}
+    if has_program(site):
+        return {"exec": {"command": [f"{_DIRECTORY}/{_PROGRAM}"]}}
+    return {"exec": {"command": ["sleep", str(LEAVING)]}}
+
+
+def has_program(site: Site) -> bool:
+    """Returns true if pods need a program to pause, and Norn has it for the processors of the images."""
+    return not site.version.sleeps and site.machine == "x86_64"
+
+
+def program_name(app: str) -> str:
+    """Returns the name of the ConfigMap with the program."""
+    return f"{app}-pause"
+
+
+def program(workload: Workload, site: Site, fence: Fence) -> Object:
+    """Returns the ConfigMap with the program, which never changes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": program_name(workload.app),
+            "namespace": site.namespace,
+            "labels": marks.labels(workload.app, site.instance),
+            "annotations": marks.notes(workload.app, workload.release, workload.generation, fence),
+        },
+        "immutable": True,
+        "binaryData": {_PROGRAM: base64.b64encode(_elf()).decode()},
+    }
+
+
+def volume(app: str) -> Object:
+    """Returns the volume of a pod that holds the program."""
+    return {"name": _VOLUME, "configMap": {"name": program_name(app), "defaultMode": _EVERYBODY_RUNS}}
+
+
+def mount() -> Object:
+    """Returns the place of the program in the container."""
+    return {"name": _VOLUME, "mountPath": _DIRECTORY, "readOnly": True}
+
+
+def _elf() -> bytes:
+    """Returns the program as a file for Linux on x86-64: two headers, the code, and the time to sleep."""
+    content = _CODE + struct.pack("<qq", LEAVING, 0)
+    size = _HEADERS + len(content)
+    magic = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
+    file = struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _LOAD_AT + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOAD_AT, _LOAD_AT, size, size, 0x1000)
+    return magic + file + segment + content
