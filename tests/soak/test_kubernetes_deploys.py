@@ -1,8 +1,8 @@
 """Sixteen broken releases through Norn's own deploy on a real Kubernetes cluster, while observers check each status.
 
 Each deploy fails by its true cause, soon after the cluster shows it; the old release serves throughout, and Norn
-records it as live. Observers poll the API server and the rows at least five times a second: while Norn says that
-the newest deployment of an app is deployed, all pods of the app are updated and ready.
+records it as live. Observers in processes of their own poll the API server and the rows at least five times a second:
+while Norn says that the newest deployment of an app is deployed, all pods of the app are updated and ready.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import yaml
 
@@ -26,11 +25,12 @@ from tests.e2e.test_kubernetes import kube, namespace
 from tests.kube import KubeKit
 from tests.kube_hook import REFUSED, refusing_pods
 from tests.kube_norn import norn_over
-from tests.kube_watching import Polling, Sighting, Thief, Visitor, condition, incomplete
+from tests.kube_observer import Observed, observing
+from tests.kube_watching import Sighting, Thief, Visitor, condition
 from tests.servers import Postgres, allowed
 from tests.soak.test_kubernetes_broken import CASES, ONCE, QUOTA, SECONDS, WWW
 
-AT_ONCE, OBSERVERS = 3, 4
+AT_ONCE = 3
 ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancelled")
 DOCKERFILE = "FROM busybox:stable\nRUN echo {word} > /word\n"
 SERVES = f"{WWW}; httpd -f -p 8080 -h /www & wait"
@@ -73,44 +73,6 @@ BAD = {
     "exits-zero": Bad({"command": shell("exit 0")}),
     "unbound-claim": Bad({"volumes": [{"name": "data", "mountPath": "/data", "size": "1g"}]}),
 }  # fmt: skip
-
-
-@dataclass
-class Observer(Polling):
-    """Compares what Norn says of deployments with the pods, for every app of a namespace."""
-
-    stack: Stack
-    api: Api
-    polls: int = 0
-    lies: list[str] = field(default_factory=list)
-    """What it found: an app that is said to be deployed, and is not."""
-
-    def __post_init__(self) -> None:
-        self._rows = psycopg2.connect(self.stack.database_url)
-        self._rows.autocommit = True
-
-    def poll(self) -> None:
-        """Looks once: at the rows, at the cluster, and at the rows again."""
-        before = self._said()
-        deployments, pods = self.api.all_of("Deployment"), self.api.all_of("Pod")
-        after = self._said()
-        self.polls += 1
-        for each in deployments:
-            app = each["metadata"]["name"]
-            said = before.get(app)
-            if said is None or said != after.get(app) or said[1] != "deployed":
-                continue
-            mine = [pod for pod in pods if pod["metadata"].get("labels", {}).get("norn.io/app") == app]
-            if why := incomplete(each, mine, said[2]):
-                self.lies.append(f"{app}: {why}")
-
-    def _said(self) -> dict[str, tuple[int, str, int]]:
-        with self._rows.cursor() as cursor:
-            cursor.execute(
-                "SELECT DISTINCT ON (d.app) d.app, d.id, d.state, l.generation FROM deployments d"
-                " JOIN live_releases l ON l.app = d.app ORDER BY d.app, d.id DESC"
-            )
-            return {app: (number, state, generation) for app, number, state, generation in cursor.fetchall()}
 
 
 @dataclass(frozen=True)
@@ -222,27 +184,24 @@ class Seen:
 
     ends: dict[str, Future[End]]
     deploys: Future[int]
-    observers: list[Observer]
-    seconds: float
-    """The time for which they observed."""
+    observers: list[Observed]
 
 
 @pytest.fixture(scope="module")
 def seen(norn: Stack, kube: KubeKit, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """All deploys; the one under a quota comes last, since a quota is for the whole namespace."""
-    api = Api(ClusterAccess(namespace, Path(kube.environment["KUBECONFIG"])))
-    observers, began = [Observer(norn, api) for _ in range(OBSERVERS)], time.monotonic()
+    config = Path(kube.environment["KUBECONFIG"])
+    api = Api(ClusterAccess(namespace, config))
     with ExitStack() as around:
         around.enter_context(refusing_pods(kube, namespace, tmp_path_factory.mktemp("hook")))
-        for each in observers:
-            around.enter_context(each)
+        observers = around.enter_context(observing(namespace, config, norn.database_url))
         with ThreadPoolExecutor(AT_ONCE) as pool, ThreadPoolExecutor(1) as beside:
             deploys = beside.submit(good_deploys, norn)
             ends = {name: pool.submit(end_of, norn, kube, api, name) for name in BAD if name != "quota"}
         with ThreadPoolExecutor(1) as pool:
             ends["quota"] = pool.submit(end_of, norn, kube, api, "quota")
         wait({*ends.values(), deploys})
-    yield Seen(ends, deploys, observers, time.monotonic() - began)
+    yield Seen(ends, deploys, observers)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -259,8 +218,9 @@ def test_a_broken_deploy_fails_by_its_cause_and_the_old_release_serves(seen: See
 def test_no_status_says_deployed_of_an_app_that_is_not(seen: Seen) -> None:
     deploys = len(BAD) * 2 + seen.deploys.result()
     polls = sum(each.polls for each in seen.observers)
-    rate = polls / seen.seconds
-    print(f"\n{polls} polls, {rate:.1f} a second, {deploys} deploys, {len(BAD)} broken")
+    rate = sum(each.polls / each.seconds for each in seen.observers)
+    longest = max(each.longest for each in seen.observers)
+    print(f"\n{polls} polls, {rate:.1f} a second, at most {longest:.2f} s apart, {deploys} deploys, {len(BAD)} broken")
     assert [lie for each in seen.observers for lie in each.lies] == []
     assert deploys >= 30
     assert rate >= 5

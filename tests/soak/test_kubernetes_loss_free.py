@@ -2,7 +2,7 @@
 
 One opens a connection for each request; the other keeps ten alive, and repeats a request once if a connection that it
 had used before closed before the first byte of the answer. Any other trouble is a failure. The app exits at once on
-SIGTERM. Its image has no shell, and beside it only `sleep`, which servers before 1.30 need (docs/kubernetes.md).
+SIGTERM, and its image has nothing but the app.
 """
 
 from __future__ import annotations
@@ -40,11 +40,16 @@ hosts: {{internal: plain}}
 resources: {{memory: 32m}}
 env: {{WORD: word-{n}}}
 """
-DOCKERFILE = "FROM scratch\nCOPY --from=busybox:stable /bin/busybox /bin/sleep\nCOPY plain-server /plain-server\n"
+DOCKERFILE = "FROM scratch\nCOPY plain-server /plain-server\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 __all__ = ["kube", "namespace"]
 
 pytestmark = pytest.mark.timeout(3000)
+
+
+def say(text: str) -> None:
+    """Prints what happened, with the time."""
+    print(f"{time.strftime('%H:%M:%S')}.{int(time.time() * 1000) % 1000:03d} {text}", flush=True)
 
 
 class _ClosedEarly(Exception):
@@ -101,6 +106,7 @@ class Clients:
             self.answers[await asyncio.wait_for(ask(), LATE)] += 1
         except (OSError, EOFError, ValueError, TimeoutError, _ClosedEarly) as error:
             self.failures[f"{name}: {error!r}"] += 1
+            say(f"failed: {name}: {error!r}")
 
     async def _once(self) -> str:
         connection = await asyncio.open_connection(self._host, 80)
@@ -170,14 +176,17 @@ def deploy(stack: Stack, n: int) -> None:
     if n % 2 == 0:
         time.sleep(n / 4)  # at another moment of the deploy each time
         stack.kill_group("deploy")
+        say(f"deploy {n}: worker killed")
         stack.spawn("deploy")
     if n % 5 == 0:
         stack.kill_group("api")
+        say(f"deploy {n}: API killed")
         stack.start("api")
     try:
         ended = stack.await_state(job, ENDS, allowed(LONGEST))
     except AssertionError as error:
         raise AssertionError(f"{error}\n{stack.norn('jobs', 'show', str(job)).stdout.decode()}") from None
+    say(f"deploy {n}: {ended['state']}")
     assert ended["state"] == "succeeded", ended["error"]
 
 
@@ -193,6 +202,9 @@ def test_no_request_is_lost(norn: Stack, kube: KubeKit, namespace: str) -> None:
                 wait_until(lambda: clients.asked >= LEAST, 600, "enough requests")
     finally:
         failed = clients.failures.total()
+        for each in kube.objects(namespace, "events"):
+            if each["type"] == "Warning":
+                say(f"event {each['lastTimestamp']} {each['count']}x {each['reason']}: {each['message'][:200]}")
         print(f"\n{failed} of {clients.asked} requests failed, {clients.repeated} repeated; {deploys} deploys")
         print(f"failures: {dict(clients.failures)}; releases that answered: {len(clients.answers)}")
     assert (failed, deploys) == (0, DEPLOYS)
