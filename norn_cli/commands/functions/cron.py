@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
 from norn_cli.answers import OPEN_RUN, Json
 from norn_cli.display.bar import LEGEND
-from norn_cli.display.calls import facts_of_run, raise_if_failed, show_streams
-from norn_cli.display.output import Fact, Output, Style, Styled
-from norn_cli.display.tables import OCCURRENCES, SCHEDULES, ticks
-from norn_cli.display.times import ago, local
+from norn_cli.display.calls import raise_if_failed
+from norn_cli.display.output import Style, Styled
+from norn_cli.display.schedules import show_next, show_run, show_schedule
+from norn_cli.display.tables import SCHEDULES, ticks
 from norn_cli.errors import CliError, Usage
 from norn_cli.following import work
 from norn_cli.options import WaitOptions, app_argument, commands, limit_option, work_options
-from norn_cli.project import SPEC_FILE
 from norn_cli.session import Session, pass_session
 
 _PREVIEWED = 5
@@ -58,7 +55,7 @@ def list_schedules(session: Session, app: str | None) -> None:
 def next_times(session: Session, app: str | None, limit: int, around: str | None) -> None:
     """Lists when a schedule is due, in its own zone; a night in which the clocks change is marked."""
     wanted = {"around": around} if around else {}
-    _show_next(session.output, session.client.cron_next(session.app(app), limit, **wanted))
+    show_next(session.output, session.client.cron_next(session.app(app), limit, **wanted))
 
 
 @command.command("run")
@@ -88,7 +85,7 @@ def run(
         work.raise_if_failed(session.client, job)
         raise CliError(f"job {job['id']} ended without a run", hint=f"norn jobs show {job['id']}")
     found = session.client.cron_execution(name, execution)
-    session.output.data(found, lambda: _show_run(session.output, found), [str(found["id"])])
+    session.output.data(found, lambda: show_run(session.output, found), [str(found["id"])])
     raise_if_failed(found)
 
 
@@ -105,7 +102,7 @@ def _pair(text: str) -> tuple[str, str]:
 @pass_session
 def pause(session: Session, app: str | None, reason: str) -> None:
     """Stops a schedule from firing; each occurrence is still recorded."""
-    _show(session.output, session.client.cron_do(session.app(app), "pause", {"reason": reason}))
+    show_schedule(session.output, session.client.cron_do(session.app(app), "pause", {"reason": reason}))
 
 
 @command.command("resume")
@@ -113,7 +110,7 @@ def pause(session: Session, app: str | None, reason: str) -> None:
 @pass_session
 def resume(session: Session, app: str | None) -> None:
     """Lets a paused schedule fire again; skipped occurrences do not run later."""
-    _show(session.output, session.client.cron_do(session.app(app), "resume", {}))
+    show_schedule(session.output, session.client.cron_do(session.app(app), "resume", {}))
 
 
 @command.command("set-schedule")
@@ -145,14 +142,14 @@ def set_schedule(
         schedule = session.client.cron(name)["schedule"]["text"]
     if preview:
         wanted = zone | ({"around": around} if around else {})
-        _show_next(session.output, session.client.cron_next(name, _PREVIEWED, schedule=schedule, **wanted))
+        show_next(session.output, session.client.cron_next(name, _PREVIEWED, schedule=schedule, **wanted))
         return
     changed = (
         session.client.clear_schedule(name)
         if clear
         else session.client.set_schedule(name, {"schedule": schedule, **zone})
     )
-    _show(session.output, changed)
+    show_schedule(session.output, changed)
 
 
 @command.command("history")
@@ -186,7 +183,7 @@ def logs(session: Session, app: str | None, execution: str | None, follow: bool)
     if follow and found["state"] in OPEN_RUN:
         work.wait(session, found["job"], WaitOptions())
         found = session.client.cron_execution(name, number)
-    session.output.data(found, lambda: _show_run(session.output, found), [str(found["id"])])
+    session.output.data(found, lambda: show_run(session.output, found), [str(found["id"])])
 
 
 def _app_and_schedule(words: tuple[str, ...], *, clear: bool, zone_alone: bool) -> tuple[str | None, str | None]:
@@ -227,71 +224,3 @@ def _last_run(session: Session, app: str) -> int:
     if not last:
         raise CliError(f"{app} has not run yet", hint=f"norn cron run {app}")
     return int(last[0]["id"])
-
-
-def _show(output: Output, cron: Json) -> None:
-    output.record(cron, _facts(cron), cron["app"])
-
-
-def _show_next(output: Output, answer: Json) -> None:
-    def table() -> None:
-        facts = [("schedule", f"{answer['text']} {answer['timezone']}"), ("that is", answer.get("words"))]
-        output.facts([*facts, *_not_running(answer)])
-        output.line()
-        output.table([*answer["items"], *answer.get("next_odd_night", ())], OCCURRENCES)
-
-    output.data(answer, table, [occurrence["at"] for occurrence in answer["items"]])
-
-
-def _not_running(answer: Json) -> Iterator[Fact]:
-    """Says why the schedule does not run at the times listed below."""
-    state, paused = answer.get("state", "scheduled"), answer.get("paused")
-    if paused:
-        yield "paused", f"{_by(paused)}; it would run:"
-    elif state != "scheduled":
-        yield "state", f"{state}; it would run:"
-
-
-def _by(paused: Json) -> str:
-    return f"by {paused['by']} {ago(paused['at'])}" + (f": {paused['reason']}" if paused["reason"] else "")
-
-
-def _facts(cron: Json) -> Iterator[Fact]:
-    schedule = cron["schedule"]
-    zone, override, paused = schedule["timezone"], schedule.get("override"), schedule.get("paused")
-    yield "app", cron["app"]
-    yield "schedule", f"{schedule['text']} {zone}"
-    yield "that is", schedule.get("words")
-    yield "state", schedule["state"]
-    if override:
-        yield "override", f"by {override['by']} {ago(override['at'])}, over {SPEC_FILE}"
-    if paused:
-        yield "paused", _by(paused)
-    for number, due in enumerate(cron["next"]):
-        yield (
-            "" if number else "next runs" if schedule["state"] == "scheduled" else "would run",
-            f"{local(due, zone)} ({ago(due)})",
-        )
-
-
-def _facts_without_hint_to_itself(found: Json) -> Iterator[Fact]:
-    """Yields the facts of a run; its output follows here, so a hint to it is left out."""
-    for name, value in facts_of_run(found):
-        if name != "hint" or not str(value).startswith(f"norn cron logs {found.get('app')}"):
-            yield name, value
-
-
-def _show_run(output: Output, found: Json) -> None:
-    began = local(found.get("begun_at"))
-    output.facts(
-        [
-            *_facts_without_hint_to_itself(found),
-            ("verdict", found.get("verdict")),
-            ("trigger", f"{found.get('trigger')}, by {found.get('actor')}" if found.get("actor") else found["trigger"]),
-            ("due", local(found.get("scheduled_for"))),
-            ("planned", local(found.get("planned_at"))),
-            ("began at", began),
-            ("image", found.get("image_id")),
-        ]
-    )
-    show_streams(output, found)
