@@ -8,7 +8,6 @@ again, and the fence shows when it is too late.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -29,8 +28,9 @@ from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Database, Note, Row, Tx, retry_while_down
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
+from norn_tasks.store.ledger import step_rows
 from norn_tasks.store.ledger.apply_writes import record
-from norn_tasks.store.ledger.succeed import CLOSE_STEP, succeed, verdict_of
+from norn_tasks.store.ledger.succeed import succeed, verdict_of
 from norn_tasks.store.queue import attention, endings, retries, slots
 from norn_tasks.store.releases.auto_rollback import request_return
 from norn_tasks.store.rules.fence import held
@@ -104,11 +104,7 @@ class Ledger:
 
         def write(tx: Tx) -> None:
             row = hold(tx, fence)
-            run(
-                tx,
-                _BEGIN_STEP,
-                {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name, "once": once},
-            )
+            step_rows.begin(tx, fence, place, once=once)
             if stage is DeploymentState.DEPLOYING:
                 memory.lower(tx, row)
             if stage is not None and row["deployment"] is not None:
@@ -132,7 +128,7 @@ class Ledger:
                 return Facts.from_json(row["facts"])
             learned = record(tx, row, end.learned.writes)
             facts = _merge_facts(tx, row, (*end.learned.facts, *learned))
-            _publish_end(tx, row, place, end, _close_step(tx, fence, place, end))
+            step_rows.close(tx, row, fence, place, end)
             if end.ends is not None:
                 _end_or_retry(tx, row, end)
             return facts
@@ -253,13 +249,6 @@ INSERT INTO events(kind, app, job_id, seq, data)
 SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
 RETURNING id""")  # noqa: S608 - built from constants
 
-_BEGIN_STEP = Prepared("""
-INSERT INTO steps(job_id, n, name, state, token, once) VALUES (:job, :n, :name, 'running', :token, :once)
-ON CONFLICT (job_id, n) DO UPDATE SET state = 'running', once = :once, attempts = steps.attempts + 1, token = :token,
-   started_at = clock_timestamp(), ended_at = NULL, note = '', error = NULL""")
-
-_CLOSE_STEP = Prepared(CLOSE_STEP)
-
 
 def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:
     judged = end.problem is not None and JobKind(row["kind"]).takes_slot
@@ -276,24 +265,3 @@ def _merge_facts(tx: Tx, row: Row, facts: tuple[Fact, ...]) -> Facts:
     if facts:
         tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(facts=merged))
     return Facts.from_json(merged)
-
-
-def _close_step(tx: Tx, fence: Fence, place: StepPosition, end: StepEnd) -> float:
-    """Writes the step's end; returns its duration in seconds."""
-    error = json.dumps(end.problem.to_json()) if end.problem and end.state is not StepState.SKIPPED else None
-    closed = run(
-        tx, _CLOSE_STEP,
-        {
-            "job": fence.job, "n": place.n, "name": place.name, "state": str(end.state), "token": fence.token,
-            "note": end.learned.note, "error": error,
-        },
-    )  # fmt: skip
-    return float(closed.scalar_one())
-
-
-def _publish_end(tx: Tx, row: Row, place: StepPosition, end: StepEnd, seconds: float) -> None:
-    problem = end.problem.to_json() if end.problem else None
-    publish(
-        tx, EventKind.STEP_ENDED, app=row["app"], job=row["id"],
-        n=place.n, name=place.name, state=str(end.state), note=end.learned.note, seconds=seconds, error=problem,
-    )  # fmt: skip
