@@ -10,7 +10,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from norn_cli.display.output import Format, Output
+from norn_cli.display.formats import Format
+from norn_cli.display.output import Output
 from norn_cli.errors import CliError, Detached, ExitCode, Usage
 from norn_cli.options import NornCommand, colour_wanted, global_options
 from norn_cli.session import Session

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from norn_cli.display.output import Format
+from norn_cli.display.formats import Format
 from norn_cli.session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])

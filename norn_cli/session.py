@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from norn_cli.display.output import Format, Output
+from norn_cli.display.formats import Format
+from norn_cli.display.output import Output
 
 if TYPE_CHECKING:
     from norn_cli.client import Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Bar, Style, Styled
+from norn_cli.display.styles import Bar, Style, Styled
 
 LENGTH = 30
 """The number of occurrences in a bar."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Output, Style, Styled
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.text import clip, one_line
 from norn_cli.display.times import duration
 

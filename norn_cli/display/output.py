@@ -6,69 +6,17 @@ All text from a server is cleaned here. Norn's own colours are added afterwards,
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TextIO
 
 from norn_cli.answers import Json
-from norn_cli.display.text import RESET, clean, one_line
+from norn_cli.display.formats import Format, dumped
+from norn_cli.display.styles import Bar, Style, Styled, by_word, painted, pieces
+from norn_cli.display.text import clean, one_line
 from norn_cli.errors import CliError
-
-
-class Format(StrEnum):
-    """How data is printed."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-
-
-class Style(StrEnum):
-    """A colour by its meaning; the value is its SGR parameter."""
-
-    GOOD = "32"
-    BAD = "31"
-    CARE = "33"
-    FAINT = "2"
-    STRONG = "1"
-
-
-_STYLES = {
-    Style.GOOD: "ok running succeeded deployed forged ready scheduled fired caught_up live up delivered",
-    Style.BAD: "fail failed down broken missing dead error forge_failed timed_out oom_killed missed failed_to_start "
-    "crash-looping out-of-memory deploy-failed backup-failed drill-failed certificate-ends disk-full scheduler-away "
-    "runs-failing runs-missed image-gone schedule-unreadable given-up",
-    Style.CARE: "warn unhealthy degraded paused cancelled superseded expired forging tearing_down needs_attention "
-    "queued pending skipped_overlap skipped_paused rolled_back paused-long drifted layer-large waiting",
-}
-_STYLE_OF = {word: style for style, words in _STYLES.items() for word in words.split()}
-
-# These control characters must not reach a terminal in JSON either; as escapes they mean the same to every parser.
-_RAW_CONTROLS = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-@dataclass(frozen=True)
-class Styled:
-    """A piece of a line in one style."""
-
-    text: str
-    style: Style
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A cell of a table whose pieces each have a style of their own."""
-
-    parts: tuple[Styled, ...]
-
-    def __str__(self) -> str:
-        """Returns the cell without its styles."""
-        return "".join(part.text for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -158,7 +106,7 @@ class Output:
         pad = max((len(label) for label, _ in shown), default=0)
         for label, value in shown:
             text = one_line(value)
-            self.line(Styled(label.ljust(pad), Style.FAINT), "  ", _by_word(text))
+            self.line(Styled(label.ljust(pad), Style.FAINT), "  ", by_word(text))
 
     def table(self, rows: Iterable[Json], columns: Sequence[Column]) -> None:
         """Prints rows below a line of titles; prints nothing if there are no rows."""
@@ -240,7 +188,7 @@ class Output:
     # How
 
     def _joined(self, parts: Iterable[str | Styled], colour: bool) -> str:
-        return "".join(_painted(part, colour) if isinstance(part, Styled) else clean(part) for part in parts)
+        return "".join(painted(part, colour) if isinstance(part, Styled) else clean(part) for part in parts)
 
     def _put(self, to: TextIO, text: str) -> None:
         to.write(text)
@@ -256,7 +204,7 @@ class Output:
         for title in titles:
             table.add_column(title, overflow="fold")
         for row in cells:
-            table.add_row(*(Text.assemble(*_pieces(cell, self._out_colour)) for cell in row))
+            table.add_row(*(Text.assemble(*pieces(cell, self._out_colour)) for cell in row))
         width = self.columns if self._out.isatty() else 10_000
         console = Console(width=width, force_terminal=self._out_colour, no_color=not self._out_colour, highlight=False)
         with console.capture() as capture:
@@ -264,34 +212,5 @@ class Output:
         return "".join(line.rstrip() + "\n" for line in capture.get().removesuffix("\n").split("\n"))
 
 
-def dumped(answer: Any, form: Format) -> str:
-    """Returns an object as JSON or YAML text that is safe to show."""
-    text = json.dumps(answer, indent=2, ensure_ascii=False)
-    if form is Format.YAML:
-        import yaml
-
-        return str(yaml.safe_dump(answer, sort_keys=False, allow_unicode=not _RAW_CONTROLS.search(text)))
-    return _RAW_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
-
-
 def _cell(value: object) -> str | Bar:
     return value if isinstance(value, Bar) else one_line("" if value is None else value)
-
-
-def _by_word(text: str) -> str | Styled:
-    style = _STYLE_OF.get(text)
-    return Styled(text, style) if style else text
-
-
-def _painted(part: Styled, colour: bool) -> str:
-    text = clean(part.text)
-    return f"\x1b[{part.style}m{text}{RESET}" if colour else text
-
-
-_RICH = {Style.GOOD: "green", Style.BAD: "red", Style.CARE: "yellow", Style.STRONG: "bold", Style.FAINT: ""}
-
-
-def _pieces(cell: str | Bar, colour: bool) -> list[tuple[str, str]]:
-    if isinstance(cell, Bar):
-        return [(clean(part.text), _RICH[part.style] if colour else "") for part in cell.parts]
-    return [(cell, _RICH[_STYLE_OF.get(cell, Style.FAINT)] if colour else "")]

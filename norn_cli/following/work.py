@@ -8,7 +8,7 @@ from collections import deque
 from norn_cli.answers import Json
 from norn_cli.client import Client
 from norn_cli.display.live import StepLine
-from norn_cli.display.output import Style, Styled
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.times import between, parse
 from norn_cli.errors import CliError, Detached, JobFailed, Unreachable, WaitedEnough
 from norn_cli.following.follow import Away, Following, JobUpdate, Lost, OutputChunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Style, Styled
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import CliError
 from norn_cli.project import app_of, is_path, read_spec, spec_files
 from norn_cli.session import Session

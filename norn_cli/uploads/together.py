@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Format, Output, Style, Styled
+from norn_cli.display.formats import Format
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import CliError, JobFailed, Refused
 from norn_cli.following import work
 from norn_cli.options import WaitOptions

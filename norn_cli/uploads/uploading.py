@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Style, Styled
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import CliError, Refused, Usage
 from norn_cli.following import work
 from norn_cli.options import WaitOptions

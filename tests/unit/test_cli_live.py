@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from norn_cli.display.formats import Format
 from norn_cli.display.live import StepLine
-from norn_cli.display.output import Format, Output
+from norn_cli.display.output import Output
 from tests.servers import wait_until
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from norn_cli.confirm import confirm
-from norn_cli.display.output import Style, Styled
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import Refused
 from norn_cli.following import work
 from norn_cli.options import WaitOptions, app_argument, confirm_option

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Output, Style, Styled
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import ExitCode
 from norn_cli.following import work
 from norn_cli.options import WaitOptions, app_argument

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Output, Style, Styled
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.errors import ExitCode
 from norn_cli.options import command as norn_command
 from norn_cli.project import checked_name, is_path, named_app, read_spec, spec_paths

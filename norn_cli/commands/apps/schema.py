@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from norn_cli import launch
-from norn_cli.display.output import Format
+from norn_cli.display.formats import Format
 from norn_cli.options import command as norn_command
 from norn_cli.options import forms
 from norn_cli.session import Session, pass_session

@@ -7,8 +7,8 @@ import click
 from norn_cli.answers import OPEN_RUN, Json
 from norn_cli.display.bar import LEGEND
 from norn_cli.display.calls import raise_if_failed
-from norn_cli.display.output import Style, Styled
 from norn_cli.display.schedules import show_next, show_run, show_schedule
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.tables import SCHEDULES, ticks
 from norn_cli.errors import CliError, Usage
 from norn_cli.following import work

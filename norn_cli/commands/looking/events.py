@@ -9,7 +9,9 @@ import click
 
 from norn_cli.answers import Json
 from norn_cli.client import Client
-from norn_cli.display.output import Format, Output, Style, Styled
+from norn_cli.display.formats import Format
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.tables import EVENTS, happened
 from norn_cli.display.times import local
 from norn_cli.errors import NotNorn, Refused, Unreachable

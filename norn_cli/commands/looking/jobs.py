@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Format, Output
+from norn_cli.display.formats import Format
+from norn_cli.display.output import Output
 from norn_cli.display.tables import JOBS, STEPS
 from norn_cli.display.times import ago, between
 from norn_cli.errors import Usage

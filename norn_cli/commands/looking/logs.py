@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from norn_cli import launch
-from norn_cli.display.output import Format
+from norn_cli.display.formats import Format
 from norn_cli.errors import Unreachable, Usage
 from norn_cli.following.follow import AWAY_SECONDS
 from norn_cli.options import app_argument, forms, refuse_form

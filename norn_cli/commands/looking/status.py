@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import click
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Fact, Output, Style, Styled
+from norn_cli.display.output import Fact, Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.tables import APPS, CALLS, REPLICAS, RUNS, app_state, ready_of_wanted, short
 from norn_cli.display.times import ago, local
 from norn_cli.display.trouble import last_deploy_failed, trouble_of

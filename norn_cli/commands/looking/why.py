@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Output, Style, Styled
+from norn_cli.display.output import Output
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.tables import app_state
 from norn_cli.display.times import ago
 from norn_cli.errors import mistake_line

@@ -7,7 +7,7 @@ import time
 import click
 
 from norn_cli.answers import Json
-from norn_cli.display.output import Style, Styled
+from norn_cli.display.styles import Style, Styled
 from norn_cli.display.tables import WORKERS
 from norn_cli.errors import Detached, WaitedEnough
 from norn_cli.options import commands
