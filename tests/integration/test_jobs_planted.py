@@ -74,9 +74,9 @@ BUGS = (
         "tests/unit/test_adapters_process.py::test_what_it_leaves_behind_ends_with_it",
     ),
     Bug(
-        "a defect is recorded with the secret in it", "norn_tasks/pipelines/runner.py",
-        "            return self._fail(None, hidden_problem(self._hidden, problem))\n",
-        "            return self._fail(None, problem)\n",
+        "a defect is recorded with the secret in it", "norn_tasks/pipelines/runner/job_run.py",
+        "            return self._fail(None, hidden_problem(self._hidden, defect(self._job, error)))\n",
+        "            return self._fail(None, defect(self._job, error))\n",
         f"{_TESTS}/test_secrets.py::test_a_defect_is_hidden_in_rows_and_log",
     ),
 )  # fmt: skip
