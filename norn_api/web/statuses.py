@@ -118,7 +118,7 @@ def _external(settings: Settings, app: AppView) -> str | None:
     seen = app.external
     if seen is None:
         return f"{host}: {_never_routed(settings, app)}" if host is not None else None
-    reason = seen.reason or ("" if seen.state is RouteState.ROUTED else f"norn forge {app.name} does it")
+    reason = seen.reason or ("" if seen.state is RouteState.ROUTED else f"norn forge {app.name} routes it")
     if host != seen.host:
         state, reason = RouteState.DRIFTED, f"the infraspec says {host or 'no name'}; norn forge {app.name} moves it"
         return f"{seen.host}: {state}: {reason}"
