@@ -60,7 +60,7 @@ class Streams:
     def of_job(self, job: int, watch: Watch) -> Any:
         """Opens a stream."""
         return SimpleNamespace(
-            stop=watch.stop, begun=False, line=lambda source, text: self.lines.append(text), end=lambda: None
+            stop=watch.stop, sent=None, line=lambda source, text: self.lines.append(text), end=lambda: None
         )
 
 

@@ -83,7 +83,7 @@ class Streams:
 
     def of_job(self, job: int, watch: Watch) -> Any:
         """Opens a stream whose lines are dropped."""
-        return SimpleNamespace(stop=watch.stop, begun=False, line=lambda source, text: None, end=lambda: None)
+        return SimpleNamespace(stop=watch.stop, sent=None, line=lambda source, text: None, end=lambda: None)
 
     def terminal(self, job: int, watch: Watch) -> FakeTerminal:
         """Opens a terminal."""
