@@ -3,11 +3,17 @@
 One opens a connection for each request; the other keeps ten alive, and repeats a request once if a connection that it
 had used before closed before the first byte of the answer. Any other trouble is a failure. The app exits at once on
 SIGTERM, and its image has nothing but the app.
+
+The two clients use different ports, as clients on two machines do. When a pod ends, it resets connections that were
+kept, and their ports are free at once. For ten seconds, Linux's connection tracking on the node still leads a new
+connection from such a port to the address of that pod, so it is lost, whoever ended the pod and however it ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import subprocess
 import threading
 import time
@@ -27,6 +33,8 @@ from tests.servers import Postgres, allowed, wait_until
 DEPLOYS, LEAST = 20, 50_000
 RATE, KEPT, LATE = 125, 10, 5.0
 """Requests a second of each client, connections that one keeps, and the seconds after which an answer is late."""
+FIRST_PORT = 22_000
+"""The port of the first kept connection; the later ones follow, and all are below those that the kernel chooses."""
 LONGEST = 300
 """Seconds that a deploy may take whose worker is killed, on a machine that does other work too."""
 ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancelled")
@@ -65,6 +73,7 @@ class Clients:
         self.failures: Counter[str] = Counter()
         self.repeated = 0
         self._kept: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._ports = itertools.count(FIRST_PORT)
 
     @property
     def asked(self) -> int:
@@ -123,7 +132,16 @@ class Clients:
             except _ClosedEarly:
                 self.repeated += 1
                 break
-        return await self._keeping(await asyncio.open_connection(self._host, 80))
+        return await self._keeping(await self._from_a_port_of_its_own())
+
+    async def _from_a_port_of_its_own(self) -> Connection:
+        for port in self._ports:
+            try:
+                return await asyncio.open_connection(self._host, 80, local_addr=("0.0.0.0", port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise AssertionError("there are always more ports")
 
     async def _keeping(self, connection: Connection) -> str:
         try:
