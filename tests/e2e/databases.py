@@ -67,6 +67,7 @@ class AppDatabase:
         return int(self.stack.rows("SELECT id FROM snapshots WHERE job_id = %s", job)[0]["id"])
 
     def newest(self, reason: str) -> dict[str, Any]:
-        """Returns the newest snapshot for a reason."""
-        wanted = "SELECT * FROM snapshots WHERE app = %s AND reason = %s ORDER BY id DESC LIMIT 1"
+        """Returns the newest complete snapshot for a reason."""
+        complete = "SELECT * FROM snapshots WHERE app = %s AND reason = %s AND bytes IS NOT NULL"
+        wanted = f"{complete} ORDER BY id DESC LIMIT 1"
         return self.stack.rows(wanted, self.app, reason)[0]
