@@ -14,7 +14,8 @@ import pytest
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.nest.engine import NestEngine
 from norn_tasks.adapters.nest.images import NestImages
-from norn_tasks.adapters.nest.keeper import BASE, NestKeeper
+from norn_tasks.adapters.nest.keeper import NestKeeper
+from norn_tasks.adapters.nest.own_image import BASE
 from norn_tasks.adapters.nest.runtime import NestRuntime
 
 

@@ -10,7 +10,8 @@ from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.nest.door import Door
 from norn_tasks.adapters.nest.engine import NestEngine
 from norn_tasks.adapters.nest.images import NestImages
-from norn_tasks.adapters.nest.keeper import NestKeeper, image_tag
+from norn_tasks.adapters.nest.keeper import NestKeeper
+from norn_tasks.adapters.nest.own_image import image_tag
 from norn_tasks.adapters.nest.program import frames
 from norn_tasks.adapters.nest.program.frames import Link
 from norn_tasks.adapters.nest.roads import Nest, TwoRoads

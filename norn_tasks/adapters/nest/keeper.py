@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import io
 import os
 import shutil
-import tarfile
 import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docker import APIClient
-from docker.errors import APIError
 from docker.types import LogConfig, Ulimit
 
 from norn_tasks.adapters.docker import networks
-from norn_tasks.adapters.docker.client import INSTANCE, PREFIX, EngineClient
+from norn_tasks.adapters.docker.client import INSTANCE, EngineClient
 from norn_tasks.adapters.nest.door import SOCKET, Door
+from norn_tasks.adapters.nest.own_image import LABEL, NAME, build, image_tag, remove_older
 from norn_tasks.adapters.nest.trial import tried
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
-NAME = "norn-nest"
-LABEL = f"{PREFIX}nest"
-"""The label of the nest's image and container, so that Norn never takes them for those of an app."""
-BASE = "debian:bookworm-slim"
-_PACKAGES = "busybox-static crun iproute2 nftables python3 tini"
-_INSTALL = (
-    f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {_PACKAGES} && rm -rf /var/lib/apt/lists/*"
-)
-_HOME = "/usr/lib/norn"
-_RECIPE = f"""FROM {BASE}
-RUN {_INSTALL}
-COPY . {_HOME}
-ENV PYTHONPATH={_HOME} PYTHONDONTWRITEBYTECODE=1
-CMD ["python3", "-P", "-m", "norn_tasks.adapters.nest.program"]
-"""
 CAPABILITIES = (
     "SYS_ADMIN", "NET_ADMIN", "SETUID", "SETGID", "SETPCAP", "CHOWN", "DAC_OVERRIDE", "FOWNER", "MKNOD", "KILL",
     "SYS_CHROOT", "FSETID",
@@ -49,8 +30,6 @@ _MEMORY_OF_ROOTS = "rw,nosuid,nodev,mode=700"
 _WHY = "why-not"
 _STARTS_WITHIN, _ANSWERS_WITHIN, _AGAIN = 20.0, 30.0, 0.5
 """Seconds for the start of a nest, for the answer of a running nest before it is replaced, and between two looks."""
-_PACKAGE = Path(__file__).parents[2]
-_PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/users.py")
 
 
 class NestKeeper:
@@ -82,7 +61,7 @@ class NestKeeper:
                 raise
             self.door.ask(do="trust")
             self.note("")
-            self._remove_older(tag)
+            remove_older(self._client, tag)
             return found
 
     def trusted(self) -> dict[str, Any] | None:
@@ -127,7 +106,7 @@ class NestKeeper:
 
     def _made(self, tag: str) -> dict[str, Any]:
         if self._client.image(tag) is None:
-            self._build(tag)
+            build(self._client, tag)
         self.remove()
         self._start(tag)
         return self._answers(tag)
@@ -187,29 +166,6 @@ class NestKeeper:
         with contextlib.suppress(NotFound, Conflict):
             self._client.briefly(lambda client: client.remove_volume(self.volume))
 
-    def _remove_older(self, tag: str) -> None:
-        """Removes the images of the nest that earlier versions of Norn have built and no container uses."""
-
-        def remove(client: APIClient) -> None:
-            for image in client.images(filters={"label": LABEL}):
-                if tag not in (image["RepoTags"] or ()):
-                    with contextlib.suppress(APIError):
-                        client.remove_image(image["Id"])
-
-        with contextlib.suppress(EngineDown, StepFailed, NotFound, Conflict):
-            self._client.ask(remove)
-
-    def _build(self, tag: str) -> None:
-        def build(client: APIClient) -> None:
-            labels, context = {LABEL: ""}, _context()
-            for line in client.build(
-                fileobj=context, custom_context=True, tag=tag, rm=True, decode=True, labels=labels
-            ):
-                if "error" in line:
-                    raise StepFailed(f"the image of the nest was not built: {line['error'].strip()}")
-
-        self._client.ask(build)
-
     def _start(self, tag: str) -> None:
         network = networks.ensure(self._client, networks.RUNS, talk=False)
 
@@ -262,35 +218,3 @@ class NestKeeper:
             lines = self._client.briefly(lambda client: client.logs(self.name, tail=3)).decode("utf-8", "replace")
             return " ".join(lines.split()) or "its log is empty"
         return "it has no container"
-
-
-@cache
-def image_tag() -> str:
-    """Returns the tag of the nest's image, which is computed from its contents."""
-    digest = hashlib.sha256(_RECIPE.encode())
-    for name, content in _files():
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return f"{NAME}:{digest.hexdigest()[:12]}"
-
-
-def _files() -> list[tuple[str, bytes]]:
-    """Returns the modules of the program by their paths, which are the same in the image."""
-    found = {}
-    for part in _PARTS:
-        path = _PACKAGE / part
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.suffix in (".py", ".json"):
-                found[str(file.relative_to(_PACKAGE.parent))] = file.read_bytes()
-    packages = {f"{parent}/__init__.py" for name in found for parent in Path(name).parents if str(parent) != "."}
-    return sorted((dict.fromkeys(packages, b"") | found).items())
-
-
-def _context() -> io.BytesIO:
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as archive:
-        for name, content in [("Dockerfile", _RECIPE.encode()), *_files()]:
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    context.seek(0)
-    return context
