@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from norn_tasks.adapters.docker.images import BuildLimits
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.registry import Registries, Registry
 from norn_tasks.domain.disk import Least
 from norn_tasks.settings import Settings

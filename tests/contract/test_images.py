@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.client import EngineClient
-from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.images import DockerImages
 from norn_tasks.domain.errors import BuildFailed, SourceError
 from norn_tasks.ports import BuildOrder, Image, Images
 from tests.contract.conftest import IMAGE

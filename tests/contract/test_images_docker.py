@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
-from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.images import DockerImages
 from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.disk import Least
 from norn_tasks.domain.errors import BuildFailed, DiskFull, EngineDown, SourceError, Stopped, TimedOut
@@ -113,7 +114,8 @@ WORKER = """
 import sys
 from pathlib import Path
 from norn_tasks.adapters.docker.client import EngineClient
-from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.building.builder import BuildLimits
+from norn_tasks.adapters.docker.images import DockerImages
 from norn_tasks.ports import BuildOrder
 from tests.fakes.build_queue import NoQueue
 from tests.fakes.stop import FakeWatch

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.client import EngineClient
-from norn_tasks.adapters.docker.images import BuildLimits, DockerImages
+from norn_tasks.adapters.docker.images import DockerImages
 from norn_tasks.adapters.docker.registry import Registry
 from norn_tasks.domain.errors import InvalidRequest, RegistryFailed
 from norn_tasks.ports import BuildOrder, Image, Images

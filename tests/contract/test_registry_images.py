@@ -9,8 +9,8 @@ from typing import Any
 import docker
 import pytest
 
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.client import EngineClient
-from norn_tasks.adapters.docker.images import BuildLimits
 from norn_tasks.adapters.docker.registry import Registries, Registry
 from norn_tasks.adapters.docker.registry_images import DockerRegistryImages
 from norn_tasks.domain.errors import RegistryFailed, SourceError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from norn_tasks.adapters.docker.build_progress import BuildProgress
+from norn_tasks.adapters.docker.building.progress import BuildProgress
 
 
 def told(*lines: str, head: int = 2) -> list[str]:

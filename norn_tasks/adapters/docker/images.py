@@ -1,60 +1,23 @@
-"""Builds images with the `docker` CLI, and manages the images that carry Norn's label.
-
-It uses BuildKit if the CLI has it, and the classic builder otherwise. Either way the build ends when the CLI ends, and
-the CLI ends with the worker (see `process`). BuildKit cannot limit the memory and CPU of a build. The classic builder
-can, and is used if the setting NORN_BUILDER asks for it.
-"""
+"""The images of an engine that carry Norn's label: they are built, found, published, tagged and removed."""
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from norn_tasks.adapters import dockerfile
-from norn_tasks.adapters.docker.build_inputs import BuildInputs
-from norn_tasks.adapters.docker.build_progress import BuildProgress
+from norn_tasks.adapters.docker.building.builder import BuildLimits, ImageBuilder
+from norn_tasks.adapters.docker.building.inputs import BuildInputs
+from norn_tasks.adapters.docker.building.progress import BuildProgress
 from norn_tasks.adapters.docker.client import APP, INSTANCE, PREFIX, STAGE, EngineClient, image_labels, sharers
 from norn_tasks.adapters.docker.disk import DiskGuard, spaces
 from norn_tasks.adapters.docker.registry import Registry, registry_failures
-from norn_tasks.adapters.processes.process import Command, base_environment, run
-from norn_tasks.domain.disk import GIB, NOTHING, Least, amount
+from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import BuildFailed, Conflict, NotFound, SourceError
 from norn_tasks.ports import BuildOrder, BuildQueue, Image, Watch
-
-_PERIOD = 100_000
-"""The microseconds of a CPU scheduling period; a build may use that much CPU time per period for each of its cores."""
-_HINTS = (
-    (r"(code:|exited) 137\b", "it was killed, likely for lack of memory: raise NORN_BUILD_MEMORY, or build with less"),
-    (r"no space left on device", "the engine's disk is full: `docker system df` shows what uses it"),
-    (r"(COPY|ADD) failed|cache key|checksum of ref", "it is not in the source, or .dockerignore leaves it out"),
-    (r"pull access denied|manifest (unknown|for )|resolve source metadata",
-     "check the name in FROM; a private image needs `docker login`"),
-    (r"no such host|dial tcp|connection refused", "no registry answers there: check the name in FROM, or the network"),
-    (r"dockerfile parse error|unknown instruction", "correct the Dockerfile"),
-)  # fmt: skip
-
-_CACHE_RACE = re.compile(r"unable to find image .?sha256:[0-9a-f]{64}")
-"""The classic builder's error if an image is removed while the builder searches all images for a cached step."""
-_CACHE_TRIES = 3
-
-
-@dataclass(frozen=True)
-class BuildLimits:
-    """The limits of one build: seconds, bytes, cores; and the space that must be free on the disks."""
-
-    timeout: float
-    memory: int
-    cpus: float
-    least: Least = NOTHING
-    cache: int = 10 * GIB
-    largest: int | None = None
-    """The most bytes that an image may have; None for no limit."""
-    classic: bool = False
-    """Whether to use the classic builder, the only one that enforces the limits of memory and cores."""
 
 
 class DockerImages:
@@ -75,10 +38,9 @@ class DockerImages:
         self._workspace = workspace
         self._limits = limits
         self._queue = queue
-        self._docker = docker
         self._registry = registry
         self._inputs = BuildInputs(engine, registry)
-        self._buildkit: bool | None = None
+        self._builder = ImageBuilder(engine, limits, docker)
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
         """Builds with live output and limits."""
@@ -86,16 +48,15 @@ class DockerImages:
         self._limits.least.require(disks)
         written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
         self._inputs.require_own(order, written.text)
-        if not self._has_buildkit(watch):
+        if not self._builder.has_buildkit(watch):
             written = dockerfile.with_stage_labels(written, order.dockerfile, f"{STAGE}={order.group or order.app}")
         self._workspace.mkdir(parents=True, exist_ok=True)
         with self._queue.turn(watch, keep=order.another), tempfile.TemporaryDirectory(dir=self._workspace) as scratch:
             recipe, made = Path(scratch) / "Dockerfile", Path(scratch) / "image"
             recipe.write_text(written.text, "utf-8")
             progress = BuildProgress(watch.say, written.head, written.added)
-            self._run(
-                self._argv(order, recipe, made, watch), progress, watch, DiskGuard(disks, self._limits.least.free)
-            )
+            room = DiskGuard(disks, self._limits.least.free)
+            self._builder.run(order, recipe, made, progress, watch, room)
             built = self.find(made.read_text().strip())
         if built is None:
             raise BuildFailed(f"the image {order.tag} was built and is no longer on the engine")
@@ -214,74 +175,6 @@ class DockerImages:
         except Conflict:
             return False
         return True
-
-    def _argv(self, order: BuildOrder, recipe: Path, made: Path, watch: Watch) -> list[str]:
-        argv = [self._docker, "build", "--force-rm", f"--file={recipe}", f"--iidfile={made}"]
-        argv += [f"--label={key}={value}" for key, value in image_labels(order).items()]
-        argv += [f"--target={order.target}"] if order.target is not None else []
-        argv += self._buildkit_options(order) if self._has_buildkit(watch) else self._classic_limits()
-        return [*argv, "--", str(order.context)]
-
-    def _buildkit_options(self, order: BuildOrder) -> list[str]:
-        """Returns the options for BuildKit; each app has caches (`RUN --mount=type=cache`) of its own."""
-        caches = f"norn/{order.instance}/{order.app}"
-        return ["--progress=plain", f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={caches}"]
-
-    def _classic_limits(self) -> list[str]:
-        memory, quota = self._limits.memory, int(self._limits.cpus * _PERIOD)
-        return [f"--memory={memory}", f"--memory-swap={memory}", f"--cpu-period={_PERIOD}", f"--cpu-quota={quota}"]
-
-    def _run(self, argv: list[str], progress: BuildProgress, watch: Watch, room: DiskGuard) -> None:
-        command = Command(
-            "the build",
-            argv,
-            self._environment(buildkit=self._has_buildkit(watch)),
-            self._limits.timeout,
-            progress.err,
-            watch.stop,
-            hear=progress.out,
-            check=room.check,
-            hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
-        )
-        # Many images have the same base, and one may disappear while the classic builder searches them for a step.
-        for _ in range(_CACHE_TRIES):
-            if run(command).code == 0:
-                return
-            if not _CACHE_RACE.search(progress.failure):
-                break
-        # A build that failed because the engine went away is not the app's failure: this raises EngineDown.
-        self._engine.briefly(lambda client: client.ping())
-        failure = progress.failure
-        cause = progress.cause
-        killed, *others = [hint if re.search(sign, failure) else "" for sign, hint in _HINTS]
-        hint = killed or (cause.hint if cause else next(filter(None, others), ""))
-        raise BuildFailed(f"the build failed{failure}", hint=hint)
-
-    def _environment(self, *, buildkit: bool) -> dict[str, str]:
-        return base_environment() | {
-            "DOCKER_HOST": self._engine.address,
-            "DOCKER_BUILDKIT": "1" if buildkit else "0",
-            "BUILDX_BUILDER": "default",
-            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
-        }  # fmt: skip
-
-    def _has_buildkit(self, watch: Watch) -> bool:
-        """Returns True if this CLI has BuildKit: in its plugin buildx, or, before version 23, built in."""
-        if self._limits.classic:
-            return False
-        if self._buildkit is None:
-            version: list[str] = []
-            self._tried(["--version"], version, watch)
-            major = re.search(r"version (\d+)\.", "".join(version))
-            old = major is not None and int(major[1]) < 23
-            self._buildkit = old or self._tried(["buildx", "version"], [], watch)
-        return self._buildkit
-
-    def _tried(self, words: list[str], said: list[str], watch: Watch) -> bool:
-        env = self._environment(buildkit=True)
-        ignored: list[str] = []
-        command = Command("docker", [self._docker, *words], env, 60, ignored.append, watch.stop, hear=said.append)
-        return run(command).code == 0
 
 
 def image_of(found: dict[str, Any]) -> Image:

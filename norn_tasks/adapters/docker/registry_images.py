@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from norn_tasks.adapters.docker.building.builder import BuildLimits
 from norn_tasks.adapters.docker.client import PREFIX, PULLED, EngineClient
 from norn_tasks.adapters.docker.disk import spaces
-from norn_tasks.adapters.docker.images import BuildLimits, image_of
+from norn_tasks.adapters.docker.images import image_of
 from norn_tasks.adapters.docker.registry import Registries, registry_failures
 from norn_tasks.domain.disk import amount
 from norn_tasks.domain.errors import Conflict, NotFound, SourceError

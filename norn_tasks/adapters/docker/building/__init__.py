@@ -1,0 +1,1 @@
+"""Builds of images: their inputs, the builder, and its progress."""
