@@ -14,15 +14,18 @@ from typing import Literal
 from playwright.sync_api import expect
 
 from tests.e2e.browser import Visitor, visitor
+from tests.e2e.picture_apps import furnish
+from tests.e2e.small_png import shrink
 
 PLACE = Path(__file__).parents[2] / "docs" / "pictures"
 WIDE, NARROW = (1180, 720), (390, 780)
-
-
+MOST_HEIGHT = 1500
+"""A longer view is cut off below."""
 VIEWS = {
-    "cards": "", "app": "apps/hello-web", "why": "apps/hello-web/why",
-    "releases": "apps/hello-web/releases", "logs": "apps/hello-web/logs", "secrets": "apps/hello-web/secrets",
-    "cron": "apps/daily-report", "invoke": "apps/thumbnail-gen", "job": "jobs/{failed}", "jobs": "jobs",
+    "cards": "", "app": "apps/hello-web", "why": "apps/hello-web/why", "releases": "apps/hello-web/releases",
+    "logs": "apps/queue-worker/logs", "secrets": "apps/guestbook/secrets", "database": "apps/guestbook/database",
+    "commands": "apps/guestbook/runs",
+    "cron": "apps/price-watch", "invoke": "apps/thumbnail-gen", "job": "jobs/{failed}", "jobs": "jobs",
     "events": "events", "alerts": "alerts", "server": "server", "tokens": "tokens",
 }  # fmt: skip
 """Each view by the name of its pictures."""
@@ -45,14 +48,20 @@ PICTURES = tuple(
 )
 
 
-def take(person: Visitor, picture: Picture) -> Path:
+def take(person: Visitor, picture: Picture, failed: str) -> Path:
     """Opens a view and writes its picture once nothing is waited for."""
-    person.page.set_viewport_size({"width": picture.size[0], "height": picture.size[1]})
-    person.page.emulate_media(color_scheme=picture.theme)
-    page = person.open(picture.view.replace("{failed}", _failed(person)))
+    width, height = picture.size
+    page = person.page
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=picture.theme)
+    person.open(picture.view.replace("{failed}", failed))
+    expect(page.locator(".live")).to_have_text("live")
     expect(page.locator(".waiting")).to_have_count(0)
+    page.mouse.move(0, 0)
+    whole = int(page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": max(height, min(whole, MOST_HEIGHT))})
     path = PLACE / f"{picture.name}.png"
-    page.screenshot(path=path)
+    path.write_bytes(shrink(page.screenshot()))
     return path
 
 
@@ -67,11 +76,13 @@ def _failed(person: Visitor) -> str:
 def main(names: list[str]) -> None:
     """Writes the pictures of these names, or all."""
     PLACE.mkdir(exist_ok=True)
+    furnish()
     with visitor(os.environ["NORN_URL"]) as person:
         person.sign_in(Path(os.environ["NORN_DATA_DIR"], "token").read_text().strip())
+        failed = _failed(person)
         for picture in PICTURES:
             if not names or picture.name in names:
-                path = take(person, picture)
+                path = take(person, picture, failed)
                 print(f"{path} {path.stat().st_size // 1024} KiB")
 
 

@@ -28,7 +28,8 @@ SERVE = "echo started; exec httpd -f -p 8080 -h /www"
 WRITE = f"i=0; while true; do i=$((i+1)); echo line $i '{HOSTILE}'; sleep 0.2; done"
 VIEWS = [
     "", f"apps/{WEB}", f"apps/{WEB}/why", f"apps/{WEB}/releases", f"apps/{WORKER}/logs", f"apps/{CRON}/cron",
-    f"apps/{FUNCTION}/invoke", f"apps/{FUNCTION}/secrets", "jobs", "jobs/1", "events", "alerts", "server", "tokens",
+    f"apps/{FUNCTION}/invoke", f"apps/{FUNCTION}/secrets", f"apps/{WORKER}/runs", f"apps/{WEB}/database",
+    "jobs", "jobs/1", "events", "alerts", "server", "tokens",
 ]  # fmt: skip
 
 
@@ -201,6 +202,14 @@ def test_a_function_is_invoked_by_the_keyboard_alone_and_shows_its_output(seen: 
     page.get_by_role("button", name=re.compile("Open call")).first.press("Enter")
     _button(page, "Call again").press("Enter")
     _soon(page, "The answers are the same")
+
+
+def test_a_command_is_run_in_the_image_of_an_app(seen: Visitor) -> None:
+    page = seen.open(f"apps/{WORKER}/runs")
+    page.get_by_label(re.compile("^Command, in")).fill("echo ran once")
+    _button(page, "Run it").click()
+    page.get_by_role("button", name=re.compile("Open command")).click()
+    expect(page.get_by_label("stdout")).to_have_text("ran once\n")
 
 
 def _tab_to(page: Page, name: str) -> None:

@@ -19,6 +19,7 @@ import { FunctionPanel } from "./function";
 import { JobList } from "./jobs";
 import { Logs } from "./logs";
 import { Releases } from "./releases";
+import { Runs } from "./runs";
 import { Secrets } from "./secrets";
 import { Overview } from "./overview";
 import { WhyView } from "./why";
@@ -58,6 +59,7 @@ const TABS: readonly Tab[] = [
   { name: "why", title: "Why", view: (app) => <WhyView app={app} /> },
   { name: "releases", title: "Releases", view: (app) => <Releases app={app} /> },
   { name: "jobs", title: "Jobs", view: (app) => <JobList app={app.name} /> },
+  { name: "runs", title: "Commands", view: (app) => <Runs app={app} /> },
   { name: "database", title: "Database", view: (app) => <DatabaseView key={app.name} app={app} /> },
   { name: "secrets", title: "Secrets", view: (app) => <Secrets app={app} /> },
 ];

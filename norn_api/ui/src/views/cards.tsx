@@ -190,7 +190,11 @@ function CallLine({ app }: { app: App }) {
       {figures && (
         <p class="card-line">
           last hour: {figures.calls} calls, {figures.errors} failed
-          {figures.calls > 0 && figures.p50_ms !== null && `, p50 ${took(figures.p50_ms)}, p99 ${took(figures.p99_ms)}`}
+          {figures.calls > 0 && figures.p50_ms !== null && (
+            <>
+              , <span class="together">p50 {took(figures.p50_ms)}</span>, <span class="together">p99 {took(figures.p99_ms)}</span>
+            </>
+          )}
         </p>
       )}
     </>

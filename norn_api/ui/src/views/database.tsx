@@ -1,12 +1,14 @@
 // The database of an app: its size, its snapshots and backups, and what can be done with them.
 
 import { useSignal } from "@preact/signals";
-import { change, ofApp } from "../api/client";
-import type { AppDetail, Database, ListOf, Snapshot, Work } from "../api/types";
+import { asProblem, change, ofApp, send, type Problem } from "../api/client";
+import type { AppDetail, Database, ListOf, ServicePart, Snapshot, Work } from "../api/types";
 import { useResource } from "../state/resource";
 import { may } from "../state/session";
 import { Action } from "../parts/action";
-import { Command, Facts, Panel, Read, State, Table, Time } from "../parts/basics";
+import { Command, Facts, Failure, Panel, Read, State, Table, Time, Waiting } from "../parts/basics";
+import { Listed } from "../parts/listed";
+import { save } from "../parts/save";
 import { command } from "../parts/shell";
 import { watch } from "./app";
 
@@ -24,6 +26,7 @@ export function DatabaseView({ app }: { app: AppDetail }) {
   const databases = useResource<ListOf<Database>>("/api/databases", ended);
   const snapshots = useResource<ListOf<Snapshot>>(ofApp(app.name, "/snapshots"), ended);
   const restoring = useSignal<number | null>(null);
+  const has = databases.data.value?.items.some((each) => each.app === app.name);
   return (
     <>
       <Panel title="Database">
@@ -36,6 +39,15 @@ export function DatabaseView({ app }: { app: AppDetail }) {
         </Read>
         <Command text={command("norn", "db", "list")} />
       </Panel>
+      <Listed<ServicePart>
+        title="Services"
+        path={ofApp(app.name, "/services")}
+        head={["Kind", "Name", "Variable", "Since", "State"]}
+        row={(each) => [each.kind, <code>{each.name}</code>, <code>{each.variable}</code>, <Time at={each.since} />, each.named ? "in use" : "kept: its infraspec no longer names it"]}
+        none="It has none: services of its infraspec asks for them."
+        command={command("norn", "services", "list", app.name)}
+        wants={ended}
+      />
       <Panel title="Snapshots and backups">
         <Read from={snapshots} what="its snapshots">
           {({ items }) =>
@@ -53,7 +65,10 @@ export function DatabaseView({ app }: { app: AppDetail }) {
                     <td><Time at={each.drilled_at} /></td>
                     <td>
                       {may("deploy") && each.bytes !== null && (
+                        <>
+                        <Download app={app.name} id={each.id} />{" "}
                         <button type="button" class="quiet" aria-label={`Restore ${each.id}`} onClick={() => (restoring.value = each.id)}>Restore</button>
+                        </>
                       )}
                     </td>
                   </tr>
@@ -81,7 +96,30 @@ export function DatabaseView({ app }: { app: AppDetail }) {
           </Action>
         )}
       </Panel>
-      {may("deploy") && <Take app={app} />}
+      {may("deploy") && has && <Take app={app} />}
+    </>
+  );
+}
+
+/** The page fetches the file itself: a link would send no CSRF word, which a file of secrets needs. */
+function Download({ app, id }: { app: string; id: number }) {
+  const problem = useSignal<Problem | null>(null);
+  const since = useSignal(0);
+  const download = async () => {
+    since.value = Date.now();
+    problem.value = null;
+    try {
+      save(await (await send(ofApp(app, `/snapshots/${id}/file`), { headers: { Accept: "*/*" } })).blob(), `${app}-${id}.dump`);
+    } catch (error) {
+      problem.value = asProblem(error);
+    }
+    since.value = 0;
+  };
+  return (
+    <>
+      <button type="button" class="quiet" aria-label={`Download ${id}`} disabled={since.value !== 0} onClick={() => void download()}>Download</button>
+      {since.value !== 0 && <Waiting since={since.value} what="downloading" />}
+      <Failure problem={problem.value} />
     </>
   );
 }
@@ -108,9 +146,11 @@ function Take({ app }: { app: AppDetail }) {
   );
   return (
     <Panel title="Take one now">
+      <div class="side">
       {take("Take a snapshot", "snapshot", "/snapshots", {})}
       {take("Take a backup", "backup", "/snapshots", { backup: true })}
       {take("Drill the newest backup", "drill", "/drill", {})}
+      </div>
     </Panel>
   );
 }

@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { asProblem } from "../api/client";
 import { now } from "../state/clock";
 import type { AppDetail, LogLine } from "../api/types";
+import { save } from "../parts/save";
 import { LogReading } from "../state/loglines";
 import { pieces, plain } from "../parts/ansi";
 import { Command, Failure, Waiting } from "../parts/basics";
@@ -75,7 +76,7 @@ function Viewer({ app, reading, kept, wanted, want }: ViewerProps) {
             </button>
             <label class="choice">
               <input type="checkbox" checked={wanted.previous} onChange={() => want({ ...wanted, previous: !wanted.previous })} />
-              <span>those that are gone</span>
+              <span>of replicas that are gone</span>
             </label>
           </>
         )}
@@ -123,11 +124,7 @@ function filtered(all: readonly LogLine[], source: string, pattern: RegExp | nul
 
 function download(app: string, lines: readonly LogLine[]): void {
   const text = lines.map((line) => `${line.at ? `${line.at} ` : ""}${line.source} | ${plain(line.line)}\n`).join("");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  link.download = `${app}.log`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  save(new Blob([text], { type: "text/plain" }), `${app}.log`);
 }
 
 function Lines({ lines, pattern, following, dropped }: { lines: readonly LogLine[]; pattern: RegExp | null; following: { value: boolean }; dropped: number }) {

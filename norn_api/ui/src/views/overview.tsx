@@ -5,6 +5,7 @@ import type { AppDetail, ListOf, Span } from "../api/types";
 import { useResource } from "../state/resource";
 import { took } from "../state/clock";
 import { Facts, Output, Panel, State, Table, Time } from "../parts/basics";
+import { DriftPanel, Specs } from "./drift";
 import { Health } from "./healthgraph";
 
 /** The first tab of an app. */
@@ -47,10 +48,12 @@ export function Overview({ app }: { app: AppDetail }) {
         </Panel>
       )}
       {app.spec && (
-        <Panel title="Infraspec" aside={<span class="muted">as Norn reads it; norn specs {app.name} lists its versions</span>}>
+        <Panel title="Infraspec" aside={<span class="muted">as Norn reads it</span>}>
           <Output text={JSON.stringify(app.spec, null, 2)} label="the infraspec" />
         </Panel>
       )}
+      <Specs app={app} />
+      {app.live && (app.role === "webserver" || app.role === "worker") && <DriftPanel app={app} />}
     </>
   );
 }

@@ -25,7 +25,7 @@ export function Secrets({ app }: { app: AppDetail }) {
                 {items.map((each) => (
                   <tr key={each.name}>
                     <td><code>{each.name}</code></td>
-                    <td><State state={each.missing ? "missing" : "ok"} /> {each.missing ? "unset" : "set"}</td>
+                    <td><State state={each.missing ? "unset" : "set"} /></td>
                     <td>{each.version}</td>
                     <td>{each.set_by}</td>
                     <td><Time at={each.at} /></td>

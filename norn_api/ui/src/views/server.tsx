@@ -7,6 +7,7 @@ import { useResource } from "../state/resource";
 import { may, session, whole } from "../state/session";
 import { Command, Facts, Hint, Panel, Read, State, Table, Time } from "../parts/basics";
 import { command } from "../parts/shell";
+import { AdminLists } from "./adminlists";
 import { Sessions } from "./sessions";
 
 /** The view of the server. */
@@ -14,7 +15,7 @@ export function Server() {
   useEffect(() => {
     document.title = "Server · Norn";
   }, []);
-  const health = useResource<Health>("/api/health");
+  const health = useResource<Health>(whole() ? "/api/doctor" : "/api/health");
   return (
     <>
       <h1>Server</h1>
@@ -31,6 +32,7 @@ export function Server() {
       </Panel>
       {whole() && <Workers />}
       <Sessions />
+      {may("admin") && whole() && <AdminLists />}
       {may("admin") && <Settings />}
     </>
   );
