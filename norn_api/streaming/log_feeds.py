@@ -22,8 +22,11 @@ from norn_tasks.store.broker.live import LiveLine
 
 READER = "norn's page"
 """The actor of the jobs that read; no token can have this name. These jobs may take half of the places for readers."""
-MOST = 10_000
-"""The maximum number of past lines of an app that a page gets."""
+MOST = 100_000
+"""The maximum number of past lines of an app that a page gets when it returns, and of lines that wait to be sent to it.
+A page keeps no more."""
+MOST_CHARACTERS = 16 * 2**20
+"""The maximum length of all lines that wait to be sent to a page."""
 _OVERLAP_SECONDS = 5
 """A feed starts reading this many seconds early, because a line is stored a little after it was written."""
 _AGAIN_SECONDS = 2.0
@@ -33,20 +36,25 @@ AppLine = tuple[str, LiveLine]
 
 
 class LogInbox:
-    """The lines that have not been sent to one page yet. Of more than `MOST` lines, the oldest are dropped."""
+    """The lines that have not been sent to one page yet.
+
+    If they are more than `MOST`, or longer than `MOST_CHARACTERS` together, the oldest are dropped.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
         self._lines: deque[AppLine] = deque()
+        self._characters = 0
         self._dropped = 0
 
     def put(self, app: str, lines: Sequence[LiveLine]) -> None:
         """Adds lines and wakes the page."""
         with self._lock:
             self._lines.extend((app, line) for line in lines)
-            while len(self._lines) > MOST:
-                self._lines.popleft()
+            self._characters += sum(len(line.line) for line in lines)
+            while len(self._lines) > MOST or self._characters > MOST_CHARACTERS:
+                self._characters -= len(self._lines.popleft()[1].line)
                 self._dropped += 1
         self._wake()
 
@@ -55,8 +63,8 @@ class LogInbox:
         with self._lock:
             found, dropped = list(self._lines), self._dropped
             self._lines.clear()
-            self._dropped = 0
-        if not dropped:
+            self._characters = self._dropped = 0
+        if not dropped or not found:
             return found
         return [(found[0][0], note(f"{dropped} lines dropped: they came faster than they were read")), *found]
 
@@ -157,11 +165,15 @@ class LogFeeds:
         try:
             job = request_logs(self._intake, app, asked, actor=READER, holder=READER).job
             reading, end = LiveReading(self._intake.live, self._intake.database, job), time.monotonic() + _PAST_SECONDS
+            count = 0
             while not reading.ended and time.monotonic() < end:
                 lines = reading.more(0.5)
                 yield from lines
+                count += len(lines)
                 if not lines and (trouble := reading.look()) is not None:
                     raise trouble
+            if since is not None and count >= MOST:
+                yield note(f"earlier lines are missing: more than {MOST} were written while the page was away")
             if not reading.ended:
                 yield note(f"earlier lines are missing: no worker read them within {_PAST_SECONDS:g} s")
         except NornError as error:

@@ -132,7 +132,7 @@ def test_a_long_log_stays_quick(person: Visitor, stack: Stack) -> None:
     wait_until(lambda: "tick" in page.locator(".log").inner_text(), 120, "the log is read to its end")
     print(f"\nfollowed {LINES} lines in {time.monotonic() - begun:.1f} s: {count.inner_text()}")
     assert _number(count.inner_text()) > LINES
-    searched = page.evaluate(SEARCHED, ["[aria-label='Search lines']", "99999"])
+    searched = page.evaluate(SEARCHED, ["[aria-label^='Search lines']", "99999"])
     frames = page.evaluate(FRAMES)
     print(f"a search in them: {searched:.0f} ms; the longest of 120 frames while lines come: {frames:.0f} ms")
     assert max(searched, frames) <= 100
