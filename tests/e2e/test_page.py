@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -313,6 +314,11 @@ def test_an_address_with_a_code_replaces_no_session_by_itself(seen: Visitor, sta
     expect(offer).to_have_count(0)
     assert _sessions(stack) == before + 1
     page.close()
+
+
+def test_a_hostile_name_of_an_app_is_shown_as_text(seen: Visitor) -> None:
+    page = seen.open(f"apps/{quote(HOSTILE, safe='')}")
+    expect(page.locator("main .failure")).to_be_visible()
 
 
 def test_every_request_stayed_at_home_and_no_script_ran_that_is_not_ours(seen: Visitor) -> None:
