@@ -87,6 +87,14 @@ static const char *const MASKED[] = {
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
     "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", NULL};
 
+// Devices that Incus gives every container, and Docker none: a run needs neither, and each is a way into the kernel.
+static const char *const NO_DEVICES[] = {"/dev/fuse", "/dev/net/tun", NULL};
+
+static void without(const char *device) {
+  umount2(device, MNT_DETACH); // each is a mount of its own
+  if (unlink(device) < 0 && errno != ENOENT && errno != ENOTDIR) fail(device);
+}
+
 // Otherwise a run could make namespaces in which it has every capability, and call what only those may call.
 static void no_namespaces(void) {
   static const char *const kinds[] = {"user", "mnt", "net", "pid", "ipc", "uts", "cgroup", "time", NULL};
@@ -104,6 +112,8 @@ static void file_system(const struct spec *spec) {
   if (unshare(CLONE_NEWNS) < 0) fail("unshare");
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) fail("private mounts");
   no_namespaces(); // before anything that the image names is mounted, which could be over these files
+  for (const char *const *device = NO_DEVICES; *device; device++) without(*device);
+  rmdir("/dev/net");
   memory_at("/dev/shm", "size=64m,mode=1777", MS_NOEXEC);
   if (!spec->writable) {
     memory_at("/tmp", spec->scratch, 0);
