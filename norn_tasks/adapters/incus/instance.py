@@ -7,9 +7,9 @@ changes back and forth around the end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetDone
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -21,6 +21,7 @@ from norn_tasks.adapters.incus.engine import IncusEngine
 from norn_tasks.adapters.incus.files import End, Files, Progress
 from norn_tasks.adapters.incus.reading import OutputReading
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.ownership import owned
 from norn_tasks.adapters.runtimes.streams import Outputs
 from norn_tasks.domain.errors import Conflict, EngineDown, NornError, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import Captured, ContainerExit
@@ -39,7 +40,6 @@ _SURE = 2
 _ADDRESSES = 100
 """How many addresses are tried for one instance, because an address may be taken."""
 _SIGNALLED = (137, 143)
-_HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
 
 
@@ -55,19 +55,9 @@ class Instance:
         self._signalled = False
         self._looked, self._times_stopped = time.monotonic() + _SOON - _LOOK, 0
 
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Removes the instance when its owner is done with it, or leaves it unchanged for the next owner."""
-        kept = False
-        try:
-            yield
-        except Stopped:
-            kept = self._begun and self._run.outlives_owner and self._stop.reason in _HANDED_ON
-            raise
-        finally:
-            # A cancelled job has ended only when Incus says that its instance is gone.
-            while not kept and not self._discarded() and self._stop.reason == "cancelled":
-                time.sleep(1)
+    def owned(self) -> AbstractContextManager[None]:
+        """Returns the block of its owner, at whose end the instance is removed, or left for the next owner."""
+        return owned(self._run, self._watch, lambda: self._begun, self._discarded)
 
     def live(self, hooks: Hooks) -> ContainerExit:
         """Begins, starts and reads the run, and returns its end."""

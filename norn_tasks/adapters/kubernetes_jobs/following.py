@@ -13,6 +13,7 @@ from norn_tasks.adapters.kubernetes_jobs.ends import RunPod, seen_pod
 from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
 from norn_tasks.adapters.kubernetes_jobs.output import PodOutput
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.ownership import owned
 from norn_tasks.adapters.runtimes.streams import Outputs
 from norn_tasks.domain.errors import ClusterDown, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import Captured, ContainerExit
@@ -25,7 +26,6 @@ _STUCK, _PENDING = 15.0, 300.0
 """The most seconds for which a pod may fail to start: for reasons that rarely pass, and for any reason."""
 _CERTAIN = ("ErrImageNeverPull", "InvalidImageName")
 """The reasons for which a container can never start."""
-_HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
 
 
@@ -47,18 +47,12 @@ class RunJob:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Removes the Job when its owner is done with it, or leaves it unchanged for the next owner."""
-        kept = False
-        try:
-            yield
-        except Stopped:
-            kept = self._begun and self._run.outlives_owner and self._watch.stop.reason in _HANDED_ON
-            raise
-        finally:
-            if self._output is not None:
-                self._output.close()
-            # A cancelled job has ended only when the cluster says that its pod is gone.
-            while not kept and not self._discarded() and self._watch.stop.reason == "cancelled":
-                time.sleep(_AWAY)
+        with owned(self._run, self._watch, lambda: self._begun, self._discarded):
+            try:
+                yield
+            finally:
+                if self._output is not None:
+                    self._output.close()
 
     def live(self, hooks: Hooks) -> ContainerExit:
         """Begins, starts and reads the run, and returns its end."""

@@ -12,16 +12,16 @@ from typing import Any
 from norn_tasks.adapters.docker.frames import STDERR, STDOUT
 from norn_tasks.adapters.nest.door import Conversation, Door, refusal
 from norn_tasks.adapters.runtimes.deadline import Deadline
+from norn_tasks.adapters.runtimes.ownership import owned
 from norn_tasks.adapters.runtimes.streams import Outputs
 from norn_tasks.domain.errors import EngineDown, NotFound, StepFailed, Stopped
 from norn_tasks.domain.jobs.execution import Captured, ContainerExit
 from norn_tasks.ports import Hooks, Run, Watch
 
 _POLL_SECONDS = 0.25
-_AGAIN, _AWAY = 1.0, 30.0
-"""Seconds before a nest that does not answer is asked again, and after which a cancelled run stops waiting for it."""
+_AWAY = 30.0
+"""Seconds after which a cancelled run stops waiting for a nest that does not answer."""
 _SIGNALLED = (137, 143)
-_HANDED_ON = ("draining", "lease_lost")
 _INFRASTRUCTURE = 125
 _STREAMS = {"1": STDOUT, "2": STDERR}
 
@@ -41,21 +41,12 @@ class NestSandbox:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Removes the sandbox when its owner is done with it, or leaves it unchanged for the next owner."""
-        kept = False
-        try:
+        # A nest that was removed may never answer; the removal of orphans ends a sandbox of one that only hangs.
+        with (
+            owned(self._run, self._watch, lambda: self._begun, self._discarded, patience=self._away),
+            self._conversation,
+        ):
             yield
-        except Stopped:
-            kept = self._begun and self._run.outlives_owner and self._watch.stop.reason in _HANDED_ON
-            raise
-        finally:
-            self._conversation.close()
-            # The nest itself forgets a sandbox that no later owner may take, as soon as it has ended.
-            forgotten = self._ended and not self._run.outlives_owner
-            until = time.monotonic() + self._away
-            while not kept and not forgotten and not self._discard() and self._watch.stop.reason == "cancelled":
-                if time.monotonic() > until:
-                    break  # a nest that was removed may never answer; orphan removal ends one that only hangs
-                time.sleep(_AGAIN)
 
     def live(self, hooks: Hooks) -> ContainerExit:
         """Begins, starts, feeds and reads the sandbox, and returns its end."""
@@ -135,7 +126,9 @@ class NestSandbox:
             raise Stopped("the run was stopped: cancelled", reason="cancelled", ended=ended)
         return ended
 
-    def _discard(self) -> bool:
+    def _discarded(self) -> bool:
+        if self._ended and not self._run.outlives_owner:
+            return True  # the nest itself forgets a sandbox that no later owner may take, as soon as it has ended
         try:
             self._door.ask(do="remove", id=self.id, fence=self._watch.fence.token)
         except (EngineDown, StepFailed, NotFound):

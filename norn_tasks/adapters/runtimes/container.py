@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetDone
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from norn_tasks.adapters.runtimes import hardening
 from norn_tasks.adapters.runtimes.client_streams import ClientStreams
 from norn_tasks.adapters.runtimes.deadline import Deadline
 from norn_tasks.adapters.runtimes.kept_output import logged
+from norn_tasks.adapters.runtimes.ownership import owned
 from norn_tasks.adapters.runtimes.signals import ContainerSignals
 from norn_tasks.adapters.runtimes.streams import Outputs, Streams, attach
 from norn_tasks.domain.errors import EngineDown, NornError, NotFound, StepFailed, Stopped
@@ -35,8 +36,6 @@ _LEAVING = 3.0
 
 SIGNALLED = (137, 143)
 """Exit codes of a program that was ended by SIGKILL or SIGTERM."""
-_HANDED_ON = ("draining", "lease_lost")
-"""The reasons for a stop after which a run that has begun is left to the next owner, which may already have it."""
 _INFRASTRUCTURE = 125
 _NOT_RUNNABLE = (126, 127)
 
@@ -59,19 +58,9 @@ class Container:
         self._may_have_started = False
         self._signals = ContainerSignals(engine, container, watch.stop)
 
-    @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Removes the container when its owner is done with it, or leaves it unchanged for the next owner."""
-        kept = False
-        try:
-            yield
-        except Stopped:
-            kept = self._begun and self._run.outlives_owner and self._watch.stop.reason in _HANDED_ON
-            raise
-        finally:
-            # A cancelled job has ended only when the engine says that its container is gone.
-            while not kept and not self.discard() and self._watch.stop.reason == "cancelled":
-                time.sleep(_DOUBT)
+    def owned(self) -> AbstractContextManager[None]:
+        """Returns the block of its owner, at whose end the container is removed, or left for the next owner."""
+        return owned(self._run, self._watch, lambda: self._begun, self.discard)
 
     def live(self, hooks: Hooks) -> ContainerExit:
         """Begins, starts, feeds and reads the container, and returns its end."""

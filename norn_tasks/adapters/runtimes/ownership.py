@@ -1,0 +1,37 @@
+"""The end of an owner's work with a run: the container is removed, or left to the next owner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from norn_tasks.domain.errors import Stopped
+from norn_tasks.ports import Run, Watch
+
+_HANDED_ON = ("draining", "lease_lost")
+"""The reasons for a stop after which a run that has begun is left to the next owner, which may already have it."""
+_AGAIN = 1.0
+"""Seconds between two attempts to remove the container of a cancelled run."""
+
+
+@contextmanager
+def owned(
+    run: Run, watch: Watch, begun: Callable[[], bool], discard: Callable[[], bool], *, patience: float = float("inf")
+) -> Iterator[None]:
+    """Removes the container of a run at the end of the block, or leaves it unchanged for the next owner.
+
+    `discard` removes it and returns False if that fails. It is then called once, because the removal of orphans will
+    find the container; but a cancelled job has ended only when its container is gone, so `discard` is called again for
+    up to `patience` seconds.
+    """
+    kept = False
+    try:
+        yield
+    except Stopped:
+        kept = begun() and run.outlives_owner and watch.stop.reason in _HANDED_ON
+        raise
+    finally:
+        until = time.monotonic() + patience
+        while not kept and not discard() and watch.stop.reason == "cancelled" and time.monotonic() <= until:
+            time.sleep(_AGAIN)
