@@ -91,6 +91,13 @@ def own_incus() -> Iterator[IncusKit]:
         shutil.rmtree(kit.cache, ignore_errors=True)
 
 
+def volumes(runtime: IncusRuntime, kind: str) -> list[str]:
+    """Returns the names of the storage volumes of a kind: "container" or "image"."""
+    path = f"/1.0/storage-pools/{POOL}/volumes/{kind}"
+    listed = [runtime.on.api.get(path, recursion="1", project=project) for project in ("default", "norn-tests")]
+    return sorted({each["name"] for found in listed for each in found})
+
+
 def swept(runtime: IncusRuntime, app: str) -> None:
     """Removes what a test has left of its app."""
     for each in runtime.on.labelled("user.norn.app", app):

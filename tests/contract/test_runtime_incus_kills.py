@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from norn_tasks.adapters.incus.runtime import IncusRuntime
 from tests.fakes.stop import FakeWatch
-from tests.incus import IncusKit, own_incus
+from tests.incus import IncusKit, own_incus, volumes
 from tests.incus_kills import POINTS, WHOLE, killed_worker, play, runtime_at, taken_over
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,6 +23,13 @@ def own() -> Iterator[IncusKit]:
         yield kit
 
 
+def left_of(runtime: IncusRuntime) -> list[str]:
+    """Returns what is left of runs: instances, and volumes of instances; the one image has one volume."""
+    images = runtime.on.api.get("/1.0/images")
+    assert len(images) == len(volumes(runtime, "image")) == 1
+    return [each.name for each in runtime.on.containers()] + volumes(runtime, "container")
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_the_run_of_a_killed_worker_is_taken_over(own: IncusKit, point: str) -> None:
     runtime = runtime_at(own.socket)
@@ -32,7 +40,7 @@ def test_the_run_of_a_killed_worker_is_taken_over(own: IncusKit, point: str) -> 
         assert (ended.exit_code, ended.stdout.head) == WHOLE
     else:
         assert ended.never_started
-    assert runtime.on.containers() == ()
+    assert left_of(runtime) == []
 
 
 def test_a_run_that_ended_while_nobody_watched_keeps_its_output_and_its_code(own: IncusKit) -> None:
@@ -44,7 +52,7 @@ def test_a_run_that_ended_while_nobody_watched_keeps_its_output_and_its_code(own
     own.up()
     ended = taken_over(runtime, left, "alone")
     assert ended is not None and (ended.exit_code, ended.stdout.head) == WHOLE
-    assert runtime.on.containers() == ()
+    assert left_of(runtime) == []
 
 
 def test_a_killed_incusd_costs_no_run_and_starts_none_again(own: IncusKit) -> None:
@@ -54,4 +62,4 @@ def test_a_killed_incusd_costs_no_run_and_starts_none_again(own: IncusKit) -> No
 
     played = play(runtime_at(own.socket), "killed", kill, 0.7)
     assert played.right, played
-    assert runtime_at(own.socket).on.containers() == ()
+    assert left_of(runtime_at(own.socket)) == []

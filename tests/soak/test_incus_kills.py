@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.stop import FakeWatch
-from tests.incus import IncusKit, own_incus
+from tests.incus import IncusKit, own_incus, volumes
 from tests.incus_kills import POINTS, WHOLE, killed_worker, play, runtime_at, taken_over
 
 ROUNDS = int(os.environ.get("ROUNDS", "30"))
@@ -37,6 +37,7 @@ def test_incusd_is_killed_at_every_moment(own: IncusKit) -> None:
     for left in runtime.on.containers():  # of creations without an answer, which orphan removal takes
         runtime.on.remove(left.id)
     assert runtime.on.containers() == ()
+    assert volumes(runtime, "container") == []
 
 
 @pytest.mark.timeout(1500)
@@ -51,6 +52,7 @@ def test_the_worker_is_killed_at_every_point(own: IncusKit) -> None:
     print(f"\n{ROUNDS} workers killed: {dict(ends)}")
     assert set(ends) == {"created: never started", "begun: never started", "running: whole"}
     assert runtime.on.containers() == ()
+    assert volumes(runtime, "container") == []
 
 
 @pytest.mark.timeout(1500)

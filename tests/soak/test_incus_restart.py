@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.incus_world import IncusWorld, incus_world
-from tests.incus import IncusKit, own_incus
+from tests.incus import IncusKit, own_incus, volumes
 from tests.servers import Postgres, allowed, wait_until
 
 SECONDS = {"kill": 60, "down": 300}
@@ -62,4 +62,5 @@ def test_a_run_survives_programs_and_not_the_machine(
     assert (run["state"], run["exit_code"], "end" in run["stdout"]) == end
     assert run["stdout"].count("start") == 1 if stop == "kill" else run["stdout"].count("start") <= 1
     wait_until(lambda: world.left() == [], allowed(90), "no instance is left")
-    assert len(world.images()) == len(SECONDS)
+    assert volumes(world.runtime, "container") == []
+    assert len(world.images()) == len(SECONDS) == len(volumes(world.runtime, "image"))
