@@ -24,8 +24,23 @@ from tests.servers import Broker, Postgres, allowed, free_port, wait_until
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.11-slim"
 PASSWORD = "0123456789abcdef"
-SERVICES = ("api", "worker-deploy", "worker-invoke", "worker-cron", "worker-observe", "beat", "router")
+SERVERS = ("services-postgres", "services-kv")
+SERVICES = ("api", "worker-deploy", "worker-invoke", "worker-cron", "worker-observe", "beat", "router", *SERVERS)
 INVOKE_WORKERS, INVOKE_SLOTS = 3, 5
+
+FUNCTION = """\
+app: composed
+role: function
+command: cat
+services: {postgres: {database: composed_db}, kv: {namespace: composed}}
+migrations: {command: sh /migrate}
+"""
+MIGRATE = """\
+for url in "$DATABASE_URL" "$KV_URL"; do
+  at=${url##*@} at=${at%%/*}
+  nc -w 3 "${at%%:*}" "${at##*:}" </dev/null && echo "${at%%:*} answers"
+done
+"""
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -152,12 +167,19 @@ def _remove(how: str, *listing: str) -> None:
         subprocess.run(["docker", how, "--force", *found], capture_output=True, check=False)
 
 
+def notes(compose: Compose) -> list[Path]:
+    """Returns the files in which the servers of apps leave their addresses."""
+    return [Path(compose.environment["NORN_HOST_DIR"]) / "services" / f"{name}.json" for name in ("postgres", "kv")]
+
+
 @pytest.fixture(scope="module")
 def deployed(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What `norn deploy` says of a function, from a directory that no container sees."""
     directory = tmp_path_factory.mktemp("composed")
-    (directory / "infraspec.yaml").write_text("app: composed\nrole: function\ncommand: cat\n")
-    (directory / "Dockerfile").write_text("FROM busybox:stable\n")
+    (directory / "infraspec.yaml").write_text(FUNCTION)
+    (directory / "Dockerfile").write_text("FROM busybox:stable\nCOPY migrate /migrate\n")
+    (directory / "migrate").write_text(MIGRATE)
+    wait_until(lambda: all(map(Path.exists, notes(compose))), allowed(60), "the servers of apps run")
     return compose.norn("deploy", str(directory))
 
 
@@ -167,6 +189,17 @@ def test_the_image_deploys(deployed: str) -> None:
 
 def test_the_image_invokes(compose: Compose, deployed: str) -> None:
     assert compose.norn("invoke", "composed", "--body", "through containers") == "through containers"
+
+
+def test_the_servers_of_apps_are_reached_and_a_migration_is_saved_first(compose: Compose, deployed: str) -> None:
+    log = compose.norn("jobs", "list", "--kind", "deploy", "-o", "json", "--app", "composed")
+    (job,) = json.loads(log)["items"]
+    assert (
+        compose.norn("jobs", "logs", str(job["id"]), "--step", "migrate-database").count("norn-services answers") == 2
+    )
+    (snapshot,) = json.loads(compose.norn("db", "snapshots", "composed", "-o", "json"))["items"]
+    file = Path(compose.environment["NORN_HOST_DIR"]) / "snapshots" / f"composed-{snapshot['id']}.dump"
+    assert (snapshot["reason"], file.read_bytes()[:5]) == ("deploy", b"PGDMP")
 
 
 def test_every_part_is_well(compose: Compose, deployed: str) -> None:

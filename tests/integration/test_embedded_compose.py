@@ -16,15 +16,20 @@ import pytest
 import yaml
 
 from norn_tasks.embedded.routing.keeper import ROUTER
+from norn_tasks.embedded.services.offer import SERVERS, command_of
 from norn_tasks.embedded.supervision.processes import processes
 from norn_tasks.embedded.supervision.program import SupervisedProgram
 from norn_tasks.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = (*processes(load({"NORN_EDGE": "caddy"}), Path("/")), SupervisedProgram("router", ROUTER, Path("/")))
+PROGRAMS = (
+    *processes(load({"NORN_EDGE": "caddy"}), Path("/")),
+    SupervisedProgram("router", ROUTER, Path("/")),
+    *(SupervisedProgram(f"services-{name}", command_of(name), Path("/")) for name in SERVERS),
+)
 
 
-def command_of(program: SupervisedProgram) -> list[str]:
+def words_of(program: SupervisedProgram) -> list[str]:
     """Returns the command of a process, without the name of a worker."""
     words = list(program.argv[2:])
     at = words.index("-n") if "-n" in words else len(words)
@@ -53,7 +58,7 @@ def services() -> dict[str, Any]:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_each_process_has_a_service_with_its_command_line(services: dict[str, Any], program: SupervisedProgram) -> None:
-    assert services[program.name]["command"].split() == command_of(program)
+    assert services[program.name]["command"].split() == words_of(program)
 
 
 def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dict[str, Any]) -> None:
@@ -61,9 +66,12 @@ def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dic
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_only_workers_are_given_the_engine(services: dict[str, Any], program: SupervisedProgram) -> None:
+def test_only_workers_and_servers_of_apps_are_given_the_engine(
+    services: dict[str, Any], program: SupervisedProgram
+) -> None:
+    """A server of apps looks for the bridges before it becomes the server, which may not open the socket."""
     given = any("docker.sock" in volume for volume in services[program.name]["volumes"])
-    assert given == program.name.startswith("worker-")
+    assert given == program.name.startswith(("worker-", "services-"))
 
 
 def test_every_published_port_is_on_loopback(services: dict[str, Any]) -> None:
@@ -108,8 +116,8 @@ TARGETS = dict(re.findall(r"^FROM norn AS (\S+)\nCMD \[(.*)\]$", DOCKERFILE, re.
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_each_process_has_a_target_with_its_command_line(program: SupervisedProgram) -> None:
-    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == command_of(program)
+    assert re.findall(r'"([^"]*)"', TARGETS[program.name]) == words_of(program)
 
 
 def test_what_is_installed_first_does_not_depend_on_our_code() -> None:
-    assert DOCKERFILE.index("pip install --no-cache-dir --quiet '.[api,worker]'") < DOCKERFILE.index("COPY norn_api")
+    assert DOCKERFILE.index("pip install --no-cache-dir --quiet '.[server]'") < DOCKERFILE.index("COPY norn_api")

@@ -56,8 +56,13 @@ def _found_broker() -> bool:
     return True
 
 
+def command_of(name: str) -> tuple[str, ...]:
+    """Returns the command line that prepares a server and becomes it."""
+    return (sys.executable, "-m", _START, name)
+
+
 def _program(name: str, paths: ServicePaths) -> SupervisedProgram:
-    argv = (sys.executable, "-m", _START, name)
+    argv = command_of(name)
     used = (paths.postgres if name == "postgres" else paths.users).exists()
     signal, seconds = ("INT", 60) if name == "postgres" else ("TERM", 20)
     return SupervisedProgram(f"services-{name}", argv, Path("/"), "", signal, seconds, at_once=used)
