@@ -54,16 +54,24 @@ Ask = Callable[[str], Awaitable[str]]
 class Clients:
     """Both clients, on a thread of their own; `answers` counts by release, `failures` by what went wrong.
 
-    `rate`: requests a second of each; `late`: seconds after which an answer is one; `name`: ask by TLS for this name.
+    `rate`: requests a second of each; `late`: seconds after which an answer is one; `kept`: connections that the second
+    keeps; `name`: ask by TLS for this name.
     """
 
-    def __init__(self, url: str, *, rate: int = RATE, late: float = LATE_SECONDS, name: str = "") -> None:
+    def __init__(
+        self, url: str, *, rate: int = RATE, late: float = LATE_SECONDS, kept: int = KEPT, name: str = ""
+    ) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
         self._host, self._port = host, int(port)
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.slowest = 0.0
+        self.open = 0
+        """How many requests are on a connection, or open one."""
+        self.kept = kept
         self._rate, self._late, self._name = rate, late, name
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
         self._over = threading.Event()
 
     @contextmanager
@@ -89,7 +97,7 @@ class Clients:
 
     async def _both(self) -> None:
         self._kept: asyncio.Queue[Connection | None] = asyncio.Queue()
-        for _ in range(KEPT):
+        for _ in range(self.kept):
             self._kept.put_nowait(None)
         await asyncio.gather(self._paced(self._once), self._paced(self._on_a_kept_one))
 
@@ -113,22 +121,30 @@ class Clients:
     async def _connected(self) -> Connection:
         if not self._name:
             return await asyncio.open_connection(self._host, self._port)
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return await asyncio.open_connection(self._host, self._port, ssl=context, server_hostname=self._name)
+        return await asyncio.open_connection(self._host, self._port, ssl=self._tls, server_hostname=self._name)
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
 
     async def _once(self, what: str) -> str:
-        connection = await self._connected()
-        try:
-            return await self._ask(connection, what)
-        finally:
-            connection[1].close()
+        with self._sending():
+            connection = await self._connected()
+            try:
+                return await self._ask(connection, what)
+            finally:
+                connection[1].close()
 
     async def _on_a_kept_one(self, what: str) -> str:
         kept = await self._kept.get()
         try:
-            connection, kept = kept or await self._connected(), None
-            answer = await self._ask(connection, what)
+            with self._sending():
+                connection, kept = kept or await self._connected(), None
+                answer = await self._ask(connection, what)
             kept = connection
             return answer
         finally:

@@ -19,7 +19,7 @@ HEAD_MAX = 64 * 1024
 """The longest head of a request in bytes; the router has the same limit."""
 IDLE_SECONDS = 60
 """How long Caddy keeps an idle connection to the router, which by default keeps it longer (router_idle_timeout)."""
-PATIENCE_SECONDS = 5
+PATIENCE_SECONDS = 15
 """How long a request waits while the router is restarted."""
 _FORGEABLE = ("X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip")
 
