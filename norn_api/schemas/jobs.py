@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -102,6 +103,8 @@ class ForgeRequest(RequestModel):
 
     force: bool = False
     """Tear the app down first."""
+    cluster: Literal["docker", "kubernetes"] | None = Field(None, examples=[None])
+    """Where the app is to run; an app that runs on Docker moves to Kubernetes. The default leaves it where it is."""
 
 
 class DeployRequest(RequestModel):

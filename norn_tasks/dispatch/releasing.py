@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from norn_tasks.dispatch.intake import (
@@ -13,6 +14,7 @@ from norn_tasks.dispatch.intake import (
     registered_app,
     require_role,
 )
+from norn_tasks.dispatch.moving import move_from
 from norn_tasks.dispatch.opening import may_open, require_may_open
 from norn_tasks.dispatch.sourcing import frozen_source
 from norn_tasks.domain.disk import Least
@@ -46,11 +48,19 @@ MAX_REPLICAS = 100
 
 
 def request_forge(
-    intake: Intake, app: str, *, force: bool, actor: str, admin: bool = False, key: IdempotencyKey | None = None
+    intake: Intake,
+    app: str,
+    *,
+    force: bool,
+    actor: str,
+    cluster: str | None = None,
+    admin: bool = False,
+    key: IdempotencyKey | None = None,
 ) -> Accepted:
     """Accepts a forge of the app; with `force`, the app is torn down first and its deploys are superseded.
 
-    `admin`: the sender is an admin, and so may let anyone call a function.
+    `cluster`: where the app is to run; an app that runs on Docker moves to Kubernetes. `admin`: the sender is an admin,
+    and so may let anyone call a function.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -62,11 +72,15 @@ def request_forge(
             endings.supersede(tx, app, "a forced forge came after it", also_running=True, actor=actor)
         internal_names.take(tx, found.spec)
         external_hosts.take(tx, found.spec)
-        cluster = clusters.settle(tx, row, found.spec.role, intake.settings.cluster_of_new_apps)
-        if cluster != row["cluster"]:
-            _require_cluster(intake, tx, cluster)
-        request = ForgeJobRequest(scale.override_of(row), force)
-        return Accepted(jobs.accept(tx, _of_spec(intake, request, found, cluster, actor)))
+        chosen = cluster or intake.settings.cluster_of_new_apps
+        settled = clusters.settle(tx, row, found.spec.role, chosen)
+        left = move_from(tx, row, found.spec, settled, cluster, force=force)
+        if settled != row["cluster"]:
+            _require_cluster(intake, tx, settled)
+        request = ForgeJobRequest(scale.override_of(row), force, move_from=left)
+        new = _of_spec(intake, request, found, settled, actor)
+        # A move needs the engine that the app leaves, and the cluster to which it goes.
+        return Accepted(jobs.accept(tx, replace(new, cluster=cluster) if left is not None else new))
 
     return accept(intake, JobClass.DEPLOY, key, write)
 

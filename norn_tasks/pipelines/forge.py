@@ -6,7 +6,13 @@ from norn_tasks.roles import ROLES, RoleSteps
 from norn_tasks.steps.comparison import CompareSpec
 from norn_tasks.steps.image import RemoveImages
 from norn_tasks.steps.log_lines import DeleteLogs
+from norn_tasks.steps.moving import LeaveCluster, MoveApp, PublishLiveImage
+from norn_tasks.steps.secrets import SyncSecrets
+from norn_tasks.steps.services import ProvisionServices
 from norn_tasks.steps.step import Step
+from norn_tasks.steps.workload import RolloutImage
+
+_MOVE = (RolloutImage(), MoveApp(), LeaveCluster())
 
 
 def role_of(job: Job) -> RoleSteps:
@@ -18,9 +24,12 @@ def role_of(job: Job) -> RoleSteps:
 def forge(job: Job) -> tuple[Step, ...]:
     """Returns the role's `provision` steps, then its `release` steps if the forge makes a release.
 
-    A forced forge takes the `dismantle` steps first, and makes no release.
+    A forced forge takes the `dismantle` steps first, and makes no release. A forge that moves the app to another
+    cluster makes a release there.
     """
     role = role_of(job)
+    if job.request_as(ForgeJobRequest).move_from is not None:
+        return (CompareSpec(), SyncSecrets(), ProvisionServices(), PublishLiveImage(), *_MOVE)
     if job.request_as(ForgeJobRequest).force:
         return (*role.dismantle, *role.provision)
     release = role.release if job.deployment is not None else ()

@@ -122,6 +122,15 @@ class Cluster(Protocol):
         old replicas that were not stopped first still serve.
         """
 
+    def entrance(self, workload: Workload, watch: Watch) -> str | None:
+        """Returns the `host:port` at which this machine reaches the app's replicas, for a router that leads there.
+
+        Returns None if the router finds the replicas by their rows. Raises StepFailed if nothing answers there.
+        """
+
+    def withdraw(self, app: str, watch: Watch) -> None:
+        """Removes the app's internal name, but not its address at the router, which leads to another cluster."""
+
     def unexpose(self, app: str, watch: Watch) -> None:
         """Removes the app's internal name and its address, if it has them."""
 
@@ -157,7 +166,7 @@ class Cluster(Protocol):
 
 
 class RouterPorts(Protocol):
-    """The ports of the router, of which the Docker cluster gives one to each webserver.
+    """The ports of the router, of which the Docker cluster gives one to each webserver; it keeps the port if it moves.
 
     Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
     """
@@ -167,6 +176,9 @@ class RouterPorts(Protocol):
 
     def release(self, app: str, fence: Fence) -> None:
         """Frees the app's port, if it has one."""
+
+    def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
+        """Leads the requests of an app that has moved to `entrance`; returns its port, None for any other app."""
 
 
 class Replicas(Protocol):

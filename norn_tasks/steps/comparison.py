@@ -19,4 +19,5 @@ class CompareSpec(Step):
             return Learned(skipped=True, note="nothing is live yet")
         if job.deployment is None:
             return Learned(note="nothing to change")
-        return Learned(note=f"{', '.join(differences(job.live.spec, context.spec))}: release {job.release}")
+        changed = ", ".join(differences(job.live.spec, context.spec)) or "the same spec"
+        return Learned(note=f"{changed}: release {job.release}")

@@ -87,7 +87,7 @@ def frozen_image(job: Job) -> str:
     return job.request_as(ReplicasJobRequest).image_id
 
 
-def _new_workload(context: StepContext) -> Workload:
+def new_workload(context: StepContext) -> Workload:
     """Returns the workload that the job rolls out."""
     job, spec = context.job, context.spec
     image, replicas = frozen_image(job), replicas_of(job, spec)
@@ -140,7 +140,7 @@ class RolloutImage(Step):
 
     def run(self, context: StepContext) -> Learned | None:
         """Applies the workload."""
-        context.with_image(lambda: context.cluster.apply(_new_workload(context), context.watch))
+        context.with_image(lambda: context.cluster.apply(new_workload(context), context.watch))
         return None
 
 
@@ -154,7 +154,7 @@ class AwaitRollout(Step):
 
     def run(self, context: StepContext) -> Learned | None:
         """Makes the release the live one in the transaction that ends the rollout."""
-        workload = _new_workload(context)
+        workload = new_workload(context)
         status = context.cluster.await_rollout(workload, context.watch)
         seen = WorkloadSeen(context.cluster.name, (status,), complete=False)
         live = ReleaseLive(generation_of(context.job))
@@ -176,7 +176,7 @@ class CompareWorkload(Step):
         hidden = context.hidden.of_text
         found = tuple(
             replace(each, wanted=each.wanted and hidden(each.wanted), found=each.found and hidden(each.found))
-            for each in context.cluster.drift(_new_workload(context), context.watch)
+            for each in context.cluster.drift(new_workload(context), context.watch)
         )
         note = f"{len(found)} fields differ" if found else "all is as Norn made it"
         return Learned(writes=(DriftSeen(context.job.app, found),), note=note)

@@ -1,4 +1,4 @@
-"""The router's ports as the Docker cluster gives them to webservers: rows that the router reads."""
+"""The router's ports as clusters give them to webservers: rows that the router reads."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class RouterPortTable:
     def release(self, app: str, fence: Fence) -> None:
         """Frees the app's port."""
         self._fenced(fence, lambda tx: routes.release_address(tx, app))
+
+    def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
+        """Leads the requests of an app that has moved to `entrance`; returns its port, None for any other app."""
+        return self._fenced(fence, lambda tx: routes.lead_to(tx, app, entrance))
 
     def _fenced(self, fence: Fence, work: Callable[[Tx], T]) -> T:
         def transaction() -> T:

@@ -12,9 +12,8 @@ from norn_tasks.ports import Cluster
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
 from norn_tasks.store_adapters.replicas import ReplicaTable
-from norn_tasks.store_adapters.router_ports import RouterPortTable
 from norn_tasks.wiring.engines import places
-from norn_tasks.wiring.kubernetes import kubernetes
+from norn_tasks.wiring.kubernetes import kubernetes, router_ports
 from norn_tasks.wiring.logs import hiding, kept_logs
 
 
@@ -25,7 +24,7 @@ def clusters(settings: Settings, database: Database, engine: EngineClient, insta
     docker = DockerCluster(
         engine,
         ReplicaTable(database, patience=patience),
-        RouterPortTable(database, settings.router_port_first, settings.router_port_last, patience),
+        router_ports(settings, database),
         router=settings.router_address,
         instance=instance,
         rollout_timeout=settings.rollout_timeout,

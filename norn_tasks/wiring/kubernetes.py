@@ -8,6 +8,7 @@ from collections.abc import Callable
 from norn_tasks.adapters.kubernetes.access import ClusterAccess
 from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.adapters.kubernetes.cluster import KubernetesCluster
+from norn_tasks.adapters.kubernetes.moving.entrances import Entrances
 from norn_tasks.adapters.kubernetes.rights import missing
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
 from norn_tasks.adapters.kubernetes.watching.changes import ClusterChanges
@@ -15,6 +16,7 @@ from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import instance
 from norn_tasks.store_adapters.job_leases import JobLeases
+from norn_tasks.store_adapters.router_ports import RouterPortTable
 from norn_tasks.wiring.images import registries
 
 KUBERNETES = KubernetesCluster.name
@@ -43,7 +45,15 @@ def site_of(settings: Settings, instance: str) -> Site:
 def kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
     """Returns the cluster on Kubernetes; it is not asked anything yet."""
     login, site = registries(settings).login_of_nodes, site_of(settings, instance)
-    return KubernetesCluster(kube_api(settings), site, JobLeases(database, settings.self_stop_seconds), login)
+    leases = JobLeases(database, settings.self_stop_seconds)
+    router = Entrances(router_ports(settings, database), settings.router_address)
+    return KubernetesCluster(kube_api(settings), site, leases, login, router)
+
+
+def router_ports(settings: Settings, database: Database) -> RouterPortTable:
+    """Returns the ports of the router."""
+    first, last = settings.router_port_first, settings.router_port_last
+    return RouterPortTable(database, first, last, settings.self_stop_seconds)
 
 
 def watch_kubernetes(settings: Settings, database: Database, changed: Callable[[], None]) -> ClusterChanges:

@@ -20,6 +20,9 @@ PLACES = (
 WORDS = {
     "norn_tasks/domain/infraspec/words.py": "the value of RuntimeName.DOCKER, which users write in a spec",
     "norn_tasks/store/migrations/versions/0023_frozen_specs.py": "the default of `runtime` for old rows",
+    "norn_tasks/dispatch/moving.py": "the cluster that an app leaves, which users write in a forge",
+    "norn_api/schemas/jobs.py": "the same, as a value of the API",
+    "norn_cli/commands/apps/forge.py": "the same, as a value of --cluster",
     "norn_cli/launch.py": "the Python package that the server needs",
 }
 """A string that is a word of users or of Python, with its reason."""

@@ -12,7 +12,7 @@ import pytest
 from norn_tasks.domain.infraspec import LONG_RUNNING, Role
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.job import Fence, JobKind
-from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource, ObserveJobRequest
+from norn_tasks.domain.jobs.requests import DeployJobRequest, ForgeJobRequest, ImageSource, ObserveJobRequest
 from norn_tasks.pipelines import PIPELINES
 from tests import factories
 
@@ -26,6 +26,7 @@ PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
 """A deploy whose image is not built."""
 
 LOOKING = (ObserveJobRequest(tunnel=True), ObserveJobRequest(databases=True))
+MOVING = ForgeJobRequest(None, move_from=factories.CLUSTER)
 FETCHING = ObserveJobRequest(access=True)
 
 
@@ -39,7 +40,7 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                others = (replace(job, request=each) for each in (PULLING, *LOOKING, FETCHING))
+                others = (replace(job, request=each) for each in (PULLING, *LOOKING, FETCHING, MOVING))
                 jobs = (job, replace(job, deployment=1), *others)
                 for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])

@@ -114,6 +114,14 @@ class FakeCluster:
         running = sum(each.generation == workload.generation for each in self._world(workload.app).replicas)
         return tuple(drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": running}))
 
+    def entrance(self, workload: Workload, watch: Watch) -> str | None:
+        """Returns None as Docker does; another cluster returns a made-up entrance."""
+        self._answer()
+        return None if self.engine is not None else f"{self.name}.test:80"
+
+    def withdraw(self, app: str, watch: Watch) -> None:
+        """Has nothing to take away."""
+
     def unexpose(self, app: str, watch: Watch) -> None:
         """Has nothing to take away."""
 

@@ -29,9 +29,15 @@ ACCEPTED = responses_of(WorkAccepted, 202)
 
 @api.post("/api/apps/<app>/forge", responses=ACCEPTED)
 def forge(path: AppPath, body: ForgeRequest) -> Response:
-    """Makes the app's infrastructure, or updates it to the spec."""
+    """Makes the app's infrastructure, updates it to the spec, or moves the app to Kubernetes."""
     work = dispatch.request_forge(
-        norn().intake, path.app, force=body.force, actor=actor().name, admin=_is_admin(), key=key()
+        norn().intake,
+        path.app,
+        force=body.force,
+        cluster=body.cluster,
+        actor=actor().name,
+        admin=_is_admin(),
+        key=key(),
     )
     return accepted(work, path.app, JobKind.FORGE)
 

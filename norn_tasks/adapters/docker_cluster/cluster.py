@@ -102,6 +102,12 @@ class DockerCluster:
         world = Rollout(workload, containers, self._replicas, gate, retirement).through(watch)
         return status(workload.app, world, workload.replicas)
 
+    def entrance(self, workload: Workload, watch: Watch) -> None:
+        """Returns None: the router finds the replicas by their rows."""
+
+    def withdraw(self, app: str, watch: Watch) -> None:
+        """Does nothing: the internal name disappears with the replicas that carry it."""
+
     def unexpose(self, app: str, watch: Watch) -> None:
         """Frees the app's port of the router; the internal name disappears with the replicas that carry it."""
         watch.stop.check()

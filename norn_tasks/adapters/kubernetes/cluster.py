@@ -18,6 +18,7 @@ from norn_tasks.adapters.kubernetes.fencing import FencedWriter, Lease, require_
 from norn_tasks.adapters.kubernetes.gate import RolloutGate
 from norn_tasks.adapters.kubernetes.logs import PodLogs
 from norn_tasks.adapters.kubernetes.looking import ending, look_at_app
+from norn_tasks.adapters.kubernetes.moving.entrances import Entrances, entrance_of, require_answer
 from norn_tasks.adapters.kubernetes.objects.pause import has_program
 from norn_tasks.adapters.kubernetes.refusals import patiently
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
@@ -54,17 +55,25 @@ class KubernetesCluster:
     """Implements `ports.Cluster`; `site` has everything but the version, which the server is asked for.
 
     `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the login for
-    kubelets to the registry of an image.
+    kubelets to the registry of an image. `router` leads the requests of apps that have moved here to their Services.
     """
 
     name = "kubernetes"
     engine: str | None = None
 
-    def __init__(self, api: Api, site: Site, lease: Lease, login: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(
+        self,
+        api: Api,
+        site: Site,
+        lease: Lease,
+        login: Callable[[str], str] = lambda _: "",
+        router: Entrances | None = None,
+    ) -> None:
         self._api = api
         self._fixed = site
         self._lease = lease
         self._login = login
+        self._entrances = router
 
     def own_volumes(self, watch: Watch) -> Volumes:
         """Returns the claims of apps, which only a job with a valid lease changes."""
@@ -84,9 +93,10 @@ class KubernetesCluster:
         require_fence(seen, watch.fence)
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Makes the Service, and returns its address, which is valid only inside the cluster."""
+        """Makes the Service; returns its address, valid inside the cluster, or that of the router for a moved app."""
         self._declaration(workload, watch).expose()
-        return f"http://{workload.internal_host}.{self._fixed.namespace}.svc"
+        at_router = self._led(workload, watch)
+        return at_router or f"http://{workload.internal_host}.{self._fixed.namespace}.svc"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
         """Checks that the workload can be declared; raises RegistryFailed for an image that no node can pull.
@@ -112,13 +122,28 @@ class KubernetesCluster:
             if watch.stop.reason == "cancelled":
                 self._bring_back(workload, watch)
             raise
+        # The Service may have another name now, and `tidy` removes the old one.
+        patiently(lambda: self._led(workload, watch), watch)
         patiently(declared.tidy, watch)
         assert look.deployment is not None
         return status_of(look.deployment, look.pods)
 
-    def unexpose(self, app: str, watch: Watch) -> None:
+    def entrance(self, workload: Workload, watch: Watch) -> str | None:
+        """Returns the address of the app's Service; raises StepFailed if it does not answer on this machine."""
+        found = entrance_of(self._api, workload)
+        if found is not None:
+            require_answer(found, watch.stop)
+        return found
+
+    def withdraw(self, app: str, watch: Watch) -> None:
         """Removes the app's Services."""
         self._remove_all("Service", app, watch)
+
+    def unexpose(self, app: str, watch: Watch) -> None:
+        """Removes the app's Services, and frees the port of the router that a moved app has."""
+        if self._entrances is not None:
+            self._entrances.ports.release(app, watch.fence)
+        self.withdraw(app, watch)
 
     def dismantle(self, app: str, watch: Watch) -> None:
         """Removes the Deployment with its pods, and the Secrets and the budget; returns when no pod is left."""
@@ -189,6 +214,11 @@ class KubernetesCluster:
         return Declaration(
             self._api, self._site(workload.published), self._writer(workload.app, watch), workload, watch.fence
         )
+
+    def _led(self, workload: Workload, watch: Watch) -> str | None:
+        """Leads the router to the Service of an app that has moved here; returns its address there, None for others."""
+        found = entrance_of(self._api, workload) if self._entrances is not None else None
+        return self._entrances.lead(workload.app, found, watch) if self._entrances and found else None
 
     def _bring_back(self, workload: Workload, watch: Watch) -> None:
         """Brings back the earlier live release; raises no error, which would hide the failure of the rollout."""

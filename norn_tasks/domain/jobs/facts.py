@@ -70,6 +70,14 @@ class PublishedImage(Fact):
 
 
 @dataclass(frozen=True)
+class LeftCluster(Fact):
+    """The app has moved to the cluster of the job: requests go there."""
+
+    left: str
+    """The cluster that it has left."""
+
+
+@dataclass(frozen=True)
 class ServiceAddress(Fact):
     """The address at which the cluster exposes a webserver."""
 
@@ -137,7 +145,7 @@ class NewServerKey(Fact):
 
 KINDS: Final = (
     StepPlan, SourceRevision, BuiltImage, PublishedImage, KeptImages, SecretVersions, OrphanedContainers,
-    RemovedOrphans, RequestedRepairs, ProgramExit, ServiceAddress, NewServerKey,
+    RemovedOrphans, RequestedRepairs, ProgramExit, LeftCluster, ServiceAddress, NewServerKey,
 )  # fmt: skip
 
 F = TypeVar("F", bound=Fact)

@@ -80,6 +80,17 @@ class AppExposed:
 
 
 @dataclass(frozen=True)
+class AppMoved:
+    """The app has left its cluster for `cluster`; the router sends its requests to `entrance`, a `host:port` there.
+
+    `entrance` is None for an app without an address.
+    """
+
+    cluster: str
+    entrance: str | None
+
+
+@dataclass(frozen=True)
 class AppUnexposed:
     """The app has no address outside of its cluster."""
 
@@ -265,6 +276,7 @@ Write = (
     | BranchSeen
     | TeamKeysSeen
     | AppExposed
+    | AppMoved
     | AppUnexposed
     | ScheduleRegistered
     | ScheduleRemoved

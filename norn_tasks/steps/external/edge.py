@@ -5,6 +5,7 @@ from __future__ import annotations
 from norn_tasks.domain.jobs.step import Learned
 from norn_tasks.domain.jobs.writes import EdgeSeen
 from norn_tasks.domain.tunnel.external_host import RouteState, SeenRoute
+from norn_tasks.steps.external.tunnel import through_router
 from norn_tasks.steps.step import Step, StepContext
 
 NO_EDGE = "no edge (NORN_EDGE)"
@@ -24,8 +25,8 @@ class RouteEdge(Step):
         job, host = context.job, context.spec.hosts.external
         if host is None:
             return Learned(skipped=True, note="no hosts.external")
-        if job.cluster is None or context.cluster.engine is None:
-            return Learned(skipped=True, note="the edge leads to apps on Docker only")
+        if not through_router(context):
+            return Learned(skipped=True, note="the edge leads to apps only that the router serves")
         seen = context.tools.edge.admit(job.app, host, context.watch)
         if seen is None:
             return Learned(skipped=True, note=NO_EDGE)

@@ -23,8 +23,18 @@ class RouteTunnel(Step):
         exposed = context.job.facts.get(ServiceAddress)
         if exposed is None:  # an older version of Norn made the service, and this job went on after the upgrade
             return Learned(skipped=True, note=f"norn forge {app} routes {host}")
-        door = context.tools.limits.door if context.cluster.engine is not None else None
+        door = context.tools.limits.door if through_router(context) else None
         return _learned(tunnel.route(app, host, door or exposed.address, context.watch))
+
+
+def through_router(context: StepContext) -> bool:
+    """Returns true if the router serves the app: an app on Docker, or one that has moved from there."""
+    if context.job.cluster is None:
+        return False
+    exposed, door = context.job.facts.get(ServiceAddress), context.tools.limits.door
+    if context.cluster.engine is not None or exposed is None or door is None:
+        return context.cluster.engine is not None
+    return exposed.address.rpartition(":")[0] == door.rpartition(":")[0]
 
 
 class UnrouteTunnel(Step):

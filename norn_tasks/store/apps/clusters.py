@@ -1,13 +1,14 @@
-"""The cluster of an app: chosen when the app is forged for the first time, and kept until the app is torn down."""
+"""The cluster of an app: chosen at its first forge, and kept until the app is torn down or moved."""
 
 from __future__ import annotations
 
 from sqlalchemy import exists, select, update
 
 from norn_tasks.domain.infraspec import Role
-from norn_tasks.domain.jobs.job import OPEN
-from norn_tasks.store.database.session import Row, Tx
-from norn_tasks.store.tables import AppRow, JobRow
+from norn_tasks.domain.jobs.job import OPEN, JobState
+from norn_tasks.domain.jobs.writes import AppMoved
+from norn_tasks.store.database.session import ROUTES, Row, Tx, note
+from norn_tasks.store.tables import AddressRow, AppRow, JobRow
 
 
 def settle(tx: Tx, app: Row, role: Role, chosen: str) -> str | None:
@@ -27,6 +28,17 @@ def _has_nothing(tx: Tx, app: Row) -> bool:
     """Returns true if the app is not forged and no job is about to change that."""
     changes = (JobRow.app == app["name"], JobRow.exclusive, JobRow.state.in_(OPEN))
     return app["forge_state"] == "unforged" and not tx.scalar(select(exists().where(*changes)))
+
+
+def moved(tx: Tx, row: Row, write: AppMoved) -> None:
+    """Records that the app has moved; the changes of it that wait, except the move itself, are for its new cluster."""
+    app = row["app"]
+    before = of(tx, app)
+    tx.execute(update(AppRow).where(AppRow.name == app).values(cluster=write.cluster))
+    tx.execute(update(AddressRow).where(AddressRow.app == app).values(entrance=write.entrance))
+    waiting = (JobRow.app == app, JobRow.state == JobState.QUEUED, JobRow.cluster == before)
+    tx.execute(update(JobRow).where(*waiting).values(cluster=write.cluster))
+    note(tx, ROUTES, app)
 
 
 def of(tx: Tx, app: str) -> str | None:

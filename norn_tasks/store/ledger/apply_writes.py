@@ -17,7 +17,7 @@ from norn_tasks.domain.jobs.facts import Fact
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.store.access import team_keys
 from norn_tasks.store.alerts import cron_rules, dead_man, deliveries
-from norn_tasks.store.apps import external_hosts, internal_names, pushes, services
+from norn_tasks.store.apps import clusters, external_hosts, internal_names, pushes, services
 from norn_tasks.store.cron import schedules
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.session import Row, Tx
@@ -82,6 +82,11 @@ def _team_keys_seen(tx: Tx, _row: Row, write: writes.TeamKeysSeen) -> Learned:
 
 def _app_exposed(tx: Tx, _row: Row, write: writes.AppExposed) -> Learned:
     tx.execute(update(AppRow).where(AppRow.name == write.app).values(address=write.address))
+    return _NOTHING
+
+
+def _app_moved(tx: Tx, row: Row, write: writes.AppMoved) -> Learned:
+    clusters.moved(tx, row, write)
     return _NOTHING
 
 
@@ -167,6 +172,7 @@ _RECORDERS: dict[type, Callable[[Tx, Row, Any], Learned]] = {
     writes.BranchSeen: _branch_seen,
     writes.TeamKeysSeen: _team_keys_seen,
     writes.AppExposed: _app_exposed,
+    writes.AppMoved: _app_moved,
     writes.AppUnexposed: _app_unexposed,
     writes.ScheduleRegistered: _schedule_registered,
     writes.ScheduleRemoved: _schedule_removed,

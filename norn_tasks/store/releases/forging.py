@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from norn_tasks.domain.errors import Conflict
 from norn_tasks.domain.infraspec import Infraspec, from_json
 from norn_tasks.domain.infraspec.effect import differences
 from norn_tasks.domain.jobs.deployment import DeploymentKind
@@ -31,9 +32,27 @@ def begun(tx: Tx, row: Row) -> Row:
     if row["kind"] != JobKind.FORGE or row["deployment"] is not None or ForgeJobRequest.from_json(row["args"]).force:
         return row
     live = releases.live(tx, row["app"])
+    if ForgeJobRequest.from_json(row["args"]).move_from is not None:
+        return _moving(tx, row, live)
     if live is None:
         return row
     changed = _release(tx, row, live) if differs(tx, live, from_json(row["spec"])) else {"spec": live["spec"]}
+    tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(changed))
+    return {**row, **changed}  # type: ignore[return-value]
+
+
+def _moving(tx: Tx, row: Row, live: Row | None) -> Row:
+    """Returns the row of a move with the release that it rolls out, which has the registered spec if that differs.
+
+    Raises Conflict if an earlier job has moved the app, or torn it down.
+    """
+    cluster = tx.scalar(select(AppRow.cluster).where(AppRow.name == row["app"]))
+    if live is None or cluster == row["cluster"]:
+        why = "has no live release" if live is None else f"is on {cluster} already"
+        raise Conflict(f"{row['app']} {why}, so there is nothing to move", hint=f"norn status {row['app']}")
+    if not differs(tx, live, from_json(row["spec"])):
+        row = {**row, "spec": live["spec"]}  # type: ignore[assignment]
+    changed = {**_release(tx, row, live), "spec": row["spec"]}
     tx.execute(update(JobRow).where(JobRow.id == row["id"]).values(changed))
     return {**row, **changed}  # type: ignore[return-value]
 

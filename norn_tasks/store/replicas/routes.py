@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
 from norn_tasks.domain.errors import Unavailable
 from norn_tasks.domain.jobs.app_status import ForgeState
@@ -53,6 +54,14 @@ def release_address(tx: Tx, app: str) -> None:
         note(tx, ROUTES, app)
 
 
+def lead_to(tx: Tx, app: str, entrance: str) -> int | None:
+    """Sends the requests of an app that has moved to another entrance; returns its port, None for any other app."""
+    port = tx.scalar(text(_LEAD), {"app": app, "entrance": entrance})
+    if port is not None:
+        note(tx, ROUTES, app)
+    return None if port is None else int(port)
+
+
 def addresses(tx: Tx) -> tuple[Listening, ...]:
     """Lists all addresses with the router's last report about each."""
     return tuple(Listening(**row) for row in tx.execute(text(_ADDRESSES)).mappings())
@@ -65,6 +74,7 @@ WHERE NOT EXISTS (SELECT 1 FROM addresses WHERE port = p) ORDER BY p LIMIT 1
 _RESERVE = """
 INSERT INTO addresses (app, port) VALUES (:app, :port) ON CONFLICT (app) DO UPDATE SET port = :port, error = NULL
 """
+_LEAD = "UPDATE addresses SET entrance = :entrance WHERE app = :app AND entrance IS NOT NULL RETURNING port"
 _ADDRESSES = """
 SELECT app, port, error, CAST(extract(epoch FROM clock_timestamp() - listening_at) AS float8) AS silent
 FROM addresses ORDER BY app
@@ -124,12 +134,15 @@ def live_routes(tx: Tx) -> Routes:
         else:
             targets[row["app"]].append(Target(row["container"], row["address"]))
     rows = tx.execute(text(_ROUTES)).mappings()
-    routes = tuple(_route(row, targets.get(row["app"], [])) for row in rows)
+    routes = tuple(_route(dict(row), targets.get(row["app"], [])) for row in rows)
     instance = tx.scalar(text("SELECT name FROM instance"))
     return Routes(routes, frozenset(leaving), tx.scalar(text(_RUNS_ADDRESS)), instance or "")
 
 
-def _route(row: RowMapping, targets: list[Target]) -> Route:
+def _route(row: dict[str, Any], replicas: list[Target]) -> Route:
+    """Returns the route; an app that has moved has one target, in front of all its replicas."""
+    entrance = row.pop("entrance")
+    targets = [Target(f"entrance of {row['app']}", entrance)] if entrance else replicas
     return Route(targets=tuple(targets), **row)
 
 
@@ -173,6 +186,7 @@ _ROUTES = f"""
 SELECT d.app, d.port, coalesce(a.forge_state, 'unforged') AS forge, l.n AS release,
        {wanted.BY_APP} AS wanted, {_HOST} AS host, CAST(l.spec ->> 'port' AS int) AS container_port,
        (SELECT min(e.host) FROM external_hosts e WHERE e.app = d.app AND NOT e.leaving) AS external,
+       d.entrance,
        (SELECT m.page FROM maintenances m WHERE m.app = d.app) AS maintenance
 FROM addresses d LEFT JOIN apps a ON a.name = d.app LEFT JOIN live_releases l ON l.app = d.app
 ORDER BY d.app

@@ -87,3 +87,6 @@ class AddressRow(Base):
     listening_at: Mapped[datetime | None]
     runs_error: Mapped[str | None]
     """Why the router cannot listen for runs at the port of the app's containers."""
+    entrance: Mapped[str | None]
+    """The `host:port` to which the router sends requests of an app that has moved; none for an app with replica rows.
+    """

@@ -238,6 +238,7 @@ def test_a_request_whose_answer_got_lost_is_sent_again_with_its_key(norn, run):
     [
         (["forge", "blog"], "forge", {"force": False}),
         (["forge", "blog", "--force"], "forge", {"force": True}),
+        (["forge", "blog", "--cluster", "kubernetes"], "forge", {"force": False, "cluster": "kubernetes"}),
         (["deploy", "blog"], "deploy", {"ref": None}),
         (["deploy", "blog", "v2"], "deploy", {"ref": "v2"}),
         (["--app", "blog", "deploy", "--ref", "v2"], "deploy", {"ref": "v2"}),

@@ -35,6 +35,8 @@ class ForgeJobRequest(JobRequest):
     """The infrastructure is torn down first."""
     image_id: str | None = None
     """The image of the live release, if the forge makes a new release with it; known once the forge has begun."""
+    move_from: str | None = None
+    """The cluster that the app leaves, if the forge moves it to the cluster of the job."""
 
 
 @dataclass(frozen=True)
