@@ -90,7 +90,7 @@ def test_a_program_that_is_not_in_the_image_says_so(stack: Stack) -> None:
 
 def test_what_has_no_replicas_is_told_what_there_is_instead(stack: Stack) -> None:
     done = stack.norn("exec", "thumb", "--", "ls", check=False)
-    assert (done.returncode, b"norn run thumb -- COMMAND runs one beside it" in done.stderr) == (5, True)
+    assert (done.returncode, b"norn run thumb -- COMMAND runs a command in a new container" in done.stderr) == (5, True)
 
 
 def test_it_ends_when_its_reader_goes_away(stack: Stack, engine: docker.DockerClient) -> None:

@@ -22,7 +22,7 @@ from tests.servers import Postgres, allowed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
-GREEDY = "x=$(head -c 100000000 /dev/zero | tr '\\\\0' a); echo done"
+GREEDY = "exec 2>/dev/null; x=$(head -c 100000000 /dev/zero | tr '\\\\0' a); echo done"
 TELLS = 'test -n \\"$TOKEN\\" && echo token $TOKEN; echo at $NORN_SCHEDULED_AT try $NORN_ATTEMPT; id -u'
 LONG = "trap 'echo bye; exit 0' TERM; echo up; sleep 60 & wait"
 FLOOD = "echo first; head -c 30000000 /dev/zero | tr '\\\\0' a; echo; echo last"
