@@ -244,12 +244,15 @@ async def test_sigterm_lets_an_open_request_end(world: World) -> None:
 
 
 async def until_refused(port: int) -> None:
+    """Connects until the port refuses; a connection that waits while the port closes is reset."""
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            pass
         await asyncio.sleep(0.01)
 
 
