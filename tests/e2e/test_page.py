@@ -292,6 +292,20 @@ def test_no_view_has_a_serious_finding_of_axe(seen: Visitor, theme: str) -> None
     assert {view: issues for view, issues in found.items() if issues} == {}
 
 
+def test_the_palette_forgets_what_was_searched(seen: Visitor) -> None:
+    page = seen.open("jobs")
+    page.keyboard.press("Control+K")
+    palette = page.get_by_role("dialog", name="Palette")
+    expect(palette.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type(CRON)
+    expect(palette.get_by_role("option")).to_have_count(3)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=CRON)).to_be_visible()
+    page.keyboard.press("Control+K")
+    expect(palette.get_by_role("combobox")).to_have_value("")
+    page.keyboard.press("Escape")
+
+
 def test_an_app_is_torn_down_once_its_name_is_typed(seen: Visitor, stack: Stack) -> None:
     page = seen.open(f"apps/{WEB}")
     _button(page, "Teardown").click()

@@ -41,15 +41,19 @@ function found(text: string): Entry[] {
     .slice(0, SHOWN);
 }
 
-/** The palette; it is a dialog of the browser, which keeps the focus within and closes it with Escape. */
+/** The palette, without the text of an earlier search. */
 export function Palette() {
+  return palette.value ? <Opened /> : null;
+}
+
+/** A dialog of the browser, which keeps the focus within and closes it with Escape. */
+function Opened() {
   const dialog = useRef<HTMLDialogElement>(null);
   const text = useSignal("");
   const at = useSignal(0);
   useEffect(() => {
-    if (palette.value) dialog.current?.showModal();
-  }, [palette.value]);
-  if (!palette.value) return null;
+    dialog.current?.showModal();
+  }, []);
   const shown = found(text.value);
   const chosen = Math.min(at.value, Math.max(0, shown.length - 1));
   const close = () => {
