@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.servers import allowed
 
@@ -51,6 +51,11 @@ class Visitor:
         if message.type == "error" and "Content Security Policy" in message.text:
             self.complaints.append(message.text)
 
+    def stranger(self) -> Visitor:
+        """Returns another person at the same browser, who is not signed in."""
+        assert self.context.browser is not None
+        return Visitor(_new_context(self.context.browser), self.url)
+
     def sign_in(self, token: str) -> None:
         """Signs in as a person does: by the form."""
         self.page.goto(self.url)
@@ -84,8 +89,11 @@ def visitor(url: str) -> Iterator[Visitor]:
     """Runs a browser until the block ends."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         try:
-            yield Visitor(context, url)
+            yield Visitor(_new_context(browser), url)
         finally:
             browser.close()
+
+
+def _new_context(browser: Browser) -> BrowserContext:
+    return browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")

@@ -58,14 +58,18 @@ def new_stack(postgres: Postgres, broker_url: str, home: Path, **environment: st
 
 
 @pytest.fixture(scope="module")
-def stack(
-    postgres: Postgres, private_dir: Path, engine_address: str, request: pytest.FixtureRequest
-) -> Iterator[Stack]:
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings that a module wants for its Norn: its ENVIRONMENT, or what its own fixture of this name returns."""
+    return dict(getattr(request.module, "ENVIRONMENT", {}))
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: Postgres, private_dir: Path, engine_address: str, environment: dict[str, str]) -> Iterator[Stack]:
     """A whole Norn: API, a worker per class, beat and router, on a broker of its own."""
     home = private_dir / f"s{next(_numbers)}"
     home.mkdir()
     broker = Broker(home / "broker")
-    stack = new_stack(postgres, broker.url, home, **getattr(request.module, "ENVIRONMENT", {}))
+    stack = new_stack(postgres, broker.url, home, **environment)
     stack.broker = broker
     try:
         stack.start()

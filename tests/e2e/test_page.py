@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import hmac
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e import apps
+from tests.architecture.source import ROOT
+from tests.contract.repository import Repository
+from tests.e2e import apps, canaries
 from tests.e2e.browser import HOSTILE, UI, Visitor, visitor
 from tests.e2e.stack import Stack
+from tests.git_server import GitServer
 from tests.servers import allowed, wait_until
 
 pytestmark = pytest.mark.timeout(300)
 
 WEB, WORKER, CRON, FUNCTION = "page-web", "page-worker", "page-cron", "page-fn"
-ATTACKER = "page-hostile"
+ATTACKER, PUSHED = "page-hostile", "page-pushed"
+GUIDE = ROOT / "examples" / "thumbnail-gen"
+"""The guide's function, with the picture that its README calls it with."""
+NEVER_READ = "never-read-by-norn"
+"""In every message and author of a commit, and nowhere else."""
+BRANCH = '<img/src="x"/onerror="window.hostile=1">'
+"""The name of a branch that runs a script wherever it is read as HTML; git allows no space in it."""
 MOST = 80_000
 """The most bytes of script and style that a browser fetches, compressed."""
 SERVE = "echo started; exec httpd -f -p 8080 -h /www"
@@ -32,6 +44,8 @@ VIEWS = [
     f"apps/{FUNCTION}/invoke", f"apps/{FUNCTION}/secrets", f"apps/{WORKER}/runs", f"apps/{WEB}/database",
     "jobs", "jobs/1", "events", "alerts", "server", "tokens",
 ]  # fmt: skip
+Theme = Literal["light", "dark"]
+both_themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
 TRIES = """<!doctype html><title>busy</title><script>
@@ -63,8 +77,10 @@ def _furnish(stack: Stack) -> None:
     shows = 'FROM busybox:stable\nCOPY page.html /\nCMD ["cat", "/page.html"]\n'
     spec = f"app: {ATTACKER}\nrole: function\nfunction: {{contentType: text/html}}\n"
     stack.add_app(ATTACKER, spec, {"Dockerfile": shows, "page.html": TRIES})
+    shutil.copytree(GUIDE, stack.apps / GUIDE.name)
+    names = (WEB, WORKER, CRON, FUNCTION, ATTACKER, GUIDE.name)
     for verb in ("forge", "deploy"):
-        jobs = [_ask(stack, f"/api/apps/{name}/{verb}")["job"] for name in (WEB, WORKER, CRON, FUNCTION, ATTACKER)]
+        jobs = [_ask(stack, f"/api/apps/{name}/{verb}")["job"] for name in names]
         for job in jobs:
             stack.await_state(job, ["succeeded"], allowed(40))
 
@@ -90,14 +106,33 @@ def _program(command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def seen(stack: Stack) -> Iterator[Visitor]:
-    """A person who is signed in, in a browser, on a server with an app of each role."""
-    stack.keep_secrets()
-    _furnish(stack)
+def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    server = GitServer(tmp_path_factory.mktemp("git") / "home")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def environment(git: GitServer) -> dict[str, str]:
+    """Lets the workers read repositories of the git server."""
+    return {"NORN_GIT_PRIVATE": "true", "NORN_GIT_CA": str(git.ca)}
+
+
+@pytest.fixture(scope="module")
+def arrived(stack: Stack) -> Iterator[Visitor]:
+    """A person who is signed in, in a browser, on a server without apps."""
     expect.set_options(timeout=allowed(20) * 1000)
     with visitor(stack.url) as person:
         person.sign_in((stack.home / "token").read_text().strip())
         yield person
+
+
+@pytest.fixture(scope="module")
+def seen(stack: Stack, arrived: Visitor) -> Visitor:
+    """The same person, once the server has an app of each role."""
+    stack.keep_secrets()
+    _furnish(stack)
+    return arrived
 
 
 def _soon(page: Page, text: str) -> None:
@@ -115,6 +150,30 @@ def _deploy(page: Page) -> None:
 
 def _job_ends(page: Page, state: str) -> None:
     expect(page.locator(".job-head .state")).to_have_text(state)
+
+
+@both_themes
+def test_the_sign_in_has_no_serious_finding_of_axe(arrived: Visitor, theme: Theme) -> None:
+    person = arrived.stranger()
+    person.page.emulate_media(color_scheme=theme)
+    person.page.goto(person.url)
+    expect(person.page.get_by_label("Token")).to_be_focused()
+    found = person.serious()
+    person.page.get_by_label("Token").fill("no token")
+    _button(person.page, "Sign in").click()
+    expect(person.page.locator(".failure")).to_be_visible()
+    assert (found, person.serious(), person.foreign, person.complaints) == ([], [], [], [])
+    person.context.close()
+
+
+@both_themes
+def test_the_first_run_shows_three_commands_and_has_no_serious_finding_of_axe(arrived: Visitor, theme: Theme) -> None:
+    arrived.page.emulate_media(color_scheme=theme)
+    page = arrived.open("")
+    expect(page.get_by_label("First app").locator(".command code")).to_have_text(
+        ["norn init", "norn deploy .", "norn open"]
+    )
+    assert arrived.serious() == []
 
 
 def test_each_app_has_a_card(seen: Visitor) -> None:
@@ -205,6 +264,18 @@ def test_a_function_is_invoked_by_the_keyboard_alone_and_shows_its_output(seen: 
     _soon(page, "The answers are the same")
 
 
+def test_the_guides_function_is_invoked_with_its_picture_and_shows_what_its_container_wrote(seen: Visitor) -> None:
+    page = seen.open(f"apps/{GUIDE.name}")
+    page.get_by_label("or a file as the body").set_input_files(GUIDE / "sample.pgm")
+    command = f"norn invoke {GUIDE.name} --body @sample.pgm"
+    assert f"`{command}`" in (GUIDE / "README.md").read_text()
+    expect(page.locator(".action").get_by_label("The same command")).to_have_text(command)
+    _button(page, f"Invoke {GUIDE.name}").click()
+    expect(page.locator(".inset .state")).to_have_text("succeeded")
+    stdout = page.get_by_label("stdout").text_content() or ""
+    assert re.fullmatch(r"P2\n12 8\n255\n(\s*\d{1,3}){96}\n", stdout), stdout
+
+
 def test_a_command_is_run_in_the_image_of_an_app(seen: Visitor) -> None:
     page = seen.open(f"apps/{WORKER}/runs")
     page.get_by_label(re.compile("^Command, in")).fill("echo ran once")
@@ -281,8 +352,8 @@ def _await_lines(log: Page, last: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_view_has_a_serious_finding_of_axe(seen: Visitor, theme: str) -> None:
+@both_themes
+def test_no_view_has_a_serious_finding_of_axe(seen: Visitor, theme: Theme) -> None:
     seen.page.emulate_media(color_scheme=theme)
     found = {}
     for view in VIEWS:
@@ -290,6 +361,23 @@ def test_no_view_has_a_serious_finding_of_axe(seen: Visitor, theme: str) -> None
         expect(page.locator(".waiting")).to_have_count(0)
         found[view] = seen.serious()
     assert {view: issues for view, issues in found.items() if issues} == {}
+
+
+@both_themes
+def test_the_palette_has_no_serious_finding_of_axe(seen: Visitor, theme: Theme) -> None:
+    seen.page.emulate_media(color_scheme=theme)
+    page = seen.open(f"apps/{CRON}")
+    page.keyboard.press("Control+K")
+    palette = page.get_by_role("dialog", name="Palette")
+    expect(palette.get_by_role("combobox")).to_be_focused()
+    expect(palette.get_by_role("option")).not_to_have_count(0)
+    found = seen.serious()
+    page.keyboard.type("nothing of this name")
+    expect(palette.get_by_role("option")).to_have_count(0)
+    found_nothing = seen.serious()
+    page.keyboard.press("Escape")
+    expect(palette).to_have_count(0)
+    assert (found, found_nothing) == ([], [])
 
 
 def test_the_palette_forgets_what_was_searched(seen: Visitor) -> None:
@@ -333,6 +421,55 @@ def test_an_address_with_a_code_replaces_no_session_by_itself(seen: Visitor, sta
 def test_a_hostile_name_of_an_app_is_shown_as_text(seen: Visitor) -> None:
     page = seen.open(f"apps/{quote(HOSTILE, safe='')}")
     expect(page.locator("main .failure")).to_be_visible()
+
+
+def test_hostile_commits_and_branches_run_no_script(seen: Visitor, stack: Stack, git: GitServer) -> None:
+    jobs = _hostile_jobs(stack, git)
+    app = [f"apps/{PUSHED}/{tab}" for tab in ("overview", "invoke", "why", "releases", "jobs")]
+    for view in ["", *app, *(f"jobs/{job}" for job in jobs), "events", "server"]:
+        page = seen.open(view)
+        expect(page.locator(".waiting")).to_have_count(0)
+        assert (page.locator('[src="x"]').count(), seen.was_attacked()) == (0, False), view
+        assert NEVER_READ not in page.locator("body").inner_text(), view
+    expect(seen.open(f"apps/{PUSHED}/releases").get_by_role("cell", name=BRANCH, exact=True)).to_be_visible()
+    assert canaries.shown([NEVER_READ], canaries.rows(stack)) == {}
+
+
+def _hostile_jobs(stack: Stack, git: GitServer) -> list[int]:
+    """Deploys a branch whose name and commits are hostile, and then by a push that names both; returns the jobs."""
+    repository = git.repository("hostile")
+    repository.git("checkout", "--quiet", "-b", BRANCH)
+    repo = json.dumps({"url": git.url("hostile"), "branch": BRANCH, "autoDeploy": True})
+    spec = f"app: {PUSHED}\nrole: function\nrepo: {repo}\n"
+    stack.add_app(PUSHED, spec, {})
+    first = _commit(repository, {"infraspec.yaml": spec, "Dockerfile": apps.ECHO})
+    for verb in ("forge", "deploy"):
+        stack.await_state(_ask(stack, f"/api/apps/{PUSHED}/{verb}")["job"], ["succeeded"], allowed(40))
+    second = _commit(repository, {"more": "of it"})
+    _push(_ask(stack, "/api/webhooks", url=git.url("hostile")), first, second)
+    wait_until(lambda: _state(stack, PUSHED)["live"]["revision"] == second, allowed(40), "the push is live")
+    return [each["id"] for each in _ask(stack, f"/api/jobs?app={PUSHED}", "GET")["items"]]
+
+
+def _commit(repository: Repository, files: dict[str, str]) -> str:
+    """Makes a commit with a hostile author and message; git itself leaves angle brackets out of the author's name."""
+    repository.commit({path: text.encode() for path, text in files.items()})
+    hostile = f"{NEVER_READ} {HOSTILE}"
+    amended = ("commit", "--quiet", "--amend", "--reset-author", "--message", hostile)
+    repository.git("-c", f"user.name={hostile}", *amended)
+    return repository.git("rev-parse", "HEAD")
+
+
+def _push(hook: dict[str, Any], before: str, after: str) -> None:
+    """Reports a push as GitHub does, with the commit's message and its author."""
+    hostile = f"{NEVER_READ} {HOSTILE}"
+    commit = {"id": after, "message": hostile, "author": {"name": hostile, "username": hostile}}
+    push = {"ref": f"refs/heads/{BRANCH}", "before": before, "after": after, "head_commit": commit,
+            "commits": [commit], "pusher": {"name": hostile}}  # fmt: skip
+    body = json.dumps(push).encode()
+    signed = hmac.new(hook["secret"].encode(), body, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": f"sha256={signed}", "X-GitHub-Event": "push", "Content-Type": "application/json"}
+    assert httpx.post(hook["address"], content=body, headers=headers, timeout=30).status_code == 202
 
 
 def test_every_request_stayed_at_home_and_no_script_ran_that_is_not_ours(seen: Visitor) -> None:

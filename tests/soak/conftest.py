@@ -1,5 +1,5 @@
 """The long proofs run on what the end-to-end tests run on."""
 
-from tests.e2e.conftest import engine_address, stack
+from tests.e2e.conftest import engine_address, environment, stack
 
-__all__ = ["engine_address", "stack"]
+__all__ = ["engine_address", "environment", "stack"]
