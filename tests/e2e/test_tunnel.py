@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e import canaries
 from tests.e2e.conftest import clean_up, new_stack
@@ -16,7 +17,7 @@ from tests.fakes.cloudflare import ACCOUNT, TARGET, TOKEN, TUNNEL, FakeCloudflar
 from tests.servers import Broker, Postgres, allowed
 
 WIKI, LAST = {"hostname": "wiki.slopistry.com", "service": "http://10.0.0.9"}, {"service": "http_status:404"}
-SPEC = "app: {app}\nrole: webserver\nport: 80\nhosts: {{external: {host}}}\n"
+GUIDE = Path(__file__).parent / "guide/mail-agent/infraspec.yaml"
 MAIL, POST = "mail.slopistry.com", "post.slopistry.com"
 DYING = {"NORN_TEST_BUILD": "1", "NORN_FAILPOINT": "route-tunnel:effect:kill"}
 
@@ -65,9 +66,12 @@ def watchers(norn: Stack) -> Iterator[canaries.Watchers]:
 
 
 def write(stack: Stack, app: str, host: str) -> None:
-    """Writes an app's directory."""
+    """Writes the guide's mail-agent, with this name and external host; this Norn has no servers for apps."""
+    spec = yaml.safe_load(GUIDE.read_text())
+    del spec["services"]
+    spec |= {"app": app, "hosts": spec["hosts"] | {"external": host, "internal": f"{app}-service"}}
     (stack.apps / app).mkdir(exist_ok=True)
-    (stack.apps / app / "infraspec.yaml").write_text(SPEC.format(app=app, host=host))
+    (stack.apps / app / "infraspec.yaml").write_text(yaml.safe_dump(spec))
 
 
 def seen(cloudflare: FakeCloudflare) -> tuple[list[Any], list[tuple[str, str]]]:
@@ -79,24 +83,24 @@ def seen(cloudflare: FakeCloudflare) -> tuple[list[Any], list[tuple[str, str]]]:
 def test_a_name_lives_from_its_forge_to_its_teardown(
     norn: Stack, cloudflare: FakeCloudflare, watchers: canaries.Watchers
 ) -> None:
-    write(norn, "mail", MAIL)
-    job = int(norn.json("forge", "mail", "--detach")["job"])
+    write(norn, "mail-agent", MAIL)
+    job = int(norn.json("forge", "mail-agent", "--detach")["job"])
     norn.processes["dying"].wait(allowed(60))
     assert seen(cloudflare) == (["wiki.slopistry.com", MAIL, None], [])
     norn.spawn("deploy")
     assert norn.await_state(job, ["succeeded", "failed", "error"], allowed(60))["state"] == "succeeded"
     assert seen(cloudflare) == (["wiki.slopistry.com", MAIL, None], [(MAIL, TARGET)])
-    app = norn.json("status", "mail")
+    app = norn.json("status", "mail-agent")
     assert app["external"] == f"{MAIL}: routed"
     assert cloudflare.ingress[1]["service"] == "http://127.0.0.1:18799"  # the router's door of public names
-    write(norn, "mail", POST)
-    assert "the infraspec says post.slopistry.com" in norn.json("status", "mail")["external"]
-    norn.norn("forge", "mail")
+    write(norn, "mail-agent", POST)
+    assert "the infraspec says post.slopistry.com" in norn.json("status", "mail-agent")["external"]
+    norn.norn("forge", "mail-agent")
     assert seen(cloudflare) == (["wiki.slopistry.com", POST, None], [(POST, TARGET)])
     write(norn, "second", POST)
     refused = norn.norn("forge", "second", check=False)
-    assert (refused.returncode, b"post.slopistry.com is the public name of mail" in refused.stderr) == (5, True)
-    norn.norn("teardown", "mail", "--confirm", "mail")
+    assert (refused.returncode, b"post.slopistry.com is the public name of mail-agent" in refused.stderr) == (5, True)
+    norn.norn("teardown", "mail-agent", "--confirm", "mail-agent")
     assert (cloudflare.ingress, cloudflare.records) == ([WIKI, LAST], [])
 
 
@@ -104,7 +108,7 @@ def test_the_token_of_the_tunnel_shows_nowhere(norn: Stack, watchers: canaries.W
     assert norn.broker is not None
     places = (
         canaries.rows(norn), canaries.files(norn), canaries.broker_keys(norn.broker.client()),
-        canaries.answers(norn, ("mail",)), canaries.backup(norn, postgres),
+        canaries.answers(norn, ("mail-agent",)), canaries.backup(norn, postgres),
     )  # fmt: skip
     assert canaries.shown((TOKEN,), itertools.chain(*places)) == {}
     assert (watchers.seen, watchers.looks > 100, watchers.messages > 0) == ([], True, True)
