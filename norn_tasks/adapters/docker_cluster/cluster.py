@@ -125,6 +125,8 @@ class DockerCluster:
         """Returns a status of each app of this control plane that has a replica; raises ClusterDown."""
         containers: dict[str, list[str]] = {}
         try:
+            # Layers come first: they may take seconds, in which what was seen of the replicas would become old.
+            self._layers.measure(self._engine, [each["Id"] for each in listed(self._engine.briefly, self._instance)])
             for each in listed(self._engine.briefly, self._instance):
                 containers.setdefault(each["Labels"][APP], []).append(each["Id"])
             looks = {app: self._look(containers[app]) for app in sorted(containers)}
@@ -136,7 +138,7 @@ class DockerCluster:
         }
         found = dict(zip(worlds, checked(tuple(worlds.values())), strict=True))
         usage = measured(self._engine, [each for world in found.values() for each in world.replicas])
-        usage = self._layers.added(self._engine, usage)
+        usage = self._layers.added(usage)
         return tuple(
             WorkloadStatus(app, 0, 0, unseen=seen) if isinstance(seen, str) else _status(app, found[app], ended, usage)
             for app, seen in looks.items()

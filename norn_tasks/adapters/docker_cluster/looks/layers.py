@@ -8,7 +8,7 @@ a look spends only a little time on layers.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,16 +41,19 @@ class LayerSizes:
         self._every = every
         self._layers: Mapping[str, _Layer] = {}
 
-    def added(self, engine: EngineClient, usage: Mapping[str, ReplicaUsage]) -> dict[str, ReplicaUsage]:
-        """Measures the layers that are due; returns the usage of each container with the bytes in its layer."""
-        began, layers = time.monotonic(), {each: self._layers.get(each, _Layer()) for each in usage}
+    def measure(self, engine: EngineClient, containers: Iterable[str]) -> None:
+        """Measures the layers of these containers that are due, and forgets all others."""
+        began, layers = time.monotonic(), {each: self._layers.get(each, _Layer()) for each in containers}
         for container in sorted(layers, key=lambda each: layers[each].at):
             now = time.monotonic()
             if now - began >= _WITHIN or now - layers[container].at < self._every:
                 break
             layers[container] = _Layer(now, _written(engine, container))
         self._layers = layers
-        return {each: replace(found, written=layers[each].written) for each, found in usage.items()}
+
+    def added(self, usage: Mapping[str, ReplicaUsage]) -> dict[str, ReplicaUsage]:
+        """Returns the usage of each container with the bytes in its layer, as they were last measured."""
+        return {each: replace(found, written=self._layers.get(each, _Layer()).written) for each, found in usage.items()}
 
 
 def _written(engine: EngineClient, container: str) -> int | None:
