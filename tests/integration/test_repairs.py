@@ -19,6 +19,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
 from norn_tasks.store.ledger.taking import take
 from norn_tasks.store.queue import cancelling, jobs
+from norn_tasks.store.replicas import observations
 from norn_tasks.store.tables import AppRow, JobRow, WorkloadRow
 from tests import factories
 from tests.servers import wait_until
@@ -251,3 +252,19 @@ def test_an_app_that_could_not_be_looked_at_keeps_its_status_and_is_not_repaired
     with web.database.transaction() as tx:
         kept = tx.execute(select(WorkloadRow.ready, WorkloadRow.message)).one()
     assert (kept, repairs(web)) == ((2, "it could not be observed: its layer is damaged"), [])
+
+
+@pytest.mark.parametrize("stale", [(), (0,)])
+def test_an_observation_that_began_before_a_deploy_ended_does_not_overwrite_its_status(
+    web: dispatch.Intake, stale: tuple[int, ...]
+) -> None:
+    look = begun_look(web)
+    with web.database.transaction() as tx:
+        by_deploy = WorkloadSeen(factories.CLUSTER, (WorkloadStatus("web", 2, 2, present=(1, 1)),), complete=False)
+        observations.workload_seen(tx, {}, by_deploy)
+    ended_look(web, look, *stale)
+    with web.database.transaction() as tx:
+        assert tx.scalar(select(WorkloadRow.ready)) == 2
+    looked(web, *stale)
+    with web.database.transaction() as tx:
+        assert tx.scalar(select(WorkloadRow.ready)) == 0

@@ -37,19 +37,22 @@ def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
     """Keeps the statuses of the cluster's apps and publishes each change; a complete observation also requests repairs.
 
     The statuses of apps of other clusters do not change. An app that could not be observed keeps its status, with the
-    reason as its message.
+    reason as its message. An app that was observed again after this observation had begun keeps the newer status.
     """
-    known = set(tx.scalars(select(AppRow.name).where(AppRow.cluster == write.cluster)))
+    newer = _observed_since(tx, row) if write.complete else frozenset()
+    known = set(tx.scalars(select(AppRow.name).where(AppRow.cluster == write.cluster))) - newer
     statuses = [status for status in write.statuses if status.app in known]
     seen = {status.app: status for status in statuses if not status.unseen}
     unseen = {status.app: status.unseen for status in statuses if status.unseen}
     if write.complete:
         for name, app in repairs.stable_apps(tx, write.cluster, write.engine).items():
-            if name not in unseen:
+            if name not in unseen and name not in newer:
                 seen[name] = repairs.measured_against_wanted(name, app, seen.get(name))
         elsewhere = select(AppRow.name).where(AppRow.cluster != write.cluster)
         tx.execute(
-            delete(WorkloadRow).where(WorkloadRow.app.not_in({*seen, *unseen}), WorkloadRow.app.not_in(elsewhere))
+            delete(WorkloadRow).where(
+                WorkloadRow.app.not_in({*seen, *unseen, *newer}), WorkloadRow.app.not_in(elsewhere)
+            )
         )
     for status in seen.values():
         _keep(tx, status)
@@ -60,6 +63,15 @@ def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
         tx.execute(update(WorkloadRow).where(WorkloadRow.app == name).values(message=message))
     asked = repairs.request_repairs(tx, row, write, seen) if write.complete else []
     return (RequestedRepairs(tuple(asked)),) if asked else ()
+
+
+def _observed_since(tx: Tx, look: Row) -> frozenset[str]:
+    """Returns the apps whose status was written after this observation had begun, for example by the end of a deploy.
+
+    A complete observation can take seconds: what it saw of these apps may be from before the deploy.
+    """
+    begun = look.get("first_claimed_at")
+    return frozenset(tx.scalars(select(WorkloadRow.app).where(WorkloadRow.seen_at > begun))) if begun else frozenset()
 
 
 def _keep(tx: Tx, status: WorkloadStatus) -> None:
