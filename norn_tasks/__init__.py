@@ -1,1 +1,3 @@
-"""The core of Norn: the job ledger, the pipelines that do the work, and the adapters to the outside world."""
+"""The core of Norn: its stored state, the pipelines that carry out jobs, and the adapters to outside systems such as
+Docker.
+"""

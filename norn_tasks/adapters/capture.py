@@ -6,7 +6,7 @@ from norn_tasks.domain.jobs.execution import Captured
 
 HEAD = 16 * 1024
 TAIL = 48 * 1024
-"""How many bytes of a stream's beginning, and how many of its end, are kept."""
+"""The bytes that are kept of a stream's beginning, and as many again of its end."""
 
 
 class Capture:
@@ -28,12 +28,12 @@ class Capture:
             data = data[room:]
         if tail:
             self._tail += data
-            # Trimmed in large steps, so that a long stream is not copied for every chunk.
+            # The buffer is trimmed in large steps, so that not every chunk of a long stream copies it.
             if len(self._tail) > 4 * tail:
                 del self._tail[:-tail]
 
     def skip(self, count: int) -> None:
-        """Counts bytes of the stream that were lost before they reached this object."""
+        """Counts bytes of the stream that were lost before this object could receive them."""
         self.size += count
 
     def captured(self) -> Captured:

@@ -1,9 +1,9 @@
-"""Sends an outgoing request under the rules of section 13 of docs/security.md.
+"""Sends an HTTP request to a server outside, under the rules of section 13 of docs/security.md.
 
-The request uses https. The host is resolved once, and the connection goes to that address, so that a name cannot mean
-another machine a moment later. Addresses outside the public internet, and http, are refused unless an operator allows
-them; no redirect is followed; one timeout covers everything. Only the status of a response is read; of a refusal, also
-its `Retry-After` and the beginning of its body.
+The request must use https. The host name is resolved once, and the connection goes to that address, so that the name
+cannot lead to another machine a moment later. Addresses outside the public internet, and http, are refused unless an
+operator allows them. No redirect is followed. One timeout covers everything. Only the status of a response is read; for
+a refusal, also its `Retry-After` and the beginning of its body.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from norn_tasks.domain.addresses import Resolve, public
 _PORTS = {"https": 443, "http": 80}
 _REFUSED = 400
 _SAID = 1024
-"""The most bytes that are returned of the body of a refusal."""
+"""The most bytes of the body of a refusal that are returned."""
 _READ = ("application/json", "application/problem+json", "text/plain")
 
 
 class NotReached(Exception):
-    """The request got no response; the text says why in a sentence."""
+    """Raised when the request got no response; the text is a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class PostAnswer:
     status: int
     """The HTTP status."""
     said: str = ""
-    """The beginning of the body of a refusal, if that is text."""
+    """The beginning of the body of a refusal, if the body is text."""
     pause: float | None = None
-    """The seconds that a refusal asks the sender to wait (Retry-After)."""
+    """The seconds for which a refusal asks the sender to wait (Retry-After)."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,13 @@ class Outgoing:
             raise
 
     def reach(self, host: str, port: int, end: float) -> socket.socket:
-        """Connects to an allowed address of the host before the moment `end`; raises NotReached or OSError."""
+        """Connects to an allowed address of the host before the time `end`; raises NotReached or OSError."""
         return socket.create_connection((self._address(host, port, end), port), seconds_left(end))
 
     def _address(self, host: str, port: int, end: float) -> str:
-        """Looks the host up once, and returns its first address; raises NotReached unless all of them are allowed."""
+        """Resolves the host name once, and returns its first address; raises NotReached unless all its addresses are
+        allowed.
+        """
         found = timeouts.begin(lambda: self.resolve(host, port, type=socket.SOCK_STREAM))
         try:
             addresses = [str(each[4][0]) for each in found.result(seconds_left(end))]
@@ -138,11 +140,11 @@ def _next(client: h11.Connection, connection: socket.socket, end: float) -> obje
 
 
 def _said(client: h11.Connection, connection: socket.socket, end: float, headers: Mapping[str, str]) -> str:
-    """Returns the beginning of a body of text or JSON; empty for a page for browsers, whose beginning does not help."""
+    """Returns the beginning of a body of text or JSON; empty for an HTML page, because its beginning does not help."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() not in _READ:
         return ""
     body = b""
-    # The status is reported even if the body never arrives.
+    # The status is returned even if the body never arrives.
     with suppress(OSError, h11.ProtocolError):
         while len(body) < _SAID and isinstance(data := _next(client, connection, end), h11.Data):
             body += data.data
@@ -150,7 +152,7 @@ def _said(client: h11.Connection, connection: socket.socket, end: float, headers
 
 
 def _pause(text: str) -> float | None:
-    """Returns the seconds of a Retry-After, which is a number or a date; None for anything else."""
+    """Returns the seconds that the header Retry-After asks for, as a number or a date; None if it has neither."""
     try:
         pause = float(text)
     except ValueError:
@@ -162,7 +164,7 @@ def _pause(text: str) -> float | None:
 
 
 def seconds_left(end: float) -> float:
-    """Returns the seconds until the moment `end`; raises TimeoutError if that has passed."""
+    """Returns the seconds until the time `end`; raises TimeoutError if that time has passed."""
     left = end - time.monotonic()
     if left <= 0:
         raise TimeoutError

@@ -1,8 +1,10 @@
-"""Cloudflare's HTTP API v4: sends requests, reads pages of results, and words the errors for refusals.
+"""The client of Cloudflare's HTTP API v4. It sends requests, reads results page by page, and turns refusals into Norn's
+errors.
 
-A read is sent again while Cloudflare does not answer. After a 429 every request is sent again, because Cloudflare did
-not carry it out. A change that gets no answer may have been carried out: it raises Unanswered, and the caller reads the
-current state before it writes again. No message contains the token.
+A request that only reads is repeated while Cloudflare does not answer. After the status 429 any request is repeated,
+because Cloudflare did not carry it out. A change that gets no answer may have been carried out. In that case the client
+raises Unanswered, and the caller reads the current state before it writes again. No error message contains the API
+token.
 """
 
 from __future__ import annotations
@@ -30,22 +32,25 @@ _PAGE = 50
 TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
 """The time limits of one request, one for each part; the TLS handshake may take as long as `connect` again.
 
-Their sum is less than the time after which the database ends an idle turn. Otherwise a request could arrive after its
-job's turn, and overwrite the change of the job that has the next turn.
+Only the job that has the tunnel's turn, held in the database, may send changes. The limits add up to less than the time
+after which the database ends an idle turn. So no request can arrive after its job has lost the turn, and overwrite the
+change of the next job.
 """
 _PATIENCE = 60.0
-"""The most seconds that one request waits for Cloudflare, with all its repetitions."""
+"""The most seconds that one request may take, including all its repetitions."""
 _FIRST_PAUSE = 0.25
 _LONGEST = 300
 Query = Mapping[str, str | int]
 
 
 class Unanswered(TunnelFailed):
-    """A request got no answer, or an answer that does not show whether the request was carried out."""
+    """Raised when a request got no answer, or an answer that does not show whether Cloudflare carried it out."""
 
 
 class CloudflareRefused(TunnelFailed):
-    """Cloudflare refused a request; `status` and `codes` are the HTTP status and the error codes of its answer."""
+    """Raised when Cloudflare refused a request; `status` is the HTTP status of the answer, and `codes` are the error
+    codes in it.
+    """
 
     def __init__(self, sentence: str, *, status: int, codes: frozenset[int], hint: str = "") -> None:
         super().__init__(sentence, hint=hint)
@@ -53,7 +58,9 @@ class CloudflareRefused(TunnelFailed):
 
 
 class CloudflareClient:
-    """Sends requests with one API token; `what` names a request in sentences, such as `read the tunnel`."""
+    """Sends requests with one API token. The argument `what` of its methods describes a request in messages, such as
+    `read the tunnel`.
+    """
 
     def __init__(self, token: Secret, url: str = API) -> None:
         self._token, self._url = token, url.rstrip("/")
@@ -63,7 +70,7 @@ class CloudflareClient:
         return self._send("GET", path, what, waiting, query=query)["result"]
 
     def change(self, method: str, path: str, what: str, waiting: Waiting, body: object = None) -> Any:
-        """Carries out a change and returns its result; raises Unanswered when it may or may not have been made."""
+        """Sends a change and returns its result; raises Unanswered when the change may or may not have been made."""
         return self._send(method, path, what, waiting, body=body)["result"]
 
     def pages(self, path: str, what: str, waiting: Waiting, query: Query | None = None) -> Iterator[Any]:
@@ -116,7 +123,7 @@ class CloudflareClient:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Returns the certificates that this machine trusts; they are read only once, because that takes longer than a
+    """Returns the certificates that this machine trusts. They are read only once, because reading takes longer than a
     request.
     """
     return ssl.create_default_context()
@@ -135,7 +142,7 @@ class _Busy(Exception):
 
 
 def _envelope(response: httpx.Response, what: str) -> Any:
-    """Returns the answer to a request that was carried out; raises an error for any other response."""
+    """Returns the parsed answer to a request that was carried out; raises an error for any other response."""
     if response.status_code == 429:
         raise _Busy(_pause_of(response))
     try:
@@ -167,7 +174,7 @@ def _refused(status: int, answer: Mapping[str, Any], what: str) -> CloudflareRef
 
 
 def _pause_of(response: httpx.Response) -> float | None:
-    """Returns the seconds of Retry-After, which is a number or a date; None for anything else."""
+    """Returns the seconds that the header Retry-After asks for, as a number or a date; None if it has neither."""
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdigit():
         return float(asked)

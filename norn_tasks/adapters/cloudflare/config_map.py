@@ -1,8 +1,9 @@
-"""Keeps a tunnel's rules in the ConfigMap of a cloudflared that runs in the cluster, and restarts its pods in turn.
+"""Keeps a tunnel's rules in the ConfigMap of a cloudflared that runs in Kubernetes, and restarts its pods one after the
+other.
 
-The API server refuses a write to an object that has changed since it was read, so nobody else's change is ever lost.
-The pods carry the hash of config.yaml as an annotation. Writing the same hash again restarts nothing, so a worker that
-takes over from a killed worker can finish the restart safely.
+The API server of Kubernetes refuses a write to an object that has changed since it was read, so nobody else's change is
+lost. The pods carry the hash of config.yaml as an annotation, and Kubernetes restarts them only when the hash changes.
+So a worker that takes over from a killed worker can safely annotate them again.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ _RIGHTS = "deploy/kubernetes/cloudflared.yaml has the objects and the rights tha
 
 @dataclass(frozen=True)
 class ConfigMapRules:
-    """Implements `RuleKeeper` with a ConfigMap; the Deployment of its cloudflared has the same name."""
+    """Implements `RuleKeeper` with a ConfigMap. The Deployment that runs cloudflared has the same name as the
+    ConfigMap.
+    """
 
     api: Api
     name: str
 
     @property
     def tunnel(self) -> str:
-        """The tunnel that the file names."""
+        """Returns the tunnel that the file in the ConfigMap names."""
         return self._file(self._seen("ConfigMap")).tunnel
 
     def read(self, waiting: Waiting) -> list[RawRule]:
-        """Returns the rules as they are now."""
+        """Returns the tunnel's present rules."""
         waiting.check()
         return self._file(self._seen("ConfigMap")).rules
 
@@ -55,7 +58,7 @@ class ConfigMapRules:
         return before is not None
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows of host names, and counts the ready pods of the Deployment."""
+        """Compares the rules with the host names in Norn's database, and counts the ready pods of the Deployment."""
         try:
             rules = self._file(self._seen("ConfigMap")).rules
             silent, sentence = _state(self._seen("Deployment"), self._where)
@@ -96,7 +99,7 @@ class ConfigMapRules:
         self.api.patch(seen, [_unchanged(seen), change])
 
     def _moved(self, kind: str, work: Any, waiting: Waiting) -> None:
-        """Does the work, and repeats it as long as others change the object between its reading and its writing."""
+        """Runs `work`, and repeats it while others change the object between the reading and the writing."""
         for _ in range(_TRIES):
             try:
                 work()
@@ -131,7 +134,7 @@ def _set(path: str, value: Any, *, op: str = "add") -> dict[str, Any]:
 
 
 def _state(deployment: dict[str, Any], where: str) -> tuple[str, str]:
-    """Returns the reason why no request can arrive (empty if one can), and a sentence on the Deployment's state."""
+    """Returns why no request can reach a pod (empty if one can), and a sentence on the state of the Deployment."""
     wanted, status = int(deployment["spec"]["replicas"]), deployment.get("status") or {}
     ready = status.get("readyReplicas", 0)
     sentence = f"{ready} of {wanted} pods of the Deployment {where} are ready"

@@ -1,7 +1,8 @@
-"""Makes DNS records through Cloudflare's API. A comment marks the records of this control plane; no others are changed.
+"""Creates DNS records through Cloudflare's API. A comment in the record marks the records of this control plane; Norn
+changes no others.
 
-A host's records are in the most specific zone that contains the host. If a record was made but Cloudflare's answer was
-lost, the step finds the record by its comment when it runs again.
+A host's record is created in the most specific zone that contains the host. If Cloudflare's answer is lost after it
+created a record, the step finds that record by its comment when it runs again.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from norn_tasks.ports import ExternalHosts, Stop, Watch
 
 Record = dict[str, Any]
 WANTED, FOREIGN = "wanted", "foreign"
-"""Notes in a row: Norn is about to make the record; somebody else's record already points at the tunnel."""
+"""Notes in a host name's row. WANTED: Norn is about to create the record. FOREIGN: somebody else's record already
+points at the tunnel.
+"""
 _EXCLUDES: Final = ("A", "AAAA", "CNAME")
-"""The types of records that a CNAME of the same name excludes."""
+"""The types of records that cannot exist beside a CNAME of the same name."""
 _EXISTS: Final = frozenset({81053, 81057, 81058})
 """Cloudflare's codes for a record that exists already."""
 _GONE: Final = frozenset({81044})
@@ -30,7 +33,9 @@ _TRIES, _PAUSE = 4, 0.5
 
 @dataclass(frozen=True)
 class ZoneRecords:
-    """Implements `ports.Dns` for the zones that the token reaches; the records' comments contain `instance`."""
+    """Implements `ports.Dns` for the zones that the token may use. Each record's comment contains `instance`, the id of
+    this control plane.
+    """
 
     client: CloudflareClient
     site: TunnelSite
@@ -38,7 +43,7 @@ class ZoneRecords:
     instance: str
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
-        """Points the name at the tunnel, and removes the records of the app's other names."""
+        """Points the host name at the tunnel, and removes the records of the app's other names."""
         waiting, known = Waiting(watch.stop), self.hosts.of_app(app)
         mine = next((each for each in known if each.host == host and not each.leaving), None)
         if mine is None:
@@ -55,7 +60,9 @@ class ZoneRecords:
         return RouteOutcome(bool(notes), "; ".join(notes))
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Checks each record that Norn has made, as its row says: it must exist, be proxied and point at the tunnel."""
+        """Checks each record that Norn has created: it must still exist, be proxied by Cloudflare, and point at the
+        tunnel.
+        """
         waiting, faults = Waiting(stop), {}
         known = [each for each in self.hosts.all() if each.recorded and not each.leaving]
         try:
@@ -149,7 +156,7 @@ class ZoneRecords:
         try:
             found = self.client.get(path, "check the API token", waiting)
         except CloudflareRefused:
-            # A token may belong to the account and not to a person: such a token has another path to verify it.
+            # The token of an account is verified at another path than the token of a person.
             found = self.client.get(f"/accounts/{self.site.account}/tokens/verify", "check the API token", waiting)
         if found.get("status") != "active":
             raise TunnelFailed(f"the API token is {found.get('status')}", hint="make a new one: docs/tunnel.md")
@@ -187,13 +194,15 @@ class ZoneRecords:
 
 
 def _longest(zones: Sequence[Record], host: str) -> Record | None:
-    """Returns the zone with the longest name in which the host lies."""
+    """Returns the zone with the longest name that contains the host."""
     fitting = (zone for zone in zones if host == zone["name"] or host.endswith(f".{zone['name']}"))
     return max(fitting, key=lambda zone: len(zone["name"]), default=None)
 
 
 def _excluding(seen: Sequence[Record], host: str, target: str) -> Record | None:
-    """Returns somebody else's record if it points at the tunnel already; raises TunnelFailed if it points elsewhere."""
+    """Returns a record that Norn did not create, if it already points at the tunnel; raises TunnelFailed if it points
+    elsewhere.
+    """
     theirs = next((each for each in seen if each["type"] in _EXCLUDES), None)
     if theirs is None:
         return None

@@ -1,7 +1,9 @@
-"""Keeps rules in a tunnel's configuration at Cloudflare, whose changes cloudflared takes over without a restart.
+"""Keeps a tunnel's rules in its configuration at Cloudflare. cloudflared applies changes of that configuration without
+a restart.
 
-Cloudflare replaces the whole configuration and supports no preconditions, so only one job at a time reads, edits and
-writes it. After a write without an answer, the configuration is read again to see whether it was written.
+Each write replaces the complete configuration, and Cloudflare cannot refuse a write that is based on an old version. So
+only one job at a time reads, edits and writes it. After a write without an answer, the configuration is read again to
+see whether it was written.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class RemoteRules:
     site: TunnelSite
 
     def read(self, waiting: Waiting) -> list[RawRule]:
-        """Returns the rules as they are now."""
+        """Returns the tunnel's present rules."""
         return _ingress(self._configuration(self._tunnel(waiting), waiting))
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
@@ -52,7 +54,8 @@ class RemoteRules:
             try:
                 body = {"config": {**configuration, "ingress": wanted}}
                 self.client.change("PUT", self._path(tunnel), "write the tunnel's rules", waiting, body)
-                waiting.keep()  # raises if the turn ended during the write: then the step must write again
+                # raises if another job may have got the turn during the write; the step then starts again
+                waiting.keep()
                 return True
             except Unanswered:
                 if not left:
@@ -61,7 +64,7 @@ class RemoteRules:
         raise AssertionError("the last write returns or raises")
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows of host names."""
+        """Compares the rules with the host names in Norn's database."""
         waiting = Waiting(stop)
         try:
             tunnel = self._tunnel(waiting)

@@ -1,6 +1,6 @@
-"""Makes DNS records with `cloudflared tunnel route dns`, for operators who give Norn no API token.
+"""Creates DNS records with the command `cloudflared tunnel route dns`, for operators who give Norn no API token.
 
-The command makes a record but cannot remove one, so a teardown leaves records behind and lists them in its outcome.
+The command cannot remove a record, so a teardown leaves records in Cloudflare's DNS and lists them in its outcome.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from norn_tasks.domain.tunnel.external_host import ExternalHost, RecordsLook, Ro
 from norn_tasks.ports import ExternalHosts, Stop, Watch
 
 BY_COMMAND: Final = "command"
-"""The note in a row: the record was made by cloudflared."""
+"""The note in a host name's row that says that the command cloudflared created the record."""
 _SECONDS = 60.0
 _TAKEN = "already exists"
 _CERT = "cert.pem"
@@ -24,7 +24,9 @@ _CERT = "cert.pem"
 
 @dataclass(frozen=True)
 class RouteCommand:
-    """Implements `ports.Dns` with `program`; `cert` is the certificate of `cloudflared tunnel login`."""
+    """Implements `ports.Dns` with the command `program`; `cert` is the certificate file that `cloudflared tunnel login`
+    wrote.
+    """
 
     hosts: ExternalHosts
     program: str
@@ -32,7 +34,7 @@ class RouteCommand:
     cert: Path | None = None
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
-        """Points the name at the tunnel; the records of the app's other names stay, and the outcome lists them."""
+        """Points the host name at the tunnel. The records of the app's other names stay, and the outcome lists them."""
         known = self.hosts.of_app(app)
         mine = next((each for each in known if each.host == host and not each.leaving), None)
         if mine is None:
@@ -44,7 +46,7 @@ class RouteCommand:
         return RouteOutcome(not mine.recorded or bool(left), "; ".join([f"{host} points at the tunnel", *left]))
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Lists the records that stay in Cloudflare's DNS, and forgets them."""
+        """Lists the records that stay in Cloudflare's DNS, and deletes their rows."""
         self.hosts.release(app, watch.fence)
         left = self._left(self.hosts.of_app(app), watch)
         return RouteOutcome(bool(left), "; ".join(left))

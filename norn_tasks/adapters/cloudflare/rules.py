@@ -1,7 +1,8 @@
-"""Changes a tunnel's rules for one app, wherever the rules are kept.
+"""Changes a tunnel's rules for one app, no matter where the rules are kept.
 
-A row is written before its rule and says which rule may exist, so that a worker that takes over from a killed worker
-can finish the change. A rule that existed before its row is not Norn's, and is not changed.
+Before Norn adds a rule, it writes a row that names the rule. So a worker that takes over from a killed worker knows
+which rules are Norn's, and can finish the change. A rule that existed before its row belongs to somebody else, and Norn
+does not change it.
 """
 
 from __future__ import annotations
@@ -21,31 +22,32 @@ Edit = Callable[[Sequence[RawRule]], list[RawRule]]
 
 
 class RuleKeeper(Protocol):
-    """Reads and changes a tunnel's rules where they are kept."""
+    """Reads and changes a tunnel's rules in the system that keeps them: Cloudflare or a ConfigMap."""
 
     def read(self, waiting: Waiting) -> list[RawRule]:
-        """Returns the rules as they are now."""
+        """Returns the tunnel's present rules."""
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules if they differ, and repeats that until it is confirmed; returns True if it wrote
-        them.
+        """Writes the edited rules if they differ from the present ones, and repeats the write until it is confirmed.
+        Returns True if it wrote them.
 
-        `unfinished`: an earlier worker may have written the rules and ended before the work that follows a write.
+        `unfinished`: an earlier worker may have written the rules and ended before it could do the work that follows a
+        write, such as a restart.
         """
 
     def look(self, known: Sequence[ExternalHost], stop: Stop) -> RulesLook:
-        """Compares the rules with the rows of host names."""
+        """Compares the rules with the host names in Norn's database."""
 
 
 @dataclass(frozen=True)
 class KeptRules:
-    """Implements `ports.Tunnel` with any RuleKeeper."""
+    """Implements `ports.Tunnel` on top of a RuleKeeper."""
 
     keeper: RuleKeeper
     hosts: ExternalHosts
 
     def route(self, app: str, host: str, service: str, watch: Watch) -> RouteOutcome:
-        """Points the name at the service, and removes the rules of the app's other names."""
+        """Adds a rule that leads the host name to the service, and removes the rules of the app's other names."""
         self.hosts.claim(app, host, watch.fence)
         with self.hosts.turn(watch) as turn:
             return self._changed(app, host, service, watch, turn)
@@ -59,7 +61,7 @@ class KeptRules:
             return self._changed(app, None, "", watch, turn)
 
     def look(self, stop: Stop) -> RulesLook | None:
-        """Compares the rules with the rows of host names."""
+        """Compares the rules with the host names in Norn's database."""
         return self.keeper.look(self.hosts.all(), stop)
 
     def _changed(self, app: str, host: str | None, service: str, watch: Watch, turn: WriteTurn) -> RouteOutcome:

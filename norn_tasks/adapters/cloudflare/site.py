@@ -19,7 +19,7 @@ WHERE: Final = "NORN_CLOUDFLARE_ACCOUNT and NORN_CLOUDFLARE_TUNNEL name it; NORN
 
 @dataclass(frozen=True)
 class TunnelSite:
-    """Identifies the operator's tunnel; `or_of` fills empty fields from the tunnel's token."""
+    """The operator's tunnel as the settings name it; `or_of` fills empty fields from the tunnel's token."""
 
     account: str = ""
     """The id of the account."""
@@ -27,7 +27,7 @@ class TunnelSite:
     """The id of the tunnel, or its name."""
 
     def or_of(self, token: str) -> TunnelSite:
-        """Returns the site with its empty fields filled from the token with which cloudflared runs the tunnel."""
+        """Returns this site; fields that are empty are filled from `token`, with which cloudflared runs the tunnel."""
         try:
             found = json.loads(base64.b64decode(token, validate=True)) if token else {}
         except (binascii.Error, ValueError):
@@ -44,11 +44,11 @@ class FoundTunnel:
     name: str
     status: str
     local: bool
-    """Whether its rules are in a file beside its cloudflared."""
+    """True if the tunnel's rules are in a file on the machine of its cloudflared, and not at Cloudflare."""
 
     @property
     def target(self) -> str:
-        """The name to which DNS records of the tunnel point."""
+        """The host name at which DNS records of the tunnel must point."""
         return f"{self.id}.cfargotunnel.com"
 
 

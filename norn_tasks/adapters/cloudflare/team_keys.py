@@ -1,4 +1,4 @@
-"""Fetches the keys of a Cloudflare Access team from the address that issues its tokens."""
+"""Fetches the public keys of a Cloudflare Access team, with which the team's login tokens are verified."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ _HINT = "NORN_ACCESS_TEAM is the team's name at Cloudflare; the worker must reac
 
 
 class PublishedTeamKeys:
-    """Implements `ports.TeamKeys` over https. Redirects are not followed: they could lead to foreign keys."""
+    """Implements `ports.TeamKeys` over https. Redirects are not followed, because they could lead to somebody else's
+    keys.
+    """
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
 
     def fetch(self, stop: Stop) -> tuple[TeamKey, ...]:
-        """Reads the document with the keys."""
+        """Reads the document with the keys, and returns the keys."""
         stop.check()
         try:
             found = keys_of(json.loads(self._document()))

@@ -1,4 +1,6 @@
-"""Waits between two requests, in short parts: before each part, the caller's turn is renewed and a stop is noticed."""
+"""Waits between two requests to Cloudflare, in short parts. Before each part, it renews the job's turn and checks
+whether the job was stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,20 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Waits for a job; `keep` renews the job's turn, and is called before each request and in each part of a pause."""
+    """Waits on behalf of a job. `keep` renews the job's turn, and is called before each request and in each part of a
+    pause.
+    """
 
     stop: Stop
     keep: Callable[[], None] = _nothing
 
     def check(self) -> None:
-        """Calls `keep`, and raises its errors; raises Stopped when the stop is set."""
+        """Renews the turn, and raises the errors of `keep`; raises Stopped if the job was stopped."""
         self.stop.check()
         self.keep()
 
     def pause(self, seconds: float) -> None:
-        """Waits for this time; raises the errors of `check`."""
+        """Waits for `seconds`; raises the errors of `check`."""
         while seconds > 0:
             self.check()
             self.stop.wait(min(_PART, seconds))

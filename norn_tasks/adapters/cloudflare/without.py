@@ -1,4 +1,6 @@
-"""The adapters of a server without a tunnel: they route nothing, and list what an earlier configuration left behind."""
+"""The adapters that are used when no tunnel is configured. They route nothing, and list what an earlier configuration
+left behind.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ class NoTunnel:
         return RouteOutcome(False, NO_TUNNEL)
 
     def unroute(self, app: str, watch: Watch) -> RouteOutcome:
-        """Lists the rules that are left at a tunnel that is no longer configured, and forgets them."""
+        """Lists the rules that remain at a tunnel that was configured earlier, and deletes their rows."""
         left = [each for each in self.hosts.of_app(app) if each.service is not None]
         self.hosts.release(app, watch.fence)
         for each in left:
@@ -45,7 +47,7 @@ class NoDns:
         return RouteOutcome(False, NO_TUNNEL)
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Lists the records that are left in Cloudflare's DNS, and forgets them."""
+        """Lists the records that remain in Cloudflare's DNS, and deletes their rows."""
         left = [each for each in self.hosts.of_app(app) if each.record is not None]
         for each in left:
             self.hosts.save(replace(each, record=None, recorded=False), watch.fence)

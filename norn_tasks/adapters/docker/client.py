@@ -1,8 +1,9 @@
-"""Our labels, and the client of the Docker engine, which all its adapters share and which turns its errors into ours.
+"""The client of the Docker engine, which all adapters for Docker share, and the labels of Norn's objects there. The
+client turns the engine's errors into Norn's.
 
-One client serves all threads of a process, and a forked child gets its own. (Measured: 32 threads on one client with a
-pool are as quick as 32 clients, and hold fewer sockets.) A call cannot be stopped while it blocks in the client
-library. So calls that a job waits for are made on a thread of their own, while the job checks its stop.
+One client serves all threads of a process, and a forked child gets its own. (Measured: 32 threads are as quick with one
+client as with 32, and one client needs fewer sockets.) A call that blocks in the client library cannot be interrupted.
+So when a job waits for a call, the call runs on a thread of its own, and the job keeps checking whether it was stopped.
 """
 
 from __future__ import annotations
@@ -41,29 +42,35 @@ INSTANCE = "norn.io/instance"
 KEPT_BY_PRUNE = {"size": "0"}
 """Options that keep `docker system prune --volumes` from removing a volume while no container mounts it.
 
-The engine's prune passes over volumes that have options. A size of 0 sets no limit, on any file system.
+The engine does not prune volumes that have options. A size of 0 means no limit, on every file system.
 """
 KEY = "norn.io/key"
 STAGE = "norn.io/stage"
-"""The label on an image that a step of a classic build left; it names the image's apps. Only Norn's recipe sets it."""
+"""The label on an image that a step of the classic builder left; its value names the apps that use the image. Only
+builds by Norn set it.
+"""
 
 PULLED = "norn-pulled"
-"""The first part of the tags that keep images which apps take from a registry; the control plane and the app follow."""
+"""The first part of the tags that keep images which apps take from a registry. The ids of the control plane and the app
+follow it.
+"""
 
 _AGAIN = 1.0
-"""Seconds before a retry of an engine that did not respond."""
+"""Seconds before a call is repeated to an engine that did not respond."""
 
 _POOL = 128
-"""How many connections to the engine may be open at once."""
+"""The most connections to the engine that may be open at the same time."""
 _FOR_THE_MACHINE = 512 * 2**20
-"""The least memory, in bytes, that is left to the machine itself."""
+"""The least memory, in bytes, that is reserved for the machine itself."""
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 
 
 class EngineClient:
-    """A container engine at a unix socket; `timeout`: seconds after which a call without a response fails."""
+    """The client of a container engine at a unix socket; `timeout`: seconds after which a call without a response
+    fails.
+    """
 
     def __init__(self, address: str, *, timeout: int = 60) -> None:
         if not address.startswith("unix://"):
@@ -90,11 +97,11 @@ class EngineClient:
             raise self._down(error) from error
 
     def begin(self, call: Callable[[docker.APIClient], T]) -> Future[T]:
-        """Makes one call on a thread of its own; the future raises what `ask` would."""
+        """Starts a call on a thread of its own; the returned future raises the errors of `ask`."""
         return timeouts.begin(lambda: self.ask(call))
 
     def briefly(self, call: Callable[[docker.APIClient], T], seconds: float = 10) -> T:
-        """Makes one call, and raises EngineDown when it is not answered within `seconds`."""
+        """Makes one call; raises EngineDown if the engine does not answer within `seconds`."""
         try:
             return self.begin(call).result(seconds)
         except NotYetDone as error:
@@ -103,12 +110,12 @@ class EngineClient:
     def promptly(self, call: Callable[[docker.APIClient], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
         """Makes one call; raises Stopped if the stop is set before the response.
 
-        `late` is called with a result that arrives after the stop, in order to undo it.
+        If the result arrives after the stop, `late` is called with it, so that it can be undone.
         """
         return timeouts.wait(self.begin(call), stop, late)
 
     def patiently(self, call: Callable[[docker.APIClient], T], stop: Stop) -> T:
-        """Makes one call, again and again while the engine is away; raises Stopped when the stop is set."""
+        """Makes one call, and repeats it while the engine is unreachable; raises Stopped when the stop is set."""
         while True:
             try:
                 return self.promptly(call, stop)
@@ -117,7 +124,7 @@ class EngineClient:
                 stop.check()
 
     def image(self, reference: str) -> dict[str, Any] | None:
-        """Returns what the engine knows of an image, by tag or id; None when it is not there."""
+        """Returns the engine's description of an image, by tag or id; None if it has no such image."""
 
         def inspect(client: docker.APIClient) -> dict[str, Any]:
             found: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call]
@@ -129,9 +136,10 @@ class EngineClient:
             return None
 
     def take_away(self, container: str, within: float = 60) -> None:
-        """Stops and removes a container, by id or name, and returns when it is gone; a missing one is fine.
+        """Stops and removes a container, by id or name, and returns when it no longer exists; does nothing if it is
+        missing.
 
-        Raises EngineDown when it is still there after `within` seconds.
+        Raises EngineDown if the container still exists after `within` seconds.
         """
         until = time.monotonic() + within
         while (left := until - time.monotonic()) > 0:
@@ -146,7 +154,7 @@ class EngineClient:
         raise EngineDown(f"the engine has not removed the container {container} in {within:g} s", hint=_HINT)
 
     def now(self, stop: Stop | None = None) -> datetime:
-        """Returns the time of the engine; with a stop, waits for an engine that is away."""
+        """Returns the time of the engine's clock. With a stop, it waits for an engine that is unreachable."""
 
         def time_of(client: docker.APIClient) -> str:
             time_there: str = client.info()["SystemTime"]
@@ -155,7 +163,9 @@ class EngineClient:
         return datetime.fromisoformat(self.briefly(time_of) if stop is None else self.patiently(time_of, stop))
 
     def memory_for_apps(self) -> int:
-        """Returns the engine's memory for apps: all but the larger of a fifth and 512 MiB; at least a quarter."""
+        """Returns how many bytes of the engine's memory apps may use. The machine keeps a fifth or 512 MiB, whichever
+        is more, but never more than three quarters.
+        """
         total: int = self.briefly(lambda client: client.info()["MemTotal"])
         return max(total - max(total // 5, _FOR_THE_MACHINE), total // 4)
 
@@ -187,7 +197,7 @@ def was_sent(error: EngineDown) -> bool:
 
 
 def labels(app: str, owner: str, fence: Fence) -> dict[str, str]:
-    """Returns the labels of everything that we make in the engine."""
+    """Returns the labels that everything that Norn creates in the engine has."""
     return {APP: app, OWNER: owner, JOB: str(fence.job), FENCE: str(fence.token)}
 
 
@@ -198,17 +208,19 @@ def image_labels(order: BuildOrder) -> dict[str, str]:
 
 
 def sharers(labels: Mapping[str, str] | None) -> frozenset[str]:
-    """Returns the apps that share the image of a build stage; none for an image that is not of a stage."""
+    """Returns the apps that share the image of a build stage; an empty set for any other image."""
     return frozenset(filter(None, (labels or {}).get(STAGE, "").split(",")))
 
 
 def mounted(mounts: Iterable[Mount]) -> list[EngineMount] | None:
-    """Returns mounts in the engine's form; None if there are none."""
+    """Returns mounts in the form that the engine's API takes; None if the list is empty."""
     return [EngineMount(each.target, each.source, "bind" if each.host else "volume") for each in mounts] or None
 
 
 def moment(text: str) -> datetime | None:
-    """Reads a time of the engine (RFC 3339 with nanoseconds); None for year 1, which means never."""
+    """Parses a time of the engine (RFC 3339 with nanoseconds); returns None for year 1, with which the engine says
+    "never".
+    """
     at = datetime.fromisoformat(text)
     return at if at > _NEVER else None
 

@@ -1,4 +1,4 @@
-"""Measures the free space of this worker's disks: the workspace's disk, and the engine's if the worker can see it."""
+"""Measures the free space of this worker's disks: that of its workspace, and the engine's if the worker can see it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ from norn_tasks.domain.errors import DiskFull
 
 _LOOK_SECONDS = 1.0
 ROOT_SECONDS = 120.0
-"""Seconds for which an engine's directory is remembered: to report it, the engine counts all its objects."""
+"""Seconds for which the path of the engine's directory is remembered, because the engine counts all its objects to
+report it.
+"""
 
 
 class EngineDisks:
-    """The free space of this worker's disks, measured repeatedly; the engine's directory is remembered for a while."""
+    """Measures the free space of this worker's disks repeatedly."""
 
     def __init__(self, engine: EngineClient, workspace: Path) -> None:
         self._engine, self._workspace = engine, workspace
         self._root, self._asked = "", float("-inf")
 
     def look(self) -> tuple[Space, ...]:
-        """Returns the free space of the disks, as `spaces` does; raises EngineDown."""
+        """Returns the free space of the disks, like `spaces`; raises EngineDown."""
         if time.monotonic() - self._asked > ROOT_SECONDS:
             self._root, self._asked = root(self._engine), time.monotonic()
         return _spaces(self._root, self._workspace)
 
 
 def root(engine: EngineClient) -> str:
-    """Returns the engine's directory, empty if the engine does not name it; raises EngineDown."""
+    """Returns the directory in which the engine keeps its data, empty if the engine does not report it; raises
+    EngineDown.
+    """
     return str(engine.briefly(lambda client: client.info()).get("DockerRootDir") or "")
 
 
@@ -49,7 +53,7 @@ def _spaces(root: str, workspace: Path) -> tuple[Space, ...]:
 
 
 def space(use: str, path: Path) -> Space | None:
-    """Returns the free space of the disk on which a path is or will be; None if it cannot be measured."""
+    """Returns the free space of the disk that holds, or will hold, a path; None if it cannot be measured."""
     there = next((each for each in (path, *path.parents) if _is_there(each)), None)
     if there is None:
         return None
@@ -61,14 +65,14 @@ def space(use: str, path: Path) -> Space | None:
 
 
 class DiskGuard:
-    """Checks during a build that each of these disks still has `least` bytes free."""
+    """Checks during a build that each of these disks still has at least `least` free bytes."""
 
     def __init__(self, disks: Iterable[Space], least: int) -> None:
         self._disks, self._least = tuple(disks), least
         self._due = 0.0
 
     def check(self) -> None:
-        """Raises DiskFull when a disk has less free space; measures at most once a second."""
+        """Raises DiskFull if a disk has too little free space; measures at most once per second."""
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _LOOK_SECONDS
@@ -79,7 +83,7 @@ class DiskGuard:
 
 
 def _is_there(directory: Path) -> bool:
-    """Returns True if this user can see the directory; the root of another user's engine may not be visible."""
+    """Returns True if this process can see the directory; another user's engine may hide its directory."""
     try:
         return directory.is_dir()
     except OSError:

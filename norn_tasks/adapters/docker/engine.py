@@ -1,4 +1,4 @@
-"""The Docker engine as a whole: its identity, and the containers of this control plane on it."""
+"""The Docker engine as a container engine of Norn: its identity, and the containers of this control plane on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from norn_tasks.ports import RunsReach, SeenContainer
 IDENTITY = "norn-engine"
 """The volume whose label is the engine's id."""
 _ANSWERS_WITHIN = 4.0
-"""Seconds after which an engine that has not said its id counts as away: an engine that hangs should cost few jobs."""
+"""Seconds after which an engine that has not returned its id counts as unreachable, so that an engine that hangs delays
+few jobs.
+"""
 _ALIVE = ("running", "paused", "restarting")
 
 
@@ -29,7 +31,8 @@ class DockerEngine:
         try:
             volume = self.client.briefly(lambda client: client.inspect_volume(IDENTITY), _ANSWERS_WITHIN)
         except NotFound:
-            # Two workers may create it at once: the engine keeps the first, and both read that one.
+            # Two workers may create the volume at the same time: the engine keeps the first one, and both workers read
+            # it.
             mark = {ENGINE: str(uuid.uuid4()), OWNER: "norn"}
             self.client.briefly(lambda client: client.create_volume(IDENTITY, "local", KEPT_BY_PRUNE, mark))
             volume = self.client.briefly(lambda client: client.inspect_volume(IDENTITY))
@@ -61,5 +64,5 @@ class DockerEngine:
         self.client.take_away(container)
 
     def reach(self) -> RunsReach:
-        """Returns what the containers of runs can reach."""
+        """Returns which addresses the containers of runs can reach."""
         return self._reach.look()

@@ -1,4 +1,4 @@
-"""Splits the engine's multiplexed stream into stdout and stderr of a container.
+"""Splits the stream in which the engine mixes a container's stdout and stderr.
 
 The format (Engine API, ContainerAttach): each frame is an 8-byte header and a payload. The header's first byte is the
 stream (1 stdout, 2 stderr), and its last four bytes are the length of the payload, big-endian.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 STDOUT = 1
 STDERR = 2
-"""The numbers of the streams in the engine's frames."""
+"""The numbers of the two streams in the engine's frames."""
 
 _HEADER = struct.Struct(">BxxxL")
 
@@ -25,7 +25,9 @@ class Frames:
         self._left = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yields (stream, chunk of payload) for `data`; a frame may arrive in several chunks."""
+        """Parses `data` and yields a pair for each chunk of payload: the number of the stream, and the bytes. One frame
+        may be yielded in several chunks.
+        """
         at = 0
         while at < len(data):
             if self._left == 0:

@@ -1,4 +1,4 @@
-"""The images of an engine that carry Norn's label: they are built, found, published, tagged and removed."""
+"""Builds, finds, publishes, tags and removes the images of an engine that carry Norn's label."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DockerImages:
         self._builder = ImageBuilder(engine, limits, docker)
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
-        """Builds with live output and limits."""
+        """Builds an image within the limits, and reports the builder's output while it runs."""
         disks = spaces(self._engine, self._workspace)
         self._limits.least.require(disks)
         written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
@@ -74,7 +74,9 @@ class DockerImages:
         return image_of(found) if found is not None else None
 
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
-        """Pushes an image to the registry, and returns its reference there, by digest; None without a registry."""
+        """Pushes an image to the registry, and returns its reference there, by digest; returns None if no registry is
+        configured.
+        """
         registry = self._registry
         if registry is None:
             return None
@@ -94,41 +96,43 @@ class DockerImages:
         return pulled
 
     def of_app(self, app: str) -> tuple[Image, ...]:
-        """Lists the images that carry our label for the app."""
+        """Returns the images that carry Norn's label for the app."""
         mine = {"label": f"{APP}={app}"}
         listed = self._engine.ask(lambda client: client.images(filters=mine))
         found = (self.find(each["Id"]) for each in listed)
         return tuple(image for image in found if image is not None)
 
     def ids(self) -> frozenset[str]:
-        """Lists the ids of all images that carry our label."""
+        """Returns the ids of all images that carry Norn's label."""
         ours = {"label": APP}
         return frozenset(str(each["Id"]) for each in self._engine.ask(lambda client: client.images(filters=ours)))
 
     def trim_cache(self) -> int:
-        """Trims BuildKit's cache to its limit, least recently used first; returns the bytes that it freed."""
+        """Trims BuildKit's cache to its limit, removing the least recently used entries first; returns the number of
+        freed bytes.
+        """
         most = self._limits.cache
         done: dict[str, Any] = self._engine.ask(lambda client: client.prune_builds(keep_storage=most, all=True))
         return int(done.get("SpaceReclaimed") or 0)
 
     def stages_of(self, app: str) -> tuple[str, ...]:
-        """Lists the ids of the untagged images of stages that builds of the app left behind."""
+        """Returns the ids of the untagged images of stages that builds of the app left behind."""
         left = {"label": STAGE, "dangling": True}
         found = self._engine.ask(lambda client: client.images(filters=left))
         return tuple(str(each["Id"]) for each in found if app in sharers(each.get("Labels")))
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image that carries our label, with all its tags."""
+        """Removes an image that carries Norn's label, with all its tags."""
         image = self.find(image_id)
         return image is None or (APP in image.labels and self._removed(image))
 
     def remove_stage(self, image_id: str) -> bool:
-        """Removes the image of a stage: it has neither a tag nor our label, unlike an app's image."""
+        """Removes the image of a build stage, which has neither a tag nor Norn's label."""
         image = self.find(image_id)
         return image is None or (not image.tags and APP not in image.labels and self._removed(image))
 
     def _require_own_labels(self, built: Image, order: BuildOrder) -> None:
-        """Raises SourceError when the image has a label of Norn that Norn did not set.
+        """Raises SourceError if the image has a label in Norn's namespace that Norn did not set.
 
         A container inherits the labels of its image, and Norn recognises its containers by their labels.
         """
@@ -155,7 +159,7 @@ class DockerImages:
             )
 
     def _tagged(self, built: Image, tag: str) -> Image:
-        """Tags an image only after its checks: so every tagged image was checked, even if a worker died in between."""
+        """Tags an image after its checks, so that every tagged image was checked, even if a worker died in between."""
         name, _, version = tag.rpartition(":")
         self._engine.ask(lambda client: client.tag(built.id, name, version))
         return replace(built, tags=(*built.tags, *(() if tag in built.tags else (tag,))))

@@ -1,8 +1,8 @@
-"""Recognises programs that are inits themselves, so that a container needs no init of the engine before them.
+"""Recognises programs that are an init themselves, so that the engine need not add its own init to their container.
 
-The first process of a container gets no signal for which it has no handler, so a program in node, python or a shell
-ignores SIGTERM there. Nor does such a program reap orphaned processes. The engine's init (tini) passes signals on to
-the program, and reaps.
+The kernel delivers a signal to the first process of a container only if the process handles that signal. So node,
+python or a shell would ignore SIGTERM there. Such a program also does not reap orphaned processes. The engine's init
+(tini) passes signals on to the program, and reaps orphaned processes.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import posixpath
 from collections.abc import Sequence
 
 INITS = ("init", "tini", "tini-static", "dumb-init", "catatonit", "docker-init", "systemd")
-"""Programs that are meant to be the first process; some of them refuse to be any other."""
+"""Programs that are meant to be the first process; some of them fail as any other process."""
 
 
 def is_an_init(program: Sequence[str]) -> bool:
-    """Returns True if the program is an init itself; the init of s6-overlay, for example, must be the first process."""
+    """Returns True if the program is an init itself. Some inits, such as that of s6-overlay, only work as the first
+    process.
+    """
     return bool(program) and posixpath.basename(program[0]) in INITS

@@ -14,23 +14,23 @@ from norn_tasks.adapters.docker.client import OWNER, EngineClient
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 RUNS = "norn-runs"
-"""The network of cron runs, calls, one-offs and tests: on it no container reaches another one."""
+"""The network of cron runs, calls, one-offs and tests. Its containers cannot reach one another."""
 
 _TRIES = 5
-"""How many times a network is looked up and made, because other processes may make it at the same time."""
+"""How many times Norn looks up and creates a network, because other processes may create it at the same time."""
 _NO_TALK = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 def ensure(engine: EngineClient, name: str, *, talk: bool, own_subnet: bool = False) -> dict[str, Any]:
-    """Makes a bridge network if it is missing, and returns the engine's description of it.
+    """Creates a bridge network if it is missing, and returns the engine's description of the network.
 
-    `talk`: its containers may reach one another. `own_subnet`: its subnet is fixed, which the engine requires before
-    it gives containers fixed addresses.
+    `talk`: the network's containers may reach one another. `own_subnet`: the network has a fixed subnet, without which
+    the engine gives containers no fixed addresses.
     """
     for _ in range(_TRIES):
         same = _named(engine, name)
         if same:
-            # The engine lets two workers make networks of the same name at the same moment: the older one stays.
+            # The engine lets two workers create networks of the same name at the same moment. Norn keeps the older one.
             _remove(engine, same[1:])
             return same[0]
         _create(engine, name, {} if talk else _NO_TALK, _free_subnet(engine, name) if own_subnet else None)
@@ -40,9 +40,9 @@ def ensure(engine: EngineClient, name: str, *, talk: bool, own_subnet: bool = Fa
 
 
 def _free_subnet(engine: EngineClient, name: str) -> IPAMConfig:
-    """Returns a free subnet, which the engine chose for a temporary network of another name.
+    """Returns a free subnet: the engine chooses it for a temporary network of another name, which is removed again.
 
-    So the network itself never exists without a fixed subnet.
+    So the real network has its fixed subnet from the beginning.
     """
     scratch = f"{name}-{uuid.uuid4().hex[:8]}"
     _create(engine, scratch, {})
@@ -73,5 +73,6 @@ def _remove(engine: EngineClient, networks: Iterable[Mapping[str, Any]]) -> None
         try:
             engine.briefly(partial(APIClient.remove_network, net_id=each["Id"]))
         except (NotFound, StepFailed):
-            # Another process has removed it already, or it has a container: then a later `ensure` tries again.
+            # Another process has removed the network already, or it has a container; in that case a later `ensure`
+            # tries again.
             continue

@@ -1,7 +1,8 @@
-"""Registries with their credentials and errors: Norn's own, through which engines share images, and those of apps.
+"""Image registries with their credentials and errors: Norn's own registry, through which engines share images, and
+those of apps.
 
-The engine itself pushes and pulls: it must be able to reach a registry, and trust it (`insecure-registries` in its
-daemon.json for one without TLS).
+The engine itself pushes and pulls images. So it must be able to reach a registry and to trust it (a registry without
+TLS is listed in `insecure-registries` in the engine's daemon.json).
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ class Registry:
         return Registry(address, config)
 
     def owner(self, reference: str, instance: str) -> str | None:
-        """Returns the app that published the image at `reference`; None if the image is not an app's.
+        """Returns the app that published the image at `reference`; None if no app did.
 
-        An image of the control plane `instance` is recognised by its path, because a registry may have many names. An
-        image of another control plane is recognised only at this registry's address; for it, this returns
-        `norn-<instance>/<app>`, which is the name of no app here.
+        Images of the control plane `instance` are recognised by their path, because a registry may have several names.
+        Images of other control planes are recognised only at this registry's address; for such an image the result is
+        `norn-<instance>/<app>`, which no app of this control plane is called.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None
@@ -68,7 +69,7 @@ class Registry:
         return f"{repository}@{digest}"
 
     def digest_of(self, client: APIClient, reference: str) -> str:
-        """Returns the digest that a tag has in the registry now; nothing is pulled."""
+        """Returns the digest that a tag has in the registry now, without pulling the image."""
         found: dict[str, Any] = client.inspect_distribution(  # type: ignore[no-untyped-call]
             reference, auth_config=self._credentials()
         )
@@ -90,7 +91,7 @@ class Registry:
         return json.dumps({"auths": {host: {"auth": pair}}})
 
     def failed(self, what: str, said: object) -> RegistryFailed:
-        """Returns the error for a failed call to the registry."""
+        """Returns the error for a registry call that failed."""
         return RegistryFailed(f"the registry {self.address} {what}: {str(said).strip()[:300]}", hint=_HINT)
 
     def _ended(self, said: Iterable[dict[str, Any]], what: str) -> str:
@@ -102,7 +103,9 @@ class Registry:
         return digest
 
     def _credentials(self) -> dict[str, str] | None:
-        """Returns the credentials in the configured file; for None, the engine's client uses those of its user."""
+        """Returns the credentials in the configured file. If it returns None, the Docker client uses the credentials of
+        its own user.
+        """
         if self.config is None:
             return None
         host, _ = resolve_repository_name(f"{self.address}/x")
@@ -115,10 +118,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class Registries:
-    """All registries: `own` has the images that Norn publishes, the others have images that apps take from elsewhere.
+    """All registries: `own` has the images that Norn publishes; the other registries have images that apps use.
 
-    `own` is None where a single engine needs no registry. `config`: docker's config.json with the credentials of all
-    registries, or None.
+    `own` is None if there is only one engine, which needs no registry. `config`: docker's config.json with the
+    credentials of all registries, or None.
     """
 
     own: Registry | None
@@ -132,7 +135,9 @@ class Registries:
         return Registry(host, self.config)
 
     def login_of_nodes(self, reference: str) -> str:
-        """Returns the content of a `.dockerconfigjson` for the registry of an image; without an image, for our own."""
+        """Returns the content of a `.dockerconfigjson` for the registry of an image; without an image, for Norn's own
+        registry.
+        """
         if reference:
             return self.of(reference).login_of_nodes()
         return self.own.login_of_nodes() if self.own is not None else ""

@@ -1,7 +1,8 @@
-"""Images that apps take from a registry: each is resolved to a digest, pulled, and kept by a tag while it is needed.
+"""Images that apps take from a registry: Norn resolves each to a digest, pulls it, and keeps it by a tag while an app
+needs it.
 
-An image that was built elsewhere carries no label of ours, so its tag names the app for which it is kept:
-`norn-pulled/<control plane>/<app>:<digest>`.
+An image that was built elsewhere has no label of Norn's, so the tag names the app that needs it: `norn-pulled/<control
+plane>/<app>:<digest>`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class DockerRegistryImages:
         self._prefix = f"{PULLED}/{instance}/"
 
     def resolve(self, reference: str, watch: Watch) -> str:
-        """Asks the registry, through the engine, which digest the reference has."""
+        """Returns the digest of the reference, which the engine gets from the registry."""
         registry = self._registries.of(reference)
         watch.say(f"asking {registry.address} for {reference}\n")
         with registry_failures(registry, f"does not give {reference}"):
@@ -72,7 +73,9 @@ class DockerRegistryImages:
         return found
 
     def _require_allowed(self, found: dict[str, Any], reference: str) -> None:
-        """Raises SourceError for a label of Norn, which containers would inherit, and for too large an image."""
+        """Raises SourceError if the image has a label of Norn, which its containers would inherit, or if it is too
+        large.
+        """
         labels = (found.get("Config") or {}).get("Labels") or {}  # all of them: `image_of` leaves out STAGE
         foreign = sorted(name for name in labels if name.startswith(PREFIX))
         if foreign:
@@ -88,11 +91,11 @@ class DockerRegistryImages:
             )
 
     def of_app(self, app: str) -> tuple[Image, ...]:
-        """Lists the images with a tag of ours for the app."""
+        """Returns the images that have a tag of Norn's for the app."""
         return self._tagged(f"{self._prefix}{app}")
 
     def ids(self) -> frozenset[str]:
-        """Lists the ids of the images with a tag of ours for any app."""
+        """Returns the ids of the images that have a tag of Norn's for any app."""
         return frozenset(image.id for image in self._tagged(f"{self._prefix}*"))
 
     def _tagged(self, pattern: str) -> tuple[Image, ...]:
@@ -102,7 +105,9 @@ class DockerRegistryImages:
         return tuple(image_of(each) for each in found if each is not None)
 
     def drop(self, image: Image, app: str) -> bool:
-        """Removes the app's tags of an image, and the image if it has no other tags; False while it is in use."""
+        """Removes the app's tags of an image, and the image if no tag is left. Returns False while the image is
+        in use.
+        """
         by = {"ancestor": image.id}
         if self._engine.ask(lambda client: client.containers(all=True, filters=by)):
             return False

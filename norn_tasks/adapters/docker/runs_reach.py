@@ -1,7 +1,8 @@
-"""Finds out whether the containers of runs can reach the engine's machine and the metadata address of a cloud.
+"""Finds out whether the containers of runs can reach the engine's machine, or the metadata address of a cloud provider.
 
-The machine has an address on the bridge of their network. A short-lived container tries to connect to both addresses,
-because the machine's firewall decides whether it can, and the engine does not know the firewall's rules.
+The machine has an address on the bridge of the runs' network. The firewall of the machine decides whether containers
+can reach it, and the engine does not know the firewall's rules. So a short-lived container tries to connect to both
+addresses.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from norn_tasks.domain.errors import NotFound, StepFailed
 from norn_tasks.ports import RunsReach
 
 IMAGE = "busybox:stable"
-"""The image of the container that tries; if the engine does not have it, nothing is tried."""
+"""The image of the container that tries to connect; if the engine does not have it, nothing is tried."""
 AGAIN = 3600.0
 """Seconds after which the container tries again."""
 METADATA = "169.254.169.254"
@@ -40,11 +41,13 @@ connects $HOST $PORT && echo host
 test "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 2 || echo io_uring
 grep -q '^AF_VSOCK ' /proc/net/protocols && echo vsock
 """
-"""nc exits with 1 if it cannot connect within 2 s; with a silent server it runs until `timeout` ends it."""
+"""`nc` exits with 1 if it cannot connect within 2 s. If a server accepts and sends nothing, `nc` runs until `timeout`
+ends it.
+"""
 
 
 class ReachProbe:
-    """Finds out what the network of runs on one engine reaches, and remembers the results for an hour."""
+    """Finds out what containers on the runs' network of one engine can reach, and remembers the results for an hour."""
 
     def __init__(self, client: EngineClient, instance: str) -> None:
         self._client, self._name = client, f"norn-probe-{instance}"
@@ -53,7 +56,9 @@ class ReachProbe:
         self._tried = RunsReach("")
 
     def look(self) -> RunsReach:
-        """Returns the address at which runs reach the machine, and the results of the tries; raises EngineDown."""
+        """Returns the address at which runs reach the machine, and what the container could reach; raises
+        EngineDown.
+        """
         address = address_of(networks.ensure(self._client, networks.RUNS, talk=False))
         if self._tried_at is None or time.monotonic() - self._tried_at > AGAIN or self._tried.address != address:
             self._tried, self._tried_at = self._try(address), time.monotonic()
@@ -70,7 +75,9 @@ class ReachProbe:
         return RunsReach(address, "host" in said if port else None, "metadata" in said, io_uring, vsock, runc)
 
     def _said(self, environment: dict[str, str]) -> list[str]:
-        """Returns the lines that the container printed; raises NotFound without its image."""
+        """Runs the container and returns the lines that it printed; raises NotFound if the engine does not have its
+        image.
+        """
         self._client.take_away(self._name)
         container = self._client.briefly(lambda client: self._create(client, environment))
         try:
@@ -94,7 +101,7 @@ class ReachProbe:
 
 
 def _versions(client: APIClient) -> tuple[int, str | None]:
-    """Returns the major version of the engine, 0 if it is not a number, and the version of runc, if it is known."""
+    """Returns the major version of the engine (0 if it is not a number), and the version of runc if it is known."""
     found: dict[str, Any] = client.version()
     major = re.match(r"\d+", str(found["Version"]))
     parts = {str(each["Name"]): str(each["Version"]) for each in found.get("Components") or ()}
@@ -102,14 +109,14 @@ def _versions(client: APIClient) -> tuple[int, str | None]:
 
 
 def address_of(network: dict[str, Any]) -> str:
-    """Returns the address of a network's bridge on the engine's machine, with the length of its prefix."""
+    """Returns the address that the engine's machine has on the network's bridge, with the length of its prefix."""
     pool = network["IPAM"]["Config"][0]
     return f"{pool['Gateway'].partition('/')[0]}/{pool['Subnet'].partition('/')[2]}"
 
 
 @contextmanager
 def _listening(host: str) -> Iterator[int | None]:
-    """Yields a port at which this process listens; None if the engine runs on another machine."""
+    """Yields a port on which this process listens; None if the engine runs on another machine."""
     try:
         server = socket.create_server((host, 0))
     except OSError:

@@ -1,4 +1,6 @@
-"""Passes a client's input to a program in a container: bytes, their end, and the size of the window."""
+"""Passes a client's input to a program in a container: its bytes, the end of the input, and the size of the client's
+window.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,21 @@ Size = tuple[int, int]
 
 
 class Typist:
-    """Types into a connection on a thread of its own; `resize` sets the size of the program's window."""
+    """Writes a client's input to a connection, on a thread of its own; `resize` sets the size of the program's
+    window.
+    """
 
     def __init__(self, terminal: Terminal, connection: socket.socket, resize: Callable[[Size], None]) -> None:
         self._terminal, self._connection, self._resize = terminal, connection, resize
         self._over = threading.Event()
 
     def begin(self, size: Size | None) -> None:
-        """Sets the first size of the window, and begins to type."""
+        """Sets the first size of the window, and starts the thread."""
         self._sized(size)
         threading.Thread(target=self._type, name="norn-typed", daemon=True).start()
 
     def end(self) -> None:
-        """Stops typing, because the program has ended."""
+        """Stops passing input, because the program has ended."""
         self._over.set()
 
     def _type(self) -> None:
@@ -53,6 +57,6 @@ class Typist:
 
     def _sized(self, size: Size | None) -> None:
         if size is not None:
-            # The program may not have started yet, or may have ended: then the size does not matter.
+            # The program may not have started yet or may have ended; in both cases the size does not matter.
             with suppress(NornError):
                 self._resize(size)

@@ -1,8 +1,8 @@
-"""Volumes on a docker engine: named volumes of its local driver, labelled for their app, and directories of the host.
+"""Volumes on a Docker engine: named volumes of the engine's local driver, and directories of the host.
 
-The local driver enforces no size of a volume. A prune by an administrator leaves volumes alone (`KEPT_BY_PRUNE`). If a
-container mounted a volume that does not exist, the engine would make it without our labels, and Norn could not find it
-again. So each volume is made here first.
+The local driver cannot limit the size of a volume. `KEPT_BY_PRUNE` protects volumes from an administrator's prune. If a
+container mounted a missing volume, the engine would create it without Norn's labels, and Norn could not find it again.
+So this module creates each volume before a container mounts it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ NAME, SIZE = "norn.io/volume", "norn.io/size"
 
 
 class DockerVolumes:
-    """Implements `ports.Volumes` for the control plane `instance`; `roots`: host directories that may be mounted."""
+    """Implements `ports.Volumes` for the control plane `instance`; `roots` are the host directories that apps may
+    mount.
+    """
 
     def __init__(self, engine: EngineClient, instance: str, roots: Sequence[Path] = ()) -> None:
         self._engine = engine
@@ -31,7 +33,7 @@ class DockerVolumes:
         self._roots = tuple(root.resolve() for root in roots)
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes missing volumes, and returns their mounts."""
+        """Creates missing volumes, and returns the mounts of all volumes."""
         return tuple(self._mount(app, volume) for volume in volumes)
 
     def of_app(self, app: str) -> tuple[str, ...]:
@@ -48,10 +50,11 @@ class DockerVolumes:
     def _mount(self, app: str, volume: Volume) -> Mount:
         if volume.host_path is not None:
             return Mount(str(self._resolved(volume, Path(volume.host_path))), volume.mount_path, host=True)
-        # Names of apps and volumes may contain a dash, but no dot: so no two volumes share a name.
+        # Names of apps and volumes may contain a dash but no dot. So with a dot between them, no two volumes get the
+        # same name.
         name = f"norn-{self._instance}-{app}.{volume.name}"
         marks = {APP: app, OWNER: f"app:{app}", INSTANCE: self._instance, NAME: volume.name, SIZE: str(volume.size)}
-        # If the volume exists, the engine returns it unchanged, whatever its labels.
+        # If the volume exists already, the engine returns it unchanged, even with other labels.
         self._engine.briefly(lambda client: client.create_volume(name, "local", KEPT_BY_PRUNE, marks))
         return Mount(name, volume.mount_path)
 

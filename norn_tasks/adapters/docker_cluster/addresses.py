@@ -1,8 +1,9 @@
 """The network `norn`, and the fixed address that each replica has on it.
 
-An engine gives a restarted container any free address, so after a crash or a restart of the engine, a replica's row
-could point at another app's replica. A container keeps a fixed address for as long as it exists. Addresses are drawn at
-random from the whole subnet, so that an address is unlikely to be reused soon after its replica was removed.
+Without a fixed address, a container that is restarted gets any free address. After a crash or a restart of the engine,
+the row of one replica could then hold the address of another app's replica. A container keeps a fixed address for as
+long as it exists. Addresses are chosen at random from the complete subnet, so that the address of a removed replica is
+unlikely to be used again soon.
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ from norn_tasks.adapters.docker_cluster.policy import NETWORK
 from norn_tasks.domain.errors import Conflict, NotFound, StepFailed, Unavailable
 
 NOT_ITS_FAULT = ("Address already in use", "user configured subnets")
-"""Texts in the engine's refusal to start a replica whose address is taken, or whose network is being made again."""
+"""Texts with which the engine refuses to start a replica because its address is taken, or because its network is being
+created again.
+"""
 
 _TRIES = 10
 _PAUSE = 0.2
 _DRAWS = 1000
-"""The number of tries, the seconds between two of them, and the number of addresses that one try draws."""
+"""The number of tries, the seconds between two tries, and how many random addresses one try checks."""
 
 
 def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
-    """Makes the network if it is missing and returns its subnet; several workers may do so at once."""
+    """Creates the network if it is missing, and returns its subnet. Several workers may do so at the same time."""
     for left in reversed(range(_TRIES)):
         try:
             found = networks.ensure(engine, name, talk=True, own_subnet=True)
             return IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
         except (NotFound, Conflict, StepFailed):
-            # Another worker is making the network at this moment, and may have taken the free subnet or removed a
-            # duplicate network.
+            # Another worker creates the network at this moment. It may have taken the free subnet, or removed a
+            # duplicate of the network.
             if not left:
                 raise
             time.sleep(_PAUSE)
@@ -44,16 +47,19 @@ def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
 
 
 def gateway(subnet: IPv4Network) -> str:
-    """Returns the address of the engine's machine on the network: the first of a subnet that the engine chose."""
+    """Returns the address that the engine's machine has on the network: the first one of a subnet that the engine
+    chose.
+    """
     return str(subnet[1])
 
 
 def draw(client: APIClient, subnet: IPv4Network, name: str = NETWORK) -> str:
-    """Returns an address of the network that no container has, running or not."""
+    """Returns a random address of the network that no container has, running or not."""
     containers = client.containers(all=True, filters={"network": name})
     taken = {address for each in containers for address in _addresses(each["NetworkSettings"]["Networks"].get(name))}
     for _ in range(_DRAWS):
-        # Three addresses are left out: the network's own, the engine's (the next one), and broadcast (the last one).
+        # Three addresses are not used: the network's own, the engine's (the next one), and the broadcast address (the
+        # last one).
         address = str(subnet[2 + secrets.randbelow(subnet.num_addresses - 3)])
         if address not in taken:
             return address

@@ -1,9 +1,10 @@
-"""The Docker cluster as steps use it: each method calls a few functions of the modules beside this one.
+"""The Docker cluster, as the steps of jobs use it. Each method calls a few functions of the other modules in this
+package.
 
-Internal names: a container on the network `norn` finds a webserver by its internal host. The engine's DNS answers with
-every running replica, including replicas that are still at their gate or are leaving. The router, which receives the
-requests from outside, sends them only to replicas that have passed their gate. Control planes that share an engine
-share this network and its names.
+A container on the network `norn` finds a webserver by its internal host name. The engine's DNS returns the addresses of
+all running replicas, even of those that have not passed their health gate or that are being removed. The router
+receives the requests from outside, and sends them only to replicas that have passed their gate. Control planes that
+share an engine share this network and its names.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class DockerCluster:
     """Implements `ports.Cluster` on a Docker engine, for the control plane `instance`.
 
     `router`: the router's address, without a port; `rollout_timeout`: seconds that a new replica may take to become
-    healthy; `drain_timeout`: seconds that the open requests of a leaving replica may take; `stay_up`: seconds that a
-    worker, and a webserver without a healthcheck, must stay up to count as healthy; `keep_lines` keeps the lines of a
-    container that is about to be removed.
+    healthy; `drain_timeout`: seconds that the open requests of a leaving replica may take; `stay_up`: seconds for which
+    a worker, or a webserver without a healthcheck, must run before it counts as healthy; `keep_lines` keeps the lines
+    of a container that is about to be removed.
     """
 
     name = "docker"
@@ -71,30 +72,31 @@ class DockerCluster:
         self._layers = LayerSizes()
 
     def own_volumes(self, watch: Watch) -> None:
-        """Returns None: the replicas mount the volumes of the engine."""
+        """Returns None, because the replicas mount the volumes of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the network if it is missing."""
+        """Creates the network if it is missing."""
         self._ensure_network(watch)
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Reserves a port of the router for the app, which keeps it, and returns the app's address there.
+        """Reserves a port of the router for the app, and returns the app's address there. The app keeps the port.
 
-        The internal name needs no work here: each replica has it as an alias on the network.
+        The internal name needs no work here: each replica has that name as an alias on the network.
         """
         self._ensure_network(watch)
         return f"{self._router}:{self._ports.reserve(workload.app, watch.fence)}"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Makes the network if it is missing; raises ReleaseGone if the engine does not have the image."""
+        """Creates the network if it is missing; raises ReleaseGone if the engine does not have the image."""
         if self._engine.promptly(lambda _: self._engine.image(workload.image), watch.stop) is None:
             raise gone(workload)
         self._ensure_network(watch)
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Replaces the replicas one by one, and returns when exactly the wanted replicas serve.
+        """Replaces the replicas one by one, and returns when exactly the wanted replicas serve requests.
 
-        Raises EngineDown if the engine does not answer at the beginning; later, the call waits for the engine.
+        Raises EngineDown if the engine does not answer at the beginning. Later, it waits for an engine that does not
+        answer.
         """
         containers = self._containers(watch, workload.hidden)
         gate = Gate(containers, workload, self._gates, watch.stop)
@@ -103,7 +105,7 @@ class DockerCluster:
         return status(workload.app, world, workload.replicas)
 
     def entrance(self, workload: Workload, watch: Watch) -> None:
-        """Returns None: the router finds the replicas by their rows."""
+        """Returns None, because the router finds the replicas by their rows."""
 
     def withdraw(self, app: str, watch: Watch) -> None:
         """Does nothing: the internal name disappears with the replicas that carry it."""
@@ -122,10 +124,11 @@ class DockerCluster:
             self._replicas.gone(row.container, watch.fence)
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Returns a status of each app of this control plane that has a replica; raises ClusterDown."""
+        """Returns the status of each app of this control plane that has a replica; raises ClusterDown."""
         containers: dict[str, list[str]] = {}
         try:
-            # Layers come first: they may take seconds, in which what was seen of the replicas would become old.
+            # Layers are measured first. Measuring may take seconds, and the status of the replicas would be old by
+            # then.
             self._layers.measure(self._engine, [each["Id"] for each in listed(self._engine.briefly, self._instance)])
             for each in listed(self._engine.briefly, self._instance):
                 containers.setdefault(each["Labels"][APP], []).append(each["Id"])
@@ -145,12 +148,16 @@ class DockerCluster:
         )
 
     def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
-        """Compares the replicas with the workload; raises EngineDown."""
+        """Compares the replicas with the workload (an app's release and its settings), and returns the differences;
+        raises EngineDown.
+        """
         seen = look(self._engine.briefly, self._instance, workload.app)
         return compared(self._engine, self._instance, workload, seen)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
-        """Returns an app's replicas, or why the engine refuses to show them (the other apps can still be shown)."""
+        """Returns an app's replicas. If the engine refuses to show them, returns the reason, so that the other apps can
+        still be shown.
+        """
         try:
             return look_at(self._engine.briefly, containers)
         except (StepFailed, Conflict) as error:
@@ -165,16 +172,20 @@ class DockerCluster:
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits the last lines of all replicas by time and then, with `follow`, new lines until the stop is set."""
+        """Emits the last lines of all replicas in order of time. With `follow`, it then emits new lines until the stop
+        is set.
+        """
         logs = Logs(self._engine, self._instance, app, emit, stop, hidden)
-        # Following ends when its reader leaves, which is no failure of the job.
+        # If the client stops reading the log, the job ends without a failure.
         with contextlib.suppress(Stopped):
             logs.tail(tail)
             if follow:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the requested replica, or else in the first serving replica of the newest generation."""
+        """Runs a program in the requested replica, or otherwise in the first replica of the newest generation that
+        serves.
+        """
         world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
         serving = [each for each in world.replicas if each.live and each.running]
         fit = [each for each in serving if command.replica in (None, each.index)]
@@ -194,7 +205,7 @@ class DockerCluster:
 def _status(
     app: str, world: World, ended: Mapping[str, list[ReplicaEnd]], usage: Mapping[str, ReplicaUsage]
 ) -> WorkloadStatus:
-    """Returns the status of an app with the checks, the ends and the usage of its live replicas."""
+    """Returns the status of an app; it includes the health, the latest ends and the usage of its live replicas."""
     seen = sightings(world)
     return replace(
         status(app, world, usage=usage),

@@ -1,4 +1,6 @@
-"""The actions on an app's containers that a rollout needs; each waits for an engine that is away, until stopped."""
+"""The actions of a rollout on an app's containers. Each waits for an engine that is unreachable, until the job is
+stopped.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,11 @@ T = TypeVar("T")
 
 LAST_LINES = 20
 GRACE = 10
-"""Seconds between SIGTERM and SIGKILL for a replica that was created before specs could set this time."""
+"""Seconds between SIGTERM and SIGKILL for a replica that was created before infraspecs could set this time."""
 
 _AGAIN = 0.5
 _LONGEST = 1000
-"""The seconds between two tries of a call, and the most characters of a line of output in a message."""
+"""The seconds between two tries of a call; the most characters of a line of output in a message."""
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,10 @@ class Ask(Protocol):
 
 
 def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, Any]]:
-    """Returns the replicas of one app, or of all apps of this control plane, as the engine lists them.
+    """Returns the replicas of one app, or of all apps of this control plane, from the engine's list of containers.
 
-    The owner label identifies a replica. A container also inherits the labels of its image, but every container that
-    Norn creates overrides the owner.
+    A replica is recognised by its owner label. A container also inherits the labels of its image, but Norn overrides
+    the owner label of every container that it creates.
     """
     labels = [f"{INSTANCE}={instance}", OWNER, APP if app is None else f"{APP}={app}"]
 
@@ -55,18 +57,18 @@ def listed(ask: Ask, instance: str, app: str | None = None) -> list[dict[str, An
 
 
 def look(ask: Ask, instance: str, app: str) -> tuple[ReplicaContainer, ...]:
-    """Returns the details of each replica of an app."""
+    """Returns a description of each replica of an app."""
     return look_at(ask, (each["Id"] for each in listed(ask, instance, app)))
 
 
 def look_at(ask: Ask, containers: Iterable[str]) -> tuple[ReplicaContainer, ...]:
-    """Returns the details of each of these replicas that still exists."""
+    """Returns a description of each of these replicas that still exists."""
     closely = [see(ask, each) for each in containers]
     return tuple(each for each in closely if each is not None)
 
 
 def see(ask: Ask, container: str) -> ReplicaContainer | None:
-    """Returns the details of one replica; None when it is gone or when its labels cannot be read."""
+    """Returns a description of one replica; None if it no longer exists or if its labels cannot be read."""
     try:
         found: dict[str, Any] = ask(lambda client: client.inspect_container(container))
     except NotFound:
@@ -98,10 +100,11 @@ def _seen(found: dict[str, Any]) -> ReplicaContainer:
 
 
 class Containers:
-    """The actions of one job on an engine; `patience`: seconds to wait for an engine that is away.
+    """The actions of one job on an engine; `patience` is the number of seconds to wait for an engine that is
+    unreachable.
 
-    `outages` counts the calls that the engine did not answer. `hidden` is redacted in lines. `keep_lines` is called
-    before a container is removed, and keeps its output.
+    `outages` counts the calls that the engine did not answer. `hidden` are the secrets to remove from lines of output.
+    `keep_lines` is called before a container is removed, and stores the container's last output.
     """
 
     def __init__(
@@ -122,20 +125,22 @@ class Containers:
         self.outages = 0
 
     def first_look(self, app: str) -> tuple[ReplicaContainer, ...]:
-        """Looks at all of the app's containers; raises EngineDown at once when the engine does not answer."""
+        """Returns a description of each of the app's replicas; raises EngineDown immediately if the engine does not
+        answer.
+        """
         return look(self.at_once, self._instance, app)
 
     def look(self, app: str) -> tuple[ReplicaContainer, ...]:
-        """Looks at all of the app's containers."""
+        """Returns a description of each of the app's replicas; waits for an engine that does not answer."""
         return look(self.patiently, self._instance, app)
 
     def see(self, container: str) -> ReplicaContainer | None:
-        """Looks at one container; returns None when it is gone."""
+        """Returns a description of one container; None if it no longer exists."""
         return see(self.patiently, container)
 
     def create(self, workload: Workload, index: int, fence: Fence) -> str | None:
-        """Creates a container, but does not start it; None if its name is taken: the next look will find out by which
-        container.
+        """Creates a container without starting it. Returns None if another container has its name; the next observation
+        will find that container.
         """
         subnet = self.patiently(lambda _: addresses.ensure(self._engine))
         name = policy.name(workload, index, self._instance)
@@ -159,10 +164,12 @@ class Containers:
         self.patiently(lambda client: client.start(container))
 
     def keep_up(self, container: str) -> bool:
-        """Makes the engine restart a container whenever it ends from now on; returns False if it is gone."""
+        """Makes the engine restart the container whenever it ends from now on; returns False if the container no longer
+        exists.
+        """
 
         def change(client: APIClient) -> None:
-            # The type stubs know two of the engine's four policies.
+            # The type stubs of the library know two of the engine's four restart policies.
             client.update_container(container, restart_policy={"Name": "unless-stopped"})  # type: ignore[arg-type]
 
         try:
@@ -172,19 +179,23 @@ class Containers:
         return True
 
     def end(self, replicas: Sequence[ReplicaContainer]) -> None:
-        """Ends these replicas at the same time: each gets SIGTERM, and SIGKILL if it does not end in its grace."""
+        """Ends these replicas at the same time: each gets SIGTERM, and SIGKILL if it has not ended after its grace
+        period.
+        """
         with ThreadPoolExecutor(max(1, len(replicas))) as pool:
             list(pool.map(self._end, replicas))
 
     def remove(self, container: str) -> None:
-        """Removes a container, and returns when it is gone; does nothing if it is missing."""
+        """Removes a container, and returns when it no longer exists; does nothing if it is missing."""
         self._keep_lines(container)
         self.patiently(lambda _: self._engine.take_away(container))
 
     def discard(self, container: str) -> bool:
-        """Kills and removes a container, even after a stop; returns False if the engine does not answer soon."""
+        """Kills and removes a container, even if the job was stopped; returns False if the engine does not
+        answer soon.
+        """
         try:
-            with suppress(NotFound, Conflict):  # it is gone, or has ended
+            with suppress(NotFound, Conflict):  # it no longer exists, or has ended
                 self._engine.briefly(lambda client: client.kill(container))
             self._keep_lines(container)
             self._engine.take_away(container, within=10)
@@ -193,7 +204,7 @@ class Containers:
         return True
 
     def last_lines(self, container: str) -> list[str]:
-        """Returns the last lines of a container's two streams, in order; none if they cannot be read."""
+        """Returns the last lines of a container's two streams, in order; an empty list if they cannot be read."""
 
         def read(client: APIClient) -> list[bytes]:
             asked = LAST_LINES + spare(self._hidden)
@@ -211,7 +222,7 @@ class Containers:
         return self._engine.promptly(call, self._stop)
 
     def patiently(self, call: Callable[[APIClient], T], late: Callable[[T], None] | None = None, /) -> T:
-        """Makes one call, and repeats it while the engine is away, for `patience` seconds at most."""
+        """Makes one call, and repeats it for at most `patience` seconds while the engine is unreachable."""
         until: float | None = None
         while True:
             try:
@@ -228,11 +239,14 @@ class Containers:
         try:
             self.patiently(lambda client: client.stop(replica.id, timeout=replica.grace))
         except (NotFound, Conflict, StepFailed):
-            # It is gone or being removed. Any other fault will show in its forced removal, which comes next.
+            # The container no longer exists or is being removed. Any other fault will show in the forced removal that
+            # follows.
             return
 
     def _undo(self, container: str) -> None:
-        """Removes a container whose creation was answered too late, unless a later owner may have adopted it."""
+        """Removes a container that the engine created after its caller had given up, unless a later owner may have
+        adopted it.
+        """
         if self._stop.reason == "cancelled":
             self.discard(container)
 
@@ -248,7 +262,7 @@ class Containers:
 
 
 def gone(workload: Workload) -> ReleaseGone:
-    """Returns the error that says that the release can no longer run."""
+    """Returns the error for a release that can no longer run, because its image is missing."""
     return ReleaseGone(
         f"the image {workload.image} of {workload.app} is no longer on this engine",
         hint=f"norn deploy {workload.app}",

@@ -1,4 +1,4 @@
-"""Says in one sentence why a rollout failed, with a hint and the new replica's last lines."""
+"""Explains why a rollout failed: in one sentence, with a hint and the last lines of the new replica."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MUTE = "let it write its errors to standard output or standard error"
 _BY_SIGNAL = {132: "SIGILL", 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV: it crashed", 143: "SIGTERM"}
 _ANSWERED = re.compile(r"answered (\d{3})")
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-"""The exit codes of a shell whose command is missing or is no program."""
+"""The exit codes of a shell if its command does not exist, or is not executable."""
 _EXEC = re.compile(r'exec: "([^"]*)"')
 _INIT = re.compile(r"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)")
 """The line in which the engine's init reports that it cannot execute the program."""
@@ -52,7 +52,7 @@ def ended_again(workload: Workload, seen: ReplicaContainer, evidence: Evidence) 
 
 
 def removed() -> RolloutFailed:
-    """Returns the error for a replica that somebody removed."""
+    """Returns the error for a replica that somebody else removed."""
     return _failed(
         "the new container was removed from the engine while it started",
         "norn events lists the changes and who made them",
@@ -78,7 +78,7 @@ def not_listening(workload: Workload, seconds: float, evidence: Evidence) -> Rol
 
 
 def not_healthy(workload: Workload, word: str, seconds: float, evidence: Evidence) -> RolloutFailed:
-    """Returns the error for a replica whose healthcheck never answered well; `word` is the result of the last check."""
+    """Returns the error for a replica whose healthcheck never succeeded; `word` is the result of the last check."""
     status = _ANSWERED.fullmatch(word)
     cause = cause_of_answer(evidence, int(status[1]) if status else None)
     what = f"GET {workload.healthcheck} on port {workload.port} {word} for {seconds:g} s"
@@ -99,7 +99,7 @@ def _out_of_memory(workload: Workload, lines: Sequence[str]) -> RolloutFailed:
 
 
 def _ended(what: str, code: int | None, evidence: Evidence) -> RolloutFailed:
-    """Returns the error for a replica that ended, with the cause; the exit status 0 needs no other cause."""
+    """Returns the error for a replica that ended, with the cause. If the exit code is 0, no cause is searched for."""
     if code == 0:
         hint = "its program must keep running; a job that ends by itself has the role cron"
         return _failed(what, hint, evidence.lines)
@@ -115,7 +115,9 @@ def _with(what: str, cause: str) -> str:
 
 
 def _refused_by_init(evidence: Evidence) -> str | None:
-    """Returns the message of the engine's init if it could not execute the program; None if the file explains more."""
+    """Returns the message of the engine's init if it could not execute the program; None if the program's file explains
+    more.
+    """
     said = _INIT.match(evidence.lines[-1]) if evidence.lines else None
     known = evidence.program is not None and evidence.program.head != b""
     if said is None or "format" in said[2] or (known and "denied" not in said[2]):

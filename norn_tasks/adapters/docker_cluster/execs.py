@@ -1,7 +1,7 @@
 """Runs a program inside a live replica, connects its streams to a client, and ends it when the client leaves.
 
-Such a program outlives its connection, and the engine has no call that ends it. So it carries a mark, by which it is
-found when it must be ended.
+The program would continue after its connection is closed, and the engine has no call that ends it. So its environment
+contains a mark, by which Norn finds its processes when it must end them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Exec:
 
     def _start(self, client: APIClient) -> socket.socket:
         response: Any = client.exec_start(self._id, tty=self._command.tty, socket=True)
-        # The client library may close its own socket at any time, so this is a duplicate of it.
+        # This is a duplicate of the client library's socket, because the library may close its own at any time.
         connection = socket.socket(fileno=os.dup(response.fileno()))
         connection.setblocking(False)
         return connection
@@ -89,7 +89,7 @@ class Exec:
             return b""
 
     def _exit_code(self) -> int:
-        """Returns the exit code when the program has ended, which may be later than the end of its output."""
+        """Returns the exit code after the program has ended, which may be later than the end of its output."""
         while True:
             seen: dict[str, Any] = self._ask(lambda client: client.exec_inspect(self._id))
             if not seen["Running"]:

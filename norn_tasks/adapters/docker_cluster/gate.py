@@ -1,8 +1,9 @@
-"""The gate that a new replica must pass before it gets requests and before an old replica is removed.
+"""The gate: the health test that a new replica must pass before it gets requests, and before an old replica is removed.
 
-A webserver with a healthcheck passes when the healthcheck succeeds. Without one, an open port alone proves nothing: a
-server such as gunicorn opens it before it loads the app. So the port must accept connections, and the replica must then
-stay up for a while; a worker only has to stay up. A replica that exits or restarts before it has passed has failed.
+A webserver with a healthcheck passes when the healthcheck succeeds. Without a healthcheck, its port must accept
+connections, and the replica must then run for a while: servers such as gunicorn open the port before they load the app,
+so an open port alone proves nothing. A worker only has to run for a while. A replica fails if it exits or restarts
+before it has passed.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from norn_tasks.domain.errors import RolloutFailed
 from norn_tasks.ports import Stop, Workload
 
 _FIRST, _AGAIN = 0.05, 0.25
-"""Seconds between the first two looks at the engine; the most seconds between later looks."""
+"""The seconds between the first two checks, and the most seconds between later ones."""
 LONGEST_PAUSE = 5.0
-"""The most seconds between two checks of an app that fails them: each check adds a line to its log."""
+"""The most seconds between two checks of an app that fails them. The pauses grow, because each check adds a line to the
+app's log.
+"""
 
 
 @dataclass(frozen=True)
 class Gates:
-    """How long a gate may take, and how long (seconds) a replica without a healthcheck must stay up to pass it."""
+    """How many seconds a gate may take, and how many seconds a replica without a healthcheck must run to pass."""
 
     timeout: float
     stay_up: float
@@ -36,7 +39,7 @@ class Gates:
 
 @dataclass
 class Trial:
-    """One replica at its gate: when its next check is due, and since when (monotonic time) it has been well."""
+    """One replica at its gate: when its next check is due, and since when it has been healthy (in monotonic time)."""
 
     needed: float
     until: float
@@ -44,10 +47,10 @@ class Trial:
     refusals: int = 0
     well_since: float | None = None
     first: tuple[datetime | None, int] | None = None
-    """Its start time and its number of restarts when it was first seen."""
+    """Its start time and its number of restarts when it was first observed."""
 
     def passes(self, knock: probe.Knock, now: float) -> bool:
-        """Records the result of a check; returns True if the replica has been well for long enough."""
+        """Records the result of a check; returns True if the replica has been healthy for long enough."""
         if knock.well:
             self.well_since = now if self.well_since is None else self.well_since
             self.next_try = self.well_since + self.needed
@@ -62,7 +65,7 @@ class Trial:
         return False
 
     def restarted(self, seen: ReplicaContainer) -> bool:
-        """Returns True if it was restarted since the first look."""
+        """Returns True if the replica was restarted since it was first observed."""
         now = (seen.started_at, seen.restarts)
         self.first = self.first or now
         return now != self.first
@@ -78,10 +81,10 @@ class Gate:
         self._stop = stop
 
     def passed(self, container: str, *, proven: bool = False) -> str:
-        """Waits until a replica has passed, and returns its address ('' without a port).
+        """Waits until a replica has passed, and returns its address (empty if the app has no port).
 
-        A rollout is `proven` if one of its replicas has been live before; a webserver then does not have to stay up for
-        a while first. Raises RolloutFailed as soon as the replica can no longer pass, or when the time is up.
+        `proven`: another replica of this rollout has been live already; a webserver then passes as soon as it is
+        healthy. Raises RolloutFailed when the replica can no longer pass, or when the time is over.
         """
         trial = Trial(self._needed(proven), time.monotonic() + self._patience)
         looks = 0
@@ -103,7 +106,7 @@ class Gate:
         return self._workload.health.start_period or self._gates.timeout
 
     def _needed(self, proven: bool) -> float:
-        """Returns the seconds for which a replica must stay up."""
+        """Returns for how many seconds a replica must run."""
         if self._workload.port is None:
             return self._gates.stay_up
         return 0 if proven or self._workload.healthcheck is not None else self._gates.stay_up

@@ -1,4 +1,6 @@
-"""Reads the output of an app's replicas: the last lines in order of time, then new lines, also of new replicas."""
+"""Reads the output of an app's replicas: first the last lines in order of time, then new lines, including those of new
+replicas.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,14 @@ T = TypeVar("T")
 _LOOK = 0.5
 _WRITING = ("running", "restarting")
 _REST = 2.0
-"""Seconds between two readings of a replica that ends repeatedly: each reading goes through its whole log."""
+"""Seconds between two readings of a replica that ends repeatedly, because each reading goes through its complete log.
+"""
 
 
 class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
-    """The logs of one app's replicas, for one reader; raises Stopped when the stop is set while the engine is asked."""
+    """Reads the logs of one app's replicas for one client; raises Stopped if the stop is set during a call to the
+    engine.
+    """
 
     look_seconds = _LOOK
 
@@ -61,14 +66,14 @@ class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
         except (EngineDown, Stopped):
             raise
         except NornError:
-            # It was removed a moment ago.
+            # The container was just removed.
             return []
         if lines:
             self._last[replica["Id"]] = lines[-1].at
         return lines[-count:] if count else []
 
     def _attend(self) -> None:
-        """Starts a reader for each new replica, and for each replica that was restarted after its reader ended."""
+        """Starts a reader for each new replica, and for each replica that was restarted after its reader had ended."""
         try:
             replicas = self._replicas()
         except EngineDown:
@@ -81,7 +86,9 @@ class Logs(ReplicaLogs[dict[str, Any], "_LogReader"]):
 
 
 class _LogReader:
-    """Reads one replica's log on a thread of its own: the lines after the time `last`, until it ends or is closed."""
+    """Reads one replica's log on a thread of its own: the lines after the time `last`, until the log ends or the reader
+    is closed.
+    """
 
     def __init__(
         self, engine: EngineClient, replica: dict[str, Any], last: str, into: queue.Queue[Line], hidden: Redaction
@@ -100,19 +107,19 @@ class _LogReader:
 
     @property
     def ended(self) -> bool:
-        """True when the reading has ended, and it began more than `_REST` seconds ago, so that a new one may begin."""
+        """True if the reading has ended and began more than `_REST` seconds ago. A new reading may begin then."""
         return not self._thread.is_alive() and time.monotonic() - self._begun > _REST
 
     def close(self) -> None:
         """Ends the reading."""
         self._closed.set()
-        # If the stream is ending by itself at this moment, it no longer has a socket.
+        # If the stream is just ending by itself, it no longer has a socket.
         with contextlib.suppress(OSError, AttributeError):
             if self._stream is not None:
                 self._stream.close()
 
     def _read(self) -> None:
-        # After any end of the stream, the next look reads the replica from `last` on if it still runs.
+        # After any end of the stream, the next call of `_attend` continues from `last` if the replica still runs.
         with contextlib.suppress(NornError, OSError, struct.error):
             for line in self._new_lines():
                 hand_on(line, self._into, self._closed)
@@ -128,7 +135,8 @@ class _LogReader:
         yield from entries.end()
 
     def _opened(self) -> Iterator[bytes]:
-        # The reading begins a little before `last`: a secret may begin there, and is found only from its beginning.
+        # Reading begins a little before `last`, because a secret that begins there is only recognised from its
+        # beginning.
         since = int(datetime.fromisoformat(self.last).timestamp()) - 2 if self.last else None
 
         def open_(client: APIClient) -> CancellableStream[bytes]:

@@ -1,11 +1,13 @@
-"""Decides the next move of a rollout from the present and the wanted replicas; pure, so that tests can try every order.
+"""Decides the next move of a rollout from the present and the wanted replicas. It is a pure function, so that tests can
+try every order of events.
 
-The rules, in their order: the rows are corrected to match the engine; replicas that serve no requests are removed;
-surplus replicas are removed, but no old replica before the first new replica serves; then one new replica is created
-and gated. So there are never more replicas than the larger of the wanted and the earlier number, plus one, and never
-fewer live replicas than the smaller of the two. A rollout that recreates promises neither: its first new replica is
-created, then every old replica is removed, and only after that is a new replica started. The plan is made again after
-every move of any worker.
+The rules apply in this order. First the rows are corrected to match the engine. Then replicas that serve no requests
+are removed. Then surplus replicas are removed, but no old replica before the first new one serves. Then one new replica
+is created and must pass its gate.
+
+So there is at most one replica more than the larger of the old and the wanted number, and there are never fewer live
+replicas than the smaller of the two. A rollout with the strategy "recreate" does not promise this: it removes every old
+replica before it starts a new one. The plan is made again after every move of any worker.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Retire:
 
 @dataclass(frozen=True)
 class Admit:
-    """Start this replica if it was never started, wait until it has passed its gate, and make it live."""
+    """Start this replica if it was never started, wait until it has passed its gate, and then make it live."""
 
     replica: ReplicaContainer
 
@@ -56,7 +58,8 @@ Move = Forget | Readdress | Retire | Admit | Create
 
 @dataclass(frozen=True)
 class DesiredReplicas:
-    """The wanted number of replicas, and their generation; `started`: the ids of those that this rollout has started.
+    """The wanted number of replicas, and their generation; `started` are the ids of the replicas that this rollout has
+    started.
 
     `recreate`: old replicas are removed before new ones start.
     """
@@ -68,7 +71,7 @@ class DesiredReplicas:
 
 
 def next_move(world: World, wanted: DesiredReplicas) -> Move | None:
-    """Returns the next move, None when everything is as wanted."""
+    """Returns the next move; None if the replicas are as wanted."""
     if world.lost:
         return Forget(world.lost)
     moved = next((each for each in world.replicas if each.moved), None)
@@ -81,15 +84,17 @@ def next_move(world: World, wanted: DesiredReplicas) -> Move | None:
 
 
 def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
-    """Returns True for a replica that serves no request and never will: leaving, old but never live, dead, or hung."""
+    """Returns True for a replica that will never serve a request: it is being removed, is old and was never live, or is
+    dead or hung.
+    """
     if each.leaving:
         return True
     if each.generation != wanted.generation:
         return not each.live
     if each.running:
         return each.hung
-    # The gate decides about a replica that this rollout has started. One from an earlier rollout is replaced, for a new
-    # try.
+    # Whether a replica that this rollout started is healthy is decided by the gate. A replica from an earlier rollout
+    # is replaced.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 

@@ -1,10 +1,11 @@
-"""The name, the labels and the rights of a replica's container; a test compares all of them with the engine's report.
+"""The name, the labels and the rights of a replica's container. A test compares all of them with the engine's
+description of a container.
 
 An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
 default capabilities. It cannot gain more capabilities. Its memory, processes and log are bounded, and it sees nothing
 of the host but its mounts. The engine's init is its first process, because the kernel does not deliver SIGTERM to a
 first process that has no handler. A replica starts without a restart policy, so that no restart hides its first end; it
-gets the policy when it has passed its gate.
+gets the policy when it has passed its gate, which is the health test before it serves.
 """
 
 from __future__ import annotations
@@ -25,21 +26,23 @@ RELEASE = "norn.io/release"
 GENERATION = "norn.io/generation"
 INDEX = "norn.io/replica"
 OWNED = "release:"
-"""The beginning of a replica's owner label; no other container's owner begins with it."""
+"""The beginning of a replica's owner label. The owner labels of other containers begin differently."""
 
 PIDS = 1024
 DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_CHROOT")
 """The engine's default capabilities that a replica does not have.
 
-With NET_RAW it could forge ARP on the network that all apps share, and read other apps' requests. A server needs none
-of the others.
+With NET_RAW a replica could forge ARP packets on the network that all apps share, and so read other apps' requests.
+Servers do not need the other four.
 """
 
 _LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"})
 
 
 def name(workload: Workload, index: int, instance: str) -> str:
-    """Returns the name that only one replica can have: the engine refuses to create a second one."""
+    """Returns the name of a replica's container. Only one container can have it: the engine refuses to create a second
+    one.
+    """
     return f"norn-{workload.app}-r{workload.release}-g{workload.generation}-{index}-{instance}"
 
 
@@ -54,7 +57,7 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
 
 
 def container(client: APIClient, workload: Workload, address: str, gateway: str) -> dict[str, Any]:
-    """Returns the rest of the arguments of `create_container`.
+    """Returns the other arguments of `create_container`.
 
     `address` is the container's fixed IP on the network; `gateway` is the machine's IP, where shared services listen.
     """
@@ -62,11 +65,12 @@ def container(client: APIClient, workload: Workload, address: str, gateway: str)
     endpoint = client.create_endpoint_config(aliases=aliases, ipv4_address=address)
     return {
         "image": workload.image,
-        # A spec's command is the entrypoint, because it replaces the image's entrypoint and command.
+        # The command of an infraspec replaces both the entrypoint and the command of the image, so it is passed as the
+        # entrypoint.
         "entrypoint": list(workload.argv) if workload.argv is not None else None,
         "environment": {**workload.env, **{name: each.reveal() for name, each in workload.secrets.items()}},
         "stop_timeout": workload.stop_grace,
-        # The spec's healthcheck is the only gate.
+        # The healthcheck of the image is disabled, because only the infraspec's healthcheck counts.
         "healthcheck": {"test": ["NONE"]},
         "networking_config": client.create_networking_config({NETWORK: endpoint}),  # type: ignore[arg-type]
         "host_config": _host(client, workload, gateway),
@@ -91,7 +95,9 @@ def _host(client: APIClient, workload: Workload, gateway: str) -> dict[str, Any]
 
 
 def _has_an_init(client: APIClient, workload: Workload) -> bool:
-    """Returns True if the image's program is an init; that of s6-overlay, for example, must be the first process."""
+    """Returns True if the image's program is an init itself. Some inits, such as that of s6-overlay, only work as the
+    first process.
+    """
     program = workload.argv
     if program is None:
         image = client.inspect_image(workload.image)["Config"] or {}  # type: ignore[no-untyped-call]

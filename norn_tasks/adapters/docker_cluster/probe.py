@@ -1,4 +1,4 @@
-"""Checks once, within a time limit, whether a replica's port accepts connections or its healthcheck answers well."""
+"""Checks once, within a time limit, whether a replica's port accepts connections or its healthcheck succeeds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 @dataclass(frozen=True)
 class Knock:
-    """The result of one check; `word`: the end of a sentence about the answer or fault, None if no program listens.
+    """The result of one check. `word` is the end of a sentence about the answer or the fault; None if no program
+    listens.
 
-    `answered`: a program answered, well or not.
+    `answered`: a program answered, with success or without.
     """
 
     well: bool
@@ -29,7 +30,9 @@ class Knock:
 
 
 def check(ip: str, port: int, health: Health, stop: Stop) -> Knock:
-    """Checks a replica once: its path must answer with a good status, or if it has no path, its port must be open."""
+    """Checks a replica once: its healthcheck path must answer with a good status; if it has no such path, its port must
+    be open.
+    """
     try:
         connection = _Connection(ip, port, health.timeout, stop)
     except OSError:
@@ -61,7 +64,7 @@ def _judged(begin: bytes, good: str) -> Knock:
 
 
 class _Connection:
-    """The connection of one check; raises OSError when it cannot be made, and TimeoutError when the time is up."""
+    """The connection of one check; raises OSError if it cannot connect, and TimeoutError when the time is over."""
 
     def __init__(self, ip: str, port: int, seconds: float, stop: Stop) -> None:
         self._until = time.monotonic() + seconds

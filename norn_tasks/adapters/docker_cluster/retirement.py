@@ -1,4 +1,6 @@
-"""Removes replicas: each leaves the routes, and when its requests and program have ended, its container and row go."""
+"""Removes replicas. The router stops sending requests to a replica; when its open requests and its program have ended,
+its container and its row are removed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
 from norn_tasks.ports import Replicas, Watch
 
 _AGAIN = 0.1
-"""The seconds between two looks at a replica whose last requests are ending."""
+"""The seconds between two checks of a replica whose last requests are ending."""
 
 
 class Retirement:
@@ -26,8 +28,8 @@ class Retirement:
         """Removes these replicas, all at the same time."""
         self._out(leaving)
         self._drained(leaving)
-        # This is written again, so that a worker that was frozen in between and lost its lease fails here and ends
-        # no replica.
+        # This is written again, because this worker may have been frozen and lost its lease: then the write fails, and
+        # no replica is ended.
         self._out(leaving)
         self._containers.end(leaving)
         for each in leaving:

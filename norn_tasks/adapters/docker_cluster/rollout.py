@@ -1,8 +1,8 @@
-"""Brings an app's containers to the wanted state, one planned move after the other, until nothing is left to do.
+"""Changes an app's containers to the wanted state, one planned move after the other.
 
-Every move looks at the containers and the database first, because it may be the first after a crash. Containers that an
-earlier worker left are recognised by their labels and database rows, and adopted. A lost lease ends the rollout at
-once, and nothing more is changed.
+Every move reads the containers and the database first, because it may be the first move after a crash. Containers that
+an earlier worker left are recognised by their labels and rows, and used. If the job's lease is lost, the rollout ends
+immediately and changes nothing more.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 from norn_tasks.ports import Replicas, Watch, Workload
 
 _MOST_FALSE_STARTS = 5
-"""The number of starts in one rollout that may fail through no fault of the replica (its container or network is gone,
-its address is taken). One more, and the rollout fails."""
+"""How many starts in one rollout may fail without a fault of the replica (its container or network was removed, or its
+address is taken). With one more such failure, the rollout fails.
+"""
 
 
 class Rollout:
-    """The work of one call of `await_rollout` on one workload."""
+    """One call of `await_rollout`, for one workload."""
 
     def __init__(
         self, workload: Workload, containers: Containers, replicas: Replicas, gate: Gate, retirement: Retirement
@@ -51,7 +52,7 @@ class Rollout:
         self._false_starts = 0
 
     def through(self, watch: Watch) -> World:
-        """Makes moves until everything is as wanted, and returns the resulting containers and rows."""
+        """Makes moves until the replicas are as wanted, and returns the resulting containers and rows."""
         try:
             return self._moves(watch)
         except RolloutFailed:
@@ -120,8 +121,8 @@ class Rollout:
         except RolloutFailed:
             if self._containers.outages == outages:
                 raise
-            # The engine did not answer for a while. If it stopped, it may have ended the replica, so the replica gets
-            # another chance.
+            # The engine did not answer for a while. If the engine was stopped, it may have ended the replica, so the
+            # replica gets another try.
             self._started.discard(replica.id)
             return
         if not self._containers.keep_up(replica.id):
@@ -142,7 +143,7 @@ class Rollout:
             self._containers.start(replica.id)
             return True
         except (NotFound, Conflict):
-            # The container or its network was removed a moment ago.
+            # The container or its network was just removed.
             self._again(replica)
         except StepFailed as error:
             said = str(error.facts.get("said", error.sentence))
@@ -161,14 +162,14 @@ class Rollout:
         self._retirement.take((replica,))
 
     def _check_admitted(self, world: World) -> None:
-        """Fails the rollout if a replica that it has made live has since restarted or ended."""
+        """Raises an error if a replica that this rollout has made live has restarted or ended since then."""
         for each in world.replicas:
             if each.id in self._admitted and each.live and (each.restarts or not each.running):
                 evidence = examined(self._containers, self._workload, each.id)
                 raise diagnosis.ended_again(self._workload, each, evidence)
 
     def _discard_unready(self, watch: Watch) -> None:
-        """Removes this generation's replicas that never served, whichever worker created them.
+        """Removes this generation's replicas that never served, no matter which worker created them.
 
         They are found by their database rows.
         """

@@ -1,9 +1,9 @@
-r"""The instructions of a Dockerfile: all those that any builder finds, and perhaps more.
+r"""The instructions of a Dockerfile: at least those that any builder would find.
 
-Builders differ in what joins two lines ("\\" at an end), in here-documents, and in flags (`--from=x`, and in the newest
-builders also `--from x`). So every line that begins like an instruction is read as an instruction, with all lines that
-may continue it, and flags are read both ways. Rules: moby/buildkit, frontend/dockerfile/parser (parser.go,
-split_command.go).
+Builders disagree about the "\\" that joins two lines, about here-documents, and about flags (`--from=x`, and in the
+newest builders also `--from x`). So every line that begins like an instruction is read as an instruction, together with
+all lines that may continue it. Flags are read in both ways. The rules come from moby/buildkit,
+frontend/dockerfile/parser (parser.go, split_command.go).
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ _FLAG = re.compile(
 _NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
 _QUOTES = re.compile(r"[\"'\\]")
 _TIMES = 16
-"""How often a line may be read on average: otherwise lines that continue each other could take forever."""
+"""How often one line may be read on average. Without this limit, many lines that continue each other could take
+forever.
+"""
 
 
 @dataclass(frozen=True)
 class Instruction:
     """One instruction: its keyword, its flags without quotes and backslashes, and its arguments.
 
-    `sure`: every builder reads it as an instruction of its own. `end`: the number of its last line, from 1.
+    `sure`: every builder reads this text as a separate instruction. `end`: the number of its last line, from 1.
     """
 
     word: str
@@ -46,7 +48,9 @@ class Instruction:
 
 
 def instructions(text: str, name: str) -> Iterator[Instruction]:
-    """Yields the instructions that bring files into a build, in order; raises SourceError for an ambiguous one."""
+    """Yields the instructions that bring files into a build, in order; raises SourceError if an instruction is
+    ambiguous.
+    """
     escape = escape_of(text)
     lines = text.split("\n")
     left, goes_on = _TIMES * len(text) + 64 * 1024, False
@@ -64,7 +68,9 @@ def instructions(text: str, name: str) -> Iterator[Instruction]:
 
 
 def _begins(line: str, escape: str) -> bool:
-    """Returns True if a line begins with an instruction's name, or a part of one that the next line may complete."""
+    """Returns True if a line begins with the name of an instruction, or with part of a name that the next line may
+    complete.
+    """
     word, more = _BEGINNING.fullmatch(line).groups()  # type: ignore[union-attr]
     word = _upper(word)
     if more.startswith(escape):
@@ -73,14 +79,14 @@ def _begins(line: str, escape: str) -> bool:
 
 
 def _upper(word: str) -> str:
-    # For the builders, "İ" is a capital "i" too.
+    # The builders also read "İ" as a capital "i".
     return word.replace("İ", "I").upper()
 
 
 def _joined(lines: Sequence[str], at: int, escape: str) -> tuple[str, int]:
     """Returns a line with all lines that may continue it, without comments and empty lines, as the builders do.
 
-    Also returns the number of the last of them, counted from 1.
+    Also returns the number of the last line, counted from 1.
     """
     parts: list[str] = []
     end = at
@@ -103,7 +109,7 @@ def _going_on(line: str, escape: str) -> str | None:
 
 
 def _read(line: str, *, sure: bool, end: int) -> Iterator[Instruction]:
-    """Yields the instructions that a whole line may be, one for each way of reading the line."""
+    """Yields the instructions that a complete line may be: one for each way to read the line."""
     word, *more = _PARTING.split(line.strip(BLANKS), maxsplit=1)
     word = _upper(word)
     if word not in _WORDS:

@@ -1,4 +1,4 @@
-"""Recognises names of images, by the engine's grammar (distribution/reference), and other texts that name an image."""
+"""Recognises image names by the engine's grammar (distribution/reference), and image ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT = re.compile(r"(?:(?:index\.)?docker\.io/)?(?:library/)?")
 
 
 def is_reference(text: str) -> bool:
-    """Returns True for the name of an image. No builder accepts anything else."""
+    """Returns True if the text is a valid image name. Builders accept nothing else as an image."""
     return _REFERENCE.fullmatch(text) is not None
 
 
@@ -29,13 +29,13 @@ def may_be_an_id(text: str) -> bool:
 
 
 def is_name_of(reference: str, image: Mapping[str, Any]) -> bool:
-    """Returns True if an image, as the engine describes it, has this name, as a tag or as a digest."""
+    """Returns True if the image, which the engine has described, has this name as one of its tags or digests."""
     names = {_familiar(each) for key in ("RepoTags", "RepoDigests") for each in image.get(key) or ()}
     return _familiar(reference) in names
 
 
 def _familiar(reference: str) -> str:
-    """Returns a name without the default registry, with its digest if it has one, and otherwise with its tag."""
+    """Returns the name without the default registry; with its digest if it has one, and otherwise with its tag."""
     found = _REFERENCE.fullmatch(reference)
     if found is None:
         return reference

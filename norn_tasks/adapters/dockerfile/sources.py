@@ -1,4 +1,6 @@
-"""Finds the outside sources of a build: images, as bases or to copy from, and the addresses that `ADD` fetches."""
+"""Finds what a build takes from outside: base images, images to copy from, and the addresses from which `ADD`
+downloads.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,19 @@ _STAGE = re.compile(rf"(?i){BLANK}as{BLANK}+([a-z][a-z0-9_.-]*)$")
 _INDEX = re.compile(r"[0-9]{1,4}")
 _SCHEMES = ("http://", "https://", "git://", "ssh://", "ftp://")
 _UP_TO_THE_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\\]+[/?#]|[\w.-]+@[^:/]+:")
-"""An address that is complete up to its host, so that a variable after it can only be in the path."""
+"""An address that is complete at least up to its host, so that a variable that follows can only be in the path."""
 _SCP_LIKE = re.compile(r"[\w.-]+@([^:/]+):.*", re.DOTALL)
 
 
 def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozenset[str]:
-    """Returns the images that a build of the text takes from outside.
+    """Returns the images that a build of the text uses.
 
-    `platform` has the builder's own variables (TARGETARCH, …). Raises SourceError for a name that cannot be read.
+    `platform` has the builder's own variables (TARGETARCH, …). Raises SourceError for an image name that cannot be
+    read.
     """
     read = list(instructions(text, name))
-    # Builders differ: the classic one has no variables of its own, and `ARG X` either empties X or leaves it unchanged.
+    # Builders differ: the classic builder has no variables of its own, and `ARG X` either empties X or leaves it
+    # unchanged.
     known = {**dict.fromkeys(("TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"), UNREADABLE), **platform}
     ways = [Arguments(name, escape_of(text), given, bare) for given in (known, {}) for bare in ("", None)]
     return frozenset(image for way in ways for image in _outside(read, way))
@@ -38,8 +42,8 @@ def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozens
 def require_public(text: str, name: str) -> None:
     """Raises SourceError for an `ADD` from an address that is not public, or whose host depends on a variable.
 
-    The engine would fetch it with the network of the host. Names are not resolved. Variables are not filled in: a
-    variable that may become a scheme or a host is refused.
+    The engine would download from that address through the host's network. Norn does not resolve host names or
+    variables: an `ADD` is refused if a variable may become its scheme or its host.
     """
     for each in instructions(text, name):
         words = list(_added(each, escape_of(text)))
@@ -62,7 +66,8 @@ def _outside(read: list[Instruction], variables: Arguments) -> frozenset[str]:
     for each in read:
         variables.take(each)
         for wanted in _wanted(each):
-            # Builders fill in variables only in FROM; elsewhere, an image's name that contains a variable is refused.
+            # Builders replace variables only in FROM. In other instructions, an image name that contains a variable is
+            # refused.
             filled = variables.filled(wanted) if each.word == "FROM" else wanted
             reference = _readable(filled, variables.name)
             known = reference.lower() in stages or (each.word != "FROM" and _INDEX.fullmatch(reference))
@@ -80,7 +85,9 @@ def _wanted(each: Instruction) -> list[str]:
 
 
 def _readable(wanted: str, name: str) -> str:
-    """Returns the name as the builder reads it, without quotes and backslashes; refuses other unusual characters."""
+    """Returns the image name as the builder reads it, without quotes and backslashes; refuses other unusual
+    characters.
+    """
     if "$" in wanted:
         raise SourceError(f"{name} names an image that Norn cannot read: {wanted[:80]}", hint="write the image's name")
     return _NOT_IN_A_NAME.sub("", wanted)

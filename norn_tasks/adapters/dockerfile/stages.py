@@ -1,4 +1,4 @@
-"""Marks every stage of a Dockerfile with a label, because the classic builder keeps each of its steps as an image."""
+"""Labels every stage of a Dockerfile, because the classic builder leaves an image for each of its steps."""
 
 from __future__ import annotations
 

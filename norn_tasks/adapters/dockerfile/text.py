@@ -1,8 +1,8 @@
-"""The text of a Dockerfile, and the text that is built instead: a head of ours, and then the file.
+"""The text of a Dockerfile, and the text that the builder gets: some lines of Norn's, followed by the Dockerfile.
 
-In its first lines a Dockerfile may name a frontend: a program that BuildKit fetches, and that then does the build.
-After our head BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). A file
-that asks for a frontend other than docker's own is refused nevertheless, so that its author is not surprised.
+The first lines of a Dockerfile may name a frontend, a program that BuildKit downloads and lets do the build. After
+Norn's lines, BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). Norn
+refuses a file that names a frontend other than Docker's own, because its author would be surprised if it was ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST = 256 * 1024
 """The maximum size of a Dockerfile in bytes."""
 
 BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-"""The blanks of the builders (Go's unicode.IsSpace); Python's strip takes more."""
+"""The characters that the builders treat as blanks (Go's unicode.IsSpace). Python's strip() removes more characters."""
 
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
 _DIRECTIVES = ("syntax", "escape", "check")
@@ -28,10 +28,10 @@ _DOCKERS_OWN = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?
 
 @dataclass(frozen=True)
 class Recipe:
-    """The text that is built.
+    """The text that the builder gets.
 
-    `head`: how many lines Norn has put before the file's own lines; `added`: the numbers of the lines that Norn has put
-    between them, counted from 1 in `text`.
+    `head`: how many lines Norn has put before the file's first line. `added`: the numbers (from 1, in `text`) of the
+    lines that Norn has put between the file's lines.
     """
 
     text: str
@@ -59,7 +59,7 @@ def read(context: Path, name: str) -> str:
 
 
 def recipe(text: str, name: str) -> Recipe:
-    """Returns the text that is built; raises SourceError if the file asks for a frontend other than docker's."""
+    """Returns the text for the builder; raises SourceError if the file asks for a frontend other than Docker's own."""
     wanted = _frontend(text)
     if wanted is not None and not _DOCKERS_OWN.fullmatch(wanted):
         raise SourceError(
@@ -69,19 +69,19 @@ def recipe(text: str, name: str) -> Recipe:
     escape, check = escape_of(text), dict(_directives(text)).get("check")
     if escape not in ("\\", "`"):
         raise SourceError(f"{name} has an invalid `escape` character: {escape[:80]}", hint="write \\ or `")
-    # The last line of the head is not a directive, so builders stop looking for directives. With the head, the text is
-    # not JSON either, in which BuildKit would look for a frontend as well.
+    # The last of Norn's lines is not a directive, so builders stop looking for directives. With Norn's lines the text
+    # is also not JSON, in which BuildKit would look for a frontend too.
     head = [f"# escape={escape}", *([f"# check={check}"] if check is not None else []), "#"]
     return Recipe("\n".join([*head, text]), len(head))
 
 
 def escape_of(text: str) -> str:
-    """Returns the escape character, which joins lines; a directive may change it."""
+    """Returns the character that joins lines (the escape character), which a directive may change."""
     return dict(_directives(text)).get("escape", "\\")
 
 
 def _directives(text: str, mark: str = "#") -> Iterator[tuple[str, str]]:
-    """Yields the directives that a text begins with: name and value."""
+    """Yields the directives at the beginning of a text, each as name and value."""
     for line in text.split("\n"):
         line = line.lstrip(BLANKS)
         found = _DIRECTIVE.fullmatch(line.removeprefix(mark).lstrip(BLANKS)) if line.startswith(mark) else None
@@ -91,7 +91,9 @@ def _directives(text: str, mark: str = "#") -> Iterator[tuple[str, str]]:
 
 
 def _frontend(text: str) -> str | None:
-    """Returns the frontend that BuildKit would find: by `# syntax=`, `// syntax=` or as JSON, after a line "#!"."""
+    """Returns the frontend that BuildKit would find: in `# syntax=`, in `// syntax=` or in JSON, also after a line
+    "#!".
+    """
     text = re.sub(r"\A#![^\n]*(\n|\Z)", "", text)
     for mark in ("#", "//"):
         for word, value in _directives(text, mark):

@@ -1,4 +1,6 @@
-"""Variables before the first FROM, which FROM may use: expanded as a builder does it, or marked as unreadable."""
+"""The variables that a Dockerfile sets before its first FROM, and that FROM may use. They are replaced as a builder
+would do it, or marked as unreadable.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,17 @@ UNREADABLE = "$"
 """The value of a variable whose real value only the builder knows; a name that contains it is refused."""
 
 _LONGEST = 4096
-"""The maximum length of a value: a value that contains itself twice doubles with each line."""
+"""The maximum length of a value. A value that contains the previous value twice doubles with each line."""
 
 _VARIABLE = re.compile(r"\$(?:([0-9]+|[^\W\d]\w*)|\{(\w+)(?:(:?[-+])([^}$]*))?\})")
 _PLAIN = re.compile(r"""([^"'\\`]*)|"([^"'\\`]*)"|'([^"'\\`$]*)'""")
 
 
 class Arguments:
-    """The values that the ARGs of a Dockerfile set, one by one.
+    """The values that the ARGs of a Dockerfile set, in order.
 
-    `given`: the builder's own variables; `bare`: the value that an ARG without a value sets, None if it sets nothing.
+    `given`: the builder's own variables. `bare`: the value that an ARG without a value sets; None if such an ARG sets
+    nothing.
     """
 
     def __init__(self, name: str, escape: str, given: Mapping[str, str], bare: str | None) -> None:
@@ -42,7 +45,9 @@ class Arguments:
             self._values |= {key: value if sure else UNREADABLE for key, value in self._set(each.rest)}
 
     def filled(self, text: str) -> str:
-        """Returns a text with its variables filled in; a variable in a notation that Norn cannot read stays."""
+        """Returns a text with its variables replaced; a variable in a notation that Norn cannot read stays in
+        the text.
+        """
         return _filled(text, self._values)
 
     def _set(self, rest: str) -> Iterator[tuple[str, str]]:
@@ -56,7 +61,7 @@ class Arguments:
             if not given and self._bare is None:
                 continue
             value = _value(text, after) if given else str(self._bare)
-            # Builders differ in whether a variable of an ARG line sees the variables before it in the same line.
+            # Builders differ in whether an ARG line can use variables that the same line has set.
             after[key] = value if not given or value == _value(text, before) else UNREADABLE
             yield key, after[key]
 

@@ -1,1 +1,3 @@
-"""Adapters of the edge: they admit names to it, and find out from outside which certificates its ports present."""
+"""Adapters of the edge, which is the HTTPS server of this machine. They add host names, and check from outside which
+certificates the edge presents.
+"""

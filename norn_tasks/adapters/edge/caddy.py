@@ -1,6 +1,6 @@
-"""The edge of this machine, which is Caddy: it serves the host names that the database lists.
+"""The edge of this machine, the HTTPS server Caddy, which serves the host names that the database lists.
 
-A TLS handshake shows which certificate it has for a name.
+Norn finds out through TLS handshakes which certificates Caddy has.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from norn_tasks.domain.tunnel.leading import sign
 from norn_tasks.ports import ExternalHosts, Watch
 
 FAULTS = "faults.json"
-"""The file in which the edge's process records why a name got no certificate."""
+"""The file in which the process of the edge records why it could not get a certificate for a name."""
 KNOWN_SECONDS, PAUSE_SECONDS = 3.0, 0.5
 """For how many seconds a refused handshake is repeated, and the pause between attempts.
 
-Norn's router takes a moment to learn a new name, and until then Caddy refuses it.
+Norn's router needs a moment to learn a new name, and Caddy refuses handshakes for the name until then.
 """
 
 
@@ -36,7 +36,7 @@ class CaddyEdge:
     https_port: int
     directory: Path
     public: bool = True
-    """True for a public issuer, which must be able to reach this server under the name."""
+    """True if the certificates come from a public issuer, which must be able to reach this server under its names."""
     resolve: ResolveName = field(default=addresses_of)
     seconds: float = 60.0
     """The most seconds to wait for the issuer."""
@@ -50,7 +50,9 @@ class CaddyEdge:
         return self.look(host)
 
     def look(self, host: str) -> SeenRoute:
-        """Returns whether the name leads here and has a certificate; the edge requests a missing certificate."""
+        """Returns whether the name leads to this server and has a certificate; if it has none, the edge
+        requests one.
+        """
         where = leads_where(host, sign(self.instance), (80, self.http_port), self.resolve)
         if where.fault and where.sure and self.public:
             return SeenRoute(host, RouteState.NOT_ROUTED, where.fault)
@@ -75,7 +77,9 @@ class CaddyEdge:
             except NoCertificate:
                 time.sleep(
                     PAUSE_SECONDS
-                )  # a fault may reach Caddy's log now; no handshake follows it, or Caddy would order again
+                    # the fault may reach Caddy's log a moment later; no handshake follows, or Caddy would order a
+                    # certificate again
+                )
                 if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise
 
@@ -85,7 +89,7 @@ class CaddyEdge:
         return f"no certificate for {host}: {fault}{also}"
 
     def _fault(self, host: str, since: float = 0.0) -> str:
-        """Returns why the edge got no certificate for a name, if it failed after `since`; empty if it did not fail."""
+        """Returns why the edge could not get a certificate for the name since `since`; empty if it did not fail."""
         try:
             error, at = json.loads((self.directory / FAULTS).read_text())[host]
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,6 @@
-"""Checks whether a public name leads to this server: each address of the name must return this server's sign."""
+"""Checks whether a public host name leads to this server. Every address of the name must return this server's sign: a
+text that Norn serves at all of its public names.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from norn_tasks.domain.tunnel.leading import PATH
 
 SECONDS, ANSWER_SECONDS = 5.0, 10.0
-"""The most seconds without any data of an answer, and the most seconds for a whole answer."""
+"""The most seconds without any data of an answer, and the most seconds for a complete answer."""
 ADDRESSES_MAX = 4
 _SIGN_BYTES = 64
 
@@ -22,7 +24,9 @@ ResolveName = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True)
 class LeadsWhere:
-    """A finding about a name: `fault` says why it does not lead here; `sure` is False if an address did not answer."""
+    """The result for a name: `fault` says why the name does not lead to this server; `sure` is False if an address did
+    not answer.
+    """
 
     fault: str = ""
     sure: bool = True
@@ -37,7 +41,9 @@ def addresses_of(host: str) -> Sequence[str]:
 def leads_where(
     host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of, *, within: float = ANSWER_SECONDS
 ) -> LeadsWhere:
-    """Finds out where a name leads: each of its addresses is asked, at the first of the ports that accepts."""
+    """Finds out to which server a name leads: each address of the name is asked, at the first of `ports` that accepts a
+    connection.
+    """
     try:
         addresses = resolve(host)[:ADDRESSES_MAX]
     except OSError:
@@ -56,7 +62,7 @@ def leads_where(
 
 
 def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> str | None:
-    """Returns the sign that an address returns, "" if it returns something else; None if it does not answer."""
+    """Returns the sign at an address: "" if the address returns something else, None if it does not answer."""
     for port in ports:
         connection = http.client.HTTPConnection(address, port, timeout=SECONDS)
         cut = threading.Timer(within, lambda: None)
@@ -78,6 +84,8 @@ def _sign_at(address: str, ports: Sequence[int], host: str, within: float) -> st
 
 
 def _end(connected: socket.socket) -> None:
-    """Ends a connection whose answer arrives too slowly: each byte restarts the timeout of the socket itself."""
+    """Closes a connection when its answer takes too long. The socket's own timeout starts again with every byte that
+    arrives.
+    """
     with contextlib.suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,6 @@
-"""Reads the certificate that the edge presents in a TLS handshake, which makes the edge request a missing one."""
+"""Reads the certificate that the edge presents in a TLS handshake. The handshake makes the edge request a certificate
+that is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from typing import Any
 from norn_tasks.domain.tunnel.certificate import Certificate
 
 SECONDS = 3.0
-"""How long one handshake may take. If the issuer takes longer, the edge goes on, and a later handshake succeeds."""
+"""The most seconds of one handshake. If the issuer takes longer, the edge continues to wait, and a later handshake
+succeeds.
+"""
 
 
 class NoCertificate(Exception):
@@ -18,7 +22,7 @@ class NoCertificate(Exception):
 
 
 class NotYet(NoCertificate):
-    """The edge is getting the certificate."""
+    """The edge is still getting the certificate."""
 
 
 class EdgeSilent(Exception):
@@ -29,7 +33,8 @@ def presented(host: str, port: int, seconds: float = SECONDS) -> Certificate:
     """Returns the certificate that the edge of this machine presents for a name; raises NoCertificate or EdgeSilent."""
     found, _ = _handshake(host, port, seconds, _any())
     trusting = ssl.create_default_context(cadata=ssl.DER_cert_to_PEM_cert(found))
-    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any issuer will do: only dates and name are checked
+    # any issuer is accepted; only the dates and the name are checked
+    trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return _read(_handshake(host, port, seconds, trusting)[1])
 
 

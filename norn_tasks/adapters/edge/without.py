@@ -10,12 +10,12 @@ from norn_tasks.ports import Watch
 
 @dataclass(frozen=True)
 class NoEdge:
-    """Implements `ports.Edge` on a server without an edge, or whose names go through a tunnel."""
+    """Implements `ports.Edge` for a server that has no edge, or whose names go through a tunnel."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
-        """Returns None: there is no edge to which the name could be admitted."""
+        """Returns None, because no edge exists."""
         return None
 
     def look(self, host: str) -> SeenRoute | None:
-        """Returns None: there is no edge to look at."""
+        """Returns None, because no edge exists."""
         return None

@@ -1,1 +1,1 @@
-"""Incus: an engine of system containers, on which cron runs and function calls run when their spec says so."""
+"""Incus: an engine for system containers. Cron runs and function calls run on it if their infraspec says so."""

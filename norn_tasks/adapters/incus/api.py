@@ -1,7 +1,7 @@
-"""The REST API of Incus over its unix socket; its refusals become our errors.
+"""The client of the REST API of Incus, over its unix socket; it turns the refusals of Incus into Norn's errors.
 
-Incus answers a call that changes something with an operation. The client waits for the operation to end, and most
-refusals are results of operations.
+Incus answers a call that changes something with an operation, and the client waits for the operation to end. Most
+refusals arrive as results of operations.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 _AGAIN = 1.0
-"""Seconds before a retry of an Incus that did not respond."""
+"""Seconds before a call is repeated to an Incus that did not respond."""
 _LOOK = 0.25
-"""Seconds between two checks while a call is under way."""
+"""Seconds between two checks while a call is running."""
 _POOL = httpx.Limits(max_connections=128, max_keepalive_connections=32)
 _TAKEN = ("UNIQUE constraint", "already exists", "already defined", "is busy running", "is running")
-"""Words in refusals that become a Conflict: another process is at work, or a name is taken."""
+"""Words in refusals that become the error Conflict: another process is changing the object, or a name is taken."""
 _MISSING = ("not found", "Image not provided")
 
 log = logging.getLogger(__name__)
 
 
 class IncusApi:
-    """An Incus at a unix socket, in one project; `timeout`: seconds after which a call without a response fails."""
+    """The client of an Incus at a unix socket, for one project; `timeout`: seconds after which a call without a
+    response fails.
+    """
 
     def __init__(self, path: str, project: str = "norn", *, timeout: float = 60) -> None:
         self.path, self.project = path.removeprefix("unix://"), project
@@ -50,10 +52,10 @@ class IncusApi:
         return self._answer(self._send("GET", path, query=query))["metadata"]
 
     def change(self, method: str, path: str, document: Document | None = None, /, **query: str) -> Any:
-        """Changes something, waits until it is done, and returns the result of the operation.
+        """Sends a change, waits until Incus has done it, and returns the result of the operation.
 
-        Raises NotFound, Conflict for a name that is taken or an instance that is busy, StepFailed for another refusal,
-        EngineDown when the answer was lost.
+        Raises NotFound; Conflict if a name is taken or an instance is busy; StepFailed for another refusal; EngineDown
+        if the answer was lost.
         """
         return self._done(self._answer(self._send(method, path, query=query, json=document)))
 
@@ -71,7 +73,9 @@ class IncusApi:
         return response.content
 
     def briefly(self, call: Callable[[], T], seconds: float = 10, check: Callable[[], None] = lambda: None) -> T:
-        """Makes one call; raises EngineDown if it is not answered within `seconds`, and any error of `check`."""
+        """Makes one call; raises EngineDown if it is not answered within `seconds`. `check` is called while waiting;
+        its errors are raised too.
+        """
         future, until = timeouts.begin(call), time.monotonic() + seconds
         while True:
             try:
@@ -83,11 +87,13 @@ class IncusApi:
                     raise EngineDown(what, hint=HINT) from error
 
     def promptly(self, call: Callable[[], T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
-        """Makes one call; raises Stopped if the stop is set before the result, which is then passed to `late`."""
+        """Makes one call; raises Stopped if the stop is set before the result arrives. A result that arrives later is
+        passed to `late`.
+        """
         return timeouts.wait(timeouts.begin(call), stop, late)
 
     def patiently(self, call: Callable[[], T], stop: Stop) -> T:
-        """Makes one call, again and again while Incus is away; raises Stopped when the stop is set."""
+        """Makes one call, and repeats it while Incus is unreachable; raises Stopped when the stop is set."""
         while True:
             try:
                 return self.promptly(call, stop)
@@ -102,7 +108,9 @@ class IncusApi:
             raise self._down(error) from error
 
     def _done(self, answer: Document) -> Any:
-        """Waits for the operation of an answer, and returns its result; raises EngineDown if Incus has forgotten it."""
+        """Waits until the operation in an answer has ended, and returns its result; raises EngineDown if Incus no
+        longer knows the operation.
+        """
         if answer.get("type") != "async":
             return answer.get("metadata")
         try:
@@ -142,7 +150,7 @@ HINT = "is it running, and may this user write to its socket? NORN_INCUS_SOCKET 
 
 
 def again(call: Callable[[], T], within: float) -> T:
-    """Repeats a call until there is no conflict; raises Conflict if there still is one after `within` seconds."""
+    """Repeats a call that raises Conflict; raises Conflict if the call still fails after `within` seconds."""
     until = time.monotonic() + within
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The network for runs on Incus: a bridge of their own, on which the Incus instance of each run has one address."""
+"""The network for runs on Incus: a bridge that only they use, on which each run's instance has one address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MADE = {"ipv4.address": "auto", "ipv4.nat": "true", "ipv6.address": "none"}
 
 
 class Bridge:
-    """The bridge `name`; it is made when it is missing."""
+    """The bridge called `name`, which is created if it is missing."""
 
     def __init__(self, api: IncusApi, name: str) -> None:
         self._api, self.name = api, name
@@ -22,7 +22,7 @@ class Bridge:
         self._gateway: IPv4Interface | None = None
 
     def gateway(self) -> IPv4Interface:
-        """Returns the address of the machine on the bridge, with its network; raises StepFailed when it has none."""
+        """Returns the machine's address on the bridge, with its network; raises StepFailed if it has no address."""
         with self._lock:
             if self._gateway is None:
                 self._gateway = IPv4Interface(self._address())
@@ -47,7 +47,7 @@ class Bridge:
         address = self.found()
         if address is None:
             document = {"name": self.name, "type": "bridge", "config": _MADE}
-            with contextlib.suppress(Conflict):  # another worker was faster
+            with contextlib.suppress(Conflict):  # another worker has created it first
                 self._api.change("POST", "/1.0/networks", document, project="default")
             address = self.found()
         if not address or address == "none":

@@ -1,4 +1,4 @@
-"""Checks of an Incus for `norn doctor`: whether it answers, and whether it has what runs need."""
+"""Checks an Incus for `norn doctor`: does it answer, and has it everything that runs need?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _OLDEST = (6, 0)
 
 
 def checks(api: IncusApi, pool: str, bridge: str, init: Path | None) -> Iterator[tuple[str, str]]:
-    """Yields a sentence and a hint for each thing that is missing; if nothing is, one sentence without a hint."""
+    """Yields a sentence and a hint for each thing that is missing. If everything exists, yields one sentence without a
+    hint.
+    """
     try:
         found = list(_missing(api, pool, bridge, init or INIT))
         yield from found or [(_well(api, pool, bridge), "")]

@@ -1,4 +1,4 @@
-"""Incus as an engine: its identity, and the instances of this control plane on it."""
+"""Incus as a container engine of Norn: its identity, and the instances of this control plane on it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 from norn_tasks.ports import RunsReach, SeenContainer
 
 IDENTITY = "user.norn.engine"
-"""The key of the project that holds the engine's id."""
+"""The configuration key of the Incus project that holds the engine's id."""
 _APART = {"features.images": "true", "features.profiles": "true"}
 _ALIVE = ("Running", "Frozen", "Ready")
 _WITHIN = 60
 
 
 class IncusEngine:
-    """Implements `ports.Engine`. Several control planes may share an Incus, and each sees only its own `instance`."""
+    """Implements `ports.Engine`. Several control planes may share an Incus; each uses only instances with the label of
+    its own `instance`.
+    """
 
     name = "incus"
 
@@ -29,7 +31,9 @@ class IncusEngine:
         self.api, self.instance = api, instance
 
     def identity(self) -> str:
-        """Returns the engine's id, which is a key of Norn's project; makes the project if it is missing."""
+        """Returns the engine's id, which is a configuration key of Norn's project; creates the project if it is
+        missing.
+        """
         return self.api.briefly(self._identity)
 
     def containers(self) -> tuple[SeenContainer, ...]:
@@ -55,19 +59,21 @@ class IncusEngine:
                 self.api.briefly(partial(self.take_away, each["name"]), _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Reports that nothing was tested; docs/incus.md says what the bridge reaches."""
+        """Returns that nothing was tested; docs/incus.md says what containers on the bridge can reach."""
         return RunsReach("")
 
     def labelled(self, key: str, value: str) -> list[dict[str, Any]]:
         """Returns the instances whose label has this value."""
         try:
             found: list[dict[str, Any]] = self.api.get("/1.0/instances", recursion="1")
-        except NotFound:  # the project was not made yet
+        except NotFound:  # the project was not created yet
             return []
         return [each for each in found if each["config"].get(key, "") == value]
 
     def take_away(self, instance: str, within: float = _WITHIN) -> None:
-        """Ends and removes the instance of this id, if there is one. Raises EngineDown if Incus does not remove it."""
+        """Stops and removes the instance with this id, if it exists. Raises EngineDown if Incus has not removed it
+        `within` seconds.
+        """
         try:
             again(lambda: self._delete(instance), within)
         except (Conflict, StepFailed) as error:
@@ -79,7 +85,7 @@ class IncusEngine:
     def _delete(self, instance: str) -> None:
         path = f"/1.0/instances/{instance}"
         try:
-            with contextlib.suppress(StepFailed, Conflict):  # it is stopped already, or stops at this moment
+            with contextlib.suppress(StepFailed, Conflict):  # it is stopped already, or is just stopping
                 self.api.change("PUT", f"{path}/state", {"action": "stop", "force": True, "timeout": -1})
             self.api.change("DELETE", path)
         except NotFound:
@@ -91,7 +97,7 @@ class IncusEngine:
             config = self.api.get(path)["config"]
         except NotFound:
             mark = {IDENTITY: str(uuid.uuid4())}
-            with contextlib.suppress(Conflict):  # two workers may make it at once: Incus keeps the first
+            with contextlib.suppress(Conflict):  # two workers may create it at the same time: Incus keeps the first one
                 self.api.change("POST", "/1.0/projects", {"name": self.api.project, "config": {**_APART, **mark}})
             config = self.api.get(path)["config"]
         if IDENTITY not in config:

@@ -1,4 +1,6 @@
-"""The files by which a worker and the init of an instance communicate; the init's side is in init/init.c."""
+"""The files through which a worker and an instance's init (its first process) communicate. The init's code is in
+init/init.c.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,15 @@ _HARMLESS = (
     "closed network",
     "no such file or directory",
 )
-"""Words in refusals of an instance's file server that is ending: the next file server will answer."""
+"""Words with which an instance's file server refuses a call while it ends; the next file server will answer."""
 _TRIES = 20
 _MOST = 256
-"""The most bytes that are read of a file that contains a few numbers; the init writes fewer."""
+"""The most bytes that are read from a file that should contain only a few numbers."""
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of a run as its init wrote it; `halted`: somebody other than Norn asked the instance to stop."""
+    """The end of a run as its init recorded it; `halted`: somebody other than Norn stopped the instance."""
 
     code: int
     oom: bool
@@ -36,7 +38,7 @@ class End:
 
 @dataclass(frozen=True)
 class Progress:
-    """How much a run has written so far, and its end when it has ended."""
+    """How many bytes a run has written so far, and how it ended, once it has ended."""
 
     sizes: dict[str, int]
     end: End | None = None
@@ -49,7 +51,7 @@ class Files:
         self._api, self._path = api, f"/1.0/instances/{instance}/files"
 
     def begun(self) -> float | None:
-        """Returns the moment at which the init let the run begin; None when it has not."""
+        """Returns when the init let the run's code begin; None if it has not begun."""
         try:
             return float(self.read("begun", 0, _MOST) or 0)
         except NotFound:
@@ -81,12 +83,14 @@ class Files:
         raise AssertionError("unreachable")
 
     def write(self, name: str, content: bytes = b"") -> None:
-        """Writes a file that only the init can read; raises NotFound when the instance is gone."""
+        """Writes a file that only the init can read; raises NotFound if the instance no longer exists."""
         headers = {f"X-Incus-{key}": value for key, value in _OURS.items()}
         self._api.upload(self._path, content, headers, path=f"{DIRECTORY}/{name}")
 
     def withdraw(self) -> bool:
-        """Withdraws the permission to begin; False if the run has begun already, or if another worker was faster."""
+        """Withdraws the permission to begin the code. Returns False if the code has begun, or if another worker
+        withdrew it first.
+        """
         try:
             self._api.change("DELETE", self._path, path=f"{DIRECTORY}/go")
         except NotFound:

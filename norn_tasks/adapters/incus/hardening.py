@@ -1,7 +1,6 @@
-"""The rights of an instance of a run: the same as on Docker (docs/security.md 6), enforced by Incus and our init.
+"""The rights of a run's instance: the same as on Docker (docs/security.md 6), enforced by Incus and by Norn's init.
 
-The init of an instance enforces the rules for which Incus has no setting: read-only root, no capabilities, no new
-privileges.
+The init enforces the rules for which Incus has no setting: a read-only root, no capabilities, no new privileges.
 """
 
 from __future__ import annotations
@@ -16,27 +15,31 @@ from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Run
 
 PIDS = 256
-"""The most processes of an instance of a run."""
+"""The most processes in the instance of a run."""
 KEPT_HEAD, KEPT_TAIL = 16 * 1024, 2 * 2**20
-"""The bytes at the beginning and at the end of each stream that an instance keeps."""
+"""The bytes that an instance keeps of the beginning and of the end of each stream."""
 NAME, OWNER, INSTANCE, FENCE, APP, JOB = (
     f"user.norn.{word}" for word in ("name", "owner", "instance", "fence", "app", "job")
 )
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LXC = "lxc.init.cmd=/.norn/init\nlxc.signal.halt=SIGTERM\nlxc.mount.auto=cgroup:ro:force\n"
 _LARGEST = 100_000
-"""The most characters of a description that is passed in the environment; a longer one is written into a file."""
+"""The most characters of a run's description that are passed in an environment variable; a longer one is written into a
+file.
+"""
 STDIN_HERE = 16 * 1024
-"""The most bytes of a stdin that is passed in the environment; a longer one is written into a file."""
+"""The most bytes of stdin that are passed in an environment variable; a longer stdin is written into a file."""
 
 
 def kept_head(run: Run) -> int:
-    """Returns how many bytes at the beginning of each stream an instance keeps."""
+    """Returns how many bytes of the beginning of each stream an instance keeps."""
     return max(KEPT_HEAD, 0 if run.max_output is None else run.max_output + 1)
 
 
 def config(run: Run, fence: Fence, instance: str, described: str, resolver: str) -> dict[str, str]:
-    """Returns the configuration of an instance; `described` is its `description`, `resolver` its DNS server if any."""
+    """Returns the configuration of an instance. `described` is the result of `description`; `resolver` is the DNS
+    server, or empty.
+    """
     slice_ = max(1, round(run.cpus * 100))
     given = {} if len(described) > _LARGEST else {"environment.NORN_SPEC": described}
     if run.stdin is not None and len(run.stdin) <= STDIN_HERE:
@@ -45,7 +48,7 @@ def config(run: Run, fence: Fence, instance: str, described: str, resolver: str)
         given["environment.NORN_RESOLVER"] = resolver
     return {
         **given,
-        # Otherwise a run that ends while Incus restarts would be started again by Incus.
+        # Without this, Incus would start a run again that ends while Incus restarts.
         "boot.autostart": "false",
         "security.guestapi": "false",
         "security.idmap.isolated": "true",
@@ -59,19 +62,21 @@ def config(run: Run, fence: Fence, instance: str, described: str, resolver: str)
 
 
 def devices(run: Run, pool: str, bridge: str, address: str) -> dict[str, Any]:
-    """Returns the devices of an instance: its root, and an interface that reaches no other run."""
+    """Returns the devices of an instance: its root disk, and a network interface that cannot reach other runs."""
     root = {"root": {"type": "disk", "path": "/", "pool": pool}}
     return root if run.network == "none" else root | {"eth0": interface(bridge, address)}
 
 
 def interface(bridge: str, address: str) -> dict[str, str]:
-    """Returns the interface of a run, which has one address and keeps it."""
+    """Returns the network interface of a run. Its one address cannot be changed."""
     apart = {"security.port_isolation": "true", "security.mac_filtering": "true", "security.ipv4_filtering": "true"}
     return {"type": "nic", "network": bridge, "name": "eth0", "ipv4.address": address, **apart}
 
 
 def lxc(address: str = "", gateway: IPv4Interface | None = None) -> str:
-    """Returns the lines for LXC: the first process, and the address, so that an image needs no DHCP client."""
+    """Returns the configuration lines for LXC: the first process, and the address, so that images need no DHCP
+    client.
+    """
     if gateway is None:
         return _LXC
     net = f"lxc.net.0.ipv4.address={address}/{gateway.network.prefixlen}\nlxc.net.0.ipv4.gateway={gateway.ip}\n"
@@ -79,7 +84,7 @@ def lxc(address: str = "", gateway: IPv4Interface | None = None) -> str:
 
 
 def description(run: Run, image: ImageFacts, name: str, hosts: Mapping[str, str]) -> str:
-    """Returns what the init of an instance needs to know, in hexadecimal: init/spec.c reads it."""
+    """Returns the description of a run that its init reads, encoded in hexadecimal; init/spec.c parses it."""
     env = [f"{key}={value}" for key, value in _environment(run, image, name).items()]
     taken = {posixpath.normpath(path) for path in ("/tmp",)}  # noqa: S108 - a path inside the instance
     memory = [] if run.writable else sorted({posixpath.normpath(path) for path in image.volumes} - taken)

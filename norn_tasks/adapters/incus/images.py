@@ -1,8 +1,8 @@
-"""The images of runs on Incus: each is copied once from the Docker engine, tried, and then found by its alias.
+"""The images of runs on Incus. Each is copied once from the Docker engine, tested, and then found by its alias.
 
-An Incus that is killed while it unpacks an image may keep an incomplete image, and use it for every later instance. So
-an image gets its alias only after a trial, in which a new instance must contain the image's last file. An image without
-an alias is not used.
+If Incus is killed while it unpacks an image, it may keep an incomplete image and use it for every later instance. So an
+image gets its alias only after a test: a new instance must contain the image's last file. Images without an alias are
+not used.
 """
 
 from __future__ import annotations
@@ -28,23 +28,25 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, ReleaseGone
 from norn_tasks.ports import Stop
 
 INIT = Path(__file__).parent / "init" / "norn-init"
-"""The program that is the first process of instances; deploy/prepare puts it into the directory of its source."""
+"""The program that is the first process of instances. deploy/prepare builds it beside its source."""
 _CHUNK = 1024 * 1024
 _MADE = b"2"
-"""The version of the way in which images are made. It is in their aliases, so that older images are not used."""
+"""The version of the procedure that creates images. It is part of their aliases, so that images of older procedures are
+not used.
+"""
 _REMEMBERED = 1000
 FACTS, APP, INSTANCE, IMAGE = "norn.facts", "norn.app", "norn.instance", "norn.image"
 """The properties of an image in Incus."""
 _USER = "user"
 _TRIAL_OF, _TRIAL_BY = "user.norn.trial", "user.norn.control-plane"
-"""The labels of an instance in which an image is tried."""
+"""The labels of an instance in which an image is tested."""
 _STALE = 600.0
-"""Seconds after which an import that has not ended counts as cut off."""
+"""Seconds after which an import that has not ended counts as interrupted."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The part of an image's configuration that its runs get, and its name in Incus."""
+    """The parts of an image's configuration that its runs use, and the image's name in Incus."""
 
     alias: str
     argv: tuple[str, ...]
@@ -55,7 +57,9 @@ class ImageFacts:
 
 
 class IncusImages:
-    """Copies images from a Docker engine to an Incus; `init` is the program that runs first in their instances."""
+    """Copies images from a Docker engine to an Incus; `init` is the program that becomes the first process of their
+    instances.
+    """
 
     def __init__(
         self,
@@ -83,7 +87,7 @@ class IncusImages:
         return known
 
     def forget(self, image: str) -> None:
-        """Forgets the facts of an image, so that Incus is asked about it the next time."""
+        """Forgets what is known of an image, so that Incus is asked again the next time."""
         self._known.pop(image, None)
 
     def discard(self, facts: ImageFacts) -> None:
@@ -94,7 +98,9 @@ class IncusImages:
             self._api.change("DELETE", f"/1.0/images/{target}")
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images except these ids, and the remains of cut-off imports; returns how many images."""
+        """Removes the app's images except those with these ids, and what interrupted imports left; returns how many
+        images it removed.
+        """
         self._remove_trials(app)
         kept, gone = {self._alias(each) for each in keep}, 0
         for image in self._api.get("/1.0/images", recursion="1"):
@@ -108,7 +114,7 @@ class IncusImages:
         return gone
 
     def _remove_trials(self, app: str) -> None:
-        """Removes the instances in which the app's images were tried, if their imports were cut off."""
+        """Removes instances that interrupted tests of the app's images left."""
         for each in self._api.get("/1.0/instances", recursion="1"):
             config = each["config"]
             mine = (config.get(_TRIAL_OF), config.get(_TRIAL_BY, "")) == (app, self._instance)
@@ -163,7 +169,7 @@ class IncusImages:
         self._try(fingerprint, app)
         try:
             self._api.change("POST", "/1.0/images/aliases", {"name": alias, "target": fingerprint})
-        except Conflict:  # another worker was faster
+        except Conflict:  # another worker has created it first
             self._api.change("DELETE", f"/1.0/images/{fingerprint}")
         return facts
 
@@ -188,7 +194,7 @@ class IncusImages:
         return str(self._api.upload("/1.0/images", parts(), headers)["fingerprint"])
 
     def _try(self, fingerprint: str, app: str) -> None:
-        """Makes an instance, which unpacks the image, and removes it; raises StepFailed if its files are incomplete."""
+        """Creates an instance, which unpacks the image, and removes it; raises StepFailed if files are missing."""
         name = f"norn-try-{uuid.uuid4().hex[:12]}"
         root = {"root": {"type": "disk", "path": "/", "pool": self._pool}}
         source = {"type": "image", "fingerprint": fingerprint}

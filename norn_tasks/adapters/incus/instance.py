@@ -1,7 +1,7 @@
-"""One instance of a run, from its start to its end and removal, with an Incus that may go away in between.
+"""One instance of a run, from its start to its end and removal. Incus may be unreachable for part of that time.
 
-The state of the run is read from the files of its init. The status of the instance alone is never believed, because it
-changes back and forth around the end.
+The state of the run is read from files that its init writes. The status that Incus reports is never enough, because it
+changes back and forth around the end of an instance.
 """
 
 from __future__ import annotations
@@ -30,21 +30,23 @@ from norn_tasks.ports import Hooks, Run, Stop, Watch
 T = TypeVar("T")
 
 _SHORTEST, _LONGEST = 0.03, 0.5
-"""Seconds between two looks at a run: a tenth of the time since its start, within these bounds."""
+"""The least and the most seconds between two checks of a run; in between, the pause is a tenth of the time since its
+start.
+"""
 _STUBBORN = 5.0
-"""Seconds from SIGKILL until the instance itself is stopped."""
+"""Seconds after SIGKILL until the instance itself is stopped."""
 _LOOK, _SOON = 1.0, 0.3
-"""Seconds between two looks at an instance whose run writes nothing, and before the first look."""
+"""Seconds between two checks of an instance that reports no progress, and before the first such check."""
 _SURE = 2
-"""The number of looks in a row that must find an instance stopped before that is believed."""
+"""How many checks in a row must find an instance stopped before it counts as stopped."""
 _ADDRESSES = 100
-"""How many addresses are tried for one instance, because an address may be taken."""
+"""How many addresses are tried for one instance, because another instance may have the address."""
 _SIGNALLED = (137, 143)
 _INFRASTRUCTURE = 125
 
 
 class Instance:
-    """An instance that exists under `id`, for one run of one owner."""
+    """An existing instance with the id `id`, for one run of one owner."""
 
     def __init__(self, engine: IncusEngine, bridge: Bridge, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = name
@@ -56,14 +58,14 @@ class Instance:
         self._looked, self._times_stopped = time.monotonic() + _SOON - _LOOK, 0
 
     def owned(self) -> AbstractContextManager[None]:
-        """Returns the block of its owner, at whose end the instance is removed, or left for the next owner."""
+        """Returns a context manager. At the end of its block the instance is removed, or left for the next owner."""
         return owned(self._run, self._watch, lambda: self._begun, self._discarded)
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Begins, starts and reads the run, and returns its end."""
+        """Lets the code begin, starts the instance, reads its output, and returns how it ended."""
         hooks.begun()
         self._begun = True
-        # A worker that was frozen here notices that its lease is too old, and starts nothing.
+        # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
         self._stop.check()
         refused = self._started()
         if refused is not None:
@@ -72,7 +74,9 @@ class Instance:
         return self.followed(Outputs(self._run, say, self._watch.err), Deadline(self._run.seconds, self._run.grace))
 
     def followed(self, outputs: Outputs, deadline: Deadline) -> ContainerExit:
-        """Reads the run's output until its end, and enforces its deadline. Raises Stopped if a cancel has ended it."""
+        """Reads the run's output until its end, and enforces its deadline. Raises Stopped if the job's cancellation
+        ended the run.
+        """
         reading, since = OutputReading(self.files, outputs, hardening.kept_head(self._run)), time.monotonic()
         while True:
             progress = self._until_answered(self.files.progress)
@@ -90,13 +94,17 @@ class Instance:
                 self._heed(deadline)
 
     def _read(self, reading: OutputReading, progress: Progress | None, outputs: Outputs) -> bool | None:
-        """Reads new output; True: there is more, False: there is no more, None: Incus or the run has not answered."""
+        """Reads new output. Returns True if there is more, False if there is no more, and None if Incus or the run has
+        not answered.
+        """
         if progress is None:
             return None
         return False if outputs.too_large else self._until_answered(partial(reading.take, progress))
 
     def _may_be_gone(self) -> bool:
-        """Returns True when it is time to look at the instance itself, which costs more than its files."""
+        """Returns True when the state of the instance itself should be checked, which takes longer than reading its
+        files.
+        """
         due = time.monotonic() - self._looked > _LOOK
         if due or self._overdue():
             self._looked = time.monotonic()
@@ -114,7 +122,9 @@ class Instance:
         return True
 
     def _started(self) -> ContainerExit | None:
-        """Starts the instance; returns an exit if that is impossible. A second start does not begin the code again."""
+        """Starts the instance; returns an exit if that is impossible. Starting an instance twice does not begin the
+        code twice.
+        """
         for _ in range(_ADDRESSES):
             try:
                 self._engine.api.promptly(self._start, self._stop)
@@ -127,7 +137,7 @@ class Instance:
                 return ContainerExit(None, stderr=_as_stderr(error))
             except Conflict as error:
                 if not self._another_address(error):
-                    return None  # it runs, or is being removed: its files show which
+                    return None  # it runs, or is being removed: its files will show which
             except StepFailed as error:
                 return self._refused(error)
             else:
@@ -158,9 +168,10 @@ class Instance:
         return True
 
     def _until_answered(self, call: Callable[[], T]) -> T | None:
-        """Makes a call; returns None if Incus refuses it or is away.
+        """Makes a call; returns None if Incus refuses it or is unreachable.
 
-        Raises Stopped for a stop that is not a cancel; while Incus is away, also for a cancel.
+        Raises Stopped if the job was stopped for another reason than a cancellation. While Incus is unreachable, raises
+        Stopped for a cancellation too.
         """
         future = timeouts.begin(call)
         while True:
@@ -177,7 +188,9 @@ class Instance:
                 return None
 
     def _briefly(self, call: Callable[[], T], seconds: float = 10) -> T:
-        """Makes a call; raises EngineDown if it takes too long, and Stopped for a stop that is not a cancel."""
+        """Makes a call; raises EngineDown if it takes too long, and Stopped if the job was stopped for another reason
+        than a cancellation.
+        """
         return self._engine.api.briefly(call, seconds, self._handed_on)
 
     def _handed_on(self) -> None:
@@ -186,19 +199,20 @@ class Instance:
 
     def _stop_or_wait(self, seconds: float) -> None:
         if self._stop.reason == "cancelled":
-            time.sleep(seconds)  # the stop is already set, so waiting on it would return at once
+            time.sleep(seconds)  # the stop is already set, so waiting on it would return immediately
         else:
             self._stop.wait(seconds)
 
     def _overdue(self) -> bool:
-        """Returns True if SIGKILL has not ended the run in time, which means that its init is gone."""
+        """Returns True if SIGKILL has not ended the run in time, which means that its init no longer exists."""
         return self._killed is not None and time.monotonic() - self._killed > _STUBBORN
 
     def _without_end(self, outputs: Outputs, deadline: Deadline) -> ContainerExit | None:
-        """Returns the end of an instance that is gone, or that was stopped from outside; None while it may go on.
+        """Returns the end of an instance that no longer exists, or that somebody else stopped; None while it may
+        continue.
 
-        The status alone says little: an instance that starts or ends is Stopped for a moment. So several looks must
-        find it stopped.
+        One status is not enough, because Incus reports an instance as Stopped for a moment while it starts or ends. So
+        several checks in a row must find it stopped.
         """
         try:
             status = self._briefly(lambda: self._engine.api.get(f"/1.0/instances/{self.id}"))["status"]
@@ -230,7 +244,9 @@ class Instance:
         return self._ended(End(137, False, not self._signalled, time.time()), outputs, deadline)
 
     def _heed(self, deadline: Deadline) -> None:
-        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        """Sends the signal that is due. After a cancellation SIGTERM is due. Raises Stopped if the job was stopped for
+        another reason.
+        """
         if self._stop.reason == "cancelled":
             deadline.cancel()
         else:
@@ -241,7 +257,7 @@ class Instance:
         try:
             self._briefly(lambda: self.files.write("kill" if signal == "SIGKILL" else "term"))
         except (NotFound, StepFailed, EngineDown):
-            return  # it has ended by itself, or Incus is away
+            return  # it has ended by itself, or Incus is unreachable
         self._signalled = True
         self._killed = time.monotonic() if signal == "SIGKILL" else self._killed
         deadline.sent(signal)
@@ -251,7 +267,8 @@ class Instance:
         stdout, stderr = outputs.captured()
         ended = ContainerExit(
             end.code,
-            # The kernel also counts a child that ran out of memory while the run went on and succeeded.
+            # The kernel's counter also includes a child process that was killed for lack of memory although the run
+            # then succeeded.
             oom_killed=end.oom and end.code != 0,
             timed_out=deadline.passed,
             too_large=outputs.too_large,

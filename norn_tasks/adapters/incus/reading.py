@@ -1,4 +1,4 @@
-"""Reads the output of a run while it grows, from files of which only the beginning and the end are kept."""
+"""Reads the output of a run while it grows, from files that keep only the beginning and the end of each stream."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class OutputReading:
         self._doubtful: dict[str, bytes] = {}
 
     def take(self, progress: Progress) -> bool:
-        """Reads new output, and returns True if there is more to read.
+        """Reads new output; returns True if there is more to read.
 
-        A piece of a fast stream may be dropped while it is read. So a piece counts only when the next progress shows
-        that it was still kept; the last piece counts at once, because nothing is written after the end.
+        The file may drop a part of a fast stream while that part is being read. So a part that was read is used only
+        when the next progress shows that the file still had it. After the end of the run nothing is written, so the
+        last part is used immediately.
         """
         moved = [self._advance(name, progress.sizes[name], ended=progress.end is not None) for name in self._at]
         return any(moved)

@@ -1,8 +1,8 @@
-"""The file system of an instance: Docker's export of an image, with our init before it and the file `go` after it.
+"""The file system of an instance, as a tar: Norn's init, then Docker's export of the image, then the file `go`.
 
-`go` is the last entry, so a root that was not unpacked to the end lacks it, and its init starts nothing. A later entry
-of a tar replaces an earlier entry of the same name. So an image that contains `/.norn` is refused: it could replace our
-init with its own.
+`go` is the last entry: a root that was unpacked incompletely lacks it, and its init starts nothing. A later entry of a
+tar replaces an earlier one of the same name. So an image that contains `/.norn` is refused, because it could replace
+Norn's init with another program.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from norn_tasks.domain.errors import StepFailed
 
 _OURS = ".norn"
 IMPORT = "norn.import"
-"""The property of an image in Incus that makes each import of it a different image."""
+"""The property of an image in Incus that makes each import a different image."""
 
 
 def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, str]:
-    """Writes the tar of an instance's root; returns the texts of its files `passwd` and `group`, by these names.
+    """Writes the tar of an instance's root; returns the contents of the image's files `passwd` and `group`, by these
+    names.
 
-    Raises StepFailed if the image contains our directory.
+    Raises StepFailed if the image contains Norn's directory.
     """
     before = io.BytesIO()
     with tarfile.open(fileobj=before, mode="w") as tar:
@@ -51,8 +52,8 @@ def write(file: IO[bytes], exported: Iterable[bytes], init: bytes) -> dict[str, 
 def metadata(properties: dict[str, str]) -> bytes:
     """Returns the tar with the description of an image, written in JSON, which is also YAML.
 
-    No two descriptions are equal. Incus names an image by the hash of its tars, and accepts each name only once: if two
-    workers made equal images in the same second, Incus would refuse one of them.
+    No two descriptions are equal. Incus names an image by the hash of its tars, and accepts each name only once. If two
+    workers created equal images in the same second, Incus would refuse one of them.
     """
     made = io.BytesIO()
     unique = {**properties, IMPORT: uuid.uuid4().hex}
@@ -63,7 +64,7 @@ def metadata(properties: dict[str, str]) -> bytes:
 
 
 def _require_foreign(names: Iterable[str]) -> None:
-    """Raises StepFailed if one of the names is our directory or in it."""
+    """Raises StepFailed if one of the names is Norn's directory, or lies in it."""
     if any(posixpath.normpath(f"/{name.lstrip('/')}").split("/")[1] == _OURS for name in names):
         raise StepFailed(
             f"the image has /{_OURS}, where Norn keeps the files of an instance",

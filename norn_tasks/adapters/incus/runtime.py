@@ -1,8 +1,8 @@
-"""The runtime `incus`: an instance on an Incus for every cron run, function call and test.
+"""The runtime `incus`: it runs every cron run, function call and test in an instance of its own.
 
-The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
-ended, removed. The permission to begin is a file in the instance, which either its first process or a later owner
-removes.
+The stages have a guaranteed order (docs/reliability.md, "Fencing"): the instance is created, recorded, allowed to
+begin, started, read, ended, removed. The permission to begin is a file in the instance. Either the instance's first
+process removes it, or a later owner does; so the code begins at most once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _SIGNALLED = (137, 143)
 _LONGEST = 50
-"""The most characters of a run's name that are used in its instance's name: Incus allows 63 for the whole name."""
+"""The most characters of a run's name that its instance's name contains. Incus allows 63 characters for an instance's
+name.
+"""
 
 
 class IncusRuntime:
@@ -81,7 +83,7 @@ class IncusRuntime:
             age = (end.at if end is not None else time.time()) - begun
             deadline = Deadline(run.timeout - age, run.grace)
             if end is not None and end.code in _SIGNALLED and age >= run.timeout:
-                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the end
+                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the run end
             return adopted.followed(Outputs(run), deadline)
 
     def _created(self, run: Run, watch: Watch) -> str:
@@ -92,7 +94,7 @@ class IncusRuntime:
         try:
             return self._api.promptly(lambda: self._make(run, watch, image, name), watch.stop, late=self.on.remove)
         except NotFound:
-            # Somebody removed the image from Incus: it is copied again.
+            # Somebody removed the image from Incus, so it is copied again.
             self._images.forget(run.image)
             image = self._images.ready(run.image, run.app, watch.stop)
             return self._api.promptly(lambda: self._make(run, watch, image, name), watch.stop, late=self.on.remove)
@@ -111,7 +113,7 @@ class IncusRuntime:
             self._api.change("POST", "/1.0/instances", document)
             self._give(run, name, described, config)
         except EngineDown:
-            # An instance whose creation was not confirmed may be incomplete, and is never started.
+            # If the creation of an instance was not confirmed, the instance may be incomplete, and is never started.
             self.on.take_away(name)
             raise
         return name
@@ -124,7 +126,9 @@ class IncusRuntime:
             files.write("stdin", run.stdin)
 
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Removes the instance of this run's name, but only if an earlier attempt of the same owner left it."""
+        """Removes the instance with this run's name, but only if an earlier attempt of the same owner left it
+        behind.
+        """
         for found in self.on.labelled(hardening.NAME, run.name):
             config = found["config"]
             if config.get(hardening.INSTANCE, "") != self.on.instance:

@@ -1,4 +1,4 @@
-"""The user of an image, as numbers: names are looked up in the image's own files, as Docker does."""
+"""The user that an image's USER names, as numbers. Like Docker, this module looks up names in the image's own files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class User:
 
 
 def resolved(wanted: str, passwd: str, group: str) -> User | None:
-    """Returns the user that an image's USER names; None if the image's files do not contain it."""
+    """Returns the user that an image's USER names; None if the image's files do not contain that user."""
     name, _, group_name = wanted.partition(":")
     entry = _entry(passwd, name or "0", 7)
     if entry is None and not (name or "0").isdecimal():

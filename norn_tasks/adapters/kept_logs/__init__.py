@@ -1,4 +1,4 @@
-"""Keeps the lines of apps' containers in files of the data directory, and searches them."""
+"""Stores the log lines of apps' containers in files of the data directory, and searches them."""
 
 from norn_tasks.adapters.kept_logs.app_files import KeepLimits
 from norn_tasks.adapters.kept_logs.directory import KeptLogDirectory

@@ -1,7 +1,8 @@
-"""The files of one app's kept lines: lines are appended to an open file; of the sealed files, the oldest are deleted.
+"""The log files of one app. New lines are appended to an open file; when it is large it is sealed, and the oldest
+sealed files are deleted.
 
-Several processes write: the worker that collects, and the worker that removes a container. Each of them takes a lock
-for a change, and first reads the changes of the others.
+Several processes write: the worker that collects logs, and any worker that removes a container. Each takes a lock for a
+change, and first reads the changes of the others.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ OPEN_LINES = 100_000
 
 @dataclass(frozen=True)
 class KeepLimits:
-    """The limits of the lines that are kept of each app."""
+    """The limits of the lines that are stored of each app."""
 
     most_bytes: int
     """The most bytes of all files of an app."""
     seconds: float
-    """The age in seconds at which lines are deleted."""
+    """The age in seconds after which lines are deleted."""
     open_bytes: int = 4 * 1024 * 1024
     """The size at which the open file is sealed."""
 
 
 @dataclass
 class _OpenFile:
-    """The open file as this process knows it."""
+    """The open file and its contents, as far as this process knows them."""
 
     number: int = 0
     inode: int = 0
@@ -49,7 +50,7 @@ class _OpenFile:
 
 
 class AppFiles:
-    """The directory of one app, as a process that writes to it sees it; all threads of the process share it."""
+    """The directory of one app, for a process that writes to it. All threads of the process share this object."""
 
     def __init__(self, directory: Path, limits: KeepLimits) -> None:
         self._directory = directory
@@ -58,7 +59,7 @@ class AppFiles:
         self._known = _OpenFile()
 
     def position(self, container: str) -> Position:
-        """Returns how far a container was read; an empty position if nothing of it was kept."""
+        """Returns how far a container's log was read; an empty position if none of it was stored."""
         if not self._directory.is_dir():
             return {}
         with self._locked():
@@ -72,7 +73,7 @@ class AppFiles:
             return tuple(self._known.positions)
 
     def append(self, record: LineRecord) -> None:
-        """Keeps a whole record, or raises OSError and keeps nothing of it."""
+        """Stores a complete record, or raises OSError and stores nothing of it."""
         make_directory(self._directory)
         with self._locked():
             self._write(encoded(record))
@@ -114,10 +115,11 @@ class AppFiles:
             yield
 
     def _refresh(self) -> None:
-        """Reads what other processes have written, and cuts off a record that was not written to its end."""
+        """Reads what other processes have written, and cuts off a record that was not written completely."""
         sealed, open_ = numbers(self._directory, CHUNK), numbers(self._directory, OPEN)
         newest = sealed[-1] if sealed else 0
-        for number in [each for each in open_ if each <= newest]:  # a process died between sealing and deleting it
+        # a process died after it had sealed the file, and before it deleted it
+        for number in [each for each in open_ if each <= newest]:
             (self._directory / f"{number:08d}{OPEN}").unlink(missing_ok=True)
         number = newest + 1
         try:
@@ -160,7 +162,9 @@ class AppFiles:
         self._delete_old()
 
     def _delete_old(self) -> None:
-        """Deletes the oldest chunks. The newest chunk keeps at least its head, which contains the positions."""
+        """Deletes the oldest chunks. The newest chunk always stays, because its head contains the positions of all
+        containers.
+        """
         paths = [self._directory / f"{number:08d}{CHUNK}" for number in numbers(self._directory, CHUNK)]
         sizes = [path.stat().st_size for path in paths]
         most = self._limits.most_bytes - self._limits.open_bytes * 5 // 4
@@ -178,7 +182,7 @@ class AppFiles:
 
 
 def numbers(directory: Path, suffix: str) -> list[int]:
-    """Returns the numbers of the files with a suffix, in order; none if there is no directory."""
+    """Returns the numbers of the files with a suffix, in order; an empty list if the directory does not exist."""
     try:
         names = [path.name for path in directory.iterdir()]
     except FileNotFoundError:

@@ -1,7 +1,8 @@
-"""A sealed chunk of an app's kept lines: sorted by time and compressed, with a head that describes its contents.
+"""A chunk: a sealed file of an app's log lines. The lines are sorted by time and compressed; a head describes them.
 
-The text is one block, so that a regular expression is searched in all of it at once. The head has the positions of all
-containers, even if only earlier chunks have their lines, so old chunks can be deleted without the loss of a position.
+The text is one block, so that a regular expression can search all of it at once. The head has the reading positions of
+all containers, even of those that have no lines in this chunk. So an old chunk can be deleted without losing a
+position.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LogOrigin
 
 _MAGIC = b"NORNLOG1"
 _FIRST = 64 * 1024
-"""The bytes of the first read of a file, which usually contain the whole head."""
+"""The bytes of the first read of a file, which usually contain the complete head."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ChunkHead:
-    """The description of a chunk, which is at the beginning of its file."""
+    """The description of a chunk, at the beginning of its file."""
 
     origins: tuple[LogOrigin, ...]
-    """The containers of its lines."""
+    """The containers that wrote the lines."""
     positions: Positions
-    """How far every container was read when the chunk was sealed."""
+    """How far the log of every container was read when the chunk was sealed."""
     lines: int
-    """The number of its lines."""
+    """The number of lines."""
     first: int
-    """The time of its first line."""
+    """The time of the first line."""
     last: int
-    """The time of its last line."""
+    """The time of the last line."""
     sizes: tuple[int, int, int]
     """The bytes of the head, of the compressed times, and of the compressed text."""
 
@@ -49,7 +50,7 @@ class Block:
     """The lines of a chunk, or of an open file, ready to be searched."""
 
     origins: tuple[LogOrigin, ...]
-    """The containers of the lines."""
+    """The containers that wrote the lines."""
     times: array[int]
     """The time of each line."""
     owners: array[int]
@@ -65,7 +66,7 @@ class Block:
 
 
 def block_of(lines: Iterable[KeptLine]) -> Block:
-    """Returns lines as a block, sorted by time."""
+    """Returns lines as a block that is sorted by time."""
     ordered = sorted(lines, key=lambda line: line.at)
     origins = {origin: index for index, origin in enumerate(dict.fromkeys(line.origin for line in ordered))}
     return Block(
@@ -78,7 +79,7 @@ def block_of(lines: Iterable[KeptLine]) -> Block:
 
 
 def write(path: Path, lines: Iterable[KeptLine], positions: Positions) -> None:
-    """Writes a chunk: after a crash, the file `path` has the whole chunk or is unchanged."""
+    """Writes a chunk. After a crash, the file `path` is either complete or unchanged."""
     import zstandard
 
     block, compress = block_of(lines), zstandard.ZstdCompressor(level=3, write_checksum=True).compress
@@ -100,7 +101,7 @@ def write(path: Path, lines: Iterable[KeptLine], positions: Positions) -> None:
 
 
 def head_of(path: Path) -> ChunkHead | None:
-    """Returns the head of a chunk; None if it is damaged. Raises FileNotFoundError if it is gone."""
+    """Returns the head of a chunk; None if the file is damaged. Raises FileNotFoundError if it does not exist."""
     with path.open("rb") as file:
         data = file.read(_FIRST)
         size = int.from_bytes(data[8:12], "big")
@@ -109,7 +110,7 @@ def head_of(path: Path) -> ChunkHead | None:
     try:
         return _head(data, size)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        log.warning("%s has no head of kept log lines, and is passed over: %r", path, error)
+        log.warning("%s has no valid head of a log file, and is ignored: %r", path, error)
         return None
 
 
@@ -132,11 +133,11 @@ class Chunk:
         self._file = path.open("rb")
 
     def close(self) -> None:
-        """Closes its file."""
+        """Closes the file."""
         self._file.close()
 
     def block(self) -> Block | None:
-        """Returns its lines; None if they are damaged."""
+        """Returns the chunk's lines; None if they are damaged."""
         import zstandard
 
         start, about, text = self._head.sizes
@@ -145,7 +146,7 @@ class Chunk:
             data = zstandard.ZstdDecompressor().decompress(self._file.read(about))
             lines = zstandard.ZstdDecompressor().decompress(self._file.read(text))
         except zstandard.ZstdError as error:
-            log.warning("%s is damaged, and its lines are passed over: %s", self._path, error)
+            log.warning("%s is damaged, and its lines are ignored: %s", self._path, error)
             return None
         times, owners, n = array("q"), array("H"), self._head.lines
         times.frombytes(data[: 8 * n])

@@ -1,4 +1,4 @@
-"""The kept lines of all apps: each app has a directory, below a directory that the workers of a machine share."""
+"""The stored log lines of all apps: one directory for each app, in a directory that all workers of a machine share."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from norn_tasks.ports import Stop
 log = logging.getLogger(__name__)
 
 _COLLECTOR = "collector"
-"""The name of the lock of the one process that collects."""
+"""The name of the lock that makes one process the only collector."""
 
 
 class KeptLogDirectory:
-    """Implements `ports.KeptLogs` in `root`, for the replicas of some clusters.
+    """Implements `ports.KeptLogs` in the directory `root`, for the replicas of some clusters.
 
-    While the disk has less than `least_free` bytes free, nothing is kept.
+    While the disk has less than `least_free` bytes free, no lines are stored.
     """
 
     def __init__(self, root: Path, limits: KeepLimits, least_free: int, clusters: Collection[str] = ()) -> None:
@@ -41,11 +41,11 @@ class KeptLogDirectory:
         self._lock = threading.Lock()
 
     def collects(self, cluster: str) -> bool:
-        """Returns True if the lines of this cluster's replicas are kept here."""
+        """Returns True if this directory stores the lines of the cluster's replicas."""
         return cluster in self._clusters
 
     def position(self, app: str, container: str) -> Position:
-        """Returns how far a container was read; an empty position if nothing of it was kept."""
+        """Returns how far a container's log was read; an empty position if none of it was stored."""
         return self._files(app).position(container)
 
     def keep(self, app: str, origin: LogOrigin, batch: LineBatch) -> None:
@@ -58,7 +58,7 @@ class KeptLogDirectory:
             raise DiskFull(f"logs of {app} cannot be written: {error.strerror or error}", hint=_ROOM) from error
 
     def forget_container(self, app: str, origin: LogOrigin) -> None:
-        """Forgets the position of a container that no longer exists."""
+        """Deletes the position of a container that no longer exists."""
         try:
             if self._files(app).position(origin.container):
                 self._files(app).append(LineRecord(origin, LineBatch((), (), (), {}), gone=True))
@@ -71,7 +71,7 @@ class KeptLogDirectory:
         return self._files(app).containers()
 
     def origins(self, app: str) -> frozenset[LogOrigin]:
-        """Returns the containers of which lines are kept."""
+        """Returns the containers of which lines are stored."""
         reading = LogReading(self._root / app)
         try:
             return frozenset(reading.origins())
@@ -81,7 +81,9 @@ class KeptLogDirectory:
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Passes the requested lines to `take`; then, if `follow` is given, new lines until that stop is set."""
+        """Passes the requested lines to `take`. If `follow` is given, it then passes new lines until that stop
+        is set.
+        """
         oldest = int((time.time() - self._limits.seconds) * 1e9)
         question = replace(question, since=max(oldest, question.since or oldest))
         reading = LogReading(self._root / app)
@@ -94,7 +96,7 @@ class KeptLogDirectory:
             reading.close()
 
     def forget(self, app: str) -> int:
-        """Deletes everything that is kept of an app; returns the number of bytes."""
+        """Deletes everything that is stored of an app; returns the number of bytes."""
         size = 0
         for path in (self._root / app).glob("*"):
             with suppress(FileNotFoundError):
@@ -105,7 +107,7 @@ class KeptLogDirectory:
         return size
 
     def apps(self) -> tuple[str, ...]:
-        """Returns the apps that have a directory of kept lines."""
+        """Returns the apps that have a directory of stored lines."""
         return tuple(sorted(path.name for path in self._root.glob("*") if path.is_dir()))
 
     def trim(self) -> None:
@@ -117,7 +119,7 @@ class KeptLogDirectory:
                 log.warning("old lines of %s are not deleted: %s", app, error)
 
     def trouble(self) -> str:
-        """Returns why lines are not kept at this moment; empty while they are."""
+        """Returns why lines are not being stored at the moment; empty if they are."""
         if (free := self._free()) < self._least_free:
             return f"its disk has {memory_text(free)} free, less than the {memory_text(self._least_free)} that it needs"
         with self._holding(self._root / f"{_COLLECTOR}.lock", 0) as nobody:
@@ -125,13 +127,17 @@ class KeptLogDirectory:
 
     @contextmanager
     def collector(self, wait: float) -> Iterator[bool]:
-        """Makes this process the only collector; yields False if another one still collects after `wait` seconds."""
+        """Makes this process the only collector; yields False if another process still collects after `wait`
+        seconds.
+        """
         with self._holding(self._root / f"{_COLLECTOR}.lock", wait) as mine:
             yield mine
 
     @contextmanager
     def reader(self, app: str, container: str, wait: float) -> Iterator[bool]:
-        """Makes the caller the container's only reader; yields False if it still has another after `wait` seconds."""
+        """Makes the caller the container's only reader; yields False if the container still has another reader after
+        `wait` seconds.
+        """
         with self._holding(self._root / app / f"{container[:12]}.lock", wait) as mine:
             yield mine
 

@@ -1,4 +1,4 @@
-"""Directories and files that only their owner can read, whatever the umask of the process."""
+"""Directories and files that only their owner can read, no matter what the umask of the process is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def make_directory(path: Path) -> None:
-    """Makes a directory and its parent, if they are missing."""
+    """Creates a directory and its parent, if they are missing."""
     for each in (path.parent, path):
         each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def opener(path: str, flags: int) -> int:
-    """Opens a file for the built-in `open`, as its parameter `opener`."""
+    """Opens a file; used as the parameter `opener` of the built-in `open`."""
     return os.open(path, flags, 0o600)

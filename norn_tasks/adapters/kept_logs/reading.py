@@ -1,4 +1,4 @@
-"""Reads an app's kept lines: first the lines that a question asks for, and then new lines."""
+"""Reads an app's stored lines: first the lines that a question asks for, and then new lines."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from norn_tasks.domain.app_logs.lines import DROPPED, NOTE, KeptLine, LogOrigin,
 from norn_tasks.ports import Stop
 
 _LOOK = 0.1
-"""Seconds between two looks for new lines."""
+"""Seconds between two checks for new lines."""
 _AT_ONCE = 2
-"""Chunks that are searched at the same time."""
+"""The number of chunks that are searched at the same time."""
 
 
 class LogReading:
@@ -33,7 +33,7 @@ class LogReading:
         self._rest = b""
 
     def origins(self) -> set[LogOrigin]:
-        """Returns the containers of which lines are kept."""
+        """Returns the containers of which lines are stored."""
         fresh = {line.origin for line in self._open_lines()}
         return fresh | {origin for _, head in self._heads() for origin in head.origins}
 
@@ -63,17 +63,17 @@ class LogReading:
                 stop.wait(_LOOK)
 
     def close(self) -> None:
-        """Closes its file."""
+        """Closes the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    # The past
+    # Lines that are already stored
 
     def _with_older(
         self, find: Finder, question: LogQuestion, found: list[KeptLine], stop: Stop | None
     ) -> list[KeptLine]:
-        """Adds the lines found in the chunks, from the newest chunk on, until older chunks have nothing to add."""
+        """Adds matching lines from the chunks, newest chunk first, until older chunks can add nothing."""
         waiting = self._candidates(question)
         running: list[tuple[ChunkHead, Future[list[KeptLine]]]] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="norn-log-search") as pool:
@@ -112,14 +112,14 @@ class LogReading:
         try:
             chunk = Chunk(self._path(number, CHUNK), head)
         except FileNotFoundError:
-            return []  # it was deleted at this moment
+            return []  # the file was just deleted
         try:
             block = chunk.block()
             return chosen(block, find, question) if block is not None else []
         finally:
             chunk.close()
 
-    # The present
+    # New lines
 
     def _open_lines(self) -> list[KeptLine]:
         """Returns the lines of the open file; `follow` reads the lines that are appended later."""
@@ -132,7 +132,9 @@ class LogReading:
                 return lines
 
     def _fresh(self) -> list[KeptLine]:
-        """Returns lines that were appended since the last call; goes on to the next file when this one is sealed."""
+        """Returns lines that were appended since the last call; continues with the next file when this one was
+        sealed.
+        """
         lines = self._appended()
         if lines:
             return lines
@@ -161,7 +163,9 @@ class LogReading:
         return lines
 
     def _after_a_gap(self) -> list[KeptLine]:
-        """Goes on with the oldest file, after a note, if the next one was deleted because this reader is too slow."""
+        """Continues with the oldest file, after a note, if the next file was already deleted because this reader is too
+        slow.
+        """
         later = [number for number in numbers(self._directory, CHUNK) if number > self._number]
         with suppress(FileNotFoundError):
             head = head_of(self._path(later[0], CHUNK)) if later else None
@@ -171,7 +175,7 @@ class LogReading:
         return []
 
     def _sealed(self, number: int) -> list[KeptLine]:
-        """Returns the lines of a file that was sealed before it could be opened."""
+        """Returns the lines of a file that was sealed before this reader could open it."""
         question = LogQuestion(tail=0)
         with suppress(FileNotFoundError):
             head = head_of(self._path(number, CHUNK))

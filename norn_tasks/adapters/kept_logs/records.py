@@ -1,7 +1,8 @@
-"""The open file of an app's kept lines: records that are appended, each with its length and its checksum.
+"""The open file of an app's log lines: records are appended, each with its length and its checksum.
 
-A process may be killed at any byte of an append. Then the record is not whole: readers stop before it, and the next
-append cuts it off. The lines and the position of their container are in one record: either both are kept or neither.
+A process may be killed at any byte of an append, so the last record may be incomplete. Readers stop before such a
+record, and the next append removes it. One record contains lines and the new position of their container, so that
+either both are stored or neither.
 """
 
 from __future__ import annotations
@@ -22,22 +23,24 @@ Positions = dict[str, Position]
 
 @dataclass(frozen=True)
 class LineRecord:
-    """One record: lines of a container, or (without lines) the fact that the container is gone."""
+    """One record: lines of a container, or (without lines) the fact that the container no longer exists."""
 
     origin: LogOrigin
-    """The container."""
+    """The container that wrote the lines."""
     batch: LineBatch
-    """Its lines."""
+    """The lines and the new position."""
     gone: bool = False
     """Whether the container no longer exists, so that its position is forgotten."""
 
     def lines(self) -> Iterator[KeptLine]:
-        """Yields its lines."""
+        """Yields the record's lines."""
         for at, stream, text in zip(self.batch.times, self.batch.streams, self.batch.texts, strict=True):
             yield KeptLine(at, stream, text, self.origin)
 
     def note(self, positions: Positions) -> None:
-        """Sets the position of its container in `positions`, or removes it if the container is gone."""
+        """Sets the position of the record's container in `positions`, or removes it if the container no longer
+        exists.
+        """
         if self.gone:
             positions.pop(self.origin.container, None)
         else:
@@ -54,7 +57,7 @@ def encoded(record: LineRecord) -> bytes:
 
 
 def decoded(data: bytes, at: int = 0) -> Iterator[tuple[LineRecord, int]]:
-    """Yields each whole record from an offset on, with the offset after it."""
+    """Yields each complete record from an offset on, with the offset after the record."""
     while at + _FRAME.size <= len(data):
         length, checksum = _FRAME.unpack_from(data, at)
         body = data[at + _FRAME.size : at + _FRAME.size + length]
@@ -81,5 +84,5 @@ def plain(position: Position) -> dict[str, list[int]]:
 
 
 def position_of(found: dict[str, list[int]]) -> Position:
-    """Returns the position from its form in JSON."""
+    """Parses a position in the form that `plain` returns."""
     return {int(stream): (at, count) for stream, (at, count) in found.items()}

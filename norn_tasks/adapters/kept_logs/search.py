@@ -1,9 +1,8 @@
-"""Finds lines in a block of text: all of it is searched for a regular expression, and the hits are mapped to lines.
+"""Finds lines in a block of text: a regular expression searches the complete block, and its hits are mapped to lines.
 
-The expressions are RE2's, whose time is linear in the text, so that no user's expression can block a worker. The block
-is searched as one text, but no hit spans two lines, because expressions match no line end. Otherwise a hit could
-span many lines; since the search goes on after the first line of a hit, it would read the rest of that hit again for
-each of its lines, and take quadratic time.
+The expressions are RE2's. RE2's time is linear in the length of the text, so no user's expression can block a worker.
+The expressions cannot match a line end, so no hit covers two lines. This matters because the search continues after the
+first line of a hit. If hits covered many lines, each line would be searched many times, in quadratic time.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LogQuestion
 from norn_tasks.domain.app_logs.pattern import compiled
 
 _OF_WHOLE_TEXT = (r"\A", r"\z", r"\C", "(?-", "(?s", "(?i-", "(?U")
-"""Operators that mean something else in a block than in a line; expressions with them are searched line by line."""
+"""Operators that mean something else in a block than in a single line; expressions that contain one are searched line
+by line.
+"""
 
 
 _PIECE = 256 * 1024
-"""The bytes that are searched at once."""
+"""The bytes that are searched in one step."""
 
 
 class FoundLine(NamedTuple):
@@ -36,7 +37,9 @@ Finder = Callable[[bytes], Iterator[FoundLine]]
 
 
 def finder(grep: str) -> Finder:
-    """Returns a function that finds the lines that match an expression (all if it is empty); raises InvalidRequest."""
+    """Returns a function that finds the lines that match an expression (all lines if it is empty). Raises
+    InvalidRequest if it is invalid.
+    """
     if not grep:
         return _all
     if any(sign in grep for sign in _OF_WHOLE_TEXT):
@@ -47,7 +50,7 @@ def finder(grep: str) -> Finder:
 
 
 def chosen(block: Block, find: Finder, question: LogQuestion) -> list[KeptLine]:
-    """Returns the last lines that the question asks for, oldest first; all of them for a tail of 0.
+    """Returns the last lines that the question asks for, oldest first. A tail of 0 means all lines.
 
     The block is searched backwards from its end, piece by piece, until enough lines are found.
     """

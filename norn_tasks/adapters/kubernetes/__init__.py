@@ -1,4 +1,5 @@
 """Webservers and workers on a Kubernetes cluster.
 
-Nothing here imports the client library before a cluster is used: a worker without one does not pay for that import.
+No module here imports the Kubernetes client library before a cluster is used, so that other workers do not spend time
+and memory on that import.
 """

@@ -1,6 +1,7 @@
-"""Connects to an API server: by a kubeconfig and one of its contexts, or from inside of a pod.
+"""Connects to a Kubernetes API server, with a context of a kubeconfig or with the credentials of the pod in which the
+worker runs.
 
-The client library reads the credentials and renews them; it is imported only when a cluster is used.
+The client library reads and renews the credentials; it is imported only when a cluster is used.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ _INSIDE = "KUBERNETES_SERVICE_HOST"
 
 @dataclass(frozen=True)
 class ClusterAccess:
-    """The operator's choice of a cluster."""
+    """The operator's choice of a cluster and of the credentials."""
 
     namespace: str
     """The namespace of all objects."""
     kubeconfig: Path | None = None
-    """The file with the address and the credentials; without one: KUBECONFIG, else the pod's own, else the user's."""
+    """The file with the address and the credentials. Without it: the file in KUBECONFIG, otherwise the pod's
+    credentials, otherwise the user's file.
+    """
     context: str = ""
-    """A context of that file; empty for the file's current context."""
+    """A context of that file; empty means the file's current context."""
 
     def configured(self) -> Any:
-        """Returns the configuration of the client library; raises ClusterDown if there is none that can be used."""
+        """Returns the configuration of the client library; raises ClusterDown if no usable one exists."""
         from kubernetes import client, config
 
         library: Any = config

@@ -20,7 +20,9 @@ MANAGER = "norn"
 _APPLY, _PATCH, _JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
 _READ_SECONDS, _ALIVE_SECONDS = 15, 3
 READ_ON = 10
-"""Seconds without a byte after which a stream is opened again: a dead connection looks like an app without output."""
+"""Seconds without data after which a stream is opened again, because a dead connection looks like an app that writes
+nothing.
+"""
 _VERSION_SECONDS = 600
 _PAGE = 500
 _PLACES = {
@@ -37,7 +39,7 @@ _PLACES = {
 
 
 class Api:
-    """One namespace of one API server. Every call raises ClusterDown when the server does not answer."""
+    """One namespace of one API server. Every call raises ClusterDown if the server does not answer."""
 
     def __init__(self, access: ClusterAccess) -> None:
         self.namespace = access.namespace
@@ -47,7 +49,7 @@ class Api:
         self._version: tuple[float, ServerVersion] | None = None
 
     def version(self) -> ServerVersion:
-        """Returns the version of the server, and reads it from the server at most once in ten minutes."""
+        """Returns the version of the server; asks the server at most once in ten minutes."""
         if self._version is None or time.monotonic() - self._version[0] > _VERSION_SECONDS:
             found = ServerVersion.read(self._answer("GET", "version", "read", "its version"))
             self._version = time.monotonic(), found
@@ -59,7 +61,7 @@ class Api:
         self._read(status, body, "read", "its version")
 
     def get(self, kind: str, name: str) -> Object | None:
-        """Returns an object; None when there is none."""
+        """Returns an object; None if it does not exist."""
         status, body = self.send("GET", self.path(kind, name))
         if status == 404:
             return None
@@ -78,13 +80,15 @@ class Api:
                 return tuple(found)
 
     def version_of_all(self, kind: str, selector: str) -> str:
-        """Returns the version of the list of these objects, from which a watch reports each later change."""
+        """Returns the version of the list of these objects. A watch that starts at this version reports each later
+        change.
+        """
         query = {"labelSelector": selector, "limit": "1"}
         listed = self._answer("GET", self.path(kind), "list", f"{kind}s", query=query)
         return str(listed["metadata"]["resourceVersion"])
 
     def create(self, wanted: Seen) -> Object:
-        """Creates an object; raises ObjectMoved when it already exists."""
+        """Creates an object; raises ObjectMoved if it already exists."""
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         made = self._answer(
             "POST", self.path(kind), "create", f"{kind} {name}", wanted, query={"fieldManager": MANAGER}
@@ -92,7 +96,7 @@ class Api:
         return {"kind": kind, **made}
 
     def apply(self, wanted: Seen) -> Object:
-        """Applies a whole object; raises ObjectMoved when its `resourceVersion` or `uid` differs from the server's."""
+        """Applies a complete object; raises ObjectMoved if its `resourceVersion` or `uid` differs from the server's."""
         kind, name = wanted["kind"], wanted["metadata"]["name"]
         query = {"fieldManager": MANAGER, "force": "true"}
         return self._answer(
@@ -105,7 +109,9 @@ class Api:
         return self._answer("PATCH", self.path(kind, name), "patch", f"{kind} {name}", changes, content=_PATCH)
 
     def delete(self, seen: Seen, *, foreground: bool = False) -> None:
-        """Removes the object; raises ObjectMoved if it has changed since it was seen. A missing object is fine."""
+        """Deletes the object; raises ObjectMoved if it has changed since it was read. Does nothing if it does not
+        exist.
+        """
         kind, metadata = seen["kind"], seen["metadata"]
         exactly = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         policy = "Foreground" if foreground else "Background"
@@ -115,7 +121,7 @@ class Api:
             self._read(status, said, "delete", f"{kind} {metadata['name']}")
 
     def may(self, verb: str, group: str, resource: str) -> bool:
-        """Returns True if Norn's credentials allow the verb on a resource of the namespace."""
+        """Returns True if Norn's credentials allow the verb on a resource in the namespace."""
         name, _, sub = resource.partition("/")
         asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": name, "subresource": sub}
         body = {
@@ -140,7 +146,7 @@ class Api:
         content: str = _JSON,
         seconds: float = _READ_SECONDS,
     ) -> tuple[int, bytes]:
-        """Sends a request; returns its status and its body. `seconds`: how long the server may take."""
+        """Sends a request; returns the status and the body of the response. `seconds`: how long the server may take."""
         with self._errors():
             response = self._pool.request(
                 method,
@@ -171,7 +177,7 @@ class Api:
         return f"{self.configuration.host}/{path}" + (f"?{urlencode(asked)}" if asked else "")
 
     def headers(self) -> dict[str, str]:
-        """Returns the headers that carry the credentials, which are renewed when they are about to expire."""
+        """Returns the headers with the credentials, which are renewed shortly before they expire."""
         token = self.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
 

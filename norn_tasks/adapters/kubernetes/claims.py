@@ -1,4 +1,4 @@
-"""The volumes of apps on the cluster: claims that outlive every release."""
+"""The volumes of apps on Kubernetes: PersistentVolumeClaims, which outlive every release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _KIND = "PersistentVolumeClaim"
 
 
 class KubernetesVolumes:
-    """Implements `ports.Volumes` with claims, for one job, which makes and removes them only while it has its lease."""
+    """Implements `ports.Volumes` with claims, for one job. The job creates and removes claims only while it has its
+    lease.
+    """
 
     def __init__(self, api: Api, site: Site, lease: Lease, watch: Watch) -> None:
         self._api = api
@@ -26,15 +28,17 @@ class KubernetesVolumes:
         self._watch = watch
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes missing claims, and returns their mounts; a claim that exists keeps its size and class."""
+        """Creates missing claims, and returns the mounts of all; a claim that exists keeps its size and class."""
         return tuple(self._mount(app, volume) for volume in volumes)
 
     def of_app(self, app: str) -> tuple[str, ...]:
-        """Lists the app's volumes by the names in its spec."""
+        """Returns the app's volumes by the names in its infraspec."""
         return tuple(sorted(marks.label_of(each, marks.VOLUME) for each in self._mine(app)))
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes the app's claims; their StorageClass decides whether the data goes too. Returns the volume names."""
+        """Removes the app's claims, and returns the names of the volumes. The StorageClass decides whether the data is
+        deleted too.
+        """
         mine = self._mine(app)
         for each in mine:
             self._writer(app).remove(_KIND, each["metadata"]["name"])

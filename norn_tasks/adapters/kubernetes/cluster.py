@@ -1,4 +1,6 @@
-"""The Kubernetes cluster as steps use it: each method calls a few functions of the modules beside this one."""
+"""The Kubernetes cluster, as the steps of jobs use it. Each method calls a few functions of the other modules in this
+package.
+"""
 
 from __future__ import annotations
 
@@ -31,31 +33,33 @@ from norn_tasks.ports import ExecCommand, Stop, Terminal, Volumes, Watch, Worklo
 
 _LOOK = 0.5
 _REMOVAL = 120
-"""Seconds that the removal of an app may take in addition to the time that its pods have to end."""
+"""The seconds that the removal of an app may take, in addition to the time that its pods have to end."""
 _ENDING = 3
-"""The most seconds for which a failed rollout waits until its pods are gone; the live pods serve all the time."""
+"""The most seconds for which a failed rollout waits for the end of its pods. The live release serves all the time."""
 
 
 @dataclass(frozen=True)
 class _Unstoppable:
-    """A stop that is never set, because the live release is brought back even after a cancel."""
+    """A stop that is never set. It is used while the live release is restored, which happens even after the job was
+    cancelled.
+    """
 
     reason: str | None = None
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps."""
+        """Waits for `seconds`."""
         time.sleep(seconds)
         return False
 
     def check(self) -> None:
-        """Raises nothing."""
+        """Does nothing."""
 
 
 class KubernetesCluster:
-    """Implements `ports.Cluster`; `site` has everything but the version, which the server is asked for.
+    """Implements `ports.Cluster`. `site` holds everything but the server's version, which is read from the server.
 
-    `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the login for
-    kubelets to the registry of an image. `router` leads the requests of apps that have moved here to their Services.
+    `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the registry login with which nodes
+    pull an image. `router` sends the requests of apps that moved here from Docker to their Services.
     """
 
     name = "kubernetes"
@@ -76,14 +80,15 @@ class KubernetesCluster:
         self._entrances = router
 
     def own_volumes(self, watch: Watch) -> Volumes:
-        """Returns the claims of apps, which only a job with a valid lease changes."""
+        """Returns the volume claims of apps, which only a job with a valid lease may change."""
         return KubernetesVolumes(self._api, self._fixed, self._lease, watch)
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the Deployment if it is missing; without a live release, it gets no replica and no image.
+        """Creates the Deployment if it is missing; if there is no live release, the Deployment gets no replica and no
+        image.
 
-        If there is a live release, the Deployment notes its generation as live: it passed its gate before, and is
-        brought back after a rollout that fails.
+        If there is a live release, the Deployment records its generation as live: it has passed its gate (the health
+        test), and is restored if a later rollout fails.
         """
         seen = self._api.get("Deployment", workload.app)
         if seen is None:
@@ -93,20 +98,24 @@ class KubernetesCluster:
         require_fence(seen, watch.fence)
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Makes the Service; returns its address, valid inside the cluster, or that of the router for a moved app."""
+        """Creates the Service. Returns its address inside the cluster or, for an app that moved here from Docker, the
+        address of the router.
+        """
         self._declaration(workload, watch).expose()
         at_router = self._led(workload, watch)
         return at_router or f"http://{workload.internal_host}.{self._fixed.namespace}.svc"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Checks that the workload can be declared; raises RegistryFailed for an image that no node can pull.
+        """Checks that the objects of the workload can be built; raises RegistryFailed if no node can pull its image.
 
-        The objects are written by `await_rollout`: a job that ends between the two has changed nothing.
+        `await_rollout` writes the objects, so a job that ends before that has changed nothing.
         """
         self._declaration(workload, watch).check()
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Rolls the workload out, and waits for the end; if it fails, brings back the live release and raises."""
+        """Rolls the workload out, and waits until the rollout ends. If it fails, restores the live release and raises
+        an error.
+        """
         if workload.mounts and workload.replicas > 0:
             watch.say("old pods end before new ones start: one pod at a time mounts a volume\n")
         declared = self._declaration(workload, watch)
@@ -122,7 +131,7 @@ class KubernetesCluster:
             if watch.stop.reason == "cancelled":
                 self._bring_back(workload, watch)
             raise
-        # The Service may have another name now, and `tidy` removes the old one.
+        # The Service may have another name now; `tidy` removes the old Service.
         patiently(lambda: self._led(workload, watch), watch)
         patiently(declared.tidy, watch)
         assert look.deployment is not None
@@ -140,13 +149,15 @@ class KubernetesCluster:
         self._remove_all("Service", app, watch)
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Removes the app's Services, and frees the port of the router that a moved app has."""
+        """Removes the app's Services, and frees the router's port if the app had one because it moved here from
+        Docker.
+        """
         if self._entrances is not None:
             self._entrances.ports.release(app, watch.fence)
         self.withdraw(app, watch)
 
     def dismantle(self, app: str, watch: Watch) -> None:
-        """Removes the Deployment with its pods, and the Secrets and the budget; returns when no pod is left."""
+        """Removes the Deployment with its pods, the Secrets and the disruption budget; returns when no pod is left."""
         limit = _REMOVAL + ending(self._api.all_of("Pod", marks.selector(self._fixed.instance, app)))
         programs = ("ConfigMap",) if has_program(self._site("")) else ()
         for kind in ("Deployment", "PodDisruptionBudget", "Secret", *programs):
@@ -154,13 +165,13 @@ class KubernetesCluster:
         self._until(lambda: self._nothing_left(app), limit, watch, f"pods of {app} are still ending")
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Returns a status of each app of this control plane that has a Deployment; raises ClusterDown."""
+        """Returns the status of each app of this control plane that has a Deployment; raises ClusterDown."""
         chosen = marks.selector(self._fixed.instance)
         found = statuses(self._api.all_of("Deployment", chosen), self._api.all_of("Pod", chosen))
         return tuple(self._explained(each) if each.ready < each.wanted else each for each in found)
 
     def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
-        """Compares the objects with what the last rollout declared; raises ClusterDown."""
+        """Compares the objects with what the last rollout wrote; raises ClusterDown."""
         return self._declaration(workload, watch).drift()
 
     def logs(
@@ -172,7 +183,9 @@ class KubernetesCluster:
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits the last lines of all pods in order of time; with `follow`, then new lines until the stop is set."""
+        """Emits the last lines of all pods in order of time. With `follow`, it then emits new lines until the stop is
+        set.
+        """
         logs = PodLogs(self._api, marks.selector(self._fixed.instance, app), emit, stop, hidden)
         with contextlib.suppress(Stopped):
             logs.tail(tail)
@@ -197,7 +210,9 @@ class KubernetesCluster:
         return self._api.version()
 
     def _explained(self, status: WorkloadStatus) -> WorkloadStatus:
-        """Returns a status with the reason why too few are ready; pods that could not be created cannot report it."""
+        """Adds to a status why too few replicas are ready. Pods that Kubernetes could not create cannot report the
+        reason themselves.
+        """
         look = look_at_app(self._api, status.app, self._fixed.instance)
         if look.deployment is None:
             return status
@@ -216,12 +231,16 @@ class KubernetesCluster:
         )
 
     def _led(self, workload: Workload, watch: Watch) -> str | None:
-        """Leads the router to the Service of an app that has moved here; returns its address there, None for others."""
+        """Makes the router send the requests of an app that moved here from Docker to its Service. Returns the app's
+        address at the router; None for other apps.
+        """
         found = entrance_of(self._api, workload) if self._entrances is not None else None
         return self._entrances.lead(workload.app, found, watch) if self._entrances and found else None
 
     def _bring_back(self, workload: Workload, watch: Watch) -> None:
-        """Brings back the earlier live release; raises no error, which would hide the failure of the rollout."""
+        """Restores the release that was live before. Raises no error, because an error would hide why the rollout
+        failed.
+        """
         watch = replace(watch, stop=_Unstoppable())
         try:
             watch.say(f"{self._declaration(workload, watch).bring_back()}\n")

@@ -1,4 +1,4 @@
-"""Declares a workload: all its objects, the Deployment last, under the fence of the job."""
+"""Writes all objects of a workload to the cluster, the Deployment last, under the fence of the job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from norn_tasks.ports import Workload
 
 
 class Declaration:
-    """The objects of one workload, as one job writes them."""
+    """The objects of one workload, as one job writes them to the cluster."""
 
     def __init__(self, api: Api, site: Site, writer: FencedWriter, workload: Workload, fence: Fence) -> None:
         self._api = api
@@ -32,14 +32,14 @@ class Declaration:
         self._fence = fence
 
     def look(self) -> AppLook:
-        """Looks at the app."""
+        """Reads the app's objects from the cluster."""
         return look_at_app(self._api, self._workload.app, self._site.instance)
 
     def check(self) -> None:
-        """Raises an error if the workload cannot be declared; writes no object.
+        """Raises an error if the objects of the workload cannot be written; writes nothing.
 
-        The errors are InvalidRequest, RegistryFailed for an image that no node can pull, Conflict for a foreign
-        Deployment, and LeaseLost.
+        The errors are InvalidRequest, LeaseLost, RegistryFailed if no node can pull the image, and Conflict if a
+        Deployment of that name is not Norn's.
         """
         look = self.look()
         if look.deployment is not None:
@@ -48,9 +48,10 @@ class Declaration:
         self._template(look)
 
     def whole(self, *, live: bool = False) -> int:
-        """Writes all objects; returns the seconds without progress after which the rollout has failed.
+        """Writes all objects; returns after how many seconds without progress the rollout has failed.
 
-        `live`: this generation has passed its gate before. Raises RegistryFailed for an image that no node can pull.
+        `live`: this generation has passed its gate (the health test) before. Raises RegistryFailed for an image that no
+        node can pull.
         """
         workload, site, fence = self._workload, self._site, self._fence
         look = self.look()
@@ -62,7 +63,7 @@ class Declaration:
         if needs_program(workload, site):
             self._writer.make(program(workload, site, fence))
         if self._exposed:
-            # Old pods serve until the gate is passed, at the port that their clients know.
+            # Until the new pods pass the gate, the old pods serve, at the port that clients know.
             self.expose(ports_of(self._api.get("Service", workload.internal_host)))
         if workload.replicas > 1:
             self._writer.put(budget(workload, site, fence))
@@ -70,16 +71,18 @@ class Declaration:
         return deadline(workload, site, ending(look.pods))
 
     def expose(self, also: Collection[int] = ()) -> None:
-        """Writes the Service, with the ports of `also` beside its own."""
+        """Writes the Service, with its own ports and those in `also`."""
         self._writer.put(service(self._workload, self._site, self._fence, also))
 
     def mark_live(self) -> None:
-        """Notes on the Deployment that this generation passed its gate, with this number of replicas."""
+        """Records on the Deployment that this generation passed its gate, and with how many replicas."""
         look = self.look()
         self._put(self._template(look), self._workload.replicas, look, live=True)
 
     def bring_back(self) -> str:
-        """Declares the generation that passed its gate last, or 0 replicas if none has; returns a sentence about it."""
+        """Restores the generation that passed its gate last; if there is none, sets 0 replicas. Returns a sentence
+        about what was done.
+        """
         look = self.look()
         if look.deployment is None:
             return "the Deployment is gone"
@@ -97,7 +100,9 @@ class Declaration:
         return f"the live release is back: {replicas} wanted of generation {generation}"
 
     def tidy(self) -> None:
-        """Removes what only earlier rollouts needed: Secrets, an old port or name, a budget for several replicas."""
+        """Removes objects that only earlier rollouts needed: Secrets, an old port or name, and a disruption budget for
+        several replicas.
+        """
         workload, chosen = self._workload, marks.selector(self._site.instance, self._workload.app)
         if self._exposed:
             self.expose()
@@ -113,7 +118,9 @@ class Declaration:
             self._writer.remove("PodDisruptionBudget", workload.app)
 
     def drift(self) -> tuple[Drift, ...]:
-        """Compares all objects with what was declared, except Secrets and claims, whose contents Norn never changes."""
+        """Compares all objects with what was written, except Secrets and volume claims, whose contents Norn never
+        changes.
+        """
         workload, site, fence = self._workload, self._site, self._fence
         look, name = self.look(), workload.app
         found = compared("Deployment", name, deployment(workload, {}, site, fence), look.deployment)
@@ -139,7 +146,9 @@ class Declaration:
         self._writer.put(made)
 
     def _during(self, look: AppLook) -> int:
-        """Returns the replicas to declare until the gate is passed: with fewer, live replicas could end before that."""
+        """Returns how many replicas the Deployment gets until the gate is passed. With too few, live replicas could end
+        before that.
+        """
         wanted, seen = self._workload.replicas, look.deployment
         fresh = seen is not None and marks.number_of(seen, marks.LIVE) != self._workload.generation
         if seen is None or not fresh or not wanted or self._workload.recreate or self._workload.mounts:
@@ -150,13 +159,15 @@ class Declaration:
         return {marks.LIVE: str(self._workload.generation), marks.LIVE_REPLICAS: str(replicas)}
 
     def _live_before(self) -> dict[str, str]:
-        """Returns the notes about the live generation, which every apply of the whole object repeats."""
+        """Returns the annotations about the live generation. Every complete write of the Deployment must repeat
+        them.
+        """
         seen = self._api.get("Deployment", self._workload.app)
         notes = {name: marks.note_of(seen, name) for name in (marks.LIVE, marks.LIVE_REPLICAS)} if seen else {}
         return {name: note for name, note in notes.items() if note}
 
     def _template(self, look: AppLook) -> Object:
-        """Returns the template with which the generation was rolled out before, else a new one.
+        """Returns the pod template with which the generation was rolled out before, or else a new one.
 
         Another version of Norn may build a different template, but must not roll out an app that did not change.
         """

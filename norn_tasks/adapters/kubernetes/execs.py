@@ -1,8 +1,9 @@
 """Runs a program inside a live pod: passes its streams to and from the client, and ends it when the client leaves.
 
-The image's program `env` starts the program with a mark in its environment, by which Norn finds it when it must end. In
-an image without `env`, the program has no mark, and continues when its client leaves. Only servers of version 1.30 or
-later can pass on the end of the input. A program whose client sends no input is therefore started without stdin.
+The image's program `env` starts the program with a mark in its environment, and Norn finds the program by this mark
+when it must end it. If the image has no `env`, the program has no mark, and continues after its client has left. Only
+Kubernetes 1.30 and later can pass on the end of the input. A program whose client sends no input is therefore started
+without stdin.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class PodExec:
         self._over = threading.Event()
 
     def run(self) -> int:
-        """Runs it to its end; returns its exit code. Raises NotFound, Stopped or ClusterDown."""
+        """Runs the program to its end; returns its exit code. Raises NotFound, Stopped or ClusterDown."""
         first = self._terminal.typed(_LOOK)
         marked = ["env", f"{MARK}={self._command.mark}"]
         if self._command.term:
@@ -105,8 +106,8 @@ class PodExec:
                 yield channel, data
 
     def _type(self, connection: Any, typed: Typed | None) -> None:
-        """Passes on one input of the client, unless the program or the connection has ended."""
-        with suppress(Exception):  # the program may end at any moment, and its input with it
+        """Passes one input of the client on, unless the program or the connection has ended."""
+        with suppress(Exception):  # the program may end at any moment, and then accepts no input
             while not self._over.is_set():
                 if typed is not None and not self._hand_on(typed, connection):
                     return
@@ -140,7 +141,7 @@ class PodExec:
             connection.close()
 
     def _end(self) -> None:
-        """Ends the program, first gently."""
+        """Ends the program: SIGTERM first, then SIGKILL."""
         self._signal("TERM")
         time.sleep(GENTLY)
         self._signal("KILL")
@@ -154,7 +155,7 @@ class PodExec:
 
 
 class _NoProgram(Exception):
-    """The image does not have the program."""
+    """Raised when the image does not contain the program."""
 
 
 def _exit_code(said: bytes) -> int:

@@ -1,7 +1,9 @@
-"""Writes objects under a job's fence: a worker that lost its job never overwrites what a later one has written.
+"""Writes objects under a job's fence, so that a worker that lost its job never overwrites what a later worker has
+written.
 
-An object with a higher fence stops the writer. Every change carries the `resourceVersion` and the `uid` of the object
-that was read. If others change the object in between, the writer reads it again and starts over.
+Every object carries the fence of its last writer; an object with a higher fence stops the writer. Every change also
+carries the `resourceVersion` and the `uid` of the object that was read. If somebody changes the object in between, the
+writer reads it again and starts over.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ class FencedWriter:
         self._watch = watch
 
     def put(self, wanted: Object) -> Object:
-        """Makes the object, or changes the existing one to match it."""
+        """Creates the object, or changes the existing one to match `wanted`."""
         return self._again(lambda: self._put(wanted), f"{wanted['kind']} {wanted['metadata']['name']}")
 
     def make(self, wanted: Object) -> None:
-        """Makes the object if it is missing, and leaves an existing one unchanged."""
+        """Creates the object if it is missing, and leaves an existing one unchanged."""
 
         def once() -> None:
             if self._seen(wanted["kind"], wanted["metadata"]["name"]) is None:
@@ -49,7 +51,7 @@ class FencedWriter:
         self._again(once, f"{wanted['kind']} {wanted['metadata']['name']}")
 
     def remove(self, kind: str, name: str, *, foreground: bool = False) -> None:
-        """Removes the object; a missing one is fine."""
+        """Deletes the object; does nothing if it is missing."""
 
         def once() -> None:
             seen = self._seen(kind, name)
@@ -75,7 +77,9 @@ class FencedWriter:
         return self._api.create(wanted)
 
     def _seen(self, kind: str, name: str) -> Object | None:
-        """Returns the present object; raises Conflict if it is not the app's, and LeaseLost if its fence is higher."""
+        """Returns the present object. Raises Conflict if it does not belong to the app, and LeaseLost if it has a
+        higher fence.
+        """
         seen = self._api.get(kind, name)
         if seen is not None:
             marks.require_ours(seen, self._app, self._instance)
@@ -83,7 +87,7 @@ class FencedWriter:
         return seen
 
     def _again(self, work: Callable[[], T], what: str) -> T:
-        """Does the work, and starts over each time that others have changed the object in between."""
+        """Does the work, and starts over each time that somebody has changed the object in between."""
         last = ""
         for _ in range(_TRIES):
             self._watch.stop.check()
@@ -98,16 +102,17 @@ class FencedWriter:
 
 
 def require_fence(seen: Seen, fence: Fence) -> None:
-    """Raises LeaseLost for an object that a later claim has written."""
+    """Raises LeaseLost if a later claim has written the object."""
     if marks.number_of(seen, marks.FENCE) > fence.token:
         what = f"{seen['kind']} {seen['metadata']['name']}"
         raise LeaseLost(f"job {fence.job} is no longer held by this worker: another has written {what}", job=fence.job)
 
 
 def _adopted(api: Api, seen: Object) -> Object:
-    """Makes the fields that Norn set with a create count as set by an apply.
+    """Makes the fields that Norn set when it created the object count as fields that it applied.
 
-    An apply removes a field only if an earlier apply has set it, so the fields of the create would stay forever.
+    An apply removes a field only if an earlier apply has set it. Fields that were set by the creation would otherwise
+    stay forever.
     """
     entries = seen["metadata"].get("managedFields") or []
     made = [each for each in entries if each["manager"] == MANAGER and each["operation"] == "Update"]

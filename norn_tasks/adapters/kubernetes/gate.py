@@ -1,7 +1,7 @@
-"""Waits until a rollout is complete, and reports in one sentence why it fails.
+"""Waits until a rollout is complete, or raises an error that says in one sentence why it failed.
 
-The verdict is that of `assess`. Before each verdict, the fence of the Deployment is compared with that of the job. So a
-job gives no verdict on a Deployment that a later claim has written.
+`assess` computes the verdict on the rollout. Before each verdict, the fence of the Deployment is compared with that of
+the job. So a job never gives a verdict on a Deployment that a later claim has written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _EVENTS = 10
 
 
 class RolloutGate:
-    """The gate of one rollout; `seconds`: how long it may go without progress."""
+    """The gate of one rollout, which a rollout passes when it is complete; `seconds`: how long it may go without
+    progress.
+    """
 
     def __init__(self, api: Api, workload: Workload, look: Callable[[], AppLook], watch: Watch, seconds: float) -> None:
         self._api = api
@@ -36,7 +38,7 @@ class RolloutGate:
         self._seconds = seconds
 
     def passed(self) -> AppLook:
-        """Returns the look that showed the rollout complete; raises RolloutFailed, LeaseLost and ClusterDown."""
+        """Returns the observation that showed the rollout complete; raises RolloutFailed, LeaseLost and ClusterDown."""
         looks, said, counts, since = 0, "", None, time.monotonic()
         while True:
             look = patiently(self._look, self._watch)
@@ -85,21 +87,21 @@ class RolloutGate:
         )  # fmt: skip
 
     def _shown(self, found: Assessment, look: AppLook) -> Seen | None:
-        """Returns the pod that shows the failure, else any pod of the generation."""
+        """Returns the pod that shows the failure; if the verdict names none, any pod of the generation."""
         mine = [each for each in look.pods if generation_of(each) == self._workload.generation]
         named = [each for each in mine if each["metadata"]["name"] == found.pod]
         return next(iter(named or mine), None)
 
 
 def _counts(look: AppLook) -> object:
-    """Returns the numbers whose change is progress."""
+    """Returns numbers of the rollout; a change of these numbers counts as progress."""
     status = look.deployment["status"] if look.deployment is not None else {}
     numbers = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     return [status.get(name) for name in numbers]
 
 
 def _exit_code(pod: Seen | None) -> int | None:
-    """Returns the exit code of a pod's last end; none if it has not ended."""
+    """Returns the exit code of a pod's last end; None if the pod has not ended."""
     for each in (pod or {}).get("status", {}).get("containerStatuses") or []:
         for state in (each.get("state") or {}, each.get("lastState") or {}):
             if "terminated" in state:

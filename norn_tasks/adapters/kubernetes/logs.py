@@ -1,4 +1,6 @@
-"""Reads the output of an app's pods: the last lines in the order of their times, then new ones, also of new pods."""
+"""Reads the output of an app's pods: first the last lines in order of time, then new lines, including those of new
+pods.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _LOOK = 1.0
 
 
 class PodLogs(ReplicaLogs[Object, "_PodReader"]):
-    """The logs of one app's pods, for one reader."""
+    """Reads the logs of one app's pods for one client."""
 
     look_seconds = _LOOK
 
@@ -42,7 +44,7 @@ class PodLogs(ReplicaLogs[Object, "_PodReader"]):
         query = {"container": CONTAINER, "timestamps": "true", "tailLines": tail}
         status, body = self._api.send("GET", f"{self._api.path('Pod', name)}/log", query=query)
         if status in (400, 404):
-            return []  # it has not started yet, or was removed a moment ago
+            return []  # the pod has not started yet, or was just removed
         if status != 200:
             raise refusal(status, body, "read", f"the log of {name}")
         lines = last_lines(entries_of(body), name, max(count, 1), self._hidden)
@@ -60,7 +62,9 @@ class PodLogs(ReplicaLogs[Object, "_PodReader"]):
 
 
 class _PodReader:
-    """Reads one pod's log on a thread of its own, from after `last`, until the pod is gone or the reading is closed."""
+    """Reads one pod's log on a thread of its own: the lines after the time `last`, until the pod no longer exists or
+    the reader is closed.
+    """
 
     def __init__(self, api: Api, pod: str, last: str, into: queue.Queue[Line], hidden: Redaction) -> None:
         self._closed = threading.Event()
@@ -76,7 +80,7 @@ class _PodReader:
         self._closed.set()
 
     def _read(self) -> None:
-        """Opens the log again whenever it ends, because a long silence, a restart or an outage ends it too."""
+        """Reads the log, and opens it again whenever it ends. A long silence, a restart or an outage ends it too."""
         while not self._closed.is_set():
             with contextlib.suppress(NornError, OSError, *_broken()):
                 if self._api.get("Pod", self._pod) is None:
@@ -103,12 +107,14 @@ class _PodReader:
 
 
 def _shortly_before(at: str) -> str:
-    """Returns a time two seconds earlier: a secret of several lines is recognised only if all its lines are read."""
+    """Returns a time two seconds earlier, because a secret of several lines is recognised only if all its lines are
+    read.
+    """
     return (datetime.fromisoformat(at) - timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
 
 
 def _broken() -> tuple[type[Exception], ...]:
-    """Returns the errors of a connection that ended, or on which nothing came for a while."""
+    """Returns the errors of a connection that has ended, or that has brought no data for a while."""
     from urllib3.exceptions import HTTPError
 
     return (HTTPError,)

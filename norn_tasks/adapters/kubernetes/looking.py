@@ -1,4 +1,4 @@
-"""Looks at an app in the cluster: its Deployment, and all objects that show how a rollout of it goes."""
+"""Reads the state of an app from the cluster: its Deployment, and all objects that show how its rollout goes."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from norn_tasks.domain.redaction import Redaction
 
 _LINES = 20
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d) ")
-"""The time with which each entry of a log begins, and the space after it."""
+"""The time at the beginning of each entry of a log, with the space that follows."""
 
 _ENTRY = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True)
 class AppLook:
-    """One look at an app."""
+    """One observation of an app."""
 
     deployment: Object | None
-    """Its Deployment; none if there is none."""
+    """The app's Deployment; None if it has none."""
     sets: tuple[Object, ...] = ()
-    """Its ReplicaSets."""
+    """The app's ReplicaSets."""
     pods: tuple[Object, ...] = ()
-    """Its pods, including those that are leaving."""
+    """The app's pods, including those that are being removed."""
     events: tuple[Object, ...] = ()
     """The events of these objects."""
     claims: tuple[Object, ...] = ()
-    """Its claims."""
+    """The app's volume claims."""
 
     @property
     def objects(self) -> tuple[Object, ...]:
-        """Returns everything that was seen."""
+        """Returns all objects of this observation."""
         deployments = (self.deployment,) if self.deployment is not None else ()
         return (*deployments, *self.sets, *self.pods, *self.events, *self.claims)
 
     @property
     def present_template(self) -> Object:
-        """Returns the pod template that the Deployment has now; there must be a Deployment."""
+        """Returns the Deployment's present pod template; raises an error without a Deployment."""
         assert self.deployment is not None, "an app without a Deployment has no template"
         return _template(self.deployment)
 
     def template_of(self, generation: int) -> Object | None:
-        """Returns the pod template with which a generation was rolled out; none if the cluster has forgotten it.
+        """Returns the pod template with which a generation was rolled out; None if Kubernetes no longer has it.
 
-        It is in the oldest ReplicaSet of the generation: if others change the template later, the cluster makes a
-        ReplicaSet of the same generation.
+        The template is in the oldest ReplicaSet of the generation. If somebody changes the template later, Kubernetes
+        adds another ReplicaSet for the same generation.
         """
         first = sorted(self.sets, key=lambda each: str(each["metadata"].get("creationTimestamp", "")))
         owners = [*first, *((self.deployment,) if self.deployment is not None else ())]
@@ -60,7 +60,9 @@ class AppLook:
 
 
 def look_at_app(api: Api, app: str, instance: str) -> AppLook:
-    """Returns the app's objects in the cluster; reads the Deployment first, so all others are at least as new."""
+    """Reads the app's objects from the cluster. The Deployment is read first, so all other objects are at least
+    as new.
+    """
     chosen = marks.selector(instance, app)
     deployment = api.get("Deployment", app)
     sets, pods = api.all_of("ReplicaSet", chosen), api.all_of("Pod", chosen)
@@ -76,12 +78,14 @@ def generation_of(thing: Seen) -> int:
 
 
 def ending(pods: Iterable[Seen]) -> int:
-    """Returns the seconds that the slowest of these pods may take to end."""
+    """Returns how many seconds the slowest of these pods may take to end."""
     return max((int(each["spec"].get("terminationGracePeriodSeconds") or 0) for each in pods), default=0)
 
 
 def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
-    """Returns the last lines of a pod, or those from before its last restart if it has written none since."""
+    """Returns the last lines of a pod. If it has written nothing since its last restart, returns the lines from before
+    the restart.
+    """
     name = str(pod["metadata"]["name"])
     for previous in ("", "true"):
         query = {"container": CONTAINER, "timestamps": "true", "previous": previous}
@@ -97,11 +101,12 @@ def lines_of(api: Api, pod: Seen, hidden: Redaction) -> tuple[str, ...]:
 
 
 def entries_of(body: bytes) -> list[bytes]:
-    """Returns the entries of a log that begin with a time; the rest are messages of the node.
+    """Returns the entries of a log that begin with a time; other lines are messages of the node.
 
-    A node that has removed the container sends such a message instead of the log or after it, with status 200.
+    If a node has already removed the container, it sends such a message instead of the log or after it, with status
+    200.
     """
-    # An app that shows its progress writes carriage returns inside a line; splitlines() would end the entry there.
+    # An app that shows a progress bar writes carriage returns inside a line; splitlines() would end the entry there.
     return [entry for entry in _ENTRY.findall(body) if TIME.match(entry)]
 
 
@@ -114,7 +119,7 @@ def warnings(look: AppLook) -> Iterator[str]:
 
 
 def _template(owner: Seen) -> Object:
-    """Returns the template of a Deployment or ReplicaSet, without the label that the cluster added."""
+    """Returns the pod template of a Deployment or ReplicaSet, without the label that Kubernetes added."""
     found = owner["spec"]["template"]
     labels = {key: value for key, value in found["metadata"].get("labels", {}).items() if key != "pod-template-hash"}
     kept = {"labels": labels, "annotations": found["metadata"].get("annotations") or {}}

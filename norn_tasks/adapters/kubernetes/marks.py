@@ -1,4 +1,4 @@
-"""The labels and annotations of every object: they name its owner, and the job that wrote it last."""
+"""The labels and annotations of every object: they say which app owns it, and which job wrote it last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ RUN = "norn.io/run"
 OWNER, JOB, FENCE = "norn.io/owner", "norn.io/job", "norn.io/fence"
 GENERATION, RELEASE = "norn.io/generation", "norn.io/release"
 LIVE, LIVE_REPLICAS = "norn.io/live-generation", "norn.io/live-replicas"
-"""On a Deployment: the generation that passed its gate last, and its number of replicas."""
+"""Annotations of a Deployment: the generation that passed its gate (the health test) last, and how many replicas it
+had.
+"""
 
 
 def labels(app: str, instance: str) -> dict[str, str]:
@@ -22,12 +24,14 @@ def labels(app: str, instance: str) -> dict[str, str]:
 
 
 def selected(app: str, instance: str) -> dict[str, str]:
-    """Returns the labels by which a Deployment or a Service knows its pods; they can never change."""
+    """Returns the labels by which a Deployment or a Service finds its pods; Kubernetes does not allow them to
+    change.
+    """
     return {NAME: app, INSTANCE: instance}
 
 
 def selector(instance: str, app: str | None = None) -> str:
-    """Returns the selector of the objects of this control plane, or of one of its apps."""
+    """Returns the label selector for the objects of this control plane, or of one of its apps."""
     chosen = {MANAGED: NORN, INSTANCE: instance} | ({APP: app} if app is not None else {})
     return ",".join(f"{label}={value}" for label, value in chosen.items())
 
@@ -59,7 +63,7 @@ def number_of(seen: Seen, annotation: str) -> int:
 
 
 def require_ours(seen: Seen, app: str, instance: str) -> None:
-    """Raises Conflict for an object without an owner, of another control plane, or of another app."""
+    """Raises Conflict if the object has no owner, or belongs to another control plane or to another app."""
     theirs = label_of(seen, INSTANCE), label_of(seen, APP)
     if label_of(seen, MANAGED) == NORN and theirs == (instance, app):
         return

@@ -1,6 +1,6 @@
-"""Translates refusals of an API server into errors of the domain, each a sentence with a hint.
+"""Turns refusals of an API server into Norn's errors, each with a sentence and a hint.
 
-A rollout takes minutes, and must not fail because a few requests get no answer: `patiently` repeats them.
+A rollout takes minutes, and must not fail because a few requests get no answer. `patiently` repeats such requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PAUSE = 1.0
 
 
 class ObjectMoved(Exception):
-    """The object is not the one that was read: it was changed, removed or made in between."""
+    """Raised when the object is not the one that was read: somebody has changed, removed or created it in between."""
 
 
 def refusal(status: int, body: bytes, verb: str, what: str) -> Exception:
@@ -36,7 +36,9 @@ def refusal(status: int, body: bytes, verb: str, what: str) -> Exception:
 
 
 def patiently(work: Callable[[], T], watch: Watch) -> T:
-    """Does the work, and repeats it while the cluster is away; raises ClusterDown after a minute without an answer."""
+    """Does the work, and repeats it while the cluster is unreachable; raises ClusterDown after a minute without an
+    answer.
+    """
     end, said = time.monotonic() + AWAY, ""
     while True:
         try:
@@ -70,7 +72,7 @@ def _error(status: int, message: str, verb: str, what: str) -> NornError:
 
 
 def _message(body: bytes) -> str:
-    """Returns the sentence of a Status object, or the text of anything else."""
+    """Returns the sentence in a Status object; if the body is something else, its text."""
     try:
         said = json.loads(body)
     except ValueError:

@@ -22,7 +22,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "events"): ("list",),
     ("policy", "poddisruptionbudgets"): _WRITE,
 }
-"""The verbs for each resource, by its API group."""
+"""The verbs that Norn needs for each resource, by API group."""
 
 
 def missing(api: Api) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""The facts about a cluster on which an app's objects depend: namespace, version, and the choices of the operator."""
+"""The facts about a cluster on which an app's objects depend: the namespace, the server's version, and the operator's
+settings.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import Any
 Object = dict[str, Any]
 """An object of the API, as it is sent and read."""
 Seen = Mapping[str, Any]
-"""An object of the API that is only read."""
+"""An object of the API that is read and not changed."""
 
 SLEEPS_FROM = 30
 """The minor version from which a `preStop` hook can sleep without starting a program of the image."""
@@ -36,17 +38,17 @@ class ServerVersion:
 
     @property
     def sleeps(self) -> bool:
-        """True if a `preStop` hook may sleep by itself."""
+        """True if a `preStop` hook can sleep without a program."""
         return self >= ServerVersion(1, SLEEPS_FROM)
 
     @property
     def low_ports(self) -> bool:
-        """True if a pod may let every user listen on ports below 1024."""
+        """True if a pod can let every user listen on ports below 1024."""
         return self >= ServerVersion(1, LOW_PORTS_FROM)
 
     @property
     def budget_group(self) -> str:
-        """The group and version of a PodDisruptionBudget."""
+        """The API group and version of a PodDisruptionBudget."""
         return "policy/v1" if self >= ServerVersion(1, BUDGETS_FROM) else "policy/v1beta1"
 
     def __str__(self) -> str:
@@ -55,7 +57,7 @@ class ServerVersion:
 
 @dataclass(frozen=True)
 class Site:
-    """All that the objects of an app depend on besides its workload."""
+    """Everything on which the objects of an app depend, in addition to the app's workload."""
 
     namespace: str
     """The namespace of all objects."""
@@ -66,12 +68,12 @@ class Site:
     rollout_timeout: float = 120
     """Seconds that a new replica may take to become healthy."""
     stay_up: float = 10
-    """Seconds that a replica without a healthcheck must stay up to count as healthy."""
+    """Seconds for which a replica without a healthcheck must run to count as healthy."""
     loaded: bool = False
-    """The operator loads images onto the nodes; none is pulled."""
+    """True if the operator loads images onto the nodes, so that none is pulled."""
     registry_login: str = ""
     """The content of a `.dockerconfigjson` for the registry; empty if the registry asks for no login."""
     machine: str = ""
-    """The processors for which the engine builds images, as `uname -m` names them; empty if that is not known."""
+    """The processor architecture of the images that the engine builds, as `uname -m` names it; empty if unknown."""
     storage_class: str = ""
     """The StorageClass of volumes; empty for the cluster's default."""

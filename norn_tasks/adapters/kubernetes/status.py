@@ -1,4 +1,4 @@
-"""The status of apps from their Deployments and pods."""
+"""Computes the status of apps from their Deployments and pods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.domain.jobs.replica import ReplicaEnd
 
 
 def statuses(deployments: Iterable[Object], pods: Iterable[Object]) -> tuple[WorkloadStatus, ...]:
-    """Returns a status of each app that has a Deployment."""
+    """Returns the status of each app that has a Deployment."""
     by_app: dict[str, list[Object]] = {}
     for pod in pods:
         by_app.setdefault(marks.label_of(pod, marks.APP), []).append(pod)
@@ -24,9 +24,11 @@ def statuses(deployments: Iterable[Object], pods: Iterable[Object]) -> tuple[Wor
 
 
 def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
-    """Returns the status of an app: only pods that are ready, are not leaving and have the current template count.
+    """Returns the status of an app. It counts only pods that are ready, are not being removed, and have the current
+    template.
 
-    While a job of Norn rolls out a generation, the pods of the live generation count too: they still serve the app.
+    While a job of Norn rolls out a generation, the pods of the live generation count too, because they still serve the
+    app.
     """
     wanted = int(deployment["spec"]["replicas"])
     seen = sorted(pods, key=lambda pod: (generation_of(pod), pod["metadata"]["name"]))
@@ -37,14 +39,14 @@ def status_of(deployment: Object, pods: Iterable[Object]) -> WorkloadStatus:
         min(ready, wanted),
         tuple(map(_replica, seen)),
         next((text for pod in seen if (text := trouble(pod))), "") if ready < wanted else "",
-        # The cluster itself replaces a pod that is gone, so all pods that the Deployment wants count.
+        # Kubernetes itself replaces a missing pod, so the number of pods is the number that the Deployment wants.
         (generation_of(deployment["spec"]["template"]),) * wanted,
         ends=tuple(end for pod in seen for end in _ends(pod)),
     )
 
 
 def trouble(pod: Seen) -> str:
-    """Returns the reason why a pod does not run, as the cluster names it; empty if it runs."""
+    """Returns why a pod does not run, in the words of Kubernetes; empty if it runs."""
     for each in pod.get("status", {}).get("containerStatuses") or []:
         waiting = (each.get("state") or {}).get("waiting") or {}
         if waiting.get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
@@ -56,7 +58,9 @@ def trouble(pod: Seen) -> str:
 
 
 def _rolls(deployment: Seen) -> bool:
-    """Returns true while a job rolls out a generation: from its first write until it notes that generation as live."""
+    """Returns True while a job rolls out a generation: from its first write until it records that generation as
+    live.
+    """
     live = marks.number_of(deployment, marks.LIVE)
     return 0 < live < generation_of(deployment["spec"]["template"])
 
@@ -64,9 +68,9 @@ def _rolls(deployment: Seen) -> bool:
 def _updated(deployment: Seen, pods: Iterable[Seen]) -> int:
     """Returns how many pods of the current template serve.
 
-    `kubectl set image` changes the template but keeps its generation. So some pods of this generation may have an older
-    template: their number is the excess over the controller's count of updated pods. They are subtracted as if all of
-    them served.
+    `kubectl set image` changes the template but not Norn's generation label, so some pods of this generation may have
+    an older template. Their number is the number of pods minus the controller's count of updated pods. It is subtracted
+    as if all of them served.
     """
     status, current = deployment.get("status") or {}, generation_of(deployment["spec"]["template"])
     mine = [pod for pod in pods if generation_of(pod) == current and not _leaves(pod)]
@@ -91,9 +95,10 @@ def _replica(pod: Object) -> ReplicaStatus:
 
 
 def _state(pod: Seen) -> str:
-    """Returns the state of a pod: its phase, `leaving`, or NOT_READY if it was ready and no longer is.
+    """Returns the state of a pod: its phase, `leaving` if it is being removed, or NOT_READY if it was ready before and
+    no longer is.
 
-    The condition of a pod that was never ready is older than the start of the pod's program.
+    In a pod that was never ready, the condition is older than the start of the pod's program.
     """
     if _leaves(pod):
         return "leaving"
@@ -109,7 +114,7 @@ def _state(pod: Seen) -> str:
 
 
 def _ends(pod: Seen) -> Iterator[ReplicaEnd]:
-    """Yields the last end of a pod's program, which the cluster has started again or is about to."""
+    """Yields the last end of a pod's program, if Kubernetes has restarted the program or is about to."""
     for each in pod["status"].get("containerStatuses") or []:
         for state in (each.get("lastState") or {}, each.get("state") or {}):
             ended = state.get("terminated")
@@ -130,5 +135,5 @@ def _leaves(pod: Seen) -> bool:
 
 
 def serves(pod: Seen) -> bool:
-    """Returns true for a pod that is ready and is not leaving."""
+    """Returns True if the pod is ready and is not being removed."""
     return _ready(pod) and not _leaves(pod)

@@ -1,1 +1,1 @@
-"""Runs of commands on a Kubernetes cluster: one Job for each, which Norn follows to its end and removes."""
+"""Runs commands on a Kubernetes cluster: one Job for each command, which Norn follows to its end and removes."""

@@ -10,7 +10,7 @@ from norn_tasks.adapters.kubernetes.site import Seen
 from norn_tasks.adapters.kubernetes.status import trouble
 
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
-"""The reasons that the cluster gives if a program could not be started."""
+"""The reasons that Kubernetes gives if a program could not be started."""
 _MISSING = ("executable file not found", "no such file or directory")
 _FORBIDDEN = "permission denied"
 _INFRASTRUCTURE, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
@@ -18,36 +18,36 @@ _INFRASTRUCTURE, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
 
 @dataclass(frozen=True)
 class RunPod:
-    """The pod of a run at one look."""
+    """The pod of a run, as one observation found it."""
 
     name: str
-    """Its name."""
+    """The pod's name."""
     uid: str
-    """Its identity, which no other pod ever has."""
+    """The pod's identity, which no other pod ever has."""
     leaving: bool = False
-    """Its removal was requested."""
+    """True if the removal of the pod was requested."""
     started: datetime | None = None
-    """The moment at which its code began."""
+    """When its code began."""
     finished: datetime | None = None
-    """The moment at which its code ended."""
+    """When its code ended."""
     over: bool = False
-    """It has ended."""
+    """True if the pod has ended."""
     code: int | None = None
-    """Its exit code; none if the cluster does not know it."""
+    """The exit code of its code; None if Kubernetes does not know it."""
     oom_killed: bool = False
-    """It was killed because it used more than its memory."""
+    """True if it was killed because it used too much memory."""
     interrupted: bool = False
-    """The cluster ended it: its node was lost, or it was evicted."""
+    """True if Kubernetes ended the pod: its node was lost, or the pod was evicted."""
     message: str = ""
-    """The reason why its program could not be started."""
+    """Why its program could not be started."""
     trouble: str = ""
-    """The reason why it has not started yet."""
+    """Why it has not started yet."""
     unscheduled: bool = False
-    """No node has room for it yet."""
+    """True if no node has room for the pod yet."""
 
 
 def seen_pod(pods: Sequence[Seen], uid: str | None) -> RunPod | None:
-    """Returns the pod of a run: the one with this uid, or the oldest one if none is known yet."""
+    """Returns the pod of a run: the one with this uid or, if no uid is known yet, the oldest one."""
     found = [each for each in pods if uid is None or each["metadata"]["uid"] == uid]
     return _read(found[0]) if found else None
 
@@ -84,13 +84,13 @@ def _read(pod: Seen) -> RunPod:
 
 
 def _lost(seen: RunPod, status: Seen) -> RunPod:
-    """Returns the end of a pod that failed, and whose container has no recorded end."""
+    """Returns the end of a pod that failed without a recorded end of its container."""
     message = f"{status.get('reason', '')}: {status.get('message', '')}"
     return RunPod(seen.name, seen.uid, seen.leaving, seen.started, over=True, interrupted=True, message=message)
 
 
 def _code_of(message: str) -> int:
-    """Returns the exit code of a shell (POSIX 2.8.2) for a program that could not be started."""
+    """Returns the exit code that a shell would return for a program that could not be started (POSIX 2.8.2)."""
     if any(words in message for words in _MISSING):
         return _NOT_FOUND
     return _NOT_EXECUTABLE if _FORBIDDEN in message else _INFRASTRUCTURE

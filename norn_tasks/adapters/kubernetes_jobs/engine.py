@@ -1,4 +1,4 @@
-"""The cluster as an engine for runs: the Jobs of this control plane on it."""
+"""The Kubernetes cluster as a container engine for runs: the Jobs of this control plane on it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from norn_tasks.ports import RunsReach, SeenContainer
 _PAUSE = 0.25
 _WITHIN = 60.0
 _SILENT = 10.0
-"""Seconds for which a cluster that did not answer is not asked again for its id: workers ask before each claim."""
+"""Seconds for which a cluster that did not answer is not asked again, because workers ask for the id before
+each claim.
+"""
 
 
 class KubernetesJobs:
-    """Implements `ports.Engine` by Jobs. Several control planes may share a namespace; each sees its own `instance`."""
+    """Implements `ports.Engine` with Jobs. Several control planes may share a namespace; each uses only Jobs with the
+    label of its own `instance`.
+    """
 
     name = "kubernetes"
 
@@ -30,9 +34,9 @@ class KubernetesJobs:
         self._silent: tuple[float, EngineDown] | None = None
 
     def identity(self) -> str:
-        """Returns the same id for every worker: a control plane has one cluster, which its settings name.
+        """Returns the same id for every worker, because a control plane has one cluster, which its settings name.
 
-        Raises EngineDown at once if the cluster did not answer a moment ago, so that other jobs do not wait for it.
+        Raises EngineDown immediately if the cluster did not answer a moment ago, so that other jobs do not wait for it.
         """
         if self._silent is not None and time.monotonic() - self._silent[0] < _SILENT:
             raise EngineDown(self._silent[1].sentence, hint=self._silent[1].hint)
@@ -46,7 +50,7 @@ class KubernetesJobs:
         return f"kubernetes:{self.api.namespace}"
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists the Jobs of all runs; raises EngineDown, also when Norn may not list them."""
+        """Returns the Jobs of all runs; raises EngineDown, also if Norn has no right to list them."""
         now = datetime.now(UTC)
         with _as_engine():
             found = self.labelled(marks.selector(self.instance))
@@ -62,14 +66,16 @@ class KubernetesJobs:
         )
 
     def remove(self, container: str) -> None:
-        """Ends and removes the Job of this name, and the Jobs of a run of this name; returns when they are gone."""
+        """Ends and removes the Job with this name, and the Jobs of a run with this name; returns when they no longer
+        exist.
+        """
         with _as_engine():
             found = self.labelled(f"{marks.selector(self.instance)},{marks.RUN}={container}")
             for name in (container, *(each["metadata"]["name"] for each in found)):
                 self.take_away(name, _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Reports that nothing was tested: the network policies of the cluster decide what runs can reach."""
+        """Returns that nothing was tested. The network policies of the cluster decide what runs can reach."""
         return RunsReach("")
 
     def labelled(self, selector: str) -> tuple[Object, ...]:
@@ -77,7 +83,9 @@ class KubernetesJobs:
         return self.api.all_of("Job", f"{selector},{marks.RUN}")
 
     def take_away(self, name: str, within: float) -> None:
-        """Ends and removes a Job, and returns when it and its pods are gone; raises StepFailed if they stay."""
+        """Ends and removes a Job; returns when the Job and its pods no longer exist. Raises StepFailed if they still
+        exist after `within` seconds.
+        """
         until = time.monotonic() + within
         while self.removed(name) or self.pods(name):
             if time.monotonic() > until:
@@ -87,7 +95,7 @@ class KubernetesJobs:
             time.sleep(_PAUSE)
 
     def removed(self, name: str) -> bool:
-        """Asks for the removal of a Job with its pods; returns False if it is gone already."""
+        """Requests the removal of a Job and its pods; returns False if it does not exist."""
 
         def remove(seen: Seen) -> None:
             if "deletionTimestamp" not in seen["metadata"]:
@@ -96,8 +104,8 @@ class KubernetesJobs:
         return self.on_job(name, remove)
 
     def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
-        """Acts on the present version of a Job; tries again if the Job has changed; returns False if the Job is
-        missing.
+        """Calls `act` with the present version of a Job; repeats this if the Job has changed; returns False if the Job
+        is missing.
         """
         while True:
             seen = self.api.get("Job", name)

@@ -1,4 +1,6 @@
-"""The Job of one run, from its start to its end and removal; the cluster may be away for some time."""
+"""Follows the Job of one run, from its start to its end and removal. The cluster may be unreachable for part of that
+time.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,16 @@ from norn_tasks.ports import Hooks, Run, Watch
 
 _LOOK, _AWAY = 0.5, 1.0
 _LAST_WORDS = 3.0
-"""Seconds for which the output of an ended container may still arrive."""
+"""Seconds for which output may still arrive after the container has ended."""
 _STUCK, _PENDING = 15.0, 300.0
-"""The most seconds for which a pod may fail to start: for reasons that rarely pass, and for any reason."""
+"""The most seconds for which a pod may fail to start: for a reason that rarely passes, and for any other reason."""
 _CERTAIN = ("ErrImageNeverPull", "InvalidImageName")
-"""The reasons for which a container can never start."""
+"""The reasons that mean that a container can never start."""
 _INFRASTRUCTURE = 125
 
 
 class RunJob:
-    """The Job with the name `id`, for one run of one owner."""
+    """The Job named `id`, for one run of one owner."""
 
     def __init__(self, engine: KubernetesJobs, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = name
@@ -46,7 +48,7 @@ class RunJob:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Removes the Job when its owner is done with it, or leaves it unchanged for the next owner."""
+        """Removes the Job at the end of the block, or leaves it for the next owner."""
         with owned(self._run, self._watch, lambda: self._begun, self._discarded):
             try:
                 yield
@@ -55,23 +57,26 @@ class RunJob:
                     self._output.close()
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Begins, starts and reads the run, and returns its end."""
+        """Lets the code begin, starts the Job, reads its output, and returns how it ended."""
         hooks.begun()
         self._begun = True
-        # A worker that was frozen here finds its lease too old, and starts nothing.
+        # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
         self._watch.stop.check()
         while True:
             try:
                 self._start()
             except ClusterDown:
-                self._until_later()  # the cluster may have got the start; a second start changes nothing
+                # the cluster may have received the request to start; sending it again changes nothing
+                self._until_later()
             except StepFailed as error:
                 return ContainerExit(None, stderr=Captured(head=f"{error.sentence}\n".encode()))
             else:
                 return self.followed()
 
     def followed(self) -> ContainerExit:
-        """Reads the run until its end, and enforces its deadline. Raises Stopped when a cancel has ended it."""
+        """Reads the run until its end, and enforces its deadline. Raises Stopped if the job's cancellation ended the
+        run.
+        """
         while True:
             try:
                 end = self._look()
@@ -83,12 +88,14 @@ class RunJob:
             self._read(_LOOK)
 
     def _until_later(self) -> None:
-        """Waits while the cluster is away; raises Stopped."""
+        """Waits while the cluster is unreachable; raises Stopped."""
         self._watch.stop.wait(_AWAY)
         self._watch.stop.check()
 
     def _look(self) -> ContainerExit | None:
-        """Looks at the pod once, and sends the signal that is due; returns the end of the run when it has ended."""
+        """Reads the state of the pod once, and sends the signal that is due. Returns the end of the run, or None if it
+        has not ended.
+        """
         found = seen_pod(self._engine.pods(self.id), self._pod.uid if self._pod is not None else None)
         if found is None and self._pod is None:
             return self._without_pod()
@@ -105,7 +112,7 @@ class RunJob:
         return end
 
     def _attend(self, pod: RunPod) -> None:
-        """Begins to read the output and to measure the time, at the first look at which the run has started."""
+        """Starts to read the output and to measure the time, as soon as the run has started."""
         if self._output is not None:
             return
         self._output = PodOutput(self._engine.api, pod.name)
@@ -117,7 +124,7 @@ class RunJob:
             self._deadline.cancel()
 
     def _read(self, seconds: float) -> None:
-        """Takes output for some time, or less if the log ends."""
+        """Reads output for `seconds`, or for less if the log ends."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if self._output is None:
@@ -149,7 +156,9 @@ class RunJob:
         )
 
     def _gone(self) -> ContainerExit:
-        """Returns the end of a run whose pod was removed, at its deadline or by others, before its end was seen."""
+        """Returns the end of a run whose pod was removed before its end was observed: at its deadline, or by somebody
+        else.
+        """
         assert self._pod is not None
         while self._output is not None and (piece := self._output.take(0.5)):
             self._outputs.feed(STDOUT, piece)
@@ -163,7 +172,9 @@ class RunJob:
         )  # fmt: skip
 
     def _without_pod(self) -> ContainerExit | None:
-        """Returns the end of a run without a pod, if its Job has ended or is gone, or the cluster makes no pod."""
+        """Returns the end of a run without a pod, if its Job has ended or no longer exists, or if Kubernetes creates no
+        pod.
+        """
         seen = self._engine.api.get("Job", self.id)
         if seen is None or self._deadline.cancelled:
             return ContainerExit(None)
@@ -177,7 +188,7 @@ class RunJob:
         return self._given_up("the cluster has made no pod for it: kubectl describe job says why")
 
     def _not_started(self, pod: RunPod) -> ContainerExit | None:
-        """Returns the end of a run whose container cannot be started."""
+        """Returns the end of a run whose container cannot be started; None if it may still start."""
         if pod.over:
             return self._ended(pod)
         if not pod.trouble:
@@ -193,14 +204,16 @@ class RunJob:
         return _refused(why) if time.monotonic() - self._waiting > _PENDING else None
 
     def _heed(self) -> None:
-        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        """Sends the signal that is due. After a cancellation SIGTERM is due. Raises Stopped if the job was stopped for
+        another reason.
+        """
         if self._watch.stop.reason == "cancelled":
             self._deadline.cancel()
         else:
             self._watch.stop.check()
         signal = self._deadline.due()
         if signal == "SIGTERM":
-            # The pod gets SIGTERM, and after its grace SIGKILL, from its node.
+            # The node sends the pod SIGTERM, and SIGKILL after its grace period.
             self._engine.removed(self.id)
         if signal is not None:
             self._deadline.sent(signal)
@@ -212,7 +225,8 @@ class RunJob:
 
     def _start(self) -> None:
         def start(seen: Seen) -> None:
-            # With the version, this is a conflict if the Job has changed, for example because a later owner removed it.
+            # The request contains the version of the Job, so it is refused if the Job has changed, for example because
+            # a later owner removed it.
             exactly = {
                 "op": "replace",
                 "path": "/metadata/resourceVersion",

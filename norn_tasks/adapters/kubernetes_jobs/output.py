@@ -1,7 +1,7 @@
-"""Reads the output of a run from its pod, on a thread of its own; the cluster does not keep its two streams apart.
+"""Reads the output of a run from its pod, on a thread of its own. Kubernetes merges stdout and stderr into one stream.
 
-Each entry of the log begins with its time; a message of the node does not. A node that has removed the container sends
-such a message with status 200 instead of the log.
+Each entry of the log begins with its time; a message of the node does not. If a node has already removed the container,
+it sends such a message with status 200 instead of the log.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER
 from norn_tasks.domain.errors import NornError
 
 _AHEAD = 64
-"""The most pieces that are read ahead; the rest stays in the cluster until they are taken."""
+"""The most pieces that are read ahead; the rest stays in the cluster until these are taken."""
 _QUIET = 60.0
 """Seconds without output after which the log is opened again: the connection may be dead."""
 _PAUSE, _FULL = 1.0, 0.05
 
 
 class PodOutput:
-    """The output of one pod; if the connection breaks, reading continues after the last byte."""
+    """The output of one pod. If the connection breaks, reading continues after the last byte."""
 
     def __init__(self, api: Api, pod: str) -> None:
         self._api, self._pod = api, pod
@@ -41,11 +41,11 @@ class PodOutput:
 
     @property
     def over(self) -> bool:
-        """True when the log has ended, and all of it was taken."""
+        """True if the log has ended and all of it was taken."""
         return self._over.is_set() and self._pieces.empty()
 
     def take(self, seconds: float) -> bytes:
-        """Returns the next lines; nothing if none has come within these seconds."""
+        """Returns the next lines; empty if none has arrived within `seconds`."""
         try:
             return self._lines(self._pieces.get(timeout=seconds))
         except queue.Empty:
@@ -62,7 +62,7 @@ class PodOutput:
         return self._lines(b"".join((*waiting, more))) + self.last()
 
     def last(self) -> bytes:
-        """Returns the last line, if it has no line end."""
+        """Returns the last line if it has no line end."""
         last, self._begun = self._begun, b""
         return _without_time(last)
 
@@ -100,7 +100,7 @@ class PodOutput:
                     return
 
     def _hand_on(self, piece: bytes) -> bool:
-        """Passes a piece on when there is room for it; returns False when the reading is closed."""
+        """Queues a piece when there is room; returns False if the reading was closed."""
         while piece:
             with self._handing, contextlib.suppress(queue.Full):
                 if self._closed.is_set():
@@ -113,6 +113,6 @@ class PodOutput:
 
 
 def _without_time(line: bytes) -> bytes:
-    """Returns an entry of the log without its time; nothing for a message of the node."""
+    """Returns an entry of the log without its time; empty for a message of the node."""
     time_of_entry = TIME.match(line)
     return line[time_of_entry.end() :] if time_of_entry is not None else b""

@@ -1,8 +1,8 @@
-"""The runtime `kubernetes`: a Job on the cluster for every one-off command of an app whose replicas are there.
+"""The runtime `kubernetes`: it runs every one-off command of an app whose replicas are on Kubernetes, each in a Job.
 
-The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, begun, started, read,
-ended, removed. The Job is created with a parallelism of 0, and started by setting that to 1. So an owner cannot start a
-Job that a later owner has removed.
+The stages have a guaranteed order (docs/reliability.md, "Fencing"): the Job is created, recorded, allowed to begin,
+started, read, ended, removed. The Job is created with a parallelism of 0, and started by setting that to 1. So an owner
+cannot start a Job that a later owner has removed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Hooks, Run, Watch
 
 _LONGEST = 50
-"""The most characters of a run's name in the name of its Job, which with a suffix must fit into a label."""
+"""The most characters of a run's name that its Job's name contains; the Job's name with a suffix must fit into
+a label.
+"""
 _REMOVAL = 60.0
 
 
 class KubernetesRuntime:
-    """Implements `ports.Runtime` on a cluster; `site` lacks the login of the registry, which `login` returns."""
+    """Implements `ports.Runtime` on a cluster. `site` has no registry login; `login` returns it."""
 
     name = "kubernetes"
 
@@ -37,15 +39,15 @@ class KubernetesRuntime:
         self._site, self._login = site, login
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Does nothing: the nodes pull images."""
+        """Does nothing, because the nodes pull images."""
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes nothing: the nodes remove images that they do not use."""
+        """Removes nothing, because the nodes remove images that they do not use."""
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Creates, records, begins, starts, reads, waits, removes."""
+        """Creates, records, starts, reads and removes the Job of a run."""
         if run.client is not None:
             raise InvalidRequest(
                 "a run on kubernetes cannot have a terminal or an open input",
@@ -62,7 +64,7 @@ class KubernetesRuntime:
             return job.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a Job that an earlier owner started, reads its output, removes it."""
+        """Follows a Job that an earlier owner started: reads its output to the end, and removes it."""
         withdrawn: list[bool] = []
 
         def withdraw(seen: Seen) -> None:
@@ -88,7 +90,7 @@ class KubernetesRuntime:
         return replace(self._site, registry_login=self._login(run.published))
 
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Removes the Job that an earlier attempt of the same owner left under our name, and no other."""
+        """Removes the Job with this run's name, but only if an earlier attempt of the same owner left it behind."""
         for seen in self.on.labelled(f"{marks.selector(self.on.instance)},{marks.RUN}={run.name}"):
             name = seen["metadata"]["name"]
             if marks.note_of(seen, marks.OWNER) != run.owner:

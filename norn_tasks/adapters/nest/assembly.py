@@ -1,4 +1,4 @@
-"""Builds the nest, and the runtime and the engine that start runs either in the nest or as containers of Docker."""
+"""Creates the objects of the nest (the container in which crun starts runs): its client, its runtime and its engine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from norn_tasks.adapters.runtimes.docker import DockerRuntime
 
 
 def nest_on(docker: DockerEngine, data: Path) -> Nest:
-    """Returns the nest of a control plane, whose socket is in its data directory; nothing is sent to it yet."""
+    """Returns the nest of a control plane, with its socket in the data directory `data`. No request is sent to
+    it yet.
+    """
     return Nest(NestKeeper(docker.client, docker.instance, data / "nest"))
 
 
 def nest_or_none(docker: DockerEngine, data: Path, *, wanted: bool) -> Nest | None:
-    """Returns the nest if it is wanted; if not, ends an earlier one. Raises EngineDown."""
+    """Returns the nest if it is wanted; otherwise ends a nest that exists from earlier. Raises EngineDown."""
     nest = nest_on(docker, data)
     if wanted:
         return nest
@@ -32,13 +34,15 @@ def nest_or_none(docker: DockerEngine, data: Path, *, wanted: bool) -> Nest | No
 
 
 def engine_with_nest(docker: DockerEngine, data: Path) -> EngineWithNest:
-    """Returns the engine that also has the sandboxes of its nest."""
+    """Returns the Docker engine together with the sandboxes in its nest."""
     nest = nest_on(docker, data)
     return EngineWithNest(docker, NestEngine(nest.keeper.door), nest)
 
 
 def two_roads(docker: DockerEngine, data: Path, names: Callable[[], tuple[str, ...]]) -> TwoRoads:
-    """Returns the runtime that chooses between nest and Docker; `names` returns the webservers that its runs reach."""
+    """Returns the runtime that chooses for each run between the nest and Docker. `names` returns the host names of
+    webservers that runs can reach.
+    """
     nest = nest_on(docker, data)
     door, hosts = nest.keeper.door, hosts_of(names, lambda: _gateway(docker.client))
     fast = NestRuntime(NestEngine(door), NestImages(docker.client, door), hosts)

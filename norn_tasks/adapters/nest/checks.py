@@ -1,4 +1,4 @@
-"""Checks of the nest for `norn doctor`: whether runs start in it, and if not, why."""
+"""Checks the nest (the container in which crun starts runs) for `norn doctor`: is it ready, and if not, why?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The client of a nest: it sends each request over a new connection to the nest's Unix socket."""
+"""The client of a nest (the container in which crun starts runs). It sends each request over a new connection to the
+nest's Unix socket.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,12 @@ SOCKET = "nest.sock"
 _HEAD = struct.Struct(">cI")
 _CHUNK = 256 * 1024
 _PATIENCE, _GLANCE = 30.0, 3.0
-"""The most seconds of an ordinary request, and of a request for the state of the nest."""
+"""The most seconds for an ordinary request, and for a request for the state of the nest."""
 _HINT = "norn doctor; docker logs norn-nest-... says more"
 
 
 class Refusal(StepFailed):
-    """A request that the nest refused; `word` is the reason."""
+    """Raised when the nest refuses a request; `word` is the code of the reason."""
 
     def __init__(self, word: str, said: str) -> None:
         super().__init__(f"the nest refused: {said}", said=said)
@@ -32,7 +34,7 @@ class Refusal(StepFailed):
 
 
 class Door:
-    """The socket of a nest, in a directory of this machine."""
+    """The client of the nest whose socket is in `directory` on this machine."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -43,7 +45,7 @@ class Door:
             return conversation.answer()
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Sends a request, and returns its only answer; raises EngineDown or Refusal."""
+        """Sends a request, and returns the one answer to it; raises EngineDown or Refusal."""
         with self.open(request) as conversation:
             return conversation.answer()
 
@@ -60,7 +62,7 @@ class Door:
         return Conversation(connection)
 
     def _connect(self, connection: socket.socket) -> None:
-        """Connects through the directory's descriptor, because a socket's path may not be longer than 107 bytes."""
+        """Connects through a descriptor of the directory, because the path of a socket may have at most 107 bytes."""
         directory = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
         try:
             connection.connect(f"/proc/self/fd/{directory}/{SOCKET}")
@@ -81,7 +83,7 @@ class Conversation:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection, from which the nest learns that the owner has left."""
+        """Closes the connection. The nest concludes that the owner has left."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
@@ -98,7 +100,7 @@ class Conversation:
             raise _gone(error) from error
 
     def sent_all(self) -> None:
-        """Marks the end of the bytes that are sent."""
+        """Says that no more bytes will be sent."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
 
@@ -107,14 +109,14 @@ class Conversation:
         self._connection.settimeout(None)
 
     def answer(self) -> dict[str, Any]:
-        """Waits for the next frame, which holds an answer; raises Refusal or EngineDown."""
+        """Waits for the next frame, which must be an answer; raises Refusal or EngineDown."""
         while True:
             for kind, data in self._parsed():
                 return _checked(kind, data)
             self._receive()
 
     def whole(self, seconds: float) -> tuple[str, dict[str, Any]]:
-        """Returns the whole output of a short run, and its end; raises Refusal, StepFailed or EngineDown."""
+        """Returns the complete output of a short run, and its end; raises Refusal, StepFailed or EngineDown."""
         said, until = bytearray(), time.monotonic() + seconds
         while time.monotonic() < until:
             for kind, data in self.frames(1.0):
@@ -125,7 +127,7 @@ class Conversation:
         raise StepFailed(f"a run of the nest did not end in {seconds:g} s")
 
     def frames(self, seconds: float) -> Iterator[tuple[str, bytes]]:
-        """Yields the frames that come within `seconds`, if any; raises EngineDown when the connection has ended."""
+        """Yields the frames that arrive within `seconds`; raises EngineDown if the connection has ended."""
         found = list(self._parsed())
         if not found:
             poll = select.poll()
@@ -163,7 +165,7 @@ def _checked(kind: str, data: bytes) -> dict[str, Any]:
 
 
 def refusal(found: dict[str, Any]) -> Refusal | NotFound:
-    """Returns the error for a refusal; NotFound for a run that the nest does not know."""
+    """Returns the error for a refusal; NotFound if the nest does not know the run."""
     if found["word"] == "gone":
         return NotFound(f"the nest says: {found['said']}")
     return Refusal(found["word"], found["said"])

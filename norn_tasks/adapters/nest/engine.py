@@ -1,4 +1,4 @@
-"""The nest as an engine: the sandboxes of this control plane in it."""
+"""The nest (the container in which crun starts runs) as a container engine: its sandboxes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_tasks.domain.errors import NotFound
 from norn_tasks.ports import RunsReach, SeenContainer
 
 PREFIX = "nest-"
-"""The beginning of the id of every sandbox; the engine's own ids are hexadecimal numbers."""
+"""The beginning of the id of every sandbox. Docker's own ids are hexadecimal, so none begins like this."""
 
 
 class NestEngine:
@@ -21,21 +21,21 @@ class NestEngine:
         self.door = door
 
     def identity(self) -> str:
-        """Returns an id that is new after each start of the nest; raises EngineDown."""
+        """Returns the nest's id, which changes each time the nest starts; raises EngineDown."""
         return str(self.door.look()["epoch"])
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists all sandboxes; raises EngineDown."""
+        """Returns all sandboxes; raises EngineDown."""
         return tuple(
             SeenContainer(each["id"], each["name"], each["owner"], each["running"], each["age"])
             for each in self.door.ask(do="list")["runs"]
         )
 
     def remove(self, container: str) -> None:
-        """Ends and removes a sandbox by id or name, and returns when it is gone."""
+        """Ends and removes a sandbox by id or name, and returns when it no longer exists."""
         with contextlib.suppress(NotFound):
             self.door.ask(do="remove", id=container)
 
     def reach(self) -> RunsReach:
-        """Reports that nothing was tested."""
+        """Returns that nothing was tested."""
         return RunsReach("")

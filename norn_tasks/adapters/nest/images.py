@@ -1,4 +1,6 @@
-"""Copies images from a Docker engine into the nest, which unpacks each layer once."""
+"""Copies images from a Docker engine into the nest (the container in which crun starts runs), which unpacks each layer
+once.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _SHORT = "sha256:"
 _UNFIT_SECONDS = 600.0
 """Seconds until an image that could not be unpacked is tried again."""
 _NOT_SAVED_SECONDS = 60.0
-"""Seconds until an image is tried again after the engine did not save it in time, or the nest ended in between."""
+"""Seconds until an image is tried again if the engine did not save it in time, or the nest ended before the copy was
+complete.
+"""
 
 
 class NestImages:
@@ -26,7 +30,7 @@ class NestImages:
         self._unfit: dict[str, float] = {}
 
     def name(self, image: str, app: str) -> str:
-        """Returns the name of an image in the nest; the engine is asked only if the image is not given by its id.
+        """Returns the name of an image in the nest. If `image` is not an id, the engine is asked for the id.
 
         Raises ReleaseGone or EngineDown.
         """
@@ -36,8 +40,8 @@ class NestImages:
     def bring(self, image: str, app: str) -> None:
         """Copies an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
 
-        After a failure it does not try the image again for a while: otherwise the engine would save it for each run. It
-        does try again, because the reason may go away, for example a full disk.
+        After a failure the image is not tried again for some minutes; otherwise the engine would save it for each run.
+        Later it is tried again, because the reason, such as a full disk, may have passed.
         """
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])
@@ -62,14 +66,14 @@ class NestImages:
                     try:
                         conversation.send(piece)
                     except EngineDown:
-                        return  # a nest that cannot unpack a layer sends the reason before it ends the connection
+                        return  # a nest that cannot unpack a layer sends the reason before it closes the connection
 
             self._client.ask(pour)
             conversation.sent_all()
             conversation.answer()
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the app's images from the nest except those with these ids; raises EngineDown."""
+        """Removes the app's images from the nest except those with the ids in `keep`; raises EngineDown."""
         kept = [each.removeprefix(_SHORT) for each in keep]
         return int(self._door.ask(do="prune", app=app, keep=kept)["removed"])
 

@@ -1,4 +1,6 @@
-"""Makes the nest: builds its image, starts its container, both through the engine's API, and tries it before use."""
+"""Creates the nest (the container in which crun starts runs): builds its image and starts its container through the
+engine's API, and tests it before use.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,13 @@ UNCONFINED = ("seccomp=unconfined", "apparmor=unconfined")
 _MEMORY_OF_ROOTS = "rw,nosuid,nodev,mode=700"
 _WHY = "why-not"
 _STARTS_WITHIN, _ANSWERS_WITHIN, _AGAIN = 20.0, 30.0, 0.5
-"""Seconds for the start of a nest, for the answer of a running nest before it is replaced, and between two looks."""
+"""Seconds for the start of a nest; for an answer of a running nest before it is replaced; and between two checks."""
 
 
 class NestKeeper:
-    """The nest of one control plane on one engine; its socket is in `directory`, on the engine's machine."""
+    """Creates and ends the nest of one control plane on one engine. Its socket is in `directory`, on the engine's
+    machine.
+    """
 
     def __init__(self, client: EngineClient, instance: str, directory: Path, patience: float = _ANSWERS_WITHIN) -> None:
         self._client, self._directory = client, directory
@@ -43,7 +47,7 @@ class NestKeeper:
         self.door = Door(directory)
 
     def make(self) -> dict[str, Any]:
-        """Returns the facts of the nest, and makes it first if it is missing or of another version of Norn.
+        """Returns the facts of the nest; first creates it if it is missing or belongs to another version of Norn.
 
         Raises StepFailed, EngineDown or NotFound.
         """
@@ -52,7 +56,7 @@ class NestKeeper:
                 return found
             self._require_known_engine()
             tag = image_tag()
-            # A nest that ended and was started again by the engine is not made again, but only tried.
+            # If the engine has restarted a nest that ended, that nest is not created again, but only tested.
             found = self._left_alone() or self._made(tag)
             try:
                 tried(self.door, found)
@@ -65,12 +69,12 @@ class NestKeeper:
             return found
 
     def trusted(self) -> dict[str, Any] | None:
-        """Returns the facts of the nest; None if it does not answer, is of another version, or was not tried."""
+        """Returns the facts of the nest; None if it does not answer, is of another version, or was not tested."""
         found = self._current()
         return found if found is not None and found.get("trusted") else None
 
     def _require_known_engine(self) -> None:
-        """Raises StepFailed for an engine that confines containers in a way that the nest does not support."""
+        """Raises StepFailed if the engine confines containers in a way that the nest does not support."""
         options = self._client.briefly(lambda client: client.info().get("SecurityOptions") or ())
         for word in ("selinux", "rootless"):
             if any(f"name={word}" in each for each in options):
@@ -86,8 +90,8 @@ class NestKeeper:
     def _left_alone(self) -> dict[str, Any] | None:
         """Returns the facts of a nest that can be kept; None if there is none, or if it must be replaced.
 
-        A slow nest gets some time to answer, because it may have runs, which would end with it. Raises StepFailed while
-        a nest of another version of Norn has runs, or EngineDown.
+        A slow nest gets some time to answer, because its runs would end with it. Raises StepFailed while a nest of
+        another version of Norn has runs; may raise EngineDown.
         """
         until = time.monotonic() + self._patience
         while True:
@@ -112,7 +116,7 @@ class NestKeeper:
         return self._answers(tag)
 
     def answers(self) -> bool:
-        """Returns True while the nest answers."""
+        """Returns True if the nest answers."""
         try:
             self.door.look()
         except (EngineDown, StepFailed, NotFound):
@@ -120,19 +124,19 @@ class NestKeeper:
         return True
 
     def note(self, why: str) -> None:
-        """Writes the reason why there is no nest, for `norn doctor`; empty if there is one."""
+        """Writes into a file why there is no nest, for `norn doctor`; writes an empty text if there is one."""
         with contextlib.suppress(OSError):
             (self._directory / _WHY).write_text(why)
 
     def noted(self) -> str:
-        """Returns the reason why there is no nest, as a worker has written it."""
+        """Returns why there is no nest, from the file that a worker has written."""
         try:
             return (self._directory / _WHY).read_text()
         except OSError:
             return ""
 
     def runs(self) -> bool:
-        """Returns True while the engine says that the nest's container runs; raises EngineDown."""
+        """Returns True if the engine says that the nest's container is running; raises EngineDown."""
         try:
             found = self._client.briefly(lambda client: client.inspect_container(self.name))
         except NotFound:
@@ -141,7 +145,7 @@ class NestKeeper:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Holds a lock, so that only one process of this machine at a time makes the nest."""
+        """Holds a lock, so that only one process of this machine at a time creates the nest."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o700)
         with (self._directory / "lock").open("w") as lock:
@@ -149,7 +153,7 @@ class NestKeeper:
             yield
 
     def remove(self) -> None:
-        """Ends the nest with everything in it, if there is one. Raises EngineDown."""
+        """Ends the nest and all its runs, if it exists. Raises EngineDown."""
         self._client.take_away(self.name)
         with contextlib.suppress(OSError):
             (self._directory / SOCKET).unlink()
@@ -162,7 +166,7 @@ class NestKeeper:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def forget_images(self) -> None:
-        """Removes the unpacked images of a nest that was removed; raises EngineDown."""
+        """Removes the unpacked images that a removed nest has left; raises EngineDown."""
         with contextlib.suppress(NotFound, Conflict):
             self._client.briefly(lambda client: client.remove_volume(self.volume))
 
@@ -177,14 +181,15 @@ class NestKeeper:
         try:
             self._client.ask(start)
         except Conflict:
-            return  # another worker makes it at this moment
+            return  # another worker is just creating it
 
     def _description(self, client: APIClient, tag: str, network: str) -> dict[str, Any]:
         host = client.create_host_config(
             cap_drop=["ALL"],
             cap_add=list(CAPABILITIES),
             security_opt=list(UNCONFINED),
-            # With version 2 of cgroups, each list of permitted devices is a program, which counts as locked memory.
+            # With version 2 of cgroups, the kernel stores each list of permitted devices as a program, which counts as
+            # locked memory.
             ulimits=[Ulimit(name="memlock", soft=-1, hard=-1)] if client.info().get("CgroupVersion") == "2" else None,
             restart_policy={"Name": "always"},
             network_mode=network,
@@ -192,7 +197,7 @@ class NestKeeper:
             tmpfs={"/run": _MEMORY_OF_ROOTS},
             log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "2"}),
         )
-        host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # else no sandbox may mount its own /proc and /sys
+        host |= {"MaskedPaths": [], "ReadonlyPaths": []}  # otherwise no sandbox could mount its own /proc and /sys
         environment = {"NEST_OWNER": str(os.getuid()), "NEST_BUILD": tag}
         labels = {LABEL: "", INSTANCE: self._instance}
         return {

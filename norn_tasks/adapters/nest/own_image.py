@@ -1,4 +1,4 @@
-"""The nest's own image: its recipe, its files, its tag, and how it is built and removed."""
+"""The image of the nest itself: its Dockerfile, its files, its tag, and how it is built and removed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PARTS = ("adapters/nest/program", "adapters/docker/inits.py", "adapters/incus/u
 
 
 def remove_older(engine: EngineClient, tag: str) -> None:
-    """Removes the images of the nest that earlier versions of Norn have built and no container uses."""
+    """Removes images of the nest that earlier versions of Norn built and that no container uses."""
 
     def remove(client: APIClient) -> None:
         for image in client.images(filters={"label": LABEL}):
@@ -48,7 +48,7 @@ def remove_older(engine: EngineClient, tag: str) -> None:
 
 
 def build(engine: EngineClient, tag: str) -> None:
-    """Builds the image; raises StepFailed, EngineDown."""
+    """Builds the image; raises StepFailed or EngineDown."""
 
     def on(client: APIClient) -> None:
         labels, context = {LABEL: ""}, _context()
@@ -69,7 +69,7 @@ def image_tag() -> str:
 
 
 def _files() -> list[tuple[str, bytes]]:
-    """Returns the modules of the program by their paths, which are the same in the image."""
+    """Returns the Python modules of the nest's program by their paths, which are the same in the image."""
     found = {}
     for part in _PARTS:
         path = _PACKAGE / part

@@ -1,6 +1,8 @@
-"""Starts runs on a Docker engine in one of two ways: as a sandbox in the nest if that is ready, else as a container.
+"""Starts each run on a Docker engine in one of two ways: in the nest (the container in which crun starts runs) if it is
+ready, otherwise in a container of its own.
 
-Both have the runtime `docker`, because a spec does not choose between them. The id of a sandbox begins with `nest-`.
+Both ways belong to the runtime `docker`; an infraspec cannot choose between them. The id of a sandbox begins with
+`nest-`.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from norn_tasks.ports import Hooks, Run, RunsReach, SeenContainer, Watch
 _BELIEVED, _DOUBTED = 5.0, 1.0
 """Seconds for which the nest's last answer is reused: if the nest was ready, and if it was not."""
 _AWAY = 30.0
-"""Seconds without an answer after which the owner of a run ends the nest."""
+"""Seconds without an answer from the nest after which the owner of a run ends the nest."""
 _AGAIN = 0.5
 log = logging.getLogger(__name__)
 
 
 class Nest:
-    """The nest as this process knows it: ready or not, according to its answer some seconds ago."""
+    """The nest as this process knows it: ready or not, according to an answer that may be a few seconds old."""
 
     def __init__(self, keeper: NestKeeper) -> None:
         self.keeper = keeper
@@ -39,14 +41,14 @@ class Nest:
 
     @property
     def ready(self) -> bool:
-        """True if the nest answers, is of this version of Norn, and has passed its trial."""
+        """True if the nest answers, is of this version of Norn, and has passed its test."""
         if time.monotonic() >= self._until:
             self._ready = self.keeper.trusted() is not None
             self._until = time.monotonic() + (_BELIEVED if self._ready else _DOUBTED)
         return self._ready
 
     def make(self) -> bool:
-        """Makes and tries the nest if it is not ready, and notes why it is not; raises StepFailed or EngineDown."""
+        """Creates and tests the nest if it is not ready, and records why it is not; raises StepFailed or EngineDown."""
         if self.keeper.trusted() is not None:
             return False
         try:
@@ -58,12 +60,12 @@ class Nest:
         return True
 
     def doubt(self) -> None:
-        """Forgets the last answer, so that the next run asks the nest again whether it is ready."""
+        """Forgets the last answer, so that the next run asks the nest again."""
         self._until = 0.0
 
 
 class TwoRoads:
-    """Implements `ports.Runtime`: each run starts in the nest or as a container of Docker."""
+    """Implements `ports.Runtime`; each run starts either in the nest or in a Docker container."""
 
     name = DockerRuntime.name
 
@@ -85,16 +87,16 @@ class TwoRoads:
             return self._docker.prepare(image, app, watch)
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the app's images from the nest except these."""
+        """Removes the app's images from the nest, except those in `keep`."""
         return self.fast.prune(app, keep) if self._nest.ready else 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Runs in the nest if that is ready and supports the run; else through Docker."""
+        """Runs in the nest if it is ready and supports the run; otherwise in a Docker container."""
         if fits(run) and self._nest.ready:
             try:
                 owned = self.fast.reserve(run, watch, bring=False)
             except (EngineDown, NotFound, StepFailed) as error:
-                # Nothing was recorded and nothing was started.
+                # Nothing was recorded or started yet, so Docker can be used instead.
                 log.warning("run %s goes through docker: %s", run.name, error.sentence)
                 if isinstance(error, Refusal) and error.word == IMAGE_MISSING:
                     self._bring_beside(run.image, run.app)
@@ -105,7 +107,9 @@ class TwoRoads:
         return self._docker.run(run, hooks, watch)
 
     def _bring_beside(self, image: str, app: str) -> None:
-        """Brings an image in the background for later runs: no call should wait for the minute that this may take."""
+        """Copies an image into the nest in the background for later runs, because it may take a minute and no call
+        should wait that long.
+        """
         if image in self._bringing:
             return
         self._bringing.add(image)
@@ -121,7 +125,7 @@ class TwoRoads:
         timeouts.begin(bring)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a sandbox in the nest, or a container of Docker."""
+        """Follows a sandbox in the nest, or a Docker container."""
         if not container.startswith(PREFIX):
             return self._docker.adopt(run, container, watch)
         if not self._await_nest(watch):
@@ -130,9 +134,9 @@ class TwoRoads:
         return ended if ended is None else replace(ended, place=self.fast.name)
 
     def _await_nest(self, watch: Watch) -> bool:
-        """Waits until the nest answers; after a while ends it, so that no run goes on without an owner.
+        """Waits until the nest answers. After a while it ends the nest, so that no run continues without an owner.
 
-        Returns False if it was ended. Another nest may never be made, and would not know a run of this one.
+        Returns False if it ended the nest. There may never be another nest, and a new one would not know this run.
         """
         until = time.monotonic() + _AWAY
         while not self._nest.keeper.answers():
@@ -147,14 +151,14 @@ class TwoRoads:
 def fits(run: Run) -> bool:
     """Returns True if the nest supports a run: it has no connected client, no volumes and a read-only root.
 
-    The owners of files in volumes are users of the machine, which do not exist in a sandbox. All that a sandbox wrote
-    to its root would count as its memory.
+    A sandbox cannot use volumes, because the owners of files in volumes are users of the machine that do not exist in a
+    sandbox. It cannot have a writable root, because everything written there would count as its memory.
     """
     return run.client is None and not run.mounts and not run.writable
 
 
 class EngineWithNest:
-    """Implements `ports.Engine` with the containers of a Docker engine and the sandboxes of its nest."""
+    """Implements `ports.Engine` for the containers of a Docker engine together with the sandboxes of its nest."""
 
     def __init__(self, docker: DockerEngine, fast: NestEngine, nest: Nest) -> None:
         self.name = docker.name
@@ -165,7 +169,7 @@ class EngineWithNest:
         return self._docker.identity()
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists the containers and the sandboxes of this control plane."""
+        """Returns the containers and the sandboxes of this control plane."""
         try:
             sandboxes = self._fast.containers()
         except EngineDown:
@@ -175,7 +179,7 @@ class EngineWithNest:
         return (*self._docker.containers(), *sandboxes)
 
     def remove(self, container: str) -> None:
-        """Ends and removes a sandbox or a container; a nest that does not answer is ended as a whole."""
+        """Ends and removes a sandbox or a container. If the nest does not answer, the complete nest is ended."""
         if not container.startswith(PREFIX):
             self._docker.remove(container)
             return
@@ -185,12 +189,14 @@ class EngineWithNest:
             self._nest.keeper.remove()
 
     def reach(self) -> RunsReach:
-        """Returns what the containers of runs reach."""
+        """Returns which addresses the containers of runs can reach."""
         return self._docker.reach()
 
 
 def hosts_of(names: Callable[[], tuple[str, ...]], gateway: Callable[[], str]) -> Callable[[Run], dict[str, str]]:
-    """Returns a function of a run, which returns the host names that the run can use; all lead to the machine."""
+    """Returns a function that takes a run and returns the host names that it can use; all of them lead to this
+    machine.
+    """
 
     def hosts(run: Run) -> dict[str, str]:
         known = (*names(), *((HOST,) if run.services else ()))

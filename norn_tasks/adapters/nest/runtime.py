@@ -1,7 +1,8 @@
-"""The runtime of the nest: a sandbox for each run, which crun makes in milliseconds.
+"""Implements a runtime with the nest (the container in which crun starts runs): each run gets a sandbox, which crun
+creates in milliseconds.
 
-The order of these stages is guaranteed (docs/reliability.md, "Fencing"): reserved, recorded, begun, started, read,
-ended, removed. A reservation starts nothing, and a later owner withdraws it.
+The stages have a guaranteed order (docs/reliability.md, "Fencing"): the run is reserved, recorded, allowed to begin,
+started, read, ended, removed. A reservation starts nothing, and a later owner withdraws it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from norn_tasks.ports import Hooks, Run, Watch
 _AGAIN = 0.5
 _HOSTNAME = "sandbox"
 IMAGE_MISSING = "image"
-"""The word with which the nest refuses a run whose image was not brought."""
+"""The code with which the nest refuses a run whose image was not copied into it."""
 
 
 class NestRuntime:
-    """Implements `ports.Runtime` on a nest; `hosts` returns the host names that a run can use, with their addresses."""
+    """Implements `ports.Runtime` with a nest; `hosts` returns the host names that a run can use, with their
+    addresses.
+    """
 
     name = "nest"
 
@@ -36,12 +39,14 @@ class NestRuntime:
         self._door, self._images, self._hosts = on.door, images, hosts
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Brings an image into the nest, so that the first run does not wait for that."""
+        """Copies an image into the nest, so that the first run does not wait for the copy."""
         timeouts.wait(timeouts.begin(lambda: self.bring(image, app)), watch.stop)
         return "in the nest"
 
     def bring(self, image: str, app: str) -> None:
-        """Brings an image into the nest, however long that takes; raises ReleaseGone, StepFailed or EngineDown."""
+        """Copies an image into the nest, no matter how long this takes; raises ReleaseGone, StepFailed or
+        EngineDown.
+        """
         self._images.bring(image, app)
 
     def prune(self, app: str, keep: Collection[str]) -> int:
@@ -49,11 +54,11 @@ class NestRuntime:
         return self._images.prune(app, keep)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Reserves, records, begins, starts, reads, removes."""
+        """Reserves, records, starts, reads and removes a run."""
         return self.reserved(self.reserve(run, watch), run, hooks, watch)
 
     def reserved(self, reservation: tuple[Conversation, str], run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Records a reservation, begins, starts, reads and removes it."""
+        """Records a reservation; then starts, reads and removes its run."""
         conversation, sandbox = reservation
         owned = NestSandbox(self._door, conversation, sandbox, run, watch, begun=False)
         with owned.owned():
@@ -62,7 +67,7 @@ class NestRuntime:
             return owned.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a sandbox that an earlier owner started, takes its output, removes it."""
+        """Follows a sandbox that an earlier owner started: reads its output to the end, and removes it."""
         request = {"do": "attach", "id": container, "fence": watch.fence.token}
         conversation = self._patiently(request, watch)
         adopted = NestSandbox(self._door, conversation, container, run, watch, begun=True)
@@ -80,7 +85,8 @@ class NestRuntime:
                 return adopted.adopted()
 
     def reserve(self, run: Run, watch: Watch, *, bring: bool = True) -> tuple[Conversation, str]:
-        """Returns a reservation; brings the image first if it is missing, or without `bring` raises Refusal.
+        """Returns a reservation. If the image is missing, copies it into the nest first; with `bring=False` raises
+        Refusal instead.
 
         Raises ReleaseGone, Conflict, LeaseLost, EngineDown, or Refusal if the nest refuses the run.
         """

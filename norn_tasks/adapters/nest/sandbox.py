@@ -1,4 +1,4 @@
-"""The sandbox of a run, as the run's owner uses it: starts it, writes its input, reads its output, and removes it."""
+"""A run's sandbox in the nest, from the owner's side: starts it, writes its input, reads its output, and removes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STREAMS = {"1": STDOUT, "2": STDERR}
 
 
 class NestSandbox:
-    """A sandbox that is reserved or started under `id`; `conversation` is its owner's connection to the nest."""
+    """A sandbox that is reserved or started with the id `id`; `conversation` is its owner's connection to the nest."""
 
     def __init__(
         self, door: Door, conversation: Conversation, sandbox: str, run: Run, watch: Watch, *, begun: bool,
@@ -40,8 +40,8 @@ class NestSandbox:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Removes the sandbox when its owner is done with it, or leaves it unchanged for the next owner."""
-        # A nest that was removed may never answer; the removal of orphans ends a sandbox of one that only hangs.
+        """Removes the sandbox at the end of the block, or leaves it for the next owner."""
+        # A nest that was removed never answers. If a nest only hangs, the removal of orphans ends the sandbox later.
         with (
             owned(self._run, self._watch, lambda: self._begun, self._discarded, patience=self._away),
             self._conversation,
@@ -49,12 +49,12 @@ class NestSandbox:
             yield
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Begins, starts, feeds and reads the sandbox, and returns its end."""
+        """Lets the code begin, starts the sandbox, writes its input, reads its output, and returns how it ended."""
         say = self._watch.say if self._run.max_output is None and self._run.client is None else None
         outputs = Outputs(self._run, say, self._watch.err)
         hooks.begun()
         self._begun = True
-        # A worker that was frozen here finds its lease too old, and starts nothing.
+        # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
         self._watch.stop.check()
         try:
             self._conversation.say(do="start")
@@ -63,7 +63,7 @@ class NestSandbox:
         return self.follow(outputs, Deadline(self._run.seconds, self._run.grace))
 
     def adopted(self) -> ContainerExit:
-        """Follows a sandbox that an earlier owner started; its timeout counts from that start."""
+        """Follows a sandbox that an earlier owner started; the timeout counts from that start."""
         return self.follow(Outputs(self._run), None)
 
     def follow(self, outputs: Outputs, deadline: Deadline | None) -> ContainerExit:
@@ -83,8 +83,8 @@ class NestSandbox:
                     elif kind in "ex":
                         return self._end(kind, json.loads(data), outputs, deadline)
             except EngineDown:
-                # All sandboxes of a nest end with the nest. The nest also ends the connection when a later owner takes
-                # the run.
+                # When the nest ends, all its sandboxes end. The nest also closes the connection if a later owner takes
+                # over the run.
                 self._watch.stop.check()
                 stdout, stderr = outputs.captured()
                 return ContainerExit(None, interrupted=True, stdout=stdout, stderr=stderr)
@@ -92,7 +92,9 @@ class NestSandbox:
                 deadline.at_once()
 
     def _heed(self, deadline: Deadline | None) -> None:
-        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        """Sends the signal that is due. After a cancellation SIGTERM is due. Raises Stopped if the job was stopped for
+        another reason.
+        """
         if self._watch.stop.reason != "cancelled":
             self._watch.stop.check()
         if deadline is None:
@@ -116,7 +118,7 @@ class NestSandbox:
         oom_killed = bool(end.get("oom_kills")) and code != 0
         timed_out = deadline is not None and deadline.passed
         if started is not None and finished is not None and code in _SIGNALLED and not self._signal and not oom_killed:
-            # An earlier owner sent the signal, and died before it saw the end.
+            # An earlier owner sent the signal, and died before it saw the run end.
             timed_out = timed_out or (finished - started).total_seconds() >= self._run.timeout
         ended = ContainerExit(
             code, oom_killed=oom_killed, timed_out=timed_out, too_large=outputs.too_large, stdout=stdout,
@@ -128,7 +130,7 @@ class NestSandbox:
 
     def _discarded(self) -> bool:
         if self._ended and not self._run.outlives_owner:
-            return True  # the nest itself forgets a sandbox that no later owner may take, as soon as it has ended
+            return True  # if no later owner may take the sandbox, the nest itself deletes it when it ends
         try:
             self._door.ask(do="remove", id=self.id, fence=self._watch.fence.token)
         except (EngineDown, StepFailed, NotFound):

@@ -1,4 +1,6 @@
-"""The trial of a nest before it is used: a sandbox must start, and be confined as well as a container of Docker."""
+"""The test of a nest before it is used: a sandbox must start, and must be confined as strictly as a Docker
+container.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ attempt sh -c 'ls /proc | grep -E "^[0-9]+$" | grep -qE "[0-9]{3}"'
 attempt cat /dev/vda
 echo "end"
 """
-"""Tries, inside a container, actions that must be refused, and prints each that is not; it needs only busybox."""
+"""A script that tries, inside a container, actions that must be refused, and prints each action that succeeded. It
+needs only busybox.
+"""
 
 CLOSED = """CapInh:	0000000000000000
 CapPrm:	0000000000000000
@@ -39,7 +43,7 @@ NoNewPrivs:	1
 Seccomp:	2
 end
 """
-"""The output of the probe in a container in which all of these actions are refused."""
+"""The output of the script in a container that refuses all of these actions."""
 
 _OWN = r"""
 grep -q ' 200000000 ' /proc/self/uid_map || echo "open: no user namespace"
@@ -51,7 +55,7 @@ _MEMORY, _TIMEOUT = 64 * 2**20, 20.0
 
 
 def tried(door: Door, nest: dict[str, Any]) -> None:
-    """Runs the probe in a sandbox of the nest; raises StepFailed if the output is not as expected, or EngineDown."""
+    """Runs the script in a sandbox of the nest; raises StepFailed if the output is not as expected, or EngineDown."""
     expected = CLOSED + ("apparmor\n" if nest["apparmor"] else "")
     said, end = _ran(door, PROBE + _OWN)
     if (end.get("code"), said) != (0, expected):

@@ -1,1 +1,1 @@
-"""Notifications to receivers outside: signed webhooks, messages to chat services, and mail."""
+"""Sends notifications: signed webhooks, messages to chat services, and mail."""

@@ -1,4 +1,4 @@
-"""Notifications by mail, over TLS, to the one mail server that the settings name."""
+"""Sends notifications by mail, over TLS, through the mail server that the settings name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from norn_tasks.domain.alerting.message import AlertMessage, one_line
 
 @dataclass(frozen=True)
 class SentMail:
-    """The reply of a mail server that took a message."""
+    """The replies of a mail server that accepted a message."""
 
     reply: str
     """The server's reply to the message, and its reply for each address that it refused."""
@@ -32,17 +32,19 @@ class SentMail:
 
 @dataclass(frozen=True)
 class Mail:
-    """Sends mail through a server that `outgoing` may reach."""
+    """Sends mail through one mail server, under the rules of `outgoing`."""
 
     server: MailServer
     """The mail server."""
     sender: str
-    """The address that mail is from."""
+    """The sender's address."""
     outgoing: Outgoing
-    """The rules of outgoing connections."""
+    """The rules for outgoing connections."""
 
     def send(self, delivery: str, to: Sequence[str], words: AlertMessage) -> SentMail:
-        """Sends a message and returns the reply of the server; raises NotReached, whose text holds no password."""
+        """Sends a message and returns the replies of the server; raises NotReached, whose text never contains the
+        password.
+        """
         end = time.monotonic() + self.outgoing.limit
         try:
             return self._within(end, self._content(delivery, to, words), to)
@@ -57,7 +59,7 @@ class Mail:
         except smtplib.SMTPResponseException as error:
             raise NotReached(f"the mail server answered {self._reply(error.smtp_code, error.smtp_error)}") from None
         except UnicodeError:
-            # The repr of the error has the user and the password.
+            # repr() of this error would show the user and the password.
             raise NotReached("the mail account's user or password has letters that its login cannot send") from None
         except (OSError, smtplib.SMTPException) as error:
             said = self._hidden(reason(error)).lower()
@@ -67,7 +69,7 @@ class Mail:
         mail = EmailMessage(SMTP)
         mail["Subject"], mail["From"], mail["To"] = one_line(words.title), self.sender, ", ".join(to)
         mail["Date"] = formatdate()
-        # The id is the same on every try, so that a mailbox that has the message already can drop the second one.
+        # Every try sends the same message id, so that a mailbox that already has the message can drop the second copy.
         mail["Message-ID"] = f"<{delivery}@{self.sender.partition('@')[2]}>"
         mail["Auto-Submitted"], mail["X-Norn-Delivery"] = "auto-generated", delivery
         mail.set_content(words.text + "\n", cte="quoted-printable")
@@ -75,7 +77,8 @@ class Mail:
 
     def _within(self, end: float, content: bytes, to: Sequence[str]) -> SentMail:
         connection = self.outgoing.reach(self.server.host, self.server.port, end)
-        # TLS detaches `connection`. This duplicate stays usable: its shutdown ends a call that blocks in its thread.
+        # TLS detaches `connection`. This duplicate of the socket stays usable, and shutting it down ends a call that
+        # blocks in its thread.
         with connection.dup() as handle:
             sending = timeouts.begin(lambda: self._sent(connection, content, to, end))
             try:
@@ -94,7 +97,8 @@ class Mail:
             if len(refused) == len(to):
                 _require(next((reply for address, reply in refused if address in later), refused[0][1]))
             reply = _require(smtp.data(content))
-            # The server has the mail now. A wait for an answer to QUIT could end in a timeout, and in a second mail.
+            # The server has accepted the mail. Waiting for the answer to QUIT could end in a timeout, and then in a
+            # second mail.
             with suppress(smtplib.SMTPException, OSError):
                 smtp.putcmd("quit")
         left_out = "".join(f"; not for {address}: {self._reply(*answer)}" for address, answer in refused)
@@ -122,14 +126,16 @@ class Mail:
         return self._hidden(f"{code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}")
 
     def _hidden(self, said: object) -> str:
-        """Returns a text on one line, cut; replaces the password first, because a cut could leave some of it."""
+        """Returns a text on one line, shortened. The password is removed first, because shortening could leave part of
+        it.
+        """
         password = self.server.password.reveal()
         text = str(said)
         return one_line(text.replace(password, "***") if password else text, 200)
 
 
 class _Connected(smtplib.SMTP):
-    """An SMTP client on a connection that is already open; STARTTLS checks the server's name."""
+    """An SMTP client on a connection that is already open; it verifies the server's name when it starts TLS."""
 
     def __init__(self, connection: socket.socket, server: MailServer, timeout: float) -> None:
         self._connection = connection

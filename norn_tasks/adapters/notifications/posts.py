@@ -1,7 +1,7 @@
 """Messages as the chat services expect them: ntfy, Slack (and services that read its format), and Discord.
 
-Some characters have a meaning in each service. A sentence can quote an app's output, so they must have no effect:
-neither a link that was not meant, nor a mention of everybody in a channel.
+Some characters have a special meaning in each service. A message may quote an app's output, so Norn escapes them;
+otherwise the output could create a link, or mention everybody in a channel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.domain.alerting.destination import NotificationFormat
 from norn_tasks.domain.alerting.message import AlertMessage, Level
 
 _HIDDEN = "\u200b"
-"""A character without width: a mention after it is only text."""
+"""A character without width. A mention that contains it is only text."""
 _CALLS = re.compile(r"@(?=channel|here|everyone|all\b)", re.IGNORECASE)
 _DISCORD_MARKS = re.compile(r"([\\*_~`|>#\[\]()<@])")
 _NTFY = {
@@ -29,7 +29,7 @@ _COLOURS = {Level.CRITICAL: 0xD32F2F, Level.WARNING: 0xF9A825, Level.RESOLVED: 0
 _NTFY_BYTES = 4000
 """The most bytes of a text: ntfy turns a text of more than 4096 bytes into a file."""
 _DISCORD_TITLE, _DISCORD_TEXT = 250, 4000
-"""The most letters of a title and of a text; Discord refuses more than 256 and 4096."""
+"""The most characters of a title and of a text; Discord refuses more than 256 and 4096."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Post:
 
 
 def chat_post(kind: NotificationFormat, words: AlertMessage) -> Post:
-    """Returns the request that shows the message in the service."""
+    """Returns the request that sends the message to the service."""
     return _POSTS[kind](words)
 
 

@@ -1,4 +1,6 @@
-"""Sends deliveries to their destinations, each in its format, and calls the dead man's switch (ports.Messenger)."""
+"""Sends notifications to their destinations, each in the destination's format, and calls the dead man's switch
+(ports.Messenger).
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,13 @@ from norn_tasks.domain.errors import SecretsLocked
 from norn_tasks.ports import Outbox, Receipt, Vault
 
 _PART = 8
-"""A part of an address that has this length or more may be a secret, and is not quoted."""
+"""A part of an address with at least this length may be a secret, and is not quoted in messages."""
 
 
 class Sender:
-    """Implements `ports.Messenger`: takes deliveries from the outbox and sends them by the rules of `outgoing`.
+    """Implements `ports.Messenger`: takes notifications from the outbox and sends them under the rules of `outgoing`.
 
-    The vault opens the secret that signs. `server` is this server's name in messages.
+    The vault decrypts the secret with which a webhook is signed. `server` is this server's name in messages.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Sender:
         self._deadman_url, self._mail, self._server = deadman_url, mail, server
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Sends a delivery to its destination; None when nothing is left to send."""
+        """Sends a delivery to its destination; returns None if nothing is left to send."""
         parcel = self._outbox.parcel(delivery)
         if parcel is None:
             return None
@@ -43,7 +45,7 @@ class Sender:
             return Receipt(False, f"it cannot be signed: {error.sentence}")
 
     def call_deadman(self) -> Receipt:
-        """Calls the address of the dead man's switch."""
+        """Calls the address of the dead man's switch, a service that raises an alarm when the calls stop."""
         if not self._deadman_url:
             return Receipt(False, "NORN_DEADMAN_URL is not set for this worker")
         return self._posted(self._deadman_url, Post(b"", {}))
@@ -74,7 +76,7 @@ class Sender:
 
 
 def _hidden(said: str, url: str) -> str:
-    """Returns the answer on one line, without the parts of the address that may be secret."""
+    """Returns the answer on one line, without those parts of the address that may be secret."""
     text = said
     for part in re.split(r"[/?&=]", url.partition("://")[2].partition("/")[2]):
         if len(part) >= _PART:

@@ -1,1 +1,1 @@
-"""Starts child processes, reads their lines, and ends their whole process groups."""
+"""Starts child processes, reads the lines that they print, and ends their complete process groups."""

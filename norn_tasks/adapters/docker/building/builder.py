@@ -1,8 +1,8 @@
 """Builds an image with the `docker` CLI.
 
-It uses BuildKit if the CLI has it, and the classic builder otherwise. Either way the build ends when the CLI ends, and
-the CLI ends with the worker (see `process`). BuildKit cannot limit the memory and CPU of a build. The classic builder
-can, and is used if the setting NORN_BUILDER asks for it.
+The builder is BuildKit if the CLI has it, and otherwise the classic builder. The build ends when the CLI ends, and the
+CLI ends when its worker does. BuildKit cannot limit the memory and CPU of a build. The classic builder can, and is used
+if the setting NORN_BUILDER asks for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from norn_tasks.domain.errors import BuildFailed
 from norn_tasks.ports import BuildOrder, Watch
 
 _PERIOD = 100_000
-"""The microseconds of a CPU scheduling period; a build may use that much CPU time per period for each of its cores."""
+"""The microseconds of one CPU scheduling period. In each period, a build may use this much CPU time on each of its
+cores.
+"""
 _HINTS = (
     (r"(code:|exited) 137\b", "it was killed, likely for lack of memory: raise NORN_BUILD_MEMORY, or build with less"),
     (r"no space left on device", "the engine's disk is full: `docker system df` shows what uses it"),
@@ -32,13 +34,14 @@ _HINTS = (
 )  # fmt: skip
 
 _CACHE_RACE = re.compile(r"unable to find image .?sha256:[0-9a-f]{64}")
-"""The classic builder's error if an image is removed while the builder searches all images for a cached step."""
+"""The classic builder's error if another build removes an image while this build searches all images for a cached step.
+"""
 _CACHE_TRIES = 3
 
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """The limits of one build: seconds, bytes, cores; and the space that must be free on the disks."""
+    """The limits of one build (seconds, bytes, cores), and the space that must stay free on the disks."""
 
     timeout: float
     memory: int
@@ -48,11 +51,11 @@ class BuildLimits:
     largest: int | None = None
     """The most bytes that an image may have; None for no limit."""
     classic: bool = False
-    """Whether to use the classic builder, the only one that enforces the limits of memory and cores."""
+    """Whether to use the classic builder, the only one that can limit memory and cores."""
 
 
 class ImageBuilder:
-    """The builder of one engine: the CLI `docker`, by this name or path."""
+    """Builds images on one engine with the CLI `docker`, which is found by name or path."""
 
     def __init__(self, engine: EngineClient, limits: BuildLimits, docker: str = "docker") -> None:
         self._engine = engine
@@ -63,7 +66,9 @@ class ImageBuilder:
     def run(
         self, order: BuildOrder, recipe: Path, made: Path, progress: BuildProgress, watch: Watch, room: DiskGuard
     ) -> None:
-        """Builds by a recipe, and writes the id of the image into `made`; raises BuildFailed, EngineDown, DiskFull."""
+        """Builds an image by the Dockerfile `recipe`, and writes its id into the file `made`. Raises BuildFailed,
+        EngineDown or DiskFull.
+        """
         command = Command(
             "the build",
             self._argv(order, recipe, made, watch),
@@ -75,13 +80,15 @@ class ImageBuilder:
             check=room.check,
             hint="make the build quicker, or raise NORN_BUILD_TIMEOUT",
         )
-        # Many images have the same base, and one may disappear while the classic builder searches them for a step.
+        # Many images share a base. Another build may remove one of them while the classic builder searches them for a
+        # cached step.
         for _ in range(_CACHE_TRIES):
             if run(command).code == 0:
                 return
             if not _CACHE_RACE.search(progress.failure):
                 break
-        # A build that failed because the engine went away is not the app's failure: this raises EngineDown.
+        # If the build failed because the engine is unreachable, this raises EngineDown, because the app is not at
+        # fault.
         self._engine.briefly(lambda client: client.ping())
         failure = progress.failure
         cause = progress.cause
@@ -97,7 +104,7 @@ class ImageBuilder:
         return [*argv, "--", str(order.context)]
 
     def _buildkit_options(self, order: BuildOrder) -> list[str]:
-        """Returns the options for BuildKit; each app has caches (`RUN --mount=type=cache`) of its own."""
+        """Returns the options for BuildKit. Each app has its own caches for `RUN --mount=type=cache`."""
         caches = f"norn/{order.instance}/{order.app}"
         return ["--progress=plain", f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={caches}"]
 
@@ -114,7 +121,9 @@ class ImageBuilder:
         }  # fmt: skip
 
     def has_buildkit(self, watch: Watch) -> bool:
-        """Returns True if this CLI has BuildKit: in its plugin buildx, or, before version 23, built in."""
+        """Returns True if this CLI has BuildKit: in the plugin buildx, or built in if the CLI is older than
+        version 23.
+        """
         if self._limits.classic:
             return False
         if self._buildkit is None:

@@ -1,8 +1,9 @@
-"""Checks a build for inputs that the app must not use: images of other apps, addresses in the host's own network.
+"""Checks that a build uses no input that its app must not use: an image of another app, or an address in the host's
+network.
 
-A builder uses the image that a name finds, even if it is another app's image. The classic builder leaves every step and
-stage as an image without a name. The engine accepts the first digits of an id as a name, so a few hexadecimal digits
-could find an image with another app's source.
+A builder uses any image of the engine that it finds by name, even one of another app. The classic builder leaves an
+unnamed image for every step and stage. The engine also finds an image by the first digits of its id. So a few
+hexadecimal digits in a Dockerfile could reach an image that contains another app's source.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ _BY_NAME = "build on a public image, or on one from a registry"
 
 _LARGEST_IGNORE = 256 * 1024
 _MOST_PATTERNS = 1000
-"""The most lines of a .dockerignore: the docker command matches each against every file, and sets no limit itself."""
+"""The most lines of a .dockerignore. The docker command matches each line against every file, and sets no limit itself.
+"""
 
 
 class BuildInputs:
-    """Checks the Dockerfile of an order before the builder gets it."""
+    """Checks the Dockerfile of a build before the builder gets it."""
 
     def __init__(self, engine: EngineClient, registry: Registry | None) -> None:
         self._engine = engine
@@ -53,9 +55,9 @@ class BuildInputs:
             raise SourceError(f"{takes}, which is not the name of an image but may find one", hint=_BY_NAME)
 
     def _found(self, reference: str) -> dict[str, Any] | None:
-        """Returns the engine's image of that name; None if there is none, or if the text is no name of an image.
+        """Returns the engine's image of that name; None if it has none, or if the text is not a valid image name.
 
-        No builder accepts a text that is no name of an image.
+        (A builder refuses a Dockerfile with an invalid image name.)
         """
         if not dockerfile.is_reference(reference):
             return None

@@ -1,4 +1,6 @@
-"""Follows the output of `docker build`, of both builders: its stages, and the place and cause of a failure."""
+"""Follows the output of `docker build`: the stages of the build, and where and why it failed. Reads the output of
+BuildKit and of the classic builder.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ _STEP = re.compile(r"Step (\d+)/(\d+) : (.+)")
 _OUR_LABEL = "LABEL norn.io/stage"
 _MADE = re.compile(r" ---> ([0-9a-f]{12,64})")
 _LONGEST = 200
-"""The most characters of a line of progress."""
+"""The most characters of a line that reports progress."""
 _EXITED = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
 _OF_A_PROGRAM = re.compile(r"returned a non-zero code: \d+|did not complete successfully: exit code")
 _MOST_LINES = 2000
-"""Lines of a step that are kept, to find the cause among them if the step fails."""
+"""The number of a step's last lines that are kept, so that the cause can be found if the step fails."""
 
 _LEGACY_NOTICE = re.compile(
     r"DEPRECATED: The legacy builder|\s+(BuildKit is currently disabled|environment-variable\.)"
@@ -28,14 +30,14 @@ _LEGACY_NOTICE = re.compile(
 _PLACE = re.compile(r"(^Dockerfile:|dockerfile parse error (?:on )?line |\(line (?=\d+\)$))(\d{1,6})")
 _EXCERPT = re.compile(r"( *\d{1,6})( \|.*)", re.DOTALL)
 _OF_A_STEP = re.compile(r"#\d+ (?!WARN: )")
-"""The beginning of a line of BuildKit that shows an instruction or its output."""
+"""The beginning of those lines of BuildKit that show an instruction or its output."""
 
 
 class BuildProgress:
-    """Passes the lines of both streams on to `say`, and remembers the facts that are needed afterwards.
+    """Passes the lines of stdout and stderr on to `say`, and remembers stages, failures and causes.
 
-    `head`: how many lines Norn has put before the app's own lines in the built text; `added`: the numbers of the lines
-    that Norn has put between them. Norn's lines are neither shown nor counted.
+    Norn adds lines to the Dockerfile that it builds; they are neither shown nor counted. `head`: how many lines it put
+    before the app's first line. `added`: the line numbers of those that it put between the app's lines.
     """
 
     def __init__(self, say: Say, head: int = 0, added: Sequence[int] = ()) -> None:
@@ -62,7 +64,9 @@ class BuildProgress:
             self._last = made[1]
 
     def _begin_step(self, number: int, of: int, instruction: str) -> None:
-        """Records a step with the number that it has in the app's own file, which does not count Norn's labels."""
+        """Records a step under its number in the app's own Dockerfile, which does not count the lines that Norn
+        added.
+        """
         if instruction.startswith(_OUR_LABEL):
             self._labels += 1
             return
@@ -74,7 +78,7 @@ class BuildProgress:
             self._close_stage()
 
     def err(self, line: str) -> None:
-        """Reads a line of stderr, on which BuildKit writes all its output; the classic builder writes there why it
+        """Reads a line of stderr. BuildKit writes all its output there; the classic builder writes there why it
         failed.
         """
         if _LEGACY_NOTICE.match(line):
@@ -87,26 +91,28 @@ class BuildProgress:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The images that finished stages left (of the classic builder; BuildKit leaves none).
+        """The ids of the images that finished stages left behind. Only the classic builder leaves such images.
 
-        The last stage comes first: an earlier image may be the parent of a later one, and can only be removed after it.
+        The last stage comes first, because an image can only be removed after the images that were built on it.
         """
         return tuple(reversed(self._stages))
 
     @property
     def failure(self) -> str:
-        """The text that follows "the build failed": where and why it failed, as far as the builder reported that."""
+        """The words that follow "the build failed": where and why, as far as the builder reported that."""
         reason = _EXITED.sub(r"it exited \1", self._reason) or "it gave no reason"
         what = f" at {self._step}: {reason}" if self._step else f": {reason}"
         return f"{what}: {self.cause.text}" if self.cause else what
 
     @property
     def cause(self) -> Cause | None:
-        """The cause that the output names, if a program in the build failed; None if something else failed."""
+        """The cause that the output names, if a program that ran in the build failed; otherwise None."""
         return cause_of_build(self._output) if _OF_A_PROGRAM.search(self._reason) else None
 
     def _placed(self, line: str) -> str | None:
-        """Returns a line of output with the line numbers of the app's own file; None if it shows a line of Norn's."""
+        """Returns a line of output with line numbers that fit the app's own Dockerfile; None if it shows a line that
+        Norn added.
+        """
         excerpt = _EXCERPT.fullmatch(line)
         if excerpt is None:
             return _PLACE.sub(lambda found: f"{found[1]}{self._own(int(found[2]))}", line)
@@ -114,11 +120,11 @@ class BuildProgress:
         return f"{number:{len(excerpt[1])}}{excerpt[2]}" if number > 0 else None
 
     def _own(self, number: int) -> int:
-        """Returns the number that a line of the built text has in the app's own file."""
+        """Converts a line number of the Dockerfile that was built into a line number of the app's own Dockerfile."""
         return number - self._head - sum(added < number for added in self._added)
 
     def _close_stage(self) -> None:
-        # A stage without a step of its own ends with the image of its base, which Norn did not make.
+        # A stage without instructions ends with the image of its base, which this build did not make.
         if self._last is not None and self._last != self._base and self._last not in self._stages:
             self._stages.append(self._last)
         self._base = self._last = None

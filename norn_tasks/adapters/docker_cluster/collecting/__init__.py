@@ -1,9 +1,9 @@
-"""Collects the output of replicas, so that it is kept longer than the engine keeps it.
+"""Collects the output of replicas, so that Norn keeps it longer than the engine does.
 
-Each container has one reader at a time, whatever the number of clients. The reader follows the engine's log while there
-is little output. The engine rotates the files of its log, and a follower that is behind can miss a whole file that
-still exists. So as soon as there is much output, the reader stops following and drops that output. Then it reads the
-same output with a request that does not follow, which the engine answers from all of its files.
+Each container has one reader at a time, no matter how many clients read its log. The reader follows the engine's log
+while there is little output. The engine rotates its log files, and a follower that is too slow can miss a file
+completely. So when there is much output, the reader stops following. It then reads that output again with requests that
+do not follow, which the engine answers from all of its files.
 """
 
 from norn_tasks.adapters.docker_cluster.collecting.collector import LogCollector

@@ -1,4 +1,4 @@
-"""Makes sure that every replica's log is read: each replica has a thread as long as it may write new lines."""
+"""Makes sure that the log of every replica is read: one thread for each replica that may write new lines."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ log = logging.getLogger(__name__)
 
 _WRITING = ("running", "restarting", "paused")
 _LOOK = 30.0
-"""Seconds between two looks at all containers; in between, the engine reports each start and end of a container."""
+"""Seconds between two listings of all containers. In between, the engine reports each start and end of a container."""
 _TURN = 2.0
-"""Seconds between two tries to become the one process that collects."""
+"""Seconds between two tries to become the only process that collects."""
 _TRIM = 3600.0
 _AGAIN = 5.0
 """Seconds before a container is read again after an error."""
 
 
 class LogCollector:
-    """Collects the lines of this control plane's replicas; if several processes try, only one does it."""
+    """Collects the lines of this control plane's replicas. If several processes try to collect, only one of
+    them does.
+    """
 
     def __init__(self, engine: EngineClient, instance: str, logs: KeptLogs, hiding: Hiding) -> None:
         self._engine, self._instance, self._logs, self._hiding = engine, instance, logs, hiding
@@ -51,17 +53,19 @@ class LogCollector:
             self._stop.wait(_TURN)
 
     def turn(self) -> None:
-        """Collects until the engine is away or the collector is stopped; does nothing if another process collects."""
+        """Collects until the engine is unreachable or the collector is stopped; does nothing if another process
+        collects.
+        """
         with self._logs.collector(0) as mine:
             if mine:
                 self._collect()
 
     def stop(self) -> None:
-        """Ends the collecting soon."""
+        """Asks the collector to end; returns without waiting for the end."""
         self._stop.set()
 
     def _collect(self) -> None:
-        """Handles the engine's reports, until the engine is away or the collector is stopped."""
+        """Handles the engine's reports until the engine is unreachable or the collector is stopped."""
         try:
             with _Changes(self._engine.address, self._instance) as changes:
                 looked = float("-inf")
@@ -125,24 +129,24 @@ class LogCollector:
             self._stop.wait(_AGAIN)
 
     def _say(self, about: str, sentence: str) -> None:
-        """Writes a warning to the log, but not the same warning twice in a row."""
+        """Logs a warning, but not the same warning twice in a row."""
         if self._said.get(about) != sentence:
             self._said[about] = sentence
             log.warning("logs of %s are not collected: %s", about, sentence)
 
     def _forget(self, gone: set[str]) -> None:
-        """Forgets the positions of containers that were removed a moment ago."""
+        """Deletes the reading positions of containers that were just removed."""
         for container in gone & set(self._apps):
             reader = self._readers.get(container)
             if reader is None or not reader.is_alive():
                 self._logs.forget_container(self._apps.pop(container), LogOrigin(container, 0, 0, 0))
 
     def _tidy(self, there: set[str]) -> None:
-        """Forgets the positions of containers that are gone; from time to time, deletes lines that are too old."""
+        """Deletes the reading positions of removed containers and, from time to time, lines that are too old."""
         for app in self._logs.apps():
             for container in self._logs.containers(app):
-                # Only ids of the Docker engine have 64 characters: containers of other clusters are forgotten by the
-                # code of those clusters.
+                # Only ids of the Docker engine have 64 characters. The code of other clusters deletes the positions of
+                # its own containers.
                 if len(container) == 64 and container not in there:
                     self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
         if time.monotonic() - self._trimmed > _TRIM:
@@ -151,7 +155,7 @@ class LogCollector:
 
 
 class _Changes:
-    """Receives the engine's reports of replicas that start, end or are removed. Raises EngineDown."""
+    """Receives the engine's reports about replicas that start, end or are removed. Raises EngineDown."""
 
     def __init__(self, address: str, instance: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -177,7 +181,7 @@ class _Changes:
         self._socket.close()
 
     def wait(self, seconds: float) -> set[str]:
-        """Returns the containers that have changed; waits at most `seconds` for the first of them."""
+        """Returns the containers that have changed; waits at most `seconds` for the first change."""
         if not self._poll.poll(seconds * 1000):
             return set()
         try:
@@ -192,5 +196,5 @@ class _Changes:
 
 def _containers(lines: list[bytes]) -> Iterator[str]:
     for line in lines:
-        with suppress(ValueError, KeyError, TypeError):  # the response's headers are no reports
+        with suppress(ValueError, KeyError, TypeError):  # the HTTP headers of the response are not reports
             yield json.loads(line)["Actor"]["ID"]

@@ -1,4 +1,4 @@
-"""Reads one container's log into the kept lines, from the position at which the previous reading ended."""
+"""Stores one container's log lines, beginning at the position where the last reading ended."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ from norn_tasks.ports import Hiding, KeptLogs
 log = logging.getLogger(__name__)
 
 BATCH = 256 * 1024
-"""The number of bytes of lines after which these lines are kept."""
+"""When the lines that were read reach this number of bytes, they are stored."""
 _CALM, _OFTEN = 0.02, 0.25
-"""Seconds without output after which lines are kept, and the most seconds that lines wait for such a pause."""
+"""Lines are stored after the first number of seconds without new output, and at the latest after the second."""
 _IDLE = 5.0
 _REST = 0.5
-"""The least seconds between two readings of a container that writes much; after a long reading, twice its duration."""
+"""The least seconds between two readings of a container that writes much. After a long reading the pause is twice its
+duration.
+"""
 _WAIT_FOR_READER = 10.0
-"""Seconds for which a removal waits for the reader of its container."""
+"""Seconds for which the removal of a container waits for the reader of its log."""
 
 
 class ContainerLog:
-    """Moves one container's log from the engine to the kept lines."""
+    """Moves one container's log lines from the engine into Norn's log store."""
 
     def __init__(self, address: str, logs: KeptLogs, hiding: Hiding, app: str, origin: LogOrigin) -> None:
         self._address, self._logs, self._hiding = address, logs, hiding
         self._app, self._origin = app, origin
 
     def collect(self, stop: threading.Event) -> bool:
-        """Keeps the container's output until the container ends or the stop is set; returns True at the end of its log.
+        """Stores the container's output until the container ends or the stop is set; returns True at the end of the
+        log.
 
-        Returns False at once while another reader has the container. Raises NotFound, EngineDown, DiskFull,
-        DatabaseDown or SecretsLocked; even then, all output before the kept position is kept.
+        Returns False immediately if the container has another reader. Raises NotFound, EngineDown, DiskFull,
+        DatabaseDown or SecretsLocked. In each case, all output before the stored position is stored.
         """
         while not stop.is_set():
             began = time.monotonic()
@@ -50,12 +53,12 @@ class ContainerLog:
                 if not much and self._follow(stop):
                     self.read(ended=True)
                     return True
-            if much:  # during this pause, a removal of the container may become its reader
+            if much:  # in this pause, the code that removes the container may become its reader
                 stop.wait(max(_REST, 2 * (time.monotonic() - began)))
         return False
 
     def read(self, *, ended: bool = False) -> int:
-        """Keeps all output that the engine has and that is not kept yet; returns the number of bytes.
+        """Stores all output that the engine has and that is not stored yet; returns the number of bytes.
 
         `ended`: the container has ended, and no more output will come.
         """
@@ -71,7 +74,7 @@ class ContainerLog:
         return size
 
     def _follow(self, stop: threading.Event) -> bool:
-        """Keeps new output as long as there is little of it; returns True when the log has ended."""
+        """Stores new output as long as there is little; returns True when the log has ended."""
         intake, kept_at = self._intake(), time.monotonic()
         with EngineLog(self._address, self._origin.container, intake.since, follow=True) as entries:
             while not stop.is_set():
@@ -102,18 +105,22 @@ class ContainerLog:
 
 
 def origin_of(container: str, marks: dict[str, Any]) -> LogOrigin:
-    """Returns the origin of a replica's lines, from its labels; raises KeyError or ValueError if it lacks them."""
+    """Returns which replica wrote the lines of a container, from the container's labels; raises KeyError or ValueError
+    if labels are missing.
+    """
     return LogOrigin(container, int(marks[policy.RELEASE]), int(marks[policy.GENERATION]), int(marks[policy.INDEX]))
 
 
 class LastLines:
-    """Keeps the last lines of containers that are about to be removed."""
+    """Stores the last lines of containers that are about to be removed."""
 
     def __init__(self, engine: EngineClient, logs: KeptLogs, hiding: Hiding) -> None:
         self._engine, self._logs, self._hiding = engine, logs, hiding
 
     def keep(self, container: str) -> None:
-        """Keeps the remaining lines of a container that has ended. A failure here never fails the removal."""
+        """Stores the remaining lines of a container that has ended. Errors are only logged, so that the removal never
+        fails here.
+        """
         try:
             found: dict[str, Any] = self._engine.briefly(lambda client: client.inspect_container(container))
             marks = found["Config"]["Labels"] or {}

@@ -1,7 +1,7 @@
-"""Makes batches of lines out of the entries of one container's log: each entry once, and without secrets.
+"""Turns the entries of one container's log into batches of lines. No entry is used twice, and secrets are removed.
 
-A batch always ends after a whole entry, with no part of that entry held back. So the position that is kept with the
-batch says exactly where a later reading must begin: at the first entry that was not kept.
+A batch always ends at the end of an entry. So the position that is stored with the batch says exactly where a later
+reading must begin: at the first entry that was not stored.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from norn_tasks.domain.app_logs.lines import MISSING, NOTE, LineBatch, Position
 from norn_tasks.domain.redaction import Redaction
 
 LONGEST = 64 * 1024
-"""The bytes after which a line is split."""
+"""The most bytes of a line; a longer line is split."""
 _UNDECIDED = 256 * 1024
-"""How many bytes of a stream may wait for the end of a line or of a secret (plus the length of the longest secret).
-Beyond that they are kept as a line without waiting for the end."""
+"""How many bytes of a stream may wait for the end of a line, or for the rest of a possible secret (in addition to the
+length of the longest secret). More bytes are stored as a line without waiting for the end.
+"""
 
 _LINE = 16
-"""The bytes that a line costs in addition to its text."""
+"""The bytes that a line needs in addition to its text."""
 
 SLACK = 2 * 10**9
-"""How many nanoseconds before the last entry a new reading begins: the two streams are not exactly in order."""
+"""A new reading begins this many nanoseconds before the last entry, because the two streams are not exactly in order.
+"""
 
 
 class LineIntake:
-    """Takes the entries of one reading, and skips those before the position at which the previous reading ended."""
+    """Takes the entries of one reading, and skips entries before the position at which the last reading ended."""
 
     def __init__(self, position: Position, hidden: Redaction) -> None:
         self.position = dict(position)
@@ -35,11 +37,11 @@ class LineIntake:
         self._streams: dict[int, _Written] = {}
         self._lines: list[tuple[int, int, bytes]] = []
         self.size = 0
-        """The bytes of the lines that wait to be kept."""
+        """The bytes of the lines that wait to be stored."""
 
     @property
     def since(self) -> int:
-        """The time from which the engine's log has to be read."""
+        """The time from which the engine's log must be read."""
         return max(0, self._newest - SLACK)
 
     def feed(self, entries: Sequence[LogEntry]) -> None:
@@ -50,12 +52,12 @@ class LineIntake:
         self.size = sum(len(text) + _LINE for _, _, text in self._lines)
 
     def end(self) -> None:
-        """Takes the rest as a line even without a line end, because the program has ended."""
+        """Takes the rest of the output as a line, even without a line end, because the program has ended."""
         for written in self._streams.values():
             written.settle(self._lines)
 
     def batch(self) -> LineBatch | None:
-        """Returns the complete lines, with the position after them; None if there is nothing new."""
+        """Returns the complete lines with the position after them; None if there is no new line."""
         reached = {number: each.settled for number, each in self._streams.items() if each.settled is not None}
         position = self.position | reached
         if position == self.position:
@@ -73,7 +75,7 @@ class LineIntake:
         return self._streams[stream]
 
     def _is_clean(self, stream: int, entries: Sequence[LogEntry]) -> bool:
-        """Returns True if no secret is in, or begins in, these entries of a stream."""
+        """Returns True if no secret lies in, or begins in, these entries of a stream."""
         if not self._hidden:
             return True
         joined = b"".join(entry.data for entry in entries if entry.stream == stream)
@@ -81,10 +83,10 @@ class LineIntake:
 
 
 class _Written:
-    """One stream of a container.
+    """One stream of a container: stdout or stderr.
 
-    `complete`: this reading must contain the entry at which the previous reading ended; if it does not, entries were
-    lost.
+    `complete`: this reading must contain the entry at which the last reading ended. If it does not contain that entry,
+    entries were lost.
     """
 
     def __init__(self, number: int, skip: tuple[int, int] | None, hidden: Redaction, *, complete: bool) -> None:
@@ -99,15 +101,15 @@ class _Written:
         self._waiting: list[tuple[int, int, bytes]] = []
         self._waits = 0
         self.settled: tuple[int, int] | None = None
-        """The position up to which all entries are in complete lines."""
+        """The position up to which all entries are part of complete lines."""
 
     @property
     def undecided(self) -> bool:
-        """True while bytes are held back because they may be a part of a secret."""
+        """True while bytes wait because they may be part of a secret."""
         return self._redactor.holding
 
     def take(self, entry: LogEntry, into: list[tuple[int, int, bytes]], *, clean: bool) -> None:
-        """Takes the next entry; its complete lines go into the list."""
+        """Takes the next entry, and adds its complete lines to the list."""
         if self._skip is not None and self._is_known(entry, into):
             return
         at, count = self._reached
@@ -121,7 +123,7 @@ class _Written:
             self.settle(into)
 
     def settle(self, into: list[tuple[int, int, bytes]]) -> None:
-        """Takes the bytes that are held back as a complete line, even if they end in the middle of a line."""
+        """Adds the waiting bytes to the list as a complete line, even if they end in the middle of a line."""
         if self._redactor.holding:
             self._split(self._reached[0], self._redactor.end())
             self._redactor = self._hidden.stream()
@@ -131,9 +133,9 @@ class _Written:
             self._release(into)
 
     def _is_known(self, entry: LogEntry, into: list[tuple[int, int, bytes]]) -> bool:
-        """Returns True for an entry that is kept already.
+        """Returns True if the entry is already stored.
 
-        At the first entry that is not kept yet, adds a note line if entries are missing before it.
+        At the first entry that is not stored yet, adds a note line if entries before it are missing.
         """
         at, count = self._skip or (0, 0)
         if entry.at < at:

@@ -1,7 +1,7 @@
-"""Reads the log of one container as the engine sends it: in frames, each with a stream, a time and a piece of text.
+"""Reads the log of one container in the engine's format: frames, each with a stream, a time and some text.
 
-The client library parses every frame on its own, at a fifth of the speed. This module asks with HTTP/1.0, so that the
-body of the response is nothing but frames until the connection ends.
+The Docker client library parses each frame separately, at a fifth of this module's speed. This module asks with
+HTTP/1.0, so that the body of the response contains only frames until the connection ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LogEntry(NamedTuple):
 
 
 class EngineLog:
-    """An open log; with `follow`, it goes on until the container ends. Raises NotFound or EngineDown."""
+    """An open log; with `follow`, it stays open until the container ends. Raises NotFound or EngineDown."""
 
     def __init__(self, address: str, container: str, since: int, *, follow: bool) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -65,11 +65,11 @@ class EngineLog:
         self._socket.close()
 
     def ready(self, seconds: float) -> bool:
-        """Returns True if data, or the end of the log, can be read within this time."""
+        """Returns True if data, or the end of the log, becomes readable within `seconds`."""
         return bool(self._poll.poll(seconds * 1000))
 
     def read(self) -> tuple[list[LogEntry], bool]:
-        """Waits for more data; returns the entries that are complete, and whether the log has ended."""
+        """Waits for more data. Returns the complete entries, and whether the log has ended."""
         try:
             data = self._socket.recv(_PIECE)
         except TimeoutError as error:

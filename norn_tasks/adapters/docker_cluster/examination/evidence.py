@@ -1,7 +1,7 @@
-"""Gathers the evidence about a replica that fails: its last lines, its open sockets, the file that would not run.
+"""Collects facts about a replica that fails: its last lines, its open ports, and the file that could not be executed.
 
-Nothing is run in the container. If the engine is on this machine, the container's sockets are read from /proc.
-Otherwise these ports are tried: those that the image exposes, those mentioned in the output, and the usual ones.
+Nothing is executed in the container. If the engine is on this machine, the open ports are read from /proc. Otherwise
+likely ports are tried: those that the image exposes, those that the output mentions, and the usual ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from norn_tasks.ports import Workload
 
 
 def examined(containers: Containers, workload: Workload, container: str) -> Evidence:
-    """Returns the evidence about one replica; facts that cannot be found out are left out."""
+    """Returns the facts about one replica; facts that cannot be found are left out."""
     lines = tuple(containers.last_lines(container))
     evidence = Evidence(
         lines=lines,
@@ -50,5 +50,5 @@ def _running(evidence: Evidence, found: dict[str, Any], lines: tuple[str, ...]) 
 
 
 def _beside(containers: Containers, workload: Workload) -> bool:
-    """Returns True when a replica of another generation of the app runs."""
+    """Returns True if a replica of another generation of the app is running."""
     return any(each.running and each.generation != workload.generation for each in containers.first_look(workload.app))

@@ -1,4 +1,6 @@
-"""Reads the beginning of a file in a container without running anything there, even after the container has ended."""
+"""Reads the beginning of a file in a container. Nothing is executed in the container, so this works after its
+end too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from norn_tasks.domain.causes.program import failed_program
 from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 REFUSED = (NotFound, Conflict, StepFailed, EngineDown)
-"""The errors that mean that the engine cannot show something."""
+"""The errors with which the engine says that it cannot show a file or a container."""
 
 _HEAD = 256
 _LINKS = 4
@@ -40,7 +42,7 @@ def program_file(containers: Containers, found: dict[str, Any], lines: tuple[str
 
 
 def _archived(client: APIClient, container: str, path: str) -> tuple[bytes, str]:
-    """Returns the first bytes of a file in the container, or the target if the file is a link."""
+    """Returns the first bytes of a file in the container; if the file is a link, also the target of the link."""
     stream, facts = client.get_archive(container, path)
     if facts.get("linkTarget"):
         return b"", str(facts["linkTarget"])

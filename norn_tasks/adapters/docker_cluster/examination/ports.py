@@ -1,4 +1,6 @@
-"""Tries the ports of a replica from outside: which of them accept connections, and whether a port speaks TLS."""
+"""Tries to connect to the ports of a replica, to find which of them accept connections, and whether a port
+speaks TLS.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _TRY = 0.3
 
 
 def accepting(ip: str, found: dict[str, Any], lines: Iterable[str], port: int | None) -> tuple[OpenSocket, ...] | None:
-    """Returns those of the likely ports that accept connections; None if none does, because another port may."""
+    """Returns those of the likely ports that accept connections. Returns None if none of them does, because an unlikely
+    port may.
+    """
     exposed = {int(each.partition("/")[0]) for each in found["Config"].get("ExposedPorts") or {}}
     named = {int(each) for line in lines for each in _PORT.findall(line) if int(each) < 65_536}
     likely = sorted({*USUAL, *exposed, *named} - {port})
@@ -41,14 +45,14 @@ def _accepts(ip: str, port: int) -> bool:
 
 
 def speaks_tls(ip: str, port: int | None) -> bool:
-    """Returns True if the port answers a TLS handshake. The certificate is not checked, because no data is sent."""
+    """Returns True if the port answers a TLS handshake. The certificate is not verified, because no data is sent."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with socket.create_connection((ip, port or 0), timeout=1) as plain, context.wrap_socket(plain):
             return True
     except ssl.SSLError as error:
-        # An alert is also an answer in TLS; WRONG_VERSION_NUMBER means an answer in another protocol.
+        # A TLS alert is also an answer in TLS. WRONG_VERSION_NUMBER means that the answer was in another protocol.
         return "ALERT" in (error.reason or "")
     except OSError:
         return False

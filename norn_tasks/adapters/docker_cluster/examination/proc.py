@@ -1,4 +1,4 @@
-"""Reads from /proc on which sockets a container of this machine listens, and whether it waits for a file's lock."""
+"""Reads from /proc on which sockets a container of this machine listens, and whether it waits for a lock on a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from norn_tasks.domain.causes import OpenSocket
 _LISTENS = "0A"
 _PROC = Path("/proc")
 _NAME_SERVER = "127.0.0.11"
-"""The address of the engine's own name server, which listens in each container of the network."""
+"""The address of the engine's own DNS server, which listens in each container of the network."""
 
 
 def listening(pid: int, ip: str, proc: Path = _PROC) -> tuple[OpenSocket, ...] | None:
     """Returns the sockets on which a container listens; `pid` is its first process, and `ip` its address.
 
-    None if that process is not on this machine, or if this worker may not look at it.
+    Returns None if that process is not on this machine, or if this worker may not read its data.
     """
     if not _is_it(pid, ip, proc):
         return None
@@ -32,7 +32,7 @@ def listening(pid: int, ip: str, proc: Path = _PROC) -> tuple[OpenSocket, ...] |
 
 
 def waits_for_lock(pid: int, ip: str, proc: Path = _PROC) -> bool:
-    """Returns True if a process of the container waits for a file's lock, which another process holds."""
+    """Returns True if a process of the container waits for a lock on a file that another process holds."""
     if not _is_it(pid, ip, proc):
         return False
     try:
@@ -44,7 +44,9 @@ def waits_for_lock(pid: int, ip: str, proc: Path = _PROC) -> bool:
 
 
 def _is_it(pid: int, ip: str, proc: Path) -> bool:
-    """Returns True if the process has the container's address; a process id from another machine means nothing here."""
+    """Returns True if the process has the container's address. This detects a process id that belongs to another
+    machine.
+    """
     if pid <= 0 or not ip:
         return False
     try:
@@ -66,7 +68,7 @@ def _sockets(table: str) -> Iterator[OpenSocket]:
 
 
 def _address(digits: str) -> str:
-    """Returns an address of /proc/net/tcp, which writes each 32-bit word in the machine's byte order."""
+    """Parses an address of /proc/net/tcp, which writes each 32-bit word in the machine's byte order."""
     words = [bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8)]
     found = ipaddress.ip_address(b"".join(words))
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None

@@ -1,1 +1,1 @@
-"""Looks at the cluster: the state of each replica, its health, and the ends of its program."""
+"""Observes the cluster: the state of each replica, its health, and how its program ended."""

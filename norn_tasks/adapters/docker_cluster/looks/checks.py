@@ -1,4 +1,4 @@
-"""Checks the health of live replicas, all at the same time, each with the same check as at its gate."""
+"""Checks the health of all live replicas at the same time, with the same check that each had to pass at its gate."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaSighting
 
 _AT_ONCE = 32
 _EARLY = 5.0
-"""Seconds by which a check may come before its interval is over, because looks are not exactly punctual."""
+"""Seconds by which a check may come before its interval is over, because observations are not exactly punctual."""
 
 
 class _NeverStopped:
-    """The stop for work that always ends soon by itself."""
+    """A stop that is never set, for work that always ends soon by itself."""
 
     reason: str | None = None
 
     def check(self) -> None:
-        """Returns at once."""
+        """Returns immediately."""
 
     def wait(self, seconds: float) -> bool:
-        """Returns at once."""
+        """Returns immediately."""
         return False
 
 
 def checked(worlds: Iterable[World]) -> tuple[World, ...]:
-    """Checks each live replica whose check is due, and returns the worlds with the results in the replicas' rows."""
+    """Checks each live replica that is due, and returns the worlds (replicas and rows of apps) with the results in the
+    replicas' rows.
+    """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [[pool.submit(_checked, each) for each in world.replicas] for world in worlds]
         known = list(worlds)
@@ -40,7 +42,7 @@ def checked(worlds: Iterable[World]) -> tuple[World, ...]:
 
 
 def sightings(world: World) -> tuple[ReplicaSighting, ...]:
-    """Returns what this look found out about each live replica."""
+    """Returns what this observation found out about each live replica."""
     return tuple(_sighting(each, each.row) for each in world.replicas if each.live and each.row is not None)
 
 

@@ -1,4 +1,4 @@
-"""Compares an app's replicas with their workload, to find what somebody has changed with `docker` commands."""
+"""Compares an app's replicas with their workload, to find changes that somebody made with `docker` commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from norn_tasks.ports import Workload
 def compared(
     engine: EngineClient, instance: str, workload: Workload, replicas: tuple[ReplicaContainer, ...]
 ) -> tuple[Drift, ...]:
-    """Returns the drifts of the replicas of the workload's generation, and of their number; raises EngineDown."""
+    """Returns the differences in the replicas of the workload's generation, and in their number; raises EngineDown."""
     mine = [each for each in replicas if each.generation == workload.generation]
     number = drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": len(mine)})
     each = (drift for replica in mine for drift in _of_replica(engine, instance, workload, replica))
@@ -33,7 +33,7 @@ def _of_replica(engine: EngineClient, instance: str, workload: Workload, replica
 
 
 def _wanted(instance: str, workload: Workload, replica: ReplicaContainer) -> dict[str, Any]:
-    """Returns the policy's values for those fields of this replica that can change while it runs."""
+    """Returns the wanted values of those fields of a container that can change while it runs."""
     return {
         "name": policy.name(workload, replica.index, instance),
         "state": "running",

@@ -1,7 +1,7 @@
-"""Reads from the engine's events how replicas' programs ended.
+"""Reads from the engine's events how the programs of replicas ended.
 
-A replica that ends is started again at once, and then looks as if nothing had happened: only the events say with which
-code it ended, and whether it ran out of memory. The engine keeps its last few hundred events.
+The engine restarts a replica immediately after its end, and the container then shows no trace of the end. Only the
+events say with which code it ended, and whether it ran out of memory. The engine keeps its last few hundred events.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from norn_tasks.domain.errors import NotFound, StepFailed
 from norn_tasks.domain.jobs.replica import ReplicaEnd
 
 SINCE = 90
-"""Seconds of events that one look reads: several looks see the same end, which is recorded only once."""
+"""The seconds of events that one observation reads. Several observations read the same end, but it is recorded only
+once.
+"""
 _KILLED_SOON = 5 * 10**9
-"""Nanoseconds within which a container ends after the kernel has killed a process in it for lack of memory."""
+"""Nanoseconds within which a container ends after the kernel killed one of its processes for lack of memory."""
 
 
 def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
-    """Returns the recent ends of each container, oldest first; none if the engine does not show its events."""
+    """Returns the recent ends of each container, oldest first; empty if the engine does not show its events."""
     now = int(time.time())
 
     def read(client: APIClient) -> list[dict[str, Any]]:
@@ -33,12 +35,13 @@ def ends(engine: EngineClient, instance: str) -> dict[str, list[ReplicaEnd]]:
     try:
         events = engine.briefly(read)
     except (NotFound, StepFailed):
-        return {}  # a proxy in front of the engine may refuse events; the count of restarts still shows ends
+        # a proxy in front of the engine may refuse events; the count of restarts still shows that replicas ended
+        return {}
     return _paired(events)
 
 
 def _paired(events: list[dict[str, Any]]) -> dict[str, list[ReplicaEnd]]:
-    """Returns the ends; each says whether the kernel had killed a process of the container for lack of memory."""
+    """Returns the ends. Each says whether the kernel had killed a process of the container for lack of memory."""
     found: dict[str, list[ReplicaEnd]] = {}
     out_of_memory: dict[str, int] = {}
     for event in events:

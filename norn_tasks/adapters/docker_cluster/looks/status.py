@@ -1,8 +1,9 @@
-"""The status of an app from its containers and rows: how many replicas are wanted, how many serve, and each of them.
+"""The status of an app, from its containers and rows: how many replicas are wanted, how many serve, and the state of
+each.
 
-The wanted number comes from the rows, not from the engine: a replica keeps its row until Norn removes it, so a live
-generation has as many rows as wanted replicas, even after somebody removed a container. While one generation replaces
-another, the larger number of rows counts.
+The wanted number comes from the rows, not from the engine. A replica keeps its row until Norn removes the replica. So a
+live generation has as many rows as wanted replicas, even after somebody removed a container. While one generation
+replaces another, the wanted number is the larger of their numbers of rows.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _replica(each: ReplicaContainer, usage: ReplicaUsage | None) -> ReplicaStatu
 
 
 def _healthy(each: ReplicaContainer) -> bool | None:
-    """Returns None while the replica is not live: it has not passed its gate yet, or it is leaving."""
+    """Returns None if the replica is not live: it has not passed its gate yet, or it is being removed."""
     return each.well and not each.moved if each.live else None
 
 

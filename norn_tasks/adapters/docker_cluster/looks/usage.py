@@ -1,7 +1,7 @@
 """Measures the CPU time and the memory that replicas use, with one short call to the engine for each replica.
 
-The engine answers from the kernel's counters in about 5 ms. It does not wait for a second measurement: the use of CPUs
-is the difference of CPU time between two looks.
+The engine answers from the kernel's counters in about 5 ms, without waiting for a second measurement. Norn computes the
+use of CPUs from the difference between two observations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 from norn_tasks.domain.jobs.app_status import ReplicaUsage
 
 WITHIN = 3.0
-"""The most seconds for the measurements of one look, so that a slow engine does not delay it.
+"""The most seconds that one observation spends on these measurements, so that a slow engine does not delay it.
 
 A replica that is not measured in time keeps its previous measurement.
 """
@@ -48,16 +48,18 @@ def _measured(engine: EngineClient, each: ReplicaContainer, until: float) -> Rep
     try:
         return _usage(each, engine.briefly(read, left))
     except (NotFound, Conflict, StepFailed, EngineDown, InvalidVersion):
-        return None  # it is gone, or the engine is slow, too old, or behind a proxy that refuses it
+        # the container no longer exists; or the engine is slow, too old, or behind a proxy that refuses the call
+        return None
 
 
 def _usage(each: ReplicaContainer, stats: dict[str, Any]) -> ReplicaUsage | None:
-    """Returns the usage from the engine's answer; None for a container that has ended in the meantime."""
+    """Returns the usage from the engine's answer; None if the container has ended since it was listed."""
     memory = stats.get("memory_stats") or {}
     if "usage" not in memory:
         return None
     details = memory.get("stats") or {}
-    droppable = int(details.get("total_inactive_file", details.get("inactive_file", 0)))  # cgroup 1, or 2
+    # the names of the field in cgroup 1 and in cgroup 2
+    droppable = int(details.get("total_inactive_file", details.get("inactive_file", 0)))
     return ReplicaUsage(
         each.id,
         datetime.fromisoformat(stats["read"]).timestamp(),

@@ -1,8 +1,8 @@
-"""The verdict on a rollout, as a pure function over objects of Kubernetes.
+"""Computes the verdict on a rollout, as a pure function over Kubernetes objects.
 
-`assess` reads a Deployment with its ReplicaSets, pods, events, claims and nodes, and sends nothing to a cluster. The
-gate of a rollout, the status of an app and `python -m norn_tasks.adapters.kubernetes.assess` therefore agree, and every
-verdict can be tested with a file. `docs/kubernetes-verdicts.md` lists the causes.
+`assess` reads a Deployment with its ReplicaSets, pods, events, volume claims and nodes, and sends nothing to a cluster.
+The rollout, the status of an app and the command `python -m norn_tasks.adapters.kubernetes.assess` all use it, so they
+always agree. Every verdict can be tested with a file of objects. `docs/kubernetes-verdicts.md` lists the causes.
 """
 
 from norn_tasks.adapters.kubernetes.assess.assessing import assess

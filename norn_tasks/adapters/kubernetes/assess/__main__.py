@@ -1,4 +1,5 @@
-"""`python -m norn_tasks.adapters.kubernetes.assess FILE.yaml`: the verdict on the objects of a file, without a cluster.
+"""`python -m norn_tasks.adapters.kubernetes.assess FILE.yaml`: prints the verdict on the objects in a file, without
+using a cluster.
 
 `kubectl get deployments,replicasets,pods,events,pvc,nodes -o yaml` writes such a file. The verdict is one line of JSON.
 Exit status: 0 for every verdict, 2 for a file from which no verdict can be given.

@@ -1,4 +1,6 @@
-"""The verdict on a rollout: complete, failed (because of the first trouble that lasted too long), or in progress."""
+"""Computes the verdict on a rollout: complete, in progress, or failed because of the first trouble that lasted too
+long.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def _deadline(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def _explained(late: RolloutTrouble, troubles: Iterable[RolloutTrouble]) -> RolloutTrouble:
-    """Returns the trouble that made the rollout miss its deadline; `late` itself if no rule found any."""
+    """Returns the trouble that explains why the rollout missed its deadline; `late` itself if no rule found one."""
     for each in troubles:
         return RolloutTrouble(each.cause, f"{late.sentence}: {each.whole_sentence}", each.pod, hint=each.hint)
     return late

@@ -1,4 +1,4 @@
-"""Whether a rollout is complete: every pod new, ready and available, and no old one left."""
+"""Decides whether a rollout is complete: every pod is new, ready and available, and no old pod is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 
 def unread(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns why the status allows no verdict: the object is being deleted or paused, or its spec was not read yet."""
+    """Returns why the status allows no verdict yet: the object is being deleted, is paused, or the controller has not
+    read its spec.
+    """
     if seen.subject is None:
         return None
     name, kind = text(seen.subject, "metadata", "name"), text(seen.subject, "kind")
@@ -26,7 +28,7 @@ def unread(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def lacking(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns the first thing that a rollout still lacks; none if it is complete."""
+    """Returns the first condition that a rollout does not meet yet; None if it is complete."""
     if seen.subject is None:
         return _of_pods(seen)
     by_counts = _of_deployment(seen) if seen.is_deployment else _of_set(seen)
@@ -119,7 +121,7 @@ def _of_pods(seen: SeenRollout) -> RolloutTrouble | None:
 
 
 def _runs_on(seen: SeenRollout, pod: SeenPod) -> bool:
-    """Returns false for a pod that is meant to end and has no owner: it counts once it has ended, not while it runs."""
+    """Returns False for a pod that is meant to end and has no owner. Such a pod is complete when it has ended."""
     return seen.subject is not None or text(pod.thing, "spec", "restartPolicy") in ("", "Always")
 
 

@@ -1,4 +1,4 @@
-"""Reads events, which two APIs of Kubernetes serve in different forms."""
+"""Reads Kubernetes events, which two APIs serve in different forms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SeenEvent:
     """An event about an object."""
 
     thing: KubeObject
-    """The object of the event itself."""
+    """The event as Kubernetes serves it."""
 
     @property
     def about(self) -> KubeObject:
@@ -33,45 +33,45 @@ class SeenEvent:
 
     @property
     def reason(self) -> str:
-        """Returns its reason."""
+        """Returns the event's reason."""
         return text(self.thing, "reason")
 
     @property
     def message(self) -> str:
-        """Returns its message."""
+        """Returns the event's message."""
         return (text(self.thing, "message") or text(self.thing, "note")).removeprefix(_COMBINED)
 
     @property
     def count(self) -> int:
-        """Returns how often it happened."""
+        """Returns how often the event happened."""
         counts = (("count",), ("deprecatedCount",), ("series", "count"))
         return max(1, *(number(self.thing, *path) for path in counts))
 
     @property
     def first(self) -> datetime | None:
-        """Returns when it happened first."""
+        """Returns when the event happened first."""
         named = ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime")
         return next(filter(None, (moment(self.thing, name) for name in named)), None) or created(self.thing)
 
     @property
     def last(self) -> datetime | None:
-        """Returns when it happened last."""
+        """Returns when the event happened last."""
         series = moment(self.thing, "series", "lastObservedTime")
         named = ("lastTimestamp", "deprecatedLastTimestamp")
         return series or next(filter(None, (moment(self.thing, name) for name in named)), None) or self.first
 
     def concerns(self, thing: KubeObject) -> bool:
-        """Returns true if the event is about this object: compares the uids, or if one is missing, kind and name."""
+        """Returns True if the event is about this object: compares the uids or, if one is missing, kind and name."""
         if text(self.about, "uid") and uid_of(thing):
             return text(self.about, "uid") == uid_of(thing)
         kind = text(self.about, "kind")
         return text(self.about, "name") == name_of(thing) and kind in ("", text(thing, "kind"))
 
     def is_of(self, container: str) -> bool:
-        """Returns true if the event is about this container of its pod, or does not name a container."""
+        """Returns True if the event is about this container of its pod, or names no container."""
         path = text(self.about, "fieldPath")
         return not path or path.endswith(f"{{{container}}}")
 
     def not_before(self, moment_: datetime | None) -> bool:
-        """Returns true if it happened at this moment or later, or if one of the two times is not known."""
+        """Returns True if the event happened at this moment or later, or if one of the two times is unknown."""
         return moment_ is None or self.last is None or self.last >= moment_.replace(microsecond=0)

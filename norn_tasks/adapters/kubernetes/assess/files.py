@@ -14,7 +14,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def objects_in(written: str, where: str) -> list[KubeObject]:
-    """Returns the objects in a text; `where` names it in sentences."""
+    """Returns the objects in a text; `where` is the name of the text in error messages."""
     try:
         documents = _documents(written)
     except yaml.YAMLError as error:
@@ -31,7 +31,7 @@ def objects_in(written: str, where: str) -> list[KubeObject]:
 
 
 def _documents(written: str) -> list[object]:
-    """Returns the documents; JSON is not read as YAML, which does not allow JSON's tabs."""
+    """Returns the documents. JSON is parsed as JSON and not as YAML, because YAML forbids the tabs that JSON allows."""
     if written.lstrip().startswith("{"):
         try:
             return [json.loads(written)]

@@ -1,7 +1,7 @@
-"""Messages of Kubernetes: extracts the part of a message that a person needs, and looks up its cause in tables.
+"""Messages of Kubernetes: extracts the part that a person needs, and looks up the cause in tables.
 
-Each component words its messages as it likes and changes them between versions. A table therefore looks for a few words
-that both old and new versions print. If no row applies, the message itself is quoted.
+Each component of Kubernetes words its messages differently, and changes them between versions. So a table looks for a
+few words that both old and new versions print. If no row of the table matches, the message itself is quoted.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import dataclass
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause
 
 LONGEST = 240
-"""The most characters of a message in a sentence."""
+"""The most characters of a quoted message."""
 _RPC = re.compile(r"rpc error: code = \w+ desc = ")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A row of a table: a message with these words has this cause."""
+    """A row of a table: a message that contains these words has this cause."""
 
     pattern: re.Pattern[str]
     """The words, with groups for the names in them."""
     cause: RolloutCause
     """The cause."""
     sentence: str
-    """The sentence; names in braces are replaced with the groups, and with the values that the caller passes."""
+    """The sentence for people; names in braces are replaced with the groups, and with values that the caller passes."""
 
 
 def reading(pattern: str, cause: RolloutCause, sentence: str) -> Reading:
-    """Returns a row of a table, whose words match in upper and lower case."""
+    """Returns a row of a table; upper and lower case do not matter in its words."""
     return Reading(re.compile(pattern, re.IGNORECASE), cause, sentence)
 
 
 def read(message: str, table: Sequence[Reading], **names: str) -> tuple[RolloutCause, str] | None:
-    """Returns the cause and the sentence of the first row that applies to a message."""
+    """Returns the cause and the sentence of the first row that matches a message; None if no row does."""
     for row in table:
         if found := row.pattern.search(message):
             groups = {name: value for name, value in found.groupdict().items() if value is not None}
@@ -44,6 +44,6 @@ def read(message: str, table: Sequence[Reading], **names: str) -> tuple[RolloutC
 
 
 def brief(message: str) -> str:
-    """Returns a message on one line, shortened if it is too long, without the prefix that remote calls add."""
+    """Returns a message on one line, shortened if necessary, without the prefix that remote procedure calls add."""
     line = " ".join(_RPC.sub("", message).split()).rstrip(".: ")
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -10,7 +10,7 @@ KubeObject = Mapping[str, Any]
 
 
 def at(thing: object, *path: str) -> Any:
-    """Returns the value at a path of keys, or none."""
+    """Returns the value at a path of keys, or None."""
     for key in path:
         if not isinstance(thing, Mapping):
             return None
@@ -19,7 +19,7 @@ def at(thing: object, *path: str) -> Any:
 
 
 def text(thing: object, *path: str) -> str:
-    """Returns the string at a path, or an empty one; a number or a boolean becomes its text."""
+    """Returns the string at a path, or an empty string; a number or a boolean is converted to text."""
     found = at(thing, *path)
     return found.strip() if isinstance(found, str) else str(found) if isinstance(found, bool | int | float) else ""
 
@@ -39,13 +39,15 @@ def parts(thing: object, *path: str) -> list[KubeObject]:
 
 
 def mapping(thing: object, *path: str) -> KubeObject:
-    """Returns the mapping at a path, or an empty one."""
+    """Returns the mapping at a path, or an empty mapping."""
     found = at(thing, *path)
     return found if isinstance(found, Mapping) else {}
 
 
 def moment(thing: object, *path: str) -> datetime | None:
-    """Returns the time at a path: a text in RFC 3339, or a value that YAML has parsed; a time without a zone is UTC."""
+    """Returns the time at a path: a text in RFC 3339, or a value that YAML has parsed. A time without a zone is
+    in UTC.
+    """
     found = at(thing, *path)
     if isinstance(found, str):
         try:
@@ -88,6 +90,6 @@ def deleted(thing: object) -> bool:
 
 
 def observed(thing: object) -> bool:
-    """Returns true if the status of an object is there and is about its current spec."""
+    """Returns True if the object has a status that refers to its current spec."""
     seen = number(thing, "status", "observedGeneration")
     return bool(at(thing, "status")) and seen >= number(thing, "metadata", "generation")

@@ -1,7 +1,7 @@
-"""How long each cause may last before a rollout has failed, and the hint that helps.
+"""How long each cause may last before the rollout counts as failed, and a hint for each cause.
 
-A cause that cannot pass by itself fails the rollout at once. A cause that another system may end (a registry, an
-autoscaler, a provisioner) gets more time. Five seconds are for states that a controller shows briefly while it works.
+A cause that cannot end by itself fails the rollout immediately. A cause that another system may end (a registry, an
+autoscaler, a provisioner) gets more time. States that a controller shows briefly while it works get five seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Handling:
 
 _IMAGE = "norn deploy builds and pushes it again; kubectl get events shows what the node tried"
 _JOB = ""
-"""No hint: the pod is gone. Its last lines are in the output of the job, to which the message at the job's end points.
+"""No hint: the pod no longer exists. Its last lines are in the job's output, and the error message points to that
+output.
 """
 _PROBE = "the healthcheck of the infraspec says what is asked, and for how long"
 _EVENTS = "kubectl get events shows what the node tried"

@@ -1,4 +1,4 @@
-"""The objects of one rollout: which ReplicaSet is the new one, and which pods belong to it and to older ones."""
+"""Groups the objects of one rollout: which ReplicaSet is the new one, and which pods belong to it or to older ones."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import NotAssessable
 _HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
 _LOST = timedelta(seconds=60)
-"""For this time after its grace, a pod that is being deleted still counts."""
+"""How long after its grace period a pod that is being deleted still counts."""
 _EARLY = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class SeenRollout:
-    """A Deployment, or a ReplicaSet or pods without one, and everything that was seen around it."""
+    """A Deployment (or a ReplicaSet or pods that have no Deployment), together with all objects that were read
+    with it.
+    """
 
     subject: KubeObject | None
-    """The Deployment, or else the ReplicaSet; none if there are only pods."""
+    """The Deployment; without one, the ReplicaSet; None if there are only pods."""
     things: tuple[KubeObject, ...]
     """All objects."""
     now: datetime
-    """The moment of the verdict."""
+    """The time at which the objects were read."""
 
     @property
     def is_deployment(self) -> bool:
@@ -48,7 +50,7 @@ class SeenRollout:
 
     @property
     def wanted(self) -> int:
-        """Returns how many pods should run: one if the spec does not say."""
+        """Returns how many pods should run; one if the spec gives no number."""
         return number(self.subject, "spec", "replicas", default=1) if self.subject is not None else len(self.pods)
 
     @cached_property
@@ -60,7 +62,7 @@ class SeenRollout:
 
     @cached_property
     def new(self) -> KubeObject | None:
-        """Returns the ReplicaSet of the current pod template; none if there is none yet."""
+        """Returns the ReplicaSet of the current pod template; None if it does not exist yet."""
         if not self.is_deployment:
             return self.subject
         wanted = _template(self.subject)
@@ -86,7 +88,7 @@ class SeenRollout:
     def old_pods(self) -> tuple[SeenPod, ...]:
         """Returns the pods that belong to older ReplicaSets and have not ended, including those that are being deleted.
 
-        A pod that should have been gone long ago is left out: its node is lost, and may not come back.
+        A pod that should have disappeared long ago is left out, because its node is lost and may not come back.
         """
         old = (pod for pod in self._all_pods if not self._is_new(pod) and pod.phase not in ENDED)
         return tuple(pod for pod in old if pod.gone_at is None or self.now - pod.gone_at <= _LOST)
@@ -108,12 +110,12 @@ class SeenRollout:
 
     @cached_property
     def claims(self) -> Mapping[str, KubeObject]:
-        """Returns the claims by name."""
+        """Returns the volume claims by name."""
         return {name_of(claim): claim for claim in self._of_kind("PersistentVolumeClaim")}
 
     @cached_property
     def events(self) -> tuple[SeenEvent, ...]:
-        """Returns all events, in the order in which they happened last."""
+        """Returns all events, sorted by the time at which they last happened."""
         return tuple(sorted(map(SeenEvent, self._of_kind("Event")), key=lambda event: event.last or _EARLY))
 
     def events_of(self, thing: KubeObject) -> tuple[SeenEvent, ...]:
@@ -150,7 +152,9 @@ class SeenRollout:
 
 
 def rollout_of(objects: Sequence[KubeObject], now: datetime) -> SeenRollout:
-    """Returns the rollout that these objects are about; raises NotAssessable if there is none, or more than one."""
+    """Returns the rollout to which these objects belong; raises NotAssessable if they show no rollout, or more than
+    one.
+    """
     for kind in ("Deployment", "ReplicaSet"):
         found = [each for each in objects if text(each, "kind") == kind]
         if len(found) > 1 and kind == "Deployment":
@@ -186,7 +190,9 @@ def _owner(thing: KubeObject, kind: str) -> str:
 
 
 def _belongs(thing: KubeObject, owner: KubeObject | None) -> bool:
-    """Returns true if the owner owns the thing, by uid; without uids by kind and name; without any owner by labels."""
+    """Returns True if `owner` owns `thing`: compares uids; if they are missing, kinds and names; if `thing` names no
+    owner, labels.
+    """
     owners = parts(thing, "metadata", "ownerReferences")
     for each in owners:
         if text(each, "uid") and uid_of(owner):
@@ -198,14 +204,14 @@ def _belongs(thing: KubeObject, owner: KubeObject | None) -> bool:
 
 
 def _selected(thing: KubeObject, owner: KubeObject | None) -> bool:
-    """Returns true if the labels of a thing fit the selector of an owner that has one."""
+    """Returns True if the owner has a selector that matches the labels of the thing."""
     wanted = mapping(owner, "spec", "selector", "matchLabels")
     labels = mapping(thing, "metadata", "labels") or mapping(thing, "spec", "template", "metadata", "labels")
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
 
 
 def _template(thing: object) -> Any:
-    """Returns the pod template of a Deployment or ReplicaSet without the hash, which only ReplicaSets have."""
+    """Returns the pod template of a Deployment or ReplicaSet without the hash, which only ReplicaSets contain."""
     found = at(thing, "spec", "template")
     if not isinstance(found, Mapping):
         return None

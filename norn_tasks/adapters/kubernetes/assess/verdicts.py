@@ -1,4 +1,6 @@
-"""The verdicts on a rollout, their causes, and the values that hold them: assessments, and troubles that rules find."""
+"""The possible verdicts on a rollout and their causes, and the two classes that carry them: assessments, and troubles
+that rules find.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ class NotAssessable(ValueError):
 
 
 class RolloutVerdict(StrEnum):
-    """How a rollout goes."""
+    """The state of a rollout."""
 
     PROGRESSING = "progressing"
     AVAILABLE = "available"
@@ -20,7 +22,7 @@ class RolloutVerdict(StrEnum):
 
 
 class RolloutCause(StrEnum):
-    """Why a rollout has its verdict."""
+    """The reason for a verdict."""
 
     AVAILABLE = "available"
 
@@ -103,39 +105,41 @@ class Assessment:
     """The verdict on a rollout."""
 
     verdict: RolloutVerdict
-    """How it goes."""
+    """The verdict itself."""
     cause: RolloutCause
     """Why, from a closed list."""
     sentence: str
     """The cause, with the name of the thing at fault."""
     hint: str = ""
-    """The hint that helps; empty while nothing is wrong, and where the output of the job says more."""
+    """A hint for the user; empty if nothing is wrong, or if the output of the job says more."""
     pod: str | None = None
-    """The pod that shows it; none if no pod does."""
+    """The pod that shows the cause; None if no pod does."""
 
 
 @dataclass(frozen=True)
 class RolloutTrouble:
-    """A cause that a rule found in the objects."""
+    """A possible cause of failure that a rule found in the objects."""
 
     cause: RolloutCause
-    """Why the rollout fails, or would fail if this lasted."""
+    """Why the rollout fails, or would fail if the cause lasted."""
     sentence: str
     """The cause, with the name of the thing at fault."""
     pod: str | None = None
-    """The pod that shows it; none if no pod does."""
+    """The pod that shows the cause; None if no pod does."""
     since: datetime | None = None
-    """When it began; none if the objects do not say, which counts as long ago."""
+    """When the cause began; None if the objects do not say, which counts as long ago."""
     passing: bool = False
-    """It has not lasted long enough, or not happened often enough, for another verdict than `progressing`."""
+    """True if the cause has not lasted long enough, or not happened often enough, for another verdict than
+    `progressing`.
+    """
     hint: str = ""
     """A hint that replaces the hint of the cause."""
     reason: str = ""
     """The name that Kubernetes gives the cause: its documentation has an entry of that name."""
     patience: timedelta | None = None
-    """How long it may last, if that is not the time of its cause."""
+    """How long this trouble may last, if that differs from the time of its cause."""
 
     @property
     def whole_sentence(self) -> str:
-        """Returns the sentence with the name that Kubernetes has for the cause."""
+        """Returns the sentence together with the name that Kubernetes gives the cause."""
         return f"{self.sentence} ({self.reason})" if self.reason and self.reason not in self.sentence else self.sentence

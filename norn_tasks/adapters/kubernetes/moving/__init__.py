@@ -1,1 +1,3 @@
-"""Apps that have moved to Kubernetes: the router leads their requests to their Services."""
+"""Apps that moved from Docker to Kubernetes: the router still receives their requests, and sends them to their
+Services.
+"""

@@ -1,4 +1,6 @@
-"""The entrances of apps that have moved to Kubernetes: the router leads their requests to their Services."""
+"""The entrances of apps that moved from Docker to Kubernetes: the addresses of the Services to which the router sends
+their requests.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,20 @@ from norn_tasks.domain.errors import StepFailed
 from norn_tasks.ports import RouterPorts, Stop, Watch, Workload
 
 _TRIES, _CONNECT, _PAUSE = 10, 2.0, 0.5
-"""Attempts to connect, the seconds that each may take, and the seconds between two."""
+"""How often a connection is tried, how many seconds each try may take, and the seconds between two tries."""
 
 
 @dataclass(frozen=True)
 class Entrances:
-    """The router; `address`: its address, without a port."""
+    """Sets the entrances at the router; `address` is the router's address, without a port."""
 
     ports: RouterPorts
     address: str
 
     def lead(self, app: str, entrance: str, watch: Watch) -> str | None:
-        """Leads the requests of an app that has moved to `entrance`; returns its address, None for any other app."""
+        """Makes the router send the requests of an app that moved here to `entrance`. Returns the app's address at the
+        router; None for any other app.
+        """
         port = self.ports.lead(app, entrance, watch.fence)
         return None if port is None else f"{self.address}:{port}"
 
@@ -39,7 +43,7 @@ def entrance_of(api: Api, workload: Workload) -> str | None:
 
 
 def require_answer(entrance: str, stop: Stop) -> None:
-    """Raises StepFailed if no connection to the entrance succeeds within a while; a new Service may need a moment."""
+    """Raises StepFailed if several tries to connect to the entrance fail; a new Service may need a moment."""
     host, _, port = entrance.rpartition(":")
     why = ""
     for _ in range(_TRIES):

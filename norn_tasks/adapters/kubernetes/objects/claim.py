@@ -1,4 +1,6 @@
-"""Builds the PersistentVolumeClaim of a volume: it outlives all releases, and is removed only by a purge."""
+"""Builds the PersistentVolumeClaim of a volume. The claim outlives all releases; only a teardown with purge
+removes it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ def claim_name(app: str, volume: str) -> str:
 
 
 def claim(app: str, volume: Volume, site: Site, fence: Fence) -> Object:
-    """Returns the claim of one of the app's volumes, which one node at a time can mount."""
+    """Returns the claim of one of the app's volumes; only one node at a time can mount it."""
     spec: Object = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": str(volume.size or DEFAULT_SIZE)}},

@@ -1,4 +1,4 @@
-"""Builds the Deployment of an app, and the budget of disruptions for an app with several replicas."""
+"""Builds the Deployment of an app, and the PodDisruptionBudget of an app with several replicas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.ports import Workload
 
 KEPT = 10
-"""The old ReplicaSets that the cluster keeps: their templates bring a release back unchanged."""
+"""The number of old ReplicaSets that Kubernetes keeps. A release is restored unchanged from the template in its
+ReplicaSet.
+"""
 _SLACK = 60
 """Seconds for scheduling and pulling, in addition to the time that the app may take."""
 
@@ -36,7 +38,7 @@ def deployment(workload: Workload, template: Object, site: Site, fence: Fence, e
 
 
 def budget(workload: Workload, site: Site, fence: Fence) -> Object:
-    """Returns the PodDisruptionBudget: a node that is drained takes one replica at a time."""
+    """Returns the PodDisruptionBudget, which allows a node that is drained to stop only one replica at a time."""
     chosen = {"matchLabels": marks.selected(workload.app, site.instance)}
     return {
         "apiVersion": site.version.budget_group,
@@ -49,7 +51,8 @@ def budget(workload: Workload, site: Site, fence: Fence) -> Object:
 def deadline(workload: Workload, site: Site, ending: int = 0) -> int:
     """Returns the seconds without progress after which a rollout has failed.
 
-    There is no progress while a pod ends, which may take `stopGrace`, or `ending` if the present pods have more time.
+    While a pod ends, there is no progress. A pod may take `stopGrace` seconds to end, or `ending` if the present pods
+    have more time.
     """
     starting = patience(workload, site) + stays_up(workload, site)
     return math.ceil(starting + max(workload.stop_grace + LEAVING, ending) + _SLACK)
@@ -66,7 +69,9 @@ def metadata(name: str, workload: Workload, site: Site, fence: Fence) -> Object:
 
 
 def _strategy(workload: Workload) -> Object:
-    """Returns whether old pods end before new ones start, as they must with claims, which one pod at a time mounts."""
+    """Returns the strategy. With volume claims, old pods must end before new ones start, because only one pod at a time
+    can mount a claim.
+    """
     if workload.recreate or workload.mounts:
         return {"type": "Recreate"}
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}

@@ -1,4 +1,6 @@
-"""Compares an app's objects in the cluster with those that Norn declared, to find what `kubectl` commands changed."""
+"""Compares an app's objects in the cluster with those that Norn wrote, to find changes that somebody made with
+`kubectl`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ _SPEC = {
     "Service": ("type", "selector", "ports", "externalIPs", "externalName", "loadBalancerIP"),
     "PodDisruptionBudget": ("maxUnavailable", "minAvailable", "selector"),
 }
-"""The fields of a kind that Norn decides; a server adds others, such as a cluster address."""
+"""The fields of each kind of object that Norn sets; the server adds others, such as a cluster address."""
 _PORT = ("name", "port", "targetPort", "protocol")
 
 
 def compared(kind: str, name: str, wanted: Seen | None, found: Seen | None) -> tuple[Drift, ...]:
-    """Returns the drifts of one object; `wanted` or `found` is None where there is none."""
+    """Returns the differences in one object; `wanted` or `found` is None if that object does not exist."""
     if wanted is None or found is None:
         missing = Drift(f"{kind} {name}", "", _presence(wanted), _presence(found))
         return () if wanted is found else (missing,)
@@ -26,7 +28,9 @@ def compared(kind: str, name: str, wanted: Seen | None, found: Seen | None) -> t
 
 
 def templates(name: str, wanted: Seen, found: Seen) -> tuple[Drift, ...]:
-    """Returns the drifts of a Deployment's pod template; both templates are complete, as the server keeps them."""
+    """Returns the differences in a Deployment's pod template; both templates are complete, as the server stores
+    them.
+    """
     return tuple(drifts(f"Deployment {name}", {"template": wanted}, {"template": found}))
 
 

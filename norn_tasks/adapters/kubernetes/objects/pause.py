@@ -1,8 +1,9 @@
-"""The pause between the removal of a webserver's pod from its Service and SIGTERM: requests may reach the pod in it.
+"""The pause before a webserver's pod gets SIGTERM. Requests may still reach the pod for a moment after it was removed
+from its Service.
 
-From Kubernetes 1.30 on, the kubelet pauses by itself. Before, it can only start a program in the container, and the
-image may have none. So Norn keeps a program of 168 bytes, which does nothing but sleep, in a ConfigMap of the app, and
-mounts it into the pods.
+From Kubernetes 1.30 on, the kubelet can pause by itself. Older kubelets can only start a program in the container, and
+the image may contain no suitable one. So Norn stores a program of 168 bytes, which only sleeps, in a ConfigMap of the
+app, and mounts it into the pods.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _CODE = bytes.fromhex("b823000000 488d3d14000000 31f6 0f05 b83c000000 31ff 0f05 
 
 
 def pause(site: Site) -> Object:
-    """Returns the `preStop` hook: the kubelet's own pause, Norn's program, or as a last resort `sleep` of the image."""
+    """Returns the `preStop` hook: the kubelet's own pause; otherwise Norn's program; otherwise the program `sleep` of
+    the image.
+    """
     if site.version.sleeps:
         return {"sleep": {"seconds": LEAVING}}
     if has_program(site):
@@ -35,7 +38,7 @@ def pause(site: Site) -> Object:
 
 
 def has_program(site: Site) -> bool:
-    """Returns true if pods need a program to pause, and Norn has it for the processors of the images."""
+    """Returns True if pods need a program to pause, and Norn's program runs on the processors of the images."""
     return not site.version.sleeps and site.machine == "x86_64"
 
 
@@ -66,12 +69,12 @@ def volume(app: str) -> Object:
 
 
 def mount() -> Object:
-    """Returns the place of the program in the container."""
+    """Returns the mount of the program in the container."""
     return {"name": _VOLUME, "mountPath": _DIRECTORY, "readOnly": True}
 
 
 def _elf() -> bytes:
-    """Returns the program as a file for Linux on x86-64: two headers, the code, and the time to sleep."""
+    """Returns the program as an ELF file for Linux on x86-64: two headers, the code, and the time to sleep."""
     content = _CODE + struct.pack("<qq", LEAVING, 0)
     size = _HEADERS + len(content)
     magic = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)

@@ -18,9 +18,11 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.ports import Workload
 
 CONTAINER = "app"
-"""The name of the container; the same for all apps, so that `kubectl logs` and `exec` need none."""
+"""The name of the container. It is the same for all apps, so that `kubectl logs` and `exec` work without a container
+name.
+"""
 PORT = "http"
-"""The name of the port, by which the Service finds it in each pod, even while old pods use another number."""
+"""The name of the port. By this name the Service finds the port in each pod, even while old pods use another number."""
 VOLUME_GROUP = 65532
 """The group that owns the volumes of an app. The app's program is in this group, so that users other than root can
 write.
@@ -78,7 +80,7 @@ def _container(workload: Workload, image: str, site: Site) -> Object:
 
 
 def needs_program(workload: Workload, site: Site) -> bool:
-    """Returns true if the pods mount Norn's program that pauses."""
+    """Returns True if the pods mount the program with which Norn pauses them."""
     return workload.port is not None and pause.has_program(site)
 
 
@@ -88,7 +90,7 @@ def literal(text: str) -> str:
 
 
 def environment(env: Mapping[str, str], secrets: Iterable[str], source: str) -> list[Object]:
-    """Returns the environment of a container; `source` is the Secret that has the values of its secrets."""
+    """Returns the environment of a container; the values of the secrets come from the Secret `source`."""
     plain: list[Object] = [{"name": name, "value": literal(value)} for name, value in sorted(env.items())]
     return plain + [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": name}}} for name in sorted(secrets)
@@ -100,9 +102,10 @@ def _low(workload: Workload) -> bool:
 
 
 def _pod_rights(workload: Workload, site: Site) -> Object:
-    """Returns the rights of the pod; every user may listen on a low port, as in the engine's containers.
+    """Returns the rights of the pod. Every user may listen on a low port, as in the engine's containers.
 
-    Every user can also write to a volume, because of its group: a new volume belongs to root.
+    Every user can also write to a volume because of the group VOLUME_GROUP; otherwise only root could, because a new
+    volume belongs to root.
     """
     rights: Object = {"seccompProfile": {"type": "RuntimeDefault"}}
     if workload.mounts:
@@ -121,7 +124,7 @@ def _rights(workload: Workload) -> Object:
 
 
 def resources(memory: int | None, cpus: float | None) -> Object:
-    """Returns the resources of a container that may use these bytes of memory and this number of processors."""
+    """Returns the resources of a container that may use `memory` bytes and `cpus` processors."""
     amounts = {}
     if memory is not None:
         amounts["memory"] = f"{memory // _MIB}Mi" if memory % _MIB == 0 else str(memory)
@@ -131,7 +134,7 @@ def resources(memory: int | None, cpus: float | None) -> Object:
 
 
 def _claims(workload: Workload) -> list[str]:
-    """Returns the names of its claims; raises InvalidRequest for a directory of the host."""
+    """Returns the names of the workload's claims; raises InvalidRequest if it mounts a directory of the host."""
     for each in workload.mounts:
         if each.host:
             raise InvalidRequest(
@@ -143,9 +146,9 @@ def _claims(workload: Workload) -> list[str]:
 
 def _apart(workload: Workload, site: Site) -> Object:
     """Returns the preference for different nodes. A single replica has this preference too, because scaling must not
-    change pods.
+    change the pods.
 
-    An app with volumes has no preference: its pods must run where the volumes are.
+    An app with volumes has no preference, because its pods must run where the volumes are.
     """
     chosen = {"matchLabels": marks.selected(workload.app, site.instance)}
     term = {"labelSelector": chosen, "topologyKey": "kubernetes.io/hostname"}

@@ -1,4 +1,4 @@
-"""Builds the probes of a webserver from its health section; a worker has no probes."""
+"""Builds the probes of a webserver from the health section of its infraspec. A worker has no probes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from norn_tasks.domain.infraspec import Health
 from norn_tasks.ports import Workload
 
 STATUSES = "200-399"
-"""The statuses that a kubelet counts as healthy; it cannot be given others."""
+"""The HTTP statuses that a kubelet counts as healthy; this cannot be configured."""
 _STARTING, _SERVING = 1, 2
-"""Seconds between two probes of a pod that starts, and of a pod that may serve."""
+"""Seconds between two probes of a pod that is starting, and of a pod that has started."""
 
 
 def probes(workload: Workload, site: Site) -> dict[str, Object]:
-    """Returns the startup, readiness and liveness probes; raises InvalidRequest for other statuses than a kubelet's."""
+    """Returns the startup, readiness and liveness probes; raises InvalidRequest if the app wants statuses that a
+    kubelet cannot check.
+    """
     if workload.port is None:
         return {}
     health = workload.checked
@@ -35,7 +37,7 @@ def patience(workload: Workload, site: Site) -> float:
 
 
 def stays_up(workload: Workload, site: Site) -> int:
-    """Returns the seconds for which a new pod must stay ready to count as healthy; 0 if it has a healthcheck."""
+    """Returns how many seconds a new pod must stay ready to count as healthy; 0 if it has a healthcheck."""
     return 0 if workload.healthcheck is not None else math.ceil(site.stay_up)
 
 

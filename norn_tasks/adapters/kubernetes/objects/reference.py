@@ -1,4 +1,6 @@
-"""Chooses the reference by which the nodes of a cluster can find an image: they do not know the engine's ids."""
+"""Chooses the name by which the nodes of a cluster can find an image, because they do not know the engine's
+image ids.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Imaged(Protocol):
 
 
 def reference(site: Site, of: Imaged, what: str) -> str:
-    """Returns the reference of an image; raises RegistryFailed if no node can pull it. `what`: its release in words."""
+    """Returns the reference of an image; raises RegistryFailed if no node can pull it. `what` names its release in
+    messages.
+    """
     if site.loaded:
         return of.tag or of.image
     if of.published:

@@ -1,7 +1,7 @@
 """Builds the Job of a run, and the Secret with the values of its secrets.
 
-The Job is made with a parallelism of 0, so that nothing runs until Norn has recorded it; then Norn sets that to 1. Its
-pod does not have the labels by which a Deployment or a Service finds replicas of the app.
+The Job is created with a parallelism of 0, so that it starts no pod. After Norn has recorded the Job, it sets the
+parallelism to 1. The pod does not have the labels by which a Deployment or a Service finds the app's replicas.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SCRATCH = "scratch"
 
 
 def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
-    """Returns the Job of a run; raises RegistryFailed for an image that no node can pull."""
+    """Returns the Job of a run; raises RegistryFailed if no node can pull its image."""
     notes = {marks.OWNER: run.owner, marks.JOB: str(fence.job), marks.FENCE: str(fence.token)}
     labels = {**marks.labels(run.app, site.instance), marks.RUN: run.name}
     return {
@@ -31,7 +31,7 @@ def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
         "spec": {
             "parallelism": 0,
             "completions": 1,
-            # The cluster must not start the code a second time.
+            # Kubernetes must not start the code a second time.
             "backoffLimit": 0,
             "template": {
                 "metadata": {"labels": {marks.MANAGED: marks.NORN, marks.RUN: run.name}},
@@ -42,7 +42,7 @@ def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
 
 
 def run_secret(job: Seen, run: Run, site: Site) -> Object:
-    """Returns the Secret of a run, which the cluster removes together with its Job."""
+    """Returns the Secret of a run, which Kubernetes removes together with the Job."""
     metadata = job["metadata"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
     return {
@@ -71,7 +71,7 @@ def _pod(name: str, run: Run, site: Site) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": max(1, math.ceil(run.grace)),
-        # Norn enforces the timeout itself; this limit ends a run that Norn has lost.
+        # Norn enforces the timeout itself; this limit ends a run if Norn has lost track of it.
         "activeDeadlineSeconds": math.ceil(run.timeout + run.grace) + _ONE_HOUR,
         "securityContext": rights,
         "affinity": _beside_the_app(run, site) if run.mounts else {},
@@ -103,7 +103,9 @@ def _container(name: str, run: Run, site: Site) -> Object:
 
 
 def _beside_the_app(run: Run, site: Site) -> Object:
-    """Returns the preference for a node with a pod of the app, because a volume may be on one node at a time only."""
+    """Returns the preference for a node that runs a pod of the app, because a volume can be on only one node at
+    a time.
+    """
     term = {
         "labelSelector": {"matchLabels": marks.selected(run.app, site.instance)},
         "topologyKey": "kubernetes.io/hostname",

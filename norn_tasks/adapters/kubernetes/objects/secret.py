@@ -1,4 +1,4 @@
-"""Builds the Secrets of an app: one for each rollout, which never changes, and the login of the registry."""
+"""Builds the Secrets of an app: one for each rollout, which never changes, and one with the login for the registry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def login_name(app: str) -> str:
 
 
 def secret(workload: Workload, site: Site, fence: Fence) -> Object:
-    """Returns the Secret of the workload's generation: all its replicas have the same values."""
+    """Returns the Secret of the workload's generation, so that all its replicas have the same values."""
     data = {name: encoded(value.reveal()) for name, value in sorted(workload.secrets.items())}
     name = secret_name(workload.app, workload.generation)
     return {**_head(name, workload, site, fence), "type": "Opaque", "immutable": True, "data": data}
 
 
 def login(workload: Workload, site: Site, fence: Fence) -> Object:
-    """Returns the Secret by which kubelets pull the app's image."""
+    """Returns the Secret with which nodes pull the app's image."""
     data = {".dockerconfigjson": encoded(site.registry_login)}
     head = _head(login_name(workload.app), workload, site, fence)
     return {**head, "type": "kubernetes.io/dockerconfigjson", "data": data}
@@ -42,5 +42,5 @@ def _head(name: str, workload: Workload, site: Site, fence: Fence) -> Object:
 
 
 def encoded(text: str) -> str:
-    """Returns a value in the encoding of a Secret."""
+    """Encodes a value as Secrets require it (base64)."""
     return base64.b64encode(text.encode()).decode()

@@ -1,4 +1,4 @@
-"""Builds the Service by which other apps reach a webserver."""
+"""Builds the Service through which other apps reach a webserver."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def service(workload: Workload, site: Site, fence: Fence, also: Collection[int] 
 
 
 def ports_of(seen: Seen | None) -> tuple[int, ...]:
-    """Returns the ports of a Service as the cluster has it; none if there is no Service."""
+    """Returns the ports of a Service in the cluster; an empty tuple if it does not exist."""
     return tuple(int(each["port"]) for each in seen["spec"].get("ports") or ()) if seen is not None else ()
 
 

@@ -1,1 +1,1 @@
-"""Notices changes in the cluster as they happen."""
+"""Notices changes in the cluster immediately."""

@@ -1,4 +1,6 @@
-"""Watches the apps of this control plane in a cluster, so that a change is noticed before the next regular look."""
+"""Watches the apps of this control plane in a cluster, so that Norn notices a change before its next regular
+observation.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ from norn_tasks.domain.errors import NornError, StepFailed
 _KINDS = ("Deployment", "Pod")
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 _LASTS, _SLACK = 300, 30
-"""Seconds after which the server ends a watch, and further seconds to wait for that end."""
+"""Seconds after which the server ends a watch, and the extra seconds that Norn waits for that end."""
 _PAUSE, _AWAY, _REFUSED = 2.0, 5.0, 60.0
-"""Seconds before another watch: after an end, while the server is away, and after it refused the watch."""
+"""Seconds before the next watch: after a normal end, while the server is unreachable, and after the server refused the
+watch.
+"""
 
 
 class ClusterChanges:
-    """The changes of Deployments and pods, each kind watched on a thread of its own until it is closed."""
+    """Reports changes of Deployments and pods. Each kind is watched on a thread of its own, until this object is
+    closed.
+    """
 
     def __init__(self, api: Api, instance: str, changed: Callable[[], None]) -> None:
         self._api, self._selector, self._changed = api, marks.selector(instance), changed
@@ -30,7 +36,7 @@ class ClusterChanges:
             threading.Thread(target=self._watch, args=[kind], name=f"norn-watch-{kind}", daemon=True).start()
 
     def close(self) -> None:
-        """Ends the watching; no change is reported after that."""
+        """Stops watching; no change is reported after that."""
         self._closed.set()
 
     def _watch(self, kind: str) -> None:
@@ -41,7 +47,7 @@ class ClusterChanges:
             try:
                 self._once(kind)
             except (HTTPError, OSError, ValueError, LookupError, TypeError):
-                # The connection ended, or a proxy answered instead of the server: changes may have been missed.
+                # The connection ended, or a proxy answered instead of the server. Changes may have been missed.
                 self._report()
             except StepFailed:
                 pause = _REFUSED
@@ -50,7 +56,7 @@ class ClusterChanges:
             self._closed.wait(pause)
 
     def _once(self, kind: str) -> None:
-        """Reports each change until the server ends the watch; raises an error when the connection breaks."""
+        """Reports each change until the server ends the watch; raises an error if the connection breaks."""
         query = {"watch": "true", "labelSelector": self._selector, "timeoutSeconds": str(_LASTS)}
         query["resourceVersion"] = self._api.version_of_all(kind, self._selector)
         self._report()
@@ -69,7 +75,7 @@ class ClusterChanges:
 
 
 def _is_change(event: dict[str, Any]) -> bool:
-    """Returns true for a change; raises ValueError if the server can no longer continue the watch."""
+    """Returns True if the event is a change; raises ValueError if the server can no longer continue the watch."""
     if event["type"] == "ERROR":
         raise ValueError(str(event.get("object")))
     return event["type"] in _CHANGES

@@ -1,1 +1,3 @@
-"""The program inside the nest, which uses crun to start a sandbox for each run; it needs only the standard library."""
+"""The program that runs inside the nest container and starts a sandbox with crun for each run. It uses only the
+standard library.
+"""

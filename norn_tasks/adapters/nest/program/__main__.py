@@ -1,4 +1,6 @@
-"""The first process of the nest: prepares everything that sandboxes need, and serves clients at a Unix socket."""
+"""The first process of the nest container: prepares everything that sandboxes need, and serves clients at a Unix
+socket.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _BACKLOG = 512
 
 
 def main() -> None:
-    """Serves until the container is stopped."""
+    """Serves clients until the container is stopped."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: end_all())
     os.umask(0o022)
@@ -40,7 +42,7 @@ def main() -> None:
 
 
 def _listening() -> socket.socket:
-    """Opens the socket, which only the account of the workers may use."""
+    """Opens the socket, which only the user account of the workers may use."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     beside, path = _DOOR / "nest.new", _DOOR / "nest.sock"
     beside.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """The cgroups of the sandboxes, which are children of the nest's own cgroup; supports versions 1 and 2.
 
-The engine mounts the cgroups read-only into the nest. The nest makes this mount writable, so it needs no directory of
-the machine, and the engine removes all these cgroups with the nest.
+The engine mounts the cgroups read-only into the nest container, and the nest remounts them writable. So it needs no
+directory of the machine, and the engine removes all these cgroups together with the nest. The nest makes this mount
+writable, so it needs no directory of the machine, and the engine removes all these cgroups with the nest.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _ACCOUNTING = ("memory", "cpuacct")
 
 
 def is_v2() -> bool:
-    """Returns True on a machine with cgroup version 2 only."""
+    """Returns True if the machine has only cgroup version 2."""
     return (ROOT / "cgroup.controllers").exists()
 
 
 def prepare() -> None:
-    """Makes the cgroups ready for sandboxes; raises OSError."""
+    """Prepares the cgroups for sandboxes; raises OSError."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         at, kind, options = line.split()[1:4]
         if kind in ("cgroup", "cgroup2") and "ro" in options.split(","):
@@ -42,7 +43,7 @@ def _delegate() -> None:
     leaf = ROOT / "init"
     leaf.mkdir(exist_ok=True)
     for process in (ROOT / "cgroup.procs").read_text().split():
-        with contextlib.suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError):  # the process has ended
             (leaf / "cgroup.procs").write_text(process)
     parent = ROOT / PARENT.strip("/")
     parent.mkdir(exist_ok=True)
@@ -53,7 +54,9 @@ def _delegate() -> None:
 
 
 def account(name: str) -> dict[str, Any]:
-    """Returns the resources that a sandbox used; must be called after its last process ends and before its removal."""
+    """Returns the resources that a sandbox used. It must be called after the sandbox's last process has ended, and
+    before the cgroups are removed.
+    """
     if is_v2():
         directory = ROOT / PARENT.strip("/") / name
         events, times = _table(directory / "memory.events"), _table(directory / "cpu.stat")

@@ -1,4 +1,4 @@
-"""The program crun, which makes the namespaces of a sandbox and starts its first process."""
+"""Calls the program crun, which creates the namespaces of a sandbox and starts its first process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NOT_FOUND, _NOT_EXECUTABLE, _INFRASTRUCTURE = 127, 126, 125
 _NOT_FOUND_WORDS = ("No such file", "not found")
 _NOT_EXECUTABLE_WORDS = ("ermission denied", "xec format", "Is a directory")
 _awaited: set[int] = set()
-"""The first processes of sandboxes; a run waits for the end of each."""
+"""The pids of the first processes of sandboxes. The run of each sandbox waits for the end of its own."""
 
 
 class SandboxNotStarted(Exception):
-    """A sandbox that could not be started; `code` is the exit code that an engine would give it."""
+    """Raised when a sandbox could not be started; `code` is the exit code that a container engine would return."""
 
     def __init__(self, said: str) -> None:
         super().__init__(said)
@@ -48,7 +48,8 @@ def start(bundle: Path, name: str, streams: Sequence[int]) -> int:
 def wait(first: int) -> int:
     """Waits for the end of a first process, and returns its wait status.
 
-    Right after the start, the process is still a child of crun, and not yet of this process.
+    Immediately after the start, the process is still a child of crun; it becomes a child of this process when crun
+    ends.
     """
     try:
         while True:
@@ -63,18 +64,18 @@ def wait(first: int) -> int:
 
 
 def forget(name: str) -> None:
-    """Removes crun's files about a sandbox whose processes have all ended, without starting crun."""
+    """Removes crun's files about a sandbox whose processes have all ended. This is faster than calling crun."""
     shutil.rmtree(_STATE / name, ignore_errors=True)
 
 
 def delete(name: str) -> None:
-    """Ends and removes a sandbox that may be incomplete; does nothing if there is none."""
+    """Ends and removes a sandbox, even an incomplete one; does nothing if it does not exist."""
     subprocess.run([*_command(), "delete", "-f", name], stderr=subprocess.DEVNULL, check=False)
     shutil.rmtree(_STATE / name, ignore_errors=True)
 
 
 def reap_strangers() -> None:
-    """Starts the thread that reaps orphaned processes of sandboxes: no run waits for them."""
+    """Starts a thread that reaps orphaned processes of sandboxes, for whose end no run waits."""
     threading.Thread(target=_reap_often, daemon=True).start()
 
 

@@ -1,7 +1,7 @@
 """The protocol between the nest and its clients, with one connection per request.
 
-A client sends one line of JSON, then the bytes that the line announces, then more lines as commands. The nest sends
-frames: a letter, the length in four bytes, and the content.
+A client sends one line of JSON, then as many bytes as the line announces, then further lines with commands. The nest
+sends frames: a letter, the length in four bytes, and the content.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 RESERVED, STARTED, STDOUT, STDERR, SKIPPED, END, REFUSED = "r", "s", "1", "2", "k", "e", "x"
-"""The kinds of frames: the id of a run, the start of its code, output, a number of lost bytes, the end, a refusal."""
+"""The kinds of frames: the id of a reserved run, the start of its code, its output (two streams), a number of lost
+bytes, its end, and a refusal.
+"""
 LONGEST_LINE = 4 * 2**20
 _HEAD = struct.Struct(">cI")
 
 
 class Link:
-    """One connection of a client, as the nest sees it."""
+    """One client connection, from the nest's side."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -29,7 +31,7 @@ class Link:
         self.input: IO[bytes] = connection.makefile("rb")
 
     def line(self) -> dict[str, Any] | None:
-        """Returns the next line of the client; None when it has left."""
+        """Returns the next line from the client; None if it has disconnected."""
         try:
             text = self.input.readline(LONGEST_LINE)
             return dict(json.loads(text)) if text.endswith(b"\n") else None
@@ -37,7 +39,7 @@ class Link:
             return None
 
     def send(self, kind: str, content: bytes | dict[str, Any]) -> bool:
-        """Sends a frame; returns False when the client has left."""
+        """Sends a frame; returns False if the client has disconnected."""
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         try:
             with self._sending:
@@ -47,7 +49,7 @@ class Link:
         return True
 
     def cut(self) -> None:
-        """Ends the connection, even while a thread is sending."""
+        """Ends the connection, even while another thread is sending."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 

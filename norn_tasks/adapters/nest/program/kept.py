@@ -1,4 +1,4 @@
-"""Keeps the output of a run for a later owner, in bounded memory: only the beginning and the end."""
+"""Keeps the beginning and the end of a run's output, so that a later owner can read it. The memory is bounded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ HEAD, TAIL = 64 * 1024, 192 * 1024
 
 
 class KeptOutput:
-    """The first and the last bytes of a stream."""
+    """Keeps the first and the last bytes of a stream."""
 
     def __init__(self) -> None:
         self._head, self._tail, self._size = bytearray(), bytearray(), 0
@@ -23,5 +23,5 @@ class KeptOutput:
             del self._tail[:-TAIL]
 
     def parts(self) -> tuple[bytes, int, bytes]:
-        """Returns the beginning, the number of bytes that were not kept, and the end."""
+        """Returns the first bytes, the number of bytes between that were not kept, and the last bytes."""
         return bytes(self._head), self._size - len(self._head) - len(self._tail), bytes(self._tail)

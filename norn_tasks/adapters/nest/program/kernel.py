@@ -1,4 +1,4 @@
-"""System calls for which Python has no function."""
+"""System calls for which Python has no functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
 
 
 def unmount(target: str) -> None:
-    """Detaches a mount; does nothing if there is none."""
+    """Detaches a mount; does nothing if it does not exist."""
     _libc.umount2(_text(target), _DETACH)
 
 

@@ -11,7 +11,7 @@ STDOUT, STDERR = 1, 2
 
 
 class Pipes:
-    """Pipes to and from one sandbox; `stdin` is its whole input."""
+    """The pipes to and from one sandbox; `stdin` is its complete input."""
 
     def __init__(self, stdin: bytes) -> None:
         theirs, self._input = os.pipe()
@@ -23,17 +23,19 @@ class Pipes:
             os.set_blocking(each, False)
 
     def close_sandbox_ends(self) -> None:
-        """Closes the sandbox's ends of the pipes, which it has by now."""
+        """Closes this process's copies of the sandbox's pipe ends, once the sandbox has its own."""
         for each in self.of_sandbox:
             os.close(each)
 
     def close(self) -> None:
-        """Closes our ends of the pipes, if the sandbox was not started."""
+        """Closes the remaining pipe ends, if the sandbox was not started."""
         for each in (self._input, self._out, self._err):
             os.close(each)
 
     def carry(self, process: int, wrote: Callable[[int, bytes], None]) -> None:
-        """Writes input and reads output, until the process of this descriptor has ended and all its output was read."""
+        """Writes the input and reads the output, until the process that `process` refers to has ended and all output
+        was read.
+        """
         streams = {self._out: STDOUT, self._err: STDERR}
         poll = select.poll()
         for each in (*streams, process):
@@ -55,7 +57,7 @@ class Pipes:
             os.close(self._input)
 
     def _feed(self, poll: select.poll) -> bool:
-        """Writes input; returns False when all is written or the sandbox no longer reads it."""
+        """Writes input; returns False when everything is written or the sandbox has closed its stdin."""
         try:
             while self._rest:
                 self._rest = self._rest[os.write(self._input, self._rest[:_CHUNK]) :]
@@ -68,7 +70,7 @@ class Pipes:
         return False
 
     def _pass(self, source: int, stream: int, wrote: Callable[[int, bytes], None]) -> bool:
-        """Passes on the output that is available; returns False at the end of the stream."""
+        """Passes available output on; returns False at the end of the stream."""
         try:
             data = os.read(source, _CHUNK)
         except BlockingIOError:
@@ -78,7 +80,7 @@ class Pipes:
         return bool(data)
 
     def _last(self, streams: dict[int, int], wrote: Callable[[int, bytes], None]) -> None:
-        """Reads the rest of the output. All processes of the sandbox have ended, so no more is written."""
+        """Reads the rest of the output. All processes of the sandbox have ended, so no more output will come."""
         for source, stream in streams.items():
             os.set_blocking(source, True)
             while self._pass(source, stream, wrote):

@@ -19,14 +19,14 @@ _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 
 
 class Requests:
-    """Everything that a client may ask for."""
+    """Carries out every request that a client may send."""
 
     def __init__(self, runs: Runs, images: NestImageStore) -> None:
         self._runs, self._images = runs, images
         self._trusted = False
 
     def serve(self, connection: socket.socket) -> None:
-        """Serves one connection to its end."""
+        """Serves one connection until it ends."""
         link = Link(connection)
         try:
             request = link.line()
@@ -53,7 +53,7 @@ class Requests:
             self._runs.remove(request["id"], request.get("fence"))
             link.send(frames.END, {})
         elif word == "prune":
-            # The root of a sandbox is the layers themselves: without them, its files would be gone.
+            # The layers themselves are the root of a sandbox; if they were removed, its files would disappear.
             keep = {*request["keep"], *self._runs.images()}
             link.send(frames.END, {"removed": self._images.prune(request["app"], keep)})
         elif word == "list":
@@ -100,7 +100,7 @@ class Requests:
         self._heed(link, run)
 
     def _heed(self, link: Link, run: NestRun) -> None:
-        """Follows the commands of a run's owner until it leaves."""
+        """Carries out the commands of a run's owner until the owner disconnects."""
         try:
             while (command := link.line()) is not None:
                 if command["do"] == "start":
@@ -113,13 +113,13 @@ class Requests:
 
 
 def _plain_name(name: str) -> str:
-    """Returns a name, if it cannot be a path; raises ValueError."""
+    """Returns the name if it cannot be a path; otherwise raises ValueError."""
     if not name or not all(each.isalnum() or each in "-_" for each in name):
         raise ValueError("a name may have only letters, digits, - and _")
     return name
 
 
 def _plain_run(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns a request for a run, if its name can also name a cgroup; raises ValueError."""
+    """Returns the request for a run if its name can also be the name of a cgroup; otherwise raises ValueError."""
     _plain_name(request["name"])
     return request

@@ -1,4 +1,4 @@
-"""One run of the nest: its sandbox from start to end, its streams, and the resources that it used."""
+"""One run in the nest: its sandbox from start to end, its streams, and the resources that it used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ KINDS = {1: frames.STDOUT, 2: frames.STDERR}
 
 
 class NestRun:
-    """A run that is reserved, running or ended. When it starts, it forgets its description, which holds secrets."""
+    """A run that is reserved, running or ended. It deletes its description when it starts, because the description
+    contains secrets.
+    """
 
     def __init__(
         self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str], directory: Path
@@ -50,11 +52,11 @@ class NestRun:
         return self._process is not None
 
     def belongs_to(self, link: Link) -> bool:
-        """Returns True if this connection is the one that took the run last."""
+        """Returns True if this connection is the one that last took over the run."""
         return self._link is link
 
     def take(self, link: Link) -> None:
-        """Gives the run to a connection and sends it the output so far; ends the connection of the earlier owner."""
+        """Gives the run to a connection and sends the output so far; closes the connection of the earlier owner."""
         self.cut()
         with self._lock:
             self._link = link
@@ -72,26 +74,26 @@ class NestRun:
                 link.send(frames.END, self._end)
 
     def cut(self) -> None:
-        """Ends the connection of its owner, even while a write to it is blocked."""
+        """Closes the connection of the run's owner, even while a write to it is blocked."""
         link = self._link
         if link is not None:
             link.cut()
 
     def kill(self, number: int = signal.SIGKILL) -> bool:
-        """Sends a signal to its first process; returns False if that is not running.
+        """Sends a signal to the run's first process; returns False if that process is not running.
 
-        If SIGKILL arrives before the process runs, the process is killed as soon as it runs.
+        If SIGKILL is sent before the process exists, the process is killed as soon as it does.
         """
         with self._signalling:
             self._killed = self._killed or number == signal.SIGKILL
             if self._process is None:
                 return False
-            with contextlib.suppress(ProcessLookupError):  # it ended at this moment
+            with contextlib.suppress(ProcessLookupError):  # the process has just ended
                 signal.pidfd_send_signal(self._process, number)
             return True
 
     def play(self, networks: Networks, seccomp: str) -> None:
-        """Makes the sandbox, waits for its end, and removes it."""
+        """Creates the sandbox, waits for its end, and removes it."""
         network = networks.take() if self._wanted["network"] != "none" else None
         try:
             self._directory.mkdir()
@@ -121,7 +123,7 @@ class NestRun:
             cgroups.remove(self.id)
 
     def finish(self) -> None:
-        """Reports the end to its owner; called when the sandbox is removed."""
+        """Reports the end to the owner; called after the sandbox was removed."""
         with self._lock:
             self.ended.set()
             if self._link is not None:

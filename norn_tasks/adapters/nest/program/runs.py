@@ -1,7 +1,8 @@
-"""The runs of the nest. Each is reserved, then either withdrawn or started once, and forgotten at its owner's request.
+"""The runs in the nest. Each is reserved, then either withdrawn or started once, and deleted when its owner asks for
+that.
 
 A reservation starts nothing. If another owner takes the run over before its start, the reservation is withdrawn, and
-the first owner can no longer start it.
+the first owner can no longer start the run.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.run import NestRun
 
 EPOCH = uuid.uuid4().hex[:12]
-"""A name that is new after each start of the nest. Runs under earlier names are dead: the kernel ended them."""
+"""A random name for this start of the nest. Runs with another name ended with an earlier start."""
 _REMEMBERED = 10_000
 
 
 class OrderRefused(Exception):
-    """A request that the nest refuses; `word` is the reason."""
+    """Raised when the nest refuses a request; `word` is the code of the reason."""
 
     def __init__(self, word: str, said: str) -> None:
         super().__init__(said)
@@ -71,7 +72,9 @@ class Runs:
         threading.Thread(target=self._play, args=[run], daemon=True).start()
 
     def withdraw(self, name: str) -> bool:
-        """Withdraws a reservation; False if its code was started. Raises OrderRefused if the run is not known."""
+        """Withdraws a reservation; returns False if its code was already started. Raises OrderRefused if the run is
+        unknown.
+        """
         with self._lock:
             if name in self._withdrawn:
                 return True
@@ -84,7 +87,9 @@ class Runs:
             return True
 
     def left(self, run: NestRun) -> None:
-        """Withdraws the reservation of an owner that has left; ends a started run that no later owner may take over."""
+        """Handles an owner that has disconnected: withdraws its reservation, or ends its started run if no later owner
+        may take it over.
+        """
         with self._lock:
             if run.id in self._runs and not run.begun:
                 self._take_back(run)
@@ -93,7 +98,7 @@ class Runs:
             run.kill()
 
     def taken(self, name: str, fence: int) -> NestRun:
-        """Returns a run by its id for a later owner; raises OrderRefused."""
+        """Gives a run to a later owner, and returns it; raises OrderRefused."""
         with self._lock:
             run = self._runs.get(name)
             if run is None:
@@ -104,9 +109,9 @@ class Runs:
         return run
 
     def remove(self, name: str, fence: int | None = None) -> None:
-        """Ends a run by its id or its name, and returns when nothing is left of it.
+        """Ends a run by its id or its name, and returns when everything of it is removed.
 
-        `fence`: that of the owner who asks; a run that a later owner has taken is not ended.
+        `fence` is that of the owner who asks. A run that a later owner has taken over is not ended.
         """
         with self._lock:
             named = [each for each in self._runs.values() if name in (each.id, each.name)]
@@ -128,7 +133,7 @@ class Runs:
             return {each.image for each in self._runs.values() if not each.ended.is_set()}
 
     def seen(self) -> list[dict[str, Any]]:
-        """Lists all runs."""
+        """Returns a description of each run."""
         now = time.time()
         with self._lock:
             return [
@@ -154,5 +159,5 @@ class Runs:
 
 
 def end_all() -> None:
-    """Ends the nest, and with it everything in it."""
+    """Ends the nest, and so all its runs."""
     os._exit(0)

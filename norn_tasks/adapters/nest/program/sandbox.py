@@ -1,4 +1,6 @@
-"""Describes a sandbox for crun, with its rights and limits. docs/nest.md compares it with a container of Docker."""
+"""Describes a sandbox for crun, with its rights and limits. docs/nest.md compares them with those of a Docker
+container.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from norn_tasks.adapters.nest.program import cgroups
 from norn_tasks.adapters.nest.program.network.networks import GATEWAY
 
 FIRST_ID = 200_000_000
-"""The id that user 0 of each sandbox has on the machine; it also owns the layers, and no user of the machine has it."""
+"""The machine's id for user 0 of each sandbox. The layers belong to it too, and no user of the machine has it."""
 IDS = 65536
 PROCESSES = 256
 INIT = "/dev/init"
@@ -24,7 +26,7 @@ _MASKED = (
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
-# crun mounts version 1 of cgroups into a directory in memory, which it leaves writable.
+# crun mounts cgroups of version 1 into a directory in memory, and leaves this directory writable.
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys/fs/cgroup")
 _MOUNTS = (
     ("/proc", "proc", "nosuid,noexec,nodev"),
@@ -93,7 +95,7 @@ def has_apparmor() -> bool:
 
 
 def argv(wanted: dict[str, Any], image: dict[str, Any]) -> list[str]:
-    """Returns the command of a sandbox, which begins with an init."""
+    """Returns the command of a sandbox; it starts with an init."""
     program = wanted["argv"] if wanted["argv"] is not None else image["argv"]
     return list(program) if is_an_init(program) else [INIT, "--", *program]
 
@@ -101,7 +103,8 @@ def argv(wanted: dict[str, Any], image: dict[str, Any]) -> list[str]:
 def _mounts(wanted: dict[str, Any], image: dict[str, Any], files: Path) -> list[dict[str, Any]]:
     mounts = [_mount(target, kind, kind, options.split(",")) for target, kind, options in _MOUNTS]
     scratch = _SCRATCH.format(memory=wanted["memory"]).split(",")
-    # The paths of an image's VOLUME lines are empty and in memory, as in a container of Docker.
+    # Directories that an image declares as VOLUME are empty and in memory, as in a container that Norn runs with
+    # Docker.
     mounts += [_mount(path, "tmpfs", "tmpfs", scratch) for path in sorted({"/tmp", *image["volumes"]})]  # noqa: S108
     for name in ("hosts", "hostname", "resolv.conf"):
         mounts.append(_mount(f"/etc/{name}", "bind", str(files / name), ["bind", "ro", "rprivate", "nosuid", "nodev"]))
@@ -119,7 +122,7 @@ def _namespaces(network: Path | None) -> list[dict[str, str]]:
 
 
 def write_files(wanted: dict[str, Any], directory: Path) -> None:
-    """Writes the files of a sandbox's /etc: its host name, and the host names that it can use."""
+    """Writes the files for a sandbox's /etc: its host name, and the host names that it can use."""
     name, network = wanted["hostname"], wanted["network"] != "none"
     hosts = "".join(f"{address}\t{each}\n" for each, address in wanted["hosts"].items()) if network else ""
     (directory / "hosts").write_text(f"{_HOSTS}{hosts}127.0.1.1\t{name}\n")

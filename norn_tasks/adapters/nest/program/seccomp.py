@@ -1,7 +1,8 @@
-"""The filter of system calls, compiled once at the nest's start: crun would spend 17 ms on it for each sandbox.
+"""The seccomp filter of system calls. It is compiled once when the nest starts, because crun would spend 17 ms on it
+for each sandbox.
 
-It permits the calls that Docker permits to a container without capabilities, except for two groups, which newer
-versions of Docker refuse too: io_uring, and some sockets. Programs have escaped from containers through defects of
+The filter permits the calls that Docker permits to a container without capabilities, except two groups that newer
+versions of Docker refuse too: io_uring and some sockets. Programs have escaped from containers through defects of
 io_uring. Through these sockets, a container in a virtual machine can reach programs of the hypervisor.
 """
 
@@ -31,7 +32,7 @@ class _Comparison(ctypes.Structure):
 
 
 def compiled() -> str:
-    """Returns the filter in the form that crun takes (base64); raises OSError."""
+    """Returns the compiled filter in the form that crun accepts (base64); raises OSError."""
     library = ctypes.CDLL("libseccomp.so.2")
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_REFUSE | _NOT_PERMITTED)))
@@ -43,7 +44,7 @@ def compiled() -> str:
         _rule(library, context, _ALLOW, "personality", _Comparison(0, _EQUAL, value, 0))
     _rule(library, context, _ALLOW, "socket", _Comparison(0, _UNEQUAL, _HYPERVISOR, 0))
     _rule(library, context, _ALLOW, "clone", _Comparison(0, _MASKED, _NEW_NAMESPACES, 0))
-    # With any other error than "not implemented", C libraries do not fall back to clone.
+    # C libraries fall back to `clone` only if this call fails as "not implemented".
     _rule(library, context, _REFUSE | _NOT_IMPLEMENTED, "clone3")
     return _exported(library, context)
 

@@ -1,7 +1,8 @@
-"""The rules: each looks for one group of causes, and the first that finds a lasting one decides.
+"""The rules: each looks for one group of causes. The first rule that finds a lasting cause decides the verdict.
 
-The rules are in the order of a pod's life, so that the earliest cause decides: a pod that was refused has no container.
-Probes come before ends, because the end of a container that a probe killed looks like a crash.
+The rules are in the order of a pod's life, so that the earliest cause decides: a pod that was refused, for example, has
+no containers to examine. The rule for probes comes before the rule for ended containers, because a container that was
+killed for a failed probe looks as if it had crashed.
 """
 
 from collections.abc import Callable, Iterator

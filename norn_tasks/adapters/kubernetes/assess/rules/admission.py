@@ -1,4 +1,6 @@
-"""Pods that the API server refuses to create because of quotas, limits, policies or webhooks: no pod exists then."""
+"""Finds pods that the API server refuses to create because of quotas, limits, policies or webhooks. Such a pod never
+exists.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 _RECENT = timedelta(seconds=60)
-"""How long ago the last refusal may be if only an event shows it: events remain after the refusals have ended."""
+"""How old the last refusal may be if only an event shows it, because events remain after the refusals have ended."""
 _FORBIDDEN = re.compile(r'\A(?:Error creating: )?(?:pods? "[^"]*" is forbidden: )?', re.IGNORECASE)
 
 _REFUSALS = (
@@ -73,7 +75,7 @@ _REFUSALS = (
 
 
 def refused_pods(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the refusal of the pods of the new ReplicaSet."""
+    """Yields the reason why the API server refuses the pods of the new ReplicaSet."""
     failure = _failure(seen)
     if failure and number(seen.new, "status", "replicas") < _size(seen):
         message = _FORBIDDEN.sub("", text(failure, "message"))
@@ -100,7 +102,9 @@ def _failure(seen: SeenRollout) -> KubeObject:
 
 
 def _by_events(seen: SeenRollout) -> KubeObject:
-    """Returns the failure that only events of the new ReplicaSet show: recent ones, after its last success."""
+    """Returns the refusal that is visible only in events of the new ReplicaSet: a recent one, after the last
+    success.
+    """
     events = seen.events_of(seen.new or {})
     created = max((each.last for each in events if each.last and each.reason == "SuccessfulCreate"), default=None)
     refused = [

@@ -14,7 +14,9 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 _REPEATED = timedelta(seconds=300)
-"""The time within which continuing trouble repeats its event, even in a cluster that limits repeated events."""
+"""The time within which Kubernetes repeats the event of a trouble that continues, even in a cluster that limits
+repeated events.
+"""
 
 _UNBOUND = (
     reading(
@@ -37,7 +39,7 @@ _UNBOUND = (
 
 
 def unbound_claims(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the claims of new pods that are not bound, with the reason in their events."""
+    """Yields the volume claims of new pods that are not bound to a volume, with the reason from their events."""
     for pod in seen.unready:
         for volume in parts(pod.thing, "spec", "volumes"):
             claim = seen.claims.get(text(volume, "persistentVolumeClaim", "claimName"))
@@ -60,9 +62,11 @@ def _of(seen: SeenRollout, claim: KubeObject, pod: SeenPod) -> RolloutTrouble | 
 
 
 def _telling(event: SeenEvent, pod: SeenPod) -> bool:
-    """Returns True for an event that explains why there is no volume now; a wait until the pod is scheduled does not.
+    """Returns True for an event that explains why the claim has no volume now. The event that the claim waits until the
+    pod is scheduled explains nothing.
 
-    An event that was last seen long before the pod existed is out of date: trouble that continues repeats its event.
+    An event that last happened long before the pod existed is too old, because trouble that continues repeats its
+    event.
     """
     if pod.since and not event.not_before(pod.since - _REPEATED):
         return False

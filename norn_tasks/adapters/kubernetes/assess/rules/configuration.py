@@ -1,4 +1,4 @@
-"""Configuration that a container refers to, and that does not exist or is refused by the node."""
+"""Finds configuration that a container refers to, and that does not exist or that the node refuses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CONFIGURATION = (
 
 
 def bad_configuration(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the troubles of containers of new pods that do not get the configuration that they refer to."""
+    """Yields the containers of new pods that do not get the configuration that they refer to."""
     for pod in seen.unready:
         for container in pod.containers:
             if container.waiting != "CreateContainerConfigError":

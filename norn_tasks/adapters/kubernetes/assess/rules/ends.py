@@ -1,4 +1,4 @@
-"""Containers that end although they should run: they crash, run out of memory, or finish their work."""
+"""Finds containers that end although they should run: they crash, run out of memory, or finish their work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 ENDS = 3
-"""A container that has ended this often counts as looping, even if its node has not reported that yet."""
+"""A container that has ended this often counts as crash-looping, even if its node has not reported that yet."""
 _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 
 
@@ -44,7 +44,9 @@ def _of(pod: SeenPod, container: PodContainer) -> RolloutTrouble:
 
 
 def _repeated(pod: SeenPod, container: PodContainer, cause: Cause, sentence: str) -> RolloutTrouble:
-    """Returns the trouble of an end: it may pass until the container loops, or is not started after a second end."""
+    """Returns the trouble of an ended container. It may still pass until the container loops, or until it is not
+    restarted after its second end.
+    """
     looping = container.waiting == "CrashLoopBackOff" or container.ends >= ENDS
     rests = container.ended_now and container.ends > 1
     since = None if looping else moment(container.end, "finishedAt")
@@ -54,7 +56,7 @@ def _repeated(pod: SeenPod, container: PodContainer, cause: Cause, sentence: str
 
 
 def _pods_alone(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the pods without an owner that have failed: no controller replaces them."""
+    """Yields the failed pods that have no owner, so that no controller replaces them."""
     for pod in seen.pods:
         if pod.phase == "Failed":
             ended = next((_of(pod, each) for each in pod.containers if each.end and not each.well), None)
@@ -73,7 +75,9 @@ def _signal(code: int) -> str:
 
 
 def _said(container: PodContainer) -> str:
-    """Returns the last line of the message that the container left, but not a node's message that it found no log."""
+    """Returns the last line of the container's termination message; not the text with which a node says that it found
+    no log.
+    """
     message = text(container.end, "message")
     lines = [] if "retrieve container logs" in message else message.splitlines()
     return f": {lines[-1][:200]}" if lines else ""

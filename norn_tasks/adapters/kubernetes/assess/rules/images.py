@@ -1,4 +1,4 @@
-"""Images that a node cannot get."""
+"""Finds images that a node cannot pull."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _PULLS = (
     ),
     reading(r"", Cause.IMAGE_NOT_PULLED, 'the image "{image}" cannot be pulled: {said}'),
 )
-"""Messages of pulls; the name of the image is removed from them first."""
+"""Messages about failed pulls. The name of the image is removed from a message before it is compared."""
 
 
 def missing_images(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the images that containers of new pods wait for in vain."""
+    """Yields the images that nodes cannot pull for containers of new pods."""
     for pod in seen.unready:
         for container in pod.containers:
             if trouble := _of(pod, container):
@@ -89,7 +89,7 @@ def _pull(pod: SeenPod, container: PodContainer, message: str) -> RolloutTrouble
 
 
 def _message(pod: SeenPod, container: PodContainer) -> str:
-    """Returns why the pull failed: from the state of the container, or, if that has no reason, from an event."""
+    """Returns why the pull failed: the reason in the container's state, or otherwise that in an event."""
     stated = _BACK_OFF.sub("", container.waiting_message)
     events = _failures(pod, container)
     if stated:
@@ -107,7 +107,7 @@ def _failures(pod: SeenPod, container: PodContainer) -> list[SeenEvent]:
 
 
 def _without(message: str, image: str) -> str:
-    """Returns a message without the name of the image, which may contain any word."""
+    """Returns a message without the name of the image, because that name may contain any word."""
     name, _, _ = image.partition("@")
     shorter = name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name
     for each in filter(None, (image, name, shorter)):

@@ -1,4 +1,4 @@
-"""Volumes that a node cannot mount, so that no container of the pod is started."""
+"""Finds volumes that a node cannot mount, so that it starts no container of the pod."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _STARTING = ("", "ContainerCreating", "PodInitializing")
 
 
 def missing_mounts(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the mounts that new pods do not get: a missing secret or ConfigMap, or a volume that does not attach."""
+    """Yields the mounts that are missing in new pods: a secret or ConfigMap that does not exist, or a volume that is
+    not attached.
+    """
     for pod in seen.unready:
         events = pod.unsolved("FailedMount", "FailedAttachVolume")
         if events and pod.scheduled and all(_waits(pod)):

@@ -1,4 +1,4 @@
-"""Nodes that are gone, or that evict or refuse pods."""
+"""Finds nodes that are lost, or that evict or refuse pods."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _no_sandbox(pod: SeenPod) -> Iterator[RolloutTrouble]:
 
 
 def _turned_away(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields evictions and refusals; while another pod is being started, only after several of them."""
+    """Yields evictions and refusals. While another pod is starting, only repeated ones count."""
     failed = [pod for pod in seen.pods if pod.phase == "Failed" and text(pod.thing, "status", "reason")]
     counted = Counter(text(pod.thing, "status", "reason") for pod in failed)
     replaced = any(pod.lives for pod in seen.pods)

@@ -1,4 +1,6 @@
-"""Probes that fail as often as they may: the node kills the container, or the pod never becomes ready."""
+"""Finds probes that have failed as often as they may: the node then kills the container, or the pod never becomes
+ready.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def failing_probes(seen: SeenRollout) -> Iterator[RolloutTrouble]:
 
 
 def _killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the failed probe because of which the node ended the container's last run, or ends its present run."""
+    """Returns the failed probe for which the node ended the container's last run, or is ending its present run."""
     began = None if container.running_since else moment(container.end, "startedAt")
     for event in reversed(pod.said("Killing")):
         found = _KILLED.search(event.message)
@@ -52,7 +54,9 @@ def _killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
 
 
 def _probably_killed(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the probe that explains an end by a signal without an event: a node with many events drops some."""
+    """Returns the probe that explains why a signal ended the container, if no event says so. A node with many events
+    drops some of them.
+    """
     began, ended = moment(container.end, "startedAt"), moment(container.end, "finishedAt")
     by_signal = number(container.end, "exitCode") in _KILLS and text(container.end, "reason") != "OOMKilled"
     if not by_signal or began is None or ended is None:
@@ -75,7 +79,9 @@ def _start_before(container: PodContainer, event: SeenEvent) -> datetime | None:
 
 
 def _unready(pod: SeenPod, container: PodContainer, now: datetime) -> RolloutTrouble | None:
-    """Returns the probe that keeps a running container from being ready; it may still pass until its tries are used."""
+    """Returns the probe that keeps a running container from being ready. The trouble may still pass until all tries are
+    used.
+    """
     started = container.running_since
     failed = [name for name in _SPECS if _last(pod, container, name, started)]
     if container.running is None or not failed:
@@ -92,7 +98,9 @@ def _unready(pod: SeenPod, container: PodContainer, now: datetime) -> RolloutTro
 
 
 def _tried(pod: SeenPod, container: PodContainer, started: datetime | None, now: datetime) -> bool:
-    """Returns true once a startup probe has used all its tries; nodes before 1.21 react to that up to a minute late."""
+    """Returns True if a startup probe has used all its tries. Nodes older than 1.21 react to that up to a
+    minute late.
+    """
     spec = mapping(container.spec, _SPECS["startup"])
     event = _last(pod, container, "startup", started)
     crashed = bool(container.end) and number(container.end, "exitCode") not in (0, *_KILLS)
@@ -107,9 +115,10 @@ def _tried(pod: SeenPod, container: PodContainer, started: datetime | None, now:
 
 
 def _overdue(container: PodContainer, spec: KubeObject, started: datetime | None, now: datetime) -> bool:
-    """Returns true once a container has run as long as all tries of its readiness probe take, or SLOW_START if longer.
+    """Returns True if a container has run as long as all tries of its readiness probe take, and at least for
+    SLOW_START.
 
-    SLOW_START counts only for a container without a startup probe.
+    SLOW_START counts only if the container has no startup probe.
     """
     limit = _tries(spec)
     if "startupProbe" not in container.spec:
@@ -118,7 +127,7 @@ def _overdue(container: PodContainer, spec: KubeObject, started: datetime | None
 
 
 def _tries(spec: KubeObject, *, but: int = 0) -> timedelta:
-    """Returns how long a probe needs for all its tries, or for all except `but` of them."""
+    """Returns how long a probe needs for all its tries, less `but` of them."""
     tries = number(spec, "failureThreshold", default=3) - but
     return timedelta(seconds=number(spec, "initialDelaySeconds") + tries * number(spec, "periodSeconds", default=10))
 
@@ -156,14 +165,14 @@ def _asked(container: PodContainer, spec: KubeObject) -> str:
 
 
 def _port(container: PodContainer, asked: KubeObject) -> str:
-    """Returns the number of the port that a probe uses, which its spec may give by name."""
+    """Returns the number of the port that a probe uses; the probe's spec may give it by name."""
     named = text(asked, "port")
     numbers = {text(each, "name"): text(each, "containerPort") for each in parts(container.spec, "ports")}
     return numbers.get(named, named)
 
 
 def _last(pod: SeenPod, container: PodContainer, name: str, since: datetime | None) -> SeenEvent | None:
-    """Returns the last failure of a probe of this container since a start."""
+    """Returns the last failure of this container's probe after `since`."""
     for event in reversed(pod.said("Unhealthy", "ProbeError")):
         found = _FAILED.match(event.message)
         if found and found[1].lower() == name and event.is_of(container.name) and event.not_before(since):

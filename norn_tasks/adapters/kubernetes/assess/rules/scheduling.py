@@ -1,4 +1,4 @@
-"""Pods that no node takes."""
+"""Finds pods that the scheduler cannot place on any node."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _REASONS = (
     ),
     reading(r"", Cause.UNSCHEDULABLE, "no node takes the pod: {said}"),
 )
-"""Reasons of the scheduler; each applies to some of the nodes."""
+"""Reasons that the scheduler gives; each is about some of the nodes."""
 
 
 def unscheduled_pods(seen: SeenRollout) -> Iterator[RolloutTrouble]:
@@ -88,7 +88,9 @@ def unscheduled_pods(seen: SeenRollout) -> Iterator[RolloutTrouble]:
 
 
 def _message(pod: SeenPod) -> str:
-    """Returns why the scheduler refused the pod: its condition, or before there is one, an event since its creation."""
+    """Returns why the scheduler refused the pod: from the pod's condition or, if it has none yet, from an event after
+    its creation.
+    """
     found = condition(pod.thing, "PodScheduled")
     if holds(found, False):
         return text(found, "message") or text(found, "reason")
@@ -110,7 +112,9 @@ def _of(seen: SeenRollout, pod: SeenPod, message: str) -> RolloutTrouble:
 
 
 def _patience(seen: SeenRollout, pod: SeenPod, cause: Cause) -> timedelta | None:
-    """Returns more time if an autoscaler manages the nodes and has not reported that it cannot help."""
+    """Returns a longer time limit if an autoscaler manages the nodes and has not reported that it cannot help;
+    otherwise None.
+    """
     if cause != Cause.INSUFFICIENT or pod.said("NotTriggerScaleUp"):
         return None
     return OUTSIDE if any(_grows(node) for node in seen.nodes.values()) else None
@@ -122,7 +126,7 @@ def _grows(node: object) -> bool:
 
 
 def _cause(pod: SeenPod, message: str) -> tuple[Cause, str]:
-    """Returns the cause that keeps the pod from most of the nodes; nodes that are reserved for others count less."""
+    """Returns the cause that excludes the most nodes; nodes that are reserved for other pods count less."""
     reasons = _REMEDIES.sub("", _PREFIX.sub("", message)).rstrip(". ")
     counted = [_counted(each) for each in re.split(r", (?=\d+ )", reasons)]
     _, said = max(counted, key=lambda each: (_rank(each[1]), each[0]))
@@ -132,7 +136,7 @@ def _cause(pod: SeenPod, message: str) -> tuple[Cause, str]:
 
 
 def _rank(said: str) -> int:
-    """Returns the weight of a reason: low if a taint reserves the nodes for others, 0 for control plane nodes."""
+    """Returns the weight of a reason: low if a taint reserves the nodes for other pods, 0 for control plane nodes."""
     if any(name in said for name in _MANAGED):
         return 0
     return 1 if " taint" in said and "node.kubernetes.io/" not in said else 2

@@ -1,4 +1,4 @@
-"""Containers that the runtime cannot start: a command that is not a program, a hook that fails."""
+"""Finds containers that the runtime cannot start: because the command is not a program, or because a hook fails."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _of(pod: SeenPod, container: PodContainer) -> RolloutTrouble:
 
 
 def _hook(pod: SeenPod, container: PodContainer) -> RolloutTrouble | None:
-    """Returns the failed hook because of which the node ended the container's last run."""
+    """Returns the failed hook for which the node ended the container's last run."""
     message = container.waiting_message if "HookError" in container.waiting else ""
     events = [each for each in pod.said("FailedPostStartHook", "FailedPreStartHook") if each.is_of(container.name)]
     if not message and container.end and not container.running and events:
@@ -90,7 +90,7 @@ def _of_hook(message: str) -> str:
 
 
 def _message(pod: SeenPod, container: PodContainer) -> str:
-    """Returns what the runtime said: in the state, in the last end, or in an event."""
+    """Returns the runtime's message: from the container's state, from its last end, or from an event."""
     events = [each.message for each in pod.said("Failed") if each.is_of(container.name)]
     stated = container.waiting_message if container.waiting in _WAITING else ""
     return stated or text(container.end, "message") or (events[-1] if events else "")

@@ -1,1 +1,1 @@
-"""The network of sandboxes: network namespaces that are made in advance, and the lookup of names."""
+"""The network of sandboxes: network namespaces that are created in advance, and DNS."""

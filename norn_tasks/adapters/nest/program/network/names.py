@@ -1,4 +1,4 @@
-"""Forwards DNS queries of sandboxes to the engine's resolver, which only the nest itself can reach."""
+"""Forwards DNS queries of sandboxes to the engine's resolver, which only the nest container itself can reach."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from norn_tasks.adapters.nest.program.network.networks import GATEWAY
 
 _PORT, _LARGEST, _PATIENCE = 53, 65535, 10.0
 _AT_ONCE, _OF_ONE = 128, 32
-"""The most questions that may be under way at once: of all sandboxes, and of one sandbox."""
+"""The most queries that may be running at the same time: of all sandboxes, and of one sandbox."""
 log = logging.getLogger(__name__)
 
 
 class QuestionPlaces:
-    """Places for questions. No sandbox can take all places, so none can keep the others from asking."""
+    """Limits how many queries run at the same time. No sandbox can use up the complete limit and so block the
+    others.
+    """
 
     def __init__(self, all_together: int = _AT_ONCE, of_one: int = _OF_ONE) -> None:
         self._free, self._of_one = all_together, of_one
@@ -29,7 +31,9 @@ class QuestionPlaces:
         self._lock = threading.Lock()
 
     def take(self, asker: str) -> bool:
-        """Takes a place for the sandbox with this address; False if it has its share, or none is free."""
+        """Reserves a place for a query of the sandbox with this address. Returns False if the sandbox has its share
+        already, or if no place is free.
+        """
         with self._lock:
             if not self._free or self._taken[asker] >= self._of_one:
                 return False
@@ -39,7 +43,7 @@ class QuestionPlaces:
 
     @contextlib.contextmanager
     def given_back(self, asker: str) -> Iterator[None]:
-        """Gives a place back at the end."""
+        """Releases the reserved place at the end of the block."""
         try:
             yield
         finally:
@@ -61,7 +65,7 @@ def serve() -> None:
 
 
 def accepted(listener: socket.socket) -> tuple[socket.socket, str]:
-    """Returns the next connection and its address; tries again while this process has no descriptor left."""
+    """Returns the next connection and its address; tries again while this process has no free file descriptor."""
     while True:
         try:
             connection, address = listener.accept()
@@ -107,7 +111,7 @@ def _over_tcp(listener: socket.socket, pool: ThreadPoolExecutor, places: Questio
 
 
 def _converse(asker: socket.socket, address: str, places: QuestionPlaces) -> None:
-    """Forwards one question and its answer; each begins with its length in two bytes."""
+    """Forwards one query over TCP, and its answer; each begins with its length in two bytes."""
     with (
         places.given_back(address),
         contextlib.suppress(OSError),

@@ -1,4 +1,6 @@
-"""Connects sandboxes by requests to the kernel's routing socket, which is faster than starting the program `ip`."""
+"""Connects sandboxes to the network with requests to the kernel's routing socket, which is faster than starting the
+program `ip`.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,16 @@ class Netlink:
         self._socket.close()
 
     def pair(self, index: int, name: str, namespace: int) -> None:
-        """Makes a pair of interfaces: one here, and one named eth0 in the namespace of a descriptor."""
+        """Creates a pair of connected interfaces: one here, and one named eth0 in the network namespace that the
+        descriptor refers to.
+        """
         peer = _link(INSIDE) + _attribute(_NAME, b"eth0\0") + _attribute(_NAMESPACE, struct.pack("I", namespace))
         info = _attribute(_KIND, b"veth") + _attribute(_DATA, _attribute(_PEER, peer))
         named = _attribute(_NAME, name.encode() + b"\0")
         self._ask(_NEW_LINK, _CREATE, _link(index) + named + _attribute(_INFO, info))
 
     def port(self, index: int, bridge: int) -> None:
-        """Makes an interface a port of a bridge, isolated from the other ports, and starts it."""
+        """Makes an interface a port of a bridge, isolated from the bridge's other ports, and starts it."""
         self._ask(_NEW_LINK, 0, _link(index, _UP) + _attribute(_MASTER, struct.pack("I", bridge)))
         family = struct.pack("BBHiII", socket.AF_BRIDGE, 0, 0, index, 0, 0)
         isolated = _attribute(_PORT | _NESTED, _attribute(_ISOLATED, b"\1"))

@@ -1,6 +1,7 @@
-"""The networks of sandboxes: network namespaces that are made in advance and used once, behind a bridge of the nest.
+"""The networks of sandboxes: network namespaces that are created in advance and used once, behind a bridge in the nest
+container.
 
-A namespace is never used again: a late packet of one run could otherwise reach the next one.
+A namespace is never used again, because a late packet of one run could otherwise reach the next run.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from norn_tasks.adapters.nest.program import kernel
 from norn_tasks.adapters.nest.program.network.netlink import INSIDE, Netlink
 
 GATEWAY = "198.18.0.1"
-"""The bridge's address. Other networks do not use this range, because RFC 2544 reserves it for measurements."""
+"""The bridge's address. RFC 2544 reserves its range for benchmarks, so other networks do not use it."""
 _SUBNET, _PREFIX = "198.18", 16
 _BRIDGE = "nest0"
 _AHEAD = 8
@@ -49,7 +50,7 @@ class Networks:
     """Network namespaces that are ready for a run."""
 
     def __init__(self, directory: Path) -> None:
-        """Makes the bridge and its rules; raises OSError or CalledProcessError."""
+        """Creates the bridge and its firewall rules; raises OSError or CalledProcessError."""
         self._directory, self._count = directory, 0
         self._ready: deque[Path] = deque()
         self._used: set[int] = set()
@@ -95,7 +96,7 @@ class Networks:
 
     def _made(self) -> Path:
         self._count += 1
-        while self._count % _ADDRESSES in self._used:  # a long run still has this address
+        while self._count % _ADDRESSES in self._used:  # a long run still uses this address
             self._count += 1
         self._used.add(self._count % _ADDRESSES)
         high, low = divmod(self._count % _ADDRESSES, 250)
@@ -104,7 +105,7 @@ class Networks:
         kernel.unshare(kernel.NEW_NETWORK)
         try:
             kernel.mount("/proc/thread-self/ns/net", str(path), "none", kernel.BIND)
-            # As in the engine's containers, programs without rights may listen at any port and may ping.
+            # As in Docker's containers, programs without privileges may listen on any port and may send pings.
             _set("ip_unprivileged_port_start", "0")
             _set("ping_group_range", "0 65535")
             inner = Netlink()

@@ -1,1 +1,1 @@
-"""The roots of sandboxes: images, and the layers that they share."""
+"""The root file systems of sandboxes: images, and the layers that they share."""

@@ -1,4 +1,6 @@
-"""The images of the nest: for each, a read-only root of layers that are unpacked once, and the facts that runs need."""
+"""The images in the nest. Each has a read-only root file system, made of layers that are unpacked once, and the facts
+that its runs need.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from norn_tasks.adapters.nest.program.roots import layers
 from norn_tasks.adapters.nest.program.sandbox import FIRST_ID
 
 _ROOTS = Path("/run/nest/roots")
-"""The directory in memory where roots are mounted; after a restart, the nest mounts them again."""
+"""The directory in memory where root file systems are mounted. After a restart the nest mounts them again."""
 TRIAL = "trial"
 _BUSYBOX = Path("/bin/busybox")
 _APPLETS = (
@@ -29,12 +31,12 @@ _FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 
 class NestImageStore:
-    """The images below a directory; each has the id that the engine gives it."""
+    """The images below a directory; each has the id that Docker gave it."""
 
     def __init__(self, store: Path) -> None:
         self._layers, self._facts = store / "l", store / "i"
         self._lock, self._bringing = threading.Lock(), threading.Lock()
-        """The first lock is never held for long, because runs wait for it; `bring` holds the second one for minutes."""
+        """Runs wait for the first lock, so it is only held briefly; `bring` holds the second one for minutes."""
         self._ready: dict[str, tuple[dict[str, Any], str]] = {}
         for directory in (self._layers, self._facts, _ROOTS):
             directory.mkdir(parents=True, exist_ok=True)
@@ -45,7 +47,7 @@ class NestImageStore:
         self._make_trial()
 
     def ready(self, image: str) -> tuple[dict[str, Any], str] | None:
-        """Returns the facts and the root of an image; None if the nest does not have it. Raises OSError."""
+        """Returns the facts and the root directory of an image; None if the nest does not have it. Raises OSError."""
         known = self._ready.get(image)
         if known is not None:
             return known
@@ -53,7 +55,8 @@ class NestImageStore:
             return self._ready.get(image) or self._opened(image)
 
     def bring(self, image: str, record: dict[str, Any], ask: Callable[[], IO[bytes]]) -> None:
-        """Unpacks the layers of an image that are missing; calls `ask` for the stream only if the image is new.
+        """Unpacks those layers of an image that are missing. Calls `ask` for the saved image only if layers are
+        missing.
 
         Raises ValueError or OSError.
         """
@@ -73,7 +76,9 @@ class NestImageStore:
                 beside.rename(file)
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images except these, and layers that no image uses; returns how many images."""
+        """Removes the app's images except those in `keep`, and layers that no image uses; returns the number of removed
+        images.
+        """
         kept = set(keep)
         with self._lock:
             files = [file for file in self._facts.iterdir() if file.suffix != ".new"]
@@ -84,7 +89,8 @@ class NestImageStore:
                 kernel.unmount(str(_ROOTS / name))
                 (self._facts / name).unlink()
                 del records[name]
-            # An image that is being brought has layers before it has a record. A later prune removes unused ones.
+            # While an image is copied, its layers exist before its record does. Layers that stay unused are removed by
+            # a later prune.
             if self._bringing.acquire(blocking=False):
                 try:
                     self._remove_unused_layers(records.values())
@@ -98,7 +104,7 @@ class NestImageStore:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _make_trial(self) -> None:
-        """Makes the image with which the workers try the nest, from the static busybox of the nest's own image."""
+        """Creates the image with which workers test the nest, from the static busybox in the nest's own image."""
         programs = self._layers / TRIAL / "bin"
         shutil.rmtree(programs.parent, ignore_errors=True)
         programs.mkdir(parents=True)
@@ -125,7 +131,7 @@ class NestImageStore:
         return self._ready[image]
 
     def _mount(self, record: dict[str, Any], root: Path) -> None:
-        """Mounts the layers, and on top of them a layer of our own with the mount points that they lack."""
+        """Mounts the layers, and on top of them a layer of Norn's with the mount points that they lack."""
         below = [str(layers.directory_of(self._layers, each)) for each in reversed(record["layers"])]
         top = root.with_name(f"{root.name}.top")
         shutil.rmtree(top, ignore_errors=True)
@@ -150,9 +156,9 @@ def _overlay(at: Path, lower: list[str]) -> None:
 
 
 def _point(top: Path, merged: Path, path: str, *, directory: bool) -> None:
-    """Makes a mount point in our layer if the image does not have one; keeps a link of the image to a directory.
+    """Creates a mount point in Norn's layer if the image does not have it; keeps a link of the image to a directory.
 
-    A link to a file may lead nowhere, as resolv.conf often does. An empty file in our layer hides it.
+    A link to a file may lead nowhere, as resolv.conf often does; an empty file in Norn's layer hides such a link.
     """
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     for depth in range(1, len(parts) + 1):
@@ -179,7 +185,7 @@ def _copy_owner(source: Path, target: Path) -> None:
 
 
 def _read(root: Path, name: str) -> str:
-    """Returns a file of the image's /etc, without following links of the image."""
+    """Returns a file from the image's /etc, without following links in the image."""
     text = ""
     with contextlib.suppress(OSError):
         etc = os.open(root / "etc", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -1,4 +1,4 @@
-"""The layers of images: each is unpacked once, and shared by images. A layer gets its name when it is complete."""
+"""The layers of images. Each is unpacked once, and images share it. A layer gets its final name when it is complete."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _SMALLEST = 1024
 """The size of the smallest tar archive in bytes; a smaller file in a saved image is not a layer."""
 _UNPACK = "norn_tasks.adapters.nest.program.roots.unpack"
 _NAME = 24
-"""The characters of a digest in the name of its layer; all names of a mount must fit into one page of the kernel."""
+"""How many characters of a layer's digest its directory name has. They are few, because all names of a mount must fit
+into one page of memory.
+"""
 
 
 def unpack(stream: IO[bytes], store: Path, wanted: set[str]) -> None:
-    """Unpacks the layers of a saved image that the store does not have; raises ValueError or OSError."""
+    """Unpacks those layers of a saved image that the store does not have; raises ValueError or OSError."""
     try:
         with tarfile.open(fileobj=stream, mode="r|") as outer:
             for member in outer:
@@ -49,7 +51,7 @@ def _take(layer: IO[bytes], store: Path, wanted: set[str]) -> None:
 
 
 def _digest(layer: IO[bytes], into: Path) -> str:
-    """Unpacks an archive, and returns its digest; empty if it is not a layer."""
+    """Unpacks an archive, and returns its digest; empty if the archive is not a layer."""
     argv = [sys.executable, "-m", _UNPACK, str(into)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None and child.stdout is not None

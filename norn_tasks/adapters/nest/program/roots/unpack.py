@@ -1,7 +1,7 @@
-"""A separate program that unpacks one layer: it reads the archive from stdin, and prints the archive's digest.
+"""A separate program that unpacks one layer: it reads a tar archive from stdin, and prints the archive's digest.
 
 It changes its root to the layer's directory before it reads anything, so that no name or link in the archive can lead
-elsewhere. Everything that it needs is imported before that.
+outside. All modules that it needs are imported before that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 class _Hashing(io.RawIOBase):
-    """A stream that computes the digest of what is read from it."""
+    """A stream that computes the digest of the bytes that are read from it."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source, self.digest = source, hashlib.sha256()
@@ -56,7 +56,7 @@ def _unpacked(archive: IO[bytes]) -> str:
             for member in layer:
                 if _put(layer, member) and member.isdir():
                     directories.append(member)
-    except tarfile.ReadError:  # the file describes the image, and is not a layer
+    except tarfile.ReadError:  # this file describes the image, and is not a layer
         while archive.read(_CHUNK):
             continue
         return ""
@@ -68,7 +68,7 @@ def _unpacked(archive: IO[bytes]) -> str:
 
 
 def _plain(archive: IO[bytes]) -> IO[bytes]:
-    """Returns the uncompressed archive; newer engines save layers compressed, as they were pulled."""
+    """Returns the uncompressed archive. Newer engines save layers compressed, as they were pulled."""
     buffered = cast(io.BufferedReader, archive)
     compressed = buffered.peek(2)[:2] == b"\x1f\x8b"
     return cast(IO[bytes], gzip.GzipFile(fileobj=buffered)) if compressed else archive
@@ -79,7 +79,7 @@ def _path(name: str) -> Path:
 
 
 def _put(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
-    """Makes one entry of a layer; returns False if its owner and times need not be set again."""
+    """Creates one entry of a layer; returns False if its owner and times need not be set."""
     path = _path(member.name)
     if path == Path("/"):
         _own(path, member)
@@ -99,7 +99,7 @@ def _put(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
 
 
 def _make_parents(path: Path) -> None:
-    """Makes parent directories that are not entries of the layer; they belong to the root user of the sandbox."""
+    """Creates parent directories that the layer does not list; they belong to the sandbox's root user."""
     if not os.path.lexists(path):
         _make_parents(path.parent)
         path.mkdir(mode=0o755)
@@ -137,7 +137,9 @@ def _make(layer: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
 
 
 def shifted(number: int) -> int:
-    """Returns the machine's number of an image's user or group; an archive may have any number, also below 0."""
+    """Converts the number of an image's user or group into a number of the machine; an archive may contain any number,
+    even a negative one.
+    """
     return FIRST_ID + (number if 0 <= number < IDS else IDS - 2)
 
 
@@ -146,7 +148,7 @@ def _own(path: Path, member: tarfile.TarInfo) -> None:
     if not member.issym():
         path.chmod(member.mode & 0o7777)
     for key, value in member.pax_headers.items():
-        # Only user attributes; file capabilities would be of no use in a sandbox.
+        # Only user attributes are set; file capabilities have no effect in a sandbox.
         attribute = key.removeprefix("SCHILY.xattr.")
         if attribute != key and attribute.startswith("user."):
             with contextlib.suppress(OSError):
